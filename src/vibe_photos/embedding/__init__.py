@@ -1,0 +1,1 @@
+"""Photos to unit-norm vectors: encoders, their store and the embed loop."""

@@ -1,0 +1,1 @@
+"""How good labels are: metrics, agreement, and the command line that prints them."""

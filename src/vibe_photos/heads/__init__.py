@@ -1,0 +1,1 @@
+"""Linear heads: fit, calibrate, save, load, score and decide."""

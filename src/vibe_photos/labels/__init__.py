@@ -1,0 +1,1 @@
+"""What is said about photos: words, keys, records, mapping, sampling, splits."""

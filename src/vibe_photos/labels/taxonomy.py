@@ -1,0 +1,45 @@
+"""Label keys, their short names and the tree they form. Which keys there are is data (`conf/taxonomy/`)."""
+
+from collections.abc import Iterable, Mapping
+
+from vibe_photos.settings import HeadName, Taxonomy
+
+HEADS: tuple[HeadName, ...] = ("scene", "attribute", "object")
+
+
+def head_keys(taxonomy: Taxonomy, head: HeadName) -> list[str]:
+    """Return the sorted, unique label keys that a head can speak of."""
+    if head == "scene":
+        return sorted({*taxonomy.scenes.values(), taxonomy.other_scene})
+    return sorted(set((taxonomy.attributes if head == "attribute" else taxonomy.objects).values()))
+
+
+def label_name(key: str) -> str:
+    """Return a key's last part, which names it where dots cannot stand (`keyboard`, `has_person`)."""
+    return key.rpartition(".")[2]
+
+
+def parent_key(key: str, keys: Iterable[str] | Mapping[str, object]) -> str | None:
+    """Return the nearest ancestor of `key` among `keys`, or None at the top of the tree.
+
+    `object.electronics.peripheral.mouse` has the parent `object.electronics` where no key stands between.
+    """
+    known = keys if isinstance(keys, (set, frozenset, Mapping)) else set(keys)
+    prefix = key
+    while "." in prefix:
+        prefix = prefix.rpartition(".")[0]
+        if prefix in known:
+            return prefix
+    return None
+
+
+def with_ancestors(key_set: Iterable[str], keys: Iterable[str]) -> set[str]:
+    """Return `key_set` and all ancestors of its members among `keys`."""
+    known = set(keys)
+    found: set[str] = set()
+    for key in key_set:
+        current: str | None = key
+        while current is not None and current not in found:
+            found.add(current)
+            current = parent_key(current, known)
+    return found

@@ -1,0 +1,1 @@
+"""The photos themselves: manifest, scan, decoding, near-duplicates."""

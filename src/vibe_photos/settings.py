@@ -1,0 +1,321 @@
+"""The configuration, typed: what `conf/` and `params.yaml` compose to, checked before anything runs.
+
+`from_mapping` turns the composed mapping into `Settings` or names the key that is wrong. Keys that say
+where things are or how fast they go (`MACHINE_LOCAL_KEYS`) change no label and are left out of
+`data/config/resolved.yaml`, so that no stage reruns for them.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from vibe_photos.errors import ConfigurationError
+
+Share = Annotated[float, Meta(ge=0.0, le=1.0)]
+Count = Annotated[int, Meta(ge=0)]
+Positive = Annotated[int, Meta(ge=1)]
+PositiveNumber = Annotated[float, Meta(gt=0.0)]
+
+HeadName = Literal["scene", "attribute", "object"]
+"""The three groups of labels; each has one head, one file of automatic truth and one level in the tables."""
+
+TruthName = Literal["human", "auto"]
+"""What labels are held against: a person's audited records, or the teacher's on the holdout."""
+
+MACHINE_LOCAL_KEYS = (
+    "paths",
+    "head",
+    "truth",
+    "annotate.concurrency",
+    "annotate.workers",
+    "annotate.timeout_seconds",
+    "annotate.dry_run",
+    "annotate.allow_plain_http",
+    "annotate.rates",
+    "teacher.replay",
+    "embed.batch_size",
+    "embed.workers",
+    "embed.device",
+)
+"""Where things are, how fast they go, and which instance of a stage runs: never tracked."""
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A section of the configuration: immutable, no unknown keys, every value stated in `conf/`."""
+
+
+class Library(Section, frozen=True):
+    """Which photos, and how they are named."""
+
+    root: str
+    content_hash: Literal["xxh3_128", "xxh64"]
+    extensions: list[str]
+    skip_folders: list[str]
+
+
+class Vocabulary(Section, frozen=True):
+    """The words offered to the teacher, in the order in which it reads them."""
+
+    scenes: list[str]
+    attributes: list[str]
+    objects: list[str]
+
+
+class Prompts(Section, frozen=True):
+    """Text prompts by a label's short name, for encoders with a text tower where no head is learnt."""
+
+    scene: dict[str, list[str]]
+    attribute: dict[str, list[str]]
+    object: dict[str, list[str]]
+
+
+class Taxonomy(Section, frozen=True):
+    """What the teacher may say, and which label key each of its words means."""
+
+    vocabulary: Vocabulary
+    scenes: dict[str, str]
+    other_scene: str
+    attributes: dict[str, str]
+    objects: dict[str, str]
+    prompts: Prompts
+
+
+class SentImage(Section, frozen=True):
+    """The JPEG that a teacher is shown: longest edge and area in pixels, JPEG quality 1-95."""
+
+    max_edge_px: Positive
+    max_pixels: Positive
+    jpeg_quality: Annotated[int, Meta(ge=1, le=95)]
+
+
+class Sampling(Section, frozen=True):
+    """How the teacher decodes; `max_tokens` caps a reply."""
+
+    temperature: Annotated[float, Meta(ge=0.0)]
+    max_tokens: Positive
+    seed: int | None
+
+
+class Replay(Section, frozen=True):
+    """How the replay server behaves: recorded answers, latency in seconds, and shares of faults."""
+
+    recordings: str
+    latency_seconds: Annotated[float, Meta(ge=0.0)] = 0.0
+    error_share: Share = 0.0
+    malformed_share: Share = 0.0
+    seed: int = 0
+
+
+class Teacher(Section, frozen=True):
+    """Who is asked, and exactly what: everything that can change an answer, and so is part of its key.
+
+    `server` is `openai` (any OpenAI-compatible server, `QWEN_BASE_URL`), `replay` (recorded answers over
+    loopback HTTP) or `store` (no server: only what is already paid or imported). `prompt_id` is given
+    only where answers were imported under one; elsewhere it is computed.
+    """
+
+    server: Literal["openai", "replay", "store"]
+    model: str
+    prompt_id: str | None
+    system_prompt: str
+    user_prompt: str
+    response_format: Literal["json_schema", "json_object"]
+    image: SentImage
+    sampling: Sampling
+    replay: Replay | None
+
+
+class Rates(Section, frozen=True):
+    """What a dry run reckons with: tokens a second of the whole server, and its price an hour."""
+
+    prompt_tokens_per_second: PositiveNumber
+    completion_tokens_per_second: PositiveNumber
+    price_per_hour: Annotated[float, Meta(ge=0.0)]
+    currency: str
+
+
+class Annotate(Section, frozen=True):
+    """The night's loop. `limit` asks about the first so many photos only; null asks about all."""
+
+    limit: Positive | None
+    max_attempts: Positive
+    max_failed_share: Share
+    concurrency: Positive
+    workers: Positive
+    timeout_seconds: PositiveNumber
+    dry_run: bool
+    allow_plain_http: bool
+    rates: Rates
+
+
+class Convert(Section, frozen=True):
+    """Which of the teacher's objects become truth."""
+
+    min_object_confidence: Share
+    include_non_main: bool
+
+
+class Sample(Section, frozen=True):
+    """How many photos a person is asked to check, and how they are drawn."""
+
+    size: Count
+    seed: int
+    strategy: Literal["random", "stratified"]
+    min_per_stratum: Count
+
+
+class Split(Section, frozen=True):
+    """Who may train: folds, holdout, and how alike two photos count as near-duplicates (bits of 64)."""
+
+    seed: int
+    folds: Annotated[int, Meta(ge=2)]
+    holdout_share: Share
+    max_hash_distance: Annotated[int, Meta(ge=0, le=16)]
+
+
+class Embed(Section, frozen=True):
+    """How photos become vectors. `max_pixels` refuses larger photos; `precision` is the model's."""
+
+    max_pixels: Positive
+    max_failed_share: Share
+    precision: Literal["float32", "bfloat16"]
+    batch_size: Positive
+    workers: Positive
+    device: str
+
+
+class HeadTraining(Section, frozen=True):
+    """How one head is fitted: positives a label needs to be learnable, the L2 penalties that are tried."""
+
+    min_positive: Positive
+    l2: list[PositiveNumber]
+    class_weight: Literal["balanced", "none"]
+
+
+class Train(Section, frozen=True):
+    """How the three heads are fitted."""
+
+    seed: int
+    scene: HeadTraining
+    attribute: HeadTraining
+    object: HeadTraining
+
+
+class Classify(Section, frozen=True):
+    """From probabilities to labels. Thresholds by short name (`has_person`, `keyboard`, `default`).
+
+    `attribute_from_scene` maps an attribute's short name to the scene key that decides it.
+    """
+
+    attribute_threshold: dict[str, Share]
+    object_threshold: dict[str, Share]
+    attribute_from_scene: dict[str, str]
+
+
+class Evaluate(Section, frozen=True):
+    """How labels are held against truth."""
+
+    confidence_level: Annotated[float, Meta(gt=0.0, lt=1.0)]
+    bootstrap_repetitions: Positive
+    seed: int
+
+
+class Embedder(Section, frozen=True):
+    """Which encoder turns pixels into a vector; which fields it needs depends on `kind`.
+
+    `hog` needs none. `onnx` needs `checkpoint` (a file) and the preprocessing. `siglip` needs
+    `architecture` (an open_clip name) with `checkpoint` (a tag, a file or `local-dir:PATH`).
+    `mean` and `std` are in the units of the scaled pixels (`scale` times 0..255).
+    """
+
+    kind: Literal["hog", "onnx", "siglip"]
+    name: str
+    architecture: str | None = None
+    checkpoint: str | None = None
+    input_px: Positive | None = None
+    resize: Literal["squash", "center_crop"] | None = None
+    resize_px: Positive | None = None
+    scale: float | None = None
+    mean: list[float] | None = None
+    std: list[float] | None = None
+    channels: Literal["RGB", "BGR"] | None = None
+    output: str | None = None
+    transform: Literal["none", "log"] = "none"
+
+
+class Paths(Section, frozen=True):
+    """Every file's place, relative to the repository root or absolute."""
+
+    photos: Path
+    raw_annotations: Path
+    auto: Path
+    sample: Path
+    human: Path
+    splits: Path
+    embeddings: Path
+    models: Path
+    probabilities: Path
+    labels: Path
+    eval: Path
+    report: Path
+
+
+class Settings(Section, frozen=True):
+    """The whole configuration. `head` and `truth` say which instance of a repeated stage runs."""
+
+    library: Library
+    teacher: Teacher
+    taxonomy: Taxonomy
+    embedder: Embedder
+    annotate: Annotate
+    convert: Convert
+    sample: Sample
+    split: Split
+    embed: Embed
+    train: Train
+    classify: Classify
+    evaluate: Evaluate
+    paths: Paths
+    head: HeadName
+    truth: TruthName
+
+
+def from_mapping(composed: Mapping[str, Any]) -> Settings:
+    """Check a composed configuration and return it typed.
+
+    Raises:
+        ConfigurationError: a key is unknown, missing, of the wrong type or out of range; it is named.
+    """
+    values = {key: value for key, value in composed.items() if key != "use"}
+    try:
+        return msgspec.convert(values, Settings, strict=True, dec_hook=_decode_path)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(_name_key(str(error))) from None
+
+
+def without_machine_local(composed: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a deep copy of the composed mapping that holds only what changes results."""
+    kept: dict[str, Any] = msgspec.to_builtins(composed)
+    for dotted in (*MACHINE_LOCAL_KEYS, "use"):
+        *sections, last = dotted.split(".")
+        node = kept
+        for section in sections:
+            node = node.get(section) or {}
+        node.pop(last, None)
+    return kept
+
+
+def _decode_path(kind: type, value: Any) -> Path:
+    if kind is Path and isinstance(value, str) and value:
+        return Path(value)
+    raise ValueError("Expected a path")
+
+
+def _name_key(message: str) -> str:
+    """Turn msgspec's `... - at `$.sample.size`` into `sample.size: ...`."""
+    what, _, place = message.partition(" - at `$")
+    key = place.rstrip("`").lstrip(".")
+    return f"{key}: {what}" if key else what

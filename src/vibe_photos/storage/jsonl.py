@@ -1,0 +1,49 @@
+"""JSON Lines: one typed record a line, errors that name the file and the line."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from vibe_photos.errors import InputError
+from vibe_photos.storage.atomic import open_atomically
+
+T = TypeVar("T")
+
+
+def read_jsonl(path: Path, record_type: type[T]) -> Iterator[T]:
+    """Yield the records of `path` in file order; blank lines are passed over.
+
+    Raises:
+        InputError: the file is missing, or a line is not a whole record of `record_type`.
+    """
+    return (record for _, record in read_numbered_jsonl(path, record_type))
+
+
+def read_numbered_jsonl(path: Path, record_type: type[T]) -> Iterator[tuple[int, T]]:
+    """Yield `(line number from 1, record)`; errors as `read_jsonl`."""
+    decoder = msgspec.json.Decoder(record_type)
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                if line.strip():
+                    yield number, _decode_line(decoder, line, path, number)
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist") from None
+
+
+def write_jsonl(path: Path, records: Iterable[Any]) -> None:
+    """Replace `path` by one line a record, in one step."""
+    encoder = msgspec.json.Encoder()
+    with open_atomically(path) as file:
+        for record in records:
+            file.write(encoder.encode(record) + b"\n")
+
+
+def _decode_line(decoder: msgspec.json.Decoder[T], line: bytes, path: Path, number: int) -> T:
+    try:
+        return decoder.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        torn = "" if line.endswith(b"\n") else " (the line has no end: the file was cut off here)"
+        raise InputError(f"{path}, line {number}: {error}{torn}") from None

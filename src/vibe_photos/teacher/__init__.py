@@ -1,0 +1,1 @@
+"""The paid opinion: prompt, request, client, reply, store and the night's loop."""
