@@ -8,31 +8,13 @@ from typing import Any
 import msgspec
 
 
-class SaidObject(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One object as the teacher named it; any field may be missing or of a wrong type.
+Annotation = dict[str, Any]
+"""What the teacher said of one photo, field by field, before any of it is believed.
 
-    `coarse_type` is a word of the vocabulary, `confidence` a number from 0 to 1 as the teacher felt it.
-    """
-
-    name_free: Any = None
-    coarse_type: Any = None
-    is_main: Any = None
-    confidence: Any = None
-
-
-class Annotation(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What the teacher said of one photo, field by field, before any of it is believed.
-
-    Types are open on purpose: which value counts is decided, and counted, by `labels.convert`.
-    """
-
-    scene: Any = None
-    has_person: Any = None
-    has_text: Any = None
-    has_animal: Any = None
-    is_document: Any = None
-    is_screenshot: Any = None
-    objects: list[SaidObject] | None = None
+`scene` (a word), one field for each attribute word of the vocabulary, and `objects`: a list of
+`{name_free, coarse_type, is_main, confidence}`. Any field may be missing or of a wrong type, and the
+vocabulary is data: which value counts is decided, and counted, by `labels.convert`.
+"""
 
 
 class RawAnnotation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -68,3 +50,16 @@ class GroundTruth(msgspec.Struct, frozen=True, kw_only=True):
     attributes: dict[str, bool] = {}
     objects: list[str] = []
     extra: dict[str, Any] = {}
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One line of `decisions/<reviewer>.jsonl`: what a person made of one photo, and when.
+
+    `decided_at` is UTC in ISO 8601, so that text order is time order. `before` and `after` are truth
+    objects without the id; `after` is null where a decision was taken back.
+    """
+
+    image_id: str
+    decided_at: str
+    before: dict[str, Any] | None = None
+    after: dict[str, Any] | None = None

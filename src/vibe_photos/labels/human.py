@@ -1,0 +1,48 @@
+"""The audited truth: what a person's file says, overridden by what the review page recorded.
+
+`data/human/` is written by people and never by a stage. Both sources are derived from when read.
+"""
+
+from pathlib import Path
+
+from vibe_photos.labels.records import Decision, GroundTruth
+from vibe_photos.labels.truth_file import check_keys, parse_truth, read_truth_file
+from vibe_photos.settings import Taxonomy
+from vibe_photos.storage.jsonl import read_jsonl
+
+AUDITED_FILE = "ground_truth_human.audited.json"
+DECISIONS_FOLDER = "decisions"
+
+
+def read_audited_truth(human: Path, taxonomy: Taxonomy) -> list[GroundTruth]:
+    """Return the audited records sorted by `image_id`; an empty list where nobody has audited yet.
+
+    Fields of the file that mean nothing here are in `extra`; records copied from `to_review.json` have
+    `stratum` and `inclusion_probability` there, and a decision keeps them.
+
+    Raises:
+        InputError: a record is malformed, given twice, or has a label key that the taxonomy lacks.
+    """
+    path = human / AUDITED_FILE
+    audited = {record.image_id: record for record in read_truth_file(path)} if path.exists() else {}
+    check_keys(audited.values(), taxonomy, path)
+    for decision, place in _latest_decisions(human / DECISIONS_FOLDER).values():
+        if decision.after is None:
+            audited.pop(decision.image_id, None)
+            continue
+        kept = audited[decision.image_id].extra if decision.image_id in audited else {}
+        value = {**kept, **decision.after, "image_id": decision.image_id}
+        audited[decision.image_id] = parse_truth(value, str(place))
+        check_keys([audited[decision.image_id]], taxonomy, place)
+    return [audited[image_id] for image_id in sorted(audited)]
+
+
+def _latest_decisions(folder: Path) -> dict[str, tuple[Decision, Path]]:
+    """Return the latest decision of each photo over all reviewers, with the log it stands in."""
+    latest: dict[str, tuple[Decision, Path]] = {}
+    for log in sorted(folder.glob("*.jsonl")):
+        for decision in read_jsonl(log, Decision):
+            known = latest.get(decision.image_id)
+            if known is None or decision.decided_at >= known[0].decided_at:
+                latest[decision.image_id] = (decision, log)
+    return latest

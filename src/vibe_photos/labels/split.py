@@ -1,0 +1,80 @@
+"""Who may train: near-duplicate groups, folds, and the roles that keep human truth from leaking.
+
+A photo that a person audits or is asked to audit, and every near-duplicate of one, is `reserved`: it never
+trains. Sampled and audited are not told apart, so auditing the sample changes nothing here. Of the other
+groups a share is `holdout`, never trained on either; the rest is `train`. All of it is decided by a keyed
+hash of the group, so that it stays put when photos come.
+"""
+
+import logging
+from collections import Counter
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from vibe_photos.labels.keyed_hash import unit_interval
+from vibe_photos.settings import Split
+from vibe_photos.storage.atomic import open_atomically
+
+log = logging.getLogger(__name__)
+
+Role = Literal["reserved", "holdout", "train"]
+
+
+class Membership(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One photo's place: its group (an image_id of it), cross-validation fold and role.
+
+    `half` is given for reserved photos: thresholds are tuned on `tune` and scored on `score`.
+    """
+
+    group: str
+    fold: int
+    role: Role
+    half: Literal["tune", "score"] | None = None
+
+
+def assign_roles(groups: dict[str, str], reserved: set[str], split: Split) -> dict[str, Membership]:
+    """Return each photo's membership.
+
+    Args:
+        groups: the near-duplicate group of every photo, in manifest order.
+        reserved: photos that are sampled or audited; ids that are not in `groups` are passed over.
+        split: seed, number of folds and holdout share.
+    """
+    reserved_groups = {groups[image_id] for image_id in reserved if image_id in groups}
+    members = {group: _place_group(group, group in reserved_groups, split) for group in set(groups.values())}
+    return {image_id: members[group] for image_id, group in groups.items()}
+
+
+def write_splits(path: Path, memberships: dict[str, Membership]) -> None:
+    """Write `splits.json`: one JSON object from image_id to membership, one photo a line."""
+    encode = msgspec.json.Encoder().encode
+    with open_atomically(path) as file:
+        separator = b"{\n"
+        for image_id, membership in memberships.items():
+            file.write(separator + encode(image_id) + b": " + encode(membership))
+            separator = b",\n"
+        file.write(b"\n}\n" if memberships else b"{}\n")
+    roles = Counter(membership.role for membership in memberships.values())
+    groups = len({membership.group for membership in memberships.values()})
+    log.info(
+        "split: %d photos in %d groups: %d train, %d holdout, %d reserved for people",
+        len(memberships),
+        groups,
+        *(roles[role] for role in ("train", "holdout", "reserved")),
+    )
+
+
+def read_splits(path: Path) -> dict[str, Membership]:
+    """Read what `write_splits` wrote."""
+    return msgspec.json.decode(path.read_bytes(), type=dict[str, Membership])
+
+
+def _place_group(group: str, is_reserved: bool, split: Split) -> Membership:
+    fold = int(unit_interval(split.seed, "fold", group) * split.folds)
+    if is_reserved:
+        half: Literal["tune", "score"] = "tune" if unit_interval(split.seed, "half", group) < 0.5 else "score"
+        return Membership(group=group, fold=fold, role="reserved", half=half)
+    is_holdout = unit_interval(split.seed, "holdout", group) < split.holdout_share
+    return Membership(group=group, fold=fold, role="holdout" if is_holdout else "train")
