@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from vibe_photos.labels.records import Annotation, GroundTruth, RawAnnotation
+from vibe_photos.labels.records import Annotation, GroundTruth, RawAnnotation, truth_object
 from vibe_photos.settings import Convert, Taxonomy
 from vibe_photos.storage.atomic import open_atomically, write_json
 from vibe_photos.storage.jsonl import read_numbered_jsonl
@@ -104,17 +104,6 @@ def confidence_of(value: Any) -> float:
     return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else 0.0
 
 
-def truth_object(record: GroundTruth) -> dict[str, Any]:
-    """Return the record as the JSON object of the truth files, extra fields after our own."""
-    return {
-        "image_id": record.image_id,
-        "scene": record.scene,
-        "attributes": record.attributes,
-        "objects": record.objects,
-        **record.extra,
-    }
-
-
 def convert_annotations(
     raw: Path, out_folder: Path, taxonomy: Taxonomy, convert: Convert, metric: Path
 ) -> None:
@@ -169,15 +158,10 @@ def _report(metric: Path, tally: Tally, photos: int, sources: Counter[str]) -> N
     if len(sources) > 1:
         log.warning("the raw file mixes answers of several models: %s", dict(sources))
     log.info(
-        "convert: %d photos; objects: %d mapped, %d not main, %d below the confidence, %d words without a key",
+        "convert: %d photos; objects: %d mapped, %d not main, %d too uncertain, %d words without a key",
         photos,
-        *(
-            tally.counts[name]
-            for name in (
-                "objects_mapped",
-                "objects_not_main",
-                "objects_low_confidence",
-                "objects_without_key",
-            )
-        ),
+        tally.counts["objects_mapped"],
+        tally.counts["objects_not_main"],
+        tally.counts["objects_low_confidence"],
+        tally.counts["objects_without_key"],
     )

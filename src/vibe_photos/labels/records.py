@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 
-
 Annotation = dict[str, Any]
 """What the teacher said of one photo, field by field, before any of it is believed.
 
@@ -50,6 +49,17 @@ class GroundTruth(msgspec.Struct, frozen=True, kw_only=True):
     attributes: dict[str, bool] = {}
     objects: list[str] = []
     extra: dict[str, Any] = {}
+
+
+def truth_object(record: GroundTruth) -> dict[str, Any]:
+    """Return the record as the JSON object of the truth files, extra fields after our own."""
+    return {
+        "image_id": record.image_id,
+        "scene": record.scene,
+        "attributes": record.attributes,
+        "objects": record.objects,
+        **record.extra,
+    }
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -15,9 +15,8 @@ import msgspec
 import xxhash
 
 from vibe_photos.errors import InputError
-from vibe_photos.labels.convert import truth_object
 from vibe_photos.labels.keyed_hash import unit_interval
-from vibe_photos.labels.records import GroundTruth
+from vibe_photos.labels.records import GroundTruth, truth_object
 from vibe_photos.labels.truth_file import read_objects
 from vibe_photos.settings import Sample
 from vibe_photos.storage.atomic import write_json
@@ -47,8 +46,15 @@ def sample_for_review(auto: Path, to_review: Path, human: Path, sample: Sample) 
         share = sizes[stratum] / len(ids)
         drawn += [(image_id, stratum, share) for image_id in _rank(ids, sample.seed)[: sizes[stratum]]]
     drawn.sort(key=lambda draw: unit_interval(sample.seed, "sample", draw[0]))
-    write_json(to_review, [_to_review(records[image_id], *design) for image_id, *design in drawn])
+    write_json(
+        to_review, [_to_review(records[image_id], stratum, share) for image_id, stratum, share in drawn]
+    )
     log.info("sample: %d of %d photos to review, from %d strata", len(drawn), len(records), len(strata))
+
+
+def read_sampled_ids(to_review: Path) -> list[str]:
+    """Return the ids of the photos that were sampled, in their order."""
+    return [str(value["image_id"]) for _, value in read_objects(to_review)]
 
 
 def allocate(population: Mapping[str, int], size: int, floor: int) -> dict[str, int]:
@@ -109,7 +115,7 @@ def _refuse_edited(to_review: Path, human: Path) -> None:
     for place, value in read_objects(to_review):
         if value.get(_FINGERPRINT) != _fingerprint(value):
             raise InputError(
-                f"{place} (photo {value.get('image_id')}) was edited, and this file is rewritten by the stage.\n"
+                f"{place} (photo {value.get('image_id')}) was edited, and this file is the stage's own.\n"
                 f"Nothing was overwritten. Corrections belong into {human}/ground_truth_human.audited.json:\n"
                 f"  mv {to_review} {human}/ground_truth_human.audited.json && dvc repro"
             )
