@@ -25,6 +25,9 @@ HeadName = Literal["scene", "attribute", "object"]
 TruthName = Literal["human", "auto"]
 """What labels are held against: a person's audited records, or the teacher's on the holdout."""
 
+RESOLVED = Path("data/config/resolved.yaml")
+"""What stage `compose` writes and DVC compares: the configuration without the machine-local keys."""
+
 MACHINE_LOCAL_KEYS = (
     "paths",
     "head",

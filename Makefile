@@ -1,0 +1,45 @@
+# `make demo` and `make test` do everything on a fresh machine with Python 3.11+, git and make.
+PYTHON ?= python3
+VENV := .venv
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export HF_HUB_OFFLINE ?= 1
+INSTALLED := $(VENV)/.installed
+
+.PHONY: demo test prove repro format lint type bench clean
+
+demo: $(INSTALLED)  ## Set up, run the whole pipeline on the demo library, print the metrics
+	dvc repro
+	@echo
+	@dvc metrics show --all-commits >/dev/null 2>&1 || true
+	@python -m vibe_photos.eval.labels --gt data/human/ground_truth_human.audited.json
+	@echo "The report: $(CURDIR)/data/report/index.html"
+
+repro: $(INSTALLED)  ## Rerun what a change touches
+	dvc repro
+
+test: $(INSTALLED)  ## Set up and pass every check and test
+	$(MAKE) lint type
+	python -m pytest
+
+prove: $(INSTALLED)  ## The tests with their full numbers of repetitions
+	VIBE_PHOTOS_PROVE=1 python -m pytest
+
+format: $(INSTALLED)
+	ruff format . && ruff check --fix .
+
+lint: $(INSTALLED)
+	ruff format --check . && ruff check . && lint-imports
+
+type: $(INSTALLED)
+	mypy
+
+bench: $(INSTALLED)  ## Every hot path against its floor and a peer
+	python -m benchmarks
+
+clean:  ## Remove the environment, keep data and the store
+	rm -rf $(VENV)
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@

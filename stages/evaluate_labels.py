@@ -1,0 +1,27 @@
+"""Stage `evaluate`."""
+
+from entrypoint import run_stage
+
+from vibe_photos.eval.evaluate import evaluate_labels
+from vibe_photos.labels.convert import ALL_LABELS
+from vibe_photos.labels.human import read_audited_truth
+from vibe_photos.labels.records import GroundTruth
+from vibe_photos.settings import Settings
+from vibe_photos.storage.jsonl import read_jsonl
+
+
+def evaluate(settings: Settings) -> None:
+    """Hold the labels against truth: what people audited (`truth=human`), or the teacher (`truth=auto`)."""
+    paths, truth = settings.paths, settings.truth
+    records = (
+        read_audited_truth(paths.human, settings.taxonomy)
+        if truth == "human"
+        else list(read_jsonl(paths.auto / ALL_LABELS, GroundTruth))
+    )
+    evaluate_labels(
+        truth, records, paths.labels, paths.splits, settings.taxonomy, settings.evaluate, paths.eval / truth
+    )
+
+
+if __name__ == "__main__":
+    run_stage(evaluate)

@@ -1,0 +1,26 @@
+"""Stage `agreement`."""
+
+from entrypoint import run_stage
+
+from vibe_photos.eval.agreement import measure_agreement
+from vibe_photos.labels.convert import ALL_LABELS
+from vibe_photos.labels.human import read_audited_truth
+from vibe_photos.labels.records import GroundTruth
+from vibe_photos.settings import Settings
+from vibe_photos.storage.jsonl import read_jsonl
+
+
+def agreement(settings: Settings) -> None:
+    """Hold the teacher against what people audited: how good are the labels that the heads learn from?"""
+    paths = settings.paths
+    measure_agreement(
+        list(read_jsonl(paths.auto / ALL_LABELS, GroundTruth)),
+        read_audited_truth(paths.human, settings.taxonomy),
+        settings.taxonomy,
+        settings.evaluate,
+        paths.eval / "teacher" / "metrics.json",
+    )
+
+
+if __name__ == "__main__":
+    run_stage(agreement)
