@@ -103,12 +103,19 @@ class Sampling(Section, frozen=True):
 
 
 class Replay(Section, frozen=True):
-    """How the replay server behaves: recorded answers, latency in seconds, and shares of faults."""
+    """How the replay server behaves: recorded answers, latency in seconds, and shares of faults.
+
+    Of all requests `error_share` get a status 500, `rate_limit_share` a 429 with a `Retry-After` of
+    `retry_after_seconds`, `malformed_share` an answer that breaks off, `stall_share` no answer at all.
+    """
 
     recordings: str
     latency_seconds: Annotated[float, Meta(ge=0.0)] = 0.0
     error_share: Share = 0.0
+    rate_limit_share: Share = 0.0
     malformed_share: Share = 0.0
+    stall_share: Share = 0.0
+    retry_after_seconds: Count = 1
     seed: int = 0
 
 
@@ -141,11 +148,15 @@ class Rates(Section, frozen=True):
 
 
 class Annotate(Section, frozen=True):
-    """The night's loop. `limit` asks about the first so many photos only; null asks about all."""
+    """The night's loop. `limit` asks about the first so many photos only; null asks about all.
+
+    `max_attempts` is how many requests one photo may cost in a run; `max_pixels` refuses larger photos.
+    """
 
     limit: Positive | None
     max_attempts: Positive
     max_failed_share: Share
+    max_pixels: Positive
     concurrency: Positive
     workers: Positive
     timeout_seconds: PositiveNumber
