@@ -1,0 +1,1 @@
+"""A small photo library that is drawn: pictures, their full truth, and a simulated teacher's answers."""
