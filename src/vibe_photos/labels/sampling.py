@@ -52,9 +52,9 @@ def sample_for_review(auto: Path, to_review: Path, human: Path, sample: Sample) 
     log.info("sample: %d of %d photos to review, from %d strata", len(drawn), len(records), len(strata))
 
 
-def read_sampled_ids(to_review: Path) -> list[str]:
-    """Return the ids of the photos that were sampled, in their order."""
-    return [str(value["image_id"]) for _, value in read_objects(to_review)]
+def read_sampled(to_review: Path) -> dict[str, dict[str, Any]]:
+    """Return the sampled records by image_id, in their order."""
+    return {str(value["image_id"]): value for _, value in read_objects(to_review)}
 
 
 def allocate(population: Mapping[str, int], size: int, floor: int) -> dict[str, int]:

@@ -1,5 +1,6 @@
 """Label keys, their short names and the tree they form. Which keys there are is data (`conf/taxonomy/`)."""
 
+import difflib
 from collections.abc import Iterable, Mapping
 
 from vibe_photos.settings import HeadName, Taxonomy
@@ -12,6 +13,18 @@ def head_keys(taxonomy: Taxonomy, head: HeadName) -> list[str]:
     if head == "scene":
         return sorted({*taxonomy.scenes.values(), taxonomy.other_scene})
     return sorted(set((taxonomy.attributes if head == "attribute" else taxonomy.objects).values()))
+
+
+def all_keys(taxonomy: Taxonomy) -> list[str]:
+    """Return every label key of the taxonomy, sorted."""
+    return sorted(key for head in HEADS for key in head_keys(taxonomy, head))
+
+
+def describe_unknown_key(key: str, taxonomy: Taxonomy) -> str:
+    """Return a phrase that names a key the taxonomy lacks, and the known keys nearest to it."""
+    near = difflib.get_close_matches(key, all_keys(taxonomy), n=3)
+    hint = f"did you mean {' or '.join(near)}?" if near else "conf/taxonomy/ lists the known keys"
+    return f"unknown label key {key!r}; {hint}"
 
 
 def label_name(key: str) -> str:

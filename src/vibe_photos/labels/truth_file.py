@@ -1,6 +1,5 @@
 """Truth files as people and programs write them: a JSON list, one JSON object, or JSON Lines."""
 
-import difflib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ import msgspec
 
 from vibe_photos.errors import InputError
 from vibe_photos.labels.records import GroundTruth
-from vibe_photos.labels.taxonomy import HEADS, head_keys
+from vibe_photos.labels.taxonomy import HEADS, describe_unknown_key, head_keys
 from vibe_photos.settings import Taxonomy
 
 _OWN_FIELDS = ("image_id", "scene", "attributes", "objects")
@@ -83,10 +82,7 @@ def check_keys(records: Iterable[GroundTruth], taxonomy: Taxonomy, path: Path) -
         InputError: names the file, the photo, the key and the nearest known keys.
     """
     for record, key in find_unknown_keys(records, taxonomy):
-        known = [known for head in HEADS for known in head_keys(taxonomy, head)]
-        near = difflib.get_close_matches(key, known, n=3)
-        hint = f"did you mean {' or '.join(near)}?" if near else "conf/taxonomy/ lists the known keys"
-        raise InputError(f"{path}: photo {record.image_id} has the unknown label key {key!r}; {hint}")
+        raise InputError(f"{path}: photo {record.image_id} has the {describe_unknown_key(key, taxonomy)}")
 
 
 def _parse(data: bytes, path: Path) -> tuple[list[tuple[int, Any]], str]:

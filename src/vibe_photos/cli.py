@@ -1,0 +1,118 @@
+"""`vibe-photos`: what a person does beside `dvc repro`."""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from vibe_photos.errors import VibePhotosError
+
+log = logging.getLogger(__name__)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; an expected error is a sentence on stderr and status 1."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    try:
+        options.run(options)
+    except VibePhotosError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands; nothing heavy is imported before one of them runs."""
+    parser = argparse.ArgumentParser(prog="vibe-photos", description=__doc__)
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_import_annotations(commands)
+    _add_import_human(commands)
+    _add_replay_server(commands)
+    return parser
+
+
+Commands = argparse._SubParsersAction  # type: ignore[type-arg]
+
+
+def _add_import_annotations(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "import-annotations",
+        help="take answers made elsewhere into the store",
+        description="Take raw annotations (JSON Lines made by this tool or an older script, on another "
+        "machine) into the store, so that they are never paid for again.",
+    )
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    parser.add_argument("--model", default="imported", help="model of records that do not say (%(default)s)")
+    parser.add_argument(
+        "--prompt-id", default="imported", help="prompt_id of records that do not say (%(default)s)"
+    )
+    parser.set_defaults(run=_import_annotations)
+
+
+def _import_annotations(options: argparse.Namespace) -> None:
+    from vibe_photos.storage.local_store import find_store
+    from vibe_photos.teacher.imports import import_annotations
+
+    import_annotations(options.files, find_store(), options.model, options.prompt_id)
+
+
+def _add_import_human(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "import-human",
+        help="take truth that you already have as audited truth",
+        description="Check a truth file (JSON list or JSON Lines; photos named by image_id or rel_path), "
+        "show what it would change in data/human/, and with --write take it.",
+    )
+    parser.add_argument("file", type=Path, metavar="FILE")
+    parser.add_argument("--write", action="store_true", help="take it; without this it is only shown")
+    parser.add_argument(
+        "--only-sampled", action="store_true", help="only photos that stage `sample` drew, with their weights"
+    )
+    parser.add_argument(
+        "--drop-unknown-keys", action="store_true", help="drop and count label keys that the taxonomy lacks"
+    )
+    parser.set_defaults(run=_import_human)
+
+
+def _import_human(options: argparse.Namespace) -> None:
+    from vibe_photos.labels.sampling import read_sampled
+    from vibe_photos.library.photos import read_manifest
+    from vibe_photos.review import human_import
+    from vibe_photos.settings import read_resolved
+
+    settings = read_resolved()
+    paths = settings.paths
+    found = human_import.read_import(
+        options.file,
+        read_manifest(paths.photos),
+        settings.taxonomy,
+        read_sampled(paths.sample) if options.only_sampled else None,
+        options.drop_unknown_keys,
+    )
+    human_import.refuse_problems(options.file, found)
+    changes = human_import.describe_changes(paths.human, found.records)
+    print("\n".join(changes[:40]))
+    if len(changes) > 40:
+        print(f"... and {len(changes) - 40} more")
+    print(f"{len(found.records)} records, {len(changes)} new or changed; {found.left_out} photos not sampled")
+    for key, count in sorted(found.dropped_keys.items()):
+        print(f"dropped the unknown key {key} of {count} records")
+    if options.write:
+        print(f"written to {human_import.take_import(paths.human, found.records)}; now: dvc repro")
+    elif changes:
+        print("nothing is written yet: run again with --write")
+
+
+def _add_replay_server(commands: Commands) -> None:
+    from vibe_photos.teacher import replay_server
+
+    parser = commands.add_parser(
+        "replay-server",
+        help="rehearse a night: recorded answers over HTTP",
+        description="Serve recorded answers as an OpenAI-compatible server on this machine, to rehearse a "
+        "run without a GPU.",
+    )
+    replay_server.add_arguments(parser)
+    parser.set_defaults(run=replay_server.run)

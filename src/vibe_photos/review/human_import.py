@@ -1,0 +1,146 @@
+"""Truth that somebody already has comes in as audited truth: joined, checked, shown, and only then taken.
+
+A record names its photo by `image_id`, or by `rel_path` under the library's root (or another place of
+the same photo).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from vibe_photos.errors import InputError
+from vibe_photos.labels.human import AUDITED_FILE
+from vibe_photos.labels.records import GroundTruth, truth_object
+from vibe_photos.labels.taxonomy import describe_unknown_key
+from vibe_photos.labels.truth_file import find_unknown_keys, parse_truth, read_objects, read_truth_file
+from vibe_photos.library.photos import Photo
+from vibe_photos.settings import Taxonomy
+from vibe_photos.storage.atomic import write_json
+
+_DESIGN = ("stratum", "inclusion_probability")
+
+
+@dataclass(slots=True)
+class HumanImport:
+    """What a truth file would change: nothing is written before `take_import`.
+
+    `problems` holds one sentence for each record that cannot be taken, with its place. `left_out` counts
+    records passed over because they were asked to be (not sampled). `dropped_keys` counts label keys that
+    the taxonomy does not have and that were asked to be dropped.
+    """
+
+    records: dict[str, GroundTruth] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    left_out: int = 0
+    dropped_keys: dict[str, int] = field(default_factory=dict)
+
+
+def read_import(
+    file: Path,
+    photos: Iterable[Photo],
+    taxonomy: Taxonomy,
+    sample: Mapping[str, Mapping[str, Any]] | None = None,
+    is_dropping_unknown_keys: bool = False,
+) -> HumanImport:
+    """Join a truth file to the library and check it.
+
+    Args:
+        file: a JSON list, one object or JSON Lines, by `image_id` or `rel_path`.
+        photos: the manifest.
+        taxonomy: the keys a record may hold.
+        sample: records of `to_review.json` by id; given, only sampled photos are taken, with the
+            `stratum` and `inclusion_probability` they were drawn with.
+        is_dropping_unknown_keys: drop and count label keys that the taxonomy lacks instead of refusing them.
+    """
+    by_place = {place: photo.image_id for photo in photos for place in (photo.rel_path, *photo.also_at)}
+    known = set(by_place.values())
+    result = HumanImport()
+    for place, value in read_objects(file):
+        image_id = value.get("image_id") or by_place.get(value.get("rel_path", ""))
+        if image_id not in known:
+            result.problems.append(f"{place}: {_name(value)} is not in the library")
+        elif sample is not None and image_id not in sample:
+            result.left_out += 1
+        elif image_id in result.records:
+            result.problems.append(f"{place}: {_name(value)} has a record already")
+        else:
+            _take_record(
+                result, place, {**value, "image_id": image_id}, taxonomy, sample, is_dropping_unknown_keys
+            )
+    return result
+
+
+def describe_changes(human: Path, records: Mapping[str, GroundTruth]) -> list[str]:
+    """Return one line for each photo whose audited truth would be new or another."""
+    current = _read_current(human)
+    return [
+        f"{image_id}: {_labels(current.get(image_id))} -> {_labels(record)}"
+        for image_id, record in records.items()
+        if _labels(current.get(image_id)) != _labels(record)
+    ]
+
+
+def take_import(human: Path, records: Mapping[str, GroundTruth]) -> Path:
+    """Put the records into the audited file, over those of the same photos; other records stay."""
+    path = human / AUDITED_FILE
+    write_json(path, [truth_object(record) for record in {**_read_current(human), **records}.values()])
+    return path
+
+
+def refuse_problems(file: Path, found: HumanImport) -> None:
+    """Raise an InputError that lists what is wrong, if anything is."""
+    if found.problems:
+        shown = "\n  ".join(found.problems[:20])
+        more = f"\n  ... and {len(found.problems) - 20} more" if len(found.problems) > 20 else ""
+        raise InputError(f"{file}: nothing was taken, {len(found.problems)} problems:\n  {shown}{more}")
+
+
+def _take_record(
+    result: HumanImport,
+    place: str,
+    value: dict[str, Any],
+    taxonomy: Taxonomy,
+    sample: Mapping[str, Mapping[str, Any]] | None,
+    is_dropping_unknown_keys: bool,
+) -> None:
+    design = {name: sample[value["image_id"]][name] for name in _DESIGN} if sample is not None else {}
+    try:
+        record = parse_truth({**value, **design}, place)
+    except InputError as error:
+        result.problems.append(str(error))
+        return
+    unknown = [key for _, key in find_unknown_keys([record], taxonomy)]
+    if unknown and not is_dropping_unknown_keys:
+        result.problems += [f"{place}: {describe_unknown_key(key, taxonomy)}" for key in unknown]
+        return
+    for key in unknown:
+        result.dropped_keys[key] = result.dropped_keys.get(key, 0) + 1
+    result.records[record.image_id] = _without_keys(record, set(unknown))
+
+
+def _without_keys(record: GroundTruth, keys: set[str]) -> GroundTruth:
+    return msgspec.structs.replace(
+        record,
+        scene=[key for key in record.scene if key not in keys],
+        attributes={key: value for key, value in record.attributes.items() if key not in keys},
+        objects=[key for key in record.objects if key not in keys],
+    )
+
+
+def _read_current(human: Path) -> dict[str, GroundTruth]:
+    path = human / AUDITED_FILE
+    return {record.image_id: record for record in read_truth_file(path)} if path.exists() else {}
+
+
+def _labels(record: GroundTruth | None) -> str:
+    if record is None:
+        return "(none)"
+    judged = [f"{key}={'yes' if value else 'no'}" for key, value in sorted(record.attributes.items())]
+    return " ".join([*record.scene, *judged, *sorted(record.objects)])
+
+
+def _name(value: Mapping[str, Any]) -> str:
+    return f"photo {value.get('image_id') or value.get('rel_path') or '(no image_id and no rel_path)'}"
