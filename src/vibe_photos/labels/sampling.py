@@ -8,6 +8,7 @@ more photo moves at most a few.
 import logging
 from collections import defaultdict
 from collections.abc import Mapping
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +61,9 @@ def read_sampled(to_review: Path) -> dict[str, dict[str, Any]]:
 def allocate(population: Mapping[str, int], size: int, floor: int) -> dict[str, int]:
     """Share `size` out over strata in proportion to their population, with at least `floor` each.
 
-    A stratum gets no more than it has; the total is `min(size, population)` unless the floors alone ask
-    for more, in which case they are met as far as `size` goes, largest strata first.
+    The total is `min(size, population)` and no stratum gets more than it has. Where the floors alone would
+    ask for more than `size`, the floor is lowered until they do not. Remainders go to the largest
+    fractions (Hamilton's method).
 
     Args:
         population: photos per stratum.
@@ -69,18 +71,23 @@ def allocate(population: Mapping[str, int], size: int, floor: int) -> dict[str, 
         floor: photos wanted from every stratum at least.
     """
     wanted = min(size, sum(population.values()))
-    taken = dict.fromkeys(population, 0)
-    order = sorted(population, key=lambda name: (-population[name], name))
-    for name in order:
-        taken[name] = min(floor, population[name], wanted - sum(taken.values()))
-    while (left := wanted - sum(taken.values())) > 0:
-        open_strata = [name for name in order if taken[name] < population[name]]
-        total = sum(population[name] for name in open_strata)
-        for name in open_strata:
-            # The largest shortfall of the exact share comes first, at least one each round.
-            room = min(population[name] - taken[name], wanted - sum(taken.values()))
-            taken[name] += min(room, max(1, left * population[name] // total))
+    while sum(min(floor, count) for count in population.values()) > wanted:
+        floor -= 1
+    lifted: dict[str, int] = {}
+    others = dict(population)
+    while low := [name for name, share in _share_out(others, wanted - sum(lifted.values())) if share < floor]:
+        lifted.update((name, min(floor, others.pop(name))) for name in low)
+    shares = _share_out(others, wanted - sum(lifted.values()))
+    taken = {**lifted, **{name: int(share) for name, share in shares}}
+    by_remainder = sorted(shares, key=lambda item: (int(item[1]) - item[1], item[0]))
+    for name, _ in by_remainder[: wanted - sum(taken.values())]:
+        taken[name] += 1
     return taken
+
+
+def _share_out(population: Mapping[str, int], size: int) -> list[tuple[str, Fraction]]:
+    total = sum(population.values())
+    return [(name, Fraction(size * count, total)) for name, count in population.items()]
 
 
 def _stratify(records: Any, strategy: str) -> dict[str, list[str]]:

@@ -1,0 +1,59 @@
+import json
+
+import pytest
+
+from vibe_photos.errors import InputError
+from vibe_photos.labels.human import read_audited_truth
+
+
+def write_file(folder, *records):
+    (folder / "ground_truth_human.audited.json").write_text(json.dumps(list(records)))
+
+
+def write_log(folder, reviewer, *decisions):
+    (folder / "decisions").mkdir(exist_ok=True)
+    text = "".join(json.dumps(decision) + "\n" for decision in decisions)
+    (folder / "decisions" / f"{reviewer}.jsonl").write_text(text)
+
+
+def test_nobody_has_audited_yet(tmp_path, taxonomy):
+    assert read_audited_truth(tmp_path, taxonomy) == []
+
+
+def test_a_decision_overrides_the_file_and_keeps_the_sampling_design(tmp_path, taxonomy):
+    write_file(tmp_path, {"image_id": "a", "scene": ["scene.food"], "inclusion_probability": 0.25})
+    after = {"scene": ["scene.product"], "attributes": {"attr.has_text": True}, "objects": []}
+    write_log(tmp_path, "ada", {"image_id": "a", "decided_at": "2026-01-02T10:00:00Z", "after": after})
+    (record,) = read_audited_truth(tmp_path, taxonomy)
+    assert record.scene == ["scene.product"]
+    assert record.attributes == {"attr.has_text": True}
+    assert record.extra == {"inclusion_probability": 0.25}
+
+
+def test_the_latest_decision_of_all_reviewers_counts(tmp_path, taxonomy):
+    for reviewer, hour, scene in (("ada", "12", "scene.food"), ("bob", "11", "scene.people")):
+        decision = {"image_id": "a", "decided_at": f"2026-01-02T{hour}:00:00Z", "after": {"scene": [scene]}}
+        write_log(tmp_path, reviewer, decision)
+    assert [record.scene for record in read_audited_truth(tmp_path, taxonomy)] == [["scene.food"]]
+
+
+def test_a_decision_that_was_taken_back_leaves_no_record(tmp_path, taxonomy):
+    write_log(
+        tmp_path,
+        "ada",
+        {"image_id": "a", "decided_at": "2026-01-02T10:00:00Z", "after": {"scene": ["scene.food"]}},
+        {"image_id": "a", "decided_at": "2026-01-02T10:00:01Z", "after": None},
+    )
+    assert read_audited_truth(tmp_path, taxonomy) == []
+
+
+def test_records_come_sorted(tmp_path, taxonomy):
+    write_file(tmp_path, {"image_id": "b"}, {"image_id": "a"})
+    assert [record.image_id for record in read_audited_truth(tmp_path, taxonomy)] == ["a", "b"]
+
+
+def test_a_misspelt_key_in_a_log_is_named_with_the_log(tmp_path, taxonomy):
+    decision = {"image_id": "a", "decided_at": "2026-01-02T10:00:00Z", "after": {"scene": ["scene.fod"]}}
+    write_log(tmp_path, "ada", decision)
+    with pytest.raises(InputError, match=r"ada\.jsonl: photo a .*scene\.food"):
+        read_audited_truth(tmp_path, taxonomy)
