@@ -12,6 +12,7 @@ VibePhotosError                what happened, to which photo, file, line or key,
 │   └── TeacherUnreachable     no server answers at the configured address
 ├── EncoderError               a checkpoint is missing or vectors belong to another encoder
 ├── HeadError                  a head file is damaged, hostile or made for another encoder
+├── RunInterrupted             a person stopped the run; what was done is kept
 └── TooManyFailures            more photos failed than the configured share allows
 ```
 """
@@ -34,7 +35,14 @@ class LibraryError(VibePhotosError):
 
 
 class DecodeError(VibePhotosError):
-    """One photo's pixels cannot be read."""
+    """One photo's pixels cannot be read.
+
+    `reason` is the short stable word that stands in problem records (`truncated`, `too_many_pixels`, ...).
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class StoreError(VibePhotosError):
@@ -59,6 +67,10 @@ class EncoderError(VibePhotosError):
 
 class HeadError(VibePhotosError):
     """A head file is damaged, hostile or made for another encoder."""
+
+
+class RunInterrupted(VibePhotosError):
+    """A person stopped the run; what was done is kept, and the same command goes on."""
 
 
 class TooManyFailures(VibePhotosError):

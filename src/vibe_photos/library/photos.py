@@ -52,6 +52,8 @@ def path_to_text(path: bytes) -> str:
     backslash that stands in a name is doubled.
     """
     text = path.replace(b"\\", b"\\\\").decode("utf-8", "surrogateescape")
+    if text.isascii():
+        return text
     return "".join(f"\\x{ord(c) - 0xDC00:02x}" if "\udc80" <= c <= "\udcff" else c for c in text)
 
 

@@ -1,0 +1,143 @@
+"""Whether a file goes on to its end, by the marker or the lengths that its format ends with.
+
+The rules look at a few bytes only. They catch a copy that was cut off; damage inside is the decoder's to
+find. Bytes after the end (a film that a phone appends, a second picture, zeros) are no fault.
+"""
+
+import os
+import struct
+from collections.abc import Callable
+
+_BLOCK_BYTES = 1 << 16
+
+
+def has_ending(file: int, image_format: str, size_bytes: int) -> bool:
+    """Tell whether the open file (a descriptor) is there up to its end.
+
+    - JPEG: an end-of-image marker stands somewhere after the first start-of-scan. Marker segments before
+      it are skipped by their lengths, so that the end of an embedded thumbnail does not count.
+    - PNG: an `IEND` chunk stands somewhere. GIF: a trailer stands somewhere after a block's end.
+    - WEBP, HEIF, AVIF: no length that the container states reaches beyond the file.
+    - BMP: as many bytes as the rows of an uncompressed picture need. TIFF: the first directory, and every
+      strip or tile that it lists.
+    """
+    try:
+        return _RULES[image_format](file, size_bytes)
+    except (struct.error, KeyError, ValueError, OverflowError):
+        return False
+
+
+def _has_jpeg_end(file: int, size_bytes: int) -> bool:
+    at = 2
+    while True:
+        marker = os.pread(file, 4, at)
+        if len(marker) < 4 or marker[0] != 0xFF:
+            return False
+        if marker[1] == 0xFF:
+            at += 1
+        elif marker[1] == 0xDA:
+            return _has_bytes(file, b"\xff\xd9", at + 2, size_bytes)
+        elif marker[1] == 0x01 or 0xD0 <= marker[1] <= 0xD8:
+            at += 2
+        else:
+            at += 2 + int.from_bytes(marker[2:], "big")
+
+
+def _has_png_end(file: int, size_bytes: int) -> bool:
+    return _has_bytes(file, b"\0\0\0\0IEND\xaeB`\x82", 8, size_bytes)
+
+
+def _has_gif_end(file: int, size_bytes: int) -> bool:
+    return _has_bytes(file, b"\0;", 13, size_bytes)
+
+
+def _has_webp_end(file: int, size_bytes: int) -> bool:
+    (length,) = struct.unpack("<I", os.pread(file, 4, 4))
+    return bool(8 + length <= size_bytes)
+
+
+def _has_boxes(file: int, size_bytes: int) -> bool:
+    """Follow the top-level boxes of an ISO base media file (ISO 14496-12, 4.2)."""
+    at = 0
+    names: set[bytes] = set()
+    while at + 8 <= size_bytes:
+        length, name = struct.unpack(">I4s", os.pread(file, 8, at))
+        if not name.isalnum():
+            break
+        if length == 1:
+            (length,) = struct.unpack(">Q", os.pread(file, 8, at + 8))
+        elif length == 0:
+            length = size_bytes - at
+        names.add(name)
+        at += max(length, 8)
+    # A sequence of pictures may describe itself in `moov` instead.
+    return at <= size_bytes and bool(names & {b"meta", b"moov"})
+
+
+def _has_bmp_rows(file: int, size_bytes: int) -> bool:
+    (start, header_size) = struct.unpack("<II", os.pread(file, 8, 10))
+    if header_size == 12:
+        (width, height, _, bits), compression = struct.unpack("<HHHH", os.pread(file, 8, 18)), 0
+    else:
+        width, height, _, bits, compression = struct.unpack("<iiHHI", os.pread(file, 16, 18))
+    is_packed = compression not in (0, 3, 6)
+    row_bytes = (abs(width) * bits + 31) // 32 * 4
+    return bool(start + (1 if is_packed else row_bytes * abs(height)) <= size_bytes)
+
+
+def _has_bytes(file: int, wanted: bytes, start: int, end: int) -> bool:
+    """Tell whether `wanted` stands between `start` and `end`; looked for from the back, where ends are."""
+    overlap = len(wanted) - 1
+    while end > start:
+        begin = max(start, end - _BLOCK_BYTES)
+        if wanted in os.pread(file, end - begin, begin):
+            return True
+        end = begin + overlap if begin > start else start
+    return False
+
+
+_TIFF_TYPE_LETTERS = {3: "H", 4: "I", 16: "Q"}
+_TIFF_OFFSETS = {273, 324}
+_TIFF_LENGTHS = {279, 325}
+
+
+def _has_tiff_strips(file: int, size_bytes: int) -> bool:
+    """Follow the first directory (TIFF 6.0, section 2; BigTIFF has the same with 8-byte counts)."""
+    head = os.pread(file, 16, 0)
+    order = "<" if head.startswith(b"I") else ">"
+    is_big = head[2:4].strip(b"\0") == b"+"
+    count_format, entry_format, offset_format = ("Q", "HHQ8s", "Q") if is_big else ("H", "HHI4s", "I")
+    (at,) = struct.unpack_from(order + offset_format, head, 8 if is_big else 4)
+    count_bytes = struct.calcsize(order + count_format)
+    (count,) = struct.unpack(order + count_format, os.pread(file, count_bytes, at))
+    entry_bytes = struct.calcsize(order + entry_format)
+    directory = os.pread(file, entry_bytes * min(count, 0xFFFF), at + count_bytes)
+    offsets: tuple[int, ...] = ()
+    lengths: tuple[int, ...] = ()
+    for tag, kind, length, value in struct.iter_unpack(order + entry_format, directory):
+        if tag in _TIFF_OFFSETS | _TIFF_LENGTHS:
+            layout = f"{order}{length}{_TIFF_TYPE_LETTERS[kind]}"
+            values = _read_tiff_values(file, layout, value, order + offset_format)
+            offsets, lengths = (values, lengths) if tag in _TIFF_OFFSETS else (offsets, values)
+    ends = [offset + length for offset, length in zip(offsets, lengths, strict=True)]
+    return bool(ends) and max(ends) <= size_bytes
+
+
+def _read_tiff_values(file: int, layout: str, value: bytes, offset_format: str) -> tuple[int, ...]:
+    """Values that fit stand in the entry itself, others where it points to."""
+    needed_bytes = struct.calcsize(layout)
+    if needed_bytes > len(value):
+        value = os.pread(file, needed_bytes, *struct.unpack(offset_format, value))
+    return struct.unpack_from(layout, value)
+
+
+_RULES: dict[str, Callable[[int, int], bool]] = {
+    "JPEG": _has_jpeg_end,
+    "PNG": _has_png_end,
+    "GIF": _has_gif_end,
+    "WEBP": _has_webp_end,
+    "HEIF": _has_boxes,
+    "AVIF": _has_boxes,
+    "BMP": _has_bmp_rows,
+    "TIFF": _has_tiff_strips,
+}

@@ -1,0 +1,135 @@
+"""What earlier scans found in files that have not changed since, so that they need not be read again.
+
+One row a folder: the findings of its files by name, as MessagePack. A finding counts only for the stamp
+it was made for (size, modification and change times, inode), under the same hash and rules. A file
+modified less than two seconds before its scan began is never kept: it could be modified once more without
+its times showing it (file systems keep times to 10 ms, 1 s or 2 s).
+"""
+
+import logging
+import os
+import sqlite3
+import time
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import msgspec
+import xxhash
+
+from vibe_photos.library.content_hash import HashName
+from vibe_photos.library.file_inspection import INSPECTION_VERSION, FileFinding
+
+Findings = dict[bytes, FileFinding]
+"""What the files of one folder are, by name."""
+
+_SETTLED_NS = 2_000_000_000
+_WAIT_FOR_OTHER_SCAN_SECONDS = 60
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS folder (
+    root BLOB, inspection TEXT, path BLOB, checksum TEXT, findings BLOB, PRIMARY KEY (root, inspection, path)
+);
+CREATE TABLE IF NOT EXISTS manifest (digest TEXT, root TEXT, PRIMARY KEY (digest, root));
+"""
+
+_log = logging.getLogger(__name__)
+
+
+class StatCache:
+    """The findings of one root's folders under one hash, and which roots gave which manifest."""
+
+    def __init__(self, connection: sqlite3.Connection, root: bytes, content_hash: HashName) -> None:
+        connection.executescript(_SCHEMA)
+        self._connection = connection
+        self._key = (os.path.abspath(root), f"{content_hash}/{INSPECTION_VERSION}")
+        self._settled_before_ns = time.time_ns() - _SETTLED_NS
+        self._decoder = msgspec.msgpack.Decoder(Findings)
+        rows = connection.execute(
+            "SELECT path, checksum, findings FROM folder WHERE root = ? AND inspection = ?", self._key
+        )
+        self._rows: dict[bytes, tuple[str, bytes]] = {path: (checksum, data) for path, checksum, data in rows}
+
+    def read_folder(self, path: bytes) -> Findings:
+        """Return what was found in the folder; nothing when its row is missing or damaged."""
+        checksum, data = self._rows.get(path, ("", b""))
+        if checksum != _checksum(data):
+            return {}
+        return self._decoder.decode(data)
+
+    def write_folders(self, folders: Mapping[bytes, Findings]) -> None:
+        """Keep the findings of whole folders, but for files that were modified just now.
+
+        What cannot be written is warned about and done without: it costs reading the files again.
+        """
+        rows = []
+        for path, findings in folders.items():
+            settled = {n: f for n, f in findings.items() if f.stamp.mtime_ns < self._settled_before_ns}
+            data = msgspec.msgpack.encode(settled)
+            rows.append((*self._key, path, _checksum(data), data))
+        self._write("INSERT OR REPLACE INTO folder VALUES (?, ?, ?, ?, ?)", rows)
+
+    def forget_folders_except(self, paths: Collection[bytes]) -> None:
+        """Drop the rows of folders that are gone."""
+        gone = [(*self._key, path) for path in self._rows.keys() - set(paths)]
+        self._write("DELETE FROM folder WHERE root = ? AND inspection = ? AND path = ?", gone)
+
+    def remember_manifest(self, manifest: bytes, root: str) -> None:
+        """Note that a scan of `root`, as the configuration writes it, gave these bytes."""
+        self._write("INSERT OR IGNORE INTO manifest VALUES (?, ?)", [(_checksum(manifest), root)])
+
+    def roots_of_manifest(self, manifest: bytes) -> set[str]:
+        """Return the roots, as the configuration wrote them, whose scans gave these bytes."""
+        rows = self._connection.execute("SELECT root FROM manifest WHERE digest = ?", (_checksum(manifest),))
+        return {root for (root,) in rows}
+
+    def _write(self, statement: str, rows: Collection[tuple[object, ...]]) -> None:
+        if not rows:
+            return
+        try:
+            with self._connection:
+                self._connection.executemany(statement, rows)
+        except sqlite3.Error as error:
+            _log.warning("the next scan will read files again: the stat cache cannot be written (%s)", error)
+
+
+@contextmanager
+def open_stat_cache(store: Path, root: bytes, content_hash: HashName) -> Iterator[StatCache]:
+    """Open the cache in the local store, and make it where there is none.
+
+    A damaged file is started anew; where no file can be had (a full or read-only disk) the cache lives
+    in memory. Both are warned about, neither changes what a scan finds.
+    """
+    path = store / "library" / "stat_cache.sqlite"
+    with closing(_connect(path)) as connection:
+        yield StatCache(connection, root, content_hash)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return _connect_checked(path)
+    except sqlite3.OperationalError as error:
+        _log.warning("scanning without the stat cache %s: %s", path, error)
+    except sqlite3.DatabaseError as error:
+        _log.warning("the stat cache %s is damaged and is started anew: %s", path, error)
+        path.unlink()
+        return _connect_checked(path)
+    except OSError as error:
+        _log.warning("scanning without the stat cache %s: %s", path, error)
+    return sqlite3.connect(":memory:")
+
+
+def _connect_checked(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=_WAIT_FOR_OTHER_SCAN_SECONDS)
+    try:
+        connection.executescript(_SCHEMA)
+        connection.execute("SELECT count(*) FROM folder").fetchone()
+    except sqlite3.DatabaseError:
+        connection.close()
+        raise
+    return connection
+
+
+def _checksum(data: bytes) -> str:
+    return str(xxhash.xxh3_128_hexdigest(data))
