@@ -5,6 +5,7 @@ where things are or how fast they go (`MACHINE_LOCAL_KEYS`) change no label and 
 `data/config/resolved.yaml`, so that no stage reruns for them.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -310,6 +311,25 @@ def from_mapping(composed: Mapping[str, Any]) -> Settings:
         raise ConfigurationError(_name_key(str(error))) from None
 
 
+def read_resolved(folder: Path = Path()) -> Settings:
+    """Return the configuration of the last `compose`, with `conf/config.yaml`'s machine-local values.
+
+    Args:
+        folder: the repository's root.
+
+    Raises:
+        ConfigurationError: stage `compose` has not run here yet.
+    """
+    if not (folder / RESOLVED).is_file():
+        raise ConfigurationError(f"{folder / RESOLVED} does not exist: run `dvc repro compose` first")
+    defaults = msgspec.yaml.decode((folder / "conf" / "config.yaml").read_bytes())
+    resolved = msgspec.yaml.decode((folder / RESOLVED).read_bytes())
+    composed = {key: value for key, value in defaults.items() if key not in ("defaults", "hydra")}
+    for section, values in resolved.items():
+        composed[section] = {**composed.get(section, {}), **values}
+    return from_mapping(composed)
+
+
 def without_machine_local(composed: Mapping[str, Any]) -> dict[str, Any]:
     """Return a deep copy of the composed mapping that holds only what changes results."""
     kept: dict[str, Any] = msgspec.to_builtins(composed)
@@ -329,7 +349,11 @@ def _decode_path(kind: type, value: Any) -> Path:
 
 
 def _name_key(message: str) -> str:
-    """Turn msgspec's `... - at `$.sample.size`` into `sample.size: ...`."""
+    """Turn msgspec's `... - at `$.sample.size`` into `sample.size: ...`, down to the field it speaks of."""
     what, _, place = message.partition(" - at `$")
-    key = place.rstrip("`").lstrip(".")
-    return f"{key}: {what}" if key else what
+    keys = [key for key in place.rstrip("`").split(".") if key]
+    field = re.fullmatch(r"Object (contains unknown|missing required) field `(.*)`", what)
+    if field:
+        keys.append(field[2])
+        what = "no such key" if field[1] == "contains unknown" else "this key is missing"
+    return f"{'.'.join(keys)}: {what}"

@@ -1,0 +1,72 @@
+import json
+
+import pytest
+
+from vibe_photos.errors import InputError
+from vibe_photos.labels.human import read_audited_truth
+from vibe_photos.library.photos import Photo
+from vibe_photos.review.human_import import describe_changes, read_import, refuse_problems, take_import
+
+PHOTOS = [
+    Photo(image_id="id-a", rel_path="a.jpg", also_at=["copy/a.jpg"], bytes=1, format="JPEG"),
+    Photo(image_id="id-b", rel_path="b.jpg", bytes=1, format="JPEG"),
+]
+
+
+@pytest.fixture
+def read(tmp_path, taxonomy):
+    def read(records, **options):
+        file = tmp_path / "truth.json"
+        file.write_text(json.dumps(records))
+        return read_import(file, PHOTOS, taxonomy, **options)
+
+    return read
+
+
+def test_records_are_joined_by_id_by_path_and_by_the_path_of_a_copy(read):
+    for record in ({"image_id": "id-a"}, {"rel_path": "a.jpg"}, {"rel_path": "copy/a.jpg"}):
+        assert list(read([record | {"scene": ["scene.food"]}]).records) == ["id-a"]
+
+
+@pytest.mark.parametrize(
+    ("records", "problem"),
+    [
+        ([{"rel_path": "c.jpg"}], "record 1: photo c.jpg is not in the library"),
+        ([{"scene": ["scene.food"]}], "no image_id and no rel_path"),
+        ([{"image_id": "id-a"}, {"rel_path": "a.jpg"}], "record 2: photo a.jpg has a record already"),
+        ([{"image_id": "id-a", "scene": ["scene.fod"]}], "record 1: unknown label key 'scene.fod'"),
+        ([{"image_id": "id-a", "attributes": {"attr.has_text": "no"}}], "record 1 .*bool"),
+    ],
+)
+def test_each_problem_is_named_with_its_place_and_nothing_is_taken(read, tmp_path, records, problem):
+    found = read(records)
+    with pytest.raises(InputError, match=problem):
+        refuse_problems(tmp_path / "truth.json", found)
+
+
+def test_unknown_keys_are_dropped_and_counted_on_request(read):
+    records = [{"image_id": "id-a", "objects": ["object.animals", "object.food"]}]
+    found = read(records, is_dropping_unknown_keys=True)
+    assert found.problems == []
+    assert found.records["id-a"].objects == ["object.food"]
+    assert found.dropped_keys == {"object.animals": 1}
+
+
+def test_only_the_sample_is_taken_with_the_design_it_was_drawn_with(read):
+    sample = {"id-b": {"image_id": "id-b", "stratum": "scene.food", "inclusion_probability": 0.5}}
+    found = read([{"image_id": "id-a"}, {"image_id": "id-b"}], sample=sample)
+    assert list(found.records) == ["id-b"]
+    assert found.left_out == 1
+    assert found.records["id-b"].extra == {"stratum": "scene.food", "inclusion_probability": 0.5}
+
+
+def test_differences_are_shown_and_taking_keeps_other_records(read, tmp_path, taxonomy):
+    human = tmp_path / "human"
+    take_import(human, read([{"image_id": "id-a", "scene": ["scene.food"], "note": "mine"}]).records)
+    assert describe_changes(human, read([{"image_id": "id-a", "scene": ["scene.food"]}]).records) == []
+    found = read([{"image_id": "id-b", "scene": ["scene.people"], "attributes": {"attr.has_text": False}}])
+    assert describe_changes(human, found.records) == ["id-b: (none) -> scene.people attr.has_text=no"]
+    take_import(human, found.records)
+    audited = read_audited_truth(human, taxonomy)
+    assert [record.image_id for record in audited] == ["id-a", "id-b"]
+    assert audited[0].extra == {"note": "mine"}

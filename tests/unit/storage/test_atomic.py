@@ -1,0 +1,24 @@
+import pytest
+
+from vibe_photos.storage.atomic import open_atomically, write_bytes, write_json
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "out.json"
+    write_bytes(path, b"old")
+    file = open_atomically(path)
+    file.__enter__().write(b"half of the n")
+    with pytest.raises(KeyboardInterrupt):
+        file.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_folders_are_made(tmp_path):
+    write_bytes(tmp_path / "a" / "b", b"x")
+    assert (tmp_path / "a" / "b").read_bytes() == b"x"
+
+
+def test_json_keeps_the_order_of_keys_and_is_readable(tmp_path):
+    write_json(tmp_path / "m.json", {"b": 1, "a": "ä"})
+    assert (tmp_path / "m.json").read_text() == '{\n  "b": 1,\n  "a": "ä"\n}\n'
