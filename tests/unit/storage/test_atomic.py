@@ -3,13 +3,17 @@ import pytest
 from vibe_photos.storage.atomic import open_atomically, write_bytes, write_json
 
 
+def write_half(path):
+    with open_atomically(path) as file:
+        file.write(b"half of the n")
+        raise KeyboardInterrupt
+
+
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
     path = tmp_path / "out.json"
     write_bytes(path, b"old")
-    file = open_atomically(path)
-    file.__enter__().write(b"half of the n")
     with pytest.raises(KeyboardInterrupt):
-        file.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
+        write_half(path)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 
