@@ -1,1 +1,1 @@
-"""How good labels are: metrics, agreement, and the command line that prints them."""
+"""How good labels are: definitions, intervals, student against truth, teacher against human."""

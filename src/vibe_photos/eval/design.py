@@ -1,0 +1,86 @@
+"""How the judged photos were drawn: weights, near-duplicate groups, strata.
+
+An interval is only as honest as what it knows of the drawing. A record of the review sample says with
+which probability its photo was drawn (`inclusion_probability`) and from which stratum; `splits.json` says
+which photos are near-duplicates. A record that says no probability stands for itself alone.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vibe_photos.errors import InputError
+from vibe_photos.labels.records import GroundTruth
+from vibe_photos.labels.split import Membership
+
+Floats = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """The drawing of n photos.
+
+    Attributes:
+        weights: float64 [n], 1 / inclusion probability, or ones.
+        drawn_share: float64 [n] in 0..1, the inclusion probability where a finite library was drawn from,
+            0 where photos stand for photos yet to come (no finite-population correction).
+        groups: int64 [n], equal for near-duplicates.
+        strata: int64 [n], equal for photos drawn together.
+        is_weighted: whether any record said its inclusion probability.
+    """
+
+    weights: Floats
+    drawn_share: Floats
+    groups: Indices
+    strata: Indices
+    is_weighted: bool
+
+
+def read_design(records: Sequence[GroundTruth], memberships: Mapping[str, Membership]) -> Design:
+    """Take the design from what the records and the splits say.
+
+    Raises:
+        InputError: an inclusion probability is no number above 0 and up to 1; the photo is named.
+    """
+    is_weighted = any("inclusion_probability" in record.extra for record in records)
+    if not is_weighted:
+        return simple_design(_number(_group(record.image_id, memberships) for record in records))
+    probability = np.array([_inclusion_probability(record) for record in records])
+    return Design(
+        weights=1.0 / probability,
+        drawn_share=probability,
+        groups=_number(_group(record.image_id, memberships) for record in records),
+        strata=_number(str(record.extra.get("stratum")) for record in records),
+        is_weighted=True,
+    )
+
+
+def simple_design(groups: Indices) -> Design:
+    """Return the design of photos that all count the same and stand for photos yet to come."""
+    n = len(groups)
+    return Design(np.ones(n), np.zeros(n), groups, np.zeros(n, np.int64), False)
+
+
+def _inclusion_probability(record: GroundTruth) -> float:
+    value = record.extra.get("inclusion_probability", 1.0)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 < value <= 1.0:
+        raise InputError(
+            f"photo {record.image_id}: inclusion_probability is {value!r}, it must be above 0 and at most 1; "
+            "copy it unchanged from to_review.json, or leave it out"
+        )
+    return float(value)
+
+
+def _group(image_id: str, memberships: Mapping[str, Membership]) -> str:
+    membership = memberships.get(image_id)
+    return membership.group if membership else image_id
+
+
+def _number(names: Any) -> Indices:
+    """Number names in the order in which they first come."""
+    numbers: dict[str, int] = {}
+    return np.fromiter((numbers.setdefault(name, len(numbers)) for name in names), np.int64)

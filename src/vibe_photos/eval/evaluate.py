@@ -1,0 +1,167 @@
+"""Stage `evaluate`: the labels that an app would use, held against what is true.
+
+Against a person's truth all audited photos of the library count; a photo without a label is wrong, and
+counted as missing. Against the teacher's truth only the holdout counts, which no head was trained on.
+"""
+
+import csv
+import io
+import logging
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from vibe_photos.errors import InputError
+from vibe_photos.eval import metrics
+from vibe_photos.eval.design import read_design
+from vibe_photos.eval.metrics import Curve
+from vibe_photos.eval.opinions import opinions_of_labels, opinions_of_records, read_keys
+from vibe_photos.eval.summary import Comparison, Figures, summarise
+from vibe_photos.heads.label_table import read_labels
+from vibe_photos.labels.records import GroundTruth
+from vibe_photos.labels.split import Membership, read_splits
+from vibe_photos.labels.taxonomy import label_name
+from vibe_photos.settings import Evaluate, Taxonomy, TruthName
+from vibe_photos.storage.atomic import write_bytes, write_json
+
+log = logging.getLogger(__name__)
+
+HOW_TO_BEGIN = {
+    "human": "nobody has checked a photo yet: copy data/ground_truth/to_review.json to "
+    "data/human/ground_truth_human.audited.json, correct it there, and run dvc repro",
+    "auto": "no photo of the holdout has teacher truth: let the teacher answer more photos, or raise "
+    "split.holdout_share in params.yaml",
+}
+
+MOST_CURVE_POINTS = 500
+"""A plot shows no more; a curve of a million thresholds is thinned evenly to this many."""
+
+
+def evaluate_labels(
+    truth: TruthName,
+    truth_records: Sequence[GroundTruth],
+    labels: Path,
+    splits: Path,
+    taxonomy: Taxonomy,
+    evaluate: Evaluate,
+    out_folder: Path,
+) -> None:
+    """Write `metrics.json`, `plots/confusion.csv` and `plots/precision_recall/<attribute>.csv`.
+
+    `confusion.csv` has one line a photo with a true scene (columns `actual`, `predicted`); a curve's
+    columns are `recall`, `precision`, `threshold`. With no record to evaluate `metrics.json` says how to
+    begin, and the plot files hold their header alone. A record of a photo that is not in the library
+    (not in `splits`) is counted as `not_in_library`.
+
+    Raises:
+        InputError: `splits` or `labels` is missing, or a record's inclusion probability is impossible.
+    """
+    memberships = read_memberships(splits)
+    in_library = [record for record in truth_records if record.image_id in memberships]
+    records = [record for record in in_library if is_evaluated(memberships[record.image_id], truth)]
+    comparison = compare_with_labels(records, memberships, labels, taxonomy)
+    counts = {
+        "truth": truth,
+        "not_in_library": len(truth_records) - len(in_library),
+        "trained_on": sum(memberships[record.image_id].role == "train" for record in records),
+    }
+    figures = begin_figures(truth) if not records else summarise(comparison, evaluate)
+    write_json(out_folder / "metrics.json", figures | counts)
+    _write_confusion(out_folder / "plots" / "confusion.csv", comparison)
+    _write_curves(out_folder / "plots" / "precision_recall", comparison)
+    log.info("evaluate@%s: %s", truth, describe(figures, counts))
+
+
+def is_evaluated(membership: Membership, truth: TruthName) -> bool:
+    """Return whether a photo of the library counts against that truth."""
+    return truth == "human" or membership.role == "holdout"
+
+
+def compare_with_labels(
+    records: Sequence[GroundTruth],
+    memberships: dict[str, Membership],
+    labels: Path,
+    taxonomy: Taxonomy,
+) -> Comparison:
+    """Put the records and what the label table says of their photos side by side.
+
+    Raises:
+        InputError: `labels` is missing or no label database.
+    """
+    keys, image_ids = read_keys(taxonomy), [record.image_id for record in records]
+    return Comparison(
+        image_ids=image_ids,
+        keys=keys,
+        truth=opinions_of_records(records, keys),
+        prediction=opinions_of_labels(read_labels(labels), image_ids, keys),
+        design=read_design(records, memberships),
+    )
+
+
+def read_memberships(splits: Path) -> dict[str, Membership]:
+    """Read `splits.json`.
+
+    Raises:
+        InputError: the file is missing.
+    """
+    try:
+        return read_splits(splits)
+    except FileNotFoundError:
+        raise InputError(f"{splits} does not exist; `dvc repro split` makes it") from None
+
+
+def begin_figures(truth: TruthName) -> Figures:
+    """Return the metrics of a truth that has no record yet."""
+    return {"n": 0, "how_to_begin": HOW_TO_BEGIN[truth]}
+
+
+def describe(figures: Figures, counts: Figures) -> str:
+    """Return the one line that a person reads when the stage ends."""
+    if not figures["n"]:
+        return f"n: 0; {figures['how_to_begin']}"
+    return (
+        f"{figures['n']} photos ({figures['missing']} without labels; "
+        f"{counts['not_in_library']} more records are of photos not in the library), "
+        f"scene accuracy {figures['scene']['accuracy']}, macro-F1 {figures['scene']['macro_f1']}"
+    )
+
+
+def _write_confusion(path: Path, comparison: Comparison) -> None:
+    names = [*(label_name(key) for key in comparison.keys.scene), "missing"]
+    pairs = zip(comparison.truth.scene.tolist(), comparison.prediction.scene.tolist(), strict=True)
+    rows = ((names[actual], names[predicted]) for actual, predicted in pairs if actual >= 0)
+    _write_csv(path, ("actual", "predicted"), rows)
+
+
+def _write_curves(folder: Path, comparison: Comparison) -> None:
+    """Write one file an attribute, so that no attribute's curve is joined to another's."""
+    for column, key in enumerate(comparison.keys.attribute):
+        curve = metrics.precision_recall_curve(
+            comparison.truth.attributes[:, column],
+            comparison.prediction.attribute_scores[:, column],
+            comparison.design.weights,
+        )
+        rows = (tuple(f"{value:.4f}" for value in point) for point in thin_curve(curve))
+        _write_csv(folder / f"{label_name(key)}.csv", ("recall", "precision", "threshold"), rows)
+
+
+def thin_curve(curve: Curve) -> list[tuple[float, float, float]]:
+    """Return at most `MOST_CURVE_POINTS` points (recall, precision, threshold), both ends among them.
+
+    A curve on which nothing is true has no points.
+    """
+    if not len(curve.recall) or curve.recall[-1] == 0:
+        return []
+    count = min(len(curve.recall), MOST_CURVE_POINTS)
+    chosen = np.linspace(0, len(curve.recall) - 1, count).round().astype(np.int64)
+    columns = (curve.recall[chosen], curve.precision[chosen], curve.threshold[chosen])
+    return list(zip(*(column.tolist() for column in columns), strict=True))
+
+
+def _write_csv(path: Path, header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    write_bytes(path, text.getvalue().encode())

@@ -1,0 +1,199 @@
+"""What every figure means, on plain arrays.
+
+Most figures are ratios of two totals over photos, so one type carries them all: `Ratio`. A photo counts
+with its weight, the inverse of the probability with which it was drawn for review (Hajek 1971,
+"Comment on An essay on the logical foundations of survey sampling"); with weights of one these are the
+usual figures. Judgements are int8: 1 yes, 0 no, -1 nobody judged. A missing prediction is never a hit:
+it lowers accuracy, recall and F1, and is also counted apart.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.floating[Any]]
+Flags = npt.NDArray[np.int8]
+Indices = npt.NDArray[np.int64]
+
+Bools = npt.NDArray[np.bool_]
+
+UNJUDGED = -1
+"""No judgement: in a truth, nobody said; in a prediction, the student said nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """A figure that is sum(weight * numerator) / sum(weight * denominator) over photos.
+
+    `numerator` and `denominator` are float64 [n], one entry a photo, zero where the photo does not count.
+    `cases` is how many photos the figure rests on: its positives, for a figure that has positives.
+    """
+
+    numerator: Floats
+    denominator: Floats
+    cases: int
+
+    def value(self, weights: Floats) -> float | None:
+        """Return the ratio, or None where its denominator is empty."""
+        total = float(weights @ self.denominator)
+        return float(weights @ self.numerator) / total if total > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Precision and recall (float64 [m], in 0..1) at falling thresholds (float64 [m])."""
+
+    recall: Floats
+    precision: Floats
+    threshold: Floats
+
+
+def accuracy(y_true: Indices, y_pred: Indices) -> Ratio:
+    """Share of photos with a true class (`y_true >= 0`) whose predicted class is that one.
+
+    A missing prediction (-1) is wrong. `cases` is the number of photos with a true class.
+    """
+    is_known = y_true >= 0
+    return _ratio(is_known & (y_true == y_pred), is_known, is_known)
+
+
+def precision(y_true: Flags, y_pred: Flags) -> Ratio:
+    """Share of the asserted judgements, where truth is known, that are true.
+
+    Arrays are [n], or [n, keys] for the micro-average over keys. `cases`: photos with an assertion.
+    """
+    is_asserted = (y_pred == 1) & (y_true != UNJUDGED)
+    return _ratio(is_asserted & (y_true == 1), is_asserted, is_asserted)
+
+
+def recall(y_true: Flags, y_pred: Flags) -> Ratio:
+    """Share of the true judgements that are asserted; a missing prediction asserts nothing.
+
+    Arrays as in `precision`. `cases`: photos with something true.
+    """
+    is_true = y_true == 1
+    return _ratio(is_true & (y_pred == 1), is_true, is_true)
+
+
+def f1(y_true: Flags, y_pred: Flags) -> Ratio:
+    """Harmonic mean of precision and recall: 2 hits / (asserted + true).
+
+    Arrays as in `precision`. `cases`: photos with something true.
+    """
+    is_true = y_true == 1
+    is_asserted = (y_pred == 1) & (y_true != UNJUDGED)
+    hits = 2.0 * _per_photo(is_true & is_asserted)
+    return Ratio(hits, _per_photo(is_true) + _per_photo(is_asserted), _count_photos(is_true))
+
+
+def class_flags(classes: Indices, index: int, known: Indices) -> Flags:
+    """Return one class of `classes` as judgements int8 [n]: -1 where `known` holds no class."""
+    flags: Flags = (classes == index).astype(np.int8)
+    flags[known < 0] = UNJUDGED
+    return flags
+
+
+def macro_f1(y_true: Indices, y_pred: Indices, weights: Floats) -> float | None:
+    """Unweighted mean, over the classes that occur in the truth, of each class's F1. Range 0..1."""
+    present = np.unique(y_true[y_true >= 0])
+    values = [
+        f1(class_flags(y_true, c, y_true), class_flags(y_pred, c, y_true)).value(weights) for c in present
+    ]
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
+
+
+def confusion_counts(y_true: Indices, y_pred: Indices, classes: int) -> Indices:
+    """Count photos by true class (row) and predicted class (column): int64 [classes, classes + 1].
+
+    Counts are plain, not weighted. The last column counts missing predictions; photos without a true
+    class are left out.
+    """
+    is_known = y_true >= 0
+    column = np.where(y_pred[is_known] < 0, classes, y_pred[is_known])
+    cells = y_true[is_known] * (classes + 1) + column
+    return np.bincount(cells, minlength=classes * (classes + 1)).reshape(classes, classes + 1)
+
+
+def precision_recall_curve(y_true: Flags, y_score: Floats, weights: Floats) -> Curve:
+    """Precision and recall when everything scored at least a threshold is asserted, for every threshold.
+
+    Recall's denominator holds all positives; one without a score (NaN) is never found. Same score, same
+    point.
+
+    Args:
+        y_true: int8 [n]; unjudged photos are left out.
+        y_score: float [n], NaN where there is no prediction.
+        weights: float64 [n].
+    """
+    total = float(weights[y_true == 1].sum())
+    is_scored = (y_true != UNJUDGED) & ~np.isnan(y_score)
+    scores, weight = y_score[is_scored].astype(np.float64), weights[is_scored]
+    order = np.argsort(-scores, kind="stable")
+    scores, weight = scores[order], weight[order]
+    found = np.cumsum(weight * (y_true[is_scored][order] == 1))
+    last_of_score = np.flatnonzero(np.append(scores[1:] != scores[:-1], True)[: len(scores)])
+    found, asserted = found[last_of_score], np.cumsum(weight)[last_of_score]
+    return Curve(found / total if total > 0 else found * 0, found / asserted, scores[last_of_score])
+
+
+def average_precision(curve: Curve) -> float | None:
+    """Area under the curve as a sum of steps: sum of (recall gained) * (precision there). Range 0..1.
+
+    The definition of scikit-learn's `average_precision_score`. None where nothing is true or scored.
+    """
+    if not len(curve.recall) or curve.recall[-1] == 0:
+        return None
+    return float(np.diff(curve.recall, prepend=0.0) @ curve.precision)
+
+
+def rank_of_truth(y_true: Flags, y_score: Floats) -> Indices:
+    """Return each photo's rank of its best-scored true key: int64 [n], 1 is the top, 0 is none.
+
+    Keys are ranked by score, ties in the order of the keys; NaN scores are not ranked.
+
+    Args:
+        y_true: int8 [n, keys].
+        y_score: float [n, keys], NaN where a key is not judged.
+    """
+    if not y_true.shape[1]:
+        return np.zeros(len(y_true), np.int64)
+    scores = np.where(np.isnan(y_score), -np.inf, y_score)
+    of_true = np.where(y_true == 1, scores, -np.inf)
+    best = of_true.argmax(axis=1)
+    top = of_true[np.arange(len(of_true)), best][:, None]
+    is_before = (scores > top) | ((scores == top) & (np.arange(scores.shape[1]) < best[:, None]))
+    return np.where(np.isneginf(top[:, 0]), 0, 1 + is_before.sum(axis=1))
+
+
+def top_k(y_true: Flags, ranks: Indices, k: int) -> Ratio:
+    """Share of the photos with a true key whose k best-scored keys hold at least one true key.
+
+    `ranks` as `rank_of_truth` returns them; a photo without any score misses.
+    """
+    has_truth = (y_true == 1).any(axis=1)
+    return _ratio(has_truth & (ranks >= 1) & (ranks <= k), has_truth, has_truth)
+
+
+def coverage(y_true: Flags, y_score: Floats) -> Ratio:
+    """Share of the true keys, counted over photos, that the student can speak of at all.
+
+    A key that is judged on no photo (all NaN) is one it cannot speak of.
+    """
+    is_true = y_true == 1
+    can_speak = ~np.isnan(y_score).all(axis=0)
+    return _ratio(is_true & can_speak, is_true, is_true)
+
+
+def _ratio(numerator: Bools, denominator: Bools, cases: Bools) -> Ratio:
+    return Ratio(_per_photo(numerator), _per_photo(denominator), _count_photos(cases))
+
+
+def _per_photo(flags: Bools) -> Floats:
+    return flags.astype(np.float64) if flags.ndim == 1 else flags.sum(axis=1, dtype=np.float64)
+
+
+def _count_photos(flags: Bools) -> int:
+    return int(np.count_nonzero(flags if flags.ndim == 1 else flags.any(axis=1)))
