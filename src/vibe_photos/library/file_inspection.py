@@ -45,8 +45,8 @@ def inspect_file(path: bytes, content_hash: HashName, buffer: bytearray | None =
     """Read one file: its header, its ending, the hash of its bytes. Never raises for what a file is.
 
     Reasons of problems: `empty`, `not_an_image` (the header is of no allowed format), `truncated` (the
-    ending is missing), `unreadable` (the system refuses, `error_number` says how), `vanished` (deleted
-    since it was listed), `not_a_file` (a pipe or device), `changing` (it was written to at each attempt).
+    ending is missing), `unreadable` (the system refuses, `error_number` says how), `missing` (deleted
+    since it was listed, or a link to nowhere), `not_a_file` (a pipe or device), `changing` (it was written to at each attempt).
     """
     buffer = bytearray(BUFFER_BYTES) if buffer is None else buffer
     try:
@@ -89,7 +89,7 @@ def _inspect_open_file(
 
 
 def _judge_error(error: OSError) -> FileFinding:
-    reason = "vanished" if error.errno == errno.ENOENT else "unreadable"
+    reason = "missing" if error.errno == errno.ENOENT else "unreadable"
     return FileFinding(
         FileStamp(0, 0, 0, 0),
         reason=reason,

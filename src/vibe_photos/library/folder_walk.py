@@ -66,10 +66,13 @@ def list_folder(root: bytes, path: bytes, is_photo: NamePredicate, is_skipped: N
         for entry in entries:
             if entry.is_dir():
                 _add_folder(folder, entry, is_skipped)
-            elif is_photo(entry.name):
-                folder.files[entry.name] = _stamp(entry)
-            else:
+            elif not is_photo(entry.name):
                 folder.other_files += 1
+            else:
+                try:
+                    folder.files[entry.name] = take_stamp(entry.stat())
+                except OSError:
+                    folder.files[entry.name] = None
     return folder
 
 
@@ -100,10 +103,3 @@ def _add_folder(folder: Folder, entry: os.DirEntry[bytes], is_skipped: NamePredi
         folder.linked_folders.append(os.path.join(folder.path, entry.name))
     else:
         folder.folders.append(os.path.join(folder.path, entry.name))
-
-
-def _stamp(entry: os.DirEntry[bytes]) -> FileStamp | None:
-    try:
-        return take_stamp(entry.stat())
-    except OSError:
-        return None

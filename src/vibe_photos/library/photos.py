@@ -9,7 +9,7 @@ import msgspec
 from vibe_photos.storage.jsonl import read_jsonl
 
 
-class Photo(msgspec.Struct, frozen=True, kw_only=True):
+class Photo(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One distinct content of the library: nothing here changes while the photo does not.
 
     `image_id` is the lower-case hex hash of the file's bytes. `rel_path` is the first of its places under

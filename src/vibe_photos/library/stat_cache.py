@@ -30,14 +30,16 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS folder (
     root BLOB, inspection TEXT, path BLOB, checksum TEXT, findings BLOB, PRIMARY KEY (root, inspection, path)
 );
-CREATE TABLE IF NOT EXISTS manifest (digest TEXT, root TEXT, PRIMARY KEY (digest, root));
+CREATE TABLE IF NOT EXISTS outcome (
+    manifest TEXT, root TEXT, problems TEXT, state TEXT, PRIMARY KEY (manifest, root)
+);
 """
 
 _log = logging.getLogger(__name__)
 
 
 class StatCache:
-    """The findings of one root's folders under one hash, and which roots gave which manifest."""
+    """The findings of one root's folders under one hash, and what earlier scans made of them."""
 
     def __init__(self, connection: sqlite3.Connection, root: bytes, content_hash: HashName) -> None:
         connection.executescript(_SCHEMA)
@@ -66,22 +68,39 @@ class StatCache:
         for path, findings in folders.items():
             settled = {n: f for n, f in findings.items() if f.stamp.mtime_ns < self._settled_before_ns}
             data = msgspec.msgpack.encode(settled)
-            rows.append((*self._key, path, _checksum(data), data))
+            self._rows[path] = (_checksum(data), data)
+            rows.append((*self._key, path, *self._rows[path]))
         self._write("INSERT OR REPLACE INTO folder VALUES (?, ?, ?, ?, ?)", rows)
 
     def forget_folders_except(self, paths: Collection[bytes]) -> None:
         """Drop the rows of folders that are gone."""
-        gone = [(*self._key, path) for path in self._rows.keys() - set(paths)]
-        self._write("DELETE FROM folder WHERE root = ? AND inspection = ? AND path = ?", gone)
+        gone = self._rows.keys() - set(paths)
+        self._rows = {path: row for path, row in self._rows.items() if path not in gone}
+        self._write(
+            "DELETE FROM folder WHERE root = ? AND inspection = ? AND path = ?",
+            [(*self._key, path) for path in gone],
+        )
 
-    def remember_manifest(self, manifest: bytes, root: str) -> None:
-        """Note that a scan of `root`, as the configuration writes it, gave these bytes."""
-        self._write("INSERT OR IGNORE INTO manifest VALUES (?, ?)", [(_checksum(manifest), root)])
+    def remember_outcome(self, root: str, manifest: bytes, problems: bytes) -> None:
+        """Note what was written of `root` (as the configuration names it) and of these findings."""
+        outcome = (_checksum(manifest), root, _checksum(problems), self._state())
+        self._write("INSERT OR REPLACE INTO outcome VALUES (?, ?, ?, ?)", [outcome])
+
+    def is_outcome(self, root: str, manifest: bytes, problems: bytes) -> bool:
+        """Tell whether exactly this was written of these very findings, all of which are kept."""
+        outcome = (_checksum(manifest), root, _checksum(problems), self._state())
+        statement = "SELECT 1 FROM outcome WHERE (manifest, root, problems, state) = (?, ?, ?, ?)"
+        return self._connection.execute(statement, outcome).fetchone() is not None
 
     def roots_of_manifest(self, manifest: bytes) -> set[str]:
-        """Return the roots, as the configuration wrote them, whose scans gave these bytes."""
-        rows = self._connection.execute("SELECT root FROM manifest WHERE digest = ?", (_checksum(manifest),))
+        """Return the roots, as the configuration named them, whose scans gave these bytes."""
+        rows = self._connection.execute("SELECT root FROM outcome WHERE manifest = ?", (_checksum(manifest),))
         return {root for (root,) in rows}
+
+    def _state(self) -> str:
+        """One checksum of all rows and of the rules that they were made by."""
+        rows = sorted((path, checksum) for path, (checksum, _) in self._rows.items())
+        return _checksum(msgspec.msgpack.encode((self._key[1], rows)))
 
     def _write(self, statement: str, rows: Collection[tuple[object, ...]]) -> None:
         if not rows:
