@@ -1,0 +1,188 @@
+"""A file of lines that only grows: one writer, whole lines, nothing lost by a crash."""
+
+import fcntl
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from vibe_photos.errors import StoreError
+
+logger = logging.getLogger(__name__)
+
+_BLOCK_BYTES = 1 << 16
+
+
+class AppendLog:
+    """An append-only file of lines, held by one writer at a time.
+
+    Opening takes an OS lock (a killed holder leaves none behind) and repairs a torn tail: bytes after
+    the last line end, which only a crash in the middle of a write leaves, are moved to `<name>.torn`.
+    A line is safe once `sync` has returned after `append`.
+
+    Raises:
+        StoreError: another process holds the log, or it cannot be opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._descriptor = _open_locked(path)
+        except OSError as error:
+            raise StoreError(f"{path} cannot be opened: {error.strerror}") from None
+        self._is_broken = False
+        try:
+            self._size_bytes = self._repair_tail()
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def append(self, line: bytes) -> int:
+        """Write one line (given without its end) in one write; return the offset where it starts.
+
+        Raises:
+            StoreError: the disk is full or fails; the log is as it was before, and takes no more lines.
+        """
+        if b"\n" in line:
+            raise ValueError("a line holds no line end")
+        self._refuse_if_broken()
+        offset = self._size_bytes
+        try:
+            self._write(line + b"\n")
+        except OSError as error:
+            self._take_back(offset)
+            raise self._broken(error) from None
+        self._size_bytes += len(line) + 1
+        return offset
+
+    def sync(self) -> None:
+        """Wait until everything appended so far is on the disk. May run in another thread than `append`.
+
+        Raises:
+            StoreError: the disk failed. What was appended since the last sync may be lost, and the log
+                takes no more lines: after a failed fsync a second one may succeed without the data.
+        """
+        self._refuse_if_broken()
+        try:
+            os.fsync(self._descriptor)
+        except OSError as error:
+            raise self._broken(error) from None
+
+    def lines(self) -> Iterator[tuple[int, bytes]]:
+        """Yield `(offset, line without its end)` from the start."""
+        return read_lines(self.path)
+
+    def read_line(self, offset: int) -> bytes:
+        """Return the line that starts at `offset`, without its end."""
+        parts: list[bytes] = []
+        while block := os.pread(self._descriptor, 4096, offset):
+            line, end, _ = block.partition(b"\n")
+            parts.append(line)
+            if end:
+                break
+            offset += len(block)
+        return b"".join(parts)
+
+    def close(self) -> None:
+        """Give the log back; lines that were not synced stay in the system's hands."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _write(self, data: bytes) -> None:
+        written = os.write(self._descriptor, data)
+        if written < len(data):  # the disk filled up in the middle: the next write says why
+            rest = os.write(self._descriptor, data[written:])
+            if written + rest < len(data):
+                raise OSError(0, "the line could only be written in part")
+
+    def _take_back(self, size_bytes: int) -> None:
+        try:
+            os.ftruncate(self._descriptor, size_bytes)
+        except OSError:
+            logger.warning("%s ends in half a line, which the next run moves aside", self.path)
+
+    def _broken(self, error: OSError) -> StoreError:
+        self._is_broken = True
+        return StoreError(
+            f"{self.path} cannot be written: {error.strerror}. Everything kept before is safe; "
+            "make room or mend the disk, and run the same command again"
+        )
+
+    def _refuse_if_broken(self) -> None:
+        if self._is_broken:
+            raise StoreError(f"{self.path} could not be written before, and takes no more lines in this run")
+
+    def _repair_tail(self) -> int:
+        size_bytes = os.fstat(self._descriptor).st_size
+        whole_bytes = _end_of_last_line(self._descriptor, size_bytes)
+        if whole_bytes < size_bytes:
+            torn = self.path.with_name(self.path.name + ".torn")
+            _append_durably(torn, os.pread(self._descriptor, size_bytes - whole_bytes, whole_bytes))
+            os.ftruncate(self._descriptor, whole_bytes)
+            os.fsync(self._descriptor)
+            logger.warning("%s ended in half a line; it now lies in %s", self.path, torn.name)
+        return whole_bytes
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield `(offset, line without its end)` of a log's whole lines; needs no lock, skips a torn tail."""
+    offset = 0
+    with path.open("rb", buffering=1 << 20) as file:
+        for line in file:
+            if not line.endswith(b"\n"):
+                return
+            yield offset, line[:-1]
+            offset += len(line)
+
+
+def _open_locked(path: Path) -> int:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _sync_folder(path.parent)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise StoreError(f"{path} is held by another run; wait for its end or stop it") from None
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _end_of_last_line(descriptor: int, size_bytes: int) -> int:
+    end = size_bytes
+    while end > 0:
+        start = max(0, end - _BLOCK_BYTES)
+        found = os.pread(descriptor, end - start, start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        end = start
+    return 0
+
+
+def _append_durably(path: Path, data: bytes) -> None:
+    with path.open("ab") as file:
+        file.write(data + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    _sync_folder(path.parent)
+
+
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

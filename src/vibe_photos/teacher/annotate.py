@@ -1,0 +1,153 @@
+"""The stage `annotate`: what is paid is reused, what is missing is asked, and the outs are a projection."""
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+
+from vibe_photos.errors import ConfigurationError, TooManyFailures
+from vibe_photos.library.photos import Photo
+from vibe_photos.library.scan import scan_library
+from vibe_photos.settings import Settings
+from vibe_photos.storage.jsonl import read_jsonl
+from vibe_photos.teacher.answers import AnswerKey, Answers, AnswerStore, read_paid_ids
+from vibe_photos.teacher.client import TeacherClient
+from vibe_photos.teacher.endpoint import Endpoint, endpoint_from_environment
+from vibe_photos.teacher.estimate import estimate_run
+from vibe_photos.teacher.failures import Failure
+from vibe_photos.teacher.imports import absorb_output
+from vibe_photos.teacher.interview import Interview
+from vibe_photos.teacher.progress import Progress
+from vibe_photos.teacher.projection import Tally, project_answers, write_metric
+from vibe_photos.teacher.prompt import Question, build_question
+from vibe_photos.teacher.rehearsal import start_replay_server
+
+logger = logging.getLogger(__name__)
+
+Photos = Callable[[], Iterator[Photo]]
+"""The photos to be annotated, in manifest order; read anew at every call, so that memory holds no list."""
+
+
+def annotate_library(settings: Settings, store: Path) -> None:
+    """Have an answer of the teacher for every photo of the manifest, and write all of them.
+
+    Scans first when there is no manifest. With `annotate.dry_run` only reckons. The outs
+    (`paths.raw_annotations`, `failures.jsonl` beside it, the metric `annotate.json`) are replaced once every
+    photo was asked about; a run that ends before leaves them as they are, and its answers in the store.
+
+    Raises:
+        ConfigurationError: the environment does not fit the configuration.
+        TeacherRefused, TeacherUnreachable: the server cannot be used.
+        RunInterrupted: Ctrl-C.
+        StoreError: another run holds the answers, their log is damaged, or the disk is full.
+        TooManyFailures: more than `annotate.max_failed_share` have no answer (the outs are written).
+    """
+    question = build_question(settings.teacher, settings.taxonomy)
+    key = AnswerKey(settings.teacher.model, question.prompt_id)
+    photos = _list_photos(settings, store)
+    if settings.annotate.dry_run:
+        paid = read_paid_ids(store, key)
+        estimate = estimate_run(photos(), paid, Path(settings.library.root), question)
+        logger.info(estimate.describe(settings.annotate.rates))
+        return
+    with AnswerStore(store) as answer_store:
+        answers = answer_store.of(key)
+        absorb_output(settings.paths.raw_annotations, answer_store)
+        missing = sum(photo.image_id not in answers for photo in photos())
+        failures: dict[str, Failure] = {}
+        if missing and settings.teacher.server != "store":
+            with _reach_teacher(settings) as endpoint:
+                asking = _ask_missing(settings, question, endpoint, photos, answer_store, key)
+                answers, failures = asyncio.run(asking)
+        outs = settings.paths.raw_annotations
+        tally = project_answers(photos(), answers, failures, settings.library.root, outs)
+    write_metric(settings.paths.eval / "annotate.json", tally, answers.key)
+    _tell(tally, answers.key, asked=missing if settings.teacher.server != "store" else 0)
+    _judge(tally, settings)
+
+
+def _list_photos(settings: Settings, store: Path) -> Photos:
+    manifest = settings.paths.photos
+    if not manifest.exists():
+        logger.info("%s does not exist yet: scanning %s", manifest, settings.library.root)
+        scan_library(settings.library, manifest, manifest.with_name("problems.jsonl"), store)
+    return lambda: islice(read_jsonl(manifest, Photo), settings.annotate.limit)
+
+
+@contextmanager
+def _reach_teacher(settings: Settings) -> Iterator[Endpoint]:
+    """Yield where the teacher is; a replay server is started and stopped around it."""
+    teacher = settings.teacher
+    if teacher.server == "openai":
+        yield endpoint_from_environment(os.environ, teacher, settings.annotate)
+        return
+    if teacher.replay is None:
+        raise ConfigurationError("teacher.replay: teacher.server is replay, so it needs recordings")
+    with start_replay_server(teacher.replay) as endpoint:
+        yield endpoint
+
+
+async def _ask_missing(
+    settings: Settings,
+    question: Question,
+    endpoint: Endpoint,
+    photos: Photos,
+    answer_store: AnswerStore,
+    key: AnswerKey,
+) -> tuple[Answers, dict[str, Failure]]:
+    """Ask about the photos without an answer; return the answers and what could not be got."""
+    teacher, annotate = settings.teacher, settings.annotate
+    async with TeacherClient(
+        endpoint,
+        question.response_format,
+        slots=annotate.concurrency,
+        timeout_seconds=annotate.timeout_seconds,
+    ) as client:
+        is_simulated = await client.greet()
+        if is_simulated and teacher.server == "openai":
+            key = AnswerKey(f"rehearsal of {teacher.model}", key.prompt_id)
+            logger.warning("this server replays simulated answers: a rehearsal, kept apart as %r", key.model)
+        answers = answer_store.of(key)
+        missing = sum(photo.image_id not in answers for photo in photos())
+        interview = Interview(
+            client, question, teacher.model, answers, Path(settings.library.root), annotate, Progress(missing)
+        )
+        await interview.run(photo for photo in photos() if photo.image_id not in answers)
+        return answers, interview.failures
+
+
+def _tell(tally: Tally, key: AnswerKey, *, asked: int) -> None:
+    logger.info(
+        "annotate: %d photos, %d answered by %s (%d asked in this run, %d prompt and %d completion tokens "
+        "in all), failed: %s",
+        tally.photos,
+        tally.answered,
+        key.model,
+        asked,
+        tally.prompt_tokens,
+        tally.completion_tokens,
+        tally.describe_failures(),
+    )
+
+
+def _judge(tally: Tally, settings: Settings) -> None:
+    """Fail the stage when too many photos have no answer.
+
+    What is `missing` with no server to ask is listed, not judged, unless nothing is there at all.
+    """
+    failures_path = settings.paths.raw_annotations.with_name("failures.jsonl")
+    if tally.photos and tally.failed["missing"] == tally.photos:
+        raise TooManyFailures(
+            f"the store has no answer for any of the {tally.photos} photos ({settings.teacher.model}). "
+            "Import them: vibe-photos import-annotations FILE..., or choose a teacher with a server "
+            "(use.teacher in params.yaml)"
+        )
+    if tally.without_answer > settings.annotate.max_failed_share * tally.photos:
+        raise TooManyFailures(
+            f"{tally.without_answer} of {tally.photos} photos have no answer ({tally.describe_failures()}), "
+            f"more than annotate.max_failed_share allows. What is answered is kept; {failures_path} says why "
+            "each failed, and another run asks about those only"
+        )

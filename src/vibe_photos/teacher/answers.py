@@ -1,0 +1,213 @@
+"""The store of paid answers: one append-only log per model and question, replies kept as they came.
+
+Parsing happens when an answer is read, so a better parser never has to pay again. A line is JSON that ends
+in its own checksum; damage in the middle of a log is found and named, never passed over.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import quote
+
+import msgspec
+import xxhash
+
+from vibe_photos.errors import StoreError
+from vibe_photos.labels.records import Annotation
+from vibe_photos.storage.append_log import AppendLog, read_lines
+from vibe_photos.teacher.reply import UnusableReply, keep_said, parse_reply
+
+_CHECKSUM_BYTES = len(b',"xxh3":"0123456789abcdef"}')
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One paid answer: the reply's text as it came, or the annotation of an imported record.
+
+    `usage` counts tokens, `created_at` is the server's own time in Unix seconds, `simulated` says that no
+    model looked at the photo.
+    """
+
+    image_id: str
+    model: str
+    prompt_id: str
+    reply: str | None = None
+    annotation: dict[str, Any] | None = None
+    finish_reason: str | None = None
+    usage: dict[str, Any] | None = None
+    created_at: int | None = None
+    simulated: bool = False
+
+    def read(self) -> Annotation:
+        """Return the annotation.
+
+        Raises:
+            UnusableReply: the reply broke off or is none.
+        """
+        if self.finish_reason == "length":
+            raise UnusableReply("the reply broke off at the largest number of tokens")
+        return keep_said(self.annotation) if self.annotation is not None else parse_reply(self.reply or "")
+
+    @property
+    def key(self) -> "AnswerKey":
+        """Who was asked, and what."""
+        return AnswerKey(self.model, self.prompt_id)
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the reply broke off at the cap on its tokens."""
+        return self.finish_reason == "length"
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerKey:
+    """Which answers belong together: who was asked, and what."""
+
+    model: str
+    prompt_id: str
+
+    def log_path(self, store: Path) -> Path:
+        """Return where the answers lie in a store; different keys never share a file."""
+        return store / "answers" / _file_name(self.model) / f"{_file_name(self.prompt_id)}.jsonl"
+
+
+class Answers:
+    """The answers of one key, open for reading and adding; one writer at a time.
+
+    Memory: an offset a photo (about 0.25 kB with its id). The last usable answer of a photo counts, and
+    where none is usable the last one says why.
+
+    Raises:
+        StoreError: another run holds the log, or a line in it is damaged (named by its number).
+    """
+
+    def __init__(self, store: Path, key: AnswerKey) -> None:
+        self.key = key
+        self._log = AppendLog(key.log_path(store))
+        self._usable: dict[str, int] = {}
+        self._unusable: dict[str, int] = {}
+        try:
+            for offset, answer in _read_log(self._log.path):
+                self.count(answer, offset)
+        except BaseException:
+            self._log.close()
+            raise
+
+    def __contains__(self, image_id: str) -> bool:
+        """Whether a usable answer for the photo is kept."""
+        return image_id in self._usable
+
+    def __len__(self) -> int:
+        return len(self._usable)
+
+    def close(self) -> None:
+        """Let another run have the answers."""
+        self._log.close()
+
+    def append(self, answer: Answer) -> int:
+        """Write an answer and return its offset; it counts after `sync` and `count`."""
+        return self._log.append(seal_line(answer))
+
+    def sync(self) -> None:
+        """Wait until everything appended is on the disk."""
+        self._log.sync()
+
+    def count(self, answer: Answer, offset: int) -> bool:
+        """Count an answer that is safely kept; return whether it is usable."""
+        try:
+            answer.read()
+        except UnusableReply:
+            self._unusable[answer.image_id] = offset
+            return False
+        self._usable[answer.image_id] = offset
+        self._unusable.pop(answer.image_id, None)
+        return True
+
+    def find(self, image_id: str) -> Answer | None:
+        """Return the answer that counts for a photo, or None where nobody asked."""
+        offset = self._usable.get(image_id, self._unusable.get(image_id))
+        return None if offset is None else open_line(self._log.read_line(offset))
+
+
+class AnswerStore:
+    """The answers of all keys in a store; each log is opened, and held, when it is first needed."""
+
+    def __init__(self, store: Path) -> None:
+        self._store = store
+        self._open: dict[AnswerKey, Answers] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for answers in self._open.values():
+            answers.close()
+
+    def of(self, key: AnswerKey) -> Answers:
+        """Return the answers of a key.
+
+        Raises:
+            StoreError: another run holds them, or their log is damaged.
+        """
+        if key not in self._open:
+            self._open[key] = Answers(self._store, key)
+        return self._open[key]
+
+    def sync(self) -> None:
+        """Wait until everything appended is on the disk."""
+        for answers in self._open.values():
+            answers.sync()
+
+
+def read_paid_ids(store: Path, key: AnswerKey) -> set[str]:
+    """Return the photos that have a usable answer, without holding the log."""
+    path = key.log_path(store)
+    usable: set[str] = set()
+    if path.exists():
+        for _, answer in _read_log(path):
+            try:
+                answer.read()
+            except UnusableReply:
+                continue
+            usable.add(answer.image_id)
+    return usable
+
+
+def seal_line(answer: Answer) -> bytes:
+    """Write an answer as a line whose last field is the checksum of all before it."""
+    body = msgspec.json.encode(answer)[:-1]
+    return body + b',"xxh3":"' + xxhash.xxh3_64_hexdigest(body).encode() + b'"}'
+
+
+def open_line(line: bytes) -> Answer:
+    """Read a sealed line.
+
+    Raises:
+        ValueError: the line is not as it was written.
+    """
+    body = line[:-_CHECKSUM_BYTES]
+    if line[-_CHECKSUM_BYTES:] != b',"xxh3":"' + xxhash.xxh3_64_hexdigest(body).encode() + b'"}':
+        raise ValueError("the checksum does not match")
+    return _DECODER.decode(line)
+
+
+_DECODER = msgspec.json.Decoder(Answer)
+
+
+def _read_log(path: Path) -> Iterator[tuple[int, Answer]]:
+    for number, (offset, line) in enumerate(read_lines(path), start=1):
+        try:
+            yield offset, open_line(line)
+        except (ValueError, msgspec.DecodeError) as error:
+            raise StoreError(
+                f"{path}, line {number} is damaged: {error}. The lines around it are whole: copy the file, "
+                "delete that line, and only its photo is asked about again"
+            ) from None
+
+
+def _file_name(text: str) -> str:
+    """Return a text as a file name: readable, one to one, never hidden, never another folder."""
+    name = quote(text, safe="")
+    if name.startswith("."):
+        name = "%2E" + name[1:]
+    return name if len(name) <= 150 else f"{name[:120]}-{xxhash.xxh3_64_hexdigest(text.encode())}"

@@ -1,0 +1,99 @@
+"""Where the teacher is, from the environment: address, key, and whether photos may go there."""
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import SplitResult, urlsplit
+
+from vibe_photos.errors import ConfigurationError
+from vibe_photos.settings import Annotate, Teacher
+
+MIN_SECRET_LENGTH = 8
+"""Keys shorter than this (`dummy`, `EMPTY`) are placeholders; removing them would spoil ordinary text."""
+
+MASK = "[QWEN_API_KEY]"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An OpenAI-compatible server. `base_url` ends before `/chat/completions`; the key is never shown."""
+
+    base_url: str
+    api_key: str | None = field(default=None, repr=False)
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether the server runs on this machine."""
+        return is_loopback(urlsplit(self.base_url).hostname or "")
+
+    def hide_key(self, content: bytes) -> bytes:
+        """Return what came from outside with the key masked, should it echo it."""
+        if self.api_key and len(self.api_key) >= MIN_SECRET_LENGTH:
+            return content.replace(self.api_key.encode(), MASK.encode())
+        return content
+
+
+def endpoint_from_environment(
+    environment: Mapping[str, str], teacher: Teacher, annotate: Annotate
+) -> Endpoint:
+    """Read `QWEN_BASE_URL` and `QWEN_API_KEY`; check `QWEN_MODEL` against the configured model.
+
+    Raises:
+        ConfigurationError: an address is missing, malformed or plain http to another machine, the key
+            cannot stand in a header, or the environment names another model.
+    """
+    model = environment.get("QWEN_MODEL", "").strip()
+    if model and model != teacher.model:
+        raise ConfigurationError(
+            f"QWEN_MODEL is {model!r} but teacher.model is {teacher.model!r}: answers are kept by model. "
+            "Unset QWEN_MODEL, or choose the teacher that you mean (use.teacher, teacher.model)"
+        )
+    base_url = environment.get("QWEN_BASE_URL", "").strip().rstrip("/")
+    if not base_url:
+        raise ConfigurationError(
+            "QWEN_BASE_URL is not set. It says where the teacher's OpenAI-compatible server is, e.g.\n"
+            "  export QWEN_BASE_URL=http://localhost:8000/v1"
+        )
+    _check_address(base_url, annotate)
+    return Endpoint(base_url, _read_key(environment))
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host name or address means this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def _check_address(base_url: str, annotate: Annotate) -> None:
+    parts = _split(base_url)
+    if parts.username or parts.password:
+        raise ConfigurationError("QWEN_BASE_URL holds a user name or password; the key goes in QWEN_API_KEY")
+    if parts.query or parts.fragment:
+        raise ConfigurationError("QWEN_BASE_URL holds a ? or #; it ends where /chat/completions is added")
+    if parts.scheme == "http" and not is_loopback(parts.hostname or "") and not annotate.allow_plain_http:
+        raise ConfigurationError(
+            f"QWEN_BASE_URL sends photos unencrypted to {parts.hostname}. Use https, a tunnel "
+            "(ssh -L 8000:localhost:8000 HOST), or allow it: annotate.allow_plain_http=true"
+        )
+
+
+def _split(base_url: str) -> SplitResult:
+    try:
+        parts = urlsplit(base_url)
+        has_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        has_address = False
+    if not has_address:
+        raise ConfigurationError(
+            "QWEN_BASE_URL is no address of a server; it looks like http://localhost:8000/v1"
+        )
+    return parts
+
+
+def _read_key(environment: Mapping[str, str]) -> str | None:
+    key = environment.get("QWEN_API_KEY", "").strip()
+    if key and not (key.isascii() and key.isprintable()):
+        raise ConfigurationError("QWEN_API_KEY holds characters that cannot stand in an HTTP header")
+    return key or None
