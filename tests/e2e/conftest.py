@@ -1,0 +1,156 @@
+"""A real clone with a real `dvc repro` behind it; each test works on a copy of its own."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ALWAYS = {"scan"}
+
+
+@dataclass(frozen=True)
+class Repro:
+    """What one `dvc repro` did, by its own record."""
+
+    status: int
+    text: str
+
+    @property
+    def ran(self) -> set[str]:
+        """Stages whose command ran, besides `scan`, which always runs."""
+        return set(re.findall(r"Running stage '([^']+)'", self.text)) - ALWAYS
+
+    @property
+    def from_cache(self) -> set[str]:
+        """Stages that DVC's run cache served."""
+        return set(re.findall(r"Stage '([^']+)' is cached", self.text))
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A working copy with git, DVC and a store."""
+
+    root: Path
+
+    def run(self, *command, check=True, **environment):
+        """Run a command as a user would, without variables that would lead out of the copy."""
+        clean = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith(("QWEN_", "VIBE_PHOTOS_", "DVC_", "GIT_", "PYTEST_"))
+        }
+        clean["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{clean['PATH']}"
+        result = subprocess.run(
+            command,
+            cwd=self.root,
+            env={**clean, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if check and result.returncode:
+            pytest.fail(f"{' '.join(command)} ended with {result.returncode}:\n{result.stdout}")
+        return result
+
+    def repro(self, *arguments, check=True) -> Repro:
+        result = self.run("dvc", "repro", *arguments, check=check)
+        return Repro(result.returncode, result.stdout)
+
+    def replace(self, file, old, new):
+        """Change one line of a file, as an editor would."""
+        text = (self.root / file).read_text()
+        assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {file}"
+        (self.root / file).write_text(text.replace(old, new))
+
+    def bytes(self, file) -> bytes:
+        return (self.root / file).read_bytes()
+
+    def paid(self) -> int:
+        """How many answers the store holds, over all models and prompts."""
+        return sum(
+            len(log.read_bytes().splitlines()) for log in (self.root / ".store").glob("answers/**/*.jsonl")
+        )
+
+    def commit(self, message):
+        self.run("git", "add", "--all")
+        self.run("git", "commit", "--quiet", "--allow-empty", "--message", message)
+
+
+def _clone(repository: Path, target: Path) -> Checkout:
+    """Clone what is committed and lay the working tree over it, so that the tree at hand is tested."""
+    subprocess.run(["git", "clone", "--quiet", str(repository), str(target)], check=True)
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=repository,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        if (repository / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(repository / name, target / name)
+    checkout = Checkout(target)
+    checkout.run("git", "config", "user.email", "test@example.org")
+    checkout.run("git", "config", "user.name", "Test")
+    checkout.commit("the tree at hand")
+    return checkout
+
+
+@pytest.fixture(scope="session")
+def baseline(repository, tmp_path_factory) -> Checkout:
+    """A clone in which the demo has run once."""
+    checkout = _clone(repository, tmp_path_factory.mktemp("e2e") / "baseline")
+    checkout.repro()
+    checkout.commit("baseline")
+    return checkout
+
+
+@pytest.fixture
+def checkout(baseline, tmp_path) -> Checkout:
+    """A copy of the baseline that a test may change."""
+    shutil.copytree(baseline.root, tmp_path / "checkout", symlinks=True)
+    return Checkout(tmp_path / "checkout")
+
+
+@pytest.fixture(scope="session")
+def tiny_onnx(tmp_path_factory) -> Path:
+    """An ONNX encoder of seeded random weights: 224 px in, 16 features `features` out."""
+    import numpy as np
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    weights = np.random.default_rng(0).normal(size=(16, 3, 16, 16)).astype(np.float32)
+    graph = helper.make_graph(
+        [
+            helper.make_node("Conv", ["data", "weights"], ["patches"], strides=[16, 16]),
+            helper.make_node("Relu", ["patches"], ["positive"]),
+            helper.make_node("GlobalAveragePool", ["positive"], ["features"]),
+        ],
+        "tiny",
+        [helper.make_tensor_value_info("data", TensorProto.FLOAT, ["n", 3, 224, 224])],
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", 16, 1, 1])],
+        [numpy_helper.from_array(weights, "weights")],
+    )
+    path = tmp_path_factory.mktemp("onnx") / "encoder.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return path
+
+
+@pytest.fixture
+def new_photo():
+    """A function that writes a photo nobody has seen and returns its image_id."""
+    import xxhash
+    from PIL import Image
+
+    def write(path: Path) -> str:
+        Image.linear_gradient("L").rotate(37).convert("RGB").save(path, "JPEG")
+        return xxhash.xxh3_128_hexdigest(path.read_bytes())
+
+    return write

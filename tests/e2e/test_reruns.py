@@ -1,0 +1,109 @@
+"""The table of what a change reruns, by DVC's own record of what ran."""
+
+import json
+import shutil
+
+TRAIN = {"train@scene", "train@attribute", "train@object"}
+JUDGED = {"evaluate@human", "evaluate@auto", "report"}
+AFTER_TRAIN = {"score", "classify"} | JUDGED
+AUDITED = "data/human/ground_truth_human.audited.json"
+
+
+def test_a_second_run_does_nothing_and_leaves_git_clean(checkout):
+    assert checkout.repro().ran == set()
+    assert checkout.run("git", "status", "--porcelain").stdout == ""
+
+
+def test_an_object_mapping(checkout):
+    splits = checkout.bytes("data/ground_truth/splits.json")
+    sampled = [
+        record["image_id"] for record in json.loads(checkout.bytes("data/ground_truth/to_review.json"))
+    ]
+    checkout.replace("conf/taxonomy/m2.yaml", "\n  dessert: object.food.dessert", "\n  dessert: object.food")
+    ran = checkout.repro().ran
+    assert ran == {"compose", "convert", "sample", "split", "train@object", "agreement"} | AFTER_TRAIN
+    assert checkout.bytes("data/ground_truth/splits.json") == splits
+    after = [record["image_id"] for record in json.loads(checkout.bytes("data/ground_truth/to_review.json"))]
+    assert after == sampled
+
+
+def test_the_confidence_an_object_needs(checkout):
+    checkout.replace("params.yaml", "min_object_confidence: 0.7", "min_object_confidence: 0.9")
+    ran = checkout.repro().ran
+    assert ran == {"compose", "convert", "sample", "split", "train@object", "agreement"} | AFTER_TRAIN
+
+
+def test_a_word_for_the_teacher_asks_again_and_embeds_nothing(checkout):
+    before = checkout.paid()
+    checkout.replace("conf/taxonomy/m2.yaml", "    - other_object\n", "    - other_object\n    - bicycle\n")
+    ran = checkout.repro().ran
+    assert {"compose", "annotate", "convert", "report"} <= ran
+    assert "embed" not in ran
+    photos = len(checkout.bytes("data/library/photos.jsonl").splitlines())
+    assert checkout.paid() == before + photos
+
+
+def test_a_threshold(checkout):
+    checkout.replace("params.yaml", "has_person: 0.5", "has_person: 0.9")
+    assert checkout.repro().ran == {"compose", "classify"} | JUDGED
+
+
+def test_the_size_of_the_sample(checkout):
+    checkout.replace("params.yaml", "size: 140", "size: 160")
+    assert checkout.repro().ran == {"compose", "sample", "split"} | TRAIN | AFTER_TRAIN
+
+
+def test_the_encoder(checkout, tiny_onnx):
+    shutil.copy(tiny_onnx, checkout.root / "models" / "encoder.onnx")
+    before = checkout.paid()
+    checkout.replace("params.yaml", "embedder: hog ", "embedder: onnx ")
+    checkout.replace("conf/embedder/onnx.yaml", "output: softmaxout_1", "output: features")
+    splits = checkout.bytes("data/ground_truth/splits.json")
+    assert checkout.repro().ran == {"compose", "embed"} | TRAIN | AFTER_TRAIN
+    assert checkout.bytes("data/ground_truth/splits.json") == splits
+    assert checkout.paid() == before
+    checkout.replace("params.yaml", "embedder: onnx ", "embedder: hog ")
+    back = checkout.repro()
+    assert back.from_cache >= TRAIN | AFTER_TRAIN
+    assert back.ran == {"compose", "embed"}
+    assert "computed 0" in back.text
+    assert "dvc.lock" not in checkout.run("git", "status", "--porcelain").stdout
+
+
+def test_the_teacher(checkout):
+    checkout.replace("conf/teacher/demo.yaml", "model: demo-", "model: another-demo-")
+    ran = checkout.repro().ran
+    assert {"compose", "annotate", "convert", "report"} <= ran
+    assert "embed" not in ran
+
+
+def test_a_corrected_human_label(checkout):
+    records = json.loads(checkout.bytes(AUDITED))
+    records[0]["scene"] = ["scene.other" if records[0]["scene"] != ["scene.other"] else "scene.food"]
+    (checkout.root / AUDITED).write_text(json.dumps(records, indent=2))
+    splits = checkout.bytes("data/ground_truth/splits.json")
+    assert checkout.repro().ran == {"split", "evaluate@human", "agreement", "report"}
+    assert checkout.bytes("data/ground_truth/splits.json") == splits
+
+
+def test_a_photo_added_costs_one_request_and_one_embedding(checkout, new_photo):
+    before = checkout.paid()
+    image_id = new_photo(checkout.root / "data/demo/photos/2023/NEW.JPG")
+    recordings = checkout.root / "data/demo/teacher_answers.simulated.jsonl"
+    answer = json.loads(recordings.read_text().splitlines()[0]) | {"image_id": image_id}
+    with recordings.open("a") as file:
+        file.write(json.dumps(answer) + "\n")
+    result = checkout.repro()
+    assert checkout.paid() == before + 1
+    assert "computed 1" in result.text
+    assert {"annotate", "embed", "convert"} <= result.ran
+
+
+def test_back_to_an_earlier_configuration_computes_nothing(checkout):
+    checkout.replace("params.yaml", "has_person: 0.5", "has_person: 0.9")
+    checkout.repro()
+    checkout.replace("params.yaml", "has_person: 0.9", "has_person: 0.5")
+    back = checkout.repro()
+    assert back.ran == {"compose"}
+    assert back.from_cache == {"classify"} | JUDGED
+    assert checkout.run("git", "status", "--porcelain").stdout == ""

@@ -1,0 +1,85 @@
+"""Experiments re-pay nothing; datasets travel between clones; what people wrote survives."""
+
+import json
+
+AUDITED = "data/human/ground_truth_human.audited.json"
+
+
+def test_metrics_of_two_commits_can_be_compared(checkout):
+    checkout.replace("params.yaml", "has_person: 0.5", "has_person: 0.99")
+    checkout.repro()
+    checkout.commit("a higher threshold")
+    rows = json.loads(checkout.run("dvc", "metrics", "diff", "--json", "HEAD~1", "HEAD").stdout)
+    changed = rows["data/eval/human/metrics.json"]
+    assert any("has_person" in key for key in changed)
+
+
+def test_an_experiment_pays_nothing_and_is_shown(checkout):
+    before = checkout.paid()
+    checkout.run("dvc", "exp", "run", "-n", "higher", "-S", "classify.attribute_threshold.has_person=0.99")
+    assert checkout.paid() == before
+    assert "higher" in checkout.run("dvc", "exp", "show", "--no-pager").stdout
+
+
+def test_a_queued_experiment_finds_the_store(checkout):
+    before = checkout.paid()
+    (checkout.root / ".store").rename(checkout.root.parent / "store")
+    (checkout.root / ".store").symlink_to(checkout.root.parent / "store")
+    checkout.run(
+        "dvc", "exp", "run", "--temp", "-n", "queued", "-S", "convert.min_object_confidence=0.9", "-f"
+    )
+    assert checkout.paid() == before
+    assert "queued" in checkout.run("dvc", "exp", "show", "--no-pager").stdout
+
+
+def test_a_second_clone_pulls_the_same_and_has_nothing_to_do(checkout, tmp_path):
+    checkout.run("dvc", "remote", "add", "--default", "shared", str(tmp_path / "remote"))
+    checkout.commit("a remote")
+    checkout.run("dvc", "push")
+    checkout.run("git", "clone", "--quiet", str(checkout.root), str(tmp_path / "colleague"))
+    colleague = type(checkout)(tmp_path / "colleague")
+    colleague.run("dvc", "pull")
+    assert colleague.repro().ran == set()
+    assert colleague.run("git", "status", "--porcelain").stdout == ""
+    for out in ("data/labels/labels.sqlite", "models/scene_head_from_qwen.pt", "data/report/index.html"):
+        assert colleague.bytes(out) == checkout.bytes(out)
+
+
+def test_a_colleague_without_the_store_pays_nothing_for_what_was_pulled(checkout, tmp_path):
+    checkout.run("dvc", "remote", "add", "--default", "shared", str(tmp_path / "remote"))
+    checkout.commit("a remote")
+    checkout.run("dvc", "push")
+    checkout.run("git", "clone", "--quiet", str(checkout.root), str(tmp_path / "colleague"))
+    colleague = type(checkout)(tmp_path / "colleague")
+    colleague.run("dvc", "pull")
+    raw = colleague.bytes("data/annotations/qwen_vl_raw_annotations.jsonl")
+    # No recorded answer is left: whatever is asked again fails.
+    (colleague.root / "data/demo/teacher_answers.simulated.jsonl").write_text("")
+    result = colleague.repro("--force", "--single-item", "annotate")
+    assert result.ran == {"annotate"}
+    assert colleague.bytes("data/annotations/qwen_vl_raw_annotations.jsonl") == raw
+    assert "computed 0" in colleague.repro("--force", "--single-item", "embed").text
+
+
+def test_what_people_wrote_outlives_repro_experiments_and_checkout(checkout):
+    records = json.loads(checkout.bytes(AUDITED))
+    records[0]["note"] = "ça va"
+    written = json.dumps(records, ensure_ascii=False).encode()
+    (checkout.root / AUDITED).write_bytes(written)
+    checkout.repro()
+    assert checkout.bytes(AUDITED) == written
+    checkout.run("dvc", "exp", "run", "-S", "classify.attribute_threshold.has_person=0.9")
+    assert checkout.bytes(AUDITED) == written
+    checkout.run("dvc", "checkout", "--force")
+    assert checkout.bytes(AUDITED) == written
+
+
+def test_an_edited_sample_stops_the_stage_with_the_way_out(checkout):
+    path = "data/ground_truth/to_review.json"
+    edited = checkout.bytes(path).replace(b"scene.people", b"scene.food", 1)
+    (checkout.root / path).write_bytes(edited)
+    result = checkout.repro(check=False)
+    assert result.status != 0
+    assert "was edited" in result.text
+    assert AUDITED in result.text
+    assert checkout.bytes(path) == edited
