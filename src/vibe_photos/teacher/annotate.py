@@ -8,13 +8,14 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
-from vibe_photos.errors import ConfigurationError, TooManyFailures
+from vibe_photos.errors import ConfigurationError, RunInterrupted, TooManyFailures
 from vibe_photos.library.photos import Photo
 from vibe_photos.library.scan import scan_library
 from vibe_photos.settings import Settings
 from vibe_photos.storage.jsonl import read_jsonl
-from vibe_photos.teacher.answers import AnswerKey, Answers, AnswerStore, read_paid_ids
-from vibe_photos.teacher.client import TeacherClient
+from vibe_photos.teacher.answer import AnswerKey
+from vibe_photos.teacher.answers import Answers, AnswerStore, read_paid_ids
+from vibe_photos.teacher.client import Client
 from vibe_photos.teacher.endpoint import Endpoint, endpoint_from_environment
 from vibe_photos.teacher.estimate import estimate_run
 from vibe_photos.teacher.failures import Failure
@@ -24,6 +25,7 @@ from vibe_photos.teacher.progress import Progress
 from vibe_photos.teacher.projection import Tally, project_answers, write_metric
 from vibe_photos.teacher.prompt import Question, build_question
 from vibe_photos.teacher.rehearsal import start_replay_server
+from vibe_photos.teacher.server import TeacherServer
 
 logger = logging.getLogger(__name__)
 
@@ -46,27 +48,36 @@ def annotate_library(settings: Settings, store: Path) -> None:
         TooManyFailures: more than `annotate.max_failed_share` have no answer (the outs are written).
     """
     question = build_question(settings.teacher, settings.taxonomy)
-    key = AnswerKey(settings.teacher.model, question.prompt_id)
+    key = _name_answers(settings.teacher.model, question, is_rehearsal=False)
     photos = _list_photos(settings, store)
     if settings.annotate.dry_run:
         paid = read_paid_ids(store, key)
         estimate = estimate_run(photos(), paid, Path(settings.library.root), question)
         logger.info(estimate.describe(settings.annotate.rates))
         return
-    with AnswerStore(store) as answer_store:
+    with _interruptible(), AnswerStore(store) as answer_store:
         answers = answer_store.of(key)
         absorb_output(settings.paths.raw_annotations, answer_store)
         missing = sum(photo.image_id not in answers for photo in photos())
         failures: dict[str, Failure] = {}
         if missing and settings.teacher.server != "store":
             with _reach_teacher(settings) as endpoint:
-                asking = _ask_missing(settings, question, endpoint, photos, answer_store, key)
+                asking = _ask_missing(settings, question, endpoint, photos, answer_store)
                 answers, failures = asyncio.run(asking)
         outs = settings.paths.raw_annotations
         tally = project_answers(photos(), answers, failures, settings.library.root, outs)
     write_metric(settings.paths.eval / "annotate.json", tally, answers.key)
-    _tell(tally, answers.key, asked=missing if settings.teacher.server != "store" else 0)
+    _tell(tally, answers.key)
     _judge(tally, settings)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Turn Ctrl-C outside the interview into the same error as inside it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise RunInterrupted("interrupted; every answer is kept. Run the same command again") from None
 
 
 def _list_photos(settings: Settings, store: Path) -> Photos:
@@ -96,37 +107,42 @@ async def _ask_missing(
     endpoint: Endpoint,
     photos: Photos,
     answer_store: AnswerStore,
-    key: AnswerKey,
 ) -> tuple[Answers, dict[str, Failure]]:
     """Ask about the photos without an answer; return the answers and what could not be got."""
     teacher, annotate = settings.teacher, settings.annotate
-    async with TeacherClient(
-        endpoint,
-        question.response_format,
-        slots=annotate.concurrency,
-        timeout_seconds=annotate.timeout_seconds,
-    ) as client:
-        is_simulated = await client.greet()
-        if is_simulated and teacher.server == "openai":
-            key = AnswerKey(f"rehearsal of {teacher.model}", key.prompt_id)
-            logger.warning("this server replays simulated answers: a rehearsal, kept apart as %r", key.model)
-        answers = answer_store.of(key)
-        missing = sum(photo.image_id not in answers for photo in photos())
-        interview = Interview(
-            client, question, teacher.model, answers, Path(settings.library.root), annotate, Progress(missing)
+    async with Client(endpoint, annotate.concurrency) as client:
+        server = TeacherServer(
+            client,
+            question.response_format,
+            slots=annotate.concurrency,
+            timeout_seconds=annotate.timeout_seconds,
         )
-        await interview.run(photo for photo in photos() if photo.image_id not in answers)
+        is_rehearsal = await server.greet() and teacher.server == "openai"
+        answers = answer_store.of(_name_answers(teacher.model, question, is_rehearsal=is_rehearsal))
+        progress = Progress(sum(photo.image_id not in answers for photo in photos()))
+        root = Path(settings.library.root)
+        interview = Interview(server, question, teacher.model, answers, root, annotate, progress)
+        try:
+            await interview.run(photo for photo in photos() if photo.image_id not in answers)
+        finally:
+            logger.info(progress.describe_run(annotate.rates))
         return answers, interview.failures
 
 
-def _tell(tally: Tally, key: AnswerKey, *, asked: int) -> None:
+def _name_answers(model: str, question: Question, *, is_rehearsal: bool) -> AnswerKey:
+    """Return the key of the answers; what a replay server simulates never counts as a model's own."""
+    if is_rehearsal:
+        model = f"rehearsal of {model}"
+        logger.warning("this server replays simulated answers: a rehearsal, kept apart as %r", model)
+    return AnswerKey(model, question.prompt_id)
+
+
+def _tell(tally: Tally, key: AnswerKey) -> None:
     logger.info(
-        "annotate: %d photos, %d answered by %s (%d asked in this run, %d prompt and %d completion tokens "
-        "in all), failed: %s",
+        "annotate: %d photos, %d answered by %s (%d prompt and %d completion tokens in all), failed: %s",
         tally.photos,
         tally.answered,
         key.model,
-        asked,
         tally.prompt_tokens,
         tally.completion_tokens,
         tally.describe_failures(),

@@ -1,94 +1,54 @@
-"""HTTP to an OpenAI-compatible server: what is retried, what ends a photo, what ends the run.
-
-| what comes back | what follows |
-|---|---|
-| an answer | returned |
-| no connection, a timeout, 408, 409, 429, 5xx, a 200 that is no chat completion | tried again after a pause |
-| 400, 422 that refuse the JSON schema | all go on with `json_object`, and this request is sent again |
-| 400, 413, 422 and other 4xx, an endless body | this photo fails |
-| 401, 402, 403, 404, 405, 407, a redirect | the run stops |
-
-A photo never costs more requests than its `Attempts` allow. This is the only module that knows httpx.
-"""
+"""One HTTP request to the teacher's server, from start to end: the only module that knows httpx."""
 
 import asyncio
 import logging
-import re
 import ssl
-from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
-import msgspec
 
-from vibe_photos.errors import TeacherRefused, TeacherUnreachable
-from vibe_photos.teacher.completion import Reply, read_error, read_models, read_reply
+from vibe_photos.errors import VibePhotosError
 from vibe_photos.teacher.endpoint import Endpoint
-from vibe_photos.teacher.failures import AskFailed
-from vibe_photos.teacher.window import FIRST_PAUSE_SECONDS, Window, backoff_seconds, read_retry_after
 
-logger = logging.getLogger(__name__)
-
-SLOTS_PER_CLIENT = 8
+SLOTS_PER_POOL = 8
 """One httpx pool costs time that grows with the square of its connections; several small ones do not."""
 
 MAX_RESPONSE_BYTES = 1 << 20
 CONNECT_SECONDS = 10.0
-_KEEPALIVE_SECONDS = 4.0  # below the 5 s after which uvicorn (vLLM) hangs up
-
-_RETRIED = frozenset({408, 409, 429})
-_STOPPING = frozenset({401, 402, 403, 404, 405, 407})
-_SCHEMA_REFUSED = re.compile(r"response_format|json_schema|guided|structured.?output", re.IGNORECASE)
-
-
-@dataclass(slots=True)
-class Attempts:
-    """How many requests a photo may still cost."""
-
-    left: int
-    made: int = 0
-
-    def spend(self) -> None:
-        """Count one request."""
-        self.left -= 1
-        self.made += 1
+_KEEPALIVE_SECONDS = 4.0  # below the 5 s after which uvicorn, and so vLLM, hangs up
 
 
 @dataclass(frozen=True, slots=True)
-class _Response:
+class Response:
+    """What came back: the status, the body with the key masked, and two headers (empty when absent)."""
+
     status: int
-    headers: httpx.Headers
     content: bytes
+    retry_after: str = ""
+    location: str = ""
 
 
-class _EndlessBody(Exception):  # never leaves this module
-    """A response body passed `MAX_RESPONSE_BYTES`."""
+class NoResponse(VibePhotosError):
+    """A request got no whole response; the message says why in a few stable words."""
 
 
-class TeacherClient:
-    """Asks a server about photos, over `slots` connections at most."""
+class NoConnection(NoResponse):
+    """No server was reached."""
 
-    def __init__(
-        self,
-        endpoint: Endpoint,
-        response_format: str,
-        *,
-        slots: int,
-        timeout_seconds: float,
-        first_pause_seconds: float = FIRST_PAUSE_SECONDS,
-    ) -> None:
-        self.window = Window(slots)
-        self._endpoint = endpoint
-        self._response_format = response_format
-        self._timeout_seconds = timeout_seconds
-        self._first_pause_seconds = first_pause_seconds
-        self._failed_in_a_row = 0
-        self._patience = max(slots, 10)
-        self._served: list[str] = []
+
+class EndlessResponse(NoResponse):
+    """The body passed `MAX_RESPONSE_BYTES`."""
+
+
+class Client:
+    """Connections to one server, for `slots` requests at a time."""
+
+    def __init__(self, endpoint: Endpoint, slots: int) -> None:
+        self.endpoint = endpoint
         context = httpx.create_ssl_context()
-        self._clients = [_open_client(endpoint, context) for _ in range(-(-slots // SLOTS_PER_CLIENT))]
+        self._pools = [_open_pool(endpoint, context) for _ in range(-(-slots // SLOTS_PER_POOL))]
 
     async def __aenter__(self) -> Self:
         return self
@@ -96,143 +56,51 @@ class TeacherClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for client in self._clients:
-            await client.aclose()
+        for pool in self._pools:
+            await pool.aclose()
 
-    async def greet(self) -> bool:
-        """See that a server is there, before any photo is prepared; return whether it replays simulations.
+    async def get(self, path: str, seconds: float) -> Response:
+        """Get `path` under the base address; errors as `post`."""
+        return await self._request(0, "GET", path, seconds, {}, None)
 
-        Raises:
-            TeacherUnreachable: none answers at the address, after three tries.
-            TeacherRefused: it refuses the key.
-        """
-        for attempt in (1, 2, 3):
-            try:
-                response = await self._request(0, "GET", "/models", CONNECT_SECONDS)
-                break
-            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-                if attempt == 3 or "CERTIFICATE" in str(error):
-                    raise self._unreachable(error) from None
-                await self.window.pause(backoff_seconds(attempt, self._first_pause_seconds))
-            except (httpx.TransportError, TimeoutError, _EndlessBody):
-                return False  # something is there that lists no models: the first photo will tell
-        if response.status == 401:
-            raise self._refused(response)
-        self._served, is_simulated = read_models(response.content) if response.status == 200 else ([], False)
-        return is_simulated
-
-    async def ask(self, slot: int, image_id: str, body: Callable[[str], bytes], attempts: Attempts) -> Reply:
-        """Send `body(response_format)` for a photo until there is an answer or no attempt is left.
+    async def post(self, slot: int, path: str, body: bytes, image_id: str, seconds: float) -> Response:
+        """Post a JSON body about a photo, on the connections of a slot, in so many seconds at most.
 
         Raises:
-            AskFailed: this photo failed.
-            TeacherRefused, TeacherUnreachable: no photo can succeed.
-            RunInterrupted: the window was closed before an attempt.
+            NoConnection: no server was reached.
+            NoResponse: the time was over or the connection broke; it is closed.
+            EndlessResponse: the response was too large.
         """
-        cause = "no attempt was left"
-        while attempts.left > 0:
-            await self.window.wait_turn(slot)
-            attempts.spend()
-            sent_format = self._response_format
-            try:
-                response = await self._request(
-                    slot, "POST", "/chat/completions", self._timeout_seconds, image_id, body(sent_format)
-                )
-                if response.status == 200:
-                    reply = read_reply(response.content)
-                    self._failed_in_a_row = 0
-                    self.window.speed_up()
-                    return reply
-                if self._gives_up_schema(response, sent_format):
-                    continue
-                self._raise_if_final(response)
-                cause = self._describe(response)
-                pause = read_retry_after(response.headers.get("retry-after"))
-                if pause or response.status == 429:  # everyone waits
-                    self.window.slow_down(pause or self._backoff_seconds(attempts))
-                    continue
-            except (httpx.TransportError, TimeoutError) as error:
-                cause = _describe_transport(error)
-            except msgspec.MsgspecError:
-                cause = "a response that is no chat completion"
-            except _EndlessBody:
-                raise AskFailed("no_answer", f"a response larger than {MAX_RESPONSE_BYTES} bytes") from None
-            if attempts.left > 0:
-                await self.window.pause(self._backoff_seconds(attempts))
-        raise self._give_up(attempts, cause)
-
-    def _backoff_seconds(self, attempts: Attempts) -> float:
-        return backoff_seconds(attempts.made, self._first_pause_seconds)
+        return await self._request(slot, "POST", path, seconds, {"X-Request-Id": image_id}, body)
 
     async def _request(
-        self, slot: int, method: str, path: str, seconds: float, image_id: str = "", body: bytes = b""
-    ) -> _Response:
-        """Make one request, in so many seconds from start to end; leaving early closes its connection."""
-        client = self._clients[slot // SLOTS_PER_CLIENT]
-        headers = {"X-Request-Id": image_id} if image_id else {}
-        url = self._endpoint.base_url + path
-        async with (
-            asyncio.timeout(seconds),
-            client.stream(method, url, content=body or None, headers=headers) as response,
-        ):
-            content = bytearray()
-            async for block in response.aiter_raw():
-                content += block
-                if len(content) > MAX_RESPONSE_BYTES:
-                    raise _EndlessBody
-            return _Response(response.status_code, response.headers, self._endpoint.hide_key(bytes(content)))
+        self, slot: int, method: str, path: str, seconds: float, headers: dict[str, str], body: bytes | None
+    ) -> Response:
+        pool, url = self._pools[slot // SLOTS_PER_POOL], self.endpoint.base_url + path
+        try:
+            async with (
+                asyncio.timeout(seconds),
+                pool.stream(method, url, content=body, headers=headers) as response,
+            ):
+                return self._mask(response, await _read_capped(response))
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise NoConnection(_explain_no_connection(error)) from None
+        except (TimeoutError, httpx.TimeoutException):
+            raise NoResponse("no answer in time") from None
+        except httpx.TransportError:
+            raise NoResponse("the connection broke") from None
 
-    def _gives_up_schema(self, response: _Response, sent_format: str) -> bool:
-        if response.status not in (400, 422) or sent_format != "json_schema":
-            return False
-        if not _SCHEMA_REFUSED.search(response.content.decode("utf-8", "replace")):
-            return False
-        if self._response_format == "json_schema":
-            self._response_format = "json_object"
-            logger.warning(
-                "the server refuses response_format json_schema; going on with json_object (%s)",
-                self._describe(response),
-            )
-        return True
-
-    def _raise_if_final(self, response: _Response) -> None:
-        status = response.status
-        if status in _STOPPING or 300 <= status < 400:
-            raise self._refused(response)
-        if 400 <= status < 500 and status not in _RETRIED:
-            raise AskFailed("refused", self._describe(response))
-
-    def _refused(self, response: _Response) -> TeacherRefused:
-        explained = self._endpoint.hide_key(_explain_status(response).encode()).decode()
-        return TeacherRefused(
-            f"{explained} The server at {self._endpoint.base_url} says: {self._describe(response)}."
-            + self._name_served()
+    def _mask(self, response: httpx.Response, content: bytes) -> Response:
+        return Response(
+            status=response.status_code,
+            content=self.endpoint.mask_key(content),
+            retry_after=response.headers.get("retry-after", ""),
+            location=self.endpoint.mask_key(response.headers.get("location", "").encode()).decode(),
         )
 
-    def _name_served(self) -> str:
-        return f" It serves: {', '.join(self._served[:10])}." if self._served else ""
 
-    def _unreachable(self, error: Exception) -> TeacherUnreachable:
-        return TeacherUnreachable(
-            f"no server answers at QWEN_BASE_URL, {self._endpoint.base_url}: {_describe_transport(error)}. "
-            "Nothing was sent; start the server or mend the address, and run the same command again"
-        )
-
-    def _give_up(self, attempts: Attempts, cause: str) -> AskFailed | TeacherUnreachable:
-        self._failed_in_a_row += 1
-        if self._failed_in_a_row >= self._patience:
-            return TeacherUnreachable(
-                f"the last {self._failed_in_a_row} photos got no answer from {self._endpoint.base_url} "
-                f"({cause}). What is answered is kept: see to the server, and run the same command again"
-            )
-        return AskFailed("no_answer", f"no answer in {attempts.made} attempts; the last: {cause}")
-
-    def _describe(self, response: _Response) -> str:
-        return f"status {response.status}: {read_error(response.content)}"
-
-
-def _open_client(endpoint: Endpoint, context: ssl.SSLContext) -> httpx.AsyncClient:
-    for name in ("httpx", "httpcore"):  # at DEBUG they would log every request's headers
+def _open_pool(endpoint: Endpoint, context: ssl.SSLContext) -> httpx.AsyncClient:
+    for name in ("httpx", "httpcore"):  # at DEBUG they would write down every request
         logging.getLogger(name).setLevel(logging.WARNING)
     headers: dict[str, Any] = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
     if endpoint.api_key:
@@ -240,32 +108,25 @@ def _open_client(endpoint: Endpoint, context: ssl.SSLContext) -> httpx.AsyncClie
     return httpx.AsyncClient(
         verify=context,
         headers=headers,
-        trust_env=not endpoint.is_loopback,  # proxies of the environment, but never to this machine itself
+        trust_env=not endpoint.is_loopback,  # the environment's proxies, but never to this machine itself
         follow_redirects=False,
         timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),
-        limits=httpx.Limits(max_connections=SLOTS_PER_CLIENT, keepalive_expiry=_KEEPALIVE_SECONDS),
+        limits=httpx.Limits(max_connections=SLOTS_PER_POOL, keepalive_expiry=_KEEPALIVE_SECONDS),
     )
 
 
-def _explain_status(response: _Response) -> str:
-    status = response.status
-    if 300 <= status < 400:
-        target = response.headers.get("location", "somewhere")
-        return f"The server redirects to {target}, and photos follow no redirect: mend QWEN_BASE_URL."
-    if status == 404:
-        return "The server does not know this model or address: check teacher.model and QWEN_BASE_URL."
-    if status in (401, 403):
-        return "The server does not accept the key: check QWEN_API_KEY."
-    if status == 402:
-        return "The server wants to be paid first."
-    return "The server refuses every request: check QWEN_BASE_URL."
+async def _read_capped(response: httpx.Response) -> bytes:
+    content = bytearray()
+    async for block in response.aiter_raw():  # raw: no compressed body can unfold into gigabytes
+        content += block
+        if len(content) > MAX_RESPONSE_BYTES:
+            raise EndlessResponse(f"a response of more than {MAX_RESPONSE_BYTES} bytes")
+    return bytes(content)
 
 
-def _describe_transport(error: Exception) -> str:
+def _explain_no_connection(error: httpx.TransportError) -> str:
     if isinstance(error, httpx.ConnectTimeout):
         return "no connection in time"
-    if isinstance(error, (TimeoutError, httpx.TimeoutException)):
-        return "no answer in time"
-    if isinstance(error, httpx.ConnectError):
-        return "its certificate is not trusted" if "CERTIFICATE" in str(error) else "no connection"
-    return "the connection broke"
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return "its certificate is not trusted (SSL_CERT_FILE can name a file of further ones)"
+    return "no connection"

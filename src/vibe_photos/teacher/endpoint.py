@@ -26,7 +26,7 @@ class Endpoint:
         """Whether the server runs on this machine."""
         return is_loopback(urlsplit(self.base_url).hostname or "")
 
-    def hide_key(self, content: bytes) -> bytes:
+    def mask_key(self, content: bytes) -> bytes:
         """Return what came from outside with the key masked, should it echo it."""
         if self.api_key and len(self.api_key) >= MIN_SECRET_LENGTH:
             return content.replace(self.api_key.encode(), MASK.encode())

@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 
 from vibe_photos.errors import InputError
-from vibe_photos.teacher.answers import Answer, AnswerKey, Answers, AnswerStore
+from vibe_photos.teacher.answer import Answer, AnswerKey
+from vibe_photos.teacher.answers import Answers, AnswerStore
 from vibe_photos.teacher.reply import UnusableReply
 
 logger = logging.getLogger(__name__)

@@ -14,8 +14,8 @@ from pathlib import Path
 from vibe_photos.errors import RunInterrupted, TeacherError
 from vibe_photos.library.photos import Photo
 from vibe_photos.settings import Annotate
-from vibe_photos.teacher.answers import Answer, Answers
-from vibe_photos.teacher.client import Attempts, TeacherClient
+from vibe_photos.teacher.answer import Answer
+from vibe_photos.teacher.answers import Answers
 from vibe_photos.teacher.completion import Reply
 from vibe_photos.teacher.failures import AskFailed, Failure
 from vibe_photos.teacher.group_sync import GroupSync
@@ -23,6 +23,7 @@ from vibe_photos.teacher.payload import request_body
 from vibe_photos.teacher.preparation import PreparedPhotos, prepare_photo
 from vibe_photos.teacher.progress import Progress
 from vibe_photos.teacher.prompt import CUT_REPLY_FACTOR, Question
+from vibe_photos.teacher.server import Attempts, TeacherServer
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ class Interview:
 
     def __init__(
         self,
-        client: TeacherClient,
+        server: TeacherServer,
         question: Question,
         model: str,
         answers: Answers,
@@ -44,7 +45,7 @@ class Interview:
         progress: Progress,
     ) -> None:
         self.failures: dict[str, Failure] = {}
-        self._client = client
+        self._server = server
         self._question = question
         self._model = model
         self._answers = answers
@@ -101,10 +102,14 @@ class Interview:
         """Ask about one photo, and once more with a larger cap when the reply broke off."""
         attempts = Attempts(self._annotate.max_attempts)
         max_tokens = self._question.sampling.max_tokens
-        is_usable, is_cut = await self._ask_once(slot, photo, jpeg, max_tokens, attempts)
-        if is_cut and attempts.left:
-            larger = CUT_REPLY_FACTOR * max_tokens
-            is_usable, is_cut = await self._ask_once(slot, photo, jpeg, larger, attempts)
+        try:
+            reply = await self._ask_once(slot, photo, jpeg, max_tokens, attempts)
+            is_usable = await self._keep(photo, reply)
+            if reply.is_cut and attempts.left:
+                reply = await self._ask_once(slot, photo, jpeg, CUT_REPLY_FACTOR * max_tokens, attempts)
+                is_usable = await self._keep(photo, reply)
+        finally:
+            self._progress.requests += attempts.made
         if is_usable:
             self._progress.done += 1
         else:
@@ -112,14 +117,13 @@ class Interview:
 
     async def _ask_once(
         self, slot: int, photo: Photo, jpeg: bytes, max_tokens: int, attempts: Attempts
-    ) -> tuple[bool, bool]:
+    ) -> Reply:
         def body(response_format: str) -> bytes:
             return request_body(
                 self._question, self._model, jpeg, response_format=response_format, max_tokens=max_tokens
             )
 
-        reply = await self._client.ask(slot, photo.image_id, body, attempts)
-        return await self._keep(photo, reply), reply.is_cut
+        return await self._server.ask(slot, photo.image_id, body, attempts)
 
     async def _keep(self, photo: Photo, reply: Reply) -> bool:
         """Keep a reply; return, once it is safe, whether it is usable."""
@@ -151,7 +155,7 @@ class Interview:
         """Send nothing more; the first reason is the one that is told."""
         if self._stopped_by is None:
             self._stopped_by = error
-            self._client.window.close()
+            self._server.window.close()
             logger.warning("%s. What is in flight may still end", error)
 
     async def _report(self) -> None:

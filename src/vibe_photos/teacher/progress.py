@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TextIO
 
+from vibe_photos.settings import Rates
+
 logger = logging.getLogger(__name__)
 
 TERMINAL_SECONDS = 0.5
@@ -24,6 +26,7 @@ class Progress:
     stream: TextIO = field(default_factory=lambda: sys.stderr)
     done: int = 0
     failed: int = 0
+    requests: int = 0
     tokens: int = 0
     _started: float = field(default_factory=time.monotonic)
 
@@ -36,6 +39,14 @@ class Progress:
     def rate(self) -> float:
         """Photos a second since the start, failed ones too."""
         return (self.done + self.failed) / max(1e-9, time.monotonic() - self._started)
+
+    def describe_run(self, rates: Rates) -> str:
+        """Return what the run took: requests, tokens, time, and the cost of that time."""
+        hours = (time.monotonic() - self._started) / 3600
+        return (
+            f"this run: {self.requests} requests, {self.done} answers, {self.failed} failures, "
+            f"{self.tokens} tokens, {hours:.2f} hours, {hours * rates.price_per_hour:.2f} {rates.currency}"
+        )
 
     def show(self) -> None:
         """Show where the run is."""

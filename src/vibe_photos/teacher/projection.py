@@ -10,7 +10,8 @@ import msgspec
 from vibe_photos.labels.records import Annotation, RawAnnotation
 from vibe_photos.library.photos import Photo
 from vibe_photos.storage.atomic import open_atomically, write_json
-from vibe_photos.teacher.answers import Answer, AnswerKey, Answers
+from vibe_photos.teacher.answer import Answer, AnswerKey
+from vibe_photos.teacher.answers import Answers
 from vibe_photos.teacher.failures import FAILURE_KINDS, Failure, FailureKind
 from vibe_photos.teacher.reply import UnusableReply
 

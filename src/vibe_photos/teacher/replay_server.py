@@ -28,18 +28,10 @@ from vibe_photos.labels.records import RawAnnotation
 from vibe_photos.settings import Replay
 from vibe_photos.storage.jsonl import read_jsonl
 from vibe_photos.teacher.replay_faults import Fault, draw_fault
+from vibe_photos.teacher.replay_http import read_request, write_response
 from vibe_photos.teacher.replay_request import BadRequest, check_request
 
-MAX_REQUEST_BYTES = 64 << 20
 _STREAM_BYTES = 1 << 20
-_REASONS = {
-    200: "OK",
-    400: "Bad Request",
-    404: "Not Found",
-    422: "Unprocessable Content",
-    429: "Too Many Requests",
-    500: "Internal Server Error",
-}
 
 
 class ReplayServer:
@@ -58,9 +50,9 @@ class ReplayServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the requests of one connection until it ends."""
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            while request := await _read_request(reader):
+            while request := await read_request(reader):
                 status, body, headers = await self._answer(*request)
-                writer.write(_response(status, body, headers))
+                writer.write(write_response(status, body, headers))
                 await writer.drain()
         writer.close()
 
@@ -126,26 +118,6 @@ def _completion(record: RawAnnotation, model: str, *, is_malformed: bool) -> byt
 def _error(status: int, message: str) -> tuple[int, bytes, dict[str, str]]:
     error = {"message": message, "type": "replay_error", "code": status}
     return status, msgspec.json.encode({"error": error}), {}
-
-
-async def _read_request(reader: asyncio.StreamReader) -> tuple[str, dict[str, str], bytes] | None:
-    """Return `METHOD target`, lower-case headers and body; None at the connection's end."""
-    try:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-    except asyncio.IncompleteReadError:
-        return None
-    first, *rest = head.rstrip().split("\r\n")
-    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in rest)}
-    length = headers.get("content-length", "0")
-    if not length.isdigit() or int(length) > MAX_REQUEST_BYTES:
-        return None
-    return first.rpartition(" ")[0], headers, await reader.readexactly(int(length))
-
-
-def _response(status: int, body: bytes, headers: dict[str, str]) -> bytes:
-    head = {"Content-Type": "application/json", "Content-Length": str(len(body)), **headers}
-    lines = [f"HTTP/1.1 {status} {_REASONS[status]}", *(f"{name}: {value}" for name, value in head.items())]
-    return "\r\n".join([*lines, "", ""]).encode() + body
 
 
 async def _run(replay: Replay, port: int, *, until_stdin_closes: bool) -> None:

@@ -80,13 +80,13 @@ def backoff_seconds(attempt: int, first_pause_seconds: float = FIRST_PAUSE_SECON
     return pause * random.uniform(0.5, 1.0)
 
 
-def read_retry_after(value: str | None) -> float | None:
+def read_retry_after(value: str) -> float | None:
     """Return the seconds of a `Retry-After` header, which gives seconds or a date; None if it says nothing.
 
     Raises:
         TeacherRefused: it asks for more than an hour.
     """
-    seconds = _parse_retry_after((value or "").strip())
+    seconds = _parse_retry_after(value.strip())
     if seconds is not None and seconds > LONGEST_RETRY_AFTER_SECONDS:
         raise TeacherRefused(
             f"the server asks to come back in {seconds / 3600:.1f} hours. What is answered is kept: "
