@@ -47,5 +47,5 @@ def measure_agreement(
     )
     counts = {"truth": "human", "not_in_library": len(audited) - len(records)}
     figures = summarise(comparison, evaluate) if records else begin_figures("human")
-    write_json(metric, figures | counts)
+    write_json(metric, counts | figures)
     log.info("agreement of the teacher with people: %s", describe(figures, counts))

@@ -67,7 +67,7 @@ def evaluate_labels(
         "trained_on": sum(memberships[record.image_id].role == "train" for record in records),
     }
     figures = begin_figures(truth) if not records else summarise(comparison, evaluate)
-    write_json(out_folder / "metrics.json", figures | counts)
+    write_json(out_folder / "metrics.json", counts | figures)
     _write_confusion(out_folder / "plots" / "confusion.csv", comparison)
     _write_curves(out_folder / "plots" / "precision_recall", comparison)
     log.info("evaluate@%s: %s", truth, describe(figures, counts))

@@ -1,1 +1,1 @@
-"""The one self-contained page that shows the results."""
+"""The one page that shows the results to a person."""
