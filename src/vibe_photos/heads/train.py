@@ -1,0 +1,167 @@
+"""Stage `train`: from automatic truth and vectors to one calibrated linear head.
+
+Only photos of the role `train` are learnt from: nothing a person audits or is asked to audit, and nothing of
+the holdout. Near-duplicates share a fold, so that out-of-fold figures are of photos that are new to the head.
+"""
+
+import io
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
+
+from vibe_photos.embedding.store import read_embeddings
+from vibe_photos.errors import InputError
+from vibe_photos.heads.linear import LinearHead, head_loss, head_path, save_head
+from vibe_photos.heads.student import Student, examine, fit_student
+from vibe_photos.heads.targets import Targets, find_targets
+from vibe_photos.labels.records import GroundTruth
+from vibe_photos.labels.split import Membership, read_splits
+from vibe_photos.labels.truth_file import check_keys, read_truth_file
+from vibe_photos.settings import HeadName, HeadTraining, Taxonomy, Train
+from vibe_photos.storage.atomic import write_bytes, write_json
+
+log = logging.getLogger(__name__)
+
+
+def train_head(
+    head: HeadName,
+    auto_file: Path,
+    splits: Path,
+    embeddings: Path,
+    taxonomy: Taxonomy,
+    train: Train,
+    models: Path,
+    metric: Path,
+) -> None:
+    """Fit one head; write `<head>_head_from_qwen.pt`, `<head>_out_of_fold.npz` and the metric.
+
+    Args:
+        head: which of the three.
+        auto_file: automatic truth, one record a photo.
+        splits: `splits.json`.
+        embeddings: the folder with `embeddings.sqlite`.
+        taxonomy: label keys and their tree.
+        train: positives that a label needs, penalties to try, class weights.
+        models: the folder that the head is written to.
+        metric: the JSON file that says what was learnt and how well.
+
+    Raises:
+        InputError: a file is missing or malformed, or no photo is left to learn from.
+    """
+    memberships = read_splits(splits)
+    refuse_nothing_to_train_on(memberships)
+    truth = read_truth_file(auto_file)
+    check_keys(truth, taxonomy, auto_file)
+    vectors = read_embeddings(embeddings / "embeddings.sqlite")
+    position = {image_id: index for index, image_id in enumerate(vectors.image_ids)}
+    mine = [record for record in truth if _may_train(record, memberships)]
+    records = sorted((r for r in mine if r.image_id in position), key=lambda r: position[r.image_id])
+    options: HeadTraining = getattr(train, head)
+
+    targets = find_targets(head, records, taxonomy, options.min_positive)
+    image_ids = [records[row].image_id for row in targets.rows]
+    taken = vectors.vectors[[position[image_id] for image_id in image_ids]]
+    folds = np.array([memberships[image_id].fold for image_id in image_ids], dtype=np.int64)
+    student = fit_student(targets, taken, folds, head_loss(head), options)
+
+    fitted = LinearHead(
+        kind=head,
+        labels=targets.labels,
+        weight=student.weight,
+        bias=student.bias,
+        calibration=student.calibration,
+        embedder=vectors.model,
+        seed=train.seed,
+        created_from=_hash_inputs(image_ids, targets, folds, taken),
+    )
+    save_head(fitted, head_path(models, head))
+    _write_out_of_fold(models / f"{head}_out_of_fold.npz", image_ids, targets, student, head)
+    write_json(metric, _summarise(head, targets, student, len(mine) - len(records)))
+    _report(head, targets, student, len(mine) - len(records))
+
+
+def refuse_nothing_to_train_on(memberships: Mapping[str, Membership]) -> None:
+    """Stop where there are photos, and people or the holdout keep all of them.
+
+    Raises:
+        InputError: says which keys to lower.
+    """
+    reserved = sum(membership.role == "reserved" for membership in memberships.values())
+    if reserved and not any(membership.role == "train" for membership in memberships.values()):
+        raise InputError(
+            f"of {len(memberships)} photos {reserved} are kept for people to check, with near-duplicates, "
+            f"and {len(memberships) - reserved} for the holdout: sample.size leaves nothing to train on; "
+            "lower sample.size (or split.holdout_share) in params.yaml, or add photos"
+        )
+
+
+def _may_train(record: GroundTruth, memberships: Mapping[str, Membership]) -> bool:
+    membership = memberships.get(record.image_id)
+    return membership is not None and membership.role == "train"
+
+
+def _hash_inputs(
+    image_ids: Sequence[str], targets: Targets, folds: NDArray[np.int64], vectors: NDArray[np.float32]
+) -> dict[str, str]:
+    """Return hashes of exactly what was learnt from, so that nothing else changes the head's bytes."""
+    examples = xxhash.xxh3_128("\n".join([*targets.labels, "", *image_ids]).encode())
+    for array in (targets.y, targets.is_judged, folds):
+        examples.update(np.ascontiguousarray(array).tobytes())
+    return {
+        "examples": examples.hexdigest(),
+        "vectors": xxhash.xxh3_128_hexdigest(np.ascontiguousarray(vectors).data),
+    }
+
+
+def _write_out_of_fold(
+    path: Path, image_ids: Sequence[str], targets: Targets, student: Student, head: HeadName
+) -> None:
+    """Write what the head says of photos that it did not learn from, for review of suspected errors.
+
+    `y` is the index of the photo's label (scene), or [n, labels] of 1, 0 and -1 for not judged.
+    """
+    judged = np.where(targets.is_judged, targets.y, -1).astype(np.int8)
+    buffer = io.BytesIO()
+    np.savez(
+        buffer,
+        image_ids=np.array(image_ids, dtype=np.str_),
+        labels=np.array(targets.labels, dtype=np.str_),
+        logits=student.validation.logits,
+        probabilities=student.probabilities,
+        y=targets.y.argmax(axis=1) if head == "scene" and targets.labels else judged,
+    )
+    write_bytes(path, buffer.getvalue())
+
+
+def _summarise(head: HeadName, targets: Targets, student: Student, without_vector: int) -> dict[str, object]:
+    return {
+        "n_train": len(targets.rows),
+        "without_embedding": without_vector,
+        "learnt": targets.support,
+        "not_learnable": targets.not_learnable,
+        **examine(student, targets, head_loss(head)),
+    }
+
+
+def _report(head: HeadName, targets: Targets, student: Student, without_vector: int) -> None:
+    if not targets.labels:
+        log.warning(
+            "train@%s: nothing is learnable yet, the head has no labels: the teacher has answered too few "
+            "photos that may train",
+            head,
+        )
+    elif student.validation.loss is None:
+        log.warning("train@%s: all photos are in one fold, so nothing is cross-validated or calibrated", head)
+    log.info(
+        "train@%s: %d photos, %d labels learnt, %d not learnable yet, l2 %s, %d photos without an embedding",
+        head,
+        len(targets.rows),
+        len(targets.labels),
+        len(targets.not_learnable),
+        student.validation.l2,
+        without_vector,
+    )
