@@ -136,7 +136,7 @@ class Teacher(Section, frozen=True):
     response_format: Literal["json_schema", "json_object"]
     image: SentImage
     sampling: Sampling
-    replay: Replay | None
+    replay: Replay | None = None
 
 
 class Rates(Section, frozen=True):
