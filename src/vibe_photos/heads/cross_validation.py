@@ -1,8 +1,10 @@
 """Which penalty to take, and what a head says of photos that it did not learn from."""
 
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,8 @@ from vibe_photos.heads.fit import (
     predict_logits,
     weigh_rows,
 )
+
+_MAX_RISES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +40,14 @@ class CrossValidation:
 def cross_validate(
     examples: Examples,
     folds: NDArray[np.int64],
-    l2_grid: list[float],
+    l2_grid: Sequence[float],
     class_weight: ClassWeight,
 ) -> CrossValidation:
-    """Fit without each fold in turn, for every penalty, and choose that of least out-of-fold loss.
+    """Fit without each fold in turn and choose the penalty of least out-of-fold loss.
 
-    The folds run in parallel threads, each deterministic. With fewer than two folds nothing can be compared,
-    and the largest penalty is taken.
+    Penalties are tried from the largest down, each fit beginning where the last one ended, until two in a row
+    do no better than the best. The folds run in parallel threads, each deterministic. With fewer than two
+    folds nothing can be compared, and the largest penalty is taken.
 
     Args:
         examples: all photos that may train.
@@ -50,24 +55,24 @@ def cross_validate(
         l2_grid: penalties to try.
         class_weight: as in `weigh_rows`; the losses compared are weighted alike.
     """
-    count, labels = examples.y.shape
     path = sorted(l2_grid, reverse=True)
-    if len(np.unique(folds)) < 2:
-        nothing = np.full((count, labels), np.nan, dtype=np.float32)
-        return CrossValidation(path[0], None, nothing)
-
-    def hold_out(fold: int) -> list[Floats]:
-        return _fit_path(examples, folds == fold, path, class_weight)
-
-    logits = np.empty((len(path), count, labels), dtype=np.float32)
-    held = np.unique(folds).tolist()
+    held = [folds == fold for fold in np.unique(folds)]
+    if len(held) < 2:
+        return CrossValidation(path[0], None, np.full(examples.y.shape, np.nan, dtype=np.float32))
+    weights = [weigh_rows(examples, ~is_held, class_weight) for is_held in held]
+    everyone = weigh_rows(examples, np.ones(len(folds), dtype=bool), class_weight)
+    starts: Sequence[tuple[Floats, Floats] | None] = [None] * len(held)
+    losses: list[float] = []
+    logits_of: list[Floats] = []
     with ThreadPoolExecutor(max_workers=min(len(held), os.cpu_count() or 1)) as pool:
-        for fold, by_penalty in zip(held, pool.map(hold_out, held), strict=True):
-            logits[:, folds == fold] = by_penalty
-    weights = weigh_rows(examples, np.ones(count, dtype=bool), class_weight)
-    losses = np.array([_mean_loss(examples, one, weights) for one in logits])
-    best = int(losses.argmin())
-    return CrossValidation(path[best], float(losses[best]), logits[best])
+        for l2 in path:
+            fits = list(pool.map(fit_linear, repeat(examples), weights, repeat(l2), starts))
+            logits_of.append(_join_folds(examples, held, fits))
+            losses.append(_mean_loss(examples, logits_of[-1], everyone))
+            starts, best = fits, losses.index(min(losses))
+            if len(losses) - 1 - best >= _MAX_RISES:
+                break
+    return CrossValidation(path[best], losses[best], logits_of[best])
 
 
 def calibrate_out_of_fold(examples: Examples, logits: Floats, folds: NDArray[np.int64]) -> Floats:
@@ -82,20 +87,13 @@ def calibrate_out_of_fold(examples: Examples, logits: Floats, folds: NDArray[np.
     return probabilities
 
 
-def _fit_path(
-    examples: Examples,
-    is_held: NDArray[np.bool_],
-    path: list[float],
-    class_weight: ClassWeight,
-) -> list[Floats]:
-    """Return the held-out logits for each penalty; each fit begins where the stronger penalty's ended."""
-    weights = weigh_rows(examples, ~is_held, class_weight)
-    held_vectors = examples.vectors[is_held]
-    start: tuple[Floats, Floats] | None = None
-    logits = []
-    for l2 in path:
-        start = fit_linear(examples, weights, l2, start)
-        logits.append(predict_logits(held_vectors, *start))
+def _join_folds(
+    examples: Examples, held: Sequence[NDArray[np.bool_]], fits: Sequence[tuple[Floats, Floats]]
+) -> Floats:
+    """Return each photo's logits by the fit that held it out, float32 [n, labels]."""
+    logits = np.empty(examples.y.shape, dtype=np.float32)
+    for is_held, fit in zip(held, fits, strict=True):
+        logits[is_held] = predict_logits(examples.vectors[is_held], *fit)
     return logits
 
 
