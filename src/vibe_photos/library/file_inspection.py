@@ -46,7 +46,8 @@ def inspect_file(path: bytes, content_hash: HashName, buffer: bytearray | None =
 
     Reasons of problems: `empty`, `not_an_image` (the header is of no allowed format), `truncated` (the
     ending is missing), `unreadable` (the system refuses, `error_number` says how), `missing` (deleted
-    since it was listed, or a link to nowhere), `not_a_file` (a pipe or device), `changing` (it was written to at each attempt).
+    since it was listed, or a link to nowhere), `not_a_file` (a pipe or device), `changing` (it was being
+    written to at each attempt).
     """
     buffer = bytearray(BUFFER_BYTES) if buffer is None else buffer
     try:

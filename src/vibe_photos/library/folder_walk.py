@@ -64,7 +64,7 @@ def list_folder(root: bytes, path: bytes, is_photo: NamePredicate, is_skipped: N
     folder = Folder(path)
     with os.scandir(os.path.join(root, path)) as entries:
         for entry in entries:
-            if entry.is_dir():
+            if _is_folder(entry):
                 _add_folder(folder, entry, is_skipped)
             elif not is_photo(entry.name):
                 folder.other_files += 1
@@ -94,6 +94,14 @@ def match_names(patterns: Sequence[str]) -> NamePredicate:
     """Return whether a name fits one of the shell patterns, whole and in its own case."""
     either = re.compile("|".join(fnmatch.translate(pattern) for pattern in patterns) or r"(?!)")
     return lambda name: either.match(os.fsdecode(name)) is not None
+
+
+def _is_folder(entry: os.DirEntry[bytes]) -> bool:
+    try:
+        return entry.is_dir()
+    # A link to itself, or to where nobody may look.
+    except OSError:
+        return False
 
 
 def _add_folder(folder: Folder, entry: os.DirEntry[bytes], is_skipped: NamePredicate) -> None:

@@ -43,7 +43,8 @@ def scan_library(library: Library, manifest: Path, problems: Path, store: Path) 
     with open_stat_cache(store, os.fsencode(library.root), library.content_hash) as cache:
         inspected = inspect_library(library, cache, manifest)
         earlier, earlier_problems = _read_bytes(manifest), _read_bytes(problems)
-        if inspected.is_reused and cache.is_outcome(library.root, earlier, earlier_problems):
+        is_written = problems.exists() and cache.is_outcome(library.root, earlier, earlier_problems)
+        if is_written and inspected.is_reused:
             _log_sums(library.root, inspected, earlier.count(b"\n"), earlier_problems.count(b"\n"))
             return
         content = _gather_photos(library.root, inspected, manifest)

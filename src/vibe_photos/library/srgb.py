@@ -7,7 +7,8 @@ import numpy as np
 from PIL import Image, ImageCms
 
 _WHITE = (255, 255, 255)
-_MODES_OF_SPACE = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
+_PROFILED_MODES = {"RGB": "RGB", "L": "GRAY", "CMYK": "CMYK"}
+"""Pillow's modes to which a profile can apply, and the colour space that it must be of."""
 
 
 def to_srgb(image: Image.Image) -> Image.Image:
@@ -15,21 +16,20 @@ def to_srgb(image: Image.Image) -> Image.Image:
 
     A colour profile is applied when it fits the pixels; a broken or unfitting one counts as sRGB. Of
     16-bit grey the high byte is kept, as Pillow does for 16-bit colour. Floating-point grey is 0..1, or
-    0..255 where it goes beyond 1.
+    0..255 where it goes beyond 1. The result is a new picture that carries nothing but pixels: no EXIF,
+    no profile, no comment.
     """
     profile = image.info.get("icc_profile")
     image = _reduce_depth(image)
-    alpha = None
     if image.has_transparency_data:
         image = image.convert("RGBA")
         alpha = image.getchannel("A")
-        image = image.convert("RGB")
-    elif image.mode not in ("L", "CMYK"):
-        image = image.convert("RGB")
-    image = _apply_profile(image, profile) if profile else image.convert("RGB")
-    if alpha is None:
-        return image
-    return Image.composite(image, Image.new("RGB", image.size, _WHITE), alpha)
+        colors = _apply_profile(image.convert("RGB"), profile)
+        image = Image.composite(colors, Image.new("RGB", image.size, _WHITE), alpha)
+    else:
+        image = _apply_profile(image if image.mode in _PROFILED_MODES else image.convert("RGB"), profile)
+    image.info = {}
+    return image
 
 
 def _reduce_depth(image: Image.Image) -> Image.Image:
@@ -48,12 +48,11 @@ def _reduce_depth(image: Image.Image) -> Image.Image:
     return image
 
 
-def _apply_profile(image: Image.Image, profile: bytes) -> Image.Image:
-    transform = _build_transform(profile, image.mode)
-    if transform is None:
-        return image.convert("RGB")
-    converted = ImageCms.applyTransform(image, transform)
-    return converted if converted is not None else image.convert("RGB")
+def _apply_profile(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """Return the picture as RGB in sRGB, always a new one."""
+    transform = _build_transform(profile, image.mode) if profile else None
+    converted = ImageCms.applyTransform(image, transform) if transform else None
+    return converted or image.convert("RGB")
 
 
 @lru_cache(maxsize=32)
@@ -61,7 +60,7 @@ def _build_transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | 
     """Return the way from a profile to sRGB, or None where there is nothing to do or it does not fit."""
     try:
         source = ImageCms.ImageCmsProfile(BytesIO(profile))
-        if _MODES_OF_SPACE.get(source.profile.xcolor_space.strip()) != mode:
+        if source.profile.xcolor_space.strip() != _PROFILED_MODES[mode]:
             return None
         if (source.profile.profile_description or "").lower().startswith("srgb"):
             return None

@@ -41,16 +41,22 @@ _log = logging.getLogger(__name__)
 class StatCache:
     """The findings of one root's folders under one hash, and what earlier scans made of them."""
 
-    def __init__(self, connection: sqlite3.Connection, root: bytes, content_hash: HashName) -> None:
-        connection.executescript(_SCHEMA)
-        self._connection = connection
+    def __init__(self, database: Path, root: bytes, content_hash: HashName) -> None:
+        self._connection = sqlite3.connect(database, timeout=_WAIT_FOR_OTHER_SCAN_SECONDS)
         self._key = (os.path.abspath(root), f"{content_hash}/{INSPECTION_VERSION}")
         self._settled_before_ns = time.time_ns() - _SETTLED_NS
         self._decoder = msgspec.msgpack.Decoder(Findings)
-        rows = connection.execute(
-            "SELECT path, checksum, findings FROM folder WHERE root = ? AND inspection = ?", self._key
-        )
-        self._rows: dict[bytes, tuple[str, bytes]] = {path: (checksum, data) for path, checksum, data in rows}
+        self._rows: dict[bytes, tuple[str, bytes]] = {}
+        try:
+            self._connection.executescript(_SCHEMA)
+            self._read_rows()
+        except sqlite3.Error:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the database file."""
+        self._connection.close()
 
     def read_folder(self, path: bytes) -> Findings:
         """Return what was found in the folder; nothing when its row is missing or damaged."""
@@ -102,6 +108,12 @@ class StatCache:
         rows = sorted((path, checksum) for path, (checksum, _) in self._rows.items())
         return _checksum(msgspec.msgpack.encode((self._key[1], rows)))
 
+    def _read_rows(self) -> None:
+        rows = self._connection.execute(
+            "SELECT path, checksum, findings FROM folder WHERE root = ? AND inspection = ?", self._key
+        )
+        self._rows = {path: (checksum, data) for path, checksum, data in rows}
+
     def _write(self, statement: str, rows: Collection[tuple[object, ...]]) -> None:
         if not rows:
             return
@@ -119,35 +131,26 @@ def open_stat_cache(store: Path, root: bytes, content_hash: HashName) -> Iterato
     A damaged file is started anew; where no file can be had (a full or read-only disk) the cache lives
     in memory. Both are warned about, neither changes what a scan finds.
     """
-    path = store / "library" / "stat_cache.sqlite"
-    with closing(_connect(path)) as connection:
-        yield StatCache(connection, root, content_hash)
+    cache = _open_cache(store / "library" / "stat_cache.sqlite", root, content_hash)
+    with closing(cache):
+        yield cache
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _open_cache(path: Path, root: bytes, content_hash: HashName) -> StatCache:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return _connect_checked(path)
-    except sqlite3.OperationalError as error:
-        _log.warning("scanning without the stat cache %s: %s", path, error)
-    except sqlite3.DatabaseError as error:
-        _log.warning("the stat cache %s is damaged and is started anew: %s", path, error)
+        return StatCache(path, root, content_hash)
+    except (OSError, sqlite3.DatabaseError) as error:
+        _log.warning("the stat cache %s cannot be used, files are read again: %s", path, error)
+        is_damaged = getattr(error, "sqlite_errorname", "") in (
+            "SQLITE_NOTADB",
+            "SQLITE_CORRUPT",
+            "SQLITE_ERROR",
+        )
+    if is_damaged:
         path.unlink()
-        return _connect_checked(path)
-    except OSError as error:
-        _log.warning("scanning without the stat cache %s: %s", path, error)
-    return sqlite3.connect(":memory:")
-
-
-def _connect_checked(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=_WAIT_FOR_OTHER_SCAN_SECONDS)
-    try:
-        connection.executescript(_SCHEMA)
-        connection.execute("SELECT count(*) FROM folder").fetchone()
-    except sqlite3.DatabaseError:
-        connection.close()
-        raise
-    return connection
+        return StatCache(path, root, content_hash)
+    return StatCache(Path(":memory:"), root, content_hash)
 
 
 def _checksum(data: bytes) -> str:
