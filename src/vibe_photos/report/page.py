@@ -98,12 +98,14 @@ def _view(sources: Sources, levels: list[Level]) -> dict[str, Any]:
 
 def _compare(sources: Sources) -> Comparison | None:
     settings, truth = sources.settings, sources.truth
-    if truth is None or sources.memberships is None or not settings.paths.labels.exists():
+    if truth is None or sources.memberships is None or not sources.has_labels:
         return None
     if truth == "human":
         records = read_audited_truth(settings.paths.human, settings.taxonomy)
-    else:
+    elif sources.has_teacher_truth:
         records = list(read_jsonl(settings.paths.auto / ALL_LABELS, GroundTruth))
+    else:
+        return None
     members = sources.memberships
     chosen = [r for r in records if r.image_id in members and is_evaluated(members[r.image_id], truth)]
     return compare_with_labels(chosen, members, settings.paths.labels, settings.taxonomy)

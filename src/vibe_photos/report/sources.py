@@ -11,6 +11,7 @@ import msgspec
 
 from vibe_photos.errors import InputError
 from vibe_photos.eval.summary import Figures
+from vibe_photos.labels.convert import ALL_LABELS
 from vibe_photos.labels.records import RawAnnotation
 from vibe_photos.labels.split import Membership, read_splits
 from vibe_photos.library.photos import Photo, read_manifest
@@ -51,6 +52,8 @@ class Sources:
     photos: list[Photo] | None
     memberships: dict[str, Membership] | None
     answers: TeacherAnswers | None
+    has_teacher_truth: bool
+    has_labels: bool
     failed_answers: int
     unreadable_files: int
     photos_without_vector: int
@@ -99,6 +102,8 @@ def read_sources(settings: Settings) -> Sources:
     found = {
         name: read(_metrics_path(paths.eval, name), piece, read_figures) for name, piece in METRICS.items()
     }
+    labels = read(paths.labels, Missing("the labels of each photo", "classify"), Path.exists)
+    auto = read(paths.auto / ALL_LABELS, Missing("the teacher's truth", "convert"), Path.exists)
     return Sources(
         settings=settings,
         missing=missing,
@@ -106,6 +111,8 @@ def read_sources(settings: Settings) -> Sources:
         photos=photos,
         memberships=memberships,
         answers=answers,
+        has_teacher_truth=bool(auto),
+        has_labels=bool(labels),
         failed_answers=count_lines(paths.raw_annotations.with_name("failures.jsonl")),
         unreadable_files=count_lines(paths.photos.with_name("problems.jsonl")),
         photos_without_vector=count_lines(paths.embeddings / "problems.jsonl"),

@@ -1,0 +1,43 @@
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+from vibe_photos.report.figures import Confusion, Mark, draw_confusion, draw_curve, draw_scale
+
+EVIL = '<script>"&'
+
+
+def parse(svg: str) -> ElementTree.Element:
+    return ElementTree.fromstring(svg)
+
+
+def test_a_cells_depth_is_its_share_of_the_row() -> None:
+    svg = parse(draw_confusion(Confusion(["food", EVIL], ["food", EVIL, "missing"], [[3, 1, 0], [0, 0, 0]])))
+    cells = svg.findall(".//rect")
+    assert [cell.get("fill-opacity") for cell in cells] == ["0.75", "0.25", "0.0", "0.0", "0.0", "0.0"]
+    assert [cell.get("class") for cell in cells] == ["right", "wrong", "wrong", "wrong", "right", "wrong"]
+    titles = [title.text for title in svg.findall(".//title")]
+    assert titles[:2] == ["3 of 4 food photos were labelled food", f"1 of 4 food photos were labelled {EVIL}"]
+
+
+def test_a_curve_starts_at_the_left_and_perfect_is_at_the_top_right() -> None:
+    svg = parse(draw_curve([(0.0, 1.0), (1.0, 0.5)], (0.5, 0.75), (1.0, 1.0), EVIL))
+    assert svg.get("aria-label") == EVIL
+    curve = svg.find(".//path[@class='curve']")
+    assert curve is not None
+    assert curve.get("d") == "M34.0 10.0 234.0 110.0"
+    dot = svg.find(".//circle")
+    assert dot is not None
+    assert (dot.get("cx"), dot.get("cy")) == ("134.0", "60.0")
+
+
+def test_a_curve_without_points_is_an_empty_frame() -> None:
+    svg = parse(draw_curve([], None, None, "nothing"))
+    assert svg.find(".//path[@class='curve']") is None
+
+
+@pytest.mark.parametrize(("value", "place"), [(0.5, "50.0%"), (1.5, "100.0%"), (-1.0, "0.0%")])
+def test_a_mark_stays_on_its_scale(value: float, place: str) -> None:
+    dot = parse(draw_scale(Mark(value, 0.4, 0.6, 0.9), "a mark")).find(".//circle")
+    assert dot is not None
+    assert dot.get("cx") == place

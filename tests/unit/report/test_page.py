@@ -1,0 +1,181 @@
+"""The page as a browser and an attacker would read it."""
+
+import base64
+import io
+import re
+from collections import Counter
+from html.parser import HTMLParser
+from pathlib import Path
+
+import msgspec
+import pytest
+from PIL import Image
+
+from vibe_photos.report.mistakes import MOST_KINDS_OF_A_LEVEL, MOST_PHOTOS_OF_A_KIND
+from vibe_photos.report.page import render_report
+from vibe_photos.settings import Settings
+
+VOID = {"meta", "img", "line", "circle", "path", "rect"}
+
+
+class Page(HTMLParser):
+    """Collects tags, attributes, texts; refuses tags that do not close in order."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: Counter[str] = Counter()
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.text: list[str] = []
+        self.open: list[str] = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags[tag] += 1
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags[tag] += 1
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+    def values(self, name: str) -> list[str]:
+        return [attributes[name] for _, attributes in self.elements if name in attributes]
+
+
+def render(settings: Settings) -> tuple[str, Page]:
+    out = settings.paths.report
+    render_report(settings, out)
+    html = out.read_text()
+    page = Page(html)
+    assert page.open == []
+    return html, page
+
+
+def test_nothing_is_fetched_and_nothing_runs(full_run: Settings) -> None:
+    html, page = render(full_run)
+    assert all(source.startswith("data:image/jpeg;base64,") for source in page.values("src"))
+    assert page.values("src")
+    assert not {"script", "link", "iframe", "object", "embed", "form", "base"} & page.tags.keys()
+    assert page.values("href") == []
+    assert not [name for _, attributes in page.elements for name in attributes if name.startswith("on")]
+    css = re.search(r"<style>(.*?)</style>", html, re.DOTALL)
+    assert css
+    assert "url(" not in css[1]
+    assert "@import" not in css[1]
+
+
+def test_hostile_names_and_words_are_text(full_run: Settings) -> None:
+    _, page = render(full_run)
+    text = "".join(page.text)
+    # As the teacher's model, as its unmapped word, and as a photo's name.
+    assert text.count("<script>alert(1)") >= 2
+    assert any("<script>" in title for title in page.values("title"))
+    assert any("<script>" in alt for alt in page.values("alt"))
+
+
+def test_every_picture_says_what_it_is(full_run: Settings) -> None:
+    _, page = render(full_run)
+    assert len(page.values("alt")) == page.tags["img"]
+    assert all("labelled" in alt for alt in page.values("alt"))
+    plots = [attributes for tag, attributes in page.elements if tag == "svg" and "overflow" not in attributes]
+    assert len(plots) > 5
+    assert all(plot.get("aria-label") or plot.get("aria-hidden") for plot in plots)
+
+
+def test_thumbnails_carry_no_metadata_and_stand_upright(full_run: Settings) -> None:
+    _, page = render(full_run)
+    for source in page.values("src"):
+        data = base64.b64decode(source.partition(",")[2])
+        assert b"Exif" not in data
+        assert b"SECRET" not in data
+        with Image.open(io.BytesIO(data)) as image:
+            assert not image.getexif()
+            assert "comment" not in image.info
+            assert image.size == (180, 240)
+
+
+def test_the_page_stays_small_however_many_mistakes_there_are(full_run: Settings) -> None:
+    _, page = render(full_run)
+    largest = max(len(source) for source in page.values("src"))
+    # Noise is the worst there is for JPEG; three levels of labels.
+    assert 3 * MOST_KINDS_OF_A_LEVEL * MOST_PHOTOS_OF_A_KIND * largest < 9_000_000
+
+
+def test_same_inputs_same_bytes_and_no_places(full_run: Settings, tmp_path: Path) -> None:
+    first, _ = render(full_run)
+    second, _ = render(full_run)
+    assert first == second
+    assert str(tmp_path) not in first
+
+
+def test_figures_are_those_of_the_metrics(full_run: Settings) -> None:
+    html, page = render(full_run)
+    text = " ".join("".join(page.text).split())
+    # Every second of 24 photos is right; Wilson at 12 of 24 is 31 to 69; the teacher missed one of 24.
+    assert "Scene accuracy 50 % 31–69" in text
+    assert "against 24 photos that people checked" in text
+    assert "student 50 %, teacher 96 %" in html
+    assert "food taken for people 12" in text
+    # Positives of has_text are 12: no interval, and why.
+    assert "no interval: n < 20" in text
+
+
+def test_without_the_photos_the_mistakes_have_names_instead(full_run: Settings) -> None:
+    away = msgspec.structs.replace(full_run.library, root="/nowhere/at/all")
+    _, page = render(msgspec.structs.replace(full_run, library=away))
+    assert page.tags["img"] == 0
+    assert "not at hand" in "".join(page.text)
+    assert "23.jpg" in "".join(page.text)
+
+
+def test_an_unreadable_photo_leaves_the_others(full_run: Settings) -> None:
+    (Path(full_run.library.root) / "2.jpg").write_bytes(b"no picture")
+    _, page = render(full_run)
+    assert page.tags["img"] > 0
+    assert "2.jpg" in "".join(page.text)
+
+
+def test_an_empty_run_names_every_missing_piece(empty_run: Settings) -> None:
+    _, page = render(empty_run)
+    text = " ".join("".join(page.text).split())
+    for stage in ("scan", "annotate", "convert", "split", "train@scene", "evaluate@human", "agreement"):
+        assert f"dvc repro {stage}" in text
+    assert "nothing yet to hold their labels against" in text
+    assert "How to begin" in text
+
+
+def test_without_audited_photos_the_teacher_is_the_measure(full_run: Settings) -> None:
+    human, auto = full_run.paths.eval / "human", full_run.paths.eval / "auto"
+    human.rename(auto)
+    _, page = render(full_run)
+    text = " ".join("".join(page.text).split())
+    assert "No person has checked a photo yet" in text
+    assert "How to begin" in text
+
+
+@pytest.mark.parametrize(
+    ("server", "root", "title"),
+    [
+        ("replay", "data/demo/photos", "Rendered photos, simulated teacher."),
+        ("replay", "elsewhere", "Simulated teacher."),
+        ("openai", "elsewhere", None),
+    ],
+)
+def test_a_simulated_run_is_called_that(
+    full_run: Settings, server: str, root: str, title: str | None
+) -> None:
+    settings = msgspec.structs.replace(
+        full_run,
+        teacher=msgspec.structs.replace(full_run.teacher, server=server),
+        library=msgspec.structs.replace(full_run.library, root=root),
+    )
+    html, _ = render(settings)
+    assert (title in html) if title else ("imulated teacher" not in html)
