@@ -18,14 +18,14 @@ _TURNS = {
 
 
 def find_orientation(image: Image.Image) -> int:
-    """Return the EXIF orientation (1-8) of an opened image, 1 where it has none or a damaged one.
+    """Return the EXIF orientation (1-8) that an opened image is still to be turned by.
 
-    Only that one tag is read, so that nothing else which is wrong with the EXIF data matters.
+    It is 1 where there is none or a damaged one. Only that one tag is read, so that nothing else which is
+    wrong with the EXIF data matters. TIFF and HEIF pictures are turned by their readers.
     """
     orientation = 1
     with suppress(struct.error, ValueError, TypeError, AttributeError):
-        tags = getattr(image, "tag_v2", None)
-        orientation = tags.get(_ORIENTATION_TAG, 1) if tags is not None else _read_tag(_find_exif(image))
+        orientation = _read_tag(_find_exif(image))
     return orientation if orientation in _TURNS else 1
 
 
