@@ -20,9 +20,10 @@ from vibe_photos.heads.student import Student, examine, fit_student
 from vibe_photos.heads.targets import Targets, find_targets
 from vibe_photos.labels.records import GroundTruth
 from vibe_photos.labels.split import Membership, read_splits
-from vibe_photos.labels.truth_file import check_keys, read_truth_file
+from vibe_photos.labels.truth_file import check_keys
 from vibe_photos.settings import HeadName, HeadTraining, Taxonomy, Train
 from vibe_photos.storage.atomic import write_bytes, write_json
+from vibe_photos.storage.jsonl import read_jsonl
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ def train_head(
 
     Args:
         head: which of the three.
-        auto_file: automatic truth, one record a photo.
+        auto_file: automatic truth, one JSON line a photo.
         splits: `splits.json`.
         embeddings: the folder with `embeddings.sqlite`.
         taxonomy: label keys and their tree.
@@ -54,7 +55,7 @@ def train_head(
     """
     memberships = read_splits(splits)
     refuse_nothing_to_train_on(memberships)
-    truth = read_truth_file(auto_file)
+    truth = list(read_jsonl(auto_file, GroundTruth))
     check_keys(truth, taxonomy, auto_file)
     vectors = read_embeddings(embeddings / "embeddings.sqlite")
     position = {image_id: index for index, image_id in enumerate(vectors.image_ids)}

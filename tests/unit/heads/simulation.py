@@ -1,0 +1,72 @@
+"""Photos that exist as vectors only: drawn from known distributions, so that what is learnable is known."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vibe_photos.embedding.store import Embeddings, write_embeddings
+from vibe_photos.heads.fit import Examples, find_coordinates
+from vibe_photos.heads.targets import Targets
+from vibe_photos.labels.records import GroundTruth, truth_object
+from vibe_photos.labels.split import Membership, write_splits
+from vibe_photos.settings import HeadTraining, Train
+from vibe_photos.storage.jsonl import write_jsonl
+
+MODEL = "simulated-1"
+
+TRAINING = HeadTraining(min_positive=3, l2=[0.0001, 0.001, 0.01], class_weight="none")
+TRAIN = Train(seed=0, scene=TRAINING, attribute=TRAINING, object=TRAINING)
+
+
+def draw_classes(
+    seed: int, count: int, dim: int, shares: list[float], distance: float
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return unit-norm vectors [count, dim] around one centre a class, and each one's class."""
+    generator = np.random.default_rng(seed)
+    classes = generator.choice(len(shares), size=count, p=shares)
+    centres = generator.standard_normal((len(shares), dim)) * distance
+    vectors = centres[classes] + generator.standard_normal((count, dim)) + 2.0
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32), classes
+
+
+def one_hot(classes: NDArray[np.int64], count: int) -> NDArray[np.float32]:
+    return np.eye(count, dtype=np.float32)[classes]
+
+
+def softmax_examples(vectors: NDArray[np.float32], y: NDArray[np.float32]) -> Examples:
+    here = find_coordinates(vectors)
+    is_judged = np.ones((len(y), 1), dtype=bool)
+    return Examples(here.project(vectors), here.variances, y, is_judged, "softmax")
+
+
+def sigmoid_examples(
+    vectors: NDArray[np.float32], y: NDArray[np.float32], is_judged: NDArray[np.bool_] | None = None
+) -> Examples:
+    here = find_coordinates(vectors)
+    judged = np.ones(y.shape, dtype=bool) if is_judged is None else is_judged
+    return Examples(here.project(vectors), here.variances, y, judged, "sigmoid")
+
+
+def scene_targets(classes: NDArray[np.int64], labels: tuple[str, ...]) -> Targets:
+    return Targets(
+        rows=np.arange(len(classes)),
+        labels=labels,
+        y=one_hot(classes, len(labels)),
+        is_judged=np.ones((len(classes), 1), dtype=bool),
+        support={},
+        not_learnable={},
+    )
+
+
+def write_library(
+    folder: Path,
+    vectors: NDArray[np.float32],
+    records: list[GroundTruth],
+    memberships: dict[str, Membership],
+) -> None:
+    """Write what the stage `train` reads: `embeddings/`, `auto.jsonl` and `splits.json`."""
+    image_ids = [record.image_id for record in records]
+    write_embeddings(folder / "embeddings" / "embeddings.sqlite", Embeddings(image_ids, vectors, MODEL))
+    write_jsonl(folder / "auto.jsonl", (truth_object(record) for record in records))
+    write_splits(folder / "splits.json", memberships)
