@@ -5,14 +5,17 @@ wordings, because loading a text tower takes seconds.
 """
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from vibe_photos.embedding.encoder import TextEncoder, load_encoder
+from vibe_photos.embedding.encoder import Encoder, TextEncoder, load_encoder
+from vibe_photos.embedding.vectors import to_unit_norm
 from vibe_photos.errors import EncoderError
 from vibe_photos.heads.calibration import activate
 from vibe_photos.labels.taxonomy import HEADS, head_keys, label_name
@@ -22,12 +25,11 @@ from vibe_photos.storage.atomic import write_bytes
 
 @dataclass(frozen=True, slots=True)
 class PromptSet:
-    """Label keys of one encoder and the mean of each one's wordings as a unit-norm vector [keys, dim].
+    """Label keys and the mean of each one's wordings as a unit-norm vector [keys, dim].
 
     `logit_scale` and `logit_bias` turn a cosine into SigLIP's logit that text and photo belong together.
     """
 
-    model: str
     keys: tuple[str, ...]
     level: dict[str, HeadName]
     vectors: NDArray[np.float32]
@@ -65,28 +67,37 @@ class PromptSet:
 
 
 def find_prompts(
-    taxonomy: Taxonomy, model: str, embedder: Embedder, embed: Embed, store: Path | None
+    taxonomy: Taxonomy, model: str, embedder: Embedder, embed: Embed, store: Path
 ) -> PromptSet | None:
     """Return the taxonomy's prompts as vectors of the encoder `model`; None where it cannot read text.
 
     Raises:
         EncoderError: the configured encoder is not the one that embedded the photos, or cannot be loaded.
     """
-    wordings, level = _collect_wordings(taxonomy)
     # Only SigLIP has a text tower; asking the others would mean loading them.
-    if embedder.kind != "siglip" or not wordings:
+    if embedder.kind != "siglip":
         return None
-    name = xxhash.xxh3_128_hexdigest(repr((model, wordings)).encode())
-    cached = store / "prompts" / f"{name}.npz" if store is not None else None
-    if cached is None or not cached.is_file():
-        content = _encode_wordings(wordings, model, embedder, embed)
-        if cached is not None:
-            write_bytes(cached, content)
-    else:
-        content = cached.read_bytes()
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+    return encode_prompts(taxonomy, model, lambda: load_encoder(embedder, embed), store)
+
+
+def encode_prompts(
+    taxonomy: Taxonomy, model: str, load: Callable[[], Encoder], store: Path
+) -> PromptSet | None:
+    """Return the prompts from the store, or encode them and put them there; None where there are none.
+
+    Raises:
+        EncoderError: what `load` gives is not the encoder `model`, or has no text tower.
+    """
+    wordings, level = _collect_wordings(taxonomy)
+    if not wordings:
+        return None
+    name = xxhash.xxh3_128_hexdigest(msgspec.json.encode((model, wordings)))
+    cached = store / "prompts" / f"{name}.npz"
+    if not cached.is_file():
+        write_bytes(cached, _encode_wordings(wordings, model, load()))
+    with np.load(io.BytesIO(cached.read_bytes()), allow_pickle=False) as arrays:
         vectors, (scale, bias) = arrays["vectors"], arrays["scale_and_bias"].tolist()
-    return PromptSet(model, tuple(key for key, _ in wordings), level, vectors, scale, bias)
+    return PromptSet(tuple(key for key, _ in wordings), level, vectors, scale, bias)
 
 
 def _collect_wordings(taxonomy: Taxonomy) -> tuple[list[tuple[str, list[str]]], dict[str, HeadName]]:
@@ -101,23 +112,17 @@ def _collect_wordings(taxonomy: Taxonomy) -> tuple[list[tuple[str, list[str]]], 
     return wordings, level
 
 
-def _encode_wordings(
-    wordings: list[tuple[str, list[str]]], model: str, embedder: Embedder, embed: Embed
-) -> bytes:
+def _encode_wordings(wordings: list[tuple[str, list[str]]], model: str, encoder: Encoder) -> bytes:
     """Return the prompts' vectors, scale and bias as an npz file."""
-    encoder = load_encoder(embedder, embed)
-    if not isinstance(encoder, TextEncoder):
-        raise EncoderError(f"{encoder.model} has no text tower and cannot read the taxonomy's prompts")
     if encoder.model != model:
         raise EncoderError(
             f"the photos were embedded by {model}, the configured encoder is {encoder.model}: "
             "run dvc repro, so that photos and prompts meet in one space"
         )
-    vectors = []
-    for _, texts in wordings:
-        mean = encoder.encode_texts(texts).astype(np.float64).mean(axis=0)
-        vectors.append(mean / np.linalg.norm(mean))
+    if not isinstance(encoder, TextEncoder):
+        raise EncoderError(f"{encoder.model} has no text tower and cannot read the taxonomy's prompts")
+    means = [encoder.encode_texts(texts).mean(axis=0) for _, texts in wordings]
     buffer = io.BytesIO()
     scale_and_bias = np.array([encoder.logit_scale, encoder.logit_bias], dtype=np.float64)
-    np.savez(buffer, vectors=np.array(vectors, dtype=np.float32), scale_and_bias=scale_and_bias)
+    np.savez(buffer, vectors=to_unit_norm(np.array(means)), scale_and_bias=scale_and_bias)
     return buffer.getvalue()

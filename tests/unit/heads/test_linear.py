@@ -23,7 +23,9 @@ KEYS: dict[HeadName, tuple[str, str]] = {
 }
 
 
-def make_head(kind: HeadName = "scene", labels: tuple[str, ...] = ("scene.food", "scene.people")) -> LinearHead:
+def make_head(
+    kind: HeadName = "scene", labels: tuple[str, ...] = ("scene.food", "scene.people")
+) -> LinearHead:
     generator = np.random.default_rng(0)
     count = len(labels)
     return LinearHead(
@@ -202,7 +204,9 @@ def test_truncated_or_flipped_files_are_refused_or_read_never_worse(tmp_path_fac
     if data.draw(st.booleans()):
         path.write_bytes(whole[:cut])
     else:
-        path.write_bytes(whole[:cut] + bytes([whole[cut] ^ data.draw(st.integers(1, 255))]) + whole[cut + 1 :])
+        path.write_bytes(
+            whole[:cut] + bytes([whole[cut] ^ data.draw(st.integers(1, 255))]) + whole[cut + 1 :]
+        )
     try:
         head = load_head(path, "scene")
     except HeadError:

@@ -15,7 +15,9 @@ from vibe_photos.labels.split import Membership
 SCENES = ("scene.animals", "scene.food", "scene.people")
 
 
-def make_library(folder: Path, count: int = 90, roles=lambda number: "train") -> tuple[np.ndarray, np.ndarray]:
+def make_library(
+    folder: Path, count: int = 90, roles=lambda number: "train"
+) -> tuple[np.ndarray, np.ndarray]:
     """Write a library of three scenes; folds go round, and three photos in a row are near-duplicates."""
     vectors, classes = draw_classes(0, count, 12, [0.4, 0.3, 0.3], distance=1.5)
     records = [
