@@ -89,16 +89,15 @@ def _import_human(options: argparse.Namespace) -> None:
         read_manifest(paths.photos),
         settings.taxonomy,
         read_sampled(paths.sample) if options.only_sampled else None,
-        options.drop_unknown_keys,
     )
-    human_import.refuse_problems(options.file, found)
+    human_import.refuse_problems(options.file, found, settings.taxonomy, options.drop_unknown_keys)
     changes = human_import.describe_changes(paths.human, found.records)
     print("\n".join(changes[:40]))
     if len(changes) > 40:
         print(f"... and {len(changes) - 40} more")
     print(f"{len(found.records)} records, {len(changes)} new or changed; {found.left_out} photos not sampled")
-    for key, count in sorted(found.dropped_keys.items()):
-        print(f"dropped the unknown key {key} of {count} records")
+    for key, places in sorted(found.unknown_keys.items()):
+        print(f"dropped the unknown key {key} of {len(places)} records")
     if options.write:
         print(f"written to {human_import.take_import(paths.human, found.records)}; now: dvc repro")
     elif changes:

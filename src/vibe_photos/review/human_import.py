@@ -21,21 +21,22 @@ from vibe_photos.settings import Taxonomy
 from vibe_photos.storage.atomic import write_json
 
 _DESIGN = ("stratum", "inclusion_probability")
+_MOST_PROBLEMS = 20
 
 
 @dataclass(slots=True)
 class HumanImport:
     """What a truth file would change: nothing is written before `take_import`.
 
-    `problems` holds one sentence for each record that cannot be taken, with its place. `left_out` counts
-    records passed over because they were asked to be (not sampled). `dropped_keys` counts label keys that
-    the taxonomy does not have and that were asked to be dropped.
+    `problems` holds one sentence for each record that cannot be taken, with its place. `unknown_keys` holds
+    the places of each label key that the taxonomy lacks. `left_out` counts records passed over because they
+    were asked to be (not sampled).
     """
 
     records: dict[str, GroundTruth] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    unknown_keys: dict[str, list[str]] = field(default_factory=dict)
     left_out: int = 0
-    dropped_keys: dict[str, int] = field(default_factory=dict)
 
 
 def read_import(
@@ -43,7 +44,6 @@ def read_import(
     photos: Iterable[Photo],
     taxonomy: Taxonomy,
     sample: Mapping[str, Mapping[str, Any]] | None = None,
-    is_dropping_unknown_keys: bool = False,
 ) -> HumanImport:
     """Join a truth file to the library and check it.
 
@@ -53,7 +53,6 @@ def read_import(
         taxonomy: the keys a record may hold.
         sample: records of `to_review.json` by id; given, only sampled photos are taken, with the
             `stratum` and `inclusion_probability` they were drawn with.
-        is_dropping_unknown_keys: drop and count label keys that the taxonomy lacks instead of refusing them.
     """
     by_place = {place: photo.image_id for photo in photos for place in (photo.rel_path, *photo.also_at)}
     known = set(by_place.values())
@@ -67,9 +66,7 @@ def read_import(
         elif image_id in result.records:
             result.problems.append(f"{place}: {_name(value)} has a record already")
         else:
-            _take_record(
-                result, place, {**value, "image_id": image_id}, taxonomy, sample, is_dropping_unknown_keys
-            )
+            _take_record(result, place, {**value, "image_id": image_id}, taxonomy, sample)
     return result
 
 
@@ -90,12 +87,24 @@ def take_import(human: Path, records: Mapping[str, GroundTruth]) -> Path:
     return path
 
 
-def refuse_problems(file: Path, found: HumanImport) -> None:
-    """Raise an InputError that lists what is wrong, if anything is."""
-    if found.problems:
-        shown = "\n  ".join(found.problems[:20])
-        more = f"\n  ... and {len(found.problems) - 20} more" if len(found.problems) > 20 else ""
-        raise InputError(f"{file}: nothing was taken, {len(found.problems)} problems:\n  {shown}{more}")
+def refuse_problems(file: Path, found: HumanImport, taxonomy: Taxonomy, is_dropping_keys: bool) -> None:
+    """Refuse an import that has problems, unless they are unknown keys that may be dropped.
+
+    Raises:
+        InputError: lists what is wrong, a key that is unknown in many records once.
+    """
+    problems = list(found.problems)
+    if not is_dropping_keys:
+        problems += [
+            f"{places[0]}{f' and {len(places) - 1} more records' if places[1:] else ''}: "
+            f"{describe_unknown_key(key, taxonomy)}"
+            for key, places in found.unknown_keys.items()
+        ]
+    if problems:
+        shown = "\n  ".join(problems[:_MOST_PROBLEMS])
+        more = f"\n  ... and {len(problems) - _MOST_PROBLEMS} more" if problems[_MOST_PROBLEMS:] else ""
+        hint = "\n--drop-unknown-keys takes the records without those keys" if found.unknown_keys else ""
+        raise InputError(f"nothing was taken from {file}:\n  {shown}{more}{hint}")
 
 
 def _take_record(
@@ -104,21 +113,18 @@ def _take_record(
     value: dict[str, Any],
     taxonomy: Taxonomy,
     sample: Mapping[str, Mapping[str, Any]] | None,
-    is_dropping_unknown_keys: bool,
 ) -> None:
+    """Put one record, without the keys that are unknown, among those to be taken."""
     design = {name: sample[value["image_id"]][name] for name in _DESIGN} if sample is not None else {}
     try:
         record = parse_truth({**value, **design}, place)
     except InputError as error:
         result.problems.append(str(error))
         return
-    unknown = [key for _, key in find_unknown_keys([record], taxonomy)]
-    if unknown and not is_dropping_unknown_keys:
-        result.problems += [f"{place}: {describe_unknown_key(key, taxonomy)}" for key in unknown]
-        return
-    for key in unknown:
-        result.dropped_keys[key] = result.dropped_keys.get(key, 0) + 1
-    result.records[record.image_id] = _without_keys(record, set(unknown))
+    unknown = {key for _, key in find_unknown_keys([record], taxonomy)}
+    for key in sorted(unknown):
+        result.unknown_keys.setdefault(key, []).append(place)
+    result.records[record.image_id] = _without_keys(record, unknown)
 
 
 def _without_keys(record: GroundTruth, keys: set[str]) -> GroundTruth:

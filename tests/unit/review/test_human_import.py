@@ -34,22 +34,29 @@ def test_records_are_joined_by_id_by_path_and_by_the_path_of_a_copy(read):
         ([{"rel_path": "c.jpg"}], "record 1: photo c.jpg is not in the library"),
         ([{"scene": ["scene.food"]}], "no image_id and no rel_path"),
         ([{"image_id": "id-a"}, {"rel_path": "a.jpg"}], "record 2: photo a.jpg has a record already"),
-        ([{"image_id": "id-a", "scene": ["scene.fod"]}], "record 1: unknown label key 'scene.fod'"),
+        (
+            [{"image_id": "id-a", "scene": ["scene.fod"]}],
+            "record 1: unknown label key 'scene.fod'; did you mean scene.food",
+        ),
         ([{"image_id": "id-a", "attributes": {"attr.has_text": "no"}}], "record 1 .*bool"),
     ],
 )
-def test_each_problem_is_named_with_its_place_and_nothing_is_taken(read, tmp_path, records, problem):
+def test_each_problem_is_named_with_its_place_and_nothing_is_taken(
+    read, tmp_path, taxonomy, records, problem
+):
     found = read(records)
     with pytest.raises(InputError, match=problem):
-        refuse_problems(tmp_path / "truth.json", found)
+        refuse_problems(tmp_path / "truth.json", found, taxonomy, is_dropping_keys=False)
 
 
-def test_unknown_keys_are_dropped_and_counted_on_request(read):
-    records = [{"image_id": "id-a", "objects": ["object.animals", "object.food"]}]
-    found = read(records, is_dropping_unknown_keys=True)
-    assert found.problems == []
+def test_unknown_keys_are_refused_together_and_dropped_on_request(read, tmp_path, taxonomy):
+    records = [{"image_id": name, "objects": ["object.animals", "object.food"]} for name in ("id-a", "id-b")]
+    found = read(records)
+    with pytest.raises(InputError, match=r"record 1 and 1 more records: unknown label key 'object.animals'"):
+        refuse_problems(tmp_path / "truth.json", found, taxonomy, is_dropping_keys=False)
+    refuse_problems(tmp_path / "truth.json", found, taxonomy, is_dropping_keys=True)
     assert found.records["id-a"].objects == ["object.food"]
-    assert found.dropped_keys == {"object.animals": 1}
+    assert {key: len(places) for key, places in found.unknown_keys.items()} == {"object.animals": 2}
 
 
 def test_only_the_sample_is_taken_with_the_design_it_was_drawn_with(read):
