@@ -28,8 +28,8 @@ class Design:
         weights: float64 [n], 1 / inclusion probability, or ones.
         drawn_share: float64 [n] in 0..1, the inclusion probability where a finite library was drawn from,
             0 where photos stand for photos yet to come (no finite-population correction).
-        groups: int64 [n], equal for near-duplicates.
-        strata: int64 [n], equal for photos drawn together.
+        groups: int64 [n] from 0 without gaps, equal for near-duplicates.
+        strata: int64 [n] from 0, equal for photos drawn together.
         is_weighted: whether any record said its inclusion probability.
     """
 

@@ -106,7 +106,7 @@ def _resample(ratios: list[Ratio], design: Design, evaluate: Evaluate) -> list[I
 
 def _logit_interval(ratio: Ratio, error: float, design: Design, strata: Indices, level: float) -> Interval:
     counts = np.bincount(design.groups, ratio.denominator) > 0
-    freedom = int(counts.sum()) - len(np.unique(strata[counts]))
+    freedom = int(counts.sum()) - int(np.count_nonzero(np.bincount(strata[counts])))
     if freedom < 1:
         return Interval(reason="one group")
     share = _share(ratio, design)
@@ -160,14 +160,14 @@ def _linearise(ratios: list[Ratio], design: Design, strata: Indices) -> Floats:
         residuals = _sum_by_group(moving * unlike, design)
         mean = np.bincount(strata, residuals) / np.maximum(size, 1)
         variance = (scale * (residuals - mean[strata]) ** 2).sum()
-        errors.append(np.sqrt(variance) / (design.weights @ ratio.denominator))
+        errors.append(np.sqrt(variance) / np.sum(design.weights * ratio.denominator))
     return np.array(errors)
 
 
 def _strata_of_groups(design: Design) -> Indices:
     """Return each group's stratum (that of its first photo), strata of a single group taken together."""
-    first = np.unique(design.groups, return_index=True)[1]
-    strata = np.unique(design.strata[first], return_inverse=True)[1].astype(np.int64)
+    strata = np.zeros(int(design.groups.max()) + 1, np.int64)
+    strata[design.groups[::-1]] = design.strata[::-1]
     is_lonely = np.bincount(strata)[strata] == 1
     strata[is_lonely] = strata.max() + 1
     return strata
@@ -179,4 +179,4 @@ def _sum_by_group(values: Floats, design: Design) -> Floats:
 
 def _share(ratio: Ratio, design: Design) -> float:
     """Return the value of a figure whose denominator is known to hold something."""
-    return float(design.weights @ ratio.numerator) / float(design.weights @ ratio.denominator)
+    return float(np.sum(design.weights * ratio.numerator) / np.sum(design.weights * ratio.denominator))

@@ -37,8 +37,8 @@ class Ratio:
 
     def value(self, weights: Floats) -> float | None:
         """Return the ratio, or None where its denominator is empty."""
-        total = float(weights @ self.denominator)
-        return float(weights @ self.numerator) / total if total > 0 else None
+        total = float(np.sum(weights * self.denominator))
+        return float(np.sum(weights * self.numerator)) / total if total > 0 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,33 +88,42 @@ def f1(y_true: Flags, y_pred: Flags) -> Ratio:
     return Ratio(hits, _per_photo(is_true) + _per_photo(is_asserted), _count_photos(is_true))
 
 
-def class_flags(classes: Indices, index: int, known: Indices) -> Flags:
-    """Return one class of `classes` as judgements int8 [n]: -1 where `known` holds no class."""
-    flags: Flags = (classes == index).astype(np.int8)
-    flags[known < 0] = UNJUDGED
-    return flags
+def confusion_matrix(y_true: Indices, y_pred: Indices, classes: int, weights: Floats | None = None) -> Floats:
+    """Sum photos by true class (row) and predicted class (column): float64 [classes, classes + 1].
 
-
-def macro_f1(y_true: Indices, y_pred: Indices, weights: Floats) -> float | None:
-    """Unweighted mean, over the classes that occur in the truth, of each class's F1. Range 0..1."""
-    present = np.unique(y_true[y_true >= 0])
-    values = [
-        f1(class_flags(y_true, c, y_true), class_flags(y_pred, c, y_true)).value(weights) for c in present
-    ]
-    known = [value for value in values if value is not None]
-    return float(np.mean(known)) if known else None
-
-
-def confusion_counts(y_true: Indices, y_pred: Indices, classes: int) -> Indices:
-    """Count photos by true class (row) and predicted class (column): int64 [classes, classes + 1].
-
-    Counts are plain, not weighted. The last column counts missing predictions; photos without a true
-    class are left out.
+    The last column holds missing predictions; photos without a true class are left out. Each photo counts
+    its weight, or one where there are no weights.
     """
     is_known = y_true >= 0
     column = np.where(y_pred[is_known] < 0, classes, y_pred[is_known])
     cells = y_true[is_known] * (classes + 1) + column
-    return np.bincount(cells, minlength=classes * (classes + 1)).reshape(classes, classes + 1)
+    summed = np.bincount(
+        cells, None if weights is None else weights[is_known], minlength=classes * (classes + 1)
+    )
+    return summed.reshape(classes, classes + 1).astype(np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class ClassScores:
+    """Precision, recall and F1 of each class, float64 [classes] in 0..1, NaN where there is none to have."""
+
+    precision: Floats
+    recall: Floats
+    f1: Floats
+
+
+def class_scores(matrix: Floats) -> ClassScores:
+    """Return each class's scores from a confusion matrix: its own cell over its column, its row, or both."""
+    hits = np.diagonal(matrix)
+    said, true = matrix[:, :-1].sum(axis=0), matrix.sum(axis=1)
+    with np.errstate(invalid="ignore"):
+        return ClassScores(hits / said, hits / true, 2 * hits / (said + true))
+
+
+def macro_f1(matrix: Floats) -> float | None:
+    """Return the unweighted mean, over the classes that occur in the truth, of each class's F1."""
+    occurs = matrix.sum(axis=1) > 0
+    return float(class_scores(matrix).f1[occurs].mean()) if occurs.any() else None
 
 
 def precision_recall_curve(y_true: Flags, y_score: Floats, weights: Floats) -> Curve:
@@ -130,13 +139,15 @@ def precision_recall_curve(y_true: Flags, y_score: Floats, weights: Floats) -> C
     """
     total = float(weights[y_true == 1].sum())
     is_scored = (y_true != UNJUDGED) & ~np.isnan(y_score)
-    scores, weight = y_score[is_scored].astype(np.float64), weights[is_scored]
-    order = np.argsort(-scores, kind="stable")
+    scores, weight = y_score[is_scored], weights[is_scored]
+    order = np.argsort(-scores)
     scores, weight = scores[order], weight[order]
     found = np.cumsum(weight * (y_true[is_scored][order] == 1))
     last_of_score = np.flatnonzero(np.append(scores[1:] != scores[:-1], True)[: len(scores)])
     found, asserted = found[last_of_score], np.cumsum(weight)[last_of_score]
-    return Curve(found / total if total > 0 else found * 0, found / asserted, scores[last_of_score])
+    return Curve(
+        found / total if total > 0 else found * 0, found / asserted, scores[last_of_score].astype(np.float64)
+    )
 
 
 def average_precision(curve: Curve) -> float | None:
@@ -160,12 +171,15 @@ def rank_of_truth(y_true: Flags, y_score: Floats) -> Indices:
     """
     if not y_true.shape[1]:
         return np.zeros(len(y_true), np.int64)
-    scores = np.where(np.isnan(y_score), -np.inf, y_score)
-    of_true = np.where(y_true == 1, scores, -np.inf)
+    ranks = np.zeros(len(y_true), np.int64)
+    rows = np.flatnonzero((y_true == 1).any(axis=1))
+    scores = np.where(np.isnan(y_score[rows]), -np.inf, y_score[rows])
+    of_true = np.where(y_true[rows] == 1, scores, -np.inf)
     best = of_true.argmax(axis=1)
-    top = of_true[np.arange(len(of_true)), best][:, None]
+    top = of_true[np.arange(len(rows)), best][:, None]
     is_before = (scores > top) | ((scores == top) & (np.arange(scores.shape[1]) < best[:, None]))
-    return np.where(np.isneginf(top[:, 0]), 0, 1 + is_before.sum(axis=1))
+    ranks[rows] = np.where(np.isneginf(top[:, 0]), 0, 1 + is_before.sum(axis=1))
+    return ranks
 
 
 def top_k(y_true: Flags, ranks: Indices, k: int) -> Ratio:

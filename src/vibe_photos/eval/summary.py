@@ -60,18 +60,17 @@ def summarise_scenes(comparison: Comparison, evaluate: Evaluate) -> Figures:
     photos by true and then predicted scene, right ones left out.
     """
     y_true, y_pred = comparison.truth.scene, comparison.prediction.scene
-    weights, names = comparison.design.weights, [label_name(key) for key in comparison.keys.scene]
+    names = [label_name(key) for key in comparison.keys.scene]
+    counts = metrics.confusion_matrix(y_true, y_pred, len(names))
+    weighed = metrics.confusion_matrix(y_true, y_pred, len(names), comparison.design.weights)
+    accuracy = {"accuracy": metrics.accuracy(y_true, y_pred)}
     return {
-        **_figures({"accuracy": metrics.accuracy(y_true, y_pred)}, {"accuracy"}, comparison.design, evaluate),
-        "macro_f1": round_figure(metrics.macro_f1(y_true, y_pred, weights)),
-        "support": int((y_true >= 0).sum()),
-        "missing": int(((y_true >= 0) & (y_pred < 0)).sum()),
-        "per_class": {
-            name: _class_figures(comparison, index)
-            for index, name in enumerate(names)
-            if (y_true == index).any() or (y_pred[y_true >= 0] == index).any()
-        },
-        "confusion": _name_confusion(metrics.confusion_counts(y_true, y_pred, len(names)), names),
+        **_figures(accuracy, {"accuracy"}, comparison.design, evaluate),
+        "macro_f1": round_figure(metrics.macro_f1(weighed)),
+        "support": int(counts.sum()),
+        "missing": int(counts[:, -1].sum()),
+        "per_class": _class_figures(counts, weighed, names),
+        "confusion": _name_confusion(counts, names),
     }
 
 
@@ -113,19 +112,10 @@ def summarise_objects(comparison: Comparison, evaluate: Evaluate) -> Figures:
     Rankings are of the most specific keys; `top1_hierarchical` ranks all keys and takes an ancestor of a
     true key for a hit. Figures that need scores are left out where there are none.
     """
-    truth, prediction, keys = comparison.truth.objects, comparison.prediction, comparison.keys.object
-    y_true, y_pred = most_specific(truth, keys), most_specific(prediction.objects, keys)
-    ratios: dict[str, Ratio] = {}
-    if prediction.is_scored:
-        ranks = metrics.rank_of_truth(y_true, own_scores(prediction.object_scores, keys))
-        closed = with_parents(truth, keys)
-        any_level = metrics.rank_of_truth(closed, prediction.object_scores)
-        ratios = {
-            "top1": metrics.top_k(y_true, ranks, 1),
-            "top3": metrics.top_k(y_true, ranks, 3),
-            "top1_hierarchical": metrics.top_k(closed, any_level, 1),
-            "coverage": metrics.coverage(y_true, prediction.object_scores),
-        }
+    prediction, keys = comparison.prediction, comparison.keys.object
+    y_true = most_specific(comparison.truth.objects, keys)
+    y_pred = most_specific(prediction.objects, keys)
+    ratios = _rankings(comparison) if prediction.is_scored else {}
     ratios |= {
         "precision": metrics.precision(y_true, y_pred),
         "recall": metrics.recall(y_true, y_pred),
@@ -138,21 +128,36 @@ def summarise_objects(comparison: Comparison, evaluate: Evaluate) -> Figures:
     }
 
 
-def round_figure(value: float | None) -> float | None:
-    """Round to the 4 decimals of every metrics file; None stays None (nothing to divide by)."""
-    return None if value is None else round(float(value), 4)
-
-
-def _class_figures(comparison: Comparison, index: int) -> Figures:
-    truth = comparison.truth.scene
-    y_true = metrics.class_flags(truth, index, truth)
-    y_pred = metrics.class_flags(comparison.prediction.scene, index, truth)
-    weights = comparison.design.weights
+def _rankings(comparison: Comparison) -> dict[str, Ratio]:
+    keys, scores = comparison.keys.object, comparison.prediction.object_scores
+    y_true = most_specific(comparison.truth.objects, keys)
+    closed = with_parents(comparison.truth.objects, keys)
+    ranks = metrics.rank_of_truth(y_true, own_scores(scores, keys))
     return {
-        "precision": round_figure(metrics.precision(y_true, y_pred).value(weights)),
-        "recall": round_figure(metrics.recall(y_true, y_pred).value(weights)),
-        "f1": round_figure(metrics.f1(y_true, y_pred).value(weights)),
-        "support": int((y_true == 1).sum()),
+        "top1": metrics.top_k(y_true, ranks, 1),
+        "top3": metrics.top_k(y_true, ranks, 3),
+        "top1_hierarchical": metrics.top_k(closed, metrics.rank_of_truth(closed, scores), 1),
+        "coverage": metrics.coverage(y_true, scores),
+    }
+
+
+def round_figure(value: float | None) -> float | None:
+    """Round to the 4 decimals of every metrics file; None and NaN give None (nothing to divide by)."""
+    return None if value is None or np.isnan(value) else round(float(value), 4)
+
+
+def _class_figures(counts: metrics.Floats, weighed: metrics.Floats, names: list[str]) -> Figures:
+    """Return the figures of every scene that is true or said of some photo."""
+    scores = metrics.class_scores(weighed)
+    return {
+        name: {
+            "precision": round_figure(scores.precision[i]),
+            "recall": round_figure(scores.recall[i]),
+            "f1": round_figure(scores.f1[i]),
+            "support": int(counts[i].sum()),
+        }
+        for i, name in enumerate(names)
+        if counts[i].any() or counts[:, i].any()
     }
 
 
@@ -173,7 +178,7 @@ def _interval_figures(name: str, interval: Interval) -> Figures:
     return {f"{name}_low": round_figure(interval.low), f"{name}_high": round_figure(interval.high)}
 
 
-def _name_confusion(counts: metrics.Indices, names: list[str]) -> Figures:
+def _name_confusion(counts: metrics.Floats, names: list[str]) -> Figures:
     predicted = [*names, "missing"]
     named = {
         name: {predicted[j]: int(counts[i, j]) for j in np.flatnonzero(counts[i]) if j != i}
