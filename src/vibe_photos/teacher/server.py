@@ -105,13 +105,13 @@ class TeacherServer:
         """
         cause = ""
         while attempts.left > 0:
-            await self.window.wait_turn(slot)
-            attempts.spend()
-            sent_format = self._response_format
             try:
-                response = await self._client.post(
-                    slot, "/chat/completions", body(sent_format), image_id, self._timeout_seconds
-                )
+                async with self.window.turn():
+                    attempts.spend()
+                    sent_format = self._response_format
+                    response = await self._client.post(
+                        slot, "/chat/completions", body(sent_format), image_id, self._timeout_seconds
+                    )
                 if response.status == 200:
                     return self._welcome(read_reply(response.content))
             except EndlessResponse as error:

@@ -1,9 +1,10 @@
 """How fast a teacher is asked: pauses between attempts, and a window that shrinks on request."""
 
 import asyncio
-import contextlib
 import random
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from email.utils import parsedate_to_datetime
 
 from vibe_photos.errors import RunInterrupted, TeacherRefused
@@ -12,39 +13,46 @@ FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 60.0
 LONGEST_RETRY_AFTER_SECONDS = 3600.0
 
-_PARKED_SECONDS = 0.1
+_FULL_WINDOW_SECONDS = 0.1
 _GROWTH = 0.1
 
 
 class Window:
-    """The sliding window of requests: `size` of the slots may send, none before `resume_at`.
+    """The sliding window of requests: `size` of them may be in flight, and none starts before `resume_at`.
 
     A `Retry-After` halves the window and pauses all of it; each answer lets it grow again by a tenth of a
-    slot (additive increase, multiplicative decrease, as in TCP: Jacobson 1988).
+    request (additive increase, multiplicative decrease, as in TCP: Jacobson 1988).
     """
 
-    def __init__(self, slots: int) -> None:
-        self._slots = slots
-        self._size = float(slots)
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._size = float(most)
+        self._in_flight = 0
         self._resume_at = 0.0
         self._closed = asyncio.Event()
 
-    async def wait_turn(self, slot: int) -> None:
-        """Return when this slot (from 0) may send. Slot 0 is never parked, so the run always goes on.
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait until a request may be sent, and hold its place in the window for the block.
 
         Raises:
-            RunInterrupted: the window was closed.
+            RunInterrupted: the window was closed before that.
         """
         while True:
             pause = self._resume_at - time.monotonic()
             if pause > 0:  # a little apart, so that the pause does not end in a burst
                 await self.pause(pause + random.uniform(0, min(1.0, pause / 10)))
-            elif slot >= max(1.0, self._size):
-                await self.pause(_PARKED_SECONDS)
+            elif self._in_flight >= max(1.0, self._size):
+                await self.pause(_FULL_WINDOW_SECONDS)
             elif self._closed.is_set():
                 raise RunInterrupted("the run is ending")
             else:
-                return
+                break
+        self._in_flight += 1
+        try:
+            yield
+        finally:
+            self._in_flight -= 1
 
     async def pause(self, seconds: float) -> None:
         """Sleep, unless the window is closed.
@@ -52,7 +60,7 @@ class Window:
         Raises:
             RunInterrupted: the window was closed, before or meanwhile.
         """
-        with contextlib.suppress(TimeoutError):
+        with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._closed.wait()
         if self._closed.is_set():
@@ -71,7 +79,7 @@ class Window:
 
     def speed_up(self) -> None:
         """Note that an answer came."""
-        self._size = min(float(self._slots), self._size + _GROWTH)
+        self._size = min(float(self._most), self._size + _GROWTH)
 
 
 def backoff_seconds(attempt: int, first_pause_seconds: float = FIRST_PAUSE_SECONDS) -> float:
