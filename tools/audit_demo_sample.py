@@ -40,12 +40,13 @@ def audit_sample(sample: Path, truth: Path, audited: Path) -> int:
     Raises:
         SystemExit: A sampled photo is not in the truth.
     """
-    known = {record.image_id: record for record in msgspec.json.decode(
-        b"[" + b",".join(truth.read_bytes().splitlines()) + b"]", type=list[AuditedPhoto])}  # fmt: skip
+    records = [msgspec.json.decode(line, type=AuditedPhoto) for line in truth.read_bytes().splitlines()]
+    known = {record.image_id: record for record in records}
     photos = msgspec.json.decode(sample.read_bytes(), type=list[SampledPhoto])
     missing = [photo.image_id for photo in photos if photo.image_id not in known]
     if missing:
-        sys.exit(f"{sample}: {len(missing)} photos are not in {truth}, first {missing[0]}: is this the demo's sample?")
+        example = f"{len(missing)} photos are not in {truth}, first {missing[0]}"
+        sys.exit(f"{sample}: {example}: is this the demo's sample?")
     encoded = msgspec.json.encode([known[photo.image_id] for photo in photos])
     audited.parent.mkdir(parents=True, exist_ok=True)
     audited.write_bytes(msgspec.json.format(encoded, indent=2) + b"\n")

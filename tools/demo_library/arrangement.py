@@ -10,6 +10,7 @@ from tools.demo_library.creatures import ANIMALS
 from tools.demo_library.figures import draw_bust, draw_figure, draw_looks, draw_selfie
 from tools.demo_library.placing import Pose
 from tools.demo_library.specs import ABOVE, TABLES, PhotoSpec
+from tools.demo_library.stationery import draw_sign
 from tools.demo_library.things import CATALOGUE
 
 LEAST_VISIBLE_SHARE = 0.55
@@ -36,62 +37,92 @@ def fit_width(width: float, sticker: Image.Image, size: tuple[int, int], most_he
     return min(width, most_height * size[1] * sticker.width / (sticker.height * size[0]))
 
 
-def arrange_people(rng: np.random.Generator, spec: PhotoSpec, ground: float, size: tuple[int, int]) -> list[Placed]:
+def arrange_sign(
+    rng: np.random.Generator, spec: PhotoSpec, ground: float, size: tuple[int, int]
+) -> list[Placed]:
+    """Put up a sign where the ground begins, if there is one."""
+    if not spec.has_sign:
+        return []
+    sticker = draw_sign(rng)
+    width = fit_width(rng.uniform(0.3, 0.42), sticker, size, 0.6)
+    return [Placed(sticker, Pose(rng.uniform(0.22, 0.78), min(0.9, ground + 0.1), width))]
+
+
+def arrange_people(
+    rng: np.random.Generator, spec: PhotoSpec, ground: float, size: tuple[int, int]
+) -> list[Placed]:
     """Stand people in a photo: near faces for a selfie, busts behind tables, whole figures elsewhere."""
     is_behind_table = spec.setting in TABLES or spec.setting == "studio"
-    is_near = spec.scene == "selfie" or is_behind_table or (spec.scene == "people" and rng.random() < 0.45)
+    is_near = spec.scene == "selfie" or is_behind_table or (spec.scene == "people" and rng.random() < 0.82)
     placed = []
     for x in spread(rng, spec.people):
         looks = draw_looks(rng)
         if not is_near:
             sticker = draw_figure(rng, looks)
-            height = rng.uniform(0.14, 0.3) if spec.scene == "landscape" else rng.uniform(0.42, 0.82)
+            height = rng.uniform(0.14, 0.3) if spec.scene == "landscape" else rng.uniform(0.72, 0.95)
             foot = min(0.98, max(ground + rng.uniform(0.04, 0.3), height + 0.04))
             placed.append(Placed(sticker, Pose(x, foot, fit_width(1, sticker, size, height))))
             continue
         draw = draw_selfie if spec.scene == "selfie" else draw_bust
         sticker = draw(rng, looks)
-        width = min(rng.uniform(0.62, 0.86) if spec.scene == "selfie" else rng.uniform(0.4, 0.6), 1.25 / spec.people)
-        foot = ground + 0.12 if is_behind_table and spec.objects else 1.04
+        width = min(
+            rng.uniform(0.62, 0.86) if spec.scene == "selfie" else rng.uniform(0.6, 0.84), 1.4 / spec.people
+        )
+        foot = max(0.62, ground + 0.14) if is_behind_table and spec.objects else 1.04
         width = fit_width(width, sticker, size, min(1.05, foot - 0.02))
         placed.append(Placed(sticker, Pose(x, foot, width, casts_shadow=not spec.objects)))
     return placed
 
 
-def arrange_animals(rng: np.random.Generator, spec: PhotoSpec, ground: float, size: tuple[int, int]) -> list[Placed]:
+def arrange_animals(
+    rng: np.random.Generator, spec: PhotoSpec, ground: float, size: tuple[int, int]
+) -> list[Placed]:
     """Put animals on the ground: large where the photo is of them, small in a landscape."""
     placed = []
-    low, high = {"animals": (0.34, 0.66), "landscape": (0.1, 0.2)}.get(spec.scene, (0.2, 0.32))
+    low, high = {"animals": (0.7, 0.95), "landscape": (0.1, 0.2)}.get(spec.scene, (0.2, 0.32))
     for x, kind in zip(spread(rng, len(spec.animals)), spec.animals, strict=True):
         sticker = ANIMALS[kind](rng)
         if rng.random() < 0.5:
             sticker = sticker.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         width = fit_width(rng.uniform(low, high) / len(spec.animals) ** 0.4, sticker, size, 0.82)
         height = width * size[0] / size[1] * sticker.height / sticker.width
-        foot = min(0.97, max(ground + rng.uniform(0.05, 0.35), height + 0.06))
-        is_floating = spec.setting == "aquarium"
-        pose = Pose(x, rng.uniform(height + 0.1, 0.9) if is_floating else foot, width, casts_shadow=not is_floating)
+        if spec.setting == "aquarium":
+            pose = Pose(x, rng.uniform(height + 0.05, 0.95), width, casts_shadow=False)
+        else:
+            foot = max(ground + rng.uniform(0.05, 0.35), height + 0.06)
+            pose = Pose(x, min(0.97, foot), width)
         placed.append(Placed(sticker, pose))
     return placed
 
 
-def _object_scale(rng: np.random.Generator, scene: str) -> float:
-    low, high = {"product": (0.42, 0.72), "food": (0.44, 0.7), "document": (0.66, 1.0)}.get(scene, (0.26, 0.46))
-    return float(rng.uniform(low, high))
+def _size_objects(
+    rng: np.random.Generator, spec: PhotoSpec, stickers: Sequence[Image.Image], size: tuple[int, int]
+) -> list[float]:
+    """Draw the things' widths (shares of the photo's): as large as the scene has them, all side by side.
+
+    Before people things stay low, or a face would be hidden.
+    """
+    low, high = {"product": (0.66, 0.96), "food": (0.74, 1.0), "document": (1.05, 1.4)}.get(
+        spec.scene, (0.26, 0.46)
+    )
+    scale = rng.uniform(low, high)
+    tallest = 0.42 if spec.people else {"snapshot": 0.6, "document": 0.9}.get(spec.scene, 0.8)
+    widths = []
+    for thing, sticker in zip(spec.objects, stickers, strict=True):
+        width = scale * CATALOGUE[thing.name].size * rng.uniform(0.9, 1.1) * (1 if thing.is_main else 0.72)
+        widths.append(fit_width(width, sticker, size, tallest))
+    crowding = min(1.0, 1.02 / sum(widths))
+    return [width * crowding for width in widths]
 
 
-def arrange_objects(rng: np.random.Generator, spec: PhotoSpec, ground: float, size: tuple[int, int]) -> list[Placed]:
+def arrange_objects(
+    rng: np.random.Generator, spec: PhotoSpec, ground: float, size: tuple[int, int]
+) -> list[Placed]:
     """Lay and stand things side by side on a table or the floor."""
     if not spec.objects:
         return []
     stickers = [CATALOGUE[thing.name].draw(rng) for thing in spec.objects]
-    scale = _object_scale(rng, spec.scene)
-    widths = []
-    for thing, sticker in zip(spec.objects, stickers, strict=True):
-        width = scale * CATALOGUE[thing.name].size * rng.uniform(0.9, 1.1) * (1 if thing.is_main else 0.72)
-        widths.append(fit_width(width, sticker, size, 0.8 if spec.scene != "snapshot" else 0.6))
-    crowding = min(1.0, 1.02 / sum(widths))
-    widths = [width * crowding for width in widths]
+    widths = _size_objects(rng, spec, stickers, size)
     squash = 1.0 if spec.setting in ABOVE else float(rng.uniform(0.5, 0.85))
     left = rng.uniform(0, max(0.02, 0.98 - sum(widths))) + 0.01
     placed = []
@@ -109,8 +140,10 @@ def _pose_object(
     is_standing = not is_flat and squash < 1
     if is_standing:
         return Pose(x, rng.uniform(ground + 0.12, 0.95), width, True, rng.uniform(-2.5, 2.5))
-    turn = rng.normal(0, 14) if rng.random() < 0.8 else rng.uniform(-90, 90)
-    return Pose(x, rng.uniform((ground + 1) / 2 - 0.08, (ground + 1) / 2 + 0.12), width, False, float(turn), squash)
+    turn = rng.normal(0, 8) if rng.random() < 0.9 else rng.uniform(-90, 90)
+    return Pose(
+        x, rng.uniform((ground + 1) / 2 - 0.08, (ground + 1) / 2 + 0.12), width, False, float(turn), squash
+    )
 
 
 def _keep_inside(pose: Pose, sticker: Image.Image, size: tuple[int, int]) -> Pose:
@@ -163,7 +196,7 @@ def arrange(rng: np.random.Generator, spec: PhotoSpec, ground: float, size: tupl
     best_share = -1.0
     for _ in range(_TRIES):
         placed: list[Placed] = []
-        for arrange_some in (arrange_people, arrange_animals, arrange_objects):
+        for arrange_some in (arrange_sign, arrange_people, arrange_animals, arrange_objects):
             placed += sorted(arrange_some(rng, spec, ground, size), key=lambda item: item.pose.y)
         share = float(visible_shares(placed, size).min(initial=1.0))
         if share > best_share:

@@ -37,7 +37,7 @@ def draw_metadata(rng: np.random.Generator) -> Metadata:
 
 def _tilt(rng: np.random.Generator, scene: Image.Image) -> Image.Image:
     """Hold the camera a little askew and cut to what is inside the turned frame."""
-    degrees = float(np.clip(rng.normal(0, 2.2), -6, 6))
+    degrees = float(np.clip(rng.normal(0, 1.6), -5, 5))
     angle = abs(np.radians(degrees))
     width, height = scene.size
     keep = 1 / (np.cos(angle) + np.sin(angle) * max(width, height) / min(width, height))
@@ -47,15 +47,19 @@ def _tilt(rng: np.random.Generator, scene: Image.Image) -> Image.Image:
 
 
 def _grade(rng: np.random.Generator, pixels: np.ndarray) -> np.ndarray:
-    """Exposure, contrast, colour cast, saturation, haze; pixels are floats in [0, 1]."""
-    exposure = np.exp(rng.normal(0.07, 0.17)) * (0.6 if rng.random() < 0.06 else 1.0)
-    cast = 1 + rng.normal(0, 0.055, size=3) + rng.normal(0, 0.06) * np.array([1.0, 0.1, -1.0])
+    """Exposure as a meter sets it, contrast, colour cast, saturation, haze; pixels are floats in [0, 1]."""
+    exposure = np.exp(rng.normal(0.05, 0.11)) * (0.6 if rng.random() < 0.06 else 1.0)
+    exposure *= min(1.0, 0.58 / float(pixels.mean()))
+    cast = 1 + rng.normal(0, 0.02, size=3) + rng.normal(0, 0.035) * np.array([1.0, 0.1, -1.0])
     graded = np.clip(pixels, 0, 1) ** rng.uniform(0.82, 1.12) * exposure * cast
     grey = graded.mean(axis=2, keepdims=True)
     graded = grey + (graded - grey) * rng.uniform(0.75, 1.15)
     graded = 0.5 + (graded - 0.5) * rng.uniform(0.84, 1.15)
+    # Film and sensors roll off: without it pale things would vanish in a pale backdrop.
+    graded = np.where(graded > 0.8, 0.8 + 0.2 * np.tanh((graded - 0.8) / 0.2), graded)
     veil = rng.uniform(0, 0.16) if rng.random() < 0.3 else 0.0
-    return graded * (1 - veil) + 0.8 * veil
+    hazy: np.ndarray = graded * (1 - veil) + 0.8 * veil
+    return hazy
 
 
 def _fall_off(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
@@ -63,7 +67,8 @@ def _fall_off(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
     down, across = np.linspace(-1, 1, shape[0])[:, None], np.linspace(-1, 1, shape[1])[None, :]
     vignette = 1 - rng.uniform(0, 0.16) * (down**2 + across**2)
     uneven = 1 + rng.normal(0, 0.1) * across + rng.normal(0, 0.07) * down
-    return (vignette * uneven)[..., None]
+    gains: np.ndarray = (vignette * uneven)[..., None]
+    return gains
 
 
 def _blur(rng: np.random.Generator, photo: Image.Image) -> Image.Image:
@@ -89,7 +94,7 @@ def expose(rng: np.random.Generator, scene: Image.Image, size: tuple[int, int]) 
     photo = _blur(rng, _tilt(rng, scene).resize(size, Image.Resampling.LANCZOS))
     pixels = _grade(rng, np.asarray(photo, dtype=np.float64) / 255) * _fall_off(rng, (size[1], size[0]))
     grain = rng.normal(0, 1, size=(size[1], size[0], 1)) + 0.5 * rng.normal(0, 1, size=(size[1], size[0], 3))
-    pixels = pixels + grain * rng.gamma(1.6, 0.006)
+    pixels = pixels + grain * rng.gamma(1.6, 0.0045)
     return Image.fromarray((np.clip(pixels, 0, 1) * 255).round().astype(np.uint8), "RGB")
 
 
@@ -108,7 +113,7 @@ def encode_jpeg(rng: np.random.Generator, photo: Image.Image, metadata: Metadata
     """Write a photo as JPEG of at most `MOST_BYTES`, lowering the quality until it fits."""
     stored = photo.transpose(_TURNS[metadata.orientation]) if metadata.orientation in _TURNS else photo
     exif = _build_exif(metadata, rng)
-    quality = int(rng.integers(72, 90))
+    quality = int(rng.integers(86, 96))
     while True:
         buffer = BytesIO()
         stored.save(buffer, "JPEG", quality=quality, exif=exif)

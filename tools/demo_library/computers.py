@@ -3,7 +3,19 @@
 import numpy as np
 from PIL import Image
 
-from tools.demo_library.sketch import INK, WHITE, Color, Sheet, casing, darken, lighten, mix, pick, vary, vivid
+from tools.demo_library.sketch import (
+    INK,
+    WHITE,
+    Color,
+    Sheet,
+    casing,
+    darken,
+    lighten,
+    mix,
+    pick,
+    vary,
+    vivid,
+)
 
 
 def draw_keyboard(rng: np.random.Generator) -> Image.Image:
@@ -43,7 +55,9 @@ def paint_desktop(rng: np.random.Generator, sheet: Sheet, box: tuple[float, floa
     """Show windows, pictures or a plain glow on a screen, without any text."""
     x0, y0, x1, y1 = box
     width, height = x1 - x0, y1 - y0
-    base = vary(rng, pick(rng, ((26, 34, 58), (60, 110, 170), (24, 70, 74), (210, 220, 232), (16, 17, 20))), 16)
+    base = vary(
+        rng, pick(rng, ((26, 34, 58), (60, 110, 170), (24, 70, 74), (210, 220, 232), (16, 17, 20))), 16
+    )
     sheet.rect(x0, y0, x1, y1, base)
     kind = rng.random()
     if kind < 0.45:
@@ -54,11 +68,17 @@ def paint_desktop(rng: np.random.Generator, sheet: Sheet, box: tuple[float, floa
             sheet.rect(left, top, right, top + 0.09 * height, vivid(rng), 1)
     elif kind < 0.8:
         hill = vary(rng, (70, 130, 90), 40)
-        sheet.polygon([(x0, y1), (x0, y0 + 0.7 * height), (x0 + 0.4 * width, y0 + 0.45 * height)] +
-                      [(x0 + 0.7 * width, y0 + 0.7 * height), (x1, y0 + 0.5 * height), (x1, y1)], hill)  # fmt: skip
+        skyline = ((0, 0.7), (0.4, 0.45), (0.7, 0.7), (1, 0.5))
+        heights = [(x0 + across * width, y0 + down * height) for across, down in skyline]
+        sheet.polygon([(x0, y1), *heights, (x1, y1)], hill)
         sheet.ellipse(x0 + 0.75 * width, y0 + 0.25 * height, 0.07 * width, 0.07 * width, (250, 226, 150))
     else:
-        glare = [(x0 + 0.62 * width, y0), (x0 + 0.8 * width, y0), (x0 + 0.56 * width, y1), (x0 + 0.38 * width, y1)]
+        glare = [
+            (x0 + 0.62 * width, y0),
+            (x0 + 0.8 * width, y0),
+            (x0 + 0.56 * width, y1),
+            (x0 + 0.38 * width, y1),
+        ]
         sheet.polygon(glare, lighten(base, 0.12))
 
 
@@ -103,7 +123,9 @@ def draw_television(rng: np.random.Generator) -> Image.Image:
     return sheet.image
 
 
-def _paint_icons(rng: np.random.Generator, sheet: Sheet, box: tuple[float, float, float, float], columns: int) -> None:
+def _paint_icons(
+    rng: np.random.Generator, sheet: Sheet, box: tuple[float, float, float, float], columns: int
+) -> None:
     x0, y0, x1, y1 = box
     pitch = (x1 - x0) / columns
     for row in range(int((y1 - y0) / pitch)):
@@ -254,9 +276,9 @@ def draw_circuit_board(rng: np.random.Generator) -> Image.Image:
             sheet.line([(x - 2, y + pin), (x + side + 2, y + pin)], (196, 198, 202), 0.9)
         sheet.rect(x, y, x + side, y + side, (26, 27, 30), 0.8)
         sheet.ellipse(x + 3, y + 3, 1, 1, (120, 122, 126))
-    for x in np.arange(14, 60, 9):
-        sheet.ellipse(x, 61, 3.6, 3.6, (180, 184, 190))
-        sheet.pie(x, 61, 3.6, 3.6, (90, 270), (60, 74, 120))
-    for x in np.arange(66, 102, 3):
-        sheet.rect(x, 70, x + 1.8, 78, (214, 180, 90))
+    for left in range(14, 60, 9):
+        sheet.ellipse(left, 61, 3.6, 3.6, (180, 184, 190))
+        sheet.pie(left, 61, 3.6, 3.6, (90, 270), (60, 74, 120))
+    for left in range(66, 102, 3):
+        sheet.rect(left, 70, left + 1.8, 78, (214, 180, 90))
     return sheet.image

@@ -7,7 +7,14 @@ from PIL import Image
 
 from tools.demo_library.sketch import INK, WHITE, Color, Sheet, darken, lighten, pick, vary
 
-FURS: tuple[Color, ...] = ((70, 62, 58), (196, 134, 74), (232, 220, 200), (142, 134, 128), (120, 80, 52), (40, 38, 40))
+FURS: tuple[Color, ...] = (
+    (70, 62, 58),
+    (196, 134, 74),
+    (232, 220, 200),
+    (142, 134, 128),
+    (120, 80, 52),
+    (40, 38, 40),
+)
 
 
 def _paint_eyes(sheet: Sheet, x: float, y: float, gap: float, size: float, iris: Color) -> None:
@@ -81,7 +88,9 @@ def draw_dog(rng: np.random.Generator) -> Image.Image:
 
 def draw_bird(rng: np.random.Generator) -> Image.Image:
     """A perching bird with a bright wing."""
-    body = vary(rng, pick(rng, ((70, 130, 190), (210, 90, 60), (236, 200, 80), (120, 120, 124), (90, 150, 90))), 14)
+    body = vary(
+        rng, pick(rng, ((70, 130, 190), (210, 90, 60), (236, 200, 80), (120, 120, 124), (90, 150, 90))), 14
+    )
     wing = darken(body, 0.3)
     sheet = Sheet(120, 96)
     for x in (54, 64):

@@ -8,7 +8,14 @@ from PIL import Image
 from tools.demo_library.sketch import INK, WHITE, Color, Sheet, darken, lighten, mix, pick, vary, vivid
 
 SKINS: tuple[Color, ...] = ((246, 214, 186), (230, 186, 150), (198, 146, 106), (150, 102, 72), (104, 70, 52))
-HAIRS: tuple[Color, ...] = ((38, 30, 28), (84, 54, 36), (146, 96, 50), (216, 176, 104), (176, 84, 46), (190, 190, 192))
+HAIRS: tuple[Color, ...] = (
+    (38, 30, 28),
+    (84, 54, 36),
+    (146, 96, 50),
+    (216, 176, 104),
+    (176, 84, 46),
+    (190, 190, 192),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +58,10 @@ def _paint_back_hair(sheet: Sheet, looks: Looks, x: float, y: float, size: float
         sheet.ellipse(x, y - size * 1.35, size * 0.42, size * 0.4, looks.hair)
     elif looks.hair_style == "curly":
         for angle in np.linspace(2.6, 6.82, 11):
-            curl = (x + size * 0.92 * float(np.cos(angle)), y - size * 0.15 + size * 0.98 * float(np.sin(angle)))
+            curl = (
+                x + size * 0.92 * float(np.cos(angle)),
+                y - size * 0.15 + size * 0.98 * float(np.sin(angle)),
+            )
             sheet.ellipse(*curl, size * 0.42, size * 0.42, looks.hair)
 
 
@@ -60,10 +70,16 @@ def _paint_front_hair(sheet: Sheet, looks: Looks, x: float, y: float, size: floa
         return
     if looks.hair_style == "hat":
         sheet.pie(x, y - size * 0.45, size * 0.95, size * 0.95, (180, 360), looks.trousers)
-        sheet.rect(x - size * 1.3, y - size * 0.55, x + size * 1.3, y - size * 0.36, looks.trousers, size * 0.1)
+        sheet.rect(
+            x - size * 1.3, y - size * 0.55, x + size * 1.3, y - size * 0.36, looks.trousers, size * 0.1
+        )
         return
     sheet.pie(x, y - size * 0.28, size * 0.97, size * 0.9, (180, 360), looks.hair)
-    parting = [(x - size * 0.95, y - size * 0.3), (x - size * 0.3, y - size * 0.3), (x - size * 0.9, y + size * 0.1)]
+    parting = [
+        (x - size * 0.95, y - size * 0.3),
+        (x - size * 0.3, y - size * 0.3),
+        (x - size * 0.9, y + size * 0.1),
+    ]
     sheet.polygon(parting, looks.hair)
     sheet.polygon([(2 * x - px, py) for px, py in parting], looks.hair)
 
@@ -81,7 +97,11 @@ def _paint_features(sheet: Sheet, looks: Looks, x: float, y: float, size: float)
         sheet.ellipse(x + side * size * 0.55, y + size * 0.36, size * 0.2, size * 0.15, cheek)
         if looks.has_glasses:
             sheet.arc(eye_x, y, size * 0.27, size * 0.24, (0, 360), INK, size * 0.06)
-    sheet.line([(x, y + size * 0.05), (x + size * 0.09, y + size * 0.32), (x - size * 0.05, y + size * 0.34)], shade, size * 0.06)
+    sheet.line(
+        [(x, y + size * 0.05), (x + size * 0.09, y + size * 0.32), (x - size * 0.05, y + size * 0.34)],
+        shade,
+        size * 0.06,
+    )
     if looks.has_beard:
         sheet.pie(x, y + size * 0.4, size * 0.78, size * 0.68, (0, 180), looks.hair)
     depth = size * (0.08 + 0.2 * looks.smile)
@@ -94,7 +114,9 @@ def paint_head(sheet: Sheet, looks: Looks, x: float, y: float, size: float) -> N
     """Paint a head around a centre; `size` is half the face's width in units."""
     _paint_back_hair(sheet, looks, x, y, size)
     for side in (-1, 1):
-        sheet.ellipse(x + side * size * 0.93, y + size * 0.08, size * 0.16, size * 0.24, darken(looks.skin, 0.1))
+        sheet.ellipse(
+            x + side * size * 0.93, y + size * 0.08, size * 0.16, size * 0.24, darken(looks.skin, 0.1)
+        )
     sheet.ellipse(x, y + size * 0.05, size * 0.92, size * 1.16, darken(looks.skin, 0.1))
     sheet.ellipse(x - size * 0.05, y + size * 0.02, size * 0.87, size * 1.12, looks.skin)
     _paint_features(sheet, looks, x, y, size)
@@ -104,7 +126,9 @@ def paint_head(sheet: Sheet, looks: Looks, x: float, y: float, size: float) -> N
 def _paint_torso(sheet: Sheet, looks: Looks, x: float, top: float, width: float, height: float) -> None:
     """A neck and a shirt with rounded shoulders."""
     neck = width * 0.16
-    sheet.rect(x - neck, top - width * 0.3, x + neck, top + width * 0.14, darken(looks.skin, 0.14), neck * 0.6)
+    sheet.rect(
+        x - neck, top - width * 0.3, x + neck, top + width * 0.14, darken(looks.skin, 0.14), neck * 0.6
+    )
     half = width / 2
     sheet.rect(x - half, top, x + half, top + height + half, looks.shirt, half * 0.55)
     if looks.has_stripes:
@@ -130,7 +154,9 @@ def draw_selfie(rng: np.random.Generator, looks: Looks) -> Image.Image:
     sheet = Sheet(120, 132)
     side = pick(rng, (-1, 1))
     _paint_torso(sheet, looks, 60, 96, 92, 50)
-    sheet.line([(60 + side * 34, 114), (60 + side * 52, 118), (60 + side * 62, 132)], darken(looks.shirt, 0.15), 26)
+    sheet.line(
+        [(60 + side * 34, 114), (60 + side * 52, 118), (60 + side * 62, 132)], darken(looks.shirt, 0.15), 26
+    )
     paint_head(sheet, looks, 60, 54, rng.uniform(33, 38))
     return sheet.image
 
@@ -141,7 +167,9 @@ def draw_figure(rng: np.random.Generator, looks: Looks) -> Image.Image:
     stride = rng.uniform(3, 16)
     for side in (-1, 1):
         foot_x = 45 + side * (5 + stride)
-        sheet.line([(45 + side * 9, 124), (45 + side * (7 + stride / 2), 166), (foot_x, 206)], looks.trousers, 15)
+        sheet.line(
+            [(45 + side * 9, 124), (45 + side * (7 + stride / 2), 166), (foot_x, 206)], looks.trousers, 15
+        )
         sheet.ellipse(foot_x + side * 4, 211, 10, 6, darken(looks.trousers, 0.55))
     swing = rng.uniform(-8, 14, size=2)
     lift = rng.uniform(0, 34) if rng.random() < 0.3 else 0.0

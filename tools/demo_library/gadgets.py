@@ -32,7 +32,9 @@ def draw_router(rng: np.random.Generator) -> Image.Image:
         sheet.line([(x, 50), (x + lean, 4)], darken(body, 0.3), 3.6)
     sheet.cuboid(4, 50, (90, 20, 14), body)
     for lamp in range(6):
-        sheet.ellipse(14 + lamp * 8, 60, 1.5, 1.5, pick(rng, ((96, 230, 120), (250, 190, 60), (80, 160, 250))))
+        sheet.ellipse(
+            14 + lamp * 8, 60, 1.5, 1.5, pick(rng, ((96, 230, 120), (250, 190, 60), (80, 160, 250)))
+        )
     sheet.rect(72, 57, 88, 63, darken(body, 0.4), 1)
     return sheet.image
 
@@ -69,7 +71,13 @@ def draw_camera(rng: np.random.Generator) -> Image.Image:
     sheet.rect(2, 14, 108, 80, body, 7)
     sheet.rect(2, 14, 108, 28, top, 5)
     sheet.rect(2, 26, 20, 80, darken(body, 0.35), 5)
-    for radius, fill in ((31, (22, 23, 26)), (27, (70, 72, 78)), (23, (16, 17, 20)), (15, (42, 50, 84)), (8, (14, 14, 22))):
+    for radius, fill in (
+        (31, (22, 23, 26)),
+        (27, (70, 72, 78)),
+        (23, (16, 17, 20)),
+        (15, (42, 50, 84)),
+        (8, (14, 14, 22)),
+    ):
         sheet.ellipse(60, 50, radius, radius, fill)
     sheet.ellipse(53, 43, 4, 4, (178, 196, 226))
     sheet.ellipse(66, 57, 2, 2, (150, 110, 170))
@@ -153,7 +161,12 @@ def draw_controller(rng: np.random.Generator) -> Image.Image:
         sheet.ellipse(x, y, 6.4, 6.4, lighten(dark, 0.15))
     sheet.rect(21, 17, 27, 36, dark, 1)
     sheet.rect(14.5, 23.5, 33.5, 29.5, dark, 1)
-    for x, y, fill in ((86, 18, (236, 196, 64)), (94, 26, (210, 66, 60)), (86, 34, (84, 170, 96)), (78, 26, (70, 120, 210))):
+    for x, y, fill in (
+        (86, 18, (236, 196, 64)),
+        (94, 26, (210, 66, 60)),
+        (86, 34, (84, 170, 96)),
+        (78, 26, (70, 120, 210)),
+    ):
         sheet.ellipse(x, y, 3.8, 3.8, fill)
     sheet.rect(46, 18, 64, 30, lighten(body, 0.2) if sum(body) < 500 else darken(body, 0.15), 3)
     return sheet.image
@@ -167,7 +180,9 @@ def draw_plant(rng: np.random.Generator) -> Image.Image:
     for angle in np.linspace(-1.25, 1.25, int(rng.integers(7, 12))):
         reach = rng.uniform(52, 84)
         tip_x, tip_y = 50 + reach * np.sin(angle) * 0.62, 100 - reach * np.cos(angle)
-        sheet.line([(50, 104), ((50 + tip_x) / 2, (96 + tip_y) / 2 - 6), (tip_x, tip_y)], darken(leaf, 0.3), 1.4)
+        sheet.line(
+            [(50, 104), ((50 + tip_x) / 2, (96 + tip_y) / 2 - 6), (tip_x, tip_y)], darken(leaf, 0.3), 1.4
+        )
         leaflet = Sheet(30, 60)
         leaflet.ellipse(15, 30, 12, 29, vary(rng, leaf, 16))
         leaflet.line([(15, 4), (15, 56)], darken(leaf, 0.25), 1.2)

@@ -10,7 +10,17 @@ Box = tuple[float, float, float, float]
 
 
 def _wall(rng: np.random.Generator, size: Size) -> Image.Image:
-    pale = pick(rng, ((232, 226, 214), (206, 214, 218), (222, 206, 190), (190, 200, 186), (150, 160, 176), (110, 104, 110)))
+    pale = pick(
+        rng,
+        (
+            (232, 226, 214),
+            (206, 214, 218),
+            (222, 206, 190),
+            (190, 200, 186),
+            (150, 160, 176),
+            (110, 104, 110),
+        ),
+    )
     base = mix(vary(rng, pale, 12), vivid(rng), 0.12)
     return roughen(rng, gradient(size, lighten(base, 0.08), darken(base, 0.08)), (6, 5), 0.07)
 
@@ -32,7 +42,10 @@ def _paint_picture(rng: np.random.Generator, photo: Image.Image, box: Box) -> No
     draw.rectangle(box, fill=pick(rng, ((60, 46, 38), (230, 226, 218), (190, 150, 80))))
     inner = [x0 + 5, y0 + 5, x1 - 5, y1 - 5]
     draw.rectangle(inner, fill=vivid(rng))
-    draw.ellipse([x0 + (x1 - x0) * 0.3, y0 + (y1 - y0) * 0.3, x1 - (x1 - x0) * 0.3, y1 - (y1 - y0) * 0.3], fill=vivid(rng))
+    draw.ellipse(
+        [x0 + (x1 - x0) * 0.3, y0 + (y1 - y0) * 0.3, x1 - (x1 - x0) * 0.3, y1 - (y1 - y0) * 0.3],
+        fill=vivid(rng),
+    )
 
 
 def _paint_shelf(rng: np.random.Generator, photo: Image.Image, box: Box) -> None:
@@ -49,7 +62,9 @@ def _paint_shelf(rng: np.random.Generator, photo: Image.Image, box: Box) -> None
         while x < x1 - 12:
             width = rng.uniform(6, 16)
             if rng.random() < 0.82:
-                draw.rectangle([x, low - pitch * rng.uniform(0.4, 0.8), min(x + width, x1 - 4), low], fill=vivid(rng))
+                draw.rectangle(
+                    [x, low - pitch * rng.uniform(0.4, 0.8), min(x + width, x1 - 4), low], fill=vivid(rng)
+                )
             x += width + 1
         draw.rectangle([x0, low - 4, x1, low], fill=wood)
 
@@ -62,11 +77,17 @@ def _paint_sofa(rng: np.random.Generator, photo: Image.Image, floor: float) -> N
     draw.rounded_rectangle([x, foot - height, x + width, foot], radius=16, fill=darken(cloth, 0.15))
     for half in range(2):
         left = x + width * (0.09 + 0.42 * half)
-        draw.rounded_rectangle([left, foot - height * 0.55, left + width * 0.4, foot - 6], radius=10, fill=cloth)
+        draw.rounded_rectangle(
+            [left, foot - height * 0.55, left + width * 0.4, foot - 6], radius=10, fill=cloth
+        )
     for left in (x - 8, x + width - width * 0.08):
-        draw.rounded_rectangle([left, foot - height * 0.66, left + width * 0.1, foot], radius=9, fill=darken(cloth, 0.25))
+        draw.rounded_rectangle(
+            [left, foot - height * 0.66, left + width * 0.1, foot], radius=9, fill=darken(cloth, 0.25)
+        )
     pillow = vivid(rng)
-    draw.rounded_rectangle([x + width * 0.14, foot - height * 0.85, x + width * 0.32, foot - height * 0.4], radius=8, fill=pillow)
+    draw.rounded_rectangle(
+        [x + width * 0.14, foot - height * 0.85, x + width * 0.32, foot - height * 0.4], radius=8, fill=pillow
+    )
 
 
 def _hang_on_wall(rng: np.random.Generator, photo: Image.Image, floor: float) -> None:
@@ -99,7 +120,11 @@ def _kitchen(rng: np.random.Generator, size: Size) -> tuple[Image.Image, float]:
     step = size[0] / int(rng.integers(3, 6))
     for x in np.arange(0, size[0], step):
         draw.rectangle([x + 2, 0, x + step - 2, size[1] * top * 0.4], fill=vary(rng, front, 4))
-        draw.line([(x + step * 0.84, size[1] * top * 0.25), (x + step * 0.84, size[1] * top * 0.36)], fill=(90, 90, 92), width=3)
+        draw.line(
+            [(x + step * 0.84, size[1] * top * 0.25), (x + step * 0.84, size[1] * top * 0.36)],
+            fill=(90, 90, 92),
+            width=3,
+        )
     lay_surface(photo, surface(rng, pick(rng, ("wood", "plain")), (500, 400)), top)
     return photo, top + 0.06
 
@@ -118,20 +143,27 @@ def _restaurant(rng: np.random.Generator, size: Size) -> tuple[Image.Image, floa
     draw = ImageDraw.Draw(photo)
     for _ in range(int(rng.integers(4, 12))):
         x, y, radius = rng.uniform(0, size[0]), rng.uniform(0, size[1] * top), rng.uniform(6, 18)
-        draw.ellipse([x - radius, y - radius, x + radius, y + radius], fill=mix(dark, (255, 214, 140), rng.uniform(0.4, 0.9)))
-    lay_surface(photo, surface(rng, pick(rng, ("cloth", "wood", "plain")), (500, 400)), top)
+        draw.ellipse(
+            [x - radius, y - radius, x + radius, y + radius],
+            fill=mix(dark, (255, 214, 140), rng.uniform(0.4, 0.9)),
+        )
+    lay_surface(photo, surface(rng, pick(rng, ("cloth", "cloth", "wood")), (500, 400)), top)
     return photo, top + 0.08
 
 
 def _studio(rng: np.random.Generator, size: Size) -> tuple[Image.Image, float]:
-    base = mix(vivid(rng), pick(rng, ((246, 246, 246), (232, 230, 226), (206, 210, 216), (60, 62, 68))), rng.uniform(0.6, 0.97))
+    base = mix(
+        vivid(rng),
+        pick(rng, ((226, 226, 224), (214, 212, 206), (206, 210, 216), (226, 226, 224), (70, 72, 78))),
+        rng.uniform(0.72, 0.97),
+    )
     glow = noise(rng, size, (2, 2))
     photo = gradient(size, darken(base, 0.1), lighten(base, 0.12))
     return roughen(rng, photo, (2, 3), 0.08 + 0.04 * float(glow.mean())), float(rng.uniform(0.34, 0.5))
 
 
 def _table_top(rng: np.random.Generator, size: Size) -> tuple[Image.Image, float]:
-    photo = surface(rng, pick(rng, ("wood", "wood", "cloth", "plain", "tiles")), size)
+    photo = surface(rng, pick(rng, ("wood", "wood", "wood", "cloth", "plain")), size)
     return photo, 0.0
 
 

@@ -1,6 +1,7 @@
 """The library as files: which photo lies under which name, its twins and copies, and the full truth."""
 
-from collections.abc import Iterator, Sequence
+import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -11,8 +12,9 @@ import xxhash
 from PIL import Image, ImageEnhance, ImageOps
 
 from tools.demo_library.camera import Metadata, draw_metadata, encode_jpeg
+from tools.demo_library.habits import draw_specs
 from tools.demo_library.scenes import render_photo
-from tools.demo_library.specs import PhotoSpec, draw_specs
+from tools.demo_library.specs import PhotoSpec
 
 SEED = 20240817
 SCENE_COUNTS = {
@@ -126,14 +128,18 @@ def state_truth(shot: Shot, image_id: str) -> TruthRecord:
     return TruthRecord(image_id, shot.rel_path, [shot.spec.scene_key], attributes, shot.spec.object_keys)
 
 
-def write_photos(folder: Path, shots: Sequence[Shot], seed: int = SEED) -> Iterator[tuple[Shot, str]]:
-    """Render shots into a folder; yields each with its image id (xxh3_128 of its bytes)."""
-    for shot in shots:
-        content = render_shot(shot, seed)
-        path = folder / shot.rel_path
+def name_image(content: bytes) -> str:
+    """Name a photo by its bytes: lower-case hex of their xxh3_128, as `library.content_hash` has it."""
+    return xxhash.xxh3_128_hexdigest(content)
+
+
+def write_photos(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Write files by their relative paths, replacing the folder."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for rel_path, content in contents.items():
+        path = folder / rel_path
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-        yield shot, xxhash.xxh3_128_hexdigest(content)
 
 
 def keep_distinct(named_shots: Sequence[tuple[Shot, str]]) -> list[tuple[Shot, str]]:

@@ -15,7 +15,9 @@ def _plate(rng: np.random.Generator) -> Sheet:
     return sheet
 
 
-def _scatter(rng: np.random.Generator, sheet: Sheet, colors: tuple[Color, ...], count: int, size: float) -> None:
+def _scatter(
+    rng: np.random.Generator, sheet: Sheet, colors: tuple[Color, ...], count: int, size: float
+) -> None:
     """Strew blobs over the middle of a plate."""
     for _ in range(count):
         angle, reach = rng.uniform(0, 6.28), np.sqrt(rng.random())
@@ -33,7 +35,13 @@ def draw_pizza(rng: np.random.Generator) -> Image.Image:
     sheet.ellipse(50, 37, 48, 34, vary(rng, (212, 158, 90), 12))
     sheet.ellipse(50, 37, 42, 29, (190, 72, 44))
     sheet.ellipse(50, 37, 40, 27, vary(rng, (236, 196, 110), 12))
-    _scatter(rng, sheet, ((178, 46, 40), (178, 46, 40), (70, 120, 56), (244, 232, 200)), int(rng.integers(14, 22)), 5)
+    _scatter(
+        rng,
+        sheet,
+        ((178, 46, 40), (178, 46, 40), (70, 120, 56), (244, 232, 200)),
+        int(rng.integers(14, 22)),
+        5,
+    )
     for angle in np.linspace(0.2, 3.34, 4)[:-1]:
         dx, dy = 46 * np.cos(angle), 32 * np.sin(angle)
         sheet.line([(50 - dx, 37 - dy), (50 + dx, 37 + dy)], (168, 110, 60), 0.9)
@@ -74,7 +82,7 @@ def draw_burger(rng: np.random.Generator) -> Image.Image:
     bun = vary(rng, (208, 144, 76), 12)
     sheet = Sheet(120, 88)
     sheet.rect(1, 74, 119, 86, vary(rng, (140, 98, 62), 12), 3)
-    for x in np.arange(82, 114, 4):
+    for x in range(82, 114, 4):
         sheet.line([(x, 76), (x + rng.uniform(-7, 7), rng.uniform(40, 56))], vary(rng, (238, 194, 86), 10), 3)
     sheet.rect(8, 62, 74, 77, darken(bun, 0.08), 5)
     sheet.rect(6, 53, 76, 64, (92, 56, 38), 4)

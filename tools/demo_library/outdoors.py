@@ -3,8 +3,7 @@
 import numpy as np
 from PIL import Image, ImageDraw
 
-from tools.demo_library.sketch import Color, darken, font, lighten, mix, pick, vary, vivid
-from tools.demo_library.stationery import BRANDS
+from tools.demo_library.sketch import Color, darken, lighten, mix, pick, vary, vivid
 from tools.demo_library.textures import Size, blend, gradient, noise, roughen
 
 SKIES: tuple[tuple[Color, Color], ...] = (
@@ -48,7 +47,9 @@ def fill_below(photo: Image.Image, heights_px: np.ndarray, fill: Color) -> None:
     ImageDraw.Draw(photo).polygon([*points, (photo.width, photo.height), (0, photo.height)], fill=fill)
 
 
-def paint_tree(rng: np.random.Generator, photo: Image.Image, x: float, foot: float, height: float, leaf: Color) -> None:
+def paint_tree(
+    rng: np.random.Generator, photo: Image.Image, x: float, foot: float, height: float, leaf: Color
+) -> None:
     """Paint one tree, leafy or a fir; all measures in px."""
     draw = ImageDraw.Draw(photo)
     trunk = height * 0.04 + 1
@@ -56,7 +57,9 @@ def paint_tree(rng: np.random.Generator, photo: Image.Image, x: float, foot: flo
     if sum(leaf) % 2:
         for share in (0.0, 0.22, 0.44):
             half, low = height * (0.3 - share * 0.36), foot - height * (0.16 + share)
-            draw.polygon([(x - half, low), (x + half, low), (x, low - height * 0.42)], fill=lighten(leaf, share * 0.2))
+            draw.polygon(
+                [(x - half, low), (x + half, low), (x, low - height * 0.42)], fill=lighten(leaf, share * 0.2)
+            )
         return
     for _ in range(9):
         cx, cy = x + height * rng.uniform(-0.2, 0.2), foot - height * rng.uniform(0.42, 0.86)
@@ -64,7 +67,9 @@ def paint_tree(rng: np.random.Generator, photo: Image.Image, x: float, foot: flo
         draw.ellipse([cx - radius, cy - radius, cx + radius, cy + radius], fill=vary(rng, leaf, 12))
 
 
-def _paint_trees(rng: np.random.Generator, photo: Image.Image, horizon: float, count: int, leaf: Color) -> None:
+def _paint_trees(
+    rng: np.random.Generator, photo: Image.Image, horizon: float, count: int, leaf: Color
+) -> None:
     for depth in np.sort(rng.random(count)):
         foot = photo.height * (horizon + 0.02 + 0.3 * float(depth) ** 2)
         height = photo.height * (0.1 + 0.42 * float(depth)) * rng.uniform(0.7, 1.2)
@@ -109,8 +114,15 @@ def _sea(rng: np.random.Generator, photo: Image.Image, haze: Color, horizon: flo
         x, y = rng.uniform(0.15, 0.85) * photo.width, photo.height * (horizon + 0.02)
         mast = photo.height * rng.uniform(0.08, 0.16)
         draw.polygon([(x, y - mast), (x, y), (x + mast * 0.55, y)], fill=(246, 244, 238))
-        draw.polygon([(x - mast * 0.4, y), (x + mast * 0.6, y), (x + mast * 0.4, y + mast * 0.16),
-                      (x - mast * 0.25, y + mast * 0.16)], fill=vivid(rng))  # fmt: skip
+        draw.polygon(
+            [
+                (x - mast * 0.4, y),
+                (x + mast * 0.6, y),
+                (x + mast * 0.4, y + mast * 0.16),
+                (x - mast * 0.25, y + mast * 0.16),
+            ],
+            fill=vivid(rng),
+        )
 
 
 def _meadow(rng: np.random.Generator, photo: Image.Image, haze: Color, horizon: float) -> None:
@@ -123,7 +135,9 @@ def _meadow(rng: np.random.Generator, photo: Image.Image, haze: Color, horizon: 
     for x, depth in zip(rng.random(90), np.sort(rng.random(90)), strict=True):
         y, radius = photo.height * (horizon + 0.1 + (0.9 - horizon) * float(depth)), 0.6 + 2 * float(depth)
         flower = pick(rng, ((240, 220, 90), (226, 90, 90), (236, 236, 240)))
-        draw.ellipse([x * photo.width - radius, y - radius, x * photo.width + radius, y + radius], fill=flower)
+        draw.ellipse(
+            [x * photo.width - radius, y - radius, x * photo.width + radius, y + radius], fill=flower
+        )
     _paint_trees(rng, photo, horizon, int(rng.integers(1, 7)), (70, 116, 62))
 
 
@@ -175,7 +189,9 @@ def _skyline(rng: np.random.Generator, photo: Image.Image, haze: Color, horizon:
             height = photo.height * rng.uniform(0.08, 0.42) * (1 - 0.25 * layer)
             foot = photo.height * (horizon + 0.06)
             if layer == 0:
-                ImageDraw.Draw(photo).rectangle([x, foot - height, x + width, foot], fill=mix((90, 96, 116), haze, 0.5))
+                ImageDraw.Draw(photo).rectangle(
+                    [x, foot - height, x + width, foot], fill=mix((90, 96, 116), haze, 0.5)
+                )
             else:
                 paint_house(rng, photo, (x, foot - height, x + width, foot))
             x += width * rng.uniform(0.8, 1.2)
@@ -193,8 +209,15 @@ def _street(rng: np.random.Generator, photo: Image.Image, haze: Color, horizon: 
     draw = ImageDraw.Draw(photo)
     draw.rectangle([0, foot, photo.width, foot + photo.height * 0.05], fill=(170, 166, 160))
     for x in np.arange(rng.uniform(0, 40), photo.width, photo.width / 6):
-        draw.polygon([(x, photo.height * 0.86), (x + 40, photo.height * 0.86), (x + 34, photo.height * 0.89),
-                      (x - 8, photo.height * 0.89)], fill=(226, 222, 206))  # fmt: skip
+        draw.polygon(
+            [
+                (x, photo.height * 0.86),
+                (x + 40, photo.height * 0.86),
+                (x + 34, photo.height * 0.89),
+                (x - 8, photo.height * 0.89),
+            ],
+            fill=(226, 222, 206),
+        )
 
 
 def _garden(rng: np.random.Generator, photo: Image.Image, haze: Color, horizon: float) -> None:
@@ -204,7 +227,7 @@ def _garden(rng: np.random.Generator, photo: Image.Image, haze: Color, horizon: 
     top, foot = photo.height * (horizon - 0.2), photo.height * (horizon + 0.03)
     draw.rectangle([0, top + 14, photo.width, top + 22], fill=darken(plank, 0.15))
     for x in np.arange(0, photo.width, 17):
-        draw.rectangle([x, top, x + 12, foot], fill=vary(rng, plank, 6))
+        draw.rectangle([float(x), top, float(x) + 12, foot], fill=vary(rng, plank, 6))
     _paint_trees(rng, photo, horizon, int(rng.integers(1, 5)), (72, 124, 66))
 
 
@@ -227,16 +250,3 @@ def paint_outdoors(rng: np.random.Generator, setting: str, size: Size) -> tuple[
     horizon = float(rng.uniform(0.38, 0.62) if setting != "street" else rng.uniform(0.48, 0.58))
     OUTDOORS[setting](rng, photo, haze, horizon)
     return photo, horizon + 0.12
-
-
-def paint_sign(rng: np.random.Generator, photo: Image.Image, foot: float) -> None:
-    """Put up a sign with a legible name, on a post that stands at `foot` (share of the height)."""
-    draw = ImageDraw.Draw(photo)
-    x, y = photo.width * rng.uniform(0.2, 0.8), photo.height * (foot - rng.uniform(0.3, 0.42))
-    width, height = photo.width * rng.uniform(0.28, 0.36), photo.height * rng.uniform(0.11, 0.15)
-    base = vivid(rng)
-    draw.rectangle([x - 4, y, x + 4, photo.height * foot], fill=(96, 84, 74))
-    box = [x - width / 2, y - height / 2, x + width / 2, y + height / 2]
-    draw.rounded_rectangle(box, radius=6, fill=base, outline=(250, 250, 246), width=3)
-    ink = (252, 252, 250) if sum(base) < 440 else (36, 38, 44)
-    draw.text((x, y), pick(rng, BRANDS), fill=ink, font=font(round(height * 0.62)), anchor="mm")

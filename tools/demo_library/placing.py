@@ -66,7 +66,9 @@ def tilt_back(sticker: Image.Image, squash: float) -> Image.Image:
     height = max(8, round(sticker.height * squash))
     inset = sticker.width * 0.16 * (1 - squash)
     corners = np.array([(inset, 0), (sticker.width - inset, 0), (sticker.width, height), (0, height)])
-    return warp(sticker.resize((sticker.width, height), Image.Resampling.LANCZOS), (sticker.width, height), corners)
+    return warp(
+        sticker.resize((sticker.width, height), Image.Resampling.LANCZOS), (sticker.width, height), corners
+    )
 
 
 def shade(sticker: Image.Image, light: Light) -> Image.Image:
@@ -79,7 +81,9 @@ def shade(sticker: Image.Image, light: Light) -> Image.Image:
     return Image.fromarray(pixels.round().astype(np.uint8), "RGBA")
 
 
-def _cast(photo: Image.Image, mask: Image.Image, at: tuple[int, int], blur_px: float, strength: float) -> None:
+def _cast(
+    photo: Image.Image, mask: Image.Image, at: tuple[int, int], blur_px: float, strength: float
+) -> None:
     """Darken the photo under a blurred mask."""
     margin = round(blur_px * 3) + 1
     grown = Image.new("L", (mask.width + 2 * margin, mask.height + 2 * margin))

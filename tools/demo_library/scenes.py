@@ -7,7 +7,7 @@ from tools.demo_library.arrangement import arrange
 from tools.demo_library.camera import expose
 from tools.demo_library.indoors import INDOORS, paint_indoors
 from tools.demo_library.oddities import paint_oddity
-from tools.demo_library.outdoors import paint_outdoors, paint_sign
+from tools.demo_library.outdoors import paint_outdoors
 from tools.demo_library.placing import Light, place
 from tools.demo_library.screens import paint_screenshot
 from tools.demo_library.specs import PhotoSpec
@@ -23,11 +23,9 @@ def paint_scene(rng: np.random.Generator, spec: PhotoSpec, size: tuple[int, int]
         return paint_oddity(rng, spec.setting, size)
     paint = paint_indoors if spec.setting in INDOORS else paint_outdoors
     photo, ground = paint(rng, spec.setting, size)
-    if spec.scene in ("people", "selfie", "animals", "product", "food") and rng.random() < 0.35:
-        photo = photo.filter(ImageFilter.GaussianBlur(rng.uniform(2, 7)))
+    if spec.scene in ("people", "selfie", "animals", "product", "food") and rng.random() < 0.85:
+        photo = photo.filter(ImageFilter.GaussianBlur(rng.uniform(2.5, 8)))
     light = Light(side=float(rng.uniform(-1, 1)), hardness=float(rng.uniform(0, 1)))
-    if spec.has_sign:
-        paint_sign(rng, photo, min(0.9, ground + 0.1))
     for item in arrange(rng, spec, ground, size):
         place(photo, item.sticker, item.pose, light)
     return photo

@@ -33,7 +33,9 @@ def _chat(rng: np.random.Generator, aspect: float) -> Image.Image:
         left = sheet.width - width - 4 if is_mine else 4
         fill = mix(accent, WHITE, 0.72) if is_mine else mix(background, ink, 0.1)
         sheet.rect(left, y, left + width, y + height, fill, 4)
-        write_lines(rng, sheet, (left + 4, y + 3, left + width - 4, y + height - 3), 4.6, INK if is_mine else ink)
+        write_lines(
+            rng, sheet, (left + 4, y + 3, left + width - 4, y + height - 3), 4.6, INK if is_mine else ink
+        )
         y += height + 4
     sheet.rect(4, sheet.height - 11, sheet.width - 4, sheet.height - 3, mix(background, ink, 0.14), 4)
     return sheet.image
@@ -44,7 +46,9 @@ def _web_page(rng: np.random.Generator, aspect: float) -> Image.Image:
     bar = mix(background, ink, 0.12)
     sheet.rect(0, 0, sheet.width, 10, bar)
     sheet.rect(22, 2, sheet.width - 12, 8, background, 3)
-    sheet.text(26, 5, f"www.{pick(rng, BRANDS).lower().replace('&', '')}.example", 4, mix(ink, background, 0.35))
+    sheet.text(
+        26, 5, f"www.{pick(rng, BRANDS).lower().replace('&', '')}.example", 4, mix(ink, background, 0.35)
+    )
     for index, fill in enumerate(((226, 90, 80), (236, 190, 80), (100, 190, 110))):
         sheet.ellipse(5 + index * 5, 5, 1.6, 1.6, fill)
     sheet.text(8, 19, _title(rng), 9, ink)
@@ -94,7 +98,9 @@ def _settings(rng: np.random.Generator, aspect: float) -> Image.Image:
         sheet.text(20, top + 9, f"{pick(rng, WORDS)} {pick(rng, WORDS)}", 3.4, mix(ink, background, 0.4))
         is_on = rng.random() < 0.5
         knob = sheet.width - (11 if is_on else 16)
-        sheet.rect(sheet.width - 20, top + 3.5, sheet.width - 8, top + 8.5, accent if is_on else (150, 152, 158), 2.5)
+        sheet.rect(
+            sheet.width - 20, top + 3.5, sheet.width - 8, top + 8.5, accent if is_on else (150, 152, 158), 2.5
+        )
         sheet.ellipse(knob, top + 6, 2, 2, WHITE)
     return sheet.image
 
@@ -126,14 +132,19 @@ def _map(rng: np.random.Generator, aspect: float) -> Image.Image:
     sheet, _, _ = _page(rng, aspect)
     land = vary(rng, (236, 232, 220), 6)
     sheet.rect(0, 0, sheet.width, sheet.height, land)
-    sheet.polygon([(0, rng.uniform(20, 60)), (sheet.width, rng.uniform(40, 90)), (sheet.width, 120), (0, 80)], (170, 208, 232))
+    sheet.polygon(
+        [(0, rng.uniform(20, 60)), (sheet.width, rng.uniform(40, 90)), (sheet.width, 120), (0, 80)],
+        (170, 208, 232),
+    )
     for _ in range(5):
         x, y = rng.uniform(0, sheet.width), rng.uniform(0, sheet.height)
         sheet.rect(x, y, x + rng.uniform(14, 36), y + rng.uniform(10, 30), (190, 222, 176), 3)
     for _ in range(9):
         start, end = rng.uniform(0, sheet.height, size=2)
         sheet.line([(0, float(start)), (sheet.width, float(end))], (250, 250, 250), rng.uniform(1, 3))
-        sheet.line([(float(start), 0), (float(end), sheet.height)], pick(rng, ((250, 250, 250), (250, 214, 130))), 2)
+        sheet.line(
+            [(float(start), 0), (float(end), sheet.height)], pick(rng, ((250, 250, 250), (250, 214, 130))), 2
+        )
     for _ in range(8):
         at = (rng.uniform(6, sheet.width - 26), rng.uniform(22, sheet.height - 8))
         sheet.text(*at, pick(rng, WORDS).title() + pick(rng, (" St", " Rd", "")), 4.6, (80, 84, 96))

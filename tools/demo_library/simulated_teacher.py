@@ -185,7 +185,11 @@ def answer_library(named_shots: Sequence[tuple[Shot, str]], model: ErrorModel) -
         annotation = annotate(rng, shot.spec, model)
         prompt = _PROMPT_TOKENS + shot.spec.size[0] * shot.spec.size[1] // _PX_PER_TOKEN
         completion = 58 + 31 * len(annotation.objects) + int(rng.integers(0, 6))
-        usage = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+        usage = {
+            "prompt_tokens": prompt,
+            "completion_tokens": completion,
+            "total_tokens": prompt + completion,
+        }
         now += int(rng.integers(1, 4))
         answers.append(Answer(image_id, shot.rel_path, True, MODEL_NAME, annotation, "stop", usage, now))
     return answers

@@ -35,7 +35,7 @@ def lighten(color: Color, share: float) -> Color:
 
 def vary(rng: np.random.Generator, color: Color, amount: int = 14) -> Color:
     """Shift each channel by up to `amount` grey levels."""
-    red, green, blue = (int(min(255, max(0, c + rng.integers(-amount, amount + 1)))) for c in color)
+    red, green, blue = (min(255, max(0, c + int(rng.integers(-amount, amount + 1)))) for c in color)
     return red, green, blue
 
 
@@ -55,7 +55,13 @@ def vivid(rng: np.random.Generator) -> Color:
 
 def casing(rng: np.random.Generator) -> Color:
     """Draw a colour as the casings of electronics have it: mostly black, grey, white."""
-    palette: tuple[Color, ...] = ((36, 38, 42), (62, 64, 70), (118, 122, 128), (188, 190, 194), (232, 232, 230))
+    palette: tuple[Color, ...] = (
+        (36, 38, 42),
+        (62, 64, 70),
+        (118, 122, 128),
+        (188, 190, 194),
+        (232, 232, 230),
+    )
     return vary(rng, pick(rng, palette), 8) if rng.random() < 0.85 else vivid(rng)
 
 
@@ -98,7 +104,9 @@ class Sheet:
         for x, y in (points[0], points[-1]):
             self.ellipse(x, y, width / 2, width / 2, fill)
 
-    def arc(self, x: float, y: float, rx: float, ry: float, degrees: Point, fill: Color, width: float = 1) -> None:
+    def arc(
+        self, x: float, y: float, rx: float, ry: float, degrees: Point, fill: Color, width: float = 1
+    ) -> None:
         """Draw part of an ellipse's outline, clockwise from three o'clock."""
         box = [value * PX_PER_UNIT for value in (x - rx, y - ry, x + rx, y + ry)]
         self._draw.arc(box, *degrees, fill=fill, width=max(1, round(width * PX_PER_UNIT)))
@@ -108,7 +116,9 @@ class Sheet:
         box = [value * PX_PER_UNIT for value in (x - rx, y - ry, x + rx, y + ry)]
         self._draw.pieslice(box, *degrees, fill=fill)
 
-    def text(self, x: float, y: float, words: str, size: float, fill: Color = INK, anchor: str = "lm") -> None:
+    def text(
+        self, x: float, y: float, words: str, size: float, fill: Color = INK, anchor: str = "lm"
+    ) -> None:
         """Write one line of text, by default from the left at mid height."""
         at = (x * PX_PER_UNIT, y * PX_PER_UNIT)
         self._draw.text(at, words, fill=fill, font=font(max(5, round(size * PX_PER_UNIT))), anchor=anchor)

@@ -6,15 +6,29 @@ from PIL import Image
 from tools.demo_library.sketch import INK, WHITE, Color, Sheet, darken, lighten, pick, vary, vivid
 
 WORDS = (
-    "garden river market winter harbour meeting account summer train letter morning copper bridge picture season "
-    "supply notice village report number island evening window member receipt travel candle forest library plan"
-).split()
-NAMES = ("Ada Lind", "Tom Reyes", "Mia Okoro", "Jan Novak", "Lea Moreau", "Sam Hart", "Yuki Mori", "Ines Costa")
+    *("garden", "river", "market", "winter", "harbour", "meeting", "account", "summer", "train", "letter"),
+    *("morning", "copper", "bridge", "picture", "season", "supply", "notice", "village", "report", "number"),
+    *("island", "evening", "window", "member", "receipt", "travel", "candle", "forest", "library", "plan"),
+)
+NAMES = (
+    "Ada Lind",
+    "Tom Reyes",
+    "Mia Okoro",
+    "Jan Novak",
+    "Lea Moreau",
+    "Sam Hart",
+    "Yuki Mori",
+    "Ines Costa",
+)
 BRANDS = ("NORDA", "Velmo", "PICO", "Harvest", "Tindra", "OAT&CO", "Lumen", "Brisk", "SOLA", "Kettle")
 
 
 def write_lines(
-    rng: np.random.Generator, sheet: Sheet, box: tuple[float, float, float, float], size: float, ink: Color = INK
+    rng: np.random.Generator,
+    sheet: Sheet,
+    box: tuple[float, float, float, float],
+    size: float,
+    ink: Color = INK,
 ) -> None:
     """Fill a box with ragged lines of words."""
     x0, y0, x1, y1 = box
@@ -33,7 +47,13 @@ def draw_letter(rng: np.random.Generator) -> Image.Image:
     size = rng.uniform(3, 4.6)
     sheet = Sheet(100, 136)
     sheet.rect(0, 0, 100, 136, paper, 0.5)
-    sheet.text(10, 12, pick(rng, WORDS).title() + " " + pick(rng, WORDS), rng.uniform(6, 9), pick(rng, (INK, vivid(rng))))
+    sheet.text(
+        10,
+        12,
+        pick(rng, WORDS).title() + " " + pick(rng, WORDS),
+        rng.uniform(6, 9),
+        pick(rng, (INK, vivid(rng))),
+    )
     sheet.line([(10, 19), (90, 19)], darken(paper, 0.4), 0.5)
     write_lines(rng, sheet, (10, 26, 90, 62), size)
     write_lines(rng, sheet, (10, 68, 90, 104), size)
@@ -74,7 +94,9 @@ def draw_form(rng: np.random.Generator) -> Image.Image:
         sheet.rect(42.5, float(y) + 0.5, 92.5, float(y) + 8.9, paper)
         sheet.text(9, float(y) + 4.7, pick(rng, WORDS), 4)
         if rng.random() < 0.7:
-            sheet.text(45, float(y) + 4.7, pick(rng, (*WORDS, *NAMES, "12.04.", "310,00")), 4.6, (40, 56, 140))
+            sheet.text(
+                45, float(y) + 4.7, pick(rng, (*WORDS, *NAMES, "12.04.", "310,00")), 4.6, (40, 56, 140)
+            )
     return sheet.image
 
 
@@ -148,7 +170,11 @@ def draw_id_card(rng: np.random.Generator) -> Image.Image:
     sheet.ellipse(19, 31, 7.4, 9, darken(skin, 0.65))
     sheet.ellipse(19, 33, 6, 7.4, skin)
     name = pick(rng, NAMES)
-    rows = (name.split()[1].upper(), name.split()[0], f"{rng.integers(1, 29):02d}.{rng.integers(1, 13):02d}.19{rng.integers(50, 99)}")
+    rows = (
+        name.split()[1].upper(),
+        name.split()[0],
+        f"{rng.integers(1, 29):02d}.{rng.integers(1, 13):02d}.19{rng.integers(50, 99)}",
+    )
     for row, words in enumerate((*rows, f"No {rng.integers(10**6, 10**7)}")):
         sheet.text(37, 21 + row * 8.6, words, 6)
     sheet.text(6, 59, "<<" + name.upper().replace(" ", "<<") + "<" * 14, 5, (70, 76, 90))
@@ -167,7 +193,9 @@ def draw_cereal_box(rng: np.random.Generator) -> Image.Image:
     sheet.text(37, 30.5, pick(rng, BRANDS), 15, base, "mm")
     sheet.ellipse(37, 74, 26, 24, accent)
     for _ in range(12):
-        sheet.ellipse(37 + rng.uniform(-17, 17), 76 + rng.uniform(-12, 14), 4, 3.4, vary(rng, (224, 170, 84), 24))
+        sheet.ellipse(
+            37 + rng.uniform(-17, 17), 76 + rng.uniform(-12, 14), 4, 3.4, vary(rng, (224, 170, 84), 24)
+        )
     write_lines(rng, sheet, (8, 104, 66, 119), 4.4, ink)
     return sheet.image
 
@@ -203,4 +231,15 @@ def draw_tin(rng: np.random.Generator) -> Image.Image:
     sheet.rect(12, 46, 62, 66, WHITE, 3)
     sheet.text(37, 56, pick(rng, BRANDS), 11, darken(label, 0.4), "mm")
     sheet.text(37, 77, f"{rng.integers(1, 10) * 50} g", 8, WHITE, "mm")
+    return sheet.image
+
+
+def draw_sign(rng: np.random.Generator) -> Image.Image:
+    """A sign with a large name on it, on a post."""
+    base = vivid(rng)
+    sheet = Sheet(104, 110)
+    sheet.rect(49, 30, 55, 110, (96, 84, 74))
+    sheet.rect(0, 0, 104, 44, WHITE, 5)
+    sheet.rect(2.5, 2.5, 101.5, 41.5, base, 4)
+    sheet.text(52, 22, pick(rng, BRANDS), 22, WHITE if sum(base) < 440 else INK, "mm")
     return sheet.image

@@ -17,9 +17,10 @@ def gradient(size: Size, top: Color, bottom: Color) -> Image.Image:
 
 
 def noise(rng: np.random.Generator, size: Size, cells: Size) -> np.ndarray:
-    """Smooth random values in [0, 1], shape (height, width) float32; `cells` is how many bumps across and down."""
+    """Smooth random values in [0, 1], float32 of shape (height, width); `cells`: bumps across and down."""
     coarse = Image.fromarray(rng.random((max(2, cells[1]), max(2, cells[0])), dtype=np.float32), "F")
-    return np.clip(np.asarray(coarse.resize(size, Image.Resampling.BICUBIC)), 0, 1)
+    smooth: np.ndarray = np.clip(np.asarray(coarse.resize(size, Image.Resampling.BICUBIC)), 0, 1)
+    return smooth
 
 
 def roughen(rng: np.random.Generator, image: Image.Image, cells: Size, strength: float) -> Image.Image:
@@ -37,7 +38,9 @@ def blend(base: Image.Image, color: Color, mask: np.ndarray) -> Image.Image:
 
 
 def _wood(rng: np.random.Generator, size: Size) -> Image.Image:
-    base = vary(rng, pick(rng, ((164, 116, 74), (120, 80, 52), (206, 172, 130), (92, 66, 50), (180, 150, 120))), 12)
+    base = vary(
+        rng, pick(rng, ((164, 116, 74), (120, 80, 52), (206, 172, 130), (92, 66, 50), (180, 150, 120))), 12
+    )
     image = roughen(rng, Image.new("RGB", size, base), (4, 70), 0.22)
     draw = ImageDraw.Draw(image)
     planks = int(rng.integers(4, 8))
@@ -77,7 +80,9 @@ def _cloth(rng: np.random.Generator, size: Size) -> Image.Image:
 
 
 def _plain(rng: np.random.Generator, size: Size) -> Image.Image:
-    pale: Color = pick(rng, ((226, 222, 214), (200, 206, 210), (120, 130, 140), (60, 62, 70), (224, 206, 190)))
+    pale: Color = pick(
+        rng, ((226, 222, 214), (200, 206, 210), (120, 130, 140), (60, 62, 70), (224, 206, 190))
+    )
     base = mix(vivid(rng), pale, 0.75)
     return roughen(rng, gradient(size, lighten(base, 0.1), darken(base, 0.1)), (40, 40), 0.05)
 

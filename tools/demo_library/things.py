@@ -49,7 +49,7 @@ class Thing:
         coarse_type: The teacher's word for its kind.
         draw: Draws it on its own sheet.
         is_flat: Whether it lies on a table rather than standing there.
-        size: Its width relative to a laptop's (1.0), already evened out as photographers do by stepping closer.
+        size: Its width relative to a laptop's (1.0), evened out as photographers do by stepping closer.
         has_text: Whether something legible is printed on it.
         weight: How many of it a full deck of things holds.
     """
