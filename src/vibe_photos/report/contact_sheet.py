@@ -73,5 +73,5 @@ def _picture(mistake: Mistake, photos: dict[str, Photo], thumbnails: dict[str, s
         name=photo.rel_path if photo else mistake.image_id,
         said=mistake.said,
         true=mistake.true,
-        score=format_share(mistake.score),
+        score="" if mistake.score is None else format_share(mistake.score),
     )

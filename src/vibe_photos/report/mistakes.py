@@ -64,7 +64,8 @@ def _scene_mistakes(comparison: Comparison) -> Iterator[tuple[str, Mistake]]:
 
 
 def _flag_mistakes(comparison: Comparison, head: str) -> Iterator[tuple[str, Mistake]]:
-    """Yield wrong assertions and oversights; of an oversight the score is that of the label's absence."""
+    """Yield wrong assertions, oversights (scored by the label's absence) and what there is no label for."""
+    no = "not" if head == "attribute" else "no"
     if head == "attribute":
         keys, scores = comparison.keys.attribute, comparison.prediction.attribute_scores
         y_true, y_pred = comparison.truth.attributes, comparison.prediction.attributes
@@ -75,11 +76,12 @@ def _flag_mistakes(comparison: Comparison, head: str) -> Iterator[tuple[str, Mis
     for column, key in enumerate(keys):
         name = label_name(key)
         for row in np.flatnonzero((y_true[:, column] == 0) & (y_pred[:, column] == 1)):
-            said = Mistake(comparison.image_ids[row], name, f"no {name}", _score(scores[row, column]))
+            said = Mistake(comparison.image_ids[row], name, f"{no} {name}", _score(scores[row, column]))
             yield f"{name} said, not there", said
         for row in np.flatnonzero((y_true[:, column] == 1) & (y_pred[:, column] != 1)):
             unsaid = _score(1 - scores[row, column])
-            yield f"{name} overlooked", Mistake(comparison.image_ids[row], f"no {name}", name, unsaid)
+            title = f"no label for {name}" if unsaid is None else f"{name} overlooked"
+            yield title, Mistake(comparison.image_ids[row], f"{no} {name}", name, unsaid)
 
 
 def _score(value: float) -> float | None:

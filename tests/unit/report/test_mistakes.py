@@ -1,0 +1,70 @@
+import numpy as np
+
+from vibe_photos.eval.design import simple_design
+from vibe_photos.eval.metrics import UNJUDGED
+from vibe_photos.eval.opinions import LabelKeys, Opinions
+from vibe_photos.eval.summary import Comparison
+from vibe_photos.report.mistakes import MOST_PHOTOS_OF_A_KIND, MistakeKind, find_mistakes
+
+KEYS = LabelKeys(["scene.food", "scene.people"], ["attr.has_text"], ["object.food", "object.food.dessert"])
+
+
+def opinions(scene: list[int], text: list[int], objects: list[list[int]], scores: list[float]) -> Opinions:
+    n = len(scene)
+    object_scores = np.tile(np.array(scores)[:, None], 2)
+    return Opinions(
+        np.array(scene),
+        np.array(text, np.int8).reshape(n, 1),
+        np.array(objects, np.int8).reshape(n, 2),
+        np.array(scores),
+        np.array(scores).reshape(n, 1),
+        object_scores,
+        is_scored=True,
+    )
+
+
+def find(truth: Opinions, prediction: Opinions) -> dict[str, list[MistakeKind]]:
+    ids = [f"photo{row}" for row in range(len(truth.scene))]
+    return find_mistakes(Comparison(ids, KEYS, truth, prediction, simple_design(np.arange(len(ids)))))
+
+
+def test_kinds_say_what_was_said_and_what_is_true() -> None:
+    truth = opinions([0, 0, 1, 0], [1, 0, 1, UNJUDGED], [[0, 1], [0, 0], [1, 0], [0, 0]], [0] * 4)
+    prediction = opinions(
+        [1, 1, -1, 0], [0, 1, UNJUDGED, 1], [[1, 0], [1, 1], [-1, -1], [0, 0]], [0.6, 0.9, np.nan, 0.8]
+    )
+    kinds = find(truth, prediction)
+    assert [(kind.title, kind.count) for kind in kinds["Scenes"]] == [
+        ("food taken for people", 2),
+        ("people taken for no scene", 1),
+    ]
+    # The surer of the two comes first.
+    assert [(m.image_id, m.score) for m in kinds["Scenes"][0].worst] == [("photo1", 0.9), ("photo0", 0.6)]
+    # Photo 2 has no judgement of text; photo 3 has no truth of it, and no mistake.
+    assert [kind.title for kind in kinds["Attributes"]] == [
+        "has_text overlooked",
+        "has_text said, not there",
+        "no label for has_text",
+    ]
+    # Photo 0: food said, dessert true: both kinds. Photo 1: the parent of dessert is no mistake of its own.
+    assert [kind.title for kind in kinds["Objects"]] == [
+        "dessert overlooked",
+        "dessert said, not there",
+        "food said, not there",
+        "no label for food",
+    ]
+
+
+def test_only_the_worst_of_a_kind_are_kept_and_all_counted() -> None:
+    n = 20
+    truth = opinions([0] * n, [0] * n, [[0, 0]] * n, [0] * n)
+    prediction = opinions([1] * n, [0] * n, [[0, 0]] * n, list(np.linspace(0.5, 0.9, n)))
+    kind = find(truth, prediction)["Scenes"][0]
+    assert kind.count == n
+    assert len(kind.worst) == MOST_PHOTOS_OF_A_KIND
+    assert kind.worst[0].image_id == "photo19"
+
+
+def test_no_mistakes_no_kinds() -> None:
+    same = opinions([0], [1], [[0, 1]], [0.9])
+    assert find(same, same) == {"Scenes": [], "Attributes": [], "Objects": []}
