@@ -29,11 +29,16 @@ FilePlace = tuple[bytes, bytes]
 
 @dataclass(slots=True)
 class Inspection:
-    """The findings of all folders, by folder and name, and what reading the unknown files cost."""
+    """What was found in the folders that changed, by folder and name, and what reading it cost.
+
+    A folder that is not here is as the cache has it.
+    """
 
     folders: dict[bytes, Findings] = field(default_factory=dict)
     read_files: int = 0
     read_bytes: int = 0
+    io_errors: int = 0
+    unsaved: set[bytes] = field(default_factory=set)
 
 
 def inspect_folders(
@@ -46,81 +51,72 @@ def inspect_folders(
     Raises:
         LibraryError: the device is gone, or gives errors for more than a few files.
     """
-    inspection = Inspection()
-    changed: set[bytes] = set()
-    unread: list[FilePlace] = []
-    for folder in folders:
-        cached = cache.read_folder(folder.path)
-        known, unknown = _match_findings(folder, cached)
-        inspection.folders[folder.path] = known
-        unread += [(folder.path, name) for name in unknown]
-        if len(known) != len(cached):
-            changed.add(folder.path)
+    changed = [folder for folder in folders if not cache.has_all(folder.path, folder.files)]
+    inspection = Inspection({folder.path: _find_known(folder, cache) for folder in changed})
+    inspection.unsaved.update(inspection.folders)
+    unread = [
+        (folder.path, name)
+        for folder in changed
+        for name in sorted(folder.files.keys() - inspection.folders[folder.path].keys())
+    ]
+    saved_at = time.monotonic()
     try:
-        _read_files(root, unread, content_hash, inspection, changed, cache)
+        for place, finding in _inspect_in_threads(root, unread, content_hash):
+            _add_finding(inspection, place, finding)
+            if time.monotonic() - saved_at > _SAVE_EVERY_SECONDS:
+                _save(changed, inspection, cache)
+                _log.info("read %d of %d files", inspection.read_files, len(unread))
+                saved_at = time.monotonic()
     finally:
-        _save(inspection, changed, cache)
-    cache.forget_folders_except(inspection.folders.keys())
+        _save(changed, inspection, cache)
+    cache.forget_folders_except({folder.path for folder in folders})
     return inspection
 
 
-def _match_findings(folder: Folder, cached: Findings) -> tuple[Findings, list[bytes]]:
-    """Part a folder's files into those whose stamp is the cached one, and the names of the others."""
-    known: Findings = {}
-    unknown = []
-    for name, stamp in folder.files.items():
-        finding = cached.get(name)
-        if finding is not None and finding.stamp == stamp:
-            known[name] = finding
-        else:
-            unknown.append(name)
-    return known, sorted(unknown)
+def _find_known(folder: Folder, cache: StatCache) -> Findings:
+    """Return the cached findings of the files whose stamp is still the same."""
+    cached = cache.read_folder(folder.path)
+    stamped = ((name, stamp, cached.get(name)) for name, stamp in folder.files.items())
+    return {name: finding for name, stamp, finding in stamped if finding and finding.stamp == stamp}
 
 
-def _read_files(
-    root: bytes,
-    unread: list[FilePlace],
-    content_hash: HashName,
-    inspection: Inspection,
-    changed: set[bytes],
-    cache: StatCache,
-) -> None:
-    io_errors = 0
-    saved_at = time.monotonic()
-    for (path, name), finding in _inspect_in_threads(root, unread, content_hash):
-        inspection.folders[path][name] = finding
-        inspection.read_files += 1
-        inspection.read_bytes += finding.stamp.size_bytes
-        changed.add(path)
-        io_errors += finding.error_number == errno.EIO
-        if finding.error_number in _DEVICE_GONE or io_errors > _MAX_IO_ERRORS:
-            raise _device_error(path, name, finding)
-        if time.monotonic() - saved_at > _SAVE_EVERY_SECONDS:
-            _save(inspection, changed, cache)
-            _log.info("read %d of %d files", inspection.read_files, len(unread))
-            saved_at = time.monotonic()
+def _add_finding(inspection: Inspection, place: FilePlace, finding: FileFinding) -> None:
+    path, name = place
+    inspection.folders[path][name] = finding
+    inspection.unsaved.add(path)
+    inspection.read_files += 1
+    inspection.read_bytes += finding.stamp.size_bytes
+    inspection.io_errors += finding.error_number == errno.EIO
+    if finding.error_number in _DEVICE_GONE or inspection.io_errors > _MAX_IO_ERRORS:
+        raise _device_error(path, name, finding)
 
 
-def _save(inspection: Inspection, changed: set[bytes], cache: StatCache) -> None:
-    cache.write_folders({path: inspection.folders[path] for path in sorted(changed)})
-    changed.clear()
+def _save(changed: Sequence[Folder], inspection: Inspection, cache: StatCache) -> None:
+    """Put into the cache what is known by now, in the order of the folders' listings."""
+    known = {}
+    for folder in changed:
+        if folder.path not in inspection.unsaved:
+            continue
+        findings = inspection.folders[folder.path]
+        known[folder.path] = {name: findings[name] for name in folder.files if name in findings}
+    cache.write_folders(known)
+    inspection.unsaved.clear()
 
 
 def _inspect_in_threads(
     root: bytes, unread: list[FilePlace], content_hash: HashName
 ) -> Iterator[tuple[FilePlace, FileFinding]]:
     """Yield every file's finding in the given order; reading and hashing leave the interpreter free."""
+    batches = [unread[start : start + _BATCH_FILES] for start in range(0, len(unread), _BATCH_FILES)]
 
-    def inspect_batch(start: int) -> list[FileFinding]:
+    def inspect_batch(batch: list[FilePlace]) -> list[FileFinding]:
         buffer = bytearray(BUFFER_BYTES)
-        batch = unread[start : start + _BATCH_FILES]
         return [inspect_file(os.path.join(root, *place), content_hash, buffer) for place in batch]
 
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="scan") as pool:
-        starts = range(0, len(unread), _BATCH_FILES)
         try:
-            for start, findings in zip(starts, pool.map(inspect_batch, starts), strict=True):
-                yield from zip(unread[start:], findings, strict=False)
+            for batch, findings in zip(batches, pool.map(inspect_batch, batches), strict=True):
+                yield from zip(batch, findings, strict=True)
         finally:
             pool.shutdown(cancel_futures=True)
 

@@ -8,9 +8,9 @@ import msgspec
 
 from vibe_photos.errors import LibraryError
 from vibe_photos.library.file_inspection import FileFinding
-from vibe_photos.library.folder_inspection import Inspection
 from vibe_photos.library.library_inspection import InspectedLibrary
 from vibe_photos.library.photos import Photo, PhotoProblem, path_to_text
+from vibe_photos.library.stat_cache import StatCache
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +21,10 @@ class LibraryContent:
     problems: list[PhotoProblem]
 
 
-def gather_content(inspected: InspectedLibrary) -> LibraryContent:
+def gather_content(inspected: InspectedLibrary, cache: StatCache) -> LibraryContent:
     """Part the files into photos and problems; files with the same bytes are one photo.
+
+    What did not change is taken from `cache`, by which `inspected` was made.
 
     Raises:
         LibraryError: two different photos have the same hash.
@@ -30,7 +32,7 @@ def gather_content(inspected: InspectedLibrary) -> LibraryContent:
     photos: dict[str, Photo] = {}
     further_places: dict[str, list[str]] = {}
     problems = list(inspected.closed_folders)
-    for place, finding in sorted(_list_findings(inspected.inspection), key=itemgetter(0)):
+    for place, finding in sorted(_list_findings(inspected, cache), key=itemgetter(0)):
         image_id = finding.image_id
         if finding.reason:
             problems.append(PhotoProblem(rel_path=place, reason=finding.reason, detail=finding.detail))
@@ -48,10 +50,12 @@ def gather_content(inspected: InspectedLibrary) -> LibraryContent:
     return LibraryContent(list(photos.values()), problems)
 
 
-def _list_findings(inspection: Inspection) -> Iterator[tuple[str, FileFinding]]:
+def _list_findings(inspected: InspectedLibrary, cache: StatCache) -> Iterator[tuple[str, FileFinding]]:
     """Yield each file's `rel_path` with what it is."""
-    for folder, findings in inspection.folders.items():
-        prefix = f"{path_to_text(folder)}/" if folder else ""
+    for folder in inspected.folders:
+        changed = inspected.inspection.folders.get(folder.path)
+        findings = cache.read_folder(folder.path) if changed is None else changed
+        prefix = f"{path_to_text(folder.path)}/" if folder.path else ""
         for name, finding in findings.items():
             yield prefix + path_to_text(name), finding
 

@@ -19,7 +19,7 @@ from vibe_photos.library.library_inspection import (
     list_places,
 )
 from vibe_photos.library.photos import Photo, PhotoProblem
-from vibe_photos.library.stat_cache import open_stat_cache
+from vibe_photos.library.stat_cache import StatCache, open_stat_cache
 from vibe_photos.settings import Library
 from vibe_photos.storage.jsonl import write_jsonl
 
@@ -47,7 +47,7 @@ def scan_library(library: Library, manifest: Path, problems: Path, store: Path) 
         if is_written and inspected.is_reused:
             _log_sums(library.root, inspected, earlier.count(b"\n"), earlier_problems.count(b"\n"))
             return
-        content = _gather_photos(library.root, inspected, manifest)
+        content = _gather_photos(library.root, inspected, cache, manifest)
         write_jsonl(manifest, content.photos)
         write_jsonl(problems, content.problems)
         cache.remember_outcome(library.root, _read_bytes(manifest), _read_bytes(problems))
@@ -61,11 +61,14 @@ def find_photos(library: Library, store: Path) -> LibraryContent:
         LibraryError: the root does not exist, has no photos, or became unreadable during the scan.
     """
     with open_stat_cache(store, os.fsencode(library.root), library.content_hash) as cache:
-        return _gather_photos(library.root, inspect_library(library, cache, manifest=None), manifest=None)
+        inspected = inspect_library(library, cache, manifest=None)
+        return _gather_photos(library.root, inspected, cache, manifest=None)
 
 
-def _gather_photos(root: str, inspected: InspectedLibrary, manifest: Path | None) -> LibraryContent:
-    content = gather_content(inspected)
+def _gather_photos(
+    root: str, inspected: InspectedLibrary, cache: StatCache, manifest: Path | None
+) -> LibraryContent:
+    content = gather_content(inspected, cache)
     _log_sums(root, inspected, len(content.photos), len(content.problems))
     if not content.photos:
         raise _no_photos_error(root, content.problems, manifest)

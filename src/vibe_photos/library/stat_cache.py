@@ -13,12 +13,13 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import xxhash
 
 from vibe_photos.library.content_hash import HashName
-from vibe_photos.library.file_inspection import INSPECTION_VERSION, FileFinding
+from vibe_photos.library.file_inspection import INSPECTION_VERSION, FileFinding, FileStamp
 
 Findings = dict[bytes, FileFinding]
 """What the files of one folder are, by name."""
@@ -28,7 +29,8 @@ _WAIT_FOR_OTHER_SCAN_SECONDS = 60
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS folder (
-    root BLOB, inspection TEXT, path BLOB, checksum TEXT, findings BLOB, PRIMARY KEY (root, inspection, path)
+    root BLOB, inspection TEXT, path BLOB, stamps TEXT, checksum TEXT, findings BLOB,
+    PRIMARY KEY (root, inspection, path)
 );
 CREATE TABLE IF NOT EXISTS outcome (
     manifest TEXT, root TEXT, problems TEXT, state TEXT, PRIMARY KEY (manifest, root)
@@ -36,6 +38,17 @@ CREATE TABLE IF NOT EXISTS outcome (
 """
 
 _log = logging.getLogger(__name__)
+
+
+class _Row(NamedTuple):
+    """One folder: checksums of its files' stamps and of its findings, and the findings."""
+
+    stamps: str
+    checksum: str
+    findings: bytes
+
+    def is_whole(self) -> bool:
+        return self.checksum == _checksum(self.findings)
 
 
 class StatCache:
@@ -46,8 +59,10 @@ class StatCache:
         self._key = (os.path.abspath(root), f"{content_hash}/{INSPECTION_VERSION}")
         self._settled_before_ns = time.time_ns() - _SETTLED_NS
         self._decoder = msgspec.msgpack.Decoder(Findings)
-        self._rows: dict[bytes, tuple[str, bytes]] = {}
+        self._rows: dict[bytes, _Row] = {}
         try:
+            # A power cut may cost the cache, which is only time; waiting for the disk costs every scan.
+            self._connection.execute("PRAGMA synchronous=OFF")
             self._connection.executescript(_SCHEMA)
             self._read_rows()
         except sqlite3.Error:
@@ -60,23 +75,29 @@ class StatCache:
 
     def read_folder(self, path: bytes) -> Findings:
         """Return what was found in the folder; nothing when its row is missing or damaged."""
-        checksum, data = self._rows.get(path, ("", b""))
-        if checksum != _checksum(data):
-            return {}
-        return self._decoder.decode(data)
+        row = self._rows.get(path)
+        return self._decoder.decode(row.findings) if row and row.is_whole() else {}
+
+    def has_all(self, path: bytes, stamps: Mapping[bytes, FileStamp | None]) -> bool:
+        """Tell whether the folder's row is of exactly these files in this order, without reading it out."""
+        row = self._rows.get(path)
+        return row is not None and row.stamps == _checksum(msgspec.msgpack.encode(stamps)) and row.is_whole()
 
     def write_folders(self, folders: Mapping[bytes, Findings]) -> None:
-        """Keep the findings of whole folders, but for files that were modified just now.
+        """Keep the findings of folders, each in the order of its listing.
+
+        Files that were modified just now and those that the system refused to read are left out.
 
         What cannot be written is warned about and done without: it costs reading the files again.
         """
         rows = []
         for path, findings in folders.items():
-            settled = {n: f for n, f in findings.items() if f.stamp.mtime_ns < self._settled_before_ns}
+            settled = {name: finding for name, finding in findings.items() if self._is_settled(finding)}
             data = msgspec.msgpack.encode(settled)
-            self._rows[path] = (_checksum(data), data)
-            rows.append((*self._key, path, *self._rows[path]))
-        self._write("INSERT OR REPLACE INTO folder VALUES (?, ?, ?, ?, ?)", rows)
+            stamps = msgspec.msgpack.encode({name: finding.stamp for name, finding in settled.items()})
+            row = self._rows[path] = _Row(_checksum(stamps), _checksum(data), data)
+            rows.append((*self._key, path, *row))
+        self._write("INSERT OR REPLACE INTO folder VALUES (?, ?, ?, ?, ?, ?)", rows)
 
     def forget_folders_except(self, paths: Collection[bytes]) -> None:
         """Drop the rows of folders that are gone."""
@@ -105,14 +126,17 @@ class StatCache:
 
     def _state(self) -> str:
         """One checksum of all rows and of the rules that they were made by."""
-        rows = sorted((path, checksum) for path, (checksum, _) in self._rows.items())
+        rows = sorted((path, row.checksum) for path, row in self._rows.items())
         return _checksum(msgspec.msgpack.encode((self._key[1], rows)))
+
+    def _is_settled(self, finding: FileFinding) -> bool:
+        return finding.stamp.mtime_ns < self._settled_before_ns and not finding.error_number
 
     def _read_rows(self) -> None:
         rows = self._connection.execute(
-            "SELECT path, checksum, findings FROM folder WHERE root = ? AND inspection = ?", self._key
+            "SELECT path, stamps, checksum, findings FROM folder WHERE root = ? AND inspection = ?", self._key
         )
-        self._rows = {path: (checksum, data) for path, checksum, data in rows}
+        self._rows = {path: _Row(*columns) for path, *columns in rows}
 
     def _write(self, statement: str, rows: Collection[tuple[object, ...]]) -> None:
         if not rows:

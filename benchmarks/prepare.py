@@ -1,0 +1,84 @@
+"""Prepare a photo for the teacher, against its scaled decode alone, and against simpler ways.
+
+"Full decode" reads all pixels and shrinks them with Lanczos; "PNG at 2048 px" is what scripts send that
+do not think of bytes. One thread; the photo is a rendered 12-megapixel JPEG with grain.
+"""
+
+import tempfile
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from rounds import measure, parse_arguments, print_table, write_results
+from vibe_photos.settings import SentImage
+from vibe_photos.teacher.payload import prepare_jpeg
+
+EDGE_PX = 1024
+PEER_EDGE_PX = 2048
+SENT = SentImage(max_edge_px=EDGE_PX, max_pixels=EDGE_PX * EDGE_PX, jpeg_quality=88)
+
+
+def render_photo(path: Path, width: int, height: int) -> None:
+    """Write a JPEG of smooth shapes with grain, about as large in bytes as a camera's."""
+    rng = np.random.default_rng(0)
+    shapes = Image.fromarray(rng.integers(0, 256, (30, 40, 3), dtype=np.uint8))
+    smooth = np.asarray(shapes.resize((width, height), Image.Resampling.BICUBIC), dtype=np.int16)
+    grain = rng.normal(0, 5, (height, width, 1)).astype(np.int16)
+    Image.fromarray((smooth + grain).clip(0, 255).astype(np.uint8)).save(path, quality=90)
+
+
+def decode_scaled(path: Path) -> None:
+    """The floor: the smallest decode that is still large enough."""
+    with Image.open(path) as image:
+        image.draft("RGB", (EDGE_PX, EDGE_PX * image.height // image.width))
+        image.load()
+
+
+def prepare_fully(path: Path) -> bytes:
+    """Decode all pixels, shrink with Lanczos, encode."""
+    with Image.open(path) as image:
+        small = image.convert("RGB")
+    small.thumbnail((EDGE_PX, EDGE_PX), Image.Resampling.LANCZOS)
+    jpeg = BytesIO()
+    small.save(jpeg, "JPEG", quality=88)
+    return jpeg.getvalue()
+
+
+def prepare_png(path: Path) -> bytes:
+    """Shrink to 2048 pixels and encode without loss."""
+    with Image.open(path) as image:
+        small = image.convert("RGB")
+    small.thumbnail((PEER_EDGE_PX, PEER_EDGE_PX))
+    png = BytesIO()
+    small.save(png, "PNG")
+    return png.getvalue()
+
+
+def main() -> None:
+    """Print a table for a camera's photo and one for a small picture."""
+    arguments = parse_arguments(__doc__, rounds=7)
+    results = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, size in {"12 megapixels": (4000, 3000), "0.2 megapixels": (512, 384)}.items():
+            path = Path(folder) / f"{size[0]}.jpg"
+            render_photo(path, *size)
+            results[name] = measure(
+                {
+                    "floor: scaled decode": lambda path=path: decode_scaled(path),
+                    "prepare": lambda path=path: prepare_jpeg(path, SENT, 10**9),
+                    "full decode": lambda path=path: prepare_fully(path),
+                    "PNG at 2048 px": lambda path=path: prepare_png(path),
+                },
+                arguments.rounds,
+            )
+            print_table(
+                f"{name}, {path.stat().st_size:,} bytes", results[name], "floor: scaled decode", 1, "photos"
+            )
+            print(f"bytes sent: {len(prepare_jpeg(path, SENT, 10**9)):,}; as PNG {len(prepare_png(path)):,}")
+    write_results(arguments.json, results)
+
+
+if __name__ == "__main__":
+    main()

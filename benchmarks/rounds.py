@@ -1,0 +1,47 @@
+"""Time several ways of doing one job against each other, in the same run.
+
+Candidates take turns, so that a machine that gets slower gets slower for all of them; medians are
+compared, never a figure of one run with a figure of another.
+"""
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+
+def parse_arguments(description: str, rounds: int) -> argparse.Namespace:
+    """Return the command line's `rounds` (how often each candidate runs) and `json` (a file, or None)."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--rounds", type=int, default=rounds, help="how often each candidate runs")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the medians there as well")
+    return parser.parse_args()
+
+
+def measure(candidates: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """Return the median seconds of each candidate, after one round that does not count."""
+    seconds: dict[str, list[float]] = {name: [] for name in candidates}
+    for round_number in range(rounds + 1):
+        for name, candidate in candidates.items():
+            start = time.perf_counter()
+            candidate()
+            if round_number:
+                seconds[name].append(time.perf_counter() - start)
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def print_table(title: str, medians: Mapping[str, float], floor: str, amount: float, unit: str) -> None:
+    """Print each candidate's milliseconds, its rate (`amount` a run) and its share of the floor's rate."""
+    width = max(len(name) for name in medians)
+    print(f"\n{title}\n{'':{width}}  {'ms':>10}  {unit + '/s':>12}  of the floor's rate")
+    for name, seconds in medians.items():
+        share = medians[floor] / seconds
+        print(f"{name:{width}}  {seconds * 1e3:10.2f}  {amount / seconds:12,.1f}  {share:.2f}")
+
+
+def write_results(path: Path | None, results: Mapping[str, Mapping[str, float]]) -> None:
+    """Write medians in seconds by table and candidate, where a file was asked for."""
+    if path is not None:
+        path.write_text(json.dumps(results, indent=2) + "\n")
