@@ -19,7 +19,7 @@ from vibe_photos.eval.summary import Comparison, Figures, summarise
 from vibe_photos.eval.text_report import format_figures
 from vibe_photos.heads.label_table import read_labels
 from vibe_photos.labels.split import Membership
-from vibe_photos.labels.truth_file import check_keys, read_truth_file
+from vibe_photos.labels.truth_file import fit_keys, read_truth_file
 from vibe_photos.settings import Settings, read_resolved
 
 _EXAMPLES = """examples:
@@ -66,8 +66,7 @@ def measure_truth_file(truth: Path, labels: Path, settings: Settings) -> Measure
     Raises:
         InputError: a file is missing or malformed, or a record has an unknown label key.
     """
-    records = read_truth_file(truth)
-    check_keys(records, settings.taxonomy, truth)
+    records = fit_keys(read_truth_file(truth), settings.taxonomy, truth)
     splits = settings.paths.splits
     memberships = read_memberships(splits) if splits.exists() else {}
     table, keys = read_labels(labels), read_keys(settings.taxonomy)

@@ -20,7 +20,7 @@ from vibe_photos.heads.student import Student, examine, fit_student
 from vibe_photos.heads.targets import Targets, find_targets
 from vibe_photos.labels.records import GroundTruth
 from vibe_photos.labels.split import Membership, read_splits
-from vibe_photos.labels.truth_file import check_keys
+from vibe_photos.labels.truth_file import fit_keys
 from vibe_photos.settings import HeadName, HeadTraining, Taxonomy, Train
 from vibe_photos.storage.atomic import write_bytes, write_json
 from vibe_photos.storage.jsonl import read_jsonl
@@ -55,8 +55,7 @@ def train_head(
     """
     memberships = read_splits(splits)
     refuse_nothing_to_train_on(memberships)
-    truth = list(read_jsonl(auto_file, GroundTruth))
-    check_keys(truth, taxonomy, auto_file)
+    truth = fit_keys(list(read_jsonl(auto_file, GroundTruth)), taxonomy, auto_file)
     vectors = read_embeddings(embeddings / "embeddings.sqlite")
     position = {image_id: index for index, image_id in enumerate(vectors.image_ids)}
     mine = [record for record in truth if _may_train(record, memberships)]

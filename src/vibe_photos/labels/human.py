@@ -6,7 +6,7 @@
 from pathlib import Path
 
 from vibe_photos.labels.records import Decision, GroundTruth
-from vibe_photos.labels.truth_file import check_keys, parse_truth, read_truth_file
+from vibe_photos.labels.truth_file import fit_keys, parse_truth, read_truth_file
 from vibe_photos.settings import Taxonomy
 from vibe_photos.storage.jsonl import read_jsonl
 
@@ -15,17 +15,25 @@ DECISIONS_FOLDER = "decisions"
 
 
 def read_audited_truth(human: Path, taxonomy: Taxonomy) -> list[GroundTruth]:
-    """Return the audited records sorted by `image_id`; an empty list where nobody has audited yet.
-
-    Fields of the file that mean nothing here are in `extra`; records copied from `to_review.json` have
-    `stratum` and `inclusion_probability` there, and a decision keeps them.
+    """Return the audited records in keys of the taxonomy (`fit_keys`), sorted by `image_id`.
 
     Raises:
-        InputError: a record is malformed, given twice, or has a label key that the taxonomy lacks.
+        InputError: a record is malformed, given twice, or has a label key that fits nowhere.
+    """
+    return fit_keys(read_audited(human), taxonomy, human)
+
+
+def read_audited(human: Path) -> list[GroundTruth]:
+    """Return the audited records as people wrote them, sorted by `image_id`; none where nobody audited yet.
+
+    Fields that mean nothing here are in `extra`; records copied from `to_review.json` have `stratum` and
+    `inclusion_probability` there, and a decision keeps them.
+
+    Raises:
+        InputError: a record is malformed or given twice.
     """
     path = human / AUDITED_FILE
     audited = {record.image_id: record for record in read_truth_file(path)} if path.exists() else {}
-    check_keys(audited.values(), taxonomy, path)
     for decision, place in _latest_decisions(human / DECISIONS_FOLDER).values():
         if decision.after is None:
             audited.pop(decision.image_id, None)
@@ -33,7 +41,6 @@ def read_audited_truth(human: Path, taxonomy: Taxonomy) -> list[GroundTruth]:
         kept = audited[decision.image_id].extra if decision.image_id in audited else {}
         value = {**kept, **decision.after, "image_id": decision.image_id}
         audited[decision.image_id] = parse_truth(value, str(place))
-        check_keys([audited[decision.image_id]], taxonomy, place)
     return [audited[image_id] for image_id in sorted(audited)]
 
 

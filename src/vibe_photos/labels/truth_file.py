@@ -1,5 +1,7 @@
 """Truth files as people and programs write them: a JSON list, one JSON object, or JSON Lines."""
 
+import logging
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,8 +10,10 @@ import msgspec
 
 from vibe_photos.errors import InputError
 from vibe_photos.labels.records import GroundTruth
-from vibe_photos.labels.taxonomy import HEADS, describe_unknown_key, head_keys
+from vibe_photos.labels.taxonomy import HEADS, describe_unknown_key, head_keys, parent_key
 from vibe_photos.settings import Taxonomy
+
+log = logging.getLogger(__name__)
 
 _OWN_FIELDS = ("image_id", "scene", "attributes", "objects")
 
@@ -75,14 +79,33 @@ def find_unknown_keys(
                     yield record, key
 
 
-def check_keys(records: Iterable[GroundTruth], taxonomy: Taxonomy, path: Path) -> None:
-    """Refuse label keys that the taxonomy does not have.
+def fit_keys(records: Iterable[GroundTruth], taxonomy: Taxonomy, path: Path) -> list[GroundTruth]:
+    """Return the records with label keys that the taxonomy has.
+
+    An object key that it has not, but whose ancestor it has, counts as that ancestor, with a warning: truth
+    outlives a key that is taken out of the taxonomy. Any other unknown key is a mistake.
 
     Raises:
         InputError: names the file, the photo, the key and the nearest known keys.
     """
-    for record, key in find_unknown_keys(records, taxonomy):
-        raise InputError(f"{path}: photo {record.image_id} has the {describe_unknown_key(key, taxonomy)}")
+    objects = set(head_keys(taxonomy, "object"))
+    lifted: Counter[tuple[str, str]] = Counter()
+    fitted = []
+    for record in records:
+        for _, key in find_unknown_keys([record], taxonomy):
+            ancestor = parent_key(key, objects) if key in record.objects else None
+            if ancestor is None:
+                unknown = describe_unknown_key(key, taxonomy)
+                raise InputError(f"{path}: photo {record.image_id} has the {unknown}")
+            lifted[key, ancestor] += 1
+            others = {*record.objects, ancestor} - {key}
+            record = msgspec.structs.replace(record, objects=sorted(others))
+        fitted.append(record)
+    for (key, ancestor), count in sorted(lifted.items()):
+        log.warning(
+            "%s: %r is not in the taxonomy; in %d records it counts as %s", path, key, count, ancestor
+        )
+    return fitted
 
 
 def _parse(data: bytes, path: Path) -> tuple[list[tuple[int, Any]], str]:

