@@ -25,32 +25,33 @@ _MAX_EIGEN_DIM = 4096
 """The decomposition costs the cube of this; what is wider and longer is centred and scaled only."""
 _MIN_ROWS_FOR_AXES = 10_000
 _MIN_CURVATURE = 1e-3
-_MAX_SLOPE = 3e-5
-"""Converged: the loss is then about 1e-7 above its minimum, near what sums in float32 can tell."""
+_MAX_SLOPE = 1e-4
+"""Converged: the loss is then about 1e-6 above its minimum; sums in float32 can tell little more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Coordinates:
-    """Centred, divided by one number so that the mean square length is 1, turned to principal axes.
+    """Where the optimum is sought: vectors less `mean` [dim], divided by `length`, turned into `basis`.
 
-    `mean` [dim]; `axes` [dim, r] are orthonormal, or None where the data's own are kept; `variances` [r].
+    The mean square length is 1 there. `basis` [dim, r] is orthonormal; None keeps the vectors' own axes.
+    `axes` [r, r] are the principal axes there (None: its own), with `variances` [r] along them.
     """
 
     mean: Floats
     length: float
+    basis: Floats | None
     axes: Floats | None
     variances: Floats
 
     def project(self, vectors: Floats) -> Floats:
         """Turn vectors [n, dim] into these coordinates, [n, r] of the same dtype."""
         centred = vectors - self.mean.astype(vectors.dtype)
-        if self.axes is None:
-            return np.asarray(centred / vectors.dtype.type(self.length))
-        return np.asarray(centred @ (self.axes / self.length).astype(vectors.dtype))
+        centred /= vectors.dtype.type(self.length)
+        return centred if self.basis is None else np.asarray(centred @ self.basis.astype(vectors.dtype))
 
     def lift(self, weight: Floats, bias: Floats) -> tuple[Floats, Floats]:
         """Turn weight [labels, r] and bias into those that give the same logits of the vectors as given."""
-        lifted = (weight if self.axes is None else weight @ self.axes.T) / self.length
+        lifted = (weight if self.basis is None else weight @ self.basis.T) / self.length
         return lifted, bias - lifted @ self.mean
 
 
@@ -58,22 +59,28 @@ class Coordinates:
 class Examples:
     """What a head learns from.
 
-    `vectors` is float32 [n, r] in coordinates whose `variances` are [r]; `y` is float32 [n, labels] of 0 and
-    1 (one-hot for softmax). `is_judged` is bool [n, labels], or [n, 1] for softmax: what nobody judged takes
-    no part.
+    `vectors` is float32 [n, r] in `coordinates`; `y` is float32 [n, labels] of 0 and 1 (one-hot for softmax).
+    `is_judged` is bool [n, labels], or [n, 1] for softmax: what nobody judged takes no part.
     """
 
     vectors: Floats
-    variances: Floats
+    coordinates: Coordinates
     y: Floats
     is_judged: NDArray[np.bool_]
     loss: Loss
 
 
+def prepare_examples(vectors: Floats, y: Floats, is_judged: NDArray[np.bool_], loss: Loss) -> Examples:
+    """Return examples in the coordinates of their own `vectors` [n, dim], as an encoder gives them."""
+    coordinates = find_coordinates(vectors)
+    return Examples(coordinates.project(vectors), coordinates, y, is_judged, loss)
+
+
 def find_coordinates(vectors: Floats) -> Coordinates:
     """Return the coordinates of `vectors` [n, dim]; axes from a regular sample of rows where there are many.
 
-    Fewer rows than dimensions span only some axes; the optimum of an L2-penalised loss lies within these.
+    Fewer rows than dimensions span only some axes. The optimum of an L2-penalised loss lies within these, so
+    they are the basis, and the problem is as small as there are rows.
     """
     count, dim = vectors.shape
     mean = vectors.mean(axis=0, dtype=np.float64)
@@ -81,9 +88,11 @@ def find_coordinates(vectors: Floats) -> Coordinates:
     variances = np.square(sample).mean(axis=0, dtype=np.float64)
     length = float(np.sqrt(variances.sum())) or 1.0
     if min(sample.shape) > _MAX_EIGEN_DIM:
-        return Coordinates(mean, length, None, variances / length**2)
+        return Coordinates(mean, length, None, None, variances / length**2)
     axes, variances = _find_axes(sample / length)
-    return Coordinates(mean, length, axes, variances)
+    if count < dim:
+        return Coordinates(mean, length, axes, None, variances)
+    return Coordinates(mean, length, None, axes, variances)
 
 
 def weigh_rows(examples: Examples, rows: NDArray[np.bool_], class_weight: ClassWeight) -> Floats:
@@ -119,27 +128,33 @@ def fit_linear(
     """
     from scipy.optimize import minimize
 
-    labels, dim = examples.y.shape[1], examples.vectors.shape[1]
+    labels = examples.y.shape[1]
+    here = examples.coordinates
     share = (weights * examples.y).sum(axis=0, dtype=np.float64)
     curvature = np.maximum(share * (1.0 - share), _MIN_CURVATURE)[:, None]
-    stretch = 1.0 / np.sqrt(np.hstack([curvature * examples.variances + l2, curvature]))
-    begin = np.zeros((labels, dim + 1)) if start is None else np.column_stack(start) / stretch
+    stretch = 1.0 / np.sqrt(np.hstack([curvature * here.variances + l2, curvature]))
+
+    def to_fit(point: Floats) -> tuple[Floats, Floats]:
+        table = point.reshape(labels, -1) * stretch
+        return (table[:, :-1] if here.axes is None else table[:, :-1] @ here.axes.T), table[:, -1]
+
+    def turn(weight: Floats, bias: Floats) -> Floats:
+        return np.column_stack([weight if here.axes is None else weight @ here.axes, bias])
 
     def value_and_gradient(point: Floats) -> tuple[float, Floats]:
-        value, gradient = _evaluate(point.reshape(labels, -1) * stretch, examples, weights, l2)
-        return value, (gradient * stretch).ravel()
+        value, slopes = _evaluate(*to_fit(point), examples, weights, l2)
+        return value, (turn(*slopes) * stretch).ravel()
 
     found = minimize(
         value_and_gradient,
-        begin.ravel(),
+        np.zeros(stretch.size) if start is None else (turn(*start) / stretch).ravel(),
         jac=True,
         method="L-BFGS-B",
         options={"maxiter": 2000, "maxfun": 4000, "gtol": _MAX_SLOPE, "ftol": 1e-9},
     )
     if not np.isfinite(found.fun):
         raise HeadError("a head cannot be fitted to vectors that are not finite; embed the photos again")
-    table = found.x.reshape(labels, -1) * stretch
-    return table[:, :-1], table[:, -1]
+    return to_fit(found.x)
 
 
 def predict_logits(vectors: Floats, weight: Floats, bias: Floats) -> Floats:
@@ -151,25 +166,26 @@ def cross_entropy(logits: Floats, y: Floats, loss: Loss) -> tuple[Floats, Floats
     """Return the loss ([n, 1] for softmax, [n, labels] for sigmoid) and its derivative by the logits."""
     if loss == "softmax":
         shifted = logits - logits.max(axis=1, keepdims=True)
-        exponentials = np.exp(shifted)
-        totals = exponentials.sum(axis=1, keepdims=True)
-        entropy = np.log(totals) - (shifted * y).sum(axis=1, keepdims=True)
-        return entropy, exponentials / totals - y
+        probabilities = np.exp(shifted)
+        totals = probabilities.sum(axis=1, keepdims=True)
+        probabilities /= totals
+        entropy = np.log(totals) - np.einsum("ij,ij->i", shifted, y)[:, None]
+        return entropy, probabilities - y
     decay = np.exp(-np.abs(logits))
     entropy = np.log1p(decay) + np.maximum(logits, 0) - logits * y
     return entropy, np.where(logits >= 0, 1, decay) / (1 + decay) - y
 
 
-def _evaluate(table: Floats, examples: Examples, weights: Floats, l2: float) -> tuple[float, Floats]:
-    """Return the objective and its gradient at `table` [labels, r + 1], whose last column is the bias."""
-    weight, bias = table[:, :-1], table[:, -1]
+def _evaluate(
+    weight: Floats, bias: Floats, examples: Examples, weights: Floats, l2: float
+) -> tuple[float, tuple[Floats, Floats]]:
+    """Return the objective, and its gradient by weight and by bias."""
     entropy, slope = cross_entropy(predict_logits(examples.vectors, weight, bias), examples.y, examples.loss)
     slope *= weights
     penalty = l2 / 2 * float(np.square(weight).sum())
     value = float((entropy * weights).sum(dtype=np.float64)) + penalty
     # slope.T @ vectors, never vectors.T @ slope: the latter is many times slower for few labels.
-    by_weight = slope.T @ examples.vectors + l2 * weight
-    return value, np.column_stack([by_weight, slope.sum(axis=0, dtype=np.float64)])
+    return value, (slope.T @ examples.vectors + l2 * weight, slope.sum(axis=0, dtype=np.float64))
 
 
 def _find_axes(sample: Floats) -> tuple[Floats, Floats]:

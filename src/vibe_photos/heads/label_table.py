@@ -42,7 +42,6 @@ CREATE TABLE label_assignment (
     value INTEGER NOT NULL,
     PRIMARY KEY (label_key, image_id)
 ) WITHOUT ROWID;
-CREATE INDEX label_assignment_by_image ON label_assignment (image_id);
 CREATE VIEW photo_labels AS
 SELECT
     image_id,
@@ -52,6 +51,8 @@ SELECT
 FROM label_assignment
 GROUP BY image_id;
 """
+
+_INDEX_BY_IMAGE = "CREATE INDEX label_assignment_by_image ON label_assignment (image_id)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,8 @@ def write_labels(path: Path, table: LabelTable, parents: dict[str, str | None]) 
             threshold = np.full(len(value), table.threshold[key], dtype=np.float64)
             columns = [table.score[order, column], threshold, value]
             _insert_column(connection, "label_assignment", image_ids, constants, columns, value >= 0)
+        # Sorted once at the end, the index takes a fraction of the time.
+        connection.execute(_INDEX_BY_IMAGE)
 
 
 def read_labels(path: Path) -> LabelTable:
@@ -183,16 +186,17 @@ def _read_table(
     image_ids = sorted(set(chain.from_iterable(ids_by_key.values())))
     row_of = {image_id: row for row, image_id in enumerate(image_ids)}
     tables = [np.full((len(image_ids), len(keys)), np.nan) for _ in names]
+    # NULL comes as infinity, which SQLite writes 9e999: numbers alone are read several times as fast.
+    columns = ", ".join(f"ifnull({name}, 9e999)" for name in names)
+    selected = f"SELECT {columns} FROM {table} WHERE label_key = ? ORDER BY image_id"
     for column, key in enumerate(keys):
         rows: Any = slice(None)
         if counts[key] < len(image_ids):
             rows = [row_of[image_id] for image_id in ids_by_key[key]]
-        selected = f"SELECT {', '.join(names)} FROM {table} WHERE label_key = ? ORDER BY image_id"
-        values = np.fromiter(
-            chain.from_iterable(connection.execute(selected, (key,))), object, counts[key] * len(names)
-        ).astype(np.float64)
+        cursor = connection.execute(selected, (key,))
+        values = np.fromiter(chain.from_iterable(cursor), np.float64, counts[key] * len(names))
         for target, one in zip(tables, values.reshape(-1, len(names)).T, strict=True):
-            target[rows, column] = one
+            target[rows, column] = np.where(np.isinf(one), np.nan, one)
     return image_ids, keys, tables
 
 

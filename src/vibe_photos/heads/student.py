@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from vibe_photos.heads.calibration import Calibration, expected_calibration_error, fit_calibration
 from vibe_photos.heads.cross_validation import CrossValidation, calibrate_out_of_fold, cross_validate
-from vibe_photos.heads.fit import Examples, Floats, Loss, find_coordinates, fit_linear, weigh_rows
+from vibe_photos.heads.fit import Examples, Floats, Loss, fit_linear, prepare_examples, weigh_rows
 from vibe_photos.heads.targets import Targets
 from vibe_photos.settings import HeadTraining
 
@@ -45,17 +45,11 @@ def fit_student(
         return _know_nothing(len(vectors), vectors.shape[1])
     # One thread for each product: how a sum is shared out among threads would change its last bits.
     with threadpool_limits(limits=1, user_api="blas"):
-        coordinates = find_coordinates(vectors)
-        examples = Examples(
-            vectors=coordinates.project(vectors),
-            variances=coordinates.variances,
-            y=targets.y,
-            is_judged=targets.is_judged,
-            loss=loss,
-        )
+        examples = prepare_examples(vectors, targets.y, targets.is_judged, loss)
         validation = cross_validate(examples, folds, options.l2, options.class_weight)
         weights = weigh_rows(examples, np.ones(len(vectors), dtype=bool), options.class_weight)
-        weight, bias = coordinates.lift(*fit_linear(examples, weights, validation.l2 or 0.0))
+        fitted = fit_linear(examples, weights, validation.l2 or 0.0)
+        weight, bias = examples.coordinates.lift(*fitted)
     return Student(
         weight.astype(np.float32), bias.astype(np.float32), *_calibrate(examples, validation, folds)
     )

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vibe_photos.embedding.store import Embeddings, write_embeddings
-from vibe_photos.heads.fit import Examples, find_coordinates
+from vibe_photos.heads.fit import Examples, prepare_examples
 from vibe_photos.heads.targets import Targets
 from vibe_photos.labels.records import GroundTruth, truth_object
 from vibe_photos.labels.split import Membership, write_splits
@@ -35,17 +35,14 @@ def one_hot(classes: NDArray[np.int64], count: int) -> NDArray[np.float32]:
 
 
 def softmax_examples(vectors: NDArray[np.float32], y: NDArray[np.float32]) -> Examples:
-    here = find_coordinates(vectors)
-    is_judged = np.ones((len(y), 1), dtype=bool)
-    return Examples(here.project(vectors), here.variances, y, is_judged, "softmax")
+    return prepare_examples(vectors, y, np.ones((len(y), 1), dtype=bool), "softmax")
 
 
 def sigmoid_examples(
     vectors: NDArray[np.float32], y: NDArray[np.float32], is_judged: NDArray[np.bool_] | None = None
 ) -> Examples:
-    here = find_coordinates(vectors)
     judged = np.ones(y.shape, dtype=bool) if is_judged is None else is_judged
-    return Examples(here.project(vectors), here.variances, y, judged, "sigmoid")
+    return prepare_examples(vectors, y, judged, "sigmoid")
 
 
 def scene_targets(classes: NDArray[np.int64], labels: tuple[str, ...]) -> Targets:

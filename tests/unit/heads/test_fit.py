@@ -9,7 +9,6 @@ from vibe_photos.errors import HeadError
 from vibe_photos.heads.fit import (
     Examples,
     cross_entropy,
-    find_coordinates,
     fit_linear,
     predict_logits,
     weigh_rows,
@@ -86,12 +85,9 @@ def test_cross_entropy_survives_huge_logits():
 def test_a_separable_class_of_three_percent_is_learnt():
     vectors, classes = draw_classes(4, 4000, 64, [0.03, 0.57, 0.4], distance=1.0)
     train, new = np.arange(4000) < 2000, np.arange(4000) >= 2000
-    here = find_coordinates(vectors[train])
-    y = one_hot(classes, 3)
-    examples = Examples(
-        here.project(vectors[train]), here.variances, y[train], np.ones((2000, 1), dtype=bool), "softmax"
-    )
-    weight, bias = here.lift(*fit_linear(examples, weigh_rows(examples, everyone(examples), "none"), 1e-3))
+    examples = softmax_examples(vectors[train], one_hot(classes, 3)[train])
+    fitted = fit_linear(examples, weigh_rows(examples, everyone(examples), "none"), 1e-3)
+    weight, bias = examples.coordinates.lift(*fitted)
     predicted = predict_logits(vectors[new], weight, bias).argmax(axis=1)
     assert (predicted[classes[new] == 0] == 0).mean() >= 0.9
 
@@ -100,7 +96,7 @@ def test_lifted_weights_give_the_same_logits_of_the_vectors_as_given():
     vectors, classes = draw_classes(5, 60, 100, [0.5, 0.5], distance=1.0)
     examples = softmax_examples(vectors, one_hot(classes, 2))
     fitted = fit_linear(examples, weigh_rows(examples, everyone(examples), "none"), 1e-3)
-    lifted = find_coordinates(vectors).lift(*fitted)
+    lifted = examples.coordinates.lift(*fitted)
     inside = predict_logits(examples.vectors, *fitted)
     assert predict_logits(vectors.astype(np.float64), *lifted) == pytest.approx(inside, abs=1e-4)
 
