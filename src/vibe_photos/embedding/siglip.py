@@ -124,7 +124,7 @@ def _find_path(checkpoint: str) -> Path | None:
 
 
 def _load_network(source: str, embedder: Embedder) -> Any:
-    open_clip = _import_open_clip()
+    open_clip = import_open_clip()
     tag_or_file = None if source.startswith(_LOCAL_FOLDER) else embedder.checkpoint
     try:
         network = open_clip.create_model(
@@ -141,13 +141,14 @@ def _load_network(source: str, embedder: Embedder) -> Any:
 
 def _load_tokenizer(source: str) -> Any:
     try:
-        return _import_open_clip().get_tokenizer(source)
+        return import_open_clip().get_tokenizer(source)
     # Hub and file errors of three libraries; each means that there is no tokenizer here.
     except Exception as error:
         raise EncoderError(f"the tokenizer of {source} cannot be loaded: {error}. {_WAY_OUT}") from error
 
 
-def _import_open_clip() -> Any:
+def import_open_clip() -> Any:
+    """Import open_clip, also beside a torchvision that does not fit this torch."""
     _mend_torchvision()
     import open_clip
 
@@ -205,4 +206,4 @@ def _find_input_px(network: Any) -> int:
 
 def _read_logit(network: Any) -> tuple[float, float]:
     """Return the scale and bias that turn a cosine into a logit; open_clip keeps the scale's logarithm."""
-    return float(network.logit_scale.exp()), float(network.logit_bias)
+    return float(network.logit_scale.detach().exp()), float(network.logit_bias.detach())
