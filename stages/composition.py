@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -22,7 +22,7 @@ def choose_groups(arguments: list[str]) -> list[str]:
     """
     if not PARAMS.is_file():
         raise ConfigurationError(f"no {PARAMS} in {Path.cwd()}: run stages from the repository's root")
-    chosen = dict(OmegaConf.to_container(OmegaConf.load(PARAMS)).get("use") or {})  # type: ignore[union-attr,arg-type]
+    chosen = cast(dict[str, str], _lookup(_read(PARAMS), "use") or {})
     for group in chosen:
         if group not in GROUPS:
             raise ConfigurationError(f"use.{group} in {PARAMS}: the choices are {', '.join(GROUPS)}")
@@ -37,8 +37,7 @@ def to_mapping(composed: DictConfig) -> dict[str, Any]:
         ConfigurationError: a value is missing (`???`), or is an interpolation (`${...}`), which could
             carry a secret from the environment into a file.
     """
-    mapping = OmegaConf.to_container(composed, resolve=False)
-    assert isinstance(mapping, dict)
+    mapping = cast(dict[str, Any], OmegaConf.to_container(composed, resolve=False))
     for key, value in _leaves(mapping):
         if value == "???":
             raise ConfigurationError(f"{key} in {find_file(key, mapping)} has no value: write one for `???`")
@@ -46,7 +45,7 @@ def to_mapping(composed: DictConfig) -> dict[str, Any]:
             raise ConfigurationError(
                 f"{key} in {find_file(key, mapping)} holds `${{`: interpolations are refused, write the value"
             )
-    return {str(key): value for key, value in mapping.items()}
+    return mapping
 
 
 def to_settings(composed: DictConfig) -> Settings:
@@ -75,8 +74,12 @@ def find_file(key: str, mapping: Mapping[str, Any]) -> str:
 
 
 def _holds(file: Path, key: str, value: Any) -> bool:
-    found = _lookup(OmegaConf.to_container(OmegaConf.load(file)), key)
+    found = _lookup(_read(file), key)
     return found is not None and found == value
+
+
+def _read(file: Path) -> Any:
+    return OmegaConf.to_container(OmegaConf.load(file), resolve=False)
 
 
 def _lookup(node: Any, key: str) -> Any:

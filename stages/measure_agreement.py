@@ -19,6 +19,7 @@ def agreement(settings: Settings) -> None:
         settings.taxonomy,
         settings.evaluate,
         paths.eval / "teacher" / "metrics.json",
+        paths.splits,
     )
 
 
