@@ -8,7 +8,11 @@ import os
 import struct
 from collections.abc import Callable
 
-_BLOCK_BYTES = 1 << 16
+_FIRST_BLOCK_BYTES = 1 << 12
+_LARGEST_BLOCK_BYTES = 1 << 18
+
+_MAX_STEPS = 10_000
+"""Segments or boxes that are followed: cameras write some dozens, a crafted file could have millions."""
 
 
 def has_ending(file: int, image_format: str, size_bytes: int) -> bool:
@@ -29,7 +33,7 @@ def has_ending(file: int, image_format: str, size_bytes: int) -> bool:
 
 def _has_jpeg_end(file: int, size_bytes: int) -> bool:
     at = 2
-    while True:
+    for _ in range(_MAX_STEPS):
         marker = os.pread(file, 4, at)
         if len(marker) < 4 or marker[0] != 0xFF:
             return False
@@ -41,6 +45,7 @@ def _has_jpeg_end(file: int, size_bytes: int) -> bool:
             at += 2
         else:
             at += 2 + int.from_bytes(marker[2:], "big")
+    return False
 
 
 def _has_png_end(file: int, size_bytes: int) -> bool:
@@ -60,7 +65,9 @@ def _has_boxes(file: int, size_bytes: int) -> bool:
     """Follow the top-level boxes of an ISO base media file (ISO 14496-12, 4.2)."""
     at = 0
     names: set[bytes] = set()
-    while at + 8 <= size_bytes:
+    for _ in range(_MAX_STEPS):
+        if at + 8 > size_bytes:
+            break
         length, name = struct.unpack(">I4s", os.pread(file, 8, at))
         if not name.isalnum():
             break
@@ -88,8 +95,10 @@ def _has_bmp_rows(file: int, size_bytes: int) -> bool:
 def _has_bytes(file: int, wanted: bytes, start: int, end: int) -> bool:
     """Tell whether `wanted` stands between `start` and `end`; looked for from the back, where ends are."""
     overlap = len(wanted) - 1
+    block_bytes = _FIRST_BLOCK_BYTES
     while end > start:
-        begin = max(start, end - _BLOCK_BYTES)
+        begin = max(start, end - block_bytes)
+        block_bytes = min(4 * block_bytes, _LARGEST_BLOCK_BYTES)
         if wanted in os.pread(file, end - begin, begin):
             return True
         end = begin + overlap if begin > start else start
@@ -117,15 +126,19 @@ def _has_tiff_strips(file: int, size_bytes: int) -> bool:
     for tag, kind, length, value in struct.iter_unpack(order + entry_format, directory):
         if tag in _TIFF_OFFSETS | _TIFF_LENGTHS:
             layout = f"{order}{length}{_TIFF_TYPE_LETTERS[kind]}"
-            values = _read_tiff_values(file, layout, value, order + offset_format)
+            values = _read_tiff_values(file, size_bytes, layout, value, order + offset_format)
             offsets, lengths = (values, lengths) if tag in _TIFF_OFFSETS else (offsets, values)
     ends = [offset + length for offset, length in zip(offsets, lengths, strict=True)]
     return bool(ends) and max(ends) <= size_bytes
 
 
-def _read_tiff_values(file: int, layout: str, value: bytes, offset_format: str) -> tuple[int, ...]:
+def _read_tiff_values(
+    file: int, size_bytes: int, layout: str, value: bytes, offset_format: str
+) -> tuple[int, ...]:
     """Values that fit stand in the entry itself, others where it points to."""
     needed_bytes = struct.calcsize(layout)
+    if needed_bytes > size_bytes:
+        raise ValueError("more values than the file has bytes")
     if needed_bytes > len(value):
         value = os.pread(file, needed_bytes, *struct.unpack(offset_format, value))
     return struct.unpack_from(layout, value)

@@ -69,8 +69,22 @@ def test_tiff_variants(is_whole, options):
 
 
 def test_a_marker_across_the_blocks_that_are_searched_is_found(is_whole, jpeg):
-    for tail_bytes in range(65_533, 65_538):
-        assert is_whole(jpeg + bytes(tail_bytes), "JPEG")
+    for block_edge in (4096, 5 * 4096, 21 * 4096):
+        for tail_bytes in range(block_edge - 4, block_edge + 3):
+            assert is_whole(jpeg + bytes(tail_bytes), "JPEG")
+
+
+@pytest.mark.parametrize(
+    ("image_format", "data"),
+    [
+        ("JPEG", b"\xff\xd8" + b"\xff" * 3_000_000),
+        ("HEIF", b"\0\0\0\x08free" * 400_000),
+        # One entry, the strips' offsets, that says it has four thousand million values.
+        ("TIFF", b"II*\0\x08\0\0\0\x01\0\x11\x01\x04\0\xff\xff\xff\xff\0\0\0\0\0\0\0\0"),
+    ],
+)
+def test_files_made_to_be_slow_or_large_are_given_up(is_whole, image_format, data):
+    assert not is_whole(data, image_format)
 
 
 @settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
