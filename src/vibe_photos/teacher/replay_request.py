@@ -1,8 +1,7 @@
-"""Whether a chat completion request is what a strict server takes: model, messages, one whole JPEG."""
+"""Whether a chat completion request is what a strict server takes: model, messages, one whole image."""
 
 import base64
 import binascii
-import warnings
 from io import BytesIO
 
 import msgspec
@@ -10,8 +9,8 @@ from PIL import Image
 
 from vibe_photos.errors import VibePhotosError
 
-_IMAGE_START = "data:image/jpeg;base64,"
-_JPEG_END = b"\xff\xd9"
+_ENDINGS = {"jpeg": b"\xff\xd9", "png": b"IEND\xaeB`\x82"}
+"""The image formats that are taken, and the bytes that a whole file of each ends in."""
 
 
 class BadRequest(VibePhotosError):
@@ -47,7 +46,7 @@ def check_request(body: bytes) -> str:
     """Return the model that a well-formed request asks for.
 
     Raises:
-        BadRequest: it is not JSON, lacks a part, or its image is no whole JPEG.
+        BadRequest: it is not JSON, lacks a part, or its image is not whole.
     """
     try:
         request = _DECODER.decode(body)
@@ -59,18 +58,19 @@ def check_request(body: bytes) -> str:
     images = [part.image_url.url for part in parts if part.image_url]
     if len(images) != 1 or not any(part.text for part in parts):
         raise BadRequest("the request needs one image and a text")
-    _check_jpeg(images[0])
+    _check_image(images[0])
     return request.model
 
 
-def _check_jpeg(url: str) -> None:
-    if not url.startswith(_IMAGE_START):
-        raise BadRequest(f"the image is not given as {_IMAGE_START}...")
+def _check_image(url: str) -> None:
+    head, _, encoded = url.partition(";base64,")
+    name = head.removeprefix("data:image/")
+    if name not in _ENDINGS:
+        raise BadRequest(f"the image is none of {', '.join(_ENDINGS)}, in base64")
     try:
-        jpeg = base64.b64decode(url[len(_IMAGE_START) :], validate=True)
-        with warnings.catch_warnings(), Image.open(BytesIO(jpeg), formats=["JPEG"]) as image:
-            warnings.simplefilter("ignore")
-            is_whole = image.width > 0 and jpeg.endswith(_JPEG_END)
+        content = base64.b64decode(encoded, validate=True)
+        with Image.open(BytesIO(content), formats=[name]) as image:
+            is_whole = image.width > 0 and content.endswith(_ENDINGS[name])
     except (binascii.Error, OSError, ValueError) as error:
         raise BadRequest(f"the image cannot be read: {error}") from None
     if not is_whole:

@@ -7,7 +7,7 @@ client sends. Like a strict server it checks the whole request. What it answers:
 |---|---|
 | about a recorded photo | 200, the recorded annotation as a chat completion |
 | about a photo that is not recorded | 422: this photo fails, the run goes on |
-| malformed, or with an image that is no whole JPEG | 400 |
+| malformed, or with an image that is not whole | 400 |
 | anything else | 404 |
 
 Faults are drawn by a hash of seed, photo and how often it was asked about, so that a rehearsal repeats.

@@ -112,7 +112,7 @@ def test_a_malformed_request_is_refused(
 
 
 @pytest.mark.parametrize("image", [b"", b"no JPEG", jpeg()[:-2]])
-def test_an_image_that_is_no_whole_jpeg_is_refused(
+def test_an_image_that_is_not_whole_is_refused(
     base_url: str, teacher: Teacher, taxonomy: Taxonomy, image: bytes
 ) -> None:
     question = build_question(teacher, taxonomy)

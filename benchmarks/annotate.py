@@ -1,0 +1,180 @@
+"""A whole annotate run against a server that takes a second to answer, and against simpler ways to ask.
+
+The ideal is all of the window in flight all of the time. Ours is the stage itself: decode, shrink, send,
+parse, fsync, write the outs. The peer is a pool of threads, each with a synchronous request of a PNG.
+Server, client and preparation share this machine's cores. The client's CPU is the event loop's thread alone:
+preparation runs in others. Memory is what a run over photos that are all answered holds, a photo.
+"""
+
+import base64
+import logging
+import os
+import shutil
+import tempfile
+import time
+import tracemalloc
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+
+import httpx
+from omegaconf import OmegaConf
+from PIL import Image
+
+from prepare import render_photo
+from rounds import parse_arguments, print_table, write_results
+from vibe_photos.labels.records import RawAnnotation
+from vibe_photos.library.content_hash import hash_bytes
+from vibe_photos.library.photos import Photo
+from vibe_photos.settings import Replay, Settings, from_mapping
+from vibe_photos.storage.jsonl import read_jsonl, write_jsonl
+from vibe_photos.teacher.annotate import annotate_library
+from vibe_photos.teacher.answer import Answer, AnswerKey
+from vibe_photos.teacher.answers import AnswerStore
+from vibe_photos.teacher.rehearsal import start_replay_server
+
+CONF = Path(__file__).resolve().parent.parent / "conf"
+LATENCY_SECONDS = 1.0
+WAVES = 12
+REMEMBERED = 100_000
+ANNOTATION = {"scene": "food", "has_person": False, "objects": []}
+
+
+def make_library(folder: Path, count: int) -> None:
+    """Write `count` photos that differ in their last bytes only, their manifest and recorded answers."""
+    root = folder / "photos"
+    root.mkdir()
+    render_photo(root / "first.jpg", 512, 384)
+    jpeg = (root / "first.jpg").read_bytes()
+    (root / "first.jpg").unlink()
+    photos = []
+    for number in range(count):
+        content = jpeg + b"%08d" % number
+        path = root / f"{number:06}.jpg"
+        path.write_bytes(content)
+        image_id = hash_bytes(content, "xxh3_128")
+        photos.append(Photo(image_id=image_id, rel_path=path.name, bytes=len(content), format="JPEG"))
+    write_jsonl(folder / "photos.jsonl", photos)
+    answers = [
+        RawAnnotation(image_id=photo.image_id, annotation=ANNOTATION, model="recorded") for photo in photos
+    ]
+    write_jsonl(folder / "answers.jsonl", answers)
+
+
+def make_settings(folder: Path, concurrency: int) -> Settings:
+    """Return the configuration of a run in `folder`."""
+    mapping = OmegaConf.to_container(OmegaConf.load(CONF / "config.yaml"))
+    mapping = {key: mapping[key] for key in mapping if key not in ("defaults", "hydra")}
+    for group, choices in {
+        "teacher": ("_question", "qwen3_vl_32b"),
+        "taxonomy": ("m2",),
+        "embedder": ("hog",),
+    }.items():
+        loaded = OmegaConf.merge(*(OmegaConf.load(CONF / group / f"{choice}.yaml") for choice in choices))
+        mapping[group] = {k: v for k, v in OmegaConf.to_container(loaded).items() if k != "defaults"}
+    mapping["library"]["root"] = str(folder / "photos")
+    mapping["paths"] |= {
+        "photos": str(folder / "photos.jsonl"),
+        "raw_annotations": str(folder / "out" / "raw.jsonl"),
+        "eval": str(folder / "out"),
+    }
+    mapping["annotate"]["concurrency"] = concurrency
+    return from_mapping(mapping)
+
+
+@contextmanager
+def serve(folder: Path) -> Iterator[str]:
+    """Yield the address of a replay server with the library's answers."""
+    replay = Replay(recordings=str(folder / "answers.jsonl"), latency_seconds=LATENCY_SECONDS)
+    with start_replay_server(replay) as endpoint:
+        yield endpoint.base_url
+
+
+def measure_ours(settings: Settings, folder: Path, base_url: str) -> tuple[float, float]:
+    """Run the stage with an empty store; return its seconds, and those of its main thread's CPU."""
+    os.environ["QWEN_BASE_URL"] = base_url
+    shutil.rmtree(folder / "store", ignore_errors=True)
+    shutil.rmtree(folder / "out", ignore_errors=True)
+    started, cpu = time.perf_counter(), time.thread_time()
+    annotate_library(settings, folder / "store")
+    return time.perf_counter() - started, time.thread_time() - cpu
+
+
+def measure_peer(settings: Settings, folder: Path, base_url: str) -> float:
+    """Ask about every photo from a thread each; return the seconds."""
+    concurrency = settings.annotate.concurrency
+    limits = httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)
+    with (
+        httpx.Client(timeout=180, limits=limits, trust_env=False) as client,
+        ThreadPoolExecutor(concurrency) as pool,
+    ):
+
+        def ask(photo: Photo) -> int:
+            png = BytesIO()
+            with Image.open(folder / "photos" / photo.rel_path) as image:
+                image.convert("RGB").save(png, "PNG")
+            url = "data:image/png;base64," + base64.b64encode(png.getvalue()).decode()
+            content = [
+                {"type": "image_url", "image_url": {"url": url}},
+                {"type": "text", "text": "Label it."},
+            ]
+            body = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": content}]}
+            headers = {"X-Request-Id": photo.image_id}
+            return client.post(f"{base_url}/chat/completions", json=body, headers=headers).status_code
+
+        started = time.perf_counter()
+        for _ in pool.map(ask, read_jsonl(folder / "photos.jsonl", Photo)):
+            pass
+        return time.perf_counter() - started
+
+
+def measure_memory(folder: Path) -> float:
+    """Return the bytes a photo that the index of a store with `REMEMBERED` answers holds."""
+    key = AnswerKey("m", "p")
+    with AnswerStore(folder / "memory") as answer_store:
+        answers = answer_store.of(key)
+        for number in range(REMEMBERED):
+            answers.append(Answer(image_id=f"{number:032x}", model="m", prompt_id="p", annotation=ANNOTATION))
+    tracemalloc.start()
+    with AnswerStore(folder / "memory") as answer_store:
+        answer_store.of(key)
+        held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return held / REMEMBERED
+
+
+def compare(folder: Path, concurrency: int, url: str) -> dict[str, float]:
+    """Run ours and the peer once each (a run is thousands of requests); print and return the seconds."""
+    settings = make_settings(folder, concurrency)
+    seconds, cpu_seconds = measure_ours(settings, folder, url)
+    medians = {
+        "ideal": WAVES * LATENCY_SECONDS,
+        "annotate": seconds,
+        "threads and PNG": measure_peer(settings, folder, url),
+    }
+    count = WAVES * concurrency
+    print_table(f"1 s x {concurrency}, {count} photos of 0.2 megapixels", medians, "ideal", count, "photos")
+    print(f"client CPU a request besides preparation: {cpu_seconds / count * 1e3:.2f} ms")
+    return medians
+
+
+def main() -> None:
+    """Print a table for a window of 64 and one of 256."""
+    arguments = parse_arguments(__doc__, rounds=1)
+    logging.disable(logging.INFO)
+    results = {}
+    for concurrency in (64, 256):
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            make_library(folder, WAVES * concurrency)
+            with serve(folder) as url:
+                results[f"1 s x {concurrency}"] = compare(folder, concurrency, url)
+    with tempfile.TemporaryDirectory() as name:
+        print(f"\nmemory of the index: {measure_memory(Path(name)):.0f} bytes a photo")
+    write_results(arguments.json, results)
+
+
+if __name__ == "__main__":
+    main()
