@@ -156,7 +156,7 @@ class Interview:
         if self._stopped_by is None:
             self._stopped_by = error
             self._server.window.close()
-            logger.warning("%s. What is in flight may still end", error)
+            logger.warning("%s: what is in flight may still end, another Ctrl-C drops it", error)
 
     async def _report(self) -> None:
         while True:
@@ -165,7 +165,7 @@ class Interview:
 
     def _interrupt(self, run: "asyncio.Task[None]") -> None:
         if self._stopped_by is None:
-            self._stop(RunInterrupted("interrupted; a second time drops it"))
+            self._stop(RunInterrupted("interrupted"))
         else:
             run.cancel()
 

@@ -4,6 +4,7 @@ import logging
 import sys
 import time
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TextIO
 
 from vibe_photos.settings import Rates
@@ -42,10 +43,11 @@ class Progress:
 
     def describe_run(self, rates: Rates) -> str:
         """Return what the run took: requests, tokens, time, and the cost of that time."""
-        hours = (time.monotonic() - self._started) / 3600
+        seconds = round(time.monotonic() - self._started)
         return (
             f"this run: {self.requests} requests, {self.done} answers, {self.failed} failures, "
-            f"{self.tokens} tokens, {hours:.2f} hours, {hours * rates.price_per_hour:.2f} {rates.currency}"
+            f"{self.tokens} tokens in {timedelta(seconds=seconds)} (h:mm:ss), "
+            f"{seconds / 3600 * rates.price_per_hour:.2f} {rates.currency}"
         )
 
     def show(self) -> None:
