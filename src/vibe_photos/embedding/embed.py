@@ -68,7 +68,7 @@ def embed_library(
         _check_root(root, len(missing))
         encoder = EncoderOnDemand(partial(load_encoder, embedder, embed))
         preparation = Preparation(root, embed.max_pixels, encoder, frozenset(has_vector))
-        problems = _embed_photos(missing, preparation, embed, vectors, hashes)
+        problems = embed_photos(missing, preparation, embed, vectors, hashes)
         write_problems(out_folder, problems)
         _check_failures(len(problems), len(library), embed.max_failed_share, out_folder)
         digest = write_outs(out_folder, model, [photo.image_id for photo in library], vectors, hashes)
@@ -89,7 +89,7 @@ class _Batch:
     problems: list[PhotoProblem]
 
 
-def _embed_photos(
+def embed_photos(
     photos: Sequence[Photo],
     preparation: Preparation,
     embed: Embed,
