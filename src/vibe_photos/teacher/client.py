@@ -2,18 +2,17 @@
 
 import asyncio
 import logging
-import ssl
+from contextlib import aclosing
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
 from vibe_photos.errors import VibePhotosError
 from vibe_photos.teacher.endpoint import Endpoint
-
-SLOTS_PER_POOL = 8
-"""One httpx pool costs time that grows with the square of its connections; several small ones do not."""
 
 MAX_RESPONSE_BYTES = 1 << 20
 CONNECT_SECONDS = 10.0
@@ -43,12 +42,22 @@ class EndlessResponse(NoResponse):
 
 
 class Client:
-    """Connections to one server, for `slots` requests at a time."""
+    """One connection to a server for each of `slots`.
+
+    An httpx client with one pool costs CPU that grows with the square of its connections (25 ms a request at
+    256), so each slot has a transport of its own; and bare transports, because a client's redirects, cookies
+    and environment are what is not wanted here.
+    """
 
     def __init__(self, endpoint: Endpoint, slots: int) -> None:
         self.endpoint = endpoint
-        context = httpx.create_ssl_context()
-        self._pools = [_open_pool(endpoint, context) for _ in range(-(-slots // SLOTS_PER_POOL))]
+        self._headers = _standing_headers(endpoint)
+        context, proxy = httpx.create_ssl_context(), _find_proxy(endpoint)
+        limits = httpx.Limits(max_connections=1, keepalive_expiry=_KEEPALIVE_SECONDS)
+        self._transports = [
+            httpx.AsyncHTTPTransport(verify=context, limits=limits, proxy=proxy) for _ in range(slots)
+        ]
+        logging.getLogger("httpcore").setLevel(logging.WARNING)  # at DEBUG it writes down every request
 
     async def __aenter__(self) -> Self:
         return self
@@ -56,34 +65,37 @@ class Client:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for pool in self._pools:
-            await pool.aclose()
+        for transport in self._transports:
+            await transport.aclose()
 
     async def get(self, path: str, seconds: float) -> Response:
         """Get `path` under the base address; errors as `post`."""
-        return await self._request(0, "GET", path, seconds, {}, None)
+        return await self._send(0, httpx.Request("GET", self._url(path), headers=self._headers), seconds)
 
     async def post(self, slot: int, path: str, body: bytes, image_id: str, seconds: float) -> Response:
-        """Post a JSON body about a photo, on the connections of a slot, in so many seconds at most.
+        """Post a JSON body about a photo, on the connection of a slot, in so many seconds at most.
 
         Raises:
             NoConnection: no server was reached.
             NoResponse: the time was over or the connection broke; it is closed.
             EndlessResponse: the response was too large.
         """
-        return await self._request(slot, "POST", path, seconds, {"X-Request-Id": image_id}, body)
+        headers = {**self._headers, "X-Request-Id": image_id}
+        return await self._send(
+            slot, httpx.Request("POST", self._url(path), headers=headers, content=body), seconds
+        )
 
-    async def _request(
-        self, slot: int, method: str, path: str, seconds: float, headers: dict[str, str], body: bytes | None
-    ) -> Response:
-        pool, url = self._pools[slot // SLOTS_PER_POOL], self.endpoint.base_url + path
+    def _url(self, path: str) -> str:
+        return self.endpoint.base_url + path
+
+    async def _send(self, slot: int, request: httpx.Request, seconds: float) -> Response:
+        request.extensions["timeout"] = {"connect": CONNECT_SECONDS}
         try:
-            async with (
-                asyncio.timeout(seconds),
-                pool.stream(method, url, content=body, headers=headers) as response,
-            ):
-                return self._mask(response, await _read_capped(response))
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            async with asyncio.timeout(seconds):
+                response = await self._transports[slot].handle_async_request(request)
+                async with aclosing(response):
+                    return self._mask(response, await _read_capped(response))
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
             raise NoConnection(_explain_no_connection(error)) from None
         except (TimeoutError, httpx.TimeoutException):
             raise NoResponse("no answer in time") from None
@@ -99,20 +111,23 @@ class Client:
         )
 
 
-def _open_pool(endpoint: Endpoint, context: ssl.SSLContext) -> httpx.AsyncClient:
-    for name in ("httpx", "httpcore"):  # at DEBUG they would write down every request
-        logging.getLogger(name).setLevel(logging.WARNING)
-    headers: dict[str, Any] = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
-    if endpoint.api_key:
-        headers["Authorization"] = f"Bearer {endpoint.api_key}"
-    return httpx.AsyncClient(
-        verify=context,
-        headers=headers,
-        trust_env=not endpoint.is_loopback,  # the environment's proxies, but never to this machine itself
-        follow_redirects=False,
-        timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),
-        limits=httpx.Limits(max_connections=SLOTS_PER_POOL, keepalive_expiry=_KEEPALIVE_SECONDS),
-    )
+def _standing_headers(endpoint: Endpoint) -> dict[str, str]:
+    headers = {
+        "User-Agent": "vibe-photos",
+        "Accept": "application/json",
+        "Accept-Encoding": "identity",
+        "Content-Type": "application/json",
+    }
+    return headers | ({"Authorization": f"Bearer {endpoint.api_key}"} if endpoint.api_key else {})
+
+
+def _find_proxy(endpoint: Endpoint) -> str | None:
+    """Return the environment's proxy for the server (HTTPS_PROXY, NO_PROXY); none for this machine itself."""
+    parts = urlsplit(endpoint.base_url)
+    if endpoint.is_loopback or proxy_bypass(parts.hostname or ""):
+        return None
+    proxies = getproxies()
+    return proxies.get(parts.scheme) or proxies.get("all")
 
 
 async def _read_capped(response: httpx.Response) -> bytes:

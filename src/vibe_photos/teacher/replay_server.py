@@ -32,6 +32,12 @@ from vibe_photos.teacher.replay_http import read_request, write_response
 from vibe_photos.teacher.replay_request import BadRequest, check_request
 
 _STREAM_BYTES = 1 << 20
+_CONNECTION_ENDS = (
+    ConnectionError,
+    asyncio.IncompleteReadError,
+    asyncio.LimitOverrunError,
+    asyncio.CancelledError,
+)
 
 
 class ReplayServer:
@@ -48,8 +54,8 @@ class ReplayServer:
         return await asyncio.start_server(self._serve, "127.0.0.1", port, limit=_STREAM_BYTES, backlog=1024)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer the requests of one connection until it ends."""
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        """Answer the requests of one connection until it, or the server, ends."""
+        with contextlib.suppress(*_CONNECTION_ENDS):
             while request := await read_request(reader):
                 status, body, headers = await self._answer(*request)
                 writer.write(write_response(status, body, headers))

@@ -1,5 +1,7 @@
 """The replay server as a strict server: over real HTTP, with the requests that the client makes."""
 
+import signal
+import socket
 import subprocess
 import sys
 import urllib.error
@@ -9,6 +11,7 @@ from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 import pytest
@@ -135,12 +138,15 @@ def test_faults_have_their_shares_and_repeat() -> None:
 
 def test_it_starts_by_one_command_and_says_where_it_is(recordings: Path) -> None:
     command = [sys.executable, "-m", "vibe_photos.teacher.replay_server", "--recordings", str(recordings)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as server:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as server:
         assert server.stdout is not None
         line = server.stdout.readline().decode()
         base_url = line.strip().removeprefix("export QWEN_BASE_URL=")
         assert call(f"{base_url}/models")[0] == 200
-        server.terminate()
+        with socket.create_connection(("127.0.0.1", urlsplit(base_url).port or 0)):  # open while it ends
+            server.send_signal(signal.SIGINT)
+            assert server.communicate()[1] == b""
+        assert server.returncode == 0
 
 
 def test_bad_options_and_recordings_are_told_without_a_traceback(tmp_path: Path) -> None:

@@ -217,3 +217,23 @@ def test_no_server_is_told_at_once_with_the_address() -> None:
         port = free.getsockname()[1]
     with pytest.raises(TeacherUnreachable, match=rf"QWEN_BASE_URL, http://127.0.0.1:{port}/v1"):
         greet(f"http://127.0.0.1:{port}/v1")
+
+
+def test_a_proxy_of_the_environment_is_never_used_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    with FaultServer(lambda image_id, attempt: Act(500)) as proxy, FaultServer(lambda i, a: Act()) as server:
+        for name in ("http_proxy", "https_proxy", "all_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
+        (reply,) = ask(server.base_url)
+    assert isinstance(reply, Reply)
+    assert not proxy.requests
+
+
+def test_a_proxy_of_the_environment_is_used_for_other_machines(monkeypatch: pytest.MonkeyPatch) -> None:
+    with FaultServer(lambda image_id, attempt: Act()) as proxy:
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
+        (reply,) = ask("http://teacher.invalid/v1")
+        assert isinstance(reply, Reply)
+        monkeypatch.setenv("no_proxy", "teacher.invalid")
+        (failed,) = ask("http://teacher.invalid/v1", max_attempts=1)
+    assert isinstance(failed, AskFailed)
+    assert len(proxy.requests) == 1
