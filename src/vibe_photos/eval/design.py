@@ -65,6 +65,20 @@ def simple_design(groups: Indices) -> Design:
     return Design(np.ones(n), np.zeros(n), groups, np.zeros(n, np.int64), False)
 
 
+def strata_of_groups(design: Design) -> Indices:
+    """Return each group's stratum (that of its first photo), strata of a single group taken together."""
+    strata = np.zeros(int(design.groups.max()) + 1, np.int64)
+    strata[design.groups[::-1]] = design.strata[::-1]
+    is_lonely = np.bincount(strata)[strata] == 1
+    strata[is_lonely] = strata.max() + 1
+    return strata
+
+
+def sum_by_group(values: Floats, design: Design) -> Floats:
+    """Return the sum of `values` [n] over each near-duplicate group: float64 [groups]."""
+    return np.bincount(design.groups, values).astype(np.float64)
+
+
 def _inclusion_probability(record: GroundTruth) -> float:
     value = record.extra.get("inclusion_probability", 1.0)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 < value <= 1.0:

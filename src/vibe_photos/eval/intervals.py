@@ -20,7 +20,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from vibe_photos.eval.design import Design, Floats, Indices
+from vibe_photos.eval.design import Design, Floats, Indices, strata_of_groups, sum_by_group
 from vibe_photos.eval.metrics import Ratio
 from vibe_photos.settings import Evaluate
 
@@ -95,7 +95,7 @@ def _effective_count(ratio: Ratio, design: Design) -> float:
 def _resample(ratios: list[Ratio], design: Design, evaluate: Evaluate) -> list[Interval]:
     if not ratios:
         return []
-    strata = _strata_of_groups(design)
+    strata = strata_of_groups(design)
     is_large = len(strata) > MOST_RESAMPLED_GROUPS
     errors = _linearise(ratios, design, strata) if is_large else _bootstrap(ratios, design, strata, evaluate)
     return [
@@ -107,14 +107,18 @@ def _resample(ratios: list[Ratio], design: Design, evaluate: Evaluate) -> list[I
 def _logit_interval(ratio: Ratio, error: float, design: Design, strata: Indices, level: float) -> Interval:
     counts = np.bincount(design.groups, ratio.denominator) > 0
     freedom = int(counts.sum()) - int(np.count_nonzero(np.bincount(strata[counts])))
+    return logit_interval(_share(ratio, design), error, freedom, level)
+
+
+def logit_interval(share: float, error: float, freedom: int, level: float) -> Interval:
+    """Return the interval of a share strictly between 0 and 1 that is symmetric on the logit scale."""
     if freedom < 1:
         return Interval(reason="one group")
-    share = _share(ratio, design)
-    logit, reach = np.log(share / (1 - share)), _student_t(level, freedom) * error / (share * (1 - share))
+    logit, reach = np.log(share / (1 - share)), student_t(level, freedom) * error / (share * (1 - share))
     return Interval(float(1 / (1 + np.exp(reach - logit))), float(1 / (1 + np.exp(-reach - logit))))
 
 
-def _student_t(level: float, freedom: int) -> float:
+def student_t(level: float, freedom: int) -> float:
     """Return the two-sided quantile of Student's t (Abramowitz and Stegun 26.7.5; 0.2 % off at 5)."""
     z = NormalDist().inv_cdf(0.5 + level / 2)
     second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
@@ -126,7 +130,7 @@ def _bootstrap(ratios: list[Ratio], design: Design, strata: Indices, evaluate: E
     columns = [column for ratio in ratios for column in (ratio.numerator, ratio.denominator)]
     moving = np.sqrt(1.0 - design.drawn_share) * design.weights
     fixed = np.array([(design.weights - moving) @ column for column in columns])
-    by_group = np.column_stack([_sum_by_group(moving * column, design) for column in columns])
+    by_group = np.column_stack([sum_by_group(moving * column, design) for column in columns])
     rng = np.random.default_rng(evaluate.seed)
     step = max(1, _CELLS_AT_ONCE // len(strata))
     drawn = [
@@ -150,31 +154,32 @@ def _draw_groups(strata: Indices, repetitions: int, rng: np.random.Generator) ->
 
 
 def _linearise(ratios: list[Ratio], design: Design, strata: Indices) -> Floats:
-    """Return each figure's standard error from its linearised variance (Binder 1983): float64 [figures]."""
-    moving = np.sqrt(1.0 - design.drawn_share) * design.weights
-    size = np.bincount(strata)
-    scale = np.where(size > 1, size / np.maximum(size - 1, 1), 0.0)[strata]
+    """Return each figure's standard error from its linearised variance: float64 [figures]."""
     errors = []
     for ratio in ratios:
         unlike = ratio.numerator - _share(ratio, design) * ratio.denominator
-        residuals = _sum_by_group(moving * unlike, design)
-        mean = np.bincount(strata, residuals) / np.maximum(size, 1)
-        variance = (scale * (residuals - mean[strata]) ** 2).sum()
-        errors.append(np.sqrt(variance) / np.sum(design.weights * ratio.denominator))
+        total = float(np.sum(design.weights * ratio.denominator))
+        errors.append(np.sqrt(linearised_variance(unlike / total, design, strata)))
     return np.array(errors)
 
 
-def _strata_of_groups(design: Design) -> Indices:
-    """Return each group's stratum (that of its first photo), strata of a single group taken together."""
-    strata = np.zeros(int(design.groups.max()) + 1, np.int64)
-    strata[design.groups[::-1]] = design.strata[::-1]
-    is_lonely = np.bincount(strata)[strata] == 1
-    strata[is_lonely] = strata.max() + 1
-    return strata
+def linearised_variance(influence: Floats, design: Design, strata: Indices) -> float:
+    """Return the variance of a figure from how much each photo moves it, per unit of weight.
 
+    The sum over strata of m / (m-1) times the squared deviations of the groups' weighted influences, those
+    scaled by sqrt(1 - drawn share) (Binder 1983, "On the variances of asymptotically normal estimators").
 
-def _sum_by_group(values: Floats, design: Design) -> Floats:
-    return np.bincount(design.groups, values).astype(np.float64)
+    Args:
+        influence: float64 [n], the derivative of the figure by each photo's weight.
+        design: how the n photos were drawn.
+        strata: of the groups, as `strata_of_groups` returns them.
+    """
+    moving = np.sqrt(1.0 - design.drawn_share) * design.weights
+    size = np.bincount(strata)
+    scale = np.where(size > 1, size / np.maximum(size - 1, 1), 0.0)[strata]
+    residuals = sum_by_group(moving * influence, design)
+    mean = np.bincount(strata, residuals) / np.maximum(size, 1)
+    return float((scale * (residuals - mean[strata]) ** 2).sum())
 
 
 def _share(ratio: Ratio, design: Design) -> float:
