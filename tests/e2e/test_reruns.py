@@ -49,8 +49,8 @@ def test_a_threshold(checkout):
 
 
 def test_the_size_of_the_sample(checkout):
-    checkout.replace("params.yaml", "size: 140", "size: 160")
-    assert checkout.repro().ran == {"compose", "sample", "split"} | TRAIN | AFTER_TRAIN
+    checkout.replace("params.yaml", "size: 60", "size: 80")
+    assert checkout.repro().ran == {"compose", "sample", "split", "agreement"} | TRAIN | AFTER_TRAIN
 
 
 def test_the_encoder(checkout, tiny_onnx):
@@ -66,7 +66,7 @@ def test_the_encoder(checkout, tiny_onnx):
     back = checkout.repro()
     assert back.from_cache >= TRAIN | AFTER_TRAIN
     assert back.ran == {"compose", "embed"}
-    assert "computed 0" in back.text
+    assert "vectors reused, 0 computed" in back.text
     assert "dvc.lock" not in checkout.run("git", "status", "--porcelain").stdout
 
 
@@ -88,14 +88,14 @@ def test_a_corrected_human_label(checkout):
 
 def test_a_photo_added_costs_one_request_and_one_embedding(checkout, new_photo):
     before = checkout.paid()
-    image_id = new_photo(checkout.root / "data/demo/photos/2023/NEW.JPG")
+    image_id = new_photo(checkout.root / "data/demo/photos/2019/NEW.JPG")
     recordings = checkout.root / "data/demo/teacher_answers.simulated.jsonl"
     answer = json.loads(recordings.read_text().splitlines()[0]) | {"image_id": image_id}
     with recordings.open("a") as file:
         file.write(json.dumps(answer) + "\n")
     result = checkout.repro()
     assert checkout.paid() == before + 1
-    assert "computed 1" in result.text
+    assert "vectors reused, 1 computed" in result.text
     assert {"annotate", "embed", "convert"} <= result.ran
 
 

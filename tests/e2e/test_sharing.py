@@ -1,5 +1,7 @@
 """Experiments re-pay nothing; datasets travel between clones; what people wrote survives."""
 
+import csv
+import io
 import json
 
 AUDITED = "data/human/ground_truth_human.audited.json"
@@ -18,18 +20,22 @@ def test_an_experiment_pays_nothing_and_is_shown(checkout):
     before = checkout.paid()
     checkout.run("dvc", "exp", "run", "-n", "higher", "-S", "classify.attribute_threshold.has_person=0.99")
     assert checkout.paid() == before
-    assert "higher" in checkout.run("dvc", "exp", "show", "--no-pager").stdout
+    assert "higher" in checkout.run("dvc", "exp", "show", "--csv").stdout
 
 
 def test_a_queued_experiment_finds_the_store(checkout):
+    """It runs in a copy of the workspace, with a question of its own: here about the first ten photos only."""
     before = checkout.paid()
-    (checkout.root / ".store").rename(checkout.root.parent / "store")
-    (checkout.root / ".store").symlink_to(checkout.root.parent / "store")
-    checkout.run(
-        "dvc", "exp", "run", "--temp", "-n", "queued", "-S", "convert.min_object_confidence=0.9", "-f"
-    )
+    # No recorded answer is left: whatever is asked again fails, and the stage with it.
+    (checkout.root / "data/demo/teacher_answers.simulated.jsonl").write_text("")
+    checkout.commit("no answers")
+    checkout.run("dvc", "exp", "run", "--queue", "-n", "queued", "-S", "+annotate.limit=10")
+    checkout.run("dvc", "exp", "run", "--run-all")
     assert checkout.paid() == before
-    assert "queued" in checkout.run("dvc", "exp", "show", "--no-pager").stdout
+    table = csv.DictReader(io.StringIO(checkout.run("dvc", "exp", "show", "--csv").stdout))
+    (queued,) = [row for row in table if row["Experiment"] == "queued"]
+    assert queued["State"] == "Success"
+    assert queued["answered"] == "10"
 
 
 def test_a_second_clone_pulls_the_same_and_has_nothing_to_do(checkout, tmp_path):
@@ -58,7 +64,7 @@ def test_a_colleague_without_the_store_pays_nothing_for_what_was_pulled(checkout
     result = colleague.repro("--force", "--single-item", "annotate")
     assert result.ran == {"annotate"}
     assert colleague.bytes("data/annotations/qwen_vl_raw_annotations.jsonl") == raw
-    assert "computed 0" in colleague.repro("--force", "--single-item", "embed").text
+    assert "vectors reused, 0 computed" in colleague.repro("--force", "--single-item", "embed").text
 
 
 def test_what_people_wrote_outlives_repro_experiments_and_checkout(checkout):
