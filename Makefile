@@ -10,8 +10,9 @@ INSTALLED := $(VENV)/.installed
 demo: $(INSTALLED)  ## Set up, run the whole pipeline on the demo library, print the metrics
 	dvc repro
 	@echo
-	@dvc metrics show --all-commits >/dev/null 2>&1 || true
 	@python -m vibe_photos.eval.labels --gt data/human/ground_truth_human.audited.json
+	@echo
+	@git diff --quiet && echo "Nothing that git tracks has changed." || git status --short
 	@echo "The report: $(CURDIR)/data/report/index.html"
 
 repro: $(INSTALLED)  ## Rerun what a change touches
@@ -19,10 +20,10 @@ repro: $(INSTALLED)  ## Rerun what a change touches
 
 test: $(INSTALLED)  ## Set up and pass every check and test
 	$(MAKE) lint type
-	python -m pytest
+	python -m pytest --numprocesses=auto --dist=loadfile
 
 prove: $(INSTALLED)  ## The tests with their full numbers of repetitions
-	VIBE_PHOTOS_PROVE=1 python -m pytest
+	VIBE_PHOTOS_PROVE=1 python -m pytest --numprocesses=auto --dist=loadfile
 
 format: $(INSTALLED)
 	ruff format . && ruff check --fix .

@@ -24,7 +24,7 @@ def test_an_experiment_pays_nothing_and_is_shown(checkout):
 
 
 def test_a_queued_experiment_finds_the_store(checkout):
-    """It runs in a copy of the workspace, with a question of its own: here about the first ten photos only."""
+    """It runs in a copy of the workspace; this one annotates anew, the first ten photos only."""
     before = checkout.paid()
     # No recorded answer is left: whatever is asked again fails, and the stage with it.
     (checkout.root / "data/demo/teacher_answers.simulated.jsonl").write_text("")
