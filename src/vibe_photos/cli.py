@@ -31,6 +31,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_import_annotations(commands)
     _add_import_human(commands)
     _add_replay_server(commands)
+    _add_compare(commands)
     return parser
 
 
@@ -116,3 +117,44 @@ def _add_replay_server(commands: Commands) -> None:
     )
     replay_server.add_arguments(parser)
     parser.set_defaults(run=replay_server.run)
+
+
+def _add_compare(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "compare",
+        help="is B better than A?",
+        description="Hold two sets of labels against the same truth: what moved, whether that is "
+        "distinguishable from noise, and which photos changed for better or worse. A and B are commits, "
+        "experiments, `workspace`, or label files.",
+    )
+    parser.add_argument("before", nargs="?", default="HEAD", metavar="A", help="default: %(default)s")
+    parser.add_argument("after", nargs="?", default="workspace", metavar="B", help="default: %(default)s")
+    parser.add_argument(
+        "--truth", choices=("human", "auto"), help="whose truth (default: people's, else the teacher's)"
+    )
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print JSON for programs")
+    form.add_argument("--brief", action="store_true", help="print three lines")
+    form.add_argument("--html", type=Path, metavar="FILE", help="write a page")
+    parser.set_defaults(run=_compare)
+
+
+def _compare(options: argparse.Namespace) -> None:
+    from vibe_photos.eval import comparison_text, revision_comparison
+    from vibe_photos.settings import read_resolved
+
+    settings = read_resolved()
+    sides, level = (options.before, options.after), settings.evaluate.confidence_level
+    found = revision_comparison.compare_revisions(*sides, options.truth, settings)
+    if options.json:
+        print(comparison_text.comparison_json(found, level))
+    elif options.brief:
+        stages = revision_comparison.list_changed_stages(*sides, settings)
+        print(comparison_text.format_brief(found, stages, level))
+    elif options.html:
+        from vibe_photos.report.comparison_page import render_comparison
+
+        render_comparison(found, level, revision_comparison.name_photos(settings), options.html)
+        print(f"written to {options.html}")
+    else:
+        print(comparison_text.format_comparison(found, level, revision_comparison.name_photos(settings)))
