@@ -219,15 +219,21 @@ class Train(Section, frozen=True):
     object: HeadTraining
 
 
+TunedOn = Literal["none", "human_tune_half"]
+"""Whether audited photos decided a threshold: those of the `tune` half then flatter, and are not scored."""
+
+
 class Classify(Section, frozen=True):
     """From probabilities to labels. Thresholds by short name (`has_person`, `keyboard`, `default`).
 
-    `attribute_from_scene` maps an attribute's short name to the scene key that decides it.
+    `attribute_from_scene` maps an attribute's short name to the scene key that decides it. `tuned_on` says
+    which photos a person audited were used to choose thresholds; it changes no label, only what is scored.
     """
 
     attribute_threshold: dict[str, Share]
     object_threshold: dict[str, Share]
     attribute_from_scene: dict[str, str]
+    tuned_on: TunedOn = "none"
 
 
 class Evaluate(Section, frozen=True):
