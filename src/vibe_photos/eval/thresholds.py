@@ -87,8 +87,7 @@ def sweep_thresholds(y_true: Flags, y_score: Floats, weights: Floats) -> Sweep:
     is_scored = is_judged & ~np.isnan(y_score)
     order = np.flatnonzero(is_scored)[np.argsort(y_score[is_scored], kind="stable")]
     score, weight = y_score[order], weights[order]
-    distinct = np.unique(score)
-    threshold = _round_down_to_divide(distinct)
+    threshold = _list_thresholds(score)
     first = np.searchsorted(score, threshold, side="left")
     asserted = _sum_from(weight)[first]
     found = _sum_from(weight * (y_true[order] == 1))[first]
@@ -116,6 +115,14 @@ def find_threshold(sweep: Sweep, aim: Aim) -> float | None:
     first, second = ranks
     best = np.lexsort((sweep.threshold[allowed], second[allowed], first[allowed]))[-1]
     return float(sweep.threshold[allowed[best]])
+
+
+def _list_thresholds(score: Floats) -> Floats:
+    """Return the rounded thresholds between the sorted scores, ascending, that assert at least one photo."""
+    distinct = np.unique(score)
+    halfway = (distinct + np.append(0.0, distinct[:-1])) / 2.0
+    rounded = np.unique(np.where(halfway < 0.01, np.round(halfway, 6), np.round(halfway, 3)))
+    return np.asarray(rounded[rounded <= distinct.max(initial=-1.0)])
 
 
 def _sum_from(values: Floats) -> Floats:

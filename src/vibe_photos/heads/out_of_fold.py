@@ -1,0 +1,49 @@
+"""What a head says of photos that it did not learn from: the file that `train` writes beside each head."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vibe_photos.errors import InputError
+from vibe_photos.settings import HeadName
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfFold:
+    """The photos that trained a head, with probabilities by fits that had not seen them.
+
+    `probabilities` is float32 [n, labels], NaN where all photos are in one fold. `y` is int8 [n, labels] of
+    the teacher's truth: 1, 0, -1 for not judged.
+    """
+
+    image_ids: list[str]
+    labels: list[str]
+    probabilities: NDArray[np.float32]
+    y: NDArray[np.int8]
+
+
+def out_of_fold_path(models: Path, head: HeadName) -> Path:
+    """Return where the file of that head lies in the folder of models."""
+    return models / f"{head}_out_of_fold.npz"
+
+
+def read_out_of_fold(models: Path, head: HeadName) -> OutOfFold:
+    """Read the file of one head; a scene's `y` is spread out to one column a label.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
+    path = out_of_fold_path(models, head)
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            y, labels = arrays["y"], arrays["labels"].tolist()
+            if head == "scene":
+                y = y[:, np.newaxis] == np.arange(len(labels)) if labels else np.zeros((len(y), 0))
+            return OutOfFold(arrays["image_ids"].tolist(), labels, arrays["probabilities"], y.astype(np.int8))
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist; `dvc repro train@{head}` makes it") from None
+    except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
+        raise InputError(f"{path} is damaged: {error}; `dvc repro train@{head}` makes it again") from None
