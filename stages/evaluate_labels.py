@@ -19,7 +19,14 @@ def evaluate(settings: Settings) -> None:
         else list(read_jsonl(paths.auto / ALL_LABELS, GroundTruth))
     )
     evaluate_labels(
-        truth, records, paths.labels, paths.splits, settings.taxonomy, settings.evaluate, paths.eval / truth
+        truth,
+        records,
+        paths.labels,
+        paths.splits,
+        settings.taxonomy,
+        settings.evaluate,
+        paths.eval / truth,
+        settings.classify.tuned_on,
     )
 
 

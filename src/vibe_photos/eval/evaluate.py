@@ -1,7 +1,8 @@
 """Stage `evaluate`: the labels that an app would use, held against what is true.
 
 Against a person's truth all audited photos of the library count; a photo without a label is wrong, and
-counted as missing. Against the teacher's truth only the holdout counts, which no head was trained on.
+counted as missing. Once audited photos have chosen thresholds (`classify.tuned_on`), only those of the other
+half count. Against the teacher's truth only the holdout counts, which no head was trained on.
 """
 
 import csv
@@ -22,7 +23,7 @@ from vibe_photos.heads.label_table import read_labels
 from vibe_photos.labels.records import GroundTruth
 from vibe_photos.labels.split import Membership, read_splits
 from vibe_photos.labels.taxonomy import label_name
-from vibe_photos.settings import Evaluate, Taxonomy, TruthName
+from vibe_photos.settings import Evaluate, Taxonomy, TruthName, TunedOn
 from vibe_photos.storage.atomic import write_bytes, write_json
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,13 @@ HOW_TO_BEGIN = {
     "auto": "no photo of the holdout has teacher truth: let the teacher answer more photos, or raise "
     "split.holdout_share in params.yaml",
 }
+
+SCORE_HALF = "score half, thresholds were tuned on the other"
+"""What figures say of themselves when `classify.tuned_on` keeps half of the audited photos from counting."""
+
+NOTHING_TO_SCORE = (
+    "thresholds were tuned on all photos that people checked so far: check more, and run dvc repro"
+)
 
 MOST_CURVE_POINTS = 500
 """A plot shows no more; a curve of a million thresholds is thinned evenly to this many."""
@@ -46,36 +54,42 @@ def evaluate_labels(
     taxonomy: Taxonomy,
     evaluate: Evaluate,
     out_folder: Path,
+    tuned_on: TunedOn = "none",
 ) -> None:
     """Write `metrics.json`, `plots/confusion.csv` and `plots/precision_recall/<attribute>.csv`.
 
     `confusion.csv` has one line a photo with a true scene (columns `actual`, `predicted`); a curve's
     columns are `recall`, `precision`, `threshold`. With no record to evaluate `metrics.json` says how to
     begin, and the plot files hold their header alone. A record of a photo that is not in the library
-    (not in `splits`) is counted as `not_in_library`.
+    (not in `splits`) is counted as `not_in_library`. Where thresholds were tuned on half of the audited
+    photos, only the other half counts, and `scored_on` says so.
 
     Raises:
         InputError: `splits` or `labels` is missing, or a record's inclusion probability is impossible.
     """
     memberships = read_memberships(splits)
     in_library = [record for record in truth_records if record.image_id in memberships]
-    records = [record for record in in_library if is_evaluated(memberships[record.image_id], truth)]
+    records = [r for r in in_library if is_evaluated(memberships[r.image_id], truth, tuned_on)]
     comparison = compare_with_labels(records, memberships, labels, taxonomy)
-    counts = {
+    counts: Figures = {
         "truth": truth,
         "not_in_library": len(truth_records) - len(in_library),
         "trained_on": sum(memberships[record.image_id].role == "train" for record in records),
     }
-    figures = begin_figures(truth) if not records else summarise(comparison, evaluate)
+    if truth == "human" and tuned_on != "none":
+        counts["scored_on"] = SCORE_HALF
+    figures = summarise(comparison, evaluate) if records else begin_figures(truth, len(in_library))
     write_json(out_folder / "metrics.json", counts | figures)
     _write_confusion(out_folder / "plots" / "confusion.csv", comparison)
     _write_curves(out_folder / "plots" / "precision_recall", comparison)
     log.info("evaluate@%s: %s", truth, describe(figures, counts))
 
 
-def is_evaluated(membership: Membership, truth: TruthName) -> bool:
+def is_evaluated(membership: Membership, truth: TruthName, tuned_on: TunedOn = "none") -> bool:
     """Return whether a photo of the library counts against that truth."""
-    return truth == "human" or membership.role == "holdout"
+    if truth == "auto":
+        return membership.role == "holdout"
+    return tuned_on == "none" or membership.half == "score"
 
 
 def compare_with_labels(
@@ -111,9 +125,10 @@ def read_memberships(splits: Path) -> dict[str, Membership]:
         raise InputError(f"{splits} does not exist; `dvc repro split` makes it") from None
 
 
-def begin_figures(truth: TruthName) -> Figures:
-    """Return the metrics of a truth that has no record yet."""
-    return {"n": 0, "how_to_begin": HOW_TO_BEGIN[truth]}
+def begin_figures(truth: TruthName, unscored: int = 0) -> Figures:
+    """Return the metrics of a truth that has no record yet, or none but `unscored` ones."""
+    is_used_up = truth == "human" and unscored > 0
+    return {"n": 0, "how_to_begin": NOTHING_TO_SCORE if is_used_up else HOW_TO_BEGIN[truth]}
 
 
 def describe(figures: Figures, counts: Figures) -> str:
@@ -121,10 +136,14 @@ def describe(figures: Figures, counts: Figures) -> str:
     if not figures["n"]:
         return f"n: 0; {figures['how_to_begin']}"
     return (
-        f"{figures['n']} photos ({figures['missing']} without labels; "
+        f"{figures['n']} photos {_describe_half(counts)}({figures['missing']} without labels; "
         f"{counts['not_in_library']} more records are of photos not in the library), "
         f"scene accuracy {figures['scene']['accuracy']}, macro-F1 {figures['scene']['macro_f1']}"
     )
+
+
+def _describe_half(counts: Figures) -> str:
+    return f"of the {counts['scored_on']} " if "scored_on" in counts else ""
 
 
 def _write_confusion(path: Path, comparison: Comparison) -> None:

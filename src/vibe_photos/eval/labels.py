@@ -37,13 +37,15 @@ class Measured:
     """The figures of one truth file, and what of it did or did not count.
 
     `not_in_database` counts records of photos that have no row in the label database; they are left out.
-    `trained_on` counts photos that trained the heads, or is None where no splits are at hand.
+    `trained_on` counts photos that trained the heads, or is None where no splits are at hand. `tuned_on`
+    counts photos left out because they are of the half of the audited ones that chose thresholds.
     """
 
     figures: Figures
     records: int
     not_in_database: int
     trained_on: int | None
+    tuned_on: int
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,7 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def measure_truth_file(truth: Path, labels: Path, settings: Settings) -> Measured:
     """Hold the labels of a database against a truth file.
 
-    Near-duplicate groups and roles are those of `paths.splits` where that file exists.
+    Near-duplicate groups and roles are those of `paths.splits` where that file exists. Photos on which
+    thresholds were tuned (`classify.tuned_on`) are left out.
 
     Raises:
         InputError: a file is missing or malformed, or a record has an unknown label key.
@@ -72,6 +75,10 @@ def measure_truth_file(truth: Path, labels: Path, settings: Settings) -> Measure
     table, keys = read_labels(labels), read_keys(settings.taxonomy)
     labelled = set(table.image_ids)
     known = [record for record in records if record.image_id in labelled]
+    in_database = len(known)
+    if settings.classify.tuned_on != "none":
+        tuned = {image_id for image_id, membership in memberships.items() if membership.half == "tune"}
+        known = [record for record in known if record.image_id not in tuned]
     image_ids = [record.image_id for record in known]
     comparison = Comparison(
         image_ids=image_ids,
@@ -83,8 +90,9 @@ def measure_truth_file(truth: Path, labels: Path, settings: Settings) -> Measure
     return Measured(
         figures=summarise(comparison, settings.evaluate) if known else {"n": 0},
         records=len(records),
-        not_in_database=len(records) - len(known),
+        not_in_database=len(records) - in_database,
         trained_on=_count_trained(image_ids, memberships) if memberships else None,
+        tuned_on=in_database - len(known),
     )
 
 
@@ -115,6 +123,8 @@ def _as_json(measured: Measured) -> str:
     counts = {"records": measured.records, "not_in_database": measured.not_in_database}
     if measured.trained_on is not None:
         counts["trained_on"] = measured.trained_on
+    if measured.tuned_on:
+        counts["tuned_on"] = measured.tuned_on
     return msgspec.json.format(msgspec.json.encode(measured.figures | counts), indent=2).decode()
 
 
@@ -123,8 +133,12 @@ def _as_text(measured: Measured, truth: Path, labels: Path) -> str:
     lines = [f"{truth} against {labels}: {measured.records} records, {figures['n']} photos compared"]
     if measured.not_in_database:
         lines.append(f"{measured.not_in_database} records of photos that are not in the database: left out")
+    if measured.tuned_on:
+        lines.append(f"{measured.tuned_on} photos left out: thresholds were tuned on their half")
     if figures["n"] == 0:
-        return "\n".join([*lines, "nothing to compare: no photo of the truth has a label in the database"])
+        return "\n".join(
+            [*lines, "nothing to compare: no other photo of the truth has a label in the database"]
+        )
     if figures["missing"]:
         lines.append(f"{figures['missing']} photos have no label at all and count as wrong")
     if measured.trained_on:

@@ -106,6 +106,7 @@ def _compare(sources: Sources) -> Comparison | None:
         records = list(read_jsonl(settings.paths.auto / ALL_LABELS, GroundTruth))
     else:
         return None
-    members = sources.memberships
-    chosen = [r for r in records if r.image_id in members and is_evaluated(members[r.image_id], truth)]
+    members, tuned_on = sources.memberships, settings.classify.tuned_on
+    known = [record for record in records if record.image_id in members]
+    chosen = [record for record in known if is_evaluated(members[record.image_id], truth, tuned_on)]
     return compare_with_labels(chosen, members, settings.paths.labels, settings.taxonomy)
