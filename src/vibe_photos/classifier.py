@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from vibe_photos.embedding.prepare import size_to_decode
 from vibe_photos.errors import ConfigurationError, DecodeError, InputError
 from vibe_photos.heads.classify import check_names, decide_labels
 from vibe_photos.heads.label_table import LabelTable
@@ -74,8 +75,9 @@ class Classifier:
             HeadError: the heads were made for another encoder.
         """
         encoder = self._encoder
+        # The size at which the photos that the heads learnt from were decoded, else the pixels differ.
         image = decode_photo(
-            Path(photo), max_pixels=self._config.embed.max_pixels, needed_size=encoder.needed_size
+            Path(photo), max_pixels=self._config.embed.max_pixels, needed_size=size_to_decode(encoder)
         )
         vectors = encoder.encode(encoder.preprocess(image)[np.newaxis])
         if not np.isfinite(vectors).all():

@@ -32,6 +32,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_import_human(commands)
     _add_replay_server(commands)
     _add_compare(commands)
+    _add_thresholds(commands)
+    _add_predict(commands)
     return parser
 
 
@@ -158,3 +160,68 @@ def _compare(options: argparse.Namespace) -> None:
         print(f"written to {options.html}")
     else:
         print(comparison_text.format_comparison(found, level, revision_comparison.name_photos(settings)))
+
+
+def _add_thresholds(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "thresholds",
+        help="propose thresholds, and with --write take them",
+        description="Try every threshold of every attribute and object on half of the audited photos (or, "
+        "where these are too few, on the teacher's truth of the training photos), and show what the best one "
+        "is worth.",
+    )
+    parser.add_argument(
+        "--aim",
+        default="f1",
+        help="f1, precision=SHARE (the best recall with at least that precision) or recall=SHARE "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--write",
+        action="store_true",
+        help="write them into params.yaml; photos that chose one are then no longer scored",
+    )
+    parser.set_defaults(run=_thresholds)
+
+
+def _thresholds(options: argparse.Namespace) -> None:
+    from vibe_photos.eval.evaluate import SCORE_HALF
+    from vibe_photos.eval.thresholds import parse_aim
+    from vibe_photos.eval.tuned_params import write_thresholds
+    from vibe_photos.eval.tuning import tune_thresholds
+    from vibe_photos.eval.tuning_text import format_tuning
+    from vibe_photos.settings import read_resolved
+
+    aim = parse_aim(options.aim)
+    tuning = tune_thresholds(read_resolved(), aim)
+    print(format_tuning(tuning, aim))
+    if not any(choice.is_new for choice in tuning.choices.values()):
+        print("\nthese thresholds are in use already: there is nothing to write")
+    elif options.write:
+        count = write_thresholds(Path("params.yaml"), tuning)
+        print(f"\n{count} thresholds written to params.yaml; now: dvc repro")
+        if tuning.is_decided_by_people:
+            print(f"from now on people's truth counts on one half only: {SCORE_HALF}")
+    else:
+        print("\nnothing is written yet: run again with --write")
+
+
+def _add_predict(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "predict",
+        help="label photos with the trained heads",
+        description="Say of each photo its scene, attributes and objects, as an app would with "
+        "vibe_photos.classifier.Classifier.",
+    )
+    parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTO")
+    parser.add_argument(
+        "--models", type=Path, default=Path("models"), help="the folder with the heads (default: %(default)s)"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
+    parser.set_defaults(run=_predict)
+
+
+def _predict(options: argparse.Namespace) -> None:
+    from vibe_photos.predictions import print_predictions
+
+    print_predictions(options.photos, options.models, options.json)
