@@ -32,7 +32,7 @@ class AppendLog:
             self._descriptor = _open_locked(path)
         except OSError as error:
             raise StoreError(f"{path} cannot be opened: {error.strerror}") from None
-        self._is_broken = False
+        self._broken_by: OSError | None = None
         try:
             self._size_bytes = self._repair_tail()
         except BaseException:
@@ -113,15 +113,15 @@ class AppendLog:
             logger.warning("%s ends in half a line, which the next run moves aside", self.path)
 
     def _broken(self, error: OSError) -> StoreError:
-        self._is_broken = True
+        self._broken_by = self._broken_by or error
         return StoreError(
-            f"{self.path} cannot be written: {error.strerror}. Everything kept before is safe; "
+            f"{self.path} takes no more lines: {self._broken_by.strerror}. Everything kept before is safe; "
             "make room or mend the disk, and run the same command again"
         )
 
     def _refuse_if_broken(self) -> None:
-        if self._is_broken:
-            raise StoreError(f"{self.path} could not be written before, and takes no more lines in this run")
+        if self._broken_by:
+            raise self._broken(self._broken_by)
 
     def _repair_tail(self) -> int:
         size_bytes = os.fstat(self._descriptor).st_size

@@ -51,6 +51,8 @@ class Client:
 
     def __init__(self, endpoint: Endpoint, slots: int) -> None:
         self.endpoint = endpoint
+        self._chat_url = httpx.URL(endpoint.base_url + "/chat/completions")
+        self._models_url = httpx.URL(endpoint.base_url + "/models")
         self._headers = _standing_headers(endpoint)
         context, proxy = httpx.create_ssl_context(), _find_proxy(endpoint)
         limits = httpx.Limits(max_connections=1, keepalive_expiry=_KEEPALIVE_SECONDS)
@@ -68,11 +70,11 @@ class Client:
         for transport in self._transports:
             await transport.aclose()
 
-    async def get(self, path: str, seconds: float) -> Response:
-        """Get `path` under the base address; errors as `post`."""
-        return await self._send(0, httpx.Request("GET", self._url(path), headers=self._headers), seconds)
+    async def list_models(self, seconds: float) -> Response:
+        """Get what the server lists of its models; errors as `complete_chat`."""
+        return await self._send(0, httpx.Request("GET", self._models_url, headers=self._headers), seconds)
 
-    async def post(self, slot: int, path: str, body: bytes, image_id: str, seconds: float) -> Response:
+    async def complete_chat(self, slot: int, image_id: str, body: bytes, seconds: float) -> Response:
         """Post a JSON body about a photo, on the connection of a slot, in so many seconds at most.
 
         Raises:
@@ -81,12 +83,8 @@ class Client:
             EndlessResponse: the response was too large.
         """
         headers = {**self._headers, "X-Request-Id": image_id}
-        return await self._send(
-            slot, httpx.Request("POST", self._url(path), headers=headers, content=body), seconds
-        )
-
-    def _url(self, path: str) -> str:
-        return self.endpoint.base_url + path
+        request = httpx.Request("POST", self._chat_url, headers=headers, content=body)
+        return await self._send(slot, request, seconds)
 
     async def _send(self, slot: int, request: httpx.Request, seconds: float) -> Response:
         request.extensions["timeout"] = {"connect": CONNECT_SECONDS}

@@ -32,12 +32,7 @@ from vibe_photos.teacher.replay_http import read_request, write_response
 from vibe_photos.teacher.replay_request import BadRequest, check_request
 
 _STREAM_BYTES = 1 << 20
-_CONNECTION_ENDS = (
-    ConnectionError,
-    asyncio.IncompleteReadError,
-    asyncio.LimitOverrunError,
-    asyncio.CancelledError,
-)
+_CONNECTION_ENDS = (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError)
 
 
 class ReplayServer:
@@ -48,13 +43,19 @@ class ReplayServer:
         recorded = read_jsonl(Path(replay.recordings), RawAnnotation)
         self._recorded = {record.image_id: record for record in recorded}
         self._asked: Counter[str] = Counter()
+        self._connections: set[asyncio.Task[None]] = set()
 
     async def listen(self, port: int) -> asyncio.Server:
         """Listen on loopback; port 0 lets the system choose one."""
-        return await asyncio.start_server(self._serve, "127.0.0.1", port, limit=_STREAM_BYTES, backlog=1024)
+        return await asyncio.start_server(self._accept, "127.0.0.1", port, limit=_STREAM_BYTES, backlog=1024)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = asyncio.create_task(self._serve(reader, writer))
+        self._connections.add(connection)
+        connection.add_done_callback(self._connections.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer the requests of one connection until it, or the server, ends."""
+        """Answer the requests of one connection until it ends."""
         with contextlib.suppress(*_CONNECTION_ENDS):
             while request := await read_request(reader):
                 status, body, headers = await self._answer(*request)

@@ -109,8 +109,8 @@ class TeacherServer:
                 async with self.window.turn():
                     attempts.spend()
                     sent_format = self._response_format
-                    response = await self._client.post(
-                        slot, "/chat/completions", body(sent_format), image_id, self._timeout_seconds
+                    response = await self._client.complete_chat(
+                        slot, image_id, body(sent_format), self._timeout_seconds
                     )
                 if response.status == 200:
                     return self._welcome(read_reply(response.content))
@@ -139,10 +139,10 @@ class TeacherServer:
     async def _get_models(self) -> Response:
         for attempt in (1, 2):
             try:
-                return await self._client.get("/models", CONNECT_SECONDS)
+                return await self._client.list_models(CONNECT_SECONDS)
             except NoConnection:
                 await self.window.pause(backoff_seconds(attempt, self._first_pause_seconds))
-        return await self._client.get("/models", CONNECT_SECONDS)
+        return await self._client.list_models(CONNECT_SECONDS)
 
     def _welcome(self, reply: Reply) -> Reply:
         self._failed_in_a_row = 0
