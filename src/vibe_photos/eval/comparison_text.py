@@ -1,5 +1,6 @@
 """What a comparison of two sides says, in words for a terminal and as a mapping for programs."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
@@ -30,7 +31,7 @@ def format_comparison(found: LabelComparison, level: float, names: Mapping[str, 
 
 def format_brief(found: LabelComparison, stages: Sequence[str], level: float) -> str:
     """Return three lines: what ran since A, what moved, whether that is distinguishable from noise."""
-    ran = f"since {found.before}: {', '.join(stages) or 'no stage'} came out anew"
+    ran = f"ran since {found.before}: {', '.join(stages) or 'no stage'}"
     if not found.changed_photos and not found.moved():
         return f"{ran}\nthe labels are the same as {found.before}'s"
     moved = "; ".join(describe_figure(figure) for figure in found.moved()) or "no figure moved"
@@ -140,7 +141,7 @@ def sort_flips(flips: Sequence[Flip]) -> list[Flip]:
 
 
 def _flip_lines(found: LabelComparison, names: Mapping[str, str]) -> list[str]:
-    shown = sort_flips(found.flips)[:MOST_FLIPS_SHOWN]
+    shown = _choose_flips(found.flips)
     lines = [
         f"{flip.kind:<6}  {names.get(flip.image_id, flip.image_id)}  "
         f"{flip.label}: {flip.before} → {flip.after} (true: {flip.true})"
@@ -148,3 +149,14 @@ def _flip_lines(found: LabelComparison, names: Mapping[str, str]) -> list[str]:
     ]
     more = len(found.flips) - len(shown)
     return ["", *lines, *([f"and {more} more: --json lists all"] if more else [])] if lines else []
+
+
+def _choose_flips(flips: Sequence[Flip]) -> list[Flip]:
+    """Return a few flips, as many of each kind as there are, so that no kind crowds out another."""
+    ranks: Counter[str] = Counter()
+    ranked = []
+    for flip in flips:
+        ranked.append((ranks[flip.kind], flip))
+        ranks[flip.kind] += 1
+    ranked.sort(key=lambda item: item[0])
+    return sort_flips([flip for _, flip in ranked[:MOST_FLIPS_SHOWN]])

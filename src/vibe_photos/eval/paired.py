@@ -75,7 +75,7 @@ def estimate_difference(pair: PairedRatio, design: Design, evaluate: Evaluate) -
     return Difference(
         before=before,
         after=after,
-        interval=_difference_interval(pair, design, evaluate.confidence_level),
+        interval=difference_interval(pair, design, evaluate.confidence_level),
         p_value=_swap_test(totals, is_changed, evaluate.seed),
         changed_groups=int(is_changed.sum()),
     )
@@ -138,7 +138,11 @@ def _normal_p(totals: Floats, step: Floats, observed: float) -> float:
     return erfc(observed / sqrt(2 * float((moves**2).sum())))
 
 
-def _difference_interval(pair: PairedRatio, design: Design, level: float) -> Interval:
+def difference_interval(pair: PairedRatio, design: Design, level: float) -> Interval:
+    """Return the interval of B's figure minus A's; `design` as it is without a finite-population correction.
+
+    None under 20 cases, and none where all photos are near-duplicates of one another.
+    """
     strata = strata_of_groups(design)
     freedom = len(strata) - len(np.unique(strata))
     if min(pair.before.cases, pair.after.cases) < FEWEST_CASES:
