@@ -15,8 +15,10 @@ demo: $(INSTALLED)  ## Set up, run the whole pipeline on the demo library, print
 	@git diff --quiet && echo "Nothing that git tracks has changed." || git status --short
 	@echo "The report: $(CURDIR)/data/report/index.html"
 
-repro: $(INSTALLED)  ## Rerun what a change touches
+repro: $(INSTALLED)  ## Rerun what a change touches; say what moved and whether that is more than noise
 	dvc repro
+	@echo
+	@vibe-photos compare --brief || true
 
 test: $(INSTALLED)  ## Set up and pass every check and test
 	$(MAKE) lint type
