@@ -249,11 +249,13 @@ class Embedder(Section, frozen=True):
 
     `hog` needs none. `onnx` needs `checkpoint` (a file) and the preprocessing. `siglip` needs
     `architecture` (an open_clip name) with `checkpoint` (a tag, a file or `local-dir:PATH`).
-    `mean` and `std` are in the units of the scaled pixels (`scale` times 0..255).
+    `mean` and `std` are in the units of the scaled pixels (`scale` times 0..255), in the order of `channels`.
+    `transform: log` takes an output of probabilities back to its logits, less their mean. `name` begins the
+    model's name, which is also a file's name.
     """
 
     kind: Literal["hog", "onnx", "siglip"]
-    name: str
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     architecture: str | None = None
     checkpoint: str | None = None
     input_px: Positive | None = None

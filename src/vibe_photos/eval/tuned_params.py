@@ -37,8 +37,9 @@ def write_thresholds(params: Path, tuning: Tuning) -> int:
     for name, thresholds in changes.items():
         for label, threshold in thresholds.items():
             _set_threshold(_section(classify, name, params), label, threshold)
-    if tuning.is_decided_by_people and classify.get("tuned_on") != TUNED:
-        classify.pop("tuned_on", None)
+    if tuning.is_decided_by_people and "tuned_on" in classify:
+        classify["tuned_on"] = TUNED
+    elif tuning.is_decided_by_people:
         classify.insert(0, "tuned_on", TUNED)
     text = io.BytesIO()
     yaml.dump(document, text)

@@ -38,7 +38,7 @@ def read_out_of_fold(models: Path, head: HeadName) -> OutOfFold:
     """
     path = out_of_fold_path(models, head)
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             y, labels = arrays["y"], arrays["labels"].tolist()
             if head == "scene":
                 y = y[:, np.newaxis] == np.arange(len(labels)) if labels else np.zeros((len(y), 0))

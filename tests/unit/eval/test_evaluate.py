@@ -10,6 +10,7 @@ from vibe_photos.errors import InputError
 from vibe_photos.eval.evaluate import MOST_CURVE_POINTS, evaluate_labels, thin_curve
 from vibe_photos.eval.metrics import Curve
 from vibe_photos.labels.records import GroundTruth
+from vibe_photos.labels.split import Membership, write_splits
 from vibe_photos.settings import Evaluate, Taxonomy
 
 LABELS = {
@@ -101,6 +102,34 @@ def test_auto_truth_counts_the_holdout_only(run: Callable, records: list[GroundT
     figures = run("auto", records)
     assert (figures["n"], figures["trained_on"], figures["truth"]) == (1, 0, "auto")
     assert figures["scene"]["missing"] == 1
+
+
+@pytest.mark.parametrize(
+    ("truth", "halves", "n"),
+    [("human", {"a": "score", "b": "tune"}, 1), ("human", {"a": "tune", "b": "tune"}, 0), ("auto", {}, 1)],
+)
+def test_photos_that_chose_thresholds_are_not_scored(
+    write_table: Callable[..., Path],
+    records: list[GroundTruth],
+    taxonomy: Taxonomy,
+    evaluate: Evaluate,
+    tmp_path: Path,
+    truth: str,
+    halves: dict[str, str],
+    n: int,
+) -> None:
+    splits, out = tmp_path / "splits.json", tmp_path / "eval"
+    members = {
+        image_id: Membership(group=image_id, fold=0, role=role, half=halves.get(image_id))
+        for image_id, role in ROLES.items()
+    }
+    write_splits(splits, members)
+    evaluate_labels(truth, records, write_table(LABELS), splits, taxonomy, evaluate, out, "human_tune_half")
+    figures = json.loads((out / "metrics.json").read_text())
+    assert figures["n"] == n
+    said = "score half, thresholds were tuned on the other" if truth == "human" else None
+    assert figures.get("scored_on") == said
+    assert ("thresholds were tuned on all photos" in figures.get("how_to_begin", "")) == (n == 0)
 
 
 def test_plot_files_for_dvc(run: Callable, records: list[GroundTruth], tmp_path: Path) -> None:

@@ -74,6 +74,25 @@ def test_photos_that_trained_are_said(
     assert "1 of these photos trained the heads" in capsys.readouterr().out
 
 
+def test_photos_that_chose_thresholds_are_left_out(
+    folder: Path, write_roles: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "data/ground_truth").mkdir(parents=True)
+    # Reserved photos of this fixture are all of the tune half.
+    write_roles({"a": "reserved", "b": "holdout"}).rename(folder / "data/ground_truth/splits.json")
+    (folder / "truth").write_text(json.dumps(TRUTH))
+    resolved = (folder / RESOLVED).read_text()
+    (folder / RESOLVED).write_text(
+        re.sub(r"(?m)^  tuned_on: none\n", "", resolved).replace(
+            "classify:\n", "classify:\n  tuned_on: human_tune_half\n"
+        )
+    )
+    main(["--gt", "truth", "--labels", "labels.sqlite"])
+    out = capsys.readouterr().out
+    assert "3 records, 1 photos compared" in out
+    assert "1 photos left out: thresholds were tuned on their half" in out
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
