@@ -32,7 +32,6 @@ def run_stage(function: Callable[[Settings], None]) -> None:
 def run_composed(function: Callable[[DictConfig], None], description: str) -> None:
     """Run a function on what Hydra composes from conf/, params.yaml and the command line."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    logging.getLogger("httpx").setLevel(logging.WARNING)
     if {"-h", "--help"} & set(sys.argv[1:]):
         print(cleandoc(description) + "\n" + _USAGE.format(script=sys.argv[0], example="labels=other.sqlite"))
         return

@@ -15,6 +15,8 @@ from vibe_photos.library.decode import decode_photo, resize
 MAX_PIXELS = 10_000_000
 REASONS = {"not_an_image", "too_many_pixels", "too_complex", "truncated", "damaged", "too_much_memory"}
 
+MUTATIONS = 2000 if os.environ.get("VIBE_PHOTOS_PROVE") else 400
+
 
 @pytest.fixture
 def decode(tmp_path):
@@ -185,7 +187,7 @@ def test_a_cut_file_says_so(decode, pictures, image_format):
     assert str(error.value)
 
 
-@settings(deadline=None, max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=MUTATIONS, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), image_format=st.sampled_from(list(FORMATS)))
 def test_mutated_files_give_pixels_or_a_reason(decode, pictures, data, image_format):
     mutated = bytearray(pictures[image_format])

@@ -82,11 +82,12 @@ def test_a_second_writer_is_refused_and_a_killed_one_leaves_no_lock(path: Path) 
             assert [line for _, line in log.lines()] == [b"from the other process"]
 
 
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO], ids=["ENOSPC", "EIO"])
 @pytest.mark.parametrize("allowed_bytes", range(0, 20))
-def test_a_disk_that_fills_up_leaves_whole_lines(
-    path: Path, allowed_bytes: int, monkeypatch: pytest.MonkeyPatch
+def test_a_disk_that_fills_up_or_fails_leaves_whole_lines(
+    path: Path, allowed_bytes: int, code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The system's own write, which takes what still fits and then fails, as on a full disk."""
+    """The system's own write, which takes what still fits and then fails, as on a full or broken disk."""
     with AppendLog(path) as log:
         log.append(b"paid")
         log.sync()
@@ -95,14 +96,14 @@ def test_a_disk_that_fills_up_leaves_whole_lines(
         def write(descriptor: int, data: bytes) -> int:
             nonlocal room
             if room == 0:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                raise OSError(code, os.strerror(code))
             written = original(descriptor, data[:room])
             room -= written
             return written
 
         original = os.write
         monkeypatch.setattr(os, "write", write)
-        with pytest.raises(StoreError, match="No space left"):
+        with pytest.raises(StoreError, match=os.strerror(code)):
             log.append(b"a line of twenty bytes")
         with pytest.raises(StoreError, match="takes no more lines"):
             log.append(b"x")
