@@ -4,10 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import msgspec
-import numpy as np
 import pytest
 from PIL import Image
+from tests.unit.small_pipeline import CLASSIFY, EMBED, EMBEDDER, run_pipeline
 
 from vibe_photos.classifier import Classifier
 from vibe_photos.embedding.embed import embed_library
@@ -15,95 +14,15 @@ from vibe_photos.errors import ConfigurationError, DecodeError, HeadError, Input
 from vibe_photos.heads.classify import classify_photos
 from vibe_photos.heads.label_table import read_labels
 from vibe_photos.heads.score import score_photos
-from vibe_photos.heads.train import train_head
-from vibe_photos.labels.records import GroundTruth, truth_object
-from vibe_photos.labels.split import Membership, write_splits
-from vibe_photos.labels.taxonomy import HEADS
 from vibe_photos.library.scan import scan_library
-from vibe_photos.settings import Classify, Embed, Embedder, HeadTraining, Library, Taxonomy, Train
-from vibe_photos.storage.jsonl import read_jsonl, write_jsonl
-
-EMBED = Embed(
-    max_pixels=10**7, max_failed_share=0.0, precision="float32", batch_size=4, workers=1, device="cpu"
-)
-EMBEDDER = Embedder(kind="hog", name="hog")
-TRAINING = HeadTraining(min_positive=2, l2=[0.001, 0.01], class_weight="none")
-CLASSIFY = Classify(
-    attribute_threshold={"default": 0.5},
-    object_threshold={"default": 0.4},
-    attribute_from_scene={"is_document": "scene.document"},
-)
-COLOURS = {"scene.food": (200, 60, 40), "scene.document": (240, 240, 235), "scene.landscape": (60, 140, 70)}
-
-
-def draw_photos(root: Path) -> dict[str, str]:
-    """Write noisy photos of one colour a scene; return each name's scene."""
-    root.mkdir()
-    generator = np.random.default_rng(0)
-    scenes = {}
-    for number in range(18):
-        scene = sorted(COLOURS)[number % 3]
-        pixels = np.array(COLOURS[scene]) + generator.normal(0, 25, (48, 64, 3))
-        image = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
-        image.save(root / f"{number:02}.png")
-        scenes[f"{number:02}.png"] = scene
-    return scenes
+from vibe_photos.settings import Library, Taxonomy
+from vibe_photos.storage.jsonl import read_jsonl
 
 
 @pytest.fixture(scope="module")
 def pipeline(tmp_path_factory, taxonomy: Taxonomy) -> Path:
-    """A small library after scan, embed, train, score and classify, with its `resolved.yaml`."""
     folder: Path = tmp_path_factory.mktemp("library")
-    scenes = draw_photos(folder / "photos")
-    library = Library(
-        root=str(folder / "photos"), content_hash="xxh3_128", extensions=["png"], skip_folders=[]
-    )
-    manifest = folder / "photos.jsonl"
-    scan_library(library, manifest, folder / "problems.jsonl", folder / "store")
-    embed_library(manifest, folder / "photos", EMBEDDER, EMBED, folder / "embeddings", folder / "store")
-    id_of = {photo["rel_path"]: photo["image_id"] for photo in read_jsonl(manifest, dict)}
-    records = [
-        GroundTruth(
-            image_id=id_of[name],
-            scene=[scene],
-            attributes={"attr.has_text": scene == "scene.document"},
-            objects=["object.food.dessert"] if scene == "scene.food" else [],
-        )
-        for name, scene in scenes.items()
-    ]
-    write_jsonl(folder / "auto.jsonl", map(truth_object, records))
-    splits = {
-        record.image_id: Membership(group=record.image_id, fold=number // 3 % 3, role="train")
-        for number, record in enumerate(records)
-    }
-    write_splits(folder / "splits.json", splits)
-    train = Train(seed=0, scene=TRAINING, attribute=TRAINING, object=TRAINING)
-    for head in HEADS:
-        train_head(
-            head,
-            folder / "auto.jsonl",
-            folder / "splits.json",
-            folder / "embeddings",
-            taxonomy,
-            train,
-            folder / "models",
-            folder / f"{head}.json",
-        )
-    score_photos(
-        folder / "embeddings",
-        folder / "models",
-        taxonomy,
-        EMBEDDER,
-        EMBED,
-        folder / "p.sqlite",
-        folder / "store",
-    )
-    classify_photos(folder / "p.sqlite", taxonomy, CLASSIFY, folder / "labels.sqlite")
-    embed = {"max_pixels": EMBED.max_pixels, "max_failed_share": 0.0, "precision": "float32"}
-    resolved = {"taxonomy": taxonomy, "classify": CLASSIFY, "embedder": EMBEDDER, "embed": embed}
-    config = folder / "data" / "config" / "resolved.yaml"
-    config.parent.mkdir(parents=True)
-    config.write_bytes(msgspec.yaml.encode(resolved))
+    run_pipeline(folder, taxonomy)
     return folder
 
 
@@ -120,6 +39,32 @@ def test_a_photo_gets_the_labels_that_stand_in_the_table(pipeline):
         assert labels.scene == next(key for key in value if key.startswith("scene.") and value[key])
         assert labels.attributes == {key: bool(value[key]) for key in value if key.startswith("attr.")}
         assert labels.objects == [key for key in value if key.startswith("object.") and value[key]]
+
+
+def test_photos_of_a_camera_get_the_scores_that_stand_in_the_table(pipeline, taxonomy, repository, tmp_path):
+    """Photos are decoded larger than an encoder needs, for their hashes: an app must see the same pixels."""
+    root, store = tmp_path / "photos", tmp_path / "store"
+    root.mkdir()
+    demo = sorted((repository / "data" / "demo" / "photos").rglob("*.JPG"))[:3]
+    for number, photo in enumerate(demo):
+        (root / f"demo{number}.jpg").write_bytes(photo.read_bytes())
+        with Image.open(photo) as image:
+            image.convert("RGB").resize((1600, 1200)).save(root / f"camera{number}.jpg")
+    library = Library(root=str(root), content_hash="xxh3_128", extensions=["jpg"], skip_folders=[])
+    scan_library(library, tmp_path / "photos.jsonl", tmp_path / "problems.jsonl", store)
+    embed_library(tmp_path / "photos.jsonl", root, EMBEDDER, EMBED, tmp_path / "embeddings", store)
+    probabilities = tmp_path / "p.sqlite"
+    score_photos(
+        tmp_path / "embeddings", pipeline / "models", taxonomy, EMBEDDER, EMBED, probabilities, store
+    )
+    classify_photos(probabilities, taxonomy, CLASSIFY, tmp_path / "labels.sqlite")
+
+    table, classifier = read_labels(tmp_path / "labels.sqlite"), Classifier(pipeline / "models")
+    assert len(table.image_ids) == 6
+    for photo in read_jsonl(tmp_path / "photos.jsonl", dict):
+        scores = table.score[table.image_ids.index(photo["image_id"])].tolist()
+        labels = classifier.label(root / photo["rel_path"])
+        assert labels.scores == pytest.approx(dict(zip(table.keys, scores, strict=True)), abs=1e-6)
 
 
 def test_the_labels_are_the_right_ones(pipeline):
