@@ -4,6 +4,7 @@ import base64
 import io
 import re
 from collections import Counter
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import msgspec
 import pytest
 from PIL import Image
 
+from vibe_photos.eval.evaluate import SCORE_HALF
 from vibe_photos.report.mistakes import MOST_KINDS_OF_A_LEVEL, MOST_PHOTOS_OF_A_KIND
 from vibe_photos.report.page import render_report
 from vibe_photos.settings import Settings
@@ -126,6 +128,15 @@ def test_figures_are_those_of_the_metrics(full_run: Settings) -> None:
     assert "food taken for people 12" in text
     # Positives of has_text are 12: no interval, and why.
     assert "no interval: n < 20" in text
+
+
+def test_it_is_said_where_only_half_of_the_audited_photos_count(
+    full_run: Settings, change_metrics: Callable[[Path, dict], None]
+) -> None:
+    change_metrics(full_run.paths.eval / "human" / "metrics.json", {"scored_on": SCORE_HALF})
+    _, page = render(full_run)
+    text = " ".join("".join(page.text).split())
+    assert "They are the score half, thresholds were tuned on the other." in text
 
 
 def test_without_the_photos_the_mistakes_have_names_instead(full_run: Settings) -> None:
