@@ -21,11 +21,11 @@ from itertools import islice
 from pathlib import Path
 
 import httpx
+from benchmarks.prepare import render_photo
+from benchmarks.rounds import parse_arguments, print_table, write_results
 from omegaconf import OmegaConf
 from PIL import Image
 
-from prepare import render_photo
-from rounds import parse_arguments, print_table, write_results
 from vibe_photos.labels.records import RawAnnotation
 from vibe_photos.library.content_hash import hash_bytes
 from vibe_photos.library.photos import Photo

@@ -14,11 +14,11 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import torch
+from benchmarks.prepare import render_photo
+from benchmarks.rounds import measure, parse_arguments, print_table, write_results
 from PIL import Image
 from safetensors.torch import save_file
 
-from prepare import render_photo
-from rounds import measure, parse_arguments, print_table, write_results
 from vibe_photos.embedding.embed import embed_photos
 from vibe_photos.embedding.encoder import Encoder, load_encoder
 from vibe_photos.embedding.image_tower import Pixels, run_module

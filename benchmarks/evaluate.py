@@ -13,8 +13,8 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+from benchmarks.rounds import measure, parse_arguments, print_table, write_results
 
-from rounds import measure, parse_arguments, print_table, write_results
 from vibe_photos.eval.evaluate import compare_with_labels
 from vibe_photos.eval.summary import summarise
 from vibe_photos.heads.label_table import LabelTable, read_labels, write_labels

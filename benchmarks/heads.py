@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from benchmarks.rounds import measure, print_table, write_results
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from rounds import measure, print_table, write_results
 from vibe_photos.heads.fit import (
     cross_entropy,
     find_coordinates,

@@ -9,9 +9,9 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+from benchmarks.rounds import measure, parse_arguments, print_table, write_results
 from PIL import Image
 
-from rounds import measure, parse_arguments, print_table, write_results
 from vibe_photos.settings import SentImage
 from vibe_photos.teacher.payload import prepare_jpeg
 

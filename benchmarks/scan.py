@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import xxhash
+from benchmarks.rounds import measure, parse_arguments, print_table, write_results
 
-from rounds import measure, parse_arguments, print_table, write_results
 from vibe_photos.library.scan import find_photos, scan_library
 from vibe_photos.settings import Library
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from benchmarks.rounds import measure, parse_arguments, print_table, write_results
 
-from rounds import measure, parse_arguments, print_table, write_results
 from vibe_photos.embedding.store import Embeddings, read_embeddings, write_embeddings
 from vibe_photos.embedding.vectors import to_unit_norm
 
