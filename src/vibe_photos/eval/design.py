@@ -39,23 +39,46 @@ class Design:
     strata: Indices
     is_weighted: bool
 
+    def restrict(self, counts: npt.NDArray[np.bool_]) -> "Design":
+        """Return the design of the photos that count, bool [n]; groups and strata are numbered anew."""
+        return Design(
+            self.weights[counts],
+            self.drawn_share[counts],
+            _number(self.groups[counts].tolist()),
+            _number(self.strata[counts].tolist()),
+            self.is_weighted,
+        )
 
-def read_design(records: Sequence[GroundTruth], memberships: Mapping[str, Membership]) -> Design:
+
+def read_design(
+    records: Sequence[GroundTruth], memberships: Mapping[str, Membership], kept_share: float = 1.0
+) -> Design:
     """Take the design from what the records and the splits say.
+
+    `kept_share` is the chance with which a drawn photo is among `records`: where only a random part of what
+    was drawn is looked at, even a stratum that was drawn whole is a sample.
 
     Raises:
         InputError: an inclusion probability is no number above 0 and up to 1; the photo is named.
     """
+    groups = group_photos([record.image_id for record in records], memberships)
     is_weighted = any("inclusion_probability" in record.extra for record in records)
     if not is_weighted:
-        return simple_design(_number(_group(record.image_id, memberships) for record in records))
-    probability = np.array([_inclusion_probability(record) for record in records])
+        return simple_design(groups)
+    probability = kept_share * np.array([_inclusion_probability(record) for record in records])
     return Design(
         weights=1.0 / probability,
         drawn_share=probability,
-        groups=_number(_group(record.image_id, memberships) for record in records),
+        groups=groups,
         strata=_number(str(record.extra.get("stratum")) for record in records),
         is_weighted=True,
+    )
+
+
+def group_photos(image_ids: Sequence[str], memberships: Mapping[str, Membership]) -> Indices:
+    """Return each photo's near-duplicate group: int64 [n] from 0 without gaps; unknown photos are alone."""
+    return _number(
+        memberships[image_id].group if image_id in memberships else image_id for image_id in image_ids
     )
 
 
@@ -87,11 +110,6 @@ def _inclusion_probability(record: GroundTruth) -> float:
             "copy it unchanged from to_review.json, or leave it out"
         )
     return float(value)
-
-
-def _group(image_id: str, memberships: Mapping[str, Membership]) -> str:
-    membership = memberships.get(image_id)
-    return membership.group if membership else image_id
 
 
 def _number(names: Any) -> Indices:

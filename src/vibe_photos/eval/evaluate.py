@@ -70,13 +70,14 @@ def evaluate_labels(
     memberships = read_memberships(splits)
     in_library = [record for record in truth_records if record.image_id in memberships]
     records = [r for r in in_library if is_evaluated(memberships[r.image_id], truth, tuned_on)]
-    comparison = compare_with_labels(records, memberships, labels, taxonomy)
+    is_half = truth == "human" and tuned_on != "none"
+    comparison = compare_with_labels(records, memberships, labels, taxonomy, 0.5 if is_half else 1.0)
     counts: Figures = {
         "truth": truth,
         "not_in_library": len(truth_records) - len(in_library),
         "trained_on": sum(memberships[record.image_id].role == "train" for record in records),
     }
-    if truth == "human" and tuned_on != "none":
+    if is_half:
         counts["scored_on"] = SCORE_HALF
     figures = summarise(comparison, evaluate) if records else begin_figures(truth, len(in_library))
     write_json(out_folder / "metrics.json", counts | figures)
@@ -97,8 +98,11 @@ def compare_with_labels(
     memberships: dict[str, Membership],
     labels: Path,
     taxonomy: Taxonomy,
+    kept_share: float = 1.0,
 ) -> Comparison:
     """Put the records and what the label table says of their photos side by side.
+
+    `kept_share` is the chance with which a photo that was drawn for review is among the records.
 
     Raises:
         InputError: `labels` is missing or no label database.
@@ -109,7 +113,7 @@ def compare_with_labels(
         keys=keys,
         truth=opinions_of_records(records, keys),
         prediction=opinions_of_labels(read_labels(labels), image_ids, keys),
-        design=read_design(records, memberships),
+        design=read_design(records, memberships, kept_share),
     )
 
 

@@ -85,7 +85,7 @@ def measure_truth_file(truth: Path, labels: Path, settings: Settings) -> Measure
         keys=keys,
         truth=opinions_of_records(known, keys),
         prediction=opinions_of_labels(table, image_ids, keys),
-        design=read_design(known, memberships),
+        design=read_design(known, memberships, 0.5 if len(known) < in_database else 1.0),
     )
     return Measured(
         figures=summarise(comparison, settings.evaluate) if known else {"n": 0},

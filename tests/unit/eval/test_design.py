@@ -30,6 +30,14 @@ def test_weights_strata_and_groups_come_from_the_records_and_the_splits() -> Non
     assert design.is_weighted
 
 
+def test_half_of_what_was_drawn_is_a_sample_of_every_stratum() -> None:
+    records = [drawn("a", inclusion_probability=0.5), drawn("b", inclusion_probability=1.0)]
+    design = read_design(records, {}, kept_share=0.5)
+    assert design.drawn_share.tolist() == [0.25, 0.5]
+    assert design.weights.tolist() == [4, 2]
+    assert read_design([drawn("a"), drawn("b")], {}, kept_share=0.5).drawn_share.tolist() == [0, 0]
+
+
 def test_without_any_probability_all_photos_count_the_same_and_stand_for_more() -> None:
     design = read_design([drawn("a", stratum="x"), drawn("b")], {})
     assert design.weights.tolist() == [1, 1]

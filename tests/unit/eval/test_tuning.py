@@ -162,6 +162,24 @@ def test_worth_is_what_evaluation_says_of_the_same_thresholds(run, tmp_path):
         assert (told["precision"], told["recall"]) == pytest.approx((worth.precision, worth.recall), abs=1e-4)
 
 
+def test_half_of_a_library_that_was_audited_whole_has_an_interval(run, tmp_path):
+    classify_photos(run.paths.probabilities, run.taxonomy, run.classify, run.paths.labels)
+    records = read_audited_truth(run.paths.human, run.taxonomy)
+    for record in records:
+        record.extra["inclusion_probability"] = 1.0
+    ends = {}
+    for tuned_on in ("none", "human_tune_half"):
+        evaluate_labels(
+            "human", records, run.paths.labels, run.paths.splits, run.taxonomy, run.evaluate,
+            tmp_path / tuned_on, tuned_on,
+        )  # fmt: skip
+        scene = json.loads((tmp_path / tuned_on / "metrics.json").read_text())["scene"]
+        ends[tuned_on] = scene["accuracy_low"], scene["accuracy_high"]
+    # Whole, nothing is left to chance; the half that is scored is a sample of the library.
+    assert ends["none"][0] == ends["none"][1]
+    assert ends["human_tune_half"][1] - ends["human_tune_half"][0] > 0.05
+
+
 def test_the_half_that_is_scored_decides_nothing(run):
     tuning = tune_thresholds(run, F1)
     write_audited(run, lambda number, key, value: value != (half_of(number) == "score"))
