@@ -22,6 +22,10 @@ log = logging.getLogger(__name__)
 Role = Literal["reserved", "holdout", "train"]
 
 
+_HALF_SEED = 0
+"""Not `split.seed`: a threshold that was tuned on one half must stay scored on the other, whatever is tried."""
+
+
 class Membership(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One photo's place: its group (an image_id of it), cross-validation fold and role.
 
@@ -74,7 +78,7 @@ def read_splits(path: Path) -> dict[str, Membership]:
 def _place_group(group: str, is_reserved: bool, split: Split) -> Membership:
     fold = int(unit_interval(split.seed, "fold", group) * split.folds)
     if is_reserved:
-        half: Literal["tune", "score"] = "tune" if unit_interval(split.seed, "half", group) < 0.5 else "score"
+        half: Literal["tune", "score"] = "tune" if unit_interval(_HALF_SEED, "half", group) < 0.5 else "score"
         return Membership(group=group, fold=fold, role="reserved", half=half)
     is_holdout = unit_interval(split.seed, "holdout", group) < split.holdout_share
     return Membership(group=group, fold=fold, role="holdout" if is_holdout else "train")

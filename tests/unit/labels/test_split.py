@@ -57,3 +57,12 @@ def test_the_file_reads_back(tmp_path):
     assert read_splits(tmp_path / "splits.json") == places
     write_splits(tmp_path / "splits.json", {})
     assert read_splits(tmp_path / "splits.json") == {}
+
+
+def test_another_seed_leaves_the_halves_alone():
+    other = Split(seed=8, folds=5, holdout_share=0.2, max_hash_distance=6)
+    halves = [
+        {image_id: place.half for image_id, place in assign_roles(GROUPS, set(IDS), split).items()}
+        for split in (SPLIT, other)
+    ]
+    assert halves[0] == halves[1]
