@@ -20,6 +20,7 @@ def agreement(settings: Settings) -> None:
         settings.evaluate,
         paths.eval / "teacher" / "metrics.json",
         paths.splits,
+        paths.labels,
     )
 
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from vibe_photos.eval.design import Design, Floats, strata_of_groups, sum_by_group
 from vibe_photos.eval.intervals import FEWEST_CASES, Interval, linearised_variance, student_t
-from vibe_photos.eval.metrics import Ratio
+from vibe_photos.eval.metrics import Bools, Ratio
 from vibe_photos.settings import Evaluate
 
 SWAPS = 9_999
@@ -100,7 +100,7 @@ def _group_totals(pair: PairedRatio, design: Design) -> Floats:
     return np.column_stack([sum_by_group(design.weights * column, design) for column in columns])
 
 
-def _swap_test(totals: Floats, is_changed: np.ndarray, seed: int) -> float:
+def _swap_test(totals: Floats, is_changed: Bools, seed: int) -> float:
     changed = totals[is_changed]
     if not len(changed):
         return 1.0
@@ -149,9 +149,9 @@ def difference_interval(pair: PairedRatio, design: Design, level: float) -> Inte
         return Interval(reason=f"n < {FEWEST_CASES}")
     if freedom < 1:
         return Interval(reason="one group")
-    extra = _average_weight(pair, design)
-    after = _influence(pair.after, (pair.right, pair.wrong), extra, design)
-    before = _influence(pair.before, (pair.wrong, pair.right), extra, design)
+    extra = average_weight(pair.before.denominator > 0, design)
+    after = find_influence(pair.after, (pair.right, pair.wrong), extra, design)
+    before = find_influence(pair.before, (pair.wrong, pair.right), extra, design)
     apart = after.value - before.value
     variance = linearised_variance(after.of_photos - before.of_photos, design, strata)
     variance += float(((extra * (after.of_extra - before.of_extra)) ** 2).sum())
@@ -159,28 +159,29 @@ def difference_interval(pair: PairedRatio, design: Design, level: float) -> Inte
     return Interval(apart - reach, apart + reach)
 
 
-def _average_weight(pair: PairedRatio, design: Design) -> float:
-    """Return the weight with which n_eff groups weigh as much as all (Kish 1965, 11.7)."""
-    by_group = sum_by_group(design.weights * (pair.before.denominator > 0), design)
+def average_weight(counts: Bools, design: Design) -> float:
+    """Return the weight of which n_eff make up the photos that count, bool [n] (Kish 1965, 11.7)."""
+    by_group = sum_by_group(design.weights * counts, design)
     return float((by_group**2).sum() / by_group.sum())
 
 
 @dataclass(frozen=True, slots=True)
-class _Influence:
-    """A figure with the two added photos, and how much each photo's weight moves it."""
+class Influence:
+    """A figure with added photos, and its derivatives by each photo's and each added photo's weight."""
 
     value: float
     of_photos: Floats
     of_extra: Floats
 
 
-def _influence(
+def find_influence(
     ratio: Ratio, added: Sequence[tuple[float, float]], weight: float, design: Design
-) -> _Influence:
+) -> Influence:
+    """Return a figure after adding photos of some weight, each a numerator and a denominator."""
     numerator, denominator = np.array(added).T
     total = float(np.sum(design.weights * ratio.denominator) + weight * denominator.sum())
     value = float(np.sum(design.weights * ratio.numerator) + weight * numerator.sum()) / total
-    return _Influence(
+    return Influence(
         value,
         (ratio.numerator - value * ratio.denominator) / total,
         (numerator - value * denominator) / total,
