@@ -23,7 +23,7 @@ Role = Literal["reserved", "holdout", "train"]
 
 
 _HALF_SEED = 0
-"""Not `split.seed`: a threshold that was tuned on one half must stay scored on the other, whatever is tried."""
+"""Not `split.seed`: a threshold tuned on one half must stay scored on the other, whatever else changes."""
 
 
 class Membership(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
