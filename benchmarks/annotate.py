@@ -26,10 +26,11 @@ from benchmarks.rounds import parse_arguments, print_table, write_results
 from omegaconf import OmegaConf
 from PIL import Image
 
+from vibe_photos.configuration import from_mapping
 from vibe_photos.labels.records import RawAnnotation
 from vibe_photos.library.content_hash import hash_bytes
 from vibe_photos.library.photos import Photo
-from vibe_photos.settings import Replay, Settings, from_mapping
+from vibe_photos.settings import Replay, Settings
 from vibe_photos.storage.jsonl import read_jsonl, write_jsonl
 from vibe_photos.teacher.annotate import annotate_library
 from vibe_photos.teacher.answer import Answer, AnswerKey

@@ -4,7 +4,7 @@ from composition import to_mapping, to_settings
 from entrypoint import run_composed
 from omegaconf import DictConfig, OmegaConf
 
-from vibe_photos.settings import RESOLVED, without_machine_local
+from vibe_photos.configuration import RESOLVED, without_machine_local
 from vibe_photos.storage.atomic import write_bytes
 
 

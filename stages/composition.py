@@ -6,8 +6,9 @@ from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
+from vibe_photos.configuration import from_mapping
 from vibe_photos.errors import ConfigurationError
-from vibe_photos.settings import Settings, from_mapping
+from vibe_photos.settings import Settings
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
 PARAMS = Path("params.yaml")

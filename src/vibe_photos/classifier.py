@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from vibe_photos.configuration import RESOLVED
 from vibe_photos.embedding.prepare import size_to_decode
 from vibe_photos.errors import ConfigurationError, DecodeError, InputError
 from vibe_photos.heads.classify import check_names, decide_labels
@@ -23,7 +24,7 @@ from vibe_photos.heads.score import score_vectors
 from vibe_photos.heads.zero_shot import PromptSet, find_prompts
 from vibe_photos.labels.taxonomy import HEADS
 from vibe_photos.library.decode import decode_photo
-from vibe_photos.settings import RESOLVED, Classify, Embed, Embedder, Taxonomy
+from vibe_photos.settings import Classify, Embed, Embedder, Taxonomy
 from vibe_photos.storage.local_store import find_store
 
 if TYPE_CHECKING:

@@ -81,10 +81,10 @@ def _add_import_human(commands: Commands) -> None:
 
 
 def _import_human(options: argparse.Namespace) -> None:
+    from vibe_photos.configuration import read_resolved
     from vibe_photos.labels.sampling import read_sampled
     from vibe_photos.library.photos import read_manifest
     from vibe_photos.review import human_import
-    from vibe_photos.settings import read_resolved
 
     settings = read_resolved()
     paths = settings.paths
@@ -142,8 +142,8 @@ def _add_compare(commands: Commands) -> None:
 
 
 def _compare(options: argparse.Namespace) -> None:
+    from vibe_photos.configuration import read_resolved
     from vibe_photos.eval import comparison_text, revision_comparison
-    from vibe_photos.settings import read_resolved
 
     settings = read_resolved()
     sides, level = (options.before, options.after), settings.evaluate.confidence_level
@@ -185,12 +185,12 @@ def _add_thresholds(commands: Commands) -> None:
 
 
 def _thresholds(options: argparse.Namespace) -> None:
+    from vibe_photos.configuration import read_resolved
     from vibe_photos.eval.evaluate import SCORE_HALF
     from vibe_photos.eval.thresholds import parse_aim
     from vibe_photos.eval.tuned_params import write_thresholds
     from vibe_photos.eval.tuning import tune_thresholds
     from vibe_photos.eval.tuning_text import format_tuning
-    from vibe_photos.settings import read_resolved
 
     aim = parse_aim(options.aim)
     tuning = tune_thresholds(read_resolved(), aim)

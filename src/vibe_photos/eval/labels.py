@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from vibe_photos.configuration import read_resolved
 from vibe_photos.errors import VibePhotosError
 from vibe_photos.eval.design import read_design
 from vibe_photos.eval.evaluate import read_memberships
@@ -20,7 +21,7 @@ from vibe_photos.eval.text_report import format_figures
 from vibe_photos.heads.label_table import read_labels
 from vibe_photos.labels.split import Membership
 from vibe_photos.labels.truth_file import fit_keys, read_truth_file
-from vibe_photos.settings import Settings, read_resolved
+from vibe_photos.settings import Settings
 
 _EXAMPLES = """examples:
   python -m vibe_photos.eval.labels --gt data/human/ground_truth_human.audited.json

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import msgspec
 
+from vibe_photos.configuration import RESOLVED
 from vibe_photos.errors import InputError
-from vibe_photos.settings import RESOLVED, Paths
+from vibe_photos.settings import Paths
 
 WORKSPACE = "workspace"
 LOCK = Path("dvc.lock")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from vibe_photos.configuration import RESOLVED
 from vibe_photos.eval.labels import main
-from vibe_photos.settings import RESOLVED
 
 TRUTH = [
     {

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from vibe_photos.cli import main
+from vibe_photos.configuration import RESOLVED, read_resolved
 from vibe_photos.errors import ConfigurationError, InputError
 from vibe_photos.eval.evaluate import evaluate_labels
 from vibe_photos.eval.thresholds import Aim
@@ -19,7 +20,7 @@ from vibe_photos.heads.out_of_fold import out_of_fold_path
 from vibe_photos.labels.human import AUDITED_FILE, read_audited_truth
 from vibe_photos.labels.records import GroundTruth, truth_object
 from vibe_photos.labels.split import Membership, write_splits
-from vibe_photos.settings import RESOLVED, Paths, Settings, read_resolved
+from vibe_photos.settings import Paths, Settings
 from vibe_photos.storage.atomic import write_json
 
 F1 = Aim("f1")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vibe_photos.configuration import read_resolved
 from vibe_photos.eval.agreement import measure_agreement
 from vibe_photos.eval.evaluate import evaluate_labels
 from vibe_photos.heads.label_table import LabelTable, write_labels
@@ -16,7 +17,7 @@ from vibe_photos.labels.records import GroundTruth, truth_object
 from vibe_photos.labels.split import Membership, write_splits
 from vibe_photos.labels.taxonomy import all_keys, parent_key
 from vibe_photos.library.photos import Photo
-from vibe_photos.settings import Paths, Settings, read_resolved
+from vibe_photos.settings import Paths, Settings
 from vibe_photos.storage.atomic import write_json
 from vibe_photos.storage.jsonl import write_jsonl
 

@@ -9,8 +9,9 @@ import msgspec
 import pytest
 from tests.unit.teacher.small_library import MakeSettings, make_library
 
+from vibe_photos.configuration import from_mapping
 from vibe_photos.library.photos import Photo
-from vibe_photos.settings import Settings, Teacher, from_mapping
+from vibe_photos.settings import Settings, Teacher
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from vibe_photos.settings import from_mapping
+from vibe_photos.configuration import from_mapping
 from vibe_photos.teacher.annotate import annotate_library
 
 annotate_library(from_mapping(msgspec.json.decode(Path(sys.argv[1]).read_bytes())), Path(sys.argv[2]))
