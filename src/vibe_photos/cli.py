@@ -32,6 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_import_human(commands)
     _add_replay_server(commands)
     _add_compare(commands)
+    _add_suspects(commands)
     _add_thresholds(commands)
     _add_predict(commands)
     return parser
@@ -160,6 +161,32 @@ def _compare(options: argparse.Namespace) -> None:
         print(f"written to {options.html}")
     else:
         print(comparison_text.format_comparison(found, level, revision_comparison.name_photos(settings)))
+
+
+def _add_suspects(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "suspects",
+        help="scenes that the teacher probably got wrong",
+        description="List training photos of which the student, not having seen them, is confident that the "
+        "teacher's scene is wrong. A list to look through: nothing is changed.",
+    )
+    parser.add_argument("--top", type=int, default=50, metavar="N", help="how many (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="print JSON for programs")
+    parser.set_defaults(run=_suspects)
+
+
+def _suspects(options: argparse.Namespace) -> None:
+    from vibe_photos.eval import suspects
+    from vibe_photos.eval.revision_comparison import name_photos
+    from vibe_photos.heads.out_of_fold import read_out_of_fold
+    from vibe_photos.settings import read_resolved
+
+    settings = read_resolved()
+    found = suspects.find_suspects(read_out_of_fold(settings.paths.models, "scene"))
+    if options.json:
+        print(suspects.suspects_json(found, options.top))
+    else:
+        print(suspects.format_suspects(found, options.top, name_photos(settings)))
 
 
 def _add_thresholds(commands: Commands) -> None:
