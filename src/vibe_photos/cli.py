@@ -176,10 +176,10 @@ def _add_suspects(commands: Commands) -> None:
 
 
 def _suspects(options: argparse.Namespace) -> None:
+    from vibe_photos.configuration import read_resolved
     from vibe_photos.eval import suspects
     from vibe_photos.eval.revision_comparison import name_photos
     from vibe_photos.heads.out_of_fold import read_out_of_fold
-    from vibe_photos.settings import read_resolved
 
     settings = read_resolved()
     found = suspects.find_suspects(read_out_of_fold(settings.paths.models, "scene"))
