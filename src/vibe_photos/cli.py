@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands; nothing heavy is imported before one of them runs."""
-    parser = argparse.ArgumentParser(prog="vibe-photos", description=__doc__)
+    parser = argparse.ArgumentParser(prog="vibe-photos", description="What a person does beside `dvc repro`.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_import_annotations(commands)
     _add_import_human(commands)

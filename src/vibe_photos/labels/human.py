@@ -20,7 +20,8 @@ def read_audited_truth(human: Path, taxonomy: Taxonomy) -> list[GroundTruth]:
     Raises:
         InputError: a record is malformed, given twice, or has a label key that fits nowhere.
     """
-    return fit_keys(read_audited(human), taxonomy, human)
+    has_decisions = any((human / DECISIONS_FOLDER).glob("*.jsonl"))
+    return fit_keys(read_audited(human), taxonomy, human if has_decisions else human / AUDITED_FILE)
 
 
 def read_audited(human: Path) -> list[GroundTruth]:
