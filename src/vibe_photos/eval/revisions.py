@@ -66,10 +66,9 @@ def find_revision(name: str, paths: Paths) -> Revision:
     Raises:
         InputError: there is no such thing, or its files are not in the local cache.
     """
-    if name == WORKSPACE:
-        return Revision(name, paths.labels, paths.splits, read_lock())
-    if Path(name).is_file():
-        return Revision(name, Path(name), paths.splits, read_lock() if LOCK.is_file() else Lock())
+    if name == WORKSPACE or Path(name).is_file():
+        labels = paths.labels if name == WORKSPACE else Path(name)
+        return Revision(name, labels, paths.splits, read_lock() if LOCK.is_file() else Lock())
     lock = read_lock(find_commit(name))
     found = {path: _find_cached(lock, path, name) for path in (paths.labels, paths.splits)}
     absent = [path for path, cached in found.items() if not cached.is_file()]
