@@ -12,21 +12,18 @@ from vibe_photos.storage.jsonl import read_jsonl
 
 def evaluate(settings: Settings) -> None:
     """Hold the labels against truth: what people audited (`truth=human`), or the teacher (`truth=auto`)."""
-    paths, truth = settings.paths, settings.truth
-    records = (
-        read_audited_truth(paths.human, settings.taxonomy)
-        if truth == "human"
-        else list(read_jsonl(paths.auto / ALL_LABELS, GroundTruth))
-    )
+    paths, is_human = settings.paths, settings.truth == "human"
+    teacher_records = list(read_jsonl(paths.auto / ALL_LABELS, GroundTruth))
     evaluate_labels(
-        truth,
-        records,
+        settings.truth,
+        read_audited_truth(paths.human, settings.taxonomy) if is_human else teacher_records,
         paths.labels,
         paths.splits,
         settings.taxonomy,
         settings.evaluate,
-        paths.eval / truth,
+        paths.eval / settings.truth,
         settings.classify.tuned_on,
+        teacher_records if is_human else (),
     )
 
 

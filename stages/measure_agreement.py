@@ -20,7 +20,6 @@ def agreement(settings: Settings) -> None:
         settings.evaluate,
         paths.eval / "teacher" / "metrics.json",
         paths.splits,
-        paths.labels,
     )
 
 

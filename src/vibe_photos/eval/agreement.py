@@ -9,10 +9,8 @@ from pathlib import Path
 
 from vibe_photos.eval.design import read_design
 from vibe_photos.eval.evaluate import begin_figures, describe, read_memberships
-from vibe_photos.eval.library_estimates import estimate_library
 from vibe_photos.eval.opinions import opinions_of_records, read_keys
 from vibe_photos.eval.summary import Comparison, summarise
-from vibe_photos.heads.label_table import read_labels
 from vibe_photos.labels.records import GroundTruth
 from vibe_photos.settings import Evaluate, Taxonomy
 from vibe_photos.storage.atomic import write_json
@@ -27,18 +25,15 @@ def measure_agreement(
     evaluate: Evaluate,
     metric: Path,
     splits: Path | None = None,
-    labels: Path | None = None,
 ) -> None:
     """Write the teacher's figures against the audited truth to `metric`.
-
-    With `splits` and `labels` also `prediction_powered`: what people and teacher together say of the library.
 
     An audited photo without teacher truth is wrong and counted as `missing`; one that is not in the
     library is counted as `not_in_library`. `splits` says what is in the library and which photos are
     near-duplicates; without it all audited photos count, each for itself.
 
     Raises:
-        InputError: `splits` or `labels` does not exist, or a record's inclusion probability is impossible.
+        InputError: `splits` does not exist, or a record's inclusion probability is impossible.
     """
     memberships, keys = read_memberships(splits) if splits else {}, read_keys(taxonomy)
     records = [record for record in audited if not splits or record.image_id in memberships]
@@ -52,8 +47,5 @@ def measure_agreement(
     )
     counts = {"truth": "human", "not_in_library": len(audited) - len(records)}
     figures = summarise(comparison, evaluate) if records else begin_figures("human")
-    if records and memberships and labels:
-        table = read_labels(labels)
-        figures["prediction_powered"] = estimate_library(records, auto, memberships, table, keys, evaluate)
     write_json(metric, counts | figures)
     log.info("agreement of the teacher with people: %s", describe(figures, counts))

@@ -16,10 +16,11 @@ import numpy as np
 from vibe_photos.errors import InputError
 from vibe_photos.eval import metrics
 from vibe_photos.eval.design import read_design
+from vibe_photos.eval.library_estimates import estimate_library
 from vibe_photos.eval.metrics import Curve
 from vibe_photos.eval.opinions import opinions_of_labels, opinions_of_records, read_keys
 from vibe_photos.eval.summary import Comparison, Figures, summarise
-from vibe_photos.heads.label_table import read_labels
+from vibe_photos.heads.label_table import LabelTable, read_labels
 from vibe_photos.labels.records import GroundTruth
 from vibe_photos.labels.split import Membership, read_splits
 from vibe_photos.labels.taxonomy import label_name
@@ -55,6 +56,7 @@ def evaluate_labels(
     evaluate: Evaluate,
     out_folder: Path,
     tuned_on: TunedOn = "none",
+    teacher_records: Sequence[GroundTruth] = (),
 ) -> None:
     """Write `metrics.json`, `plots/confusion.csv` and `plots/precision_recall/<attribute>.csv`.
 
@@ -62,7 +64,8 @@ def evaluate_labels(
     columns are `recall`, `precision`, `threshold`. With no record to evaluate `metrics.json` says how to
     begin, and the plot files hold their header alone. A record of a photo that is not in the library
     (not in `splits`) is counted as `not_in_library`. Where thresholds were tuned on half of the audited
-    photos, only the other half counts, and `scored_on` says so.
+    photos, only the other half counts, and `scored_on` says so. With `teacher_records` the human truth also
+    gets `prediction_powered`: what people and the teacher together say of the whole library.
 
     Raises:
         InputError: `splits` or `labels` is missing, or a record's inclusion probability is impossible.
@@ -71,7 +74,8 @@ def evaluate_labels(
     in_library = [record for record in truth_records if record.image_id in memberships]
     records = [r for r in in_library if is_evaluated(memberships[r.image_id], truth, tuned_on)]
     is_half = truth == "human" and tuned_on != "none"
-    comparison = compare_with_labels(records, memberships, labels, taxonomy, 0.5 if is_half else 1.0)
+    table = read_labels(labels)
+    comparison = compare_with_labels(records, memberships, table, taxonomy, 0.5 if is_half else 1.0)
     counts: Figures = {
         "truth": truth,
         "not_in_library": len(truth_records) - len(in_library),
@@ -80,6 +84,10 @@ def evaluate_labels(
     if is_half:
         counts["scored_on"] = SCORE_HALF
     figures = summarise(comparison, evaluate) if records else begin_figures(truth, len(in_library))
+    if records and teacher_records:
+        figures["prediction_powered"] = estimate_library(
+            records, teacher_records, memberships, table, comparison.keys, comparison.design, evaluate
+        )
     write_json(out_folder / "metrics.json", counts | figures)
     _write_confusion(out_folder / "plots" / "confusion.csv", comparison)
     _write_curves(out_folder / "plots" / "precision_recall", comparison)
@@ -96,23 +104,20 @@ def is_evaluated(membership: Membership, truth: TruthName, tuned_on: TunedOn = "
 def compare_with_labels(
     records: Sequence[GroundTruth],
     memberships: dict[str, Membership],
-    labels: Path,
+    labels: LabelTable,
     taxonomy: Taxonomy,
     kept_share: float = 1.0,
 ) -> Comparison:
     """Put the records and what the label table says of their photos side by side.
 
     `kept_share` is the chance with which a photo that was drawn for review is among the records.
-
-    Raises:
-        InputError: `labels` is missing or no label database.
     """
     keys, image_ids = read_keys(taxonomy), [record.image_id for record in records]
     return Comparison(
         image_ids=image_ids,
         keys=keys,
         truth=opinions_of_records(records, keys),
-        prediction=opinions_of_labels(read_labels(labels), image_ids, keys),
+        prediction=opinions_of_labels(labels, image_ids, keys),
         design=read_design(records, memberships, kept_share),
     )
 

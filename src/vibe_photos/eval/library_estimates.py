@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vibe_photos.eval.design import Design, Floats, Indices, group_photos, read_design
+from vibe_photos.eval.design import Design, Floats, Indices, group_photos
 from vibe_photos.eval.intervals import Interval, estimate_intervals
 from vibe_photos.eval.metrics import UNJUDGED, Bools, Ratio
 from vibe_photos.eval.opinions import LabelKeys, Opinions, opinions_of_labels, opinions_of_records
@@ -49,6 +49,7 @@ def estimate_library(
     memberships: Mapping[str, Membership],
     labels: LabelTable,
     keys: LabelKeys,
+    design: Design,
     evaluate: Evaluate,
 ) -> Figures:
     """Return `scene` (`accuracy`) and `attributes.<name>` (`prevalence`), each by people alone and as `_ppi`.
@@ -64,11 +65,12 @@ def estimate_library(
         memberships: `splits.json`, which says what is in the library.
         labels: what the student says.
         keys: label keys.
+        design: how the audited photos were drawn.
         evaluate: confidence level, repetitions and seed.
     """
-    library = _read_library(audited, auto, memberships, labels, keys)
-    if not library.design.is_weighted:
+    if not design.is_weighted:
         return {"reason": "no audited record states its inclusion_probability"}
+    library = _read_library(audited, auto, memberships, labels, keys, design)
     names = {label_name(key): column for column, key in enumerate(keys.attribute)}
     return {
         "scene": _estimate_accuracy(library, evaluate),
@@ -84,6 +86,7 @@ def _read_library(
     memberships: Mapping[str, Membership],
     labels: LabelTable,
     keys: LabelKeys,
+    design: Design,
 ) -> _Library:
     said = {record.image_id: record for record in auto if record.image_id in memberships}
     ids = [record.image_id for record in audited]
@@ -99,7 +102,7 @@ def _read_library(
         people=opinions_of_records(audited, keys),
         audited=side(ids),
         others=side(others),
-        design=read_design(audited, memberships),
+        design=design,
         groups_of_others=group_photos(others, memberships),
         is_holdout=np.array([memberships[image_id].role == "holdout" for image_id in others], dtype=np.bool_),
         photos=len(ids) + len(others),

@@ -8,8 +8,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from vibe_photos.eval.agreement import measure_agreement
 from vibe_photos.eval.design import Design
+from vibe_photos.eval.evaluate import evaluate_labels
 from vibe_photos.labels.records import GroundTruth
 from vibe_photos.settings import Evaluate, Taxonomy
 
@@ -41,9 +41,9 @@ def measure(
         people = [make_truth("p00", "food", has_text=False), make_truth("p01", "food", has_text=True)]
         audited = [msgspec.structs.replace(record, extra=extra) for record in [*people, *auto[2:20]]]
         labels = write_table({image_id: {"scene.food": (0.9, 1)} for image_id in IDS})
-        splits, metric = write_roles(dict(zip(IDS, roles, strict=True))), tmp_path / "metrics.json"
-        measure_agreement(auto, audited, taxonomy, evaluate, metric, splits, labels)
-        return json.loads(metric.read_text())["prediction_powered"]
+        splits = write_roles(dict(zip(IDS, roles, strict=True)))
+        evaluate_labels("human", audited, labels, splits, taxonomy, evaluate, tmp_path, teacher_records=auto)
+        return json.loads((tmp_path / "metrics.json").read_text())["prediction_powered"]
 
     return run
 
