@@ -144,23 +144,23 @@ def _add_compare(commands: Commands) -> None:
 
 def _compare(options: argparse.Namespace) -> None:
     from vibe_photos.configuration import read_resolved
-    from vibe_photos.eval import comparison_text, revision_comparison
+    from vibe_photos.eval.comparison import revision_comparison, text
 
     settings = read_resolved()
     sides, level = (options.before, options.after), settings.evaluate.confidence_level
     found = revision_comparison.compare_revisions(*sides, options.truth, settings)
     if options.json:
-        print(comparison_text.comparison_json(found, level))
+        print(text.comparison_json(found, level))
     elif options.brief:
         stages = revision_comparison.list_changed_stages(*sides, settings)
-        print(comparison_text.format_brief(found, stages, level))
+        print(text.format_brief(found, stages, level))
     elif options.html:
         from vibe_photos.report.comparison_page import render_comparison
 
         render_comparison(found, level, revision_comparison.name_photos(settings), options.html)
         print(f"written to {options.html}")
     else:
-        print(comparison_text.format_comparison(found, level, revision_comparison.name_photos(settings)))
+        print(text.format_comparison(found, level, revision_comparison.name_photos(settings)))
 
 
 def _add_suspects(commands: Commands) -> None:
@@ -178,7 +178,7 @@ def _add_suspects(commands: Commands) -> None:
 def _suspects(options: argparse.Namespace) -> None:
     from vibe_photos.configuration import read_resolved
     from vibe_photos.eval import suspects
-    from vibe_photos.eval.revision_comparison import name_photos
+    from vibe_photos.eval.comparison.revision_comparison import name_photos
     from vibe_photos.heads.out_of_fold import read_out_of_fold
 
     settings = read_resolved()
@@ -214,10 +214,10 @@ def _add_thresholds(commands: Commands) -> None:
 def _thresholds(options: argparse.Namespace) -> None:
     from vibe_photos.configuration import read_resolved
     from vibe_photos.eval.evaluate import SCORE_HALF
-    from vibe_photos.eval.thresholds import parse_aim
-    from vibe_photos.eval.tuned_params import write_thresholds
-    from vibe_photos.eval.tuning import tune_thresholds
-    from vibe_photos.eval.tuning_text import format_tuning
+    from vibe_photos.eval.tuning.params_file import write_thresholds
+    from vibe_photos.eval.tuning.proposals import tune_thresholds
+    from vibe_photos.eval.tuning.text import format_tuning
+    from vibe_photos.eval.tuning.thresholds import parse_aim
 
     aim = parse_aim(options.aim)
     tuning = tune_thresholds(read_resolved(), aim)

@@ -21,10 +21,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vibe_photos.eval.comparison.paired import average_weight, find_influence
 from vibe_photos.eval.design import Design, Floats, Indices, strata_of_groups
 from vibe_photos.eval.intervals import FEWEST_CASES, Interval, linearised_variance, logit_interval
 from vibe_photos.eval.metrics import Ratio
-from vibe_photos.eval.paired import average_weight, find_influence
 
 
 @dataclass(frozen=True, slots=True)

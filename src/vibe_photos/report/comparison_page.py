@@ -5,8 +5,8 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from vibe_photos.eval.compare import LabelComparison
-from vibe_photos.eval.comparison_text import (
+from vibe_photos.eval.comparison.compare import LabelComparison
+from vibe_photos.eval.comparison.text import (
     describe_changes,
     describe_verdict,
     format_difference_interval,

@@ -1,9 +1,9 @@
 from pathlib import Path
 
-from vibe_photos.eval.compare import FigureDifference, LabelComparison
-from vibe_photos.eval.flips import Flip
+from vibe_photos.eval.comparison.compare import FigureDifference, LabelComparison
+from vibe_photos.eval.comparison.flips import Flip
+from vibe_photos.eval.comparison.paired import Difference
 from vibe_photos.eval.intervals import Interval
-from vibe_photos.eval.paired import Difference
 from vibe_photos.report.comparison_page import render_comparison
 
 FOUND = LabelComparison(

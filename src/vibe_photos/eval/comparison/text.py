@@ -6,8 +6,8 @@ from dataclasses import asdict
 
 import msgspec
 
-from vibe_photos.eval.compare import FigureDifference, LabelComparison
-from vibe_photos.eval.flips import Flip
+from vibe_photos.eval.comparison.compare import FigureDifference, LabelComparison
+from vibe_photos.eval.comparison.flips import Flip
 from vibe_photos.eval.summary import Figures, round_figure
 from vibe_photos.eval.text_report import format_table
 

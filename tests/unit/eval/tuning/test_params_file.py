@@ -4,9 +4,9 @@ import msgspec
 import pytest
 
 from vibe_photos.errors import InputError
-from vibe_photos.eval.evidence import OF_PEOPLE, OF_TEACHER, EvidenceName
-from vibe_photos.eval.tuned_params import write_thresholds
-from vibe_photos.eval.tuning import Choice, Tuning
+from vibe_photos.eval.tuning.evidence import OF_PEOPLE, OF_TEACHER, EvidenceName
+from vibe_photos.eval.tuning.params_file import write_thresholds
+from vibe_photos.eval.tuning.proposals import Choice, Tuning
 
 PARAMS = """\
 # What you edit.

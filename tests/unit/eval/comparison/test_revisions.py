@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from vibe_photos.errors import InputError
-from vibe_photos.eval.revisions import Lock, changed_stages, find_commit, find_revision, read_lock
+from vibe_photos.eval.comparison.revisions import Lock, changed_stages, find_commit, find_revision, read_lock
 from vibe_photos.settings import Paths
 
 LABELS, SPLITS = Path("data/labels/labels.sqlite"), Path("data/ground_truth/splits.json")

@@ -12,8 +12,8 @@ from vibe_photos.cli import main
 from vibe_photos.configuration import RESOLVED, read_resolved
 from vibe_photos.errors import ConfigurationError, InputError
 from vibe_photos.eval.evaluate import evaluate_labels
-from vibe_photos.eval.thresholds import Aim
-from vibe_photos.eval.tuning import changed_thresholds, tune_thresholds
+from vibe_photos.eval.tuning.proposals import changed_thresholds, tune_thresholds
+from vibe_photos.eval.tuning.thresholds import Aim
 from vibe_photos.heads.classify import classify_photos
 from vibe_photos.heads.label_table import ScoreTable, write_scores
 from vibe_photos.heads.out_of_fold import out_of_fold_path

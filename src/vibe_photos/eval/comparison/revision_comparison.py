@@ -1,9 +1,9 @@
 """Two revisions of the labels, compared on the truth that is at hand."""
 
 from vibe_photos.errors import InputError
-from vibe_photos.eval.compare import LabelComparison, Side, compare_labels
+from vibe_photos.eval.comparison.compare import LabelComparison, Side, compare_labels
+from vibe_photos.eval.comparison.revisions import Revision, changed_stages, find_revision
 from vibe_photos.eval.evaluate import read_memberships
-from vibe_photos.eval.revisions import Revision, changed_stages, find_revision
 from vibe_photos.heads.label_table import read_labels
 from vibe_photos.labels.convert import ALL_LABELS
 from vibe_photos.labels.human import read_audited_truth

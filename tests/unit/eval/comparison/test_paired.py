@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 from vibe_photos.eval import metrics
-from vibe_photos.eval.design import Design, simple_design
-from vibe_photos.eval.metrics import Ratio
-from vibe_photos.eval.paired import (
+from vibe_photos.eval.comparison.paired import (
     Difference,
     PairedRatio,
     adjust_p_values,
     difference_interval,
     estimate_difference,
 )
+from vibe_photos.eval.design import Design, simple_design
+from vibe_photos.eval.metrics import Ratio
 from vibe_photos.settings import Evaluate
 
 EVALUATE = Evaluate(confidence_level=0.95, bootstrap_repetitions=200, seed=0)

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from vibe_photos.eval.compare import LabelComparison, Side, compare_labels
-from vibe_photos.eval.comparison_text import comparison_mapping, format_brief, format_comparison
-from vibe_photos.eval.flips import Flip
+from vibe_photos.eval.comparison.compare import LabelComparison, Side, compare_labels
+from vibe_photos.eval.comparison.flips import Flip
+from vibe_photos.eval.comparison.text import comparison_mapping, format_brief, format_comparison
 from vibe_photos.heads.label_table import LabelTable
 from vibe_photos.labels.records import GroundTruth
 from vibe_photos.labels.split import Membership

@@ -1,10 +1,10 @@
 """Proposed thresholds as plain text for a terminal: one line a label, then what is left as it is, and why."""
 
-from vibe_photos.eval.evidence import EvidenceName
 from vibe_photos.eval.text_report import format_table
-from vibe_photos.eval.thresholds import Aim
-from vibe_photos.eval.tuning import Choice, Tuning
-from vibe_photos.eval.worth import Worth
+from vibe_photos.eval.tuning.evidence import EvidenceName
+from vibe_photos.eval.tuning.proposals import Choice, Tuning
+from vibe_photos.eval.tuning.thresholds import Aim
+from vibe_photos.eval.tuning.worth import Worth
 from vibe_photos.labels.taxonomy import label_name
 
 _SOURCES: dict[EvidenceName, str] = {

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from vibe_photos.errors import InputError
-from vibe_photos.eval.tuning import LEVELS, Tuning, changed_thresholds
+from vibe_photos.eval.tuning.proposals import LEVELS, Tuning, changed_thresholds
 from vibe_photos.settings import TunedOn
 from vibe_photos.storage.atomic import write_bytes
 

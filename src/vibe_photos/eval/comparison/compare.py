@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from vibe_photos.eval import metrics
+from vibe_photos.eval.comparison.flips import Flip, find_flips
+from vibe_photos.eval.comparison.paired import Difference, PairedRatio, adjust_p_values, estimate_difference
 from vibe_photos.eval.design import read_design
-from vibe_photos.eval.flips import Flip, find_flips
 from vibe_photos.eval.metrics import Flags, Ratio
 from vibe_photos.eval.opinions import LabelKeys, Opinions, opinions_of_labels, opinions_of_records, read_keys
-from vibe_photos.eval.paired import Difference, PairedRatio, adjust_p_values, estimate_difference
 from vibe_photos.eval.specificity import most_specific, own_scores
 from vibe_photos.eval.summary import Comparison
 from vibe_photos.heads.label_table import LabelTable

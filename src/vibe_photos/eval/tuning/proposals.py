@@ -13,7 +13,7 @@ from typing import Literal
 import msgspec
 
 from vibe_photos.eval.evaluate import read_memberships
-from vibe_photos.eval.evidence import (
+from vibe_photos.eval.tuning.evidence import (
     OF_PEOPLE,
     Evidence,
     EvidenceName,
@@ -21,8 +21,8 @@ from vibe_photos.eval.evidence import (
     evidence_of_teacher,
     take_half,
 )
-from vibe_photos.eval.thresholds import MIN_EXAMPLES, Aim, find_threshold, sweep_thresholds
-from vibe_photos.eval.worth import Worth, keep_photos, measure_worth
+from vibe_photos.eval.tuning.thresholds import MIN_EXAMPLES, Aim, find_threshold, sweep_thresholds
+from vibe_photos.eval.tuning.worth import Worth, keep_photos, measure_worth
 from vibe_photos.heads.classify import check_names, decide_labels
 from vibe_photos.heads.label_table import read_scores
 from vibe_photos.labels.human import read_audited_truth

@@ -11,7 +11,7 @@ from vibe_photos.eval.design import read_design
 from vibe_photos.eval.metrics import Flags, Floats
 from vibe_photos.eval.opinions import opinions_of_records, read_keys
 from vibe_photos.eval.specificity import with_parents
-from vibe_photos.eval.thresholds import count_examples
+from vibe_photos.eval.tuning.thresholds import count_examples
 from vibe_photos.heads.label_table import ScoreTable
 from vibe_photos.heads.out_of_fold import read_out_of_fold
 from vibe_photos.labels.records import GroundTruth

@@ -4,7 +4,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vibe_photos.errors import InputError
-from vibe_photos.eval.thresholds import Aim, count_examples, find_threshold, parse_aim, sweep_thresholds
+from vibe_photos.eval.tuning.thresholds import (
+    Aim,
+    count_examples,
+    find_threshold,
+    parse_aim,
+    sweep_thresholds,
+)
 
 F1 = Aim("f1")
 
