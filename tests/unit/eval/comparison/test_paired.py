@@ -96,7 +96,7 @@ def test_swaps_drawn_at_random_agree_with_the_normal_limit(monkeypatch: pytest.M
     # Weights of any size leave no ties, which a normal distribution would know nothing of.
     design = replace(simple_design(np.arange(2000)), weights=rng.uniform(1, 3, 2000))
     drawn = estimate(accuracy(before, after), design).p_value
-    monkeypatch.setattr("vibe_photos.eval.paired.MOST_SWAPPED_GROUPS", 10)
+    monkeypatch.setattr("vibe_photos.eval.comparison.paired.MOST_SWAPPED_GROUPS", 10)
     assert estimate(accuracy(before, after), design).p_value == pytest.approx(drawn, abs=0.02)
 
 
