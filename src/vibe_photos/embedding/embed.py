@@ -29,13 +29,12 @@ from vibe_photos.settings import Embed, Embedder
 logger = logging.getLogger(__name__)
 
 _PROGRESS_SECONDS = 30.0
-_HASH_BYTES = 8
 
 
 def embed_library(
     photos: Path, root: Path, embedder: Embedder, embed: Embed, out_folder: Path, store: Path
 ) -> None:
-    """Give every photo of the manifest a vector and a perceptual hash, and write the stage's outs.
+    """Give every photo of the manifest a vector and perceptual hashes, and write the stage's outs.
 
     Args:
         photos: the manifest, whose order the outs keep.
@@ -107,7 +106,9 @@ def embed_photos(
     with closing(outcomes), closing(batches):
         for batch in batches:
             vectors.add(zip(batch.image_ids, map(_to_blob, batch.vectors), strict=True))
-            hashes.add((p.photo.image_id, p.perceptual_hash.to_bytes(_HASH_BYTES)) for p in batch.prepared)
+            hashes.add(
+                (p.photo.image_id, p.perceptual_hashes.astype(">u8").tobytes()) for p in batch.prepared
+            )
             problems += batch.problems
             show_progress(len(batch.prepared), len(problems))
     return sorted(problems, key=lambda problem: problem.rel_path)

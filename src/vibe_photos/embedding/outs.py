@@ -37,7 +37,7 @@ class Digest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HashRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A line of `perceptual_hashes.jsonl`; the hash is 16 hex digits."""
+    """A line of `perceptual_hashes.jsonl`: 16 hex digits for each of a photo's hashes, the whole first."""
 
     image_id: str
     perceptual_hash: str

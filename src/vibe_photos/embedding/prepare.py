@@ -13,23 +13,23 @@ from PIL import Image
 from vibe_photos.embedding.encoder import Encoder
 from vibe_photos.errors import DecodeError
 from vibe_photos.library.decode import decode_photo
-from vibe_photos.library.near_duplicates import perceptual_hash
+from vibe_photos.library.near_duplicates import Hashes, perceptual_hashes
 from vibe_photos.library.photos import Photo, PhotoProblem, photo_path
 from vibe_photos.library.pixels import NeededSize
 
 SHORT_EDGE_PX = 384
 """Every photo is decoded to at least this, whichever encoder runs, so that a hash depends on no encoder."""
 
-HASH_RECIPE = "dct64-384px-1"
-"""Names the pixels and the code that make a perceptual hash; a change of either is to change it."""
+HASH_RECIPE = "dct64-384px-16windows-1"
+"""Names the pixels and the code that make perceptual hashes; a change of either is to change it."""
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedPhoto:
-    """A photo's perceptual hash, and its item of the encoder's batch (None where it has a vector)."""
+    """A photo's perceptual hashes, and its item of the encoder's batch (None where it has a vector)."""
 
     photo: Photo
-    perceptual_hash: int
+    perceptual_hashes: Hashes
     item: npt.NDArray[Any] | None
 
 
@@ -64,13 +64,13 @@ class Preparation:
         path = photo_path(self.root, photo)
         try:
             image = self._decode(path, cover_short_edge)
-            bits = perceptual_hash(image)
+            hashes = perceptual_hashes(image)
             item = None if photo.image_id in self.has_vector else self._preprocess(path, image)
         except DecodeError as error:
             return describe_problem(photo, error.reason, str(error))
         if _has_changed(path, photo):
             return describe_problem(photo, "changed", "the file is not the one that was scanned; scan again")
-        return PreparedPhoto(photo, bits, item)
+        return PreparedPhoto(photo, hashes, item)
 
     def _preprocess(self, path: Path, image: Image.Image) -> npt.NDArray[Any]:
         encoder = self.encoder.get()

@@ -5,22 +5,22 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from vibe_photos.library.near_duplicates import group_near_duplicates
+from vibe_photos.library.near_duplicates import Hashes, group_near_duplicates
 from vibe_photos.library.photos import read_manifest
 from vibe_photos.storage.jsonl import read_jsonl
 
 
 class HashRecord(msgspec.Struct, frozen=True):
-    """One line of `perceptual_hashes.jsonl`: 64 bits as 16 hex digits, null where a photo has no hash."""
+    """A line of `perceptual_hashes.jsonl`: 16 hex digits for each of a photo's hashes, the whole first."""
 
     image_id: str
-    perceptual_hash: str | None
+    perceptual_hash: str
 
 
 def read_groups(photos: Path, hashes: Path, max_distance: int) -> dict[str, str]:
     """Return each photo's group, named by the group's first photo, in manifest order.
 
-    A photo without a hash (undecodable, or too flat to compare) is a group of its own.
+    A photo without hashes (undecodable), or too flat to compare, is a group of its own.
 
     Args:
         photos: the manifest.
@@ -28,12 +28,14 @@ def read_groups(photos: Path, hashes: Path, max_distance: int) -> dict[str, str]
         max_distance: bits of 64 by which two near-duplicates differ at most.
     """
     groups = {photo.image_id: photo.image_id for photo in read_manifest(photos)}
-    known = [
-        (record.image_id, int(record.perceptual_hash, 16))
-        for record in read_jsonl(hashes, HashRecord)
-        if record.perceptual_hash is not None and record.image_id in groups
-    ]
-    ids = [image_id for image_id, _ in known]
-    firsts = group_near_duplicates(np.array([bits for _, bits in known], dtype=np.uint64), max_distance)
+    records = [record for record in read_jsonl(hashes, HashRecord) if record.image_id in groups]
+    ids = [record.image_id for record in records]
+    firsts = group_near_duplicates(_stack_hashes(records), max_distance)
     groups.update((image_id, ids[first]) for image_id, first in zip(ids, firsts.tolist(), strict=True))
     return groups
+
+
+def _stack_hashes(records: list[HashRecord]) -> Hashes:
+    """Return the records' hashes, uint64 [n, windows]."""
+    joined = bytes.fromhex("".join(record.perceptual_hash for record in records))
+    return np.frombuffer(joined, dtype=">u8").astype(np.uint64).reshape(len(records), -1 if records else 1)

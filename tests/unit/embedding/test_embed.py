@@ -43,7 +43,7 @@ def test_every_photo_gets_a_vector_and_a_hash_in_the_manifests_order(
     hashes = list(read_jsonl(tmp_path / "out" / "perceptual_hashes.jsonl", HashRecord))
     assert [record.image_id for record in hashes] == ids
     assert len({record.perceptual_hash for record in hashes}) == len(ids)
-    assert all(len(record.perceptual_hash) == 16 for record in hashes)
+    assert all(len(record.perceptual_hash) == 16 * 16 for record in hashes)
     assert sorted(read_outs(tmp_path / "out")) == OUTS
     assert (tmp_path / "out" / "problems.jsonl").read_bytes() == b""
     digest = msgspec.json.decode((tmp_path / "out" / "digest.json").read_bytes(), type=Digest)
@@ -127,7 +127,7 @@ def test_hashes_that_another_recipe_made_are_not_taken_over(
     )
     write_jsonl(
         out / "perceptual_hashes.jsonl",
-        [HashRecord(image_id=p.image_id, perceptual_hash="0" * 16) for p in read_manifest(manifest)],
+        [HashRecord(image_id=p.image_id, perceptual_hash="0" * 256) for p in read_manifest(manifest)],
     )
     embed_library(manifest, root, hog, embed, out, tmp_path / "new-store")
     assert (out / "perceptual_hashes.jsonl").read_bytes() == hashes
