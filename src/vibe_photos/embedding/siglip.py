@@ -83,6 +83,7 @@ class SiglipEncoder:
         )
         self.dim = self._tower.run(np.zeros((1, self._input_px, self._input_px, 3), dtype=np.uint8)).shape[1]
         self.logit_scale, self.logit_bias = _read_logit(self._network)
+        self._tokenizer: Any = None
 
     def needed_size(self, width: int, height: int) -> tuple[int, int]:
         """Return the square to which every photo is squashed."""
@@ -104,7 +105,9 @@ class SiglipEncoder:
         """
         import torch
 
-        tokens = _load_tokenizer(self._source)(texts, context_length=self._network.context_length)
+        if self._tokenizer is None:
+            self._tokenizer = _load_tokenizer(self._source)
+        tokens = self._tokenizer(texts, context_length=self._network.context_length)
         with torch.inference_mode():
             return to_unit_norm(self._network.encode_text(tokens).numpy())
 

@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -83,6 +84,34 @@ def test_texts_are_encoded_in_the_space_of_the_photos(siglip: Embedder, embed: E
     # open_clip begins with log(1 / 0.07) and the bias of the configuration.
     assert encoder.logit_scale == pytest.approx(1 / 0.07)
     assert encoder.logit_bias == -10
+
+
+def test_the_tokenizer_is_loaded_once(siglip_folder: Path, tmp_path: Path, embed: Embed) -> None:
+    folder = tmp_path / "siglip"
+    shutil.copytree(siglip_folder, folder)
+    encoder = load_encoder(Embedder(kind="siglip", name="siglip", checkpoint=f"local-dir:{folder}"), embed)
+    assert isinstance(encoder, TextEncoder)
+    first = encoder.encode_texts(["a photo of a cat"])
+    shutil.rmtree(folder)
+    assert (encoder.encode_texts(["a photo of a cat"]) == first).all()
+
+
+def test_weights_of_float16_compute_in_float32(siglip_folder: Path, tmp_path: Path, embed: Embed) -> None:
+    from safetensors.torch import load_file, save_file
+
+    folder = tmp_path / "siglip"
+    shutil.copytree(siglip_folder, folder)
+    weights = load_file(folder / "open_clip_model.safetensors")
+    halved = {name: tensor.half() for name, tensor in weights.items()}
+    save_file(halved, folder / "open_clip_model.safetensors")
+    half, full = (
+        load_encoder(Embedder(kind="siglip", name="siglip", checkpoint=f"local-dir:{path}"), embed)
+        for path in (folder, siglip_folder)
+    )
+    assert isinstance(half, TextEncoder)
+    assert half.encode_texts(["a cat"]).dtype == np.float32
+    # float16 keeps 11 bits of a weight; float16 arithmetic would lose far more than that on the way.
+    np.testing.assert_allclose(encode(half, range(3)), encode(full, range(3)), atol=2e-3)
 
 
 def test_encoders_without_a_text_tower_are_none(hog: Embedder, embed: Embed) -> None:
