@@ -1,0 +1,56 @@
+"""Render pictures, train the demo's miniature SigLIP on them, and write the folder it ships in."""
+
+import argparse
+from pathlib import Path
+from statistics import fmean
+
+import msgspec
+import torch
+
+from tools.demo_siglip.lessons import prepare_lessons
+from tools.demo_siglip.model import build_model, write_weights
+from tools.demo_siglip.pictures import plan_pictures, render_pictures
+from tools.demo_siglip.training import Schedule, train
+from vibe_photos.settings import Taxonomy
+
+THREADS = 2
+"""Fixed, because sums over another number of threads differ in their last bits."""
+
+
+def train_folder(folder: Path, pictures: Path, schedule: Schedule, repeats: int, taxonomy: Taxonomy) -> None:
+    """Render what the folder `pictures` lacks, train on it, and write the model's folder."""
+    torch.set_num_threads(THREADS)
+    shots = plan_pictures(schedule.seed, repeats)
+    paths = render_pictures(
+        shots, schedule.seed, pictures / f"seed-{schedule.seed}-repeats-{repeats}", THREADS
+    )
+    lessons, config = prepare_lessons(shots, paths, taxonomy, folder)
+    model = build_model(config, schedule.seed)
+    print(f"{sum(weights.numel() for weights in model.parameters())} parameters, {len(shots)} pictures")
+    losses = []
+    for loss in train(model, lessons, schedule):
+        losses.append(loss)
+        if len(losses) % 50 == 0:
+            print(f"step {len(losses)}: loss {fmean(losses[-50:]):.3f}", flush=True)
+    print(f"{write_weights(folder, model)} bytes of weights in {folder}")
+
+
+def main() -> None:
+    """Read the command line and train."""
+    parser = argparse.ArgumentParser(prog="python -m tools.demo_siglip", description=__doc__)
+    parser.add_argument("--into", type=Path, default=Path("data/demo/siglip"), help="default: %(default)s")
+    parser.add_argument(
+        "--pictures", type=Path, default=Path("build/demo_siglip"), help="default: %(default)s"
+    )
+    parser.add_argument("--taxonomy", type=Path, default=Path("conf/taxonomy/m2.yaml"), help="its prompts")
+    parser.add_argument("--seed", type=int, default=7, help="of pictures and training; not the demo's own")
+    parser.add_argument("--repeats", type=int, default=12, help="times as many pictures as the demo has")
+    parser.add_argument("--epochs", type=int, default=12)
+    arguments = parser.parse_args()
+    taxonomy = msgspec.convert(msgspec.yaml.decode(arguments.taxonomy.read_bytes()), Taxonomy)
+    schedule = Schedule(arguments.epochs, arguments.seed)
+    train_folder(arguments.into, arguments.pictures, schedule, arguments.repeats, taxonomy)
+
+
+if __name__ == "__main__":
+    main()
