@@ -80,7 +80,9 @@ def make_world(records: int, folder: Path) -> World:
 
 def measure_ours(world: World) -> float:
     """Read, compare and summarise, intervals and curves included; return scene accuracy."""
-    comparison = compare_with_labels(world.records, world.memberships, read_labels(world.labels), world.taxonomy)
+    comparison = compare_with_labels(
+        world.records, world.memberships, read_labels(world.labels), world.taxonomy
+    )
     return float(summarise(comparison, world.evaluate)["scene"]["accuracy"])
 
 
