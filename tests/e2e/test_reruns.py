@@ -63,6 +63,7 @@ def test_the_encoder(checkout, tiny_onnx):
     assert checkout.bytes("data/ground_truth/splits.json") == splits
     assert checkout.paid() == before
     checkout.replace("params.yaml", "embedder: onnx ", "embedder: hog ")
+    checkout.replace("conf/embedder/onnx.yaml", "output: features", "output: softmaxout_1")
     back = checkout.repro()
     assert back.from_cache >= TRAIN | AFTER_TRAIN
     assert back.ran == {"compose", "embed"}
