@@ -4,7 +4,21 @@ import csv
 import io
 import json
 
+import pytest
+
 AUDITED = "data/human/ground_truth_human.audited.json"
+
+
+@pytest.fixture
+def colleague(checkout, tmp_path):
+    """A second clone, after a push to a folder remote and a pull."""
+    checkout.run("dvc", "remote", "add", "--default", "shared", str(tmp_path / "remote"))
+    checkout.commit("a remote")
+    checkout.run("dvc", "push")
+    checkout.run("git", "clone", "--quiet", str(checkout.root), str(tmp_path / "colleague"))
+    colleague = type(checkout)(tmp_path / "colleague")
+    colleague.run("dvc", "pull")
+    return colleague
 
 
 def test_metrics_of_two_commits_can_be_compared(checkout):
@@ -38,26 +52,14 @@ def test_a_queued_experiment_finds_the_store(checkout):
     assert queued["answered"] == "10"
 
 
-def test_a_second_clone_pulls_the_same_and_has_nothing_to_do(checkout, tmp_path):
-    checkout.run("dvc", "remote", "add", "--default", "shared", str(tmp_path / "remote"))
-    checkout.commit("a remote")
-    checkout.run("dvc", "push")
-    checkout.run("git", "clone", "--quiet", str(checkout.root), str(tmp_path / "colleague"))
-    colleague = type(checkout)(tmp_path / "colleague")
-    colleague.run("dvc", "pull")
+def test_a_second_clone_pulls_the_same_and_has_nothing_to_do(checkout, colleague):
     assert colleague.repro().ran == set()
     assert colleague.run("git", "status", "--porcelain").stdout == ""
     for out in ("data/labels/labels.sqlite", "models/scene_head_from_qwen.pt", "data/report/index.html"):
         assert colleague.bytes(out) == checkout.bytes(out)
 
 
-def test_a_colleague_without_the_store_pays_nothing_for_what_was_pulled(checkout, tmp_path):
-    checkout.run("dvc", "remote", "add", "--default", "shared", str(tmp_path / "remote"))
-    checkout.commit("a remote")
-    checkout.run("dvc", "push")
-    checkout.run("git", "clone", "--quiet", str(checkout.root), str(tmp_path / "colleague"))
-    colleague = type(checkout)(tmp_path / "colleague")
-    colleague.run("dvc", "pull")
+def test_a_colleague_without_the_store_pays_nothing_for_what_was_pulled(colleague):
     raw = colleague.bytes("data/annotations/qwen_vl_raw_annotations.jsonl")
     # No recorded answer is left: whatever is asked again fails.
     (colleague.root / "data/demo/teacher_answers.simulated.jsonl").write_text("")
