@@ -1,0 +1,53 @@
+"""Truth that somebody already has, taken as audited truth."""
+
+import argparse
+from pathlib import Path
+
+from vibe_photos.cli.command import Commands
+
+
+def add_command(commands: Commands) -> None:
+    """Declare `vibe-photos import-human`."""
+    parser = commands.add_parser(
+        "import-human",
+        help="take truth that you already have as audited truth",
+        description="Check a truth file (JSON list or JSON Lines; photos named by image_id or rel_path), "
+        "show what it would change in data/human/, and with --write take it.",
+    )
+    parser.add_argument("file", type=Path, metavar="FILE")
+    parser.add_argument("--write", action="store_true", help="take it; without this it is only shown")
+    parser.add_argument(
+        "--only-sampled", action="store_true", help="only photos that stage `sample` drew, with their weights"
+    )
+    parser.add_argument(
+        "--drop-unknown-keys", action="store_true", help="drop and count label keys that the taxonomy lacks"
+    )
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> None:
+    from vibe_photos.configuration import read_resolved
+    from vibe_photos.labels.sampling import read_sampled
+    from vibe_photos.library.photos import read_manifest
+    from vibe_photos.review import human_import
+
+    settings = read_resolved()
+    paths = settings.paths
+    found = human_import.read_import(
+        options.file,
+        read_manifest(paths.photos),
+        settings.taxonomy,
+        read_sampled(paths.sample) if options.only_sampled else None,
+    )
+    human_import.refuse_problems(options.file, found, settings.taxonomy, options.drop_unknown_keys)
+    changes = human_import.describe_changes(paths.human, found.records)
+    print("\n".join(changes[:40]))
+    if len(changes) > 40:
+        print(f"... and {len(changes) - 40} more")
+    print(f"{len(found.records)} records, {len(changes)} new or changed; {found.left_out} photos not sampled")
+    for key, places in sorted(found.unknown_keys.items()):
+        print(f"dropped the unknown key {key} of {len(places)} records")
+    if options.write:
+        print(f"written to {human_import.take_import(paths.human, found.records)}; now: dvc repro")
+    elif changes:
+        print("nothing is written yet: run again with --write")

@@ -1,0 +1,17 @@
+"""Recorded answers over HTTP, to rehearse a night."""
+
+from vibe_photos.cli.command import Commands
+
+
+def add_command(commands: Commands) -> None:
+    """Declare `vibe-photos replay-server`."""
+    from vibe_photos.teacher import replay_server
+
+    parser = commands.add_parser(
+        "replay-server",
+        help="rehearse a night: recorded answers over HTTP",
+        description="Serve recorded answers as an OpenAI-compatible server on this machine, to rehearse a "
+        "run without a GPU.",
+    )
+    replay_server.add_arguments(parser)
+    parser.set_defaults(run=replay_server.run)

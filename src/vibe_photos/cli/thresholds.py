@@ -1,0 +1,51 @@
+"""Thresholds proposed, and written when asked."""
+
+import argparse
+from pathlib import Path
+
+from vibe_photos.cli.command import Commands
+
+
+def add_command(commands: Commands) -> None:
+    """Declare `vibe-photos thresholds`."""
+    parser = commands.add_parser(
+        "thresholds",
+        help="propose thresholds, and with --write take them",
+        description="Try every threshold of every attribute and object on half of the audited photos (or, "
+        "where these are too few, on the teacher's truth of the training photos), and show what the best one "
+        "is worth.",
+    )
+    parser.add_argument(
+        "--aim",
+        default="f1",
+        help="f1, precision=SHARE (the best recall with at least that precision) or recall=SHARE "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--write",
+        action="store_true",
+        help="write them into params.yaml; photos that chose one are then no longer scored",
+    )
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> None:
+    from vibe_photos.configuration import read_resolved
+    from vibe_photos.eval.evaluate import SCORE_HALF
+    from vibe_photos.eval.tuning.params_file import write_thresholds
+    from vibe_photos.eval.tuning.proposals import tune_thresholds
+    from vibe_photos.eval.tuning.text import format_tuning
+    from vibe_photos.eval.tuning.thresholds import parse_aim
+
+    aim = parse_aim(options.aim)
+    tuning = tune_thresholds(read_resolved(), aim)
+    print(format_tuning(tuning, aim))
+    if not any(choice.is_new for choice in tuning.choices.values()):
+        print("\nthese thresholds are in use already: there is nothing to write")
+    elif options.write:
+        count = write_thresholds(Path("params.yaml"), tuning)
+        print(f"\n{count} thresholds written to params.yaml; now: dvc repro")
+        if tuning.is_decided_by_people:
+            print(f"from now on people's truth counts on one half only: {SCORE_HALF}")
+    else:
+        print("\nnothing is written yet: run again with --write")
