@@ -3,6 +3,7 @@
 `data/human/` is written by people and never by a stage. Both sources are derived from when read.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from vibe_photos.labels.records import Decision, GroundTruth
@@ -45,12 +46,19 @@ def read_audited(human: Path) -> list[GroundTruth]:
     return [audited[image_id] for image_id in sorted(audited)]
 
 
+def standing_lines(log: Sequence[Decision]) -> list[Decision]:
+    """Return the lines of one reviewer's log that were not taken back, without those that take back."""
+    undone = {line.undoes for line in log}
+    return [line for line in log if line.undoes is None and line.decided_at not in undone]
+
+
 def _latest_decisions(folder: Path) -> dict[str, tuple[Decision, Path]]:
     """Return the latest decision of each photo over all reviewers, with the log it stands in."""
     latest: dict[str, tuple[Decision, Path]] = {}
     for log in sorted(folder.glob("*.jsonl")):
-        for decision in read_jsonl(log, Decision):
+        for decision in standing_lines(list(read_jsonl(log, Decision))):
             known = latest.get(decision.image_id)
-            if known is None or decision.decided_at >= known[0].decided_at:
+            is_later = known is None or decision.decided_at >= known[0].decided_at
+            if is_later and not decision.is_skip:
                 latest[decision.image_id] = (decision, log)
     return latest

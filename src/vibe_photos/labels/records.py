@@ -65,11 +65,19 @@ def truth_object(record: GroundTruth) -> dict[str, Any]:
 class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One line of `decisions/<reviewer>.jsonl`: what a person made of one photo, and when.
 
-    `decided_at` is UTC in ISO 8601, so that text order is time order. `before` and `after` are truth
-    objects without the id; `after` is null where a decision was taken back.
+    `decided_at` is UTC in ISO 8601, so that text order is time order; in one log it never comes twice.
+    `before` and `after` are truth objects without the id; `after` is null where there is no truth any more.
+    `undoes` is the `decided_at` of the reviewer's own line that this one takes back: both then decide
+    nothing. A line with `is_skip` decides nothing either, but keeps its flag and its note. `seen` names
+    the opinions that the reviewer had before their eyes (`teacher`, `student`).
     """
 
     image_id: str
     decided_at: str
     before: dict[str, Any] | None = None
     after: dict[str, Any] | None = None
+    is_flagged: bool = False
+    note: str = ""
+    is_skip: bool = False
+    undoes: str | None = None
+    seen: list[str] = []

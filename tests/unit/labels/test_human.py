@@ -47,6 +47,31 @@ def test_a_decision_that_was_taken_back_leaves_no_record(tmp_path, taxonomy):
     assert read_audited_truth(tmp_path, taxonomy) == []
 
 
+def test_what_was_undone_uncovers_what_the_file_or_another_reviewer_says(tmp_path, taxonomy):
+    write_file(
+        tmp_path, {"image_id": "a", "scene": ["scene.food"]}, {"image_id": "b", "scene": ["scene.food"]}
+    )
+    first, second = "2026-01-02T10:00:00Z", "2026-01-02T11:00:00Z"
+    write_log(tmp_path, "ada", {"image_id": "b", "decided_at": first, "after": {"scene": ["scene.other"]}})
+    write_log(
+        tmp_path,
+        "bob",
+        {"image_id": "a", "decided_at": first, "after": {"scene": ["scene.people"]}},
+        {"image_id": "b", "decided_at": second, "after": {"scene": ["scene.people"]}},
+        {"image_id": "b", "decided_at": "2026-01-02T11:00:01Z", "undoes": second},
+        {"image_id": "a", "decided_at": "2026-01-02T11:00:02Z", "undoes": first},
+    )
+    found = {record.image_id: record.scene for record in read_audited_truth(tmp_path, taxonomy)}
+    assert found == {"a": ["scene.food"], "b": ["scene.other"]}
+
+
+def test_a_skip_decides_nothing(tmp_path, taxonomy):
+    write_file(tmp_path, {"image_id": "a", "scene": ["scene.food"]})
+    skip = {"image_id": "a", "decided_at": "2026-01-02T10:00:00Z", "is_skip": True, "note": "who is this?"}
+    write_log(tmp_path, "ada", skip, {**skip, "image_id": "b", "decided_at": "2026-01-02T10:00:01Z"})
+    assert [record.scene for record in read_audited_truth(tmp_path, taxonomy)] == [["scene.food"]]
+
+
 def test_records_come_sorted(tmp_path, taxonomy):
     write_file(tmp_path, {"image_id": "b"}, {"image_id": "a"})
     assert [record.image_id for record in read_audited_truth(tmp_path, taxonomy)] == ["a", "b"]
