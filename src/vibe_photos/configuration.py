@@ -17,6 +17,10 @@ from vibe_photos.settings import Settings
 RESOLVED = Path("data/config/resolved.yaml")
 """What stage `compose` writes and DVC compares: the configuration without the machine-local keys."""
 
+ENCODER = "encoder"
+"""The key of that file that is no setting: the encoder's name, which ends in a hash of its weights and all else
+that decides a vector. So other weights under the same name make stage `embed` run again."""
+
 MACHINE_LOCAL_KEYS = (
     "paths",
     "head",
@@ -62,8 +66,8 @@ def read_resolved(folder: Path = Path()) -> Settings:
     defaults = msgspec.yaml.decode((folder / "conf" / "config.yaml").read_bytes())
     resolved = msgspec.yaml.decode((folder / RESOLVED).read_bytes())
     composed = {key: value for key, value in defaults.items() if key not in ("defaults", "hydra")}
-    for section, values in resolved.items():
-        composed[section] = {**composed.get(section, {}), **values}
+    for section in resolved.keys() - {ENCODER}:
+        composed[section] = {**composed.get(section, {}), **resolved[section]}
     return from_mapping(composed)
 
 

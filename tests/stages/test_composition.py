@@ -10,7 +10,7 @@ import sys
 import pytest
 
 TEACHERS = ["demo", "offline", "qwen3_vl_8b", "qwen3_vl_32b"]
-EMBEDDERS = ["hog", "onnx", "siglip2_b16", "siglip2_b32", "siglip2_so400m"]
+EMBEDDERS = ["demo_siglip", "hog", "onnx", "siglip2_b16", "siglip2_b32", "siglip2_so400m"]
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +45,33 @@ def test_every_choice_composes(checkout, choice):
     assert "canary-key" not in resolved
     assert "concurrency" not in resolved
     assert not re.search("^use:", resolved, re.MULTILINE)
+
+
+def read_encoder(checkout, *arguments):
+    result = run(checkout, "embedder=onnx", *arguments)
+    assert result.returncode == 0, result.stderr
+    (line,) = [
+        line
+        for line in (checkout / "data" / "config" / "resolved.yaml").read_text().splitlines()
+        if line.startswith("encoder:")
+    ]
+    return line.removeprefix("encoder: ")
+
+
+def test_the_weights_are_part_of_the_configuration(checkout):
+    """Other weights in the same place are another encoder; where there are none, it stays the last one."""
+    weights = checkout / "models" / "encoder.onnx"
+    weights.parent.mkdir(exist_ok=True)
+    weights.write_bytes(b"one")
+    one = read_encoder(checkout)
+    weights.write_bytes(b"other")
+    other = read_encoder(checkout)
+    assert one.startswith("onnx-")
+    assert other.startswith("onnx-")
+    assert one != other
+    weights.unlink()
+    assert read_encoder(checkout) == other
+    assert read_encoder(checkout, "embedder.output=another") == "null"
 
 
 def test_the_same_configuration_is_not_written_again(checkout):

@@ -25,12 +25,14 @@ def name_model(name: str, recipe: Recipe) -> str:
 def hash_checkpoint(path: Path) -> str:
     """Return the xxh3-128 of a weights file's bytes, or of a folder's file names and bytes.
 
+    A model's card (`*.md`) decides no vector and does not count.
+
     Raises:
         EncoderError: the file or folder cannot be read.
     """
     try:
         if path.is_dir():
-            files = sorted(file for file in path.rglob("*") if file.is_file())
+            files = sorted(f for f in path.rglob("*") if f.is_file() and f.suffix.lower() != ".md")
             content = "\n".join(f"{file.relative_to(path).as_posix()} {_hash_file(file)}" for file in files)
             return xxhash.xxh3_128_hexdigest(content.encode())
         return _hash_file(path)

@@ -4,7 +4,10 @@ The only module that imports open_clip. Zhai et al. 2023, "Sigmoid Loss for Lang
 Tschannen et al. 2025, "SigLIP 2".
 """
 
+import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.machinery import PathFinder
 from importlib.util import find_spec
 from pathlib import Path
@@ -130,9 +133,10 @@ def _load_network(source: str, embedder: Embedder) -> Any:
     open_clip = import_open_clip()
     tag_or_file = None if source.startswith(_LOCAL_FOLDER) else embedder.checkpoint
     try:
-        network = open_clip.create_model(
-            source, pretrained=tag_or_file, device="cpu", precision="fp32", require_pretrained=True
-        ).eval()
+        with _without_chatter():
+            network = open_clip.create_model(
+                source, pretrained=tag_or_file, device="cpu", precision="fp32", require_pretrained=True
+            ).eval()
     # Hub, file and state-dict errors of four libraries; each means that there is no such model here.
     except Exception as error:
         what = f"{source} ({embedder.checkpoint})"
@@ -144,10 +148,27 @@ def _load_network(source: str, embedder: Embedder) -> Any:
 
 def _load_tokenizer(source: str) -> Any:
     try:
-        return import_open_clip().get_tokenizer(source)
+        with _without_chatter():
+            return import_open_clip().get_tokenizer(source)
     # Hub and file errors of three libraries; each means that there is no tokenizer here.
     except Exception as error:
         raise EncoderError(f"the tokenizer of {source} cannot be loaded: {error}. {_WAY_OUT}") from error
+
+
+@contextmanager
+def _without_chatter() -> Iterator[None]:
+    """Drop what open_clip says of each step of loading: it speaks as the root logger, below a warning."""
+
+    def is_for_people(record: logging.LogRecord) -> bool:
+        return record.levelno >= logging.WARNING or not record.pathname.startswith(folder)
+
+    folder = str(Path(import_open_clip().__file__).parent)
+    root = logging.getLogger()
+    root.addFilter(is_for_people)
+    try:
+        yield
+    finally:
+        root.removeFilter(is_for_people)
 
 
 def import_open_clip() -> Any:

@@ -43,6 +43,13 @@ def test_a_folder_is_hashed_by_names_and_bytes_but_not_by_its_place(tmp_path: Pa
     assert hash_checkpoint(folders[0]) != hash_checkpoint(folders[1])
 
 
+def test_a_folders_card_does_not_count(tmp_path: Path) -> None:
+    (tmp_path / "weights").write_bytes(b"1")
+    before = hash_checkpoint(tmp_path)
+    (tmp_path / "README.md").write_text("A model.")
+    assert hash_checkpoint(tmp_path) == before
+
+
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(EncoderError, match=r"gone\.pt"):
         hash_checkpoint(tmp_path / "gone.pt")

@@ -1,4 +1,5 @@
 import json
+import logging
 import shutil
 import subprocess
 import sys
@@ -227,3 +228,16 @@ def test_a_folder_without_a_tokenizer_still_encodes_photos(
     assert np.isfinite(encode(encoder, range(1))).all()
     with pytest.raises(EncoderError, match=r"the tokenizer of .* cannot be loaded"):
         encoder.encode_texts(["a cat"])
+
+
+def test_loading_leaves_the_log_to_what_people_need(
+    siglip: Embedder, embed: Embed, caplog: pytest.LogCaptureFixture
+) -> None:
+    """open_clip tells each step of loading as the root logger; the filter is gone once that is done."""
+    caplog.set_level("INFO")
+    encoder = load_encoder(siglip, embed)
+    assert isinstance(encoder, TextEncoder)
+    encoder.encode_texts(["a"])
+    assert caplog.records == []
+    logging.getLogger().info("told")
+    assert [record.message for record in caplog.records] == ["told"]
