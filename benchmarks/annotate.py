@@ -3,9 +3,11 @@
 The ideal is all of the window in flight all of the time. Ours is the stage itself: decode, shrink, send,
 parse, fsync, write the outs. The peer is a pool of threads, each with a synchronous request of a PNG.
 Server, client and preparation share this machine's cores. The client's CPU is the event loop's thread alone:
-preparation runs in others. Memory is what a run over photos that are all answered holds, a photo.
+preparation runs in others. Its floor is httpx sending one ready body over as many connections, doing nothing
+else. Memory is what a run over photos that are all answered holds, a photo.
 """
 
+import asyncio
 import base64
 import logging
 import os
@@ -35,6 +37,8 @@ from vibe_photos.storage.jsonl import read_jsonl, write_jsonl
 from vibe_photos.teacher.annotate import annotate_library
 from vibe_photos.teacher.answer import Answer, AnswerKey
 from vibe_photos.teacher.answers import AnswerStore
+from vibe_photos.teacher.payload import data_url, prepare_jpeg, request_body
+from vibe_photos.teacher.prompt import build_question
 from vibe_photos.teacher.rehearsal import start_replay_server
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
@@ -105,6 +109,34 @@ def measure_ours(settings: Settings, folder: Path, base_url: str) -> tuple[float
     return time.perf_counter() - started, time.thread_time() - cpu
 
 
+def measure_bare(settings: Settings, folder: Path, base_url: str) -> float:
+    """Post one photo's ready body as often over bare httpx transports; return the seconds of CPU."""
+    photos = list(read_jsonl(folder / "photos.jsonl", Photo))
+    question = build_question(settings.teacher, settings.taxonomy)
+    image_url = data_url(prepare_jpeg(folder / "photos" / photos[0].rel_path, question.image, 10**9))
+    body = request_body(question, "m", image_url, response_format="json_schema", max_tokens=9)
+    context, limits = httpx.create_ssl_context(), httpx.Limits(max_connections=1)
+
+    async def post(transport: httpx.AsyncHTTPTransport, waiting: Iterator[Photo]) -> None:
+        for photo in waiting:
+            headers = {"X-Request-Id": photo.image_id, "Content-Type": "application/json"}
+            request = httpx.Request("POST", f"{base_url}/chat/completions", headers=headers, content=body)
+            response = await transport.handle_async_request(request)
+            await response.aread()
+            await response.aclose()
+            assert response.status_code == 200, response.content
+
+    async def post_all() -> None:
+        waiting = iter(photos)
+        async with asyncio.TaskGroup() as group:
+            for _ in range(settings.annotate.concurrency):
+                group.create_task(post(httpx.AsyncHTTPTransport(verify=context, limits=limits), waiting))
+
+    started = time.thread_time()
+    asyncio.run(post_all())
+    return time.thread_time() - started
+
+
 def measure_peer(settings: Settings, folder: Path, base_url: str) -> float:
     """Ask from a thread a request about a quarter of the photos; return the seconds for all of them."""
     concurrency = settings.annotate.concurrency
@@ -160,7 +192,12 @@ def compare(folder: Path, concurrency: int, url: str) -> dict[str, float]:
     }
     count = WAVES * concurrency
     print_table(f"1 s x {concurrency}, {count} photos of 0.2 megapixels", medians, "ideal", count, "photos")
-    print(f"client CPU a request besides preparation: {cpu_seconds / count * 1e3:.2f} ms")
+    bare_seconds = measure_bare(settings, folder, url)
+    medians |= {"annotate, client CPU": cpu_seconds, "bare httpx, client CPU": bare_seconds}
+    print(
+        f"client CPU a request besides preparation: {cpu_seconds / count * 1e3:.2f} ms, "
+        f"bare httpx {bare_seconds / count * 1e3:.2f} ms: {cpu_seconds / bare_seconds:.2f} of it"
+    )
     return medians
 
 

@@ -90,23 +90,23 @@ class Interview:
 
     async def _work(self, slot: int, ahead: PreparedPhotos) -> None:
         while self._stopped_by is None and (prepared := ahead.take()) is not None:
-            photo, jpeg = prepared
+            photo, image_url = prepared
             try:
-                await self._ask(slot, photo, await jpeg)
+                await self._ask(slot, photo, await image_url)
             except AskFailed as failed:
                 self._note_failure(photo, failed)
             except (TeacherError, RunInterrupted) as error:
                 self._stop(error)
 
-    async def _ask(self, slot: int, photo: Photo, jpeg: bytes) -> None:
+    async def _ask(self, slot: int, photo: Photo, image_url: str) -> None:
         """Ask about one photo, and once more with a larger cap when the reply broke off."""
         attempts = Attempts(self._annotate.max_attempts)
         max_tokens = self._question.sampling.max_tokens
         try:
-            reply = await self._ask_once(slot, photo, jpeg, max_tokens, attempts)
+            reply = await self._ask_once(slot, photo, image_url, max_tokens, attempts)
             is_usable = await self._keep(photo, reply)
             if reply.is_cut and attempts.left:
-                reply = await self._ask_once(slot, photo, jpeg, CUT_REPLY_FACTOR * max_tokens, attempts)
+                reply = await self._ask_once(slot, photo, image_url, CUT_REPLY_FACTOR * max_tokens, attempts)
                 is_usable = await self._keep(photo, reply)
         finally:
             self._progress.requests += attempts.made
@@ -116,11 +116,11 @@ class Interview:
             self._progress.failed += 1
 
     async def _ask_once(
-        self, slot: int, photo: Photo, jpeg: bytes, max_tokens: int, attempts: Attempts
+        self, slot: int, photo: Photo, image_url: str, max_tokens: int, attempts: Attempts
     ) -> Reply:
         def body(response_format: str) -> bytes:
             return request_body(
-                self._question, self._model, jpeg, response_format=response_format, max_tokens=max_tokens
+                self._question, self._model, image_url, response_format=response_format, max_tokens=max_tokens
             )
 
         return await self._server.ask(slot, photo.image_id, body, attempts)
@@ -142,7 +142,7 @@ class Interview:
         self._progress.tokens += reply.tokens
         return self._answers.count(answer, offset)
 
-    def _prepare(self, photo: Photo) -> bytes:
+    def _prepare(self, photo: Photo) -> str:
         return prepare_photo(self._root, photo, self._question.image, self._annotate.max_pixels)
 
     def _note_failure(self, photo: Photo, failed: AskFailed) -> None:

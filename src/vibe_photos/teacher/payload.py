@@ -45,11 +45,15 @@ def fit_size(width: int, height: int, image: SentImage) -> tuple[int, int]:
     return max(1, int(width * scale)), max(1, int(height * scale))
 
 
+def data_url(jpeg: bytes) -> str:
+    """Return the JPEG as the URL that carries it."""
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
+
+
 def request_body(
-    question: Question, model: str, jpeg: bytes, *, response_format: str, max_tokens: int
+    question: Question, model: str, image_url: str, *, response_format: str, max_tokens: int
 ) -> bytes:
     """Return the JSON body of a chat completion request about one photo."""
-    image_url = "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
     body: dict[str, Any] = {
         "model": model,
         "messages": [

@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 
 from vibe_photos.errors import DecodeError
 from vibe_photos.settings import SentImage, Taxonomy, Teacher
-from vibe_photos.teacher.payload import fit_size, prepare_jpeg, request_body
+from vibe_photos.teacher.payload import data_url, fit_size, prepare_jpeg, request_body
 from vibe_photos.teacher.prompt import build_question
 
 SENT = SentImage(max_edge_px=64, max_pixels=3000, jpeg_quality=90)
@@ -88,7 +88,7 @@ def test_small_photos_keep_their_size() -> None:
 def test_the_body_is_a_chat_completion_request(teacher: Teacher, taxonomy: Taxonomy) -> None:
     question = build_question(teacher, taxonomy)
     body = msgspec.json.decode(
-        request_body(question, "m", b"jpeg", response_format="json_schema", max_tokens=9)
+        request_body(question, "m", data_url(b"jpeg"), response_format="json_schema", max_tokens=9)
     )
     system, user = body["messages"]
     assert system == {"role": "system", "content": question.system}
@@ -106,6 +106,8 @@ def test_the_body_is_a_chat_completion_request(teacher: Teacher, taxonomy: Taxon
 def test_the_body_without_schema_and_seed(teacher: Teacher, taxonomy: Taxonomy) -> None:
     sampling = msgspec.structs.replace(teacher.sampling, seed=None)
     question = build_question(msgspec.structs.replace(teacher, sampling=sampling), taxonomy)
-    body = msgspec.json.decode(request_body(question, "m", b"", response_format="json_object", max_tokens=9))
+    body = msgspec.json.decode(
+        request_body(question, "m", data_url(b""), response_format="json_object", max_tokens=9)
+    )
     assert body["response_format"] == {"type": "json_object"}
     assert "seed" not in body

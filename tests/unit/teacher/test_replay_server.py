@@ -21,7 +21,7 @@ from vibe_photos.errors import InputError
 from vibe_photos.labels.records import RawAnnotation
 from vibe_photos.settings import Replay, Taxonomy, Teacher
 from vibe_photos.storage.jsonl import write_jsonl
-from vibe_photos.teacher.payload import request_body
+from vibe_photos.teacher.payload import data_url, request_body
 from vibe_photos.teacher.prompt import build_question
 from vibe_photos.teacher.rehearsal import start_replay_server
 from vibe_photos.teacher.replay_faults import Fault, draw_fault
@@ -59,7 +59,7 @@ def jpeg() -> bytes:
 @pytest.fixture
 def body(teacher: Teacher, taxonomy: Taxonomy) -> bytes:
     question = build_question(teacher, taxonomy)
-    return request_body(question, "m", jpeg(), response_format="json_schema", max_tokens=9)
+    return request_body(question, "m", data_url(jpeg()), response_format="json_schema", max_tokens=9)
 
 
 def call(url: str, body: bytes | None = None, image_id: str = "a") -> tuple[int, Any]:
@@ -119,7 +119,7 @@ def test_an_image_that_is_not_whole_is_refused(
     base_url: str, teacher: Teacher, taxonomy: Taxonomy, image: bytes
 ) -> None:
     question = build_question(teacher, taxonomy)
-    asked = request_body(question, "m", image, response_format="json_object", max_tokens=9)
+    asked = request_body(question, "m", data_url(image), response_format="json_object", max_tokens=9)
     assert call(f"{base_url}/chat/completions", asked)[0] == 400
 
 
