@@ -16,8 +16,8 @@ from vibe_photos.storage.atomic import write_bytes
 def compose_config(composed: DictConfig) -> None:
     """Write the checked configuration, without what is local to a machine, to data/config/resolved.yaml.
 
-    DVC compares that file key by key: a stage reruns only when a key that it declares changed. The key `encoder`
-    stands for the encoder's weights. It always runs, because weights may lie anywhere.
+    DVC compares that file key by key: a stage reruns only when a key that it declares changed. The key
+    `encoder` stands for the encoder's weights; they may lie anywhere, so this stage always runs.
     """
     resolved = without_machine_local(to_mapping(composed))
     resolved[ENCODER] = _name_encoder(to_settings(composed), resolved)

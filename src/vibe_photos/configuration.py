@@ -18,8 +18,8 @@ RESOLVED = Path("data/config/resolved.yaml")
 """What stage `compose` writes and DVC compares: the configuration without the machine-local keys."""
 
 ENCODER = "encoder"
-"""The key of that file that is no setting: the encoder's name, which ends in a hash of its weights and all else
-that decides a vector. So other weights under the same name make stage `embed` run again."""
+"""The key of that file that is no setting: the encoder's name, which ends in a hash of its weights and of all
+else that decides a vector. So other weights in the same place make stage `embed` run again."""
 
 MACHINE_LOCAL_KEYS = (
     "paths",
