@@ -80,21 +80,26 @@ class SiglipEncoder:
         self.model = model
         self._source = _name_source(embedder)
         self._network = _load_network(self._source, embedder)
-        self._input_px = _find_input_px(self._network)
+        self.input_px = _find_input_px(self._network)
         self._tower = ImageTower(
-            self._network.visual, self._input_px, embed.device, embed.precision, embed.batch_size
+            self._network.visual, self.input_px, embed.device, embed.precision, embed.batch_size
         )
-        self.dim = self._tower.run(np.zeros((1, self._input_px, self._input_px, 3), dtype=np.uint8)).shape[1]
+        self.dim = self._tower.run(np.zeros((1, self.input_px, self.input_px, 3), dtype=np.uint8)).shape[1]
         self.logit_scale, self.logit_bias = _read_logit(self._network)
         self._tokenizer: Any = None
 
+    @property
+    def photo_tower(self) -> Any:
+        """The torch module that turns photos, [n, 3, px, px] in -1..1, into features [n, dim]."""
+        return self._network.visual
+
     def needed_size(self, width: int, height: int) -> tuple[int, int]:
         """Return the square to which every photo is squashed."""
-        return self._input_px, self._input_px
+        return self.input_px, self.input_px
 
     def preprocess(self, image: Image.Image) -> npt.NDArray[Any]:
         """Return the squashed photo, uint8 [px, px, 3]; scaling is done beside the model, on its device."""
-        return np.asarray(resize(image, (self._input_px, self._input_px)))
+        return np.asarray(resize(image, (self.input_px, self.input_px)))
 
     def encode(self, batch: npt.NDArray[Any]) -> Vectors:
         """Turn photos, uint8 [n, px, px, 3], into float32 [n, dim] of unit norm."""
