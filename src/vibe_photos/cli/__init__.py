@@ -6,10 +6,12 @@ import sys
 
 from vibe_photos.cli import (
     compare,
+    export_xmp,
     import_annotations,
     import_human,
     predict,
     replay_server,
+    share,
     suspects,
     thresholds,
 )
@@ -23,6 +25,7 @@ _COMMANDS = (
     suspects,
     thresholds,
     predict,
+    share,
 )
 
 

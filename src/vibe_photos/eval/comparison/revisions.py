@@ -119,6 +119,11 @@ def read_lock(commit: str | None = None) -> Lock:
         raise InputError(f"{LOCK} of {where} cannot be read: {error}") from None
 
 
+def find_cached_object(md5: str) -> Path:
+    """Return where DVC's cache on this machine keeps the content of that hash, if it has it."""
+    return _cache_folder() / "files" / "md5" / md5[:2] / md5[2:]
+
+
 def changed_stages(before: Lock, after: Lock) -> list[str]:
     """Return the stages of `after` whose command, inputs or outputs are not those of `before`, in order."""
     return [name for name, stage in after.stages.items() if before.stages.get(name) != stage]
@@ -128,7 +133,7 @@ def _find_cached(lock: Lock, path: Path, name: str) -> Path:
     for stage in lock.stages.values():
         for out in stage.outs:
             if out.path == path.as_posix() and out.md5:
-                return _cache_folder() / "files" / "md5" / out.md5[:2] / out.md5[2:]
+                return find_cached_object(out.md5)
     raise InputError(f"{name} has no {path}: no stage of its {LOCK} writes that file")
 
 
