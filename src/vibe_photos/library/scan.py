@@ -77,7 +77,10 @@ def _gather_photos(
 
 def _keep_manifest(library: Library, manifest: Path, store: Path) -> None:
     if not manifest.exists():
-        raise LibraryError(f"library.root {library.root} does not exist: {HOW_TO_SET_ROOT}")
+        raise LibraryError(
+            f"library.root {library.root} does not exist: {HOW_TO_SET_ROOT}; in a clone without the photos, "
+            "`dvc pull scan` fetches their list"
+        )
     with open_stat_cache(store, os.fsencode(library.root), library.content_hash) as cache:
         roots = cache.roots_of_manifest(manifest.read_bytes())
     if roots and library.root not in roots:

@@ -4,6 +4,7 @@ What the remote has is taken from its remote-tracking branches, so it is as of t
 """
 
 import subprocess
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,16 +95,16 @@ def _list_versions(commits: list[str], scratch: Path) -> list[Upload]:
         "cat-file", "--batch-check=%(objecttype) %(objectsize) %(objectname)", text="\n".join(named)
     )
     sizes = {blob: int(size) for kind, size, blob in map(str.split, measured.splitlines()) if kind == "blob"}
-    read = [blob for blob in sizes if name_kind(named[blob]) not in _NEVER_READ]
+    read = {blob for blob in sizes if name_kind(named[blob]) not in _NEVER_READ}
     _write_versions(read, scratch)
     versions = [
-        Upload((named[blob],), size, scratch / blob if blob in set(read) else None)
+        Upload((named[blob],), size, scratch / blob if blob in read else None)
         for blob, size in sizes.items()
     ]
     return sorted(versions, key=lambda upload: upload.paths)
 
 
-def _write_versions(blobs: list[str], scratch: Path) -> None:
+def _write_versions(blobs: Iterable[str], scratch: Path) -> None:
     command = ["git", "cat-file", "--batch=%(objectname) %(objectsize)"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as git:
         assert git.stdin
