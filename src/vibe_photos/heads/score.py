@@ -16,7 +16,7 @@ from vibe_photos.settings import Embed, Embedder, Taxonomy
 
 log = logging.getLogger(__name__)
 
-_DECIMALS = 6
+DECIMALS = 6
 """Written so coarsely that how photos were batched, or which processor added up, seldom shows."""
 
 
@@ -77,5 +77,5 @@ def score_vectors(
         logits = head.logits(vectors, embedder)
         head_logit[:, places] = logits
         probability[:, places] = head.probabilities(logits)
-    rounded = (np.round(values, _DECIMALS) for values in (head_logit, probability, prompt_margin))
+    rounded = (np.round(values, DECIMALS) for values in (head_logit, probability, prompt_margin))
     return ScoreTable(list(image_ids), keys, *rounded)
