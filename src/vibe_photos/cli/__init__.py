@@ -6,6 +6,7 @@ import sys
 
 from vibe_photos.cli import (
     compare,
+    export,
     export_xmp,
     import_annotations,
     import_human,
@@ -25,6 +26,7 @@ _COMMANDS = (
     suspects,
     thresholds,
     predict,
+    export,
     share,
 )
 

@@ -113,7 +113,7 @@ class OnnxEncoder:
     def encode(self, batch: npt.NDArray[Any]) -> Vectors:
         """Run the model over [n, 3, input_px, input_px]; return float32 [n, dim] of unit norm."""
         features = np.stack(list(self._pool.map(self._run_one, batch)))
-        return to_unit_norm(_centre_log(features) if self._recipe.transform == "log" else features)
+        return to_unit_norm(centre_log(features) if self._recipe.transform == "log" else features)
 
     def _run_one(self, item: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         (output,) = self._session.run([self._recipe.output], {self._input: item[np.newaxis]})
@@ -131,7 +131,7 @@ class OnnxEncoder:
             ) from error
 
 
-def _centre_log(probabilities: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def centre_log(probabilities: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return the centred log-ratio of each row (Aitchison 1986): the logits, without their mean."""
     logs = np.log(np.maximum(probabilities, _SMALLEST_PROBABILITY))
     return np.asarray(logs - logs.mean(axis=1, keepdims=True))

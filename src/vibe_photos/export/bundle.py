@@ -1,0 +1,133 @@
+"""`vibe-photos export`: the folder that an app ships, made from the last `dvc repro`, checked, whole."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+from PIL import Image
+
+from vibe_photos.embedding.encoder import Encoder, load_encoder
+from vibe_photos.embedding.prepare import size_to_decode
+from vibe_photos.embedding.store import Embeddings, read_embeddings
+from vibe_photos.errors import DecodeError, InputError
+from vibe_photos.export.decision import describe_decision, describe_labels
+from vibe_photos.export.encoder_graph import EncoderGraph, export_encoder
+from vibe_photos.export.folder import write_folder
+from vibe_photos.export.heads_graph import build_graph, fold_levels
+from vibe_photos.export.model_card import Contents, describe_model
+from vibe_photos.export.templates import render
+from vibe_photos.export.verification import measure_encoder, measure_heads
+from vibe_photos.heads.classify import check_names, decide_labels
+from vibe_photos.heads.linear import LinearHead, head_path, load_head
+from vibe_photos.heads.score import DECIMALS, score_vectors
+from vibe_photos.heads.zero_shot import find_prompts
+from vibe_photos.labels.taxonomy import HEADS
+from vibe_photos.library.decode import decode_photo
+from vibe_photos.library.photos import photo_path, read_manifest
+from vibe_photos.settings import Settings
+from vibe_photos.storage.local_store import find_store
+
+_MOST_VECTORS = 10_000
+_MOST_PHOTOS = 16
+
+
+def export_bundle(settings: Settings, folder: Path, with_encoder: bool) -> Contents:
+    """Write the folder and return what is in it; nothing is written where a check fails.
+
+    Args:
+        settings: of the last `dvc repro`.
+        folder: new, empty, or an earlier export, which is replaced.
+        with_encoder: whether the encoder goes with the heads.
+
+    Raises:
+        InputError: the embeddings are missing, no photo is at hand, or `folder` holds something else.
+        HeadError: a head is missing, made for another encoder, without labels, or differs as ONNX.
+        EncoderError: the encoder has no ONNX form, differs as ONNX, or a package is missing.
+    """
+    paths, taxonomy, classify = settings.paths, settings.taxonomy, settings.classify
+    check_names(taxonomy, classify)
+    heads = [load_head(head_path(paths.models, kind), kind) for kind in HEADS]
+    embeddings = _read_some(paths.embeddings / "embeddings.sqlite")
+    prompts = find_prompts(taxonomy, embeddings.model, settings.embedder, settings.embed, find_store())
+    scores = score_vectors(embeddings.image_ids, embeddings.vectors, embeddings.model, heads, prompts)
+    table, levels = decide_labels(scores, taxonomy, classify), fold_levels(heads, prompts)
+    graph = build_graph(levels)
+    labels = describe_labels(levels, table, taxonomy, embeddings.model)
+    encoder = _export_encoder(settings, heads) if with_encoder else None
+    contents = Contents(
+        labels=labels,
+        vectors=len(embeddings.image_ids),
+        heads_difference=measure_heads(graph, levels, embeddings.vectors, scores),
+        photos=encoder.photos if encoder else 0,
+        encoder_difference=encoder.difference if encoder else None,
+    )
+    files = {
+        "heads.onnx": graph,
+        "labels.json": _to_json(labels),
+        "decision.json": _to_json(describe_decision(table, classify, DECIMALS)),
+        "MODEL_CARD.md": describe_model(settings, contents).encode(),
+        "example.py": render(
+            "example.py.jinja",
+            recipe=encoder.graph.preprocessing if encoder else None,
+            encoder=embeddings.model,
+        ).encode(),
+    }
+    if encoder:
+        files["encoder.onnx"] = encoder.graph.model
+        files["preprocessing.json"] = _to_json(encoder.graph.preprocessing)
+    write_folder(folder, files)
+    return contents
+
+
+@dataclass(frozen=True, slots=True)
+class _CheckedEncoder:
+    """An encoder's ONNX form, and by how much it differed at most on how many photos."""
+
+    graph: EncoderGraph
+    photos: int
+    difference: float
+
+
+def _export_encoder(settings: Settings, heads: Sequence[LinearHead]) -> _CheckedEncoder:
+    encoder = load_encoder(settings.embedder, msgspec.structs.replace(settings.embed, device="cpu"))
+    for head in heads:
+        head.check_embedder(encoder.model, encoder.dim)
+    graph = export_encoder(encoder, settings.embedder)
+    photos = _decode_some(settings, encoder)
+    return _CheckedEncoder(graph, len(photos), measure_encoder(graph, encoder, photos))
+
+
+def _read_some(path: Path) -> Embeddings:
+    embeddings = read_embeddings(path)
+    if not embeddings.image_ids:
+        raise InputError(f"{path} has no vectors to check the export with: run dvc repro on a library first")
+    return Embeddings(
+        embeddings.image_ids[:_MOST_VECTORS], embeddings.vectors[:_MOST_VECTORS], embeddings.model
+    )
+
+
+def _decode_some(settings: Settings, encoder: Encoder) -> list[Image.Image]:
+    """Return the first photos of the library that can be read."""
+
+    def decode_each() -> Iterator[Image.Image]:
+        for photo in read_manifest(settings.paths.photos):
+            with suppress(DecodeError):
+                path = photo_path(Path(settings.library.root), photo)
+                yield decode_photo(
+                    path, max_pixels=settings.embed.max_pixels, needed_size=size_to_decode(encoder)
+                )
+
+    photos = list(islice(decode_each(), _MOST_PHOTOS))
+    if not photos:
+        raise InputError(
+            f"no photo of {settings.library.root} can be read here, and the encoder is only exported where "
+            "it can be checked on some: mount the library, set library.root, or leave --with-encoder out"
+        )
+    return photos
+
+
+def _to_json(value: msgspec.Struct) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"

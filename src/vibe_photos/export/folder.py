@@ -1,0 +1,54 @@
+"""A folder that is either the old one or the new one, whole."""
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from vibe_photos.errors import InputError
+from vibe_photos.storage.atomic import write_bytes
+
+FILES = frozenset(
+    {
+        "MODEL_CARD.md",
+        "decision.json",
+        "encoder.onnx",
+        "example.py",
+        "heads.onnx",
+        "labels.json",
+        "preprocessing.json",
+    }
+)
+"""What an export may hold: a folder with anything else in it is not replaced."""
+
+
+def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write files into a folder that takes its place in one step.
+
+    Raises:
+        InputError: there is something else in that place.
+    """
+    _refuse_another(folder)
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    replaced = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+    try:
+        for name, content in sorted(files.items()):
+            write_bytes(temporary / name, content)
+        if folder.exists():
+            folder.rename(replaced)
+        temporary.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(replaced, ignore_errors=True)
+
+
+def _refuse_another(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file; name a folder to write")
+    others = (
+        sorted(path.name for path in folder.iterdir() if path.name not in FILES) if folder.exists() else []
+    )
+    if others:
+        raise InputError(
+            f"{folder} holds {others[0]}, which no export wrote: name a new folder, or an earlier export"
+        )

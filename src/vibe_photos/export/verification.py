@@ -1,0 +1,83 @@
+"""Does the ONNX form say what this package says? Measured on real vectors and photos, refused where not."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from vibe_photos.embedding.encoder import Encoder
+from vibe_photos.embedding.onnx import centre_log
+from vibe_photos.embedding.vectors import Vectors, to_unit_norm
+from vibe_photos.errors import EncoderError, HeadError
+from vibe_photos.export.encoder_graph import EncoderGraph, Preprocessing
+from vibe_photos.export.heads_graph import INPUT, Level
+from vibe_photos.export.onnx_package import open_session
+from vibe_photos.heads.label_table import ScoreTable
+from vibe_photos.library.decode import resize
+
+MAX_DIFFERENCE = 1e-4
+"""The largest difference of a probability, and of a number of a unit-norm vector, that is let through."""
+
+
+def measure_heads(model: bytes, levels: Sequence[Level], vectors: Vectors, scores: ScoreTable) -> float:
+    """Return the largest difference between probabilities of the graph and those of `scores`.
+
+    Args:
+        model: `heads.onnx`.
+        levels: its outputs.
+        vectors: unit-norm float32 [n, dim].
+        scores: what heads and prompts themselves say of these vectors, in float64.
+
+    Raises:
+        HeadError: it is more than `MAX_DIFFERENCE`.
+    """
+    outputs = open_session(model).run([level.name for level in levels], {INPUT: vectors})
+    expected = [scores.probability[:, [scores.keys.index(key) for key in level.keys]] for level in levels]
+    difference = max(map(_largest_difference, outputs, expected))
+    if not difference <= MAX_DIFFERENCE:
+        raise HeadError(
+            f"heads.onnx differs from the heads by {difference:.1e} in a probability, more than "
+            f"{MAX_DIFFERENCE:.0e}: nothing is exported"
+        )
+    return difference
+
+
+def measure_encoder(graph: EncoderGraph, encoder: Encoder, images: Sequence[Image.Image]) -> float:
+    """Return the largest difference between numbers of the exported encoder's vectors and the encoder's own.
+
+    Raises:
+        EncoderError: it is more than `MAX_DIFFERENCE`.
+    """
+    session, recipe = open_session(graph.model), graph.preprocessing
+    features = [
+        session.run([recipe.output], {recipe.input: _prepare_pixels(image, recipe)})[0].astype(np.float64)
+        for image in images
+    ]
+    rows = np.stack([row.ravel() for row in features])
+    vectors = to_unit_norm(centre_log(rows) if recipe.transform == "log" else rows)
+    expected = encoder.encode(np.stack([encoder.preprocess(image) for image in images]))
+    difference = _largest_difference(vectors, expected)
+    if not difference <= MAX_DIFFERENCE:
+        raise EncoderError(
+            f"encoder.onnx differs from {encoder.model} by {difference:.1e} in a number of a vector, more "
+            f"than {MAX_DIFFERENCE:.0e}: nothing is exported"
+        )
+    return difference
+
+
+def _prepare_pixels(image: Image.Image, recipe: Preprocessing) -> NDArray[np.floating[Any]]:
+    """Do what `preprocessing.json` says, and nothing else."""
+    edge, shrink = recipe.input_px, recipe.resize_px / min(image.size)
+    width, height = round(image.width * shrink), round(image.height * shrink)
+    resized = resize(image, (edge, edge) if recipe.resize == "squash" else (width, height))
+    left, top = (resized.width - edge) // 2, (resized.height - edge) // 2
+    pixels = np.asarray(resized.crop((left, top, left + edge, top + edge)), dtype=np.float32)
+    ordered = pixels if recipe.channels == "RGB" else pixels[..., ::-1]
+    scaled = (ordered * recipe.scale - recipe.mean) / recipe.std
+    return np.asarray(scaled.transpose(2, 0, 1)[np.newaxis], dtype=recipe.input_type)
+
+
+def _largest_difference(ours: NDArray[Any], theirs: NDArray[Any]) -> float:
+    return float(np.abs(ours.astype(np.float64) - theirs).max(initial=0.0))

@@ -1,0 +1,1 @@
+"""Labels and embeddings in an app's own database."""
