@@ -19,9 +19,10 @@ from benchmarks.rounds import measure, parse_arguments, print_table, write_resul
 from PIL import Image
 from safetensors.torch import save_file
 
-from vibe_photos.embedding.embed import embed_photos
+from vibe_photos.embedding.embed import save_batches
 from vibe_photos.embedding.encoder import Encoder, load_encoder
 from vibe_photos.embedding.image_tower import Pixels, run_module
+from vibe_photos.embedding.local_engine import embed_photos
 from vibe_photos.embedding.prepare import EncoderOnDemand, Preparation
 from vibe_photos.embedding.saved_work import open_saved_work
 from vibe_photos.embedding.siglip import import_open_clip
@@ -73,7 +74,8 @@ def embed_files(encoder: Encoder, photos: list[Photo], root: Path, embed: Embed)
         open_saved_work(Path(store) / "vectors.sqlite") as vectors,
         open_saved_work(Path(store) / "hashes.sqlite") as hashes,
     ):
-        problems = embed_photos(photos, preparation, embed, vectors, hashes)
+        batches = embed_photos(photos, preparation, embed)
+        problems = save_batches(batches, len(photos), vectors, hashes)
         if problems or len(vectors.image_ids()) != PHOTOS:
             raise SystemExit(f"not every photo was embedded: {problems}")
 

@@ -35,6 +35,8 @@ MACHINE_LOCAL_KEYS = (
     "embed.batch_size",
     "embed.workers",
     "embed.device",
+    "embed.engine",
+    "embed.ray_address",
 )
 """Where things are, how fast they go, and which instance of a stage runs: never tracked."""
 

@@ -11,6 +11,7 @@ VibePhotosError                what happened, to which photo, file, line or key,
 │   ├── TeacherRefused         wrong key, wrong model, forbidden: asking again cannot help
 │   └── TeacherUnreachable     no server answers at the configured address
 ├── EncoderError               a checkpoint is missing or vectors belong to another encoder
+├── ClusterError               a Ray cluster cannot be reached, is too small or gave up
 ├── HeadError                  a head file is damaged, hostile or made for another encoder
 ├── RunInterrupted             a person stopped the run; what was done is kept
 └── TooManyFailures            more photos failed than the configured share allows
@@ -63,6 +64,10 @@ class TeacherUnreachable(TeacherError):
 
 class EncoderError(VibePhotosError):
     """A checkpoint is missing, or vectors belong to another encoder."""
+
+
+class ClusterError(VibePhotosError):
+    """A Ray cluster cannot be reached, is too small or gave up."""
 
 
 class HeadError(VibePhotosError):

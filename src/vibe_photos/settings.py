@@ -163,7 +163,11 @@ class Split(Section, frozen=True):
 
 
 class Embed(Section, frozen=True):
-    """How photos become vectors. `max_pixels` refuses larger photos; `precision` is the model's."""
+    """How photos become vectors. `max_pixels` refuses larger photos; `precision` is the model's.
+
+    `engine` is `local` (this process) or `ray` (the workers of a Ray cluster, at `ray_address`, else
+    `RAY_ADDRESS`, else one started here). A worker of the cluster takes `workers` processors.
+    """
 
     max_pixels: Positive
     max_failed_share: Share
@@ -171,6 +175,8 @@ class Embed(Section, frozen=True):
     batch_size: Positive
     workers: Positive
     device: str
+    engine: Literal["local", "ray"] = "local"
+    ray_address: str | None = None
 
 
 class HeadTraining(Section, frozen=True):

@@ -7,23 +7,17 @@ in the manifest's order. So a killed run, another encoder tried and left again, 
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from contextlib import closing
-from dataclasses import dataclass
-from functools import partial
-from itertools import islice
 from pathlib import Path
 
-import numpy as np
-
-from vibe_photos.embedding.ahead import map_ahead
-from vibe_photos.embedding.encoder import load_encoder, name_encoder
+from vibe_photos.embedding.encoder import name_encoder
+from vibe_photos.embedding.engine import Batch, Engine, Job
+from vibe_photos.embedding.local_engine import LocalEngine
 from vibe_photos.embedding.outs import absorb_outs, hashes_file, vectors_file, write_outs, write_problems
-from vibe_photos.embedding.prepare import EncoderOnDemand, Preparation, PreparedPhoto, describe_problem
 from vibe_photos.embedding.saved_work import SavedWork, open_saved_work
-from vibe_photos.embedding.vectors import Vectors
 from vibe_photos.errors import LibraryError, TooManyFailures
-from vibe_photos.library.photos import Photo, PhotoProblem, read_manifest
+from vibe_photos.library.photos import PhotoProblem, read_manifest
 from vibe_photos.settings import Embed, Embedder
 
 logger = logging.getLogger(__name__)
@@ -50,6 +44,7 @@ def embed_library(
         InputError: the manifest cannot be read.
         ConfigurationError: a key that the encoder needs is not set.
         EncoderError: the encoder cannot be loaded; it says how to get what is missing.
+        ClusterError: the Ray cluster cannot be reached or gave up.
         LibraryError: the photo folder is missing and there is something to compute.
         TooManyFailures: more than `embed.max_failed_share` of the photos failed; what was computed is saved.
         StoreError: the store is damaged or locked.
@@ -65,9 +60,9 @@ def embed_library(
         has_both = has_vector & hashes.image_ids()
         missing = [photo for photo in library if photo.image_id not in has_both]
         _check_root(root, len(missing))
-        encoder = EncoderOnDemand(partial(load_encoder, embedder, embed))
-        preparation = Preparation(root, embed.max_pixels, encoder, frozenset(has_vector))
-        problems = embed_photos(missing, preparation, embed, vectors, hashes)
+        engine = load_engine(Job(root, embedder, embed, model))
+        with closing(engine.embed(missing, frozenset(has_vector))) as batches:
+            problems = save_batches(batches, len(missing), vectors, hashes)
         write_problems(out_folder, problems)
         _check_failures(len(problems), len(library), embed.max_failed_share, out_folder)
         digest = write_outs(out_folder, model, [photo.image_id for photo in library], vectors, hashes)
@@ -78,68 +73,27 @@ def embed_library(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """Photos whose vectors are there, photos that were only hashed, and photos that failed."""
-
-    prepared: list[PreparedPhoto]
-    image_ids: list[str]
-    vectors: Vectors
-    problems: list[PhotoProblem]
-
-
-def embed_photos(
-    photos: Sequence[Photo],
-    preparation: Preparation,
-    embed: Embed,
-    vectors: SavedWork,
-    hashes: SavedWork,
+def save_batches(
+    batches: Iterable[Batch], total: int, vectors: SavedWork, hashes: SavedWork
 ) -> list[PhotoProblem]:
-    """Prepare, encode and save `photos`, each step ahead of the next; return what failed, in order."""
+    """Save what an engine yields for `total` photos, batch by batch; return what failed, by path."""
     problems: list[PhotoProblem] = []
-    show_progress = _Progress(len(photos))
-    ahead = 2 * embed.batch_size + embed.workers
-    outcomes = map_ahead(preparation.prepare_photo, photos, embed.workers, ahead)
-    batches = map_ahead(
-        partial(_encode_batch, preparation.encoder), _take_batches(outcomes, embed.batch_size), 1, 2
-    )
-    with closing(outcomes), closing(batches):
-        for batch in batches:
-            vectors.add(zip(batch.image_ids, map(_to_blob, batch.vectors), strict=True))
-            hashes.add(
-                (p.photo.image_id, p.perceptual_hashes.astype(">u8").tobytes()) for p in batch.prepared
-            )
-            problems += batch.problems
-            show_progress(len(batch.prepared), len(problems))
+    show_progress = _Progress(total)
+    for batch in batches:
+        vectors.add(batch.vectors)
+        hashes.add(batch.perceptual_hashes)
+        problems += batch.problems
+        show_progress(len(batch.perceptual_hashes), len(problems))
     return sorted(problems, key=lambda problem: problem.rel_path)
 
 
-def _encode_batch(encoder: EncoderOnDemand, outcomes: list[PreparedPhoto | PhotoProblem]) -> _Batch:
-    prepared = [outcome for outcome in outcomes if isinstance(outcome, PreparedPhoto)]
-    problems = [outcome for outcome in outcomes if isinstance(outcome, PhotoProblem)]
-    photos = [p.photo for p in prepared if p.item is not None]
-    if not photos:
-        return _Batch(prepared, [], np.empty((0, 0), dtype=np.float32), problems)
-    vectors = encoder.get().encode(np.stack([p.item for p in prepared if p.item is not None]))
-    has_direction = np.asarray(np.isfinite(vectors).all(axis=1))
-    problems += [
-        describe_problem(photos[i], "no_vector", "the encoder's output has no direction")
-        for i in np.flatnonzero(~has_direction)
-    ]
-    image_ids = [photos[i].image_id for i in np.flatnonzero(has_direction)]
-    return _Batch(prepared, image_ids, vectors[has_direction], problems)
+def load_engine(job: Job) -> Engine:
+    """Return the engine that `embed.engine` names."""
+    if job.embed.engine == "local":
+        return LocalEngine(job)
+    from vibe_photos.embedding.ray_engine import RayEngine
 
-
-def _to_blob(vector: Vectors) -> bytes:
-    return vector.astype("<f4", copy=False).tobytes()
-
-
-def _take_batches(
-    outcomes: Iterable[PreparedPhoto | PhotoProblem], size: int
-) -> Iterator[list[PreparedPhoto | PhotoProblem]]:
-    remaining = iter(outcomes)
-    while batch := list(islice(remaining, size)):
-        yield batch
+    return RayEngine(job)
 
 
 def _check_root(root: Path, n_missing: int) -> None:

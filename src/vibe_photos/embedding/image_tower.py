@@ -2,13 +2,13 @@
 
 import copy
 import logging
-import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from vibe_photos.embedding.threads import count_threads
 from vibe_photos.errors import EncoderError
 
 if TYPE_CHECKING:
@@ -161,10 +161,10 @@ def _has_bfloat16() -> bool:
 
 
 def _start_threads() -> ThreadPoolExecutor:
-    """Start one thread a core, each of which computes alone."""
+    """Start one thread for each processor, each of which computes alone."""
     import torch
 
-    return ThreadPoolExecutor(os.cpu_count(), "tower", initializer=torch.set_num_threads, initargs=(1,))
+    return ThreadPoolExecutor(count_threads(), "tower", initializer=torch.set_num_threads, initargs=(1,))
 
 
 def _fill_up(pixels: Pixels, count: int) -> Pixels:

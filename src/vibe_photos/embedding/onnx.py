@@ -1,6 +1,5 @@
 """Any ONNX image encoder, through onnxruntime: what it expects of pixels is configuration."""
 
-import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from vibe_photos.embedding.recipe import Recipe, hash_checkpoint
+from vibe_photos.embedding.threads import count_threads
 from vibe_photos.embedding.vectors import Vectors, to_unit_norm
 from vibe_photos.errors import ConfigurationError, EncoderError
 from vibe_photos.library.decode import resize
@@ -89,7 +89,7 @@ class OnnxEncoder:
         self._session = _open_session(checkpoint)
         self._input, self._item_type = _read_input(self._session, checkpoint)
         _check_output(self._session, recipe.output, checkpoint)
-        self._pool = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="onnx")
+        self._pool = ThreadPoolExecutor(count_threads(), thread_name_prefix="onnx")
         self.dim = self._probe(checkpoint)
 
     def needed_size(self, width: int, height: int) -> tuple[int, int]:
