@@ -1,0 +1,76 @@
+"""Labels as keywords in XMP sidecars."""
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vibe_photos.cli.command import Commands
+
+if TYPE_CHECKING:
+    from vibe_photos.keywords.export import SidecarReport
+
+_MOST_SHOWN = 20
+
+
+def add_command(commands: Commands) -> None:
+    """Declare `vibe-photos export-xmp`."""
+    parser = commands.add_parser(
+        "export-xmp",
+        help="write labels as keywords into XMP sidecars, or take them back",
+        description="Write every photo's labels as keywords under `vibe-photos` into an XMP sidecar beside "
+        "it, where digiKam, darktable, Immich and others read them. The photos, and what others wrote into a "
+        "sidecar, are never touched. Shows what it would do; --write does it.",
+    )
+    action = parser.add_mutually_exclusive_group()
+    action.add_argument("--write", action="store_true", help="do it; without this it is only shown")
+    action.add_argument("--dry-run", action="store_true", help="only show (the default)")
+    parser.add_argument("--remove", action="store_true", help="take our keywords back, and nothing else")
+    parser.add_argument(
+        "--labels",
+        choices=["final", "human"],
+        default="final",
+        help="final: every photo's labels, a person's before the student's; human: only what people audited "
+        "(default: %(default)s)",
+    )
+    parser.add_argument("--root", type=Path, help="the photo folder (default: library.root)")
+    parser.add_argument(
+        "--naming",
+        choices=["full", "stem"],
+        default="full",
+        help="full: IMG_1.JPG.xmp (digiKam, darktable, Immich); stem: IMG_1.xmp (default: %(default)s)",
+    )
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> None:
+    from vibe_photos.configuration import read_resolved
+    from vibe_photos.keywords.export import export_keywords, remove_keywords
+    from vibe_photos.keywords.labels import read_keywords
+    from vibe_photos.library.photos import read_manifest
+
+    settings = read_resolved()
+    root = options.root or Path(settings.library.root)
+    if options.remove:
+        report = remove_keywords(root, options.write)
+    else:
+        paths = settings.paths
+        keywords = read_keywords(paths.labels, paths.human, settings.taxonomy, options.labels)
+        report = export_keywords(read_manifest(paths.photos), root, keywords, options.naming, options.write)
+    _print(report, options.write)
+
+
+def _print(report: "SidecarReport", is_written: bool) -> None:
+    for sidecar in report.changed[:_MOST_SHOWN]:
+        print(os.fsencode(sidecar).decode(errors="backslashreplace"))
+    if len(report.changed) > _MOST_SHOWN:
+        print(f"... and {len(report.changed) - _MOST_SHOWN} more")
+    counts = report.counts
+    print(
+        f"{'' if is_written else 'would be: '}{counts['written']} written, {counts['unchanged']} unchanged, "
+        f"{counts['removed']} removed, {len(report.problems)} problems"
+    )
+    for problem in report.problems:
+        print(f"problem: {problem.encode(errors='backslashreplace').decode()}")
+    if report.changed and not is_written:
+        print("nothing is written yet: run again with --write")

@@ -1,0 +1,1 @@
+"""Labels as keywords where people look at photos."""

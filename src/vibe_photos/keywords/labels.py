@@ -1,0 +1,57 @@
+"""Which keywords a photo gets: its labels, a person's before the student's."""
+
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import Literal
+
+from vibe_photos.keywords.sidecar import Keywords
+from vibe_photos.labels.human import read_audited_truth
+from vibe_photos.labels.records import GroundTruth
+from vibe_photos.labels.taxonomy import head_keys, label_name, with_ancestors
+from vibe_photos.settings import Taxonomy
+from vibe_photos.storage.sqlite import open_database
+
+ROOT = "vibe-photos"
+"""The keyword under which all of ours hang."""
+
+Whose = Literal["final", "human"]
+"""`final`: every photo's labels, a person's where there are some; `human`: only what people audited."""
+
+
+def read_keywords(labels: Path, human: Path, taxonomy: Taxonomy, whose: Whose) -> dict[str, Keywords]:
+    """Return each labelled photo's keywords by `image_id`.
+
+    What a person did not judge (no scene, an attribute left out) is the student's with `final`, and
+    missing with `human`.
+
+    Raises:
+        InputError: `labels` is missing, or a record in `human` is malformed.
+    """
+    keys = _read_final(labels) if whose == "final" else {}
+    objects = head_keys(taxonomy, "object")
+    for record in read_audited_truth(human, taxonomy):
+        keys[record.image_id] = _lay_over(keys.get(record.image_id, set()), record, objects)
+    return {image_id: to_keywords(own) for image_id, own in keys.items()}
+
+
+def to_keywords(keys: Iterable[str]) -> Keywords:
+    """Return keys as keywords: `object.food.dessert` is `vibe-photos|object|food|dessert` and `dessert`."""
+    ordered = sorted(keys)
+    return Keywords(
+        paths=tuple((ROOT, *key.split(".")) for key in ordered),
+        words=tuple(dict.fromkeys(label_name(key) for key in ordered)),
+    )
+
+
+def _read_final(labels: Path) -> dict[str, set[str]]:
+    with open_database(labels) as connection:
+        rows = connection.execute("SELECT image_id, scene, attributes, objects FROM photo_labels").fetchall()
+    return {row[0]: {key for part in row[1:] if part for key in part.split(",")} for row in rows}
+
+
+def _lay_over(said: set[str], record: GroundTruth, objects: Collection[str]) -> set[str]:
+    """Return what the student said with what a person said in its place."""
+    scenes = set(record.scene) or {key for key in said if key.startswith("scene.")}
+    attributes = {key for key in said if key.startswith("attr.")} - record.attributes.keys()
+    attributes |= {key for key, is_true in record.attributes.items() if is_true}
+    return scenes | attributes | with_ancestors(record.objects, objects)
