@@ -16,7 +16,7 @@ import numpy as np
 from vibe_photos.errors import InputError
 from vibe_photos.eval import metrics
 from vibe_photos.eval.design import read_design
-from vibe_photos.eval.library_estimates import estimate_library
+from vibe_photos.eval.library_estimates import Library, estimate_library
 from vibe_photos.eval.metrics import Curve
 from vibe_photos.eval.opinions import opinions_of_labels, opinions_of_records, read_keys
 from vibe_photos.eval.summary import Comparison, Figures, summarise
@@ -85,9 +85,9 @@ def evaluate_labels(
         counts["scored_on"] = SCORE_HALF
     figures = summarise(comparison, evaluate) if records else begin_figures(truth, len(in_library))
     if records and teacher_records:
-        figures["prediction_powered"] = estimate_library(
-            records, teacher_records, memberships, table, comparison.keys, comparison.design, evaluate
-        )
+        answers = {record.image_id: record for record in teacher_records}
+        library = Library(answers, table, memberships)
+        figures["prediction_powered"] = estimate_library(comparison, library, evaluate)
     write_json(out_folder / "metrics.json", counts | figures)
     _write_confusion(out_folder / "plots" / "confusion.csv", comparison)
     _write_curves(out_folder / "plots" / "precision_recall", comparison)

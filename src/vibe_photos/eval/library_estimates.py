@@ -4,17 +4,17 @@ The student's scene accuracy on photos that it has not seen, and how common each
 kinds of intervals rest on, and what they assume, stands in `prediction_powered`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from vibe_photos.eval.design import Design, Floats, Indices, group_photos
-from vibe_photos.eval.intervals import Interval, estimate_intervals
+from vibe_photos.eval.intervals import estimate_intervals
 from vibe_photos.eval.metrics import UNJUDGED, Bools, Ratio
-from vibe_photos.eval.opinions import LabelKeys, Opinions, opinions_of_labels, opinions_of_records
+from vibe_photos.eval.opinions import Opinions, opinions_of_labels, opinions_of_records
 from vibe_photos.eval.prediction_powered import estimate_powered, mean_proxy
-from vibe_photos.eval.summary import Figures, round_figure
+from vibe_photos.eval.summary import Comparison, Figures, round_figure, show_interval
 from vibe_photos.heads.label_table import LabelTable
 from vibe_photos.labels.records import GroundTruth
 from vibe_photos.labels.split import Membership
@@ -23,35 +23,48 @@ from vibe_photos.settings import Evaluate
 
 
 @dataclass(frozen=True, slots=True)
-class _Side:
-    """What the teacher and the student say of n photos."""
+class Library:
+    """What is said of a library's photos: the teacher's records by id, the student's labels, the splits."""
 
-    teacher: Opinions
-    student: Opinions
+    answers: dict[str, GroundTruth]
+    labels: LabelTable
+    memberships: Mapping[str, Membership]
 
 
 @dataclass(frozen=True, slots=True)
-class _Library:
-    """The audited photos, the others that the teacher has answered, and how many there are of both."""
+class _Answered:
+    """What the teacher says of the n audited photos, and what both say of the m others that it answered.
 
-    people: Opinions
-    audited: _Side
-    others: _Side
-    design: Design
-    groups_of_others: Indices
+    `groups` int64 [m] are near-duplicates, `is_holdout` bool [m] those that no head was trained on.
+    """
+
+    teacher: Opinions
+    teacher_of_others: Opinions
+    student_of_others: Opinions
+    groups: Indices
     is_holdout: Bools
-    photos: int
 
 
-def estimate_library(
-    audited: Sequence[GroundTruth],
-    auto: Sequence[GroundTruth],
-    memberships: Mapping[str, Membership],
-    labels: LabelTable,
-    keys: LabelKeys,
-    design: Design,
-    evaluate: Evaluate,
-) -> Figures:
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A question with the answer yes or no: what people say, and its proxy, the teacher's word for theirs.
+
+    Attributes:
+        is_judged: bool [n], of which audited photos people answer it.
+        said: bool [n], what they say.
+        proxy: bool [n], the proxy of the audited photos.
+        others: bool [m], the proxy of the others of which it is known.
+        groups: int64 [m], near-duplicates among those.
+    """
+
+    is_judged: Bools
+    said: Bools
+    proxy: Bools
+    others: Bools
+    groups: Indices
+
+
+def estimate_library(audited: Comparison, library: Library, evaluate: Evaluate) -> Figures:
     """Return `scene` (`accuracy`) and `attributes.<name>` (`prevalence`), each by people alone and as `_ppi`.
 
     Accuracy is the student's; its proxy, agreement with the teacher, is known of the holdout. `prevalence`
@@ -60,118 +73,84 @@ def estimate_library(
     and only `reason` is returned.
 
     Args:
-        audited: people's records, all in the library.
-        auto: the teacher's records.
-        memberships: `splits.json`, which says what is in the library.
-        labels: what the student says.
-        keys: label keys.
-        design: how the audited photos were drawn.
+        audited: people's records, all in the library, beside the student's labels.
+        library: what teacher and student say of all photos.
         evaluate: confidence level, repetitions and seed.
     """
-    if not design.is_weighted:
+    if not audited.design.is_weighted:
         return {"reason": "no audited record states its inclusion_probability"}
-    library = _read_library(audited, auto, memberships, labels, keys, design)
-    names = {label_name(key): column for column, key in enumerate(keys.attribute)}
+    answered = _read_answers(audited, library)
+    photos = len(audited.image_ids) + len(answered.groups)
+
+    def estimate(name: str, question: _Question) -> Figures:
+        return _estimate(name, question, audited.design, photos, evaluate)
+
     return {
-        "scene": _estimate_accuracy(library, evaluate),
+        "scene": estimate("accuracy", _ask_for_accuracy(audited, answered)),
         "attributes": {
-            name: _estimate_prevalence(library, column, evaluate) for name, column in names.items()
+            label_name(key): estimate("prevalence", _ask_for_prevalence(audited, answered, column))
+            for column, key in enumerate(audited.keys.attribute)
         },
     }
 
 
-def _read_library(
-    audited: Sequence[GroundTruth],
-    auto: Sequence[GroundTruth],
-    memberships: Mapping[str, Membership],
-    labels: LabelTable,
-    keys: LabelKeys,
-    design: Design,
-) -> _Library:
-    said = {record.image_id: record for record in auto if record.image_id in memberships}
-    ids = [record.image_id for record in audited]
-    others = sorted(said.keys() - set(ids))
-
-    def side(image_ids: Sequence[str]) -> _Side:
-        return _Side(
-            teacher=opinions_of_records([said.get(image_id) for image_id in image_ids], keys),
-            student=opinions_of_labels(labels, image_ids, keys),
-        )
-
-    return _Library(
-        people=opinions_of_records(audited, keys),
-        audited=side(ids),
-        others=side(others),
-        design=design,
-        groups_of_others=group_photos(others, memberships),
-        is_holdout=np.array([memberships[image_id].role == "holdout" for image_id in others], dtype=np.bool_),
-        photos=len(ids) + len(others),
+def _read_answers(audited: Comparison, library: Library) -> _Answered:
+    said = {i: record for i, record in library.answers.items() if i in library.memberships}
+    others = sorted(said.keys() - set(audited.image_ids))
+    is_holdout = [library.memberships[image_id].role == "holdout" for image_id in others]
+    return _Answered(
+        teacher=opinions_of_records([said.get(image_id) for image_id in audited.image_ids], audited.keys),
+        teacher_of_others=opinions_of_records([said[image_id] for image_id in others], audited.keys),
+        student_of_others=opinions_of_labels(library.labels, others, audited.keys),
+        groups=group_photos(others, library.memberships),
+        is_holdout=np.array(is_holdout, dtype=np.bool_),
     )
 
 
-def _estimate_accuracy(library: _Library, evaluate: Evaluate) -> Figures:
-    people, audited, others = library.people, library.audited, library.others
-    return _estimate(
-        "accuracy",
-        is_judged=people.scene >= 0,
-        y=people.scene == audited.student.scene,
-        proxy=_agrees(audited),
-        others=_agrees(others)[library.is_holdout],
-        groups=library.groups_of_others[library.is_holdout],
-        library=library,
-        evaluate=evaluate,
+def _ask_for_accuracy(audited: Comparison, answered: _Answered) -> _Question:
+    people, student = audited.truth.scene, audited.prediction.scene
+    others = _agrees(answered.teacher_of_others.scene, answered.student_of_others.scene)
+    return _Question(
+        is_judged=people >= 0,
+        said=people == student,
+        proxy=_agrees(answered.teacher.scene, student),
+        others=others[answered.is_holdout],
+        groups=answered.groups[answered.is_holdout],
     )
 
 
-def _agrees(side: _Side) -> Bools:
-    return np.asarray((side.teacher.scene >= 0) & (side.teacher.scene == side.student.scene))
-
-
-def _estimate_prevalence(library: _Library, column: int, evaluate: Evaluate) -> Figures:
-    people, teacher = library.people.attributes, library.audited.teacher.attributes
-    return _estimate(
-        "prevalence",
-        is_judged=people[:, column] != UNJUDGED,
-        y=people[:, column] == 1,
-        proxy=teacher[:, column] == 1,
-        others=library.others.teacher.attributes[:, column] == 1,
-        groups=library.groups_of_others,
-        library=library,
-        evaluate=evaluate,
+def _ask_for_prevalence(audited: Comparison, answered: _Answered, column: int) -> _Question:
+    people = audited.truth.attributes[:, column]
+    return _Question(
+        is_judged=people != UNJUDGED,
+        said=people == 1,
+        proxy=answered.teacher.attributes[:, column] == 1,
+        others=answered.teacher_of_others.attributes[:, column] == 1,
+        groups=answered.groups,
     )
 
 
-def _estimate(
-    name: str,
-    *,
-    is_judged: Bools,
-    y: Bools,
-    proxy: Bools,
-    others: Bools,
-    groups: Indices,
-    library: _Library,
-    evaluate: Evaluate,
-) -> Figures:
-    """Return a mean over the library by people alone, and prediction-powered."""
+def _agrees(teacher: Indices, student: Indices) -> Bools:
+    return np.asarray((teacher >= 0) & (teacher == student))
+
+
+def _estimate(name: str, question: _Question, design: Design, photos: int, evaluate: Evaluate) -> Figures:
+    """Return the share of yes among a library's `photos`, by people alone and prediction-powered."""
+    is_judged = question.is_judged
     if not is_judged.any():
         return {name: None}
-    design = library.design.restrict(is_judged)
-    said = y[is_judged].astype(np.float64)
+    design, said = design.restrict(is_judged), _floats(question.said[is_judged])
     ratio = Ratio(said, np.ones(len(said)), len(said))
-    interval = estimate_intervals([ratio], design, evaluate)[0]
-    figures = _with_interval(name, ratio.value(design.weights), interval)
-    known = mean_proxy(_floats(proxy), _floats(others), _renumber(groups), library.photos)
+    figures: Figures = {name: round_figure(ratio.value(design.weights))}
+    figures |= show_interval(name, estimate_intervals([ratio], design, evaluate)[0])
+    known = mean_proxy(_floats(question.proxy), _floats(question.others), _renumber(question.groups), photos)
     if known is None:
         return figures
-    found = estimate_powered(said, _floats(proxy[is_judged]), design, known, evaluate.confidence_level)
-    return figures | _with_interval(f"{name}_ppi", found.value, found.interval)
-
-
-def _with_interval(name: str, value: float | None, interval: Interval) -> Figures:
-    figures: Figures = {name: round_figure(value)}
-    if interval.reason:
-        return figures | {f"{name}_interval": interval.reason}
-    return figures | {f"{name}_low": round_figure(interval.low), f"{name}_high": round_figure(interval.high)}
+    found = estimate_powered(
+        said, _floats(question.proxy[is_judged]), design, known, evaluate.confidence_level
+    )
+    powered = f"{name}_ppi"
+    return figures | {powered: round_figure(found.value)} | show_interval(powered, found.interval)
 
 
 def _floats(flags: Bools) -> Floats:

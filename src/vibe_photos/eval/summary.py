@@ -1,8 +1,11 @@
 """The figures of one side against a truth, as the mapping that becomes `metrics.json`.
 
 Student and teacher go through the same definitions, so that one is the other's ceiling figure by figure.
-Every number is rounded to 4 decimals. Headline figures (accuracy, F1, top-1, top-3) have an interval, as
-`_low` and `_high` beside them; `interval` says why there is none.
+Every number is rounded to 4 decimals. Headline figures (accuracy, F1, top-1, top-3) have an interval beside
+them, `<name>_interval`: a list of its two ends, or the reason why there is none.
+
+What has a row for each class or pair of classes is a list as well: DVC prints the numbers and texts of a
+metrics file and passes over lists, so that `dvc metrics diff` shows the figures that one compares.
 """
 
 from dataclasses import dataclass
@@ -56,8 +59,9 @@ def summarise(comparison: Comparison, evaluate: Evaluate) -> Figures:
 def summarise_scenes(comparison: Comparison, evaluate: Evaluate) -> Figures:
     """Return accuracy, macro-F1, per-class figures and the confusion of scenes.
 
-    `support`: photos with a true scene; `missing`: those without a predicted one. `confusion` counts
-    photos by true and then predicted scene, right ones left out.
+    `support`: photos with a true scene; `missing`: those without a predicted one. `per_class`: a row for each
+    scene that is true or said of some photo. `confusion`: a row for each pair of `actual` and another
+    `predicted` scene, the most frequent first.
     """
     y_true, y_pred = comparison.truth.scene, comparison.prediction.scene
     names = [label_name(key) for key in comparison.keys.scene]
@@ -69,8 +73,8 @@ def summarise_scenes(comparison: Comparison, evaluate: Evaluate) -> Figures:
         "macro_f1": round_figure(metrics.macro_f1(weighed)),
         "support": int(counts.sum()),
         "missing": int(counts[:, -1].sum()),
-        "per_class": _class_figures(counts, weighed, names),
-        "confusion": _name_confusion(counts, names),
+        "per_class": _class_rows(counts, weighed, names),
+        "confusion": _confusion_rows(counts, names),
     }
 
 
@@ -146,11 +150,25 @@ def round_figure(value: float | None) -> float | None:
     return None if value is None or np.isnan(value) else round(float(value), 4)
 
 
-def _class_figures(counts: metrics.Floats, weighed: metrics.Floats, names: list[str]) -> Figures:
-    """Return the figures of every scene that is true or said of some photo."""
+def show_interval(name: str, interval: Interval) -> Figures:
+    """Return `<name>_interval`: both ends, or the reason why there is no interval."""
+    ends = [round_figure(interval.low), round_figure(interval.high)]
+    return {f"{name}_interval": interval.reason or ends}
+
+
+def read_interval(figures: Figures, name: str) -> Interval | None:
+    """Return the interval of a figure as `show_interval` wrote it, None for a figure that never has one."""
+    found = figures.get(f"{name}_interval")
+    if found is None:
+        return None
+    return Interval(reason=found) if isinstance(found, str) else Interval(*found)
+
+
+def _class_rows(counts: metrics.Floats, weighed: metrics.Floats, names: list[str]) -> list[Figures]:
     scores = metrics.class_scores(weighed)
-    return {
-        name: {
+    return [
+        {
+            "scene": name,
             "precision": round_figure(scores.precision[i]),
             "recall": round_figure(scores.recall[i]),
             "f1": round_figure(scores.f1[i]),
@@ -158,7 +176,7 @@ def _class_figures(counts: metrics.Floats, weighed: metrics.Floats, names: list[
         }
         for i, name in enumerate(names)
         if counts[i].any() or counts[:, i].any()
-    }
+    ]
 
 
 def _figures(ratios: dict[str, Ratio], headline: set[str], design: Design, evaluate: Evaluate) -> Figures:
@@ -168,20 +186,15 @@ def _figures(ratios: dict[str, Ratio], headline: set[str], design: Design, evalu
     for name, ratio in ratios.items():
         figures[name] = round_figure(ratio.value(design.weights))
         if name in headline:
-            figures |= _interval_figures(name, next(waiting))
+            figures |= show_interval(name, next(waiting))
     return figures
 
 
-def _interval_figures(name: str, interval: Interval) -> Figures:
-    if interval.reason:
-        return {"interval": interval.reason}
-    return {f"{name}_low": round_figure(interval.low), f"{name}_high": round_figure(interval.high)}
-
-
-def _name_confusion(counts: metrics.Floats, names: list[str]) -> Figures:
+def _confusion_rows(counts: metrics.Floats, names: list[str]) -> list[Figures]:
     predicted = [*names, "missing"]
-    named = {
-        name: {predicted[j]: int(counts[i, j]) for j in np.flatnonzero(counts[i]) if j != i}
-        for i, name in enumerate(names)
-    }
-    return {name: row for name, row in named.items() if row}
+    rows: list[Figures] = [
+        {"actual": names[i], "predicted": predicted[j], "photos": int(counts[i, j])}
+        for i, j in np.argwhere(counts)
+        if i != j
+    ]
+    return sorted(rows, key=lambda row: (-row["photos"], row["actual"], row["predicted"]))

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from vibe_photos.eval.summary import Figures
+from vibe_photos.eval.summary import Figures, read_interval
 
 _CLASS_COLUMNS = ("precision", "recall", "f1", "support")
 _ATTRIBUTE_COLUMNS = ("precision", "recall", "f1", "average_precision", "support", "positives", "missing")
@@ -23,16 +23,15 @@ def format_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> lis
 
 def format_share(figures: Figures, name: str) -> str:
     """Return a figure with its interval, or with the reason why it has none."""
-    value = _cell(figures[name])
-    if f"{name}_low" in figures:
-        return f"{value} ({_cell(figures[f'{name}_low'])} to {_cell(figures[f'{name}_high'])})"
-    return f"{value} (no interval: {figures['interval']})" if "interval" in figures else value
+    value, interval = _cell(figures[name]), read_interval(figures, name)
+    if interval is None:
+        return value
+    ends = f"{_cell(interval.low)} to {_cell(interval.high)}"
+    return f"{value} (no interval: {interval.reason})" if interval.reason else f"{value} ({ends})"
 
 
 def _scene_part(scene: Figures) -> list[str]:
-    rows = [
-        [name, *(values[column] for column in _CLASS_COLUMNS)] for name, values in scene["per_class"].items()
-    ]
+    rows = [[row[column] for column in ("scene", *_CLASS_COLUMNS)] for row in scene["per_class"]]
     return [
         f"SCENES ({scene['support']} photos, {scene['missing']} without a predicted scene)",
         f"accuracy {format_share(scene, 'accuracy')}, macro-F1 {_cell(scene['macro_f1'])}",
@@ -45,15 +44,9 @@ def _scene_part(scene: Figures) -> list[str]:
 
 
 def _confusion_part(scene: Figures) -> list[str]:
-    wrong = [
-        (count, actual, predicted)
-        for actual, row in scene["confusion"].items()
-        for predicted, count in row.items()
-    ]
-    if not wrong:
+    if not scene["confusion"]:
         return ["no scene was confused with another"]
-    wrong.sort(key=lambda cell: (-cell[0], cell[1], cell[2]))
-    rows = [(actual, predicted, count) for count, actual, predicted in wrong]
+    rows = [(row["actual"], row["predicted"], row["photos"]) for row in scene["confusion"]]
     return ["confused, most often first:", *format_table(("true", "predicted", "photos"), rows)]
 
 
@@ -77,9 +70,10 @@ def _object_part(objects: Figures) -> list[str]:
 
 
 def _range(values: Figures) -> str:
-    if "f1_low" in values:
-        return f"{_cell(values['f1_low'])} to {_cell(values['f1_high'])}"
-    return str(values.get("interval", ""))
+    interval = read_interval(values, "f1")
+    if interval is None:
+        return ""
+    return interval.reason or f"{_cell(interval.low)} to {_cell(interval.high)}"
 
 
 def _cell(value: object) -> str:

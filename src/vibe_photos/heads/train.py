@@ -141,10 +141,17 @@ def _summarise(head: HeadName, targets: Targets, student: Student, without_vecto
     return {
         "n_train": len(targets.rows),
         "without_embedding": without_vector,
-        "learnt": targets.support,
-        "not_learnable": targets.not_learnable,
+        "n_learnt": len(targets.support),
+        "n_not_learnable": len(targets.not_learnable),
+        "learnt": _count_rows(targets.support),
+        "not_learnable": _count_rows(targets.not_learnable),
         **examine(student, targets, head_loss(head)),
     }
+
+
+def _count_rows(photos: Mapping[str, int]) -> list[dict[str, object]]:
+    """Return a row a label; DVC's tables of metrics pass over a list."""
+    return [{"label": key, "photos": count} for key, count in photos.items()]
 
 
 def _report(head: HeadName, targets: Targets, student: Student, without_vector: int) -> None:

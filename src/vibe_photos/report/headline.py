@@ -5,7 +5,8 @@ from pathlib import PurePath
 
 from markupsafe import Markup
 
-from vibe_photos.eval.summary import Figures
+from vibe_photos.eval.intervals import Interval
+from vibe_photos.eval.summary import Figures, read_interval
 from vibe_photos.report.figures import Mark, draw_scale
 from vibe_photos.report.sources import Sources
 from vibe_photos.report.tables import format_interval, format_share
@@ -64,13 +65,15 @@ def headline_lines(student: Figures, teacher: Figures | None) -> list[Line]:
 def _line(name: str, kind: str, ours: Figures, theirs: Figures | None, key: str, count: str) -> Line:
     value, ceiling = ours[key], theirs.get(key) if theirs else None
     alt = f"{name} {kind}: student {format_share(value)}, teacher {format_share(ceiling)}"
-    mark = Mark(value or 0.0, ours.get(f"{key}_low"), ours.get(f"{key}_high"), ceiling)
+    interval = read_interval(ours, key) or Interval(reason="not estimated")
+    low, high = (None, None) if interval.reason else (interval.low, interval.high)
+    mark = Mark(value or 0.0, low, high, ceiling)
     return Line(
         name=name,
         kind=kind,
         value=format_share(value),
         interval=format_interval(ours, key),
-        reason=ours.get("interval", "") if f"{key}_low" not in ours else "",
+        reason=interval.reason,
         photos=ours[count],
         scale=draw_scale(mark, alt) if value is not None else Markup(""),
         teacher=format_share(ceiling),

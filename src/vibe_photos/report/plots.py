@@ -22,13 +22,13 @@ class CurveCard:
 def confusion_of(student: Figures) -> Confusion:
     """Rebuild the whole matrix: what is not confused, of a scene's photos, is right."""
     scene = student["scene"]
-    names = sorted(scene["per_class"])
+    support = {row["scene"]: row["support"] for row in scene["per_class"]}
+    names = sorted(support)
     predicted = [*names, "missing"] if scene["missing"] else names
-    counts = []
-    for actual in names:
-        wrong = scene["confusion"].get(actual, {})
-        right = scene["per_class"][actual]["support"] - sum(wrong.values())
-        counts.append([right if name == actual else wrong.get(name, 0) for name in predicted])
+    wrong = {(row["actual"], row["predicted"]): row["photos"] for row in scene["confusion"]}
+    counts = [[wrong.get((actual, said), 0) for said in predicted] for actual in names]
+    for place, (name, row) in enumerate(zip(names, counts, strict=True)):
+        row[place] = support[name] - sum(row)
     return Confusion(names, predicted, counts)
 
 

@@ -4,20 +4,20 @@ from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup
 
-from vibe_photos.eval.summary import Figures
+from vibe_photos.eval.summary import Figures, read_interval
 
 
 def scene_table(student: Figures, teacher: Figures | None) -> Markup:
     """Return one row a scene: photos, precision, recall, F1, and the teacher's F1."""
-    theirs = teacher["scene"]["per_class"] if teacher else {}
+    theirs = {row["scene"]: row["f1"] for row in teacher["scene"]["per_class"]} if teacher else {}
     rows = [
         {
-            "scene": name,
-            "photos": str(values["support"]),
-            **_shares(values, ("precision", "recall", "f1")),
-            **({"teacher": format_share(theirs.get(name, {}).get("f1"))} if teacher else {}),
+            "scene": row["scene"],
+            "photos": str(row["support"]),
+            **_shares(row, ("precision", "recall", "f1")),
+            **({"teacher": format_share(theirs.get(row["scene"]))} if teacher else {}),
         }
-        for name, values in student["scene"]["per_class"].items()
+        for row in student["scene"]["per_class"]
     ]
     return _to_html(rows)
 
@@ -73,9 +73,10 @@ def format_share(value: float | None) -> str:
 
 def format_interval(figures: Figures, name: str) -> str:
     """Return a figure's interval in percent, empty where it has none."""
-    if f"{name}_low" not in figures:
-        return ""
-    return f"{100 * figures[f'{name}_low']:.0f}–{100 * figures[f'{name}_high']:.0f}"
+    interval = read_interval(figures, name)
+    return (
+        "" if interval is None or interval.reason else f"{100 * interval.low:.0f}–{100 * interval.high:.0f}"
+    )
 
 
 def _shares(values: Figures, names: Sequence[str]) -> dict[str, str]:

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from vibe_photos.eval.agreement import measure_agreement
+from vibe_photos.eval.summary import read_interval
 from vibe_photos.labels.convert import ALL_LABELS, convert_annotations
 from vibe_photos.labels.records import GroundTruth, truth_object
 from vibe_photos.labels.sampling import read_sampled, sample_for_review
@@ -66,7 +67,14 @@ def read_figure(figures: dict, path: tuple[str, ...]) -> dict:
     *above, name = path
     for step in above:
         figures = figures[step]
-    return {"value": figures[name], "low": figures.get(f"{name}_low"), "high": figures.get(f"{name}_high")}
+    interval = read_interval(figures, name)
+    assert interval is not None
+    has_none = bool(interval.reason)
+    return {
+        "value": figures[name],
+        "low": None if has_none else interval.low,
+        "high": None if has_none else interval.high,
+    }
 
 
 def test_intervals_of_repeated_audits_cover_the_librarys_true_value(

@@ -67,11 +67,16 @@ def test_human_truth_counts_every_audited_photo_of_the_library(
     # a is right; b is food for people; c has no scene; d has no label at all.
     scene = figures["scene"]
     assert (scene["accuracy"], scene["support"], scene["missing"]) == (0.25, 4, 2)
-    assert scene["interval"] == "n < 20"
-    assert scene["confusion"] == {"food": {"missing": 1}, "people": {"food": 1, "missing": 1}}
+    assert scene["accuracy_interval"] == "n < 20"
+    assert scene["confusion"] == [
+        {"actual": actual, "predicted": predicted, "photos": 1}
+        for actual, predicted in (("food", "missing"), ("people", "food"), ("people", "missing"))
+    ]
     # food: 1 hit of 2 said, of 2 true: F1 1/2; people: never said: 0. Macro-F1 1/4.
-    assert scene["per_class"]["food"] == {"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 2}
-    assert scene["per_class"]["people"] == {"precision": None, "recall": 0.0, "f1": 0.0, "support": 2}
+    assert scene["per_class"] == [
+        {"scene": "food", "precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 2},
+        {"scene": "people", "precision": None, "recall": 0.0, "f1": 0.0, "support": 2},
+    ]
     assert scene["macro_f1"] == 0.25
 
 
@@ -80,7 +85,7 @@ def test_attributes_count_where_they_are_judged(run: Callable, records: list[Gro
     # has_text: true a, b; said a, c. One hit: precision 1/2, recall 1/2. By score: a 0.9 true, c 0.7 not,
     # b 0.4 true: average precision 1/2 * 1 + 1/2 * 2/3 = 5/6.
     assert attributes["has_text"] == {
-        "precision": 0.5, "recall": 0.5, "f1": 0.5, "interval": "n < 20", "average_precision": 0.8333,
+        "precision": 0.5, "recall": 0.5, "f1": 0.5, "f1_interval": "n < 20", "average_precision": 0.8333,
         "support": 3, "positives": 2, "missing": 0,
     }  # fmt: skip
     assert attributes["has_person"]["missing"] == 1

@@ -52,14 +52,16 @@ def test_people_alone_and_together_with_the_teacher(measure: Callable[..., dict[
     found = measure()
     # Always "food": right on the ten odd photos and on p00.
     assert found["scene"]["accuracy"] == 0.55
-    assert found["scene"]["accuracy_low"] < found["scene"]["accuracy_ppi"] < found["scene"]["accuracy_high"]
+    low, high = found["scene"]["accuracy_interval"]
+    assert low < found["scene"]["accuracy_ppi"] < high
     text = found["attributes"]["has_text"]
     # People: p01, p04, p08, p12, p16 of 20. The teacher: p00, p04, p08, p12, p16 of these, 15 of all 40.
     # Trust is the slope of people's word on the teacher's: (4/20 - 1/16) / (1/4 - 1/16) = 11/15, and
     # 1/4 + 11/15 * (15/40 - 5/20) = 0.3417.
     assert text["prevalence"] == 0.25
     assert text["prevalence_ppi"] == 0.3417
-    assert text["prevalence_ppi_low"] < 0.3417 < text["prevalence_ppi_high"]
+    low, high = text["prevalence_ppi_interval"]
+    assert low < 0.3417 < high
     assert found["attributes"]["has_person"] == {"prevalence": None}
 
 

@@ -62,8 +62,10 @@ def test_a_head_learns_what_the_teacher_said(tmp_path, taxonomy):
     assert (head.embedder, head.seed) == (MODEL, 0)
     assert (head.logits(vectors, MODEL).argmax(axis=1) == classes).mean() > 0.9
     assert metric["n_train"] == 90
-    assert metric["learnt"] == dict(zip(SCENES, np.bincount(classes).tolist(), strict=True))
-    assert metric["not_learnable"]["scene.landscape"] == 0
+    counts = zip(SCENES, np.bincount(classes).tolist(), strict=True)
+    assert metric["learnt"] == [{"label": key, "photos": count} for key, count in counts]
+    assert {"label": "scene.landscape", "photos": 0} in metric["not_learnable"]
+    assert (metric["n_learnt"], metric["n_not_learnable"]) == (3, len(metric["not_learnable"]))
     assert metric["l2"] in TRAIN.scene.l2
     assert metric["cross_validation"]["accuracy"] > 0.8
     assert metric["calibration_error"].keys() == {"before", "after"}
@@ -122,7 +124,7 @@ def test_no_answers_yet_give_a_head_without_labels_that_says_so(tmp_path, taxono
         metric = train(tmp_path, taxonomy)
     assert "no labels" in caplog.text
     assert load_head(head_path(tmp_path / "models", "scene"), "scene").labels == ()
-    assert (metric["n_train"], metric["learnt"], metric["cross_validation"]) == (0, {}, None)
+    assert (metric["n_train"], metric["learnt"], metric["cross_validation"]) == (0, [], None)
 
 
 def test_a_sample_that_leaves_nothing_to_train_on_stops_and_says_what_to_do(tmp_path, taxonomy):

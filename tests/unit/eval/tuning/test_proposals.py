@@ -175,7 +175,7 @@ def test_half_of_a_library_that_was_audited_whole_has_an_interval(run, tmp_path)
             tmp_path / tuned_on, tuned_on,
         )  # fmt: skip
         scene = json.loads((tmp_path / tuned_on / "metrics.json").read_text())["scene"]
-        ends[tuned_on] = scene["accuracy_low"], scene["accuracy_high"]
+        ends[tuned_on] = scene["accuracy_interval"]
     # Whole, nothing is left to chance; the half that is scored is a sample of the library.
     assert ends["none"][0] == ends["none"][1]
     assert ends["human_tune_half"][1] - ends["human_tune_half"][0] > 0.05
