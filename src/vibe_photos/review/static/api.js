@@ -1,0 +1,55 @@
+/** The server's answers as values; what it refuses and when it is gone as errors of their own. */
+
+const PATIENCE_MS = 15000;
+
+/** The server did not answer: it was stopped, or the machine sleeps. */
+export class Unreachable extends Error {}
+
+/** The server answered, and said no: `status`, and `body` with what it said. */
+export class Refused extends Error {
+  constructor(status, body) {
+    super(body.error ?? `the server answered ${status}`);
+    this.status = status;
+    this.body = body;
+  }
+}
+
+export function get(path, parameters = {}) {
+  const asked = Object.entries(parameters).filter(([, value]) => value !== "" && value !== null && value !== undefined);
+  const query = new URLSearchParams(asked).toString();
+  return request(query ? `${path}?${query}` : path, {});
+}
+
+export function post(path, body) {
+  return request(path, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(body),
+  });
+}
+
+export function photoUrl(imageId, size) {
+  return `photo/${encodeURIComponent(imageId)}?size=${size}`;
+}
+
+/** Why a photo cannot be shown, in the server's words. */
+export async function whyUnshown(imageId) {
+  try {
+    const response = await fetch(photoUrl(imageId, "1600"), { signal: AbortSignal.timeout(PATIENCE_MS) });
+    return response.ok ? "The browser could not draw it." : ((await response.json()).error ?? "Its pixels cannot be read.");
+  } catch {
+    return "The server does not answer.";
+  }
+}
+
+async function request(path, options) {
+  let response;
+  try {
+    response = await fetch(`api/${path}`, { ...options, cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS) });
+  } catch {
+    throw new Unreachable("the server does not answer");
+  }
+  const body = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Refused(response.status, body);
+  return body;
+}

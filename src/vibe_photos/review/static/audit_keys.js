@@ -1,0 +1,95 @@
+/** The keys and buttons of the audit. */
+
+import { byId, releaseFocus } from "./dom.js";
+import { HELP_KEY, bindKeys } from "./keys.js";
+import { labelName } from "./names.js";
+import { chooseScene, cycleAttribute } from "./truth.js";
+
+export function bindAuditKeys(audit) {
+  bindKeys([
+    { title: "This photo", bindings: [...labelBindings(audit), ...fieldBindings(audit)] },
+    { title: "Go on", bindings: stepBindings(audit) },
+    { title: "Look closer", bindings: lookBindings(audit) },
+  ]);
+  wireButtons(audit);
+}
+
+function labelBindings(audit) {
+  const { scenes, attributes, hotkeys } = audit.session;
+  const bindLabel = (key, does, change) => ({
+    keys: [hotkeys[key]],
+    shown: hotkeys[key].toUpperCase(),
+    does,
+    run: () => audit.change(change()),
+  });
+  const hasKey = ({ key }) => key in hotkeys;
+  return [
+    ...scenes.filter(hasKey).map(({ key }) => bindLabel(key, labelName(key), () => chooseScene(audit.draft, key, attributes))),
+    ...attributes
+      .filter(hasKey)
+      .map(({ key }) => bindLabel(key, `${labelName(key)}: yes, no, not judged`, () => cycleAttribute(audit.draft, key))),
+  ];
+}
+
+function fieldBindings(audit) {
+  const focus = (id) => () => byId(id).focus();
+  return [
+    { keys: ["o"], shown: "O", does: "find an object by its first letters; Enter adds it", run: focus("object-search") },
+    { keys: ["n"], shown: "N", does: "write a note; Enter saves it", run: focus("note") },
+    { keys: ["f"], shown: "F", does: "flag it, to find it again", run: () => audit.photo && audit.decider.flag() },
+    { keys: ["s"], shown: "S", does: "the student’s view of it", run: () => audit.toggleStudent() },
+  ];
+}
+
+function stepBindings(audit) {
+  return [
+    { keys: ["Enter"], shown: "Enter", does: "accept the labels as they stand, save, next photo", run: () => audit.decider.accept() },
+    { keys: ["u", "Ctrl+z"], shown: "U", does: "take back edits, then the last decision, then the one before", run: () => audit.decider.undo() },
+    { keys: ["k"], shown: "K", does: "skip: it comes back at the end", run: () => audit.photo && audit.decider.skip() },
+    { keys: ["ArrowLeft"], shown: "←", does: "previous photo", run: () => audit.go(-1) },
+    { keys: ["ArrowRight"], shown: "→", does: "look at the next photo, deciding nothing", run: () => audit.photo && audit.go(1) },
+    { keys: ["/"], shown: "/", does: "filter and search", run: () => audit.openFilter() },
+    HELP_KEY,
+  ];
+}
+
+function lookBindings({ stage: { zoom } }) {
+  const pans = { ArrowLeft: [-0.2, 0], ArrowRight: [0.2, 0], ArrowUp: [0, -0.2], ArrowDown: [0, 0.2] };
+  return [
+    { keys: ["z"], shown: "Z", does: "closer, and whole again", run: () => zoom.toggle(null, null) },
+    { keys: ["+", "="], shown: "+", does: "closer", run: () => zoom.in() },
+    { keys: ["-"], shown: "-", does: "further away", run: () => zoom.out() },
+    {
+      keys: Object.keys(pans).map((key) => `Shift+${key}`),
+      shown: "Shift ← → ↑ ↓",
+      does: "move the picture; or drag it",
+      run: (event) => zoom.pan(...pans[event.key]),
+    },
+  ];
+}
+
+function wireButtons(audit) {
+  const buttons = {
+    accept: () => audit.decider.accept(),
+    undo: () => audit.decider.undo(),
+    skip: () => audit.photo && audit.decider.skip(),
+    "unshown-skip": () => audit.photo && audit.decider.skip(),
+    flag: () => audit.photo && audit.decider.flag(),
+    previous: () => audit.go(-1),
+    student: () => audit.toggleStudent(),
+    "done-undo": () => audit.decider.undo(),
+    "done-filter": () => byId("filter-reset").click(),
+  };
+  for (const [id, run] of Object.entries(buttons)) {
+    byId(id).addEventListener("click", (event) => {
+      releaseFocus(event);
+      run();
+    });
+  }
+  const note = byId("note");
+  note.addEventListener("change", () => audit.decider.note(note.value.trim()));
+  note.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") note.value = audit.photo?.note ?? "";
+    if (event.key === "Escape" || event.key === "Enter") note.blur();
+  });
+}

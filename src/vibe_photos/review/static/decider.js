@@ -1,0 +1,158 @@
+/** What is done with the photo at hand: accept, skip, flag, note, undo; one thing at a time, each on disk first. */
+
+import { announce, whisper } from "./announce.js";
+import { post, Refused } from "./api.js";
+import { chooseDecision } from "./conflict.js";
+import { byId } from "./dom.js";
+import { showProgress } from "./progress.js";
+import { insist, saveDecision } from "./saving.js";
+import { edits } from "./unsaved.js";
+
+export class Decider {
+  constructor(audit) {
+    this.audit = audit;
+    this.isBusy = false;
+    this.running = null;
+    this.isShown = false;
+    this.hasSeenStudent = false;
+  }
+
+  /** Another photo is before the person's eyes. */
+  begin(isShown) {
+    this.isShown = isShown;
+    this.hasSeenStudent = false;
+    byId("accept").disabled = !isShown;
+  }
+
+  /** Save the labels as they stand and go on. */
+  accept() {
+    const { audit } = this;
+    if (!audit.photo) return;
+    if (!this.isShown) return announce("This photo cannot be shown, so it cannot be judged: skip it");
+    if (!audit.draft.scene) return announce("Choose a scene first, or skip the photo");
+    return this.#alone(async () => {
+      const { photo, draft } = audit;
+      if (!(await this.#save(photo, draft, photo))) return;
+      edits.remove(photo.image_id);
+      audit.walk.decided.add(photo.image_id);
+      announce("Saved");
+      await this.#goOn();
+    });
+  }
+
+  skip() {
+    return this.#alone(async () => {
+      const { photo, walk } = this.audit;
+      const reply = await insist(() => post("skip", { image_id: photo.image_id }));
+      if (reply.progress) showProgress(reply.progress);
+      walk.skipped.add(photo.image_id);
+      announce("Skipped: it comes back at the end");
+      await this.#goOn();
+    });
+  }
+
+  flag() {
+    return this.#mark({ is_flagged: !this.audit.photo.is_flagged }, (photo) => (photo.is_flagged ? "Flagged" : "Flag taken off"));
+  }
+
+  note(text) {
+    if (!this.audit.photo || text === (this.audit.photo.note)) return undefined;
+    return this.#mark({ note: text }, () => "Note saved");
+  }
+
+  /** Take back edits of this photo, or else this reviewer's last decision. */
+  undo() {
+    const { audit } = this;
+    if (audit.photo && audit.isEdited) {
+      announce("Edits of this photo taken back");
+      return audit.change(audit.prefilled);
+    }
+    return this.#alone(async () => {
+      const reply = await insist(() => post("undo", {}));
+      if (!reply.image_id) return announce("There is nothing to take back");
+      showProgress(reply.progress);
+      audit.neighbours.forget(reply.image_id);
+      audit.walk.goTo(reply.image_id);
+      await audit.showCurrent();
+      announce("Last decision taken back");
+    });
+  }
+
+  /** Flag and note are saved at once, with the labels as they are on disk. */
+  #mark(change, says) {
+    return this.#alone(async () => {
+      const { audit } = this;
+      const marked = { ...audit.photo, ...change };
+      if (!(await this.#save(audit.photo, audit.photo.current, marked))) return;
+      Object.assign(audit.photo, change);
+      audit.showLabels();
+      announce(says(audit.photo));
+    });
+  }
+
+  /** @returns {Promise<boolean>} whether these labels, flag and note are on disk now */
+  async #save(photo, after, { is_flagged, note }) {
+    const decision = { image_id: photo.image_id, version: photo.version, after, is_flagged, note, seen: this.#seen(photo) };
+    try {
+      this.#saved(photo, await saveDecision(decision));
+      return true;
+    } catch (error) {
+      if (error.status === 409) return this.#settle(photo, decision, error.body.current);
+      throw error;
+    }
+  }
+
+  /** Whose opinions the person had before their eyes. */
+  #seen(photo) {
+    const hasSeenOthers = photo.opinions.length > 0 || photo.current !== null;
+    return ["teacher", ...(this.hasSeenStudent ? ["student"] : []), ...(hasSeenOthers ? ["reviewers"] : [])];
+  }
+
+  async #settle(photo, decision, saved) {
+    const choice = await chooseDecision(saved, decision);
+    if (choice === null) return false;
+    Object.assign(photo, { version: saved.version, current: saved.current, is_flagged: saved.is_flagged, note: saved.note });
+    if (choice === "mine") return this.#save(photo, decision.after, decision);
+    edits.remove(photo.image_id);
+    this.audit.neighbours.forget(photo.image_id);
+    await this.audit.showCurrent();
+    announce("The saved decision stays");
+    return false;
+  }
+
+  #saved(photo, reply) {
+    photo.version = reply.version;
+    if (reply.progress) showProgress(reply.progress);
+    this.audit.neighbours.forget(photo.image_id);
+  }
+
+  async #goOn() {
+    await insist(() => this.audit.walk.next());
+    await this.audit.showCurrent();
+  }
+
+  /** Do one thing at a time, in order; what was meant for a photo that is gone meanwhile is dropped. */
+  async #alone(run) {
+    const { photo } = this.audit;
+    while (this.running) await this.running;
+    if (!this.audit.walk || this.audit.photo !== photo) return;
+    this.running = this.#run(run);
+    await this.running;
+  }
+
+  async #run(run) {
+    this.isBusy = true;
+    document.body.setAttribute("aria-busy", "true");
+    try {
+      await run();
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      if (error.status !== 403) announce(`Not saved: ${error.message}`);
+      whisper(error.message);
+    } finally {
+      this.isBusy = false;
+      this.running = null;
+      document.body.removeAttribute("aria-busy");
+    }
+  }
+}

@@ -1,0 +1,72 @@
+/** Which photos to go through: kept in the address, so that a reload shows the same. */
+
+import { byId, element } from "./dom.js";
+import { labelName, labelPath } from "./names.js";
+
+const FIELDS = { list: "queue", status: "open", label: "", text: "" };
+
+/** The filter in the address. */
+export function readFilter() {
+  const asked = new URLSearchParams(location.search);
+  return Object.fromEntries(Object.entries(FIELDS).map(([name, usual]) => [name, asked.get(name) ?? usual]));
+}
+
+/** Put filter and photo into the address. */
+export function writeAddress(filter, imageId) {
+  const changed = Object.entries(filter).filter(([name, value]) => value !== FIELDS[name]);
+  const query = new URLSearchParams([...changed, ...(imageId ? [["photo", imageId]] : [])]).toString();
+  history.replaceState(null, "", query ? `?${query}` : location.pathname);
+}
+
+export function isUsual(filter) {
+  return Object.entries(FIELDS).every(([name, usual]) => filter[name] === usual);
+}
+
+/** Fill a choice of labels: scenes, attributes, objects. */
+export function fillLabels(select, session) {
+  for (const [title, labels] of [
+    ["Scenes", session.scenes],
+    ["Attributes", session.attributes],
+    ["Objects", session.objects],
+  ]) {
+    const options = labels.map(({ key }) => element("option", { value: key, textContent: optionText(key) }));
+    select.append(element("optgroup", { label: title }, ...options));
+  }
+}
+
+/** Wire the dialog; `onChange` gets the new filter. */
+export function wireFilter(session, filter, onChange) {
+  const dialog = byId("filter");
+  const fields = Object.fromEntries(Object.keys(FIELDS).map((name) => [name, byId(`filter-${name}`)]));
+  fillLabels(fields.label, session);
+  const fill = (values) => Object.entries(fields).forEach(([name, field]) => (field.value = values[name]));
+  const open = () => {
+    fill(filter.value);
+    dialog.showModal();
+    fields.text.focus();
+  };
+  const take = (values) => {
+    dialog.close();
+    filter.value = values;
+    markButton(values);
+    onChange(values);
+  };
+  byId("filter-button").addEventListener("click", open);
+  byId("filter-close").addEventListener("click", () => dialog.close());
+  byId("filter-reset").addEventListener("click", () => take({ ...FIELDS }));
+  byId("filter-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    take(Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, field.value.trim()])));
+  });
+  markButton(filter.value);
+  return open;
+}
+
+function markButton(filter) {
+  byId("filter-button").classList.toggle("is-on", !isUsual(filter));
+}
+
+function optionText(key) {
+  const path = labelPath(key);
+  return path ? `${labelName(key)} (${path})` : labelName(key);
+}

@@ -1,0 +1,214 @@
+/** Twenty alike at once: mark the wrong ones, confirm the rest with one key. */
+
+import { announce, showProblem } from "./announce.js";
+import { get, post, Refused } from "./api.js";
+import { byId, element, releaseFocus } from "./dom.js";
+import { HELP_KEY, bindKeys } from "./keys.js";
+import { describeTruth, labelName } from "./names.js";
+import { showProgress } from "./progress.js";
+import { insist, saveDecisions, sendKept } from "./saving.js";
+import { makeTile, moveFocus } from "./tiles.js";
+
+class Grid {
+  constructor(session) {
+    this.session = session;
+    const asked = new URLSearchParams(location.search);
+    this.scene = asked.get("scene") ?? session.scenes[0].key;
+    this.by = session.is_blind ? "teacher" : (asked.get("by") ?? "teacher");
+    this.offset = 0;
+    this.items = [];
+    this.wrong = new Set();
+    this.lastBatch = new Set();
+    this.isBusy = false;
+    byId("grid-by").value = this.by;
+    byId("grid-by-label").hidden = session.is_blind;
+  }
+
+  /** Show what a scene has to confirm, from its beginning. */
+  choose(scene, by = this.by) {
+    Object.assign(this, { scene, by, offset: 0 });
+    return this.load();
+  }
+
+  async load() {
+    const asked = { scene: this.scene, by: this.by };
+    history.replaceState(null, "", `?${new URLSearchParams(asked)}`);
+    const page = await insist(() => get("grid", { ...asked, offset: this.offset }));
+    this.items = page.items;
+    this.total = page.total;
+    this.wrong = new Set();
+    this.#showTabs(page.scenes);
+    this.#showTiles();
+  }
+
+  toggle(imageId, tile) {
+    if (this.wrong.has(imageId)) this.wrong.delete(imageId);
+    else this.wrong.add(imageId);
+    tile.setAttribute("aria-pressed", String(this.wrong.has(imageId)));
+    this.#showCount();
+  }
+
+  /** Save all that are not marked; those that are marked stay in the queue. */
+  confirm() {
+    return this.#alone(async () => {
+      const confirmed = this.items.filter((item) => !this.wrong.has(item.image_id) && item.teacher);
+      if (!this.items.length) return;
+      if (confirmed.length) await this.#save(confirmed);
+      this.offset += this.items.length - confirmed.length;
+      await this.load();
+    });
+  }
+
+  /** Pass over these, deciding nothing; after the last come the first again. */
+  showOthers() {
+    return this.#alone(async () => {
+      const next = this.offset + this.items.length;
+      this.offset = next < this.total ? next : 0;
+      await this.load();
+    });
+  }
+
+  /** Take back all that was confirmed last, or this reviewer's last decision. */
+  undo() {
+    return this.#alone(async () => {
+      let count = 0;
+      do {
+        const reply = await insist(() => post("undo", {}));
+        if (!reply.image_id) break;
+        count += 1;
+        this.lastBatch.delete(reply.image_id);
+        showProgress(reply.progress);
+      } while (this.lastBatch.size);
+      announce(count ? `${count} taken back` : "There is nothing to take back");
+      this.offset = 0;
+      await this.load();
+    });
+  }
+
+  async #save(items) {
+    const reply = await saveDecisions(
+      items.map(({ image_id, version, teacher, is_flagged, note }) => ({
+        image_id, version, after: teacher, is_flagged, note, seen: ["teacher"],
+      })),
+    );
+    showProgress(reply.progress);
+    this.lastBatch = new Set(Object.keys(reply.versions));
+    const stale = reply.stale.length;
+    announce(`${items.length - stale} confirmed${stale ? `; ${stale} were decided elsewhere meanwhile and stay as they are` : ""}`);
+  }
+
+  #showTabs(counts) {
+    const { scenes, hotkeys } = this.session;
+    const tabs = scenes.map(({ key }) =>
+      element(
+        "button",
+        {
+          type: "button",
+          "aria-pressed": String(key === this.scene),
+          onclick: (event) => {
+            releaseFocus(event);
+            this.choose(key);
+          },
+        },
+        key in hotkeys ? element("kbd", { textContent: hotkeys[key], "aria-hidden": "true" }) : null,
+        element("span", { textContent: labelName(key) }),
+        element("small", { textContent: String(counts[key] ?? 0) }),
+      ),
+    );
+    byId("grid-scenes").replaceChildren(...tabs);
+  }
+
+  #showTiles() {
+    const tiles = this.items.map((item) => {
+      const says = describeTruth(item.teacher);
+      const name = item.rel_path.slice(item.rel_path.lastIndexOf("/") + 1);
+      const lines = [
+        element("span", { className: "says", textContent: says }),
+        element("span", { className: "file", textContent: name }),
+        element("span", { className: "verdict", textContent: "stays", "aria-hidden": "true" }),
+      ];
+      return makeTile(item, lines, (event) => this.toggle(item.image_id, event.currentTarget), {
+        "aria-pressed": "false",
+        "aria-label": `${says}; ${name}: mark as wrong`,
+        "data-image": item.image_id,
+        "data-choice": "",
+      });
+    });
+    byId("grid-tiles").replaceChildren(...tiles);
+    byId("grid-empty").hidden = this.items.length > 0;
+    byId("grid-empty").textContent = this.total
+      ? `${this.total} photos of ${labelName(this.scene)} were marked and wait in the queue.`
+      : `No open photo is said to be ${labelName(this.scene)}.`;
+    byId("main").scrollTop = 0;
+    this.#showCount();
+  }
+
+  #showCount() {
+    const { length } = this.items;
+    const right = this.items.filter((item) => !this.wrong.has(item.image_id) && item.teacher).length;
+    byId("grid-count").textContent = length
+      ? `${this.offset + 1} to ${this.offset + length} of ${this.total} open${this.wrong.size ? `, ${this.wrong.size} marked` : ""}`
+      : "";
+    byId("grid-confirm").firstChild.textContent = right ? `Confirm ${right} ` : "Go on ";
+    byId("grid-confirm").disabled = !length;
+    byId("grid-later").disabled = this.total <= length;
+  }
+
+  async #alone(run) {
+    if (this.isBusy) return;
+    this.isBusy = true;
+    try {
+      await run();
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      if (error.status !== 403) announce(error.message);
+    } finally {
+      this.isBusy = false;
+    }
+  }
+}
+
+function bindGridKeys(grid) {
+  const { scenes, hotkeys } = grid.session;
+  const arrows = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"];
+  const markFocused = () => document.activeElement.matches(".tile") && document.activeElement.click();
+  bindKeys([
+    {
+      title: "These photos",
+      bindings: [
+        { keys: ["Enter"], shown: "Enter", does: "confirm all that are not marked", run: () => grid.confirm() },
+        { keys: arrows, shown: "← → ↑ ↓", does: "go from photo to photo", run: (event) => moveFocus(byId("grid-tiles"), event.key) },
+        { keys: ["x"], shown: "X", does: "mark the photo with the focus, or take the mark off (Space too)", run: markFocused },
+        { keys: ["j"], shown: "J", does: "others of this scene, deciding nothing", run: () => grid.showOthers() },
+        { keys: ["u", "Ctrl+z"], shown: "U", does: "take back what was confirmed last", run: () => grid.undo() },
+        HELP_KEY,
+      ],
+    },
+    {
+      title: "Another scene",
+      bindings: scenes
+        .filter(({ key }) => key in hotkeys)
+        .map(({ key }) => ({ keys: [hotkeys[key]], shown: hotkeys[key], does: labelName(key), run: () => grid.choose(key) })),
+    },
+  ]);
+}
+
+async function main() {
+  const session = await insist(() => get("session"));
+  showProgress(session.progress);
+  await sendKept();
+  const grid = new Grid(session);
+  bindGridKeys(grid);
+  for (const [id, run] of Object.entries({ confirm: () => grid.confirm(), undo: () => grid.undo(), later: () => grid.showOthers() })) {
+    byId(`grid-${id}`).addEventListener("click", (event) => {
+      releaseFocus(event);
+      run();
+    });
+  }
+  byId("grid-by").addEventListener("change", (event) => grid.choose(grid.scene, event.target.value));
+  await grid.load();
+}
+
+main().catch((error) => {
+  if (!(error instanceof Refused && error.status === 403)) showProblem("Something went wrong.", `${error.message}. Reload the page.`);
+});

@@ -1,0 +1,149 @@
+/** The labels of one photo as things to press: what the person says, and where teacher and student stand. */
+
+import { byId, element, releaseFocus } from "./dom.js";
+import { describeTruth, labelName, labelPath } from "./names.js";
+import { TypeAhead } from "./type_ahead.js";
+
+const ANSWERS = [
+  { value: true, name: "yes" },
+  { value: false, name: "no" },
+  { value: null, name: "not judged" },
+];
+
+export class Panel {
+  /**
+   * @param {object} session scenes, attributes and objects of the taxonomy, and `hotkeys` by label key
+   * @param {{scene, attribute, addObject, removeObject, enter}} does what pressing something does
+   */
+  constructor(session, does) {
+    this.does = does;
+    this.scenes = new Map(session.scenes.map(({ key }) => [key, this.#sceneButton(key, session.hotkeys[key])]));
+    byId("scenes").replaceChildren(...this.scenes.values());
+    this.attributes = new Map(session.attributes.map(({ key }) => [key, this.#attributeRow(key, session.hotkeys[key])]));
+    byId("attributes").replaceChildren(...[...this.attributes.values()].map(({ row }) => row));
+    this.shownObjects = [];
+    this.search = new TypeAhead(byId("object-search"), byId("object-options"), {
+      labels: session.objects,
+      onChoose: does.addObject,
+      onEnter: does.enter,
+      onErase: () => this.shownObjects.length && does.removeObject(this.shownObjects.at(-1)),
+      onLeave: () => byId("object-search").blur(),
+    });
+  }
+
+  /**
+   * Show a truth, with the opinions beside it.
+   * @param {object} truth
+   * @param {object|null} teacher the teacher's truth
+   * @param {Map<string, {score: number, value: boolean}>|null} student by label key; null: not to be seen
+   */
+  show(truth, teacher, student) {
+    for (const [key, button] of this.scenes) {
+      button.setAttribute("aria-pressed", String(truth.scene === key));
+      showOpinions(button, teacher?.scene === key, student?.get(key));
+    }
+    for (const [key, { answers }] of this.attributes) {
+      const value = truth.attributes[key] ?? null;
+      for (const answer of ANSWERS) {
+        const button = answers.get(answer.value);
+        const said = answer.value === null ? undefined : student?.get(key);
+        button.setAttribute("aria-pressed", String(value === answer.value));
+        showOpinions(button, teacher?.attributes[key] === answer.value, said?.value === answer.value ? said : undefined);
+      }
+    }
+    this.#showObjects(truth, teacher, student);
+  }
+
+  /** Show what each reviewer decided, where they disagree. */
+  showReviewers(opinions) {
+    byId("opinions").hidden = opinions.length === 0;
+    byId("opinions-list").replaceChildren(
+      ...opinions.flatMap(({ reviewer, truth }) => [
+        element("dt", {}, element("bdi", { textContent: reviewer })),
+        element("dd", { textContent: describeTruth(truth) }),
+      ]),
+    );
+  }
+
+  #showObjects(truth, teacher, student) {
+    this.shownObjects = truth.objects;
+    const chips = truth.objects.map((key) =>
+      this.#objectChip(key, "chip", `Remove ${labelName(key)}`, "×", this.does.removeObject, teacher, student),
+    );
+    const teachers = teacher ? teacher.objects : [];
+    const students = student ? [...student].filter(([key, said]) => key.startsWith("object.") && said.value).map(([key]) => key) : [];
+    const offered = [...new Set([...teachers, ...students])].filter((key) => !truth.objects.includes(key));
+    const offers = offered.map((key) =>
+      this.#objectChip(key, "chip is-offered", `Add ${labelName(key)}`, "+", this.does.addObject, teacher, student),
+    );
+    const none = element("p", { className: "none", textContent: "No objects" });
+    byId("objects").replaceChildren(...(chips.length + offers.length ? [...chips, ...offers] : [none]));
+  }
+
+  #objectChip(key, className, name, sign, run, teacher, student) {
+    const said = student?.get(key);
+    const chip = element(
+      "button",
+      { type: "button", className, title: labelPath(key), "aria-label": name, "data-choice": "", onclick: () => run(key) },
+      element("span", { textContent: labelName(key) }),
+      element("span", { className: "opinions" }),
+      element("span", { className: "sign", textContent: sign, "aria-hidden": "true" }),
+    );
+    showOpinions(chip, teacher?.objects.includes(key), said?.value ? said : undefined);
+    return chip;
+  }
+
+  #sceneButton(key, shortcut) {
+    const press = (event) => {
+      releaseFocus(event);
+      this.does.scene(key);
+    };
+    return element(
+      "button",
+      { type: "button", className: "choice", "data-choice": "", "data-scene": key, onclick: press },
+      shortcut ? element("kbd", { textContent: shortcut, "aria-hidden": "true" }) : null,
+      element("span", { textContent: labelName(key) }),
+      element("span", { className: "opinions" }),
+    );
+  }
+
+  #attributeRow(key, shortcut) {
+    const answers = new Map(ANSWERS.map(({ value, name }) => [value, this.#answerButton(key, value, name)]));
+    const row = element(
+      "div",
+      { className: "attribute", role: "group", "aria-label": labelName(key), "data-attribute": key },
+      shortcut ? element("kbd", { textContent: shortcut.toUpperCase(), "aria-hidden": "true" }) : null,
+      element("span", { className: "name", textContent: labelName(key) }),
+      element("div", { className: "answers" }, ...answers.values()),
+    );
+    return { row, answers };
+  }
+
+  #answerButton(key, value, name) {
+    const press = (event) => {
+      releaseFocus(event);
+      this.does.attribute(key, value);
+    };
+    const shown = value === null ? "–" : name;
+    return element(
+      "button",
+      { type: "button", "data-choice": "", "aria-label": `${labelName(key)}: ${name}`, title: name, onclick: press },
+      element("span", { textContent: shown }),
+      element("span", { className: "opinions" }),
+    );
+  }
+}
+
+/** Marks of who says so, as letters (not colour alone), the student's with its probability. */
+function showOpinions(control, isTeachers, said) {
+  const marks = [];
+  if (isTeachers) marks.push(element("span", { className: "mark is-teacher", title: "the teacher says so", textContent: "T" }));
+  if (said?.value) marks.push(studentMark(said));
+  else if (said && control.closest(".answers")) marks.push(studentMark(said));
+  control.querySelector(".opinions").replaceChildren(...marks);
+}
+
+function studentMark({ score }) {
+  const share = Math.round(100 * score);
+  return element("span", { className: "mark is-student", title: `the student: ${share} %`, textContent: `S ${share}` });
+}

@@ -1,0 +1,37 @@
+/** Small pictures in rows, each with its name and labels; a picture that cannot be shown says so. */
+
+import { photoUrl } from "./api.js";
+import { element } from "./dom.js";
+
+/**
+ * One tile: a button with a picture, words under it.
+ * @param {{image_id: string, rel_path: string}} item
+ * @param {Node[]} lines what stands under the picture
+ * @param {(event: Event) => void} onPress
+ */
+export function makeTile(item, lines, onPress, properties = {}) {
+  const picture = element("img", { alt: "", loading: "lazy", decoding: "async", draggable: false });
+  picture.addEventListener("error", () => picture.replaceWith(element("span", { className: "broken", textContent: "cannot be shown" })));
+  picture.src = photoUrl(item.image_id, "320");
+  const button = element(
+    "button",
+    { type: "button", className: "tile", title: item.rel_path, onclick: onPress, ...properties },
+    element("span", { className: "frame" }, picture),
+    element("span", { className: "words" }, ...lines),
+  );
+  return element("li", {}, button);
+}
+
+/** Move the focus among tiles by arrow keys; returns whether there was where to go. */
+export function moveFocus(list, key) {
+  const tiles = [...list.querySelectorAll(".tile")];
+  const at = tiles.indexOf(document.activeElement);
+  if (at < 0) {
+    tiles[0]?.focus();
+    return tiles.length > 0;
+  }
+  const columns = tiles.filter((tile) => tile.offsetTop === tiles[0].offsetTop).length;
+  const to = at + { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[key];
+  tiles[to]?.focus();
+  return to in tiles;
+}

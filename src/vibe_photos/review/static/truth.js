@@ -1,0 +1,50 @@
+/** What a person says of one photo: `{scene, attributes, objects}`, changed by making another. */
+
+export const NOTHING = Object.freeze({ scene: null, attributes: {}, objects: [] });
+
+export function withScene(truth, key) {
+  return { ...truth, scene: key };
+}
+
+/** @param {boolean|null} value null: not judged */
+export function withAttribute(truth, key, value) {
+  const { [key]: _, ...others } = truth.attributes;
+  return { ...truth, attributes: value === null ? others : { ...others, [key]: value } };
+}
+
+/** Yes, then no, then not judged, then yes again. */
+export function cycleAttribute(truth, key) {
+  const value = truth.attributes[key];
+  return withAttribute(truth, key, value === true ? false : value === false ? null : true);
+}
+
+export function withObject(truth, key) {
+  return { ...truth, objects: [...new Set([...truth.objects, key])].sort() };
+}
+
+export function withoutObject(truth, key) {
+  return { ...truth, objects: truth.objects.filter((each) => each !== key) };
+}
+
+/**
+ * Choose a scene, and let the attributes that follow it by rule follow, where they did so far.
+ * @param {{key: string, rule_scene?: string|null}[]} attributes
+ */
+export function chooseScene(truth, scene, attributes) {
+  let chosen = withScene(truth, scene);
+  for (const { key, rule_scene: ruled } of attributes) {
+    const didFollow = ruled && truth.attributes[key] === (truth.scene === ruled);
+    if (didFollow) chosen = withAttribute(chosen, key, scene === ruled);
+  }
+  return chosen;
+}
+
+export function isSameTruth(one, other) {
+  return written(one) === written(other);
+}
+
+function written(truth) {
+  if (!truth) return "";
+  const judged = Object.entries(truth.attributes).sort(([a], [b]) => (a < b ? -1 : 1));
+  return JSON.stringify([truth.scene, judged, [...truth.objects].sort()]);
+}
