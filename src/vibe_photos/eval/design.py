@@ -1,8 +1,8 @@
 """How the judged photos were drawn: weights, near-duplicate groups, strata.
 
-An interval is only as honest as what it knows of the drawing. A record of the review sample says with
-which probability its photo was drawn (`inclusion_probability`) and from which stratum; `splits.json` says
-which photos are near-duplicates. A record that says no probability stands for itself alone.
+An interval is only as honest as what it knows of the drawing. A record says with which probability its photo
+was audited (`inclusion_probability`, `weight_factor`) and in which stratum (`labels.inclusion`);
+`splits.json` says which photos are near-duplicates. A record without a probability stands for itself alone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vibe_photos.errors import InputError
+from vibe_photos.labels.inclusion import read_sample_design
 from vibe_photos.labels.records import GroundTruth
 from vibe_photos.labels.split import Membership
 
@@ -25,7 +25,7 @@ class Design:
     """The drawing of n photos.
 
     Attributes:
-        weights: float64 [n], 1 / inclusion probability, or ones.
+        weights: float64 [n], 1 / inclusion probability times the weight factor, or ones.
         drawn_share: float64 [n] in 0..1, the inclusion probability where a finite library was drawn from,
             0 where photos stand for photos yet to come (no finite-population correction).
         groups: int64 [n] from 0 without gaps, equal for near-duplicates.
@@ -66,8 +66,9 @@ def read_design(
     if not is_weighted:
         return simple_design(groups)
     probability = kept_share * np.array([_inclusion_probability(record) for record in records])
+    factors = np.array([record.extra.get("weight_factor", 1.0) for record in records], dtype=np.float64)
     return Design(
-        weights=1.0 / probability,
+        weights=factors / probability,
         drawn_share=probability,
         groups=groups,
         strata=_number(str(record.extra.get("stratum")) for record in records),
@@ -103,13 +104,8 @@ def sum_by_group(values: Floats, design: Design) -> Floats:
 
 
 def _inclusion_probability(record: GroundTruth) -> float:
-    value = record.extra.get("inclusion_probability", 1.0)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 < value <= 1.0:
-        raise InputError(
-            f"photo {record.image_id}: inclusion_probability is {value!r}, it must be above 0 and at most 1; "
-            "copy it unchanged from to_review.json, or leave it out"
-        )
-    return float(value)
+    design = read_sample_design(record)
+    return design.inclusion_probability if design else 1.0
 
 
 def _number(names: Any) -> Indices:

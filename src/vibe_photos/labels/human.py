@@ -3,26 +3,38 @@
 `data/human/` is written by people and never by a stage. Both sources are derived from when read.
 """
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from vibe_photos.labels.inclusion import split_by_hand, weigh_audited
 from vibe_photos.labels.records import Decision, GroundTruth
+from vibe_photos.labels.rounds import read_rounds
 from vibe_photos.labels.truth_file import fit_keys, parse_truth, read_truth_file
 from vibe_photos.settings import Taxonomy
 from vibe_photos.storage.jsonl import read_jsonl
+
+log = logging.getLogger(__name__)
 
 AUDITED_FILE = "ground_truth_human.audited.json"
 DECISIONS_FOLDER = "decisions"
 
 
 def read_audited_truth(human: Path, taxonomy: Taxonomy) -> list[GroundTruth]:
-    """Return the audited records in keys of the taxonomy (`fit_keys`), sorted by `image_id`.
+    """Return what figures are reckoned from: audited records in keys of the taxonomy, sorted by `image_id`.
+
+    Records say in `extra` how likely their photos were to be audited (`inclusion.weigh_audited`). Where some
+    do, those that were picked by hand are left out: nobody knows for which photos they would speak.
 
     Raises:
         InputError: a record is malformed, given twice, or has a label key that fits nowhere.
     """
     has_decisions = any((human / DECISIONS_FOLDER).glob("*.jsonl"))
-    return fit_keys(read_audited(human), taxonomy, human if has_decisions else human / AUDITED_FILE)
+    records = fit_keys(read_audited(human), taxonomy, human if has_decisions else human / AUDITED_FILE)
+    drawn, by_hand = split_by_hand(weigh_audited(records, read_rounds(human)))
+    if by_hand:
+        log.info("%d audited photos were picked by hand: truth, but in no figure", len(by_hand))
+    return drawn
 
 
 def read_audited(human: Path) -> list[GroundTruth]:
@@ -59,6 +71,6 @@ def _latest_decisions(folder: Path) -> dict[str, tuple[Decision, Path]]:
         for decision in standing_lines(list(read_jsonl(log, Decision))):
             known = latest.get(decision.image_id)
             is_later = known is None or decision.decided_at >= known[0].decided_at
-            if is_later and not decision.is_skip:
+            if is_later and decision.kind == "decision":
                 latest[decision.image_id] = (decision, log)
     return latest

@@ -2,12 +2,14 @@
 
 Photos are ranked by a keyed hash of their id, and the first of each stratum are taken. So who is sampled
 depends on ids, the seed and the teacher's scene alone: a changed threshold does not touch it, and one
-more photo moves at most a few.
+more photo moves at most a few. The strata take turns in the file, so that whoever stops half-way has looked
+at half of every stratum; what the rest means for weights stands in `inclusion`.
 """
 
 import logging
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -25,15 +27,24 @@ from vibe_photos.storage.jsonl import read_jsonl
 
 log = logging.getLogger(__name__)
 
+DESIGN_FIELDS = ("stratum", "stratum_photos", "stratum_rank", "inclusion_probability")
+"""How a photo was drawn, to be kept with what people say of it: its stratum, how many photos that has, the
+photo's place among them (from 1) and with which probability the whole sample holds it."""
+
+WHOLE_LIBRARY = "all"
+"""The one stratum of the strategy `random`."""
+
+NO_SCENE = "none"
+"""The stratum of photos whose scene the teacher did not say."""
+
 _FINGERPRINT = "as_sampled"
-_NO_SCENE = "none"
 
 
 def sample_for_review(auto: Path, to_review: Path, human: Path, sample: Sample) -> None:
-    """Write the sampled records, pretty, as a JSON list in the order of their hash rank.
+    """Write the sampled records, pretty, as a JSON list in the order in which they are to be checked.
 
-    Each record carries `stratum`, `inclusion_probability` and a fingerprint of its labels, by which an
-    edit is noticed the next time.
+    Each record carries `DESIGN_FIELDS` and a fingerprint of its labels, by which an edit is noticed the
+    next time.
 
     Raises:
         InputError: `to_review` was edited; nothing is overwritten.
@@ -44,13 +55,27 @@ def sample_for_review(auto: Path, to_review: Path, human: Path, sample: Sample) 
     sizes = allocate({name: len(ids) for name, ids in strata.items()}, sample.size, sample.min_per_stratum)
     drawn = []
     for stratum, ids in strata.items():
-        share = sizes[stratum] / len(ids)
-        drawn += [(image_id, stratum, share) for image_id in _rank(ids, sample.seed)[: sizes[stratum]]]
-    drawn.sort(key=lambda draw: unit_interval(sample.seed, "sample", draw[0]))
-    write_json(
-        to_review, [_to_review(records[image_id], stratum, share) for image_id, stratum, share in drawn]
-    )
+        ranked = _rank(ids, sample.seed)[: sizes[stratum]]
+        drawn += [_Draw(image_id, stratum, len(ids), rank, sizes[stratum]) for rank, image_id in ranked]
+    drawn.sort(key=lambda draw: (draw.turn, draw.stratum))
+    write_json(to_review, [_to_review(records[draw.image_id], draw) for draw in drawn])
     log.info("sample: %d of %d photos to review, from %d strata", len(drawn), len(records), len(strata))
+
+
+@dataclass(frozen=True, slots=True)
+class _Draw:
+    """A photo that was drawn as the `rank`-th of `size` from a stratum of `photos`."""
+
+    image_id: str
+    stratum: str
+    photos: int
+    rank: int
+    size: int
+
+    @property
+    def turn(self) -> Fraction:
+        """How far its stratum is when this photo is checked, in 0..1."""
+        return Fraction(2 * self.rank - 1, 2 * self.size)
 
 
 def read_sampled(to_review: Path) -> dict[str, dict[str, Any]]:
@@ -90,23 +115,31 @@ def _share_out(population: Mapping[str, int], size: int) -> list[tuple[str, Frac
     return [(name, Fraction(size * count, total)) for name, count in population.items()]
 
 
-def _stratify(records: Any, strategy: str) -> dict[str, list[str]]:
+def name_stratum(scene: list[str]) -> str:
+    """Return the stratum of a photo by the scene that the teacher says."""
+    return scene[0] if scene else NO_SCENE
+
+
+def _stratify(records: Iterable[GroundTruth], strategy: str) -> dict[str, list[str]]:
     strata: dict[str, list[str]] = defaultdict(list)
     for record in records:
-        scene = record.scene[0] if record.scene else _NO_SCENE
-        strata[scene if strategy == "stratified" else "all"].append(record.image_id)
+        stratum = name_stratum(record.scene) if strategy == "stratified" else WHOLE_LIBRARY
+        strata[stratum].append(record.image_id)
     return dict(sorted(strata.items()))
 
 
-def _rank(ids: list[str], seed: int) -> list[str]:
-    return sorted(ids, key=lambda image_id: unit_interval(seed, "sample", image_id))
+def _rank(ids: list[str], seed: int) -> list[tuple[int, str]]:
+    ranked = sorted(ids, key=lambda image_id: unit_interval(seed, "sample", image_id))
+    return list(enumerate(ranked, start=1))
 
 
-def _to_review(record: GroundTruth, stratum: str, inclusion_probability: float) -> dict[str, Any]:
+def _to_review(record: GroundTruth, draw: _Draw) -> dict[str, Any]:
     return {
         **truth_object(record),
-        "stratum": stratum,
-        "inclusion_probability": round(inclusion_probability, 6),
+        "stratum": draw.stratum,
+        "stratum_photos": draw.photos,
+        "stratum_rank": draw.rank,
+        "inclusion_probability": round(draw.size / draw.photos, 6),
         _FINGERPRINT: _fingerprint(truth_object(record)),
     }
 

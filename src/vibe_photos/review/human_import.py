@@ -14,13 +14,13 @@ import msgspec
 from vibe_photos.errors import InputError
 from vibe_photos.labels.human import AUDITED_FILE
 from vibe_photos.labels.records import GroundTruth, truth_object
+from vibe_photos.labels.sampling import DESIGN_FIELDS
 from vibe_photos.labels.taxonomy import describe_unknown_key
 from vibe_photos.labels.truth_file import find_unknown_keys, parse_truth, read_objects, read_truth_file
 from vibe_photos.library.photos import Photo
 from vibe_photos.settings import Taxonomy
 from vibe_photos.storage.atomic import write_json
 
-_DESIGN = ("stratum", "inclusion_probability")
 _MOST_PROBLEMS = 20
 
 
@@ -51,8 +51,8 @@ def read_import(
         file: a JSON list, one object or JSON Lines, by `image_id` or `rel_path`.
         photos: the manifest.
         taxonomy: the keys a record may hold.
-        sample: records of `to_review.json` by id; given, only sampled photos are taken, with the
-            `stratum` and `inclusion_probability` they were drawn with.
+        sample: records of `to_review.json` by id; given, only sampled photos are taken, with what says how
+            they were drawn (`DESIGN_FIELDS`).
     """
     by_place = {place: photo.image_id for photo in photos for place in (photo.rel_path, *photo.also_at)}
     known = set(by_place.values())
@@ -115,7 +115,8 @@ def _take_record(
     sample: Mapping[str, Mapping[str, Any]] | None,
 ) -> None:
     """Put one record, without the keys that are unknown, among those to be taken."""
-    design = {name: sample[value["image_id"]][name] for name in _DESIGN} if sample is not None else {}
+    drawn = sample[value["image_id"]] if sample is not None else {}
+    design = {name: drawn[name] for name in DESIGN_FIELDS if name in drawn}
     try:
         record = parse_truth({**value, **design}, place)
     except InputError as error:
