@@ -12,6 +12,7 @@ from vibe_photos.cli import (
     import_human,
     predict,
     replay_server,
+    review,
     share,
     suspects,
     thresholds,
@@ -26,6 +27,7 @@ _COMMANDS = (
     suspects,
     thresholds,
     predict,
+    review,
     export,
     share,
 )

@@ -3,7 +3,7 @@
 All are read leniently where older programs wrote them (missing provenance) and strictly in what counts.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -68,8 +68,9 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `decided_at` is UTC in ISO 8601, so that text order is time order; in one log it never comes twice.
     `before` and `after` are truth objects without the id; `after` is null where there is no truth any more.
     `undoes` is the `decided_at` of the reviewer's own line that this one takes back: both then decide
-    nothing. A line with `is_skip` decides nothing either, but keeps its flag and its note. `seen` names
-    the opinions that the reviewer had before their eyes (`teacher`, `student`).
+    nothing. A `skip` (the photo goes to the end of the queue) and a `remark` (a flag or a note alone) decide
+    nothing either. `seen` names the opinions that the reviewer had before their eyes: `teacher`, `student`,
+    and `reviewers` where a disagreement was settled.
     """
 
     image_id: str
@@ -78,6 +79,6 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     after: dict[str, Any] | None = None
     is_flagged: bool = False
     note: str = ""
-    is_skip: bool = False
+    kind: Literal["decision", "skip", "remark"] = "decision"
     undoes: str | None = None
     seen: list[str] = []

@@ -65,10 +65,15 @@ def test_what_was_undone_uncovers_what_the_file_or_another_reviewer_says(tmp_pat
     assert found == {"a": ["scene.food"], "b": ["scene.other"]}
 
 
-def test_a_skip_decides_nothing(tmp_path, taxonomy):
+def test_a_skip_or_a_remark_decides_nothing(tmp_path, taxonomy):
     write_file(tmp_path, {"image_id": "a", "scene": ["scene.food"]})
-    skip = {"image_id": "a", "decided_at": "2026-01-02T10:00:00Z", "is_skip": True, "note": "who is this?"}
-    write_log(tmp_path, "ada", skip, {**skip, "image_id": "b", "decided_at": "2026-01-02T10:00:01Z"})
+    skip = {"image_id": "a", "decided_at": "2026-01-02T10:00:00Z", "kind": "skip", "note": "who is this?"}
+    write_log(
+        tmp_path,
+        "ada",
+        skip,
+        {**skip, "kind": "remark", "image_id": "b", "decided_at": "2026-01-02T10:00:01Z"},
+    )
     assert [record.scene for record in read_audited_truth(tmp_path, taxonomy)] == [["scene.food"]]
 
 

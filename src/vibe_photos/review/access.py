@@ -1,0 +1,93 @@
+"""Who may reach the review page: only the browser that was given its address, on this machine.
+
+Loopback alone protects nothing: any page of the web that is open in the same browser can send requests to
+127.0.0.1, and by DNS rebinding under a name of its own. So the secret token, the host name and the origin
+are all checked, before anything looks at the request.
+"""
+
+import hmac
+from collections.abc import Iterable
+from http import HTTPStatus
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; img-src 'self' data: blob:; style-src 'self'; "
+    "script-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+"""Sent with every response, refusals included."""
+
+_REFUSED = "This address is not open. `vibe-photos review` prints the one that is.\n"
+
+
+class Gate:
+    """ASGI middleware that lets through what comes from the page itself, as if the token were not there.
+
+    What it asks of every request, and answers 403 otherwise:
+
+    - `Host` is `127.0.0.1:PORT` or `localhost:PORT`;
+    - the path begins with `/TOKEN/`;
+    - `Origin`, where one is sent, is that of the page; with POST it must be sent;
+    - `Sec-Fetch-Site`, where one is sent, is `same-origin`, or `none`: a person typed or clicked the address.
+
+    Methods other than GET and POST get 405.
+    """
+
+    def __init__(self, app: ASGIApp, token: str, port: int) -> None:
+        self._app = app
+        self._token = token.encode("ascii")
+        self._hosts = {f"127.0.0.1:{port}", f"localhost:{port}"}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve or refuse one request."""
+        if scope["type"] != "http":
+            return
+        send = _with_headers(send)
+        _, _, path = scope["path"].lstrip("/").partition("/")
+        if not self._is_ours(scope):
+            await _refuse(HTTPStatus.FORBIDDEN, _REFUSED)(scope, receive, send)
+        elif scope["method"] not in ("GET", "POST"):
+            await _refuse(HTTPStatus.METHOD_NOT_ALLOWED, "")(scope, receive, send)
+        else:
+            await self._app({**scope, "path": f"/{path}", "raw_path": b"", "root_path": ""}, receive, send)
+
+    def _is_ours(self, scope: Scope) -> bool:
+        headers = Headers(scope=scope)
+        hosts, origins = headers.getlist("host"), headers.getlist("origin")
+        if len(hosts) != 1 or hosts[0] not in self._hosts or not self._has_token(scope["path"]):
+            return False
+        is_same_origin = origins == [f"http://{hosts[0]}"]
+        if origins or scope["method"] == "POST":
+            return is_same_origin and _is_same_site(headers.getlist("sec-fetch-site"))
+        return _is_same_site(headers.getlist("sec-fetch-site"))
+
+    def _has_token(self, path: str) -> bool:
+        first, separator, _ = path.removeprefix("/").partition("/")
+        is_right = hmac.compare_digest(first.encode("utf-8", "replace"), self._token)
+        return is_right and bool(separator)
+
+
+def _is_same_site(values: Iterable[str]) -> bool:
+    return all(value in ("same-origin", "none") for value in values)
+
+
+def _refuse(status: HTTPStatus, text: str) -> PlainTextResponse:
+    return PlainTextResponse(text, status)
+
+
+def _with_headers(send: Send) -> Send:
+    async def send_with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            headers.update(HEADERS)
+            headers.setdefault("Cache-Control", "no-store")
+        await send(message)
+
+    return send_with_headers

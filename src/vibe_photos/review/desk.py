@@ -1,0 +1,286 @@
+"""The review desk: what the page asks for and does, whoever carries it there and back."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+
+import msgspec
+
+from vibe_photos.labels.records import Decision, GroundTruth
+from vibe_photos.library.photos import Photo
+from vibe_photos.review import messages as say
+from vibe_photos.review.label_menu import LabelMenu
+from vibe_photos.review.listings import Listings, Rows
+from vibe_photos.review.photo_state import Opinion, PhotoState, truth_value
+from vibe_photos.review.progress import ProgressCounter
+from vibe_photos.review.refusals import refuse
+from vibe_photos.review.sources import ReviewSources
+
+_STALE = "this photo was decided in the meantime, in another tab or by another reviewer"
+_BLIND = "the student's opinion is hidden: this review is blind"
+
+
+class ReviewDesk:
+    """Everything one reviewer sees and does; calls may come from several threads.
+
+    `is_blind` hides the student: its labels, its grid, and the reasons why a photo is in the queue.
+
+    Every method raises `Refusal` where what is asked for cannot be.
+    """
+
+    def __init__(self, sources: ReviewSources, *, is_blind: bool = False) -> None:
+        self._sources = sources
+        self._book = sources.book
+        self._is_blind = is_blind
+        self._menu = LabelMenu(sources.settings.taxonomy, sources.settings.classify)
+        self._listings = Listings(sources)
+        self._progress = ProgressCounter(sources)
+
+    def find_photo(self, image_id: str) -> Photo:
+        """Return a photo of the library."""
+        row = self._sources.row_of.get(image_id)
+        if row is None:
+            raise refuse(HTTPStatus.NOT_FOUND, "there is no such photo in the library")
+        return self._sources.photos[row]
+
+    def open_session(self) -> say.Session:
+        """Return what the page needs once."""
+        self._book.refresh()
+        return say.Session(
+            reviewer=self._book.reviewer,
+            is_blind=self._is_blind,
+            scenes=self._menu.scenes,
+            attributes=self._menu.attributes,
+            objects=self._menu.objects,
+            progress=self._progress.read(),
+        )
+
+    def list_photos(self, query: say.QueueQuery) -> say.QueuePage:
+        """Return a piece of the queue or of another list."""
+        self._book.refresh()
+        rows = self._listings.list_review(query)
+        items = [self._list_item(photo) for photo in self._cut(rows, query.offset, query.limit)]
+        return say.QueuePage(total=len(rows), items=items)
+
+    def show_photo(self, image_id: str) -> say.PhotoView:
+        """Return all that is known of a photo but the student's opinion."""
+        self._book.refresh()
+        return self._view(self.find_photo(image_id))
+
+    def show_student(self, image_id: str) -> say.StudentView:
+        """Return what the student says of a photo, nothing to a reviewer who works blind."""
+        photo = self.find_photo(image_id)
+        labels = [] if self._is_blind else self._sources.student.get(photo.image_id)
+        return say.StudentView(blind=self._is_blind, labels=labels)
+
+    def list_alike(self, query: say.GridQuery) -> say.GridPage:
+        """Return open photos of the queue with one scene, and how many there are of each."""
+        if query.by == "student" and self._is_blind:
+            raise refuse(HTTPStatus.FORBIDDEN, _BLIND)
+        self._book.refresh()
+        keys = [label.key for label in self._menu.scenes]
+        if query.scene not in keys:
+            raise refuse(HTTPStatus.BAD_REQUEST, "there is no such scene")
+        rows = {key: self._listings.list_alike(key, query.by) for key in keys}
+        photos = self._cut(rows[query.scene], query.offset, query.limit)
+        return say.GridPage(
+            total=len(rows[query.scene]),
+            scenes={key: len(rows[key]) for key in keys},
+            items=[self._grid_item(photo) for photo in photos],
+        )
+
+    def list_library(self, query: say.LibraryQuery) -> say.LibraryPage:
+        """Return a piece of the library with final labels: what people say, else the student."""
+        self._book.refresh()
+        rows = self._listings.list_library(query)
+        photos = self._cut(rows, query.offset, query.limit)
+        student = self._sources.student.get_final([photo.image_id for photo in photos])
+        items = [self._library_item(photo, student.get(photo.image_id, say.Truth())) for photo in photos]
+        return say.LibraryPage(total=len(rows), items=items)
+
+    def count_labels(self) -> say.LabelCounts:
+        """Return how many photos have each label in the end."""
+        self._book.refresh()
+        return say.LabelCounts(photos=len(self._sources.photos), counts=self._listings.count_final())
+
+    def list_disagreements(self) -> list[say.DisagreementItem]:
+        """Return the photos on which the reviewers' latest decisions differ."""
+        self._book.refresh()
+        photos = self._cut(self._listings.list_review(say.QueueQuery(list="disagreements")), 0, None)
+        return [
+            say.DisagreementItem(
+                image_id=photo.image_id,
+                rel_path=photo.rel_path,
+                opinions=_show_opinions(self._book.state(photo.image_id).opinions),
+            )
+            for photo in photos
+        ]
+
+    def decide(self, request: say.DecisionRequest) -> say.Recorded:
+        """Record one decision; it is on the disk when this returns."""
+        outcome = self.decide_several([request])
+        for view in outcome.stale:
+            raise say.Refusal(HTTPStatus.CONFLICT, say.Conflict(**msgspec.structs.asdict(view), error=_STALE))
+        version = outcome.versions[request.image_id]
+        return say.Recorded(image_id=request.image_id, version=version, progress=outcome.progress)
+
+    def decide_several(self, requests: Sequence[say.DecisionRequest]) -> say.RecordedSeveral:
+        """Record the decisions whose photo is as the page knew it, and return the others."""
+        lines = [self._read_decision(request) for request in requests]
+        stale = self._book.record(lines, [request.version for request in requests])
+        taken = {line.image_id for line in lines} - set(stale)
+        return say.RecordedSeveral(
+            versions={image_id: self._book.state(image_id).version for image_id in sorted(taken)},
+            stale=[self._view(self.find_photo(image_id)) for image_id in stale],
+            progress=self._progress.read(),
+        )
+
+    def skip(self, request: say.SkipRequest) -> say.Recorded:
+        """Put a photo at the end of the queue, with a line of the log that decides nothing."""
+        image_id = self.find_photo(request.image_id).image_id
+        state = self._book.state(image_id)
+        line = Decision(
+            image_id=image_id,
+            decided_at="",
+            kind="skip",
+            is_flagged=state.is_flagged if request.is_flagged is None else request.is_flagged,
+            note=state.note if request.note is None else request.note,
+        )
+        self._book.record([line], [None])
+        return say.Recorded(
+            image_id=image_id, version=self._book.state(image_id).version, progress=self._progress.read()
+        )
+
+    def undo(self) -> say.Undone:
+        """Take back this reviewer's last decision or skip."""
+        undone = self._book.undo()
+        image_id = undone.image_id if undone else None
+        return say.Undone(
+            image_id=image_id,
+            version=self._book.state(image_id).version if image_id else 0,
+            was_skip=undone is not None and undone.kind == "skip",
+            progress=self._progress.read(),
+        )
+
+    def _cut(self, rows: Rows, offset: int, limit: int | None) -> list[Photo]:
+        end = None if limit is None else offset + limit
+        return [self._sources.photos[row] for row in rows[offset:end]]
+
+    def _read_decision(self, request: say.DecisionRequest) -> Decision:
+        image_id = self.find_photo(request.image_id).image_id
+        after = request.after
+        unknown = self._menu.find_unknown(after) if after else None
+        if unknown:
+            raise refuse(HTTPStatus.UNPROCESSABLE_ENTITY, unknown)
+        is_remark = after is None and self._book.state(image_id).truth is None
+        return Decision(
+            image_id=image_id,
+            decided_at="",
+            kind="remark" if is_remark else "decision",
+            after=truth_value(self._read_truth(image_id, after)) if after else None,
+            is_flagged=request.is_flagged,
+            note=request.note,
+            seen=list(request.seen),
+        )
+
+    def _read_truth(self, image_id: str, truth: say.Truth) -> GroundTruth:
+        """Return a truth as the files hold it, with what evaluation must know of how it was drawn."""
+        entry = self._sources.queued.get(image_id)
+        design = {
+            "stratum": entry.stratum if entry else None,
+            "inclusion_probability": entry.inclusion_probability if entry else None,
+        }
+        return GroundTruth(
+            image_id=image_id,
+            scene=[truth.scene] if truth.scene else [],
+            attributes={
+                label.key: truth.attributes[label.key]
+                for label in self._menu.attributes
+                if label.key in truth.attributes
+            },
+            objects=sorted(set(truth.objects)),
+            extra={name: value for name, value in design.items() if value is not None},
+        )
+
+    def _list_item(self, photo: Photo) -> say.QueueItem:
+        state = self._book.state(photo.image_id)
+        truth = state.truth or self._sources.teacher.get(photo.image_id)
+        return say.QueueItem(
+            image_id=photo.image_id,
+            rel_path=photo.rel_path,
+            version=state.version,
+            status=_status(state),
+            is_flagged=state.is_flagged,
+            is_disputed=bool(state.opinions),
+            scene=truth.scene[0] if truth and truth.scene else None,
+            reasons=self._reasons(photo),
+        )
+
+    def _view(self, photo: Photo) -> say.PhotoView:
+        state = self._book.state(photo.image_id)
+        return say.PhotoView(
+            image_id=photo.image_id,
+            rel_path=photo.rel_path,
+            also_at=photo.also_at,
+            version=state.version,
+            status=_status(state),
+            is_queued=photo.image_id in self._sources.queued,
+            reasons=self._reasons(photo),
+            teacher=_show_truth(self._sources.teacher.get(photo.image_id)),
+            current=_show_truth(state.truth),
+            decided_by=state.decided_by,
+            is_flagged=state.is_flagged,
+            note=state.note,
+            opinions=_show_opinions(state.opinions),
+        )
+
+    def _grid_item(self, photo: Photo) -> say.GridItem:
+        state = self._book.state(photo.image_id)
+        return say.GridItem(
+            image_id=photo.image_id,
+            rel_path=photo.rel_path,
+            version=state.version,
+            is_flagged=state.is_flagged,
+            note=state.note,
+            teacher=_show_truth(self._sources.teacher.get(photo.image_id)),
+        )
+
+    def _library_item(self, photo: Photo, student: say.Truth) -> say.LibraryItem:
+        truth = self._book.state(photo.image_id).truth
+        audited = _show_truth(truth) or say.Truth()
+        attributes = {**student.attributes, **audited.attributes}
+        return say.LibraryItem(
+            image_id=photo.image_id,
+            rel_path=photo.rel_path,
+            is_audited=truth is not None,
+            scene=audited.scene or student.scene,
+            attributes=sorted(key for key, value in attributes.items() if value),
+            objects=audited.objects if truth is not None else student.objects,
+        )
+
+    def _reasons(self, photo: Photo) -> list[str]:
+        entry = self._sources.queued.get(photo.image_id)
+        return list(entry.reasons) if entry and not self._is_blind else []
+
+
+def _status(state: PhotoState) -> say.StatusName:
+    if state.truth is not None:
+        return "audited"
+    return "skipped" if state.skipped_at is not None else "open"
+
+
+def _show_truth(record: GroundTruth | None) -> say.Truth | None:
+    if record is None:
+        return None
+    scene = record.scene[0] if record.scene else None
+    return say.Truth(scene=scene, attributes=record.attributes, objects=record.objects)
+
+
+def _show_opinions(opinions: Sequence[Opinion]) -> list[say.OpinionView]:
+    return [
+        say.OpinionView(
+            reviewer=opinion.reviewer,
+            decided_at=opinion.decided_at,
+            truth=_show_truth(opinion.truth) or say.Truth(),
+        )
+        for opinion in opinions
+    ]

@@ -1,0 +1,60 @@
+"""The labels that a person can choose from, with names for people and words that find them."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+from vibe_photos.labels.taxonomy import describe_unknown_key, head_keys, label_name, parent_key
+from vibe_photos.review.messages import Label, Truth
+from vibe_photos.settings import Classify, Taxonomy
+
+
+class LabelMenu:
+    """The taxonomy as the page shows it: scenes and attributes in the order of the vocabulary."""
+
+    def __init__(self, taxonomy: Taxonomy, classify: Classify) -> None:
+        self._taxonomy = taxonomy
+        rules = classify.attribute_from_scene
+        self.scenes = _label_scenes(taxonomy)
+        self.attributes = [
+            Label(key=key, name=_spoken(key), words=[word], is_rule=label_name(key) in rules)
+            for word, key in taxonomy.attributes.items()
+        ]
+        self.objects = _label_objects(taxonomy)
+
+    def find_unknown(self, truth: Truth) -> str | None:
+        """Return a sentence about the first key that is not in the taxonomy, None where all are."""
+        for said, labels in (
+            ([truth.scene] if truth.scene else [], self.scenes),
+            (truth.attributes, self.attributes),
+            (truth.objects, self.objects),
+        ):
+            known = {label.key for label in labels}
+            for key in said:
+                if key not in known:
+                    return describe_unknown_key(key, self._taxonomy)
+        return None
+
+
+def _label_scenes(taxonomy: Taxonomy) -> list[Label]:
+    words = _words_of(taxonomy.scenes)
+    keys = dict.fromkeys([*taxonomy.scenes.values(), taxonomy.other_scene])
+    return [Label(key=key, name=_spoken(key), words=words[key]) for key in keys]
+
+
+def _label_objects(taxonomy: Taxonomy) -> list[Label]:
+    words, keys = _words_of(taxonomy.objects), head_keys(taxonomy, "object")
+    known = set(keys)
+    return [
+        Label(key=key, name=_spoken(key), parent=parent_key(key, known), words=words[key]) for key in keys
+    ]
+
+
+def _words_of(mapping: Mapping[str, str]) -> dict[str, list[str]]:
+    words: dict[str, list[str]] = defaultdict(list)
+    for word, key in mapping.items():
+        words[key].append(word.replace("_", " "))
+    return words
+
+
+def _spoken(key: str) -> str:
+    return label_name(key).replace("_", " ")

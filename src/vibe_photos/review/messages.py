@@ -1,0 +1,306 @@
+"""What the page and the server say to each other: the JSON of every route, typed."""
+
+from http import HTTPStatus
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from vibe_photos.errors import VibePhotosError
+
+MOST_ITEMS = 500
+
+Offset = Annotated[int, Meta(ge=0, le=1 << 32)]
+Limit = Annotated[int, Meta(ge=1, le=MOST_ITEMS)]
+Note = Annotated[str, Meta(max_length=2000)]
+Seen = Literal["teacher", "student", "reviewers"]
+"""Opinions that the reviewer had before their eyes."""
+
+ListName = Literal["queue", "disagreements", "flagged", "all"]
+StatusName = Literal["open", "skipped", "audited"]
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the page sends: no unknown fields."""
+
+
+class Truth(msgspec.Struct, frozen=True, kw_only=True):
+    """Labels of one photo. An attribute that was not judged is absent."""
+
+    scene: str | None = None
+    attributes: dict[str, bool] = {}
+    objects: list[str] = []
+
+
+class DecisionRequest(Request, frozen=True):
+    """One photo's truth; `version` is the one that the page knew. `after` null takes the truth away."""
+
+    image_id: str
+    version: int
+    after: Truth | None
+    is_flagged: bool = False
+    note: Note = ""
+    seen: list[Seen] = []
+
+
+class DecisionsRequest(Request, frozen=True):
+    """Several photos' truth, from the grid."""
+
+    decisions: Annotated[list[DecisionRequest], Meta(max_length=200)]
+
+
+class SkipRequest(Request, frozen=True):
+    """A photo to be put at the end; without flag and note these stay as they are."""
+
+    image_id: str
+    is_flagged: bool | None = None
+    note: Note | None = None
+
+
+class UndoRequest(Request, frozen=True):
+    """Nothing to say: the reviewer's own last line is taken back."""
+
+
+class QueueQuery(Request, frozen=True):
+    """Which photos of a list; `label` is that of the audited truth, else of the teacher's."""
+
+    list: ListName = "queue"
+    label: str = ""
+    text: str = ""
+    status: StatusName | None = None
+    offset: Offset = 0
+    limit: Limit = 200
+
+
+class GridQuery(Request, frozen=True):
+    """Which open photos of the queue: those of a scene, by the teacher or by the student."""
+
+    scene: str
+    by: Literal["teacher", "student"] = "teacher"
+    offset: Offset = 0
+    limit: Limit = 20
+
+
+class LibraryQuery(Request, frozen=True):
+    """Which photos of the library, by final label."""
+
+    label: str = ""
+    text: str = ""
+    offset: Offset = 0
+    limit: Limit = 60
+
+
+class Label(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One label of the taxonomy: `name` for people, `words` that find it.
+
+    `is_rule`: the attribute follows the scene in what the student says; a person judges it all the same.
+    """
+
+    key: str
+    name: str
+    parent: str | None = None
+    words: list[str] = []
+    is_rule: bool = False
+
+
+class Agreement(msgspec.Struct, frozen=True, kw_only=True):
+    """Of audited photos that the teacher labelled: how often it was right."""
+
+    photos: int = 0
+    scenes: int = 0
+    scenes_same: int = 0
+    attributes: int = 0
+    attributes_same: int = 0
+    objects: int = 0
+    objects_same: int = 0
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the queue is. `per_hour` is this reviewer's speed of late, null while it cannot be told."""
+
+    queued: int
+    audited: int
+    skipped: int
+    flagged: int
+    disagreements: int
+    per_hour: int | None
+    agreement: Agreement | None
+    note: str
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """What the page needs once."""
+
+    reviewer: str
+    is_blind: bool
+    scenes: list[Label]
+    attributes: list[Label]
+    objects: list[Label]
+    progress: Progress
+
+
+class QueueItem(msgspec.Struct, frozen=True, kw_only=True):
+    """One photo of a list. `scene` is the audited one, else the teacher's."""
+
+    image_id: str
+    rel_path: str
+    version: int
+    status: StatusName
+    is_flagged: bool
+    is_disputed: bool
+    scene: str | None
+    reasons: list[str]
+
+
+class QueuePage(msgspec.Struct, frozen=True, kw_only=True):
+    """A piece of a list that has `total` photos."""
+
+    total: int
+    items: list[QueueItem]
+
+
+class OpinionView(msgspec.Struct, frozen=True, kw_only=True):
+    """What one reviewer decided."""
+
+    reviewer: str
+    decided_at: str
+    truth: Truth
+
+
+class PhotoView(msgspec.Struct, frozen=True, kw_only=True):
+    """All that is known of a photo but the student's opinion.
+
+    `current` is what counts as true now; `decided_by` is null where it stands in the edited file.
+    `opinions` is there where reviewers disagree.
+    """
+
+    image_id: str
+    rel_path: str
+    also_at: list[str]
+    version: int
+    status: StatusName
+    is_queued: bool
+    reasons: list[str]
+    teacher: Truth | None
+    current: Truth | None
+    decided_by: str | None
+    is_flagged: bool
+    note: str
+    opinions: list[OpinionView]
+
+
+class StudentLabel(msgspec.Struct, frozen=True, kw_only=True):
+    """What the student says of one label; `threshold` is null for scenes and rules."""
+
+    key: str
+    level: str
+    score: float
+    threshold: float | None
+    value: bool
+    source: str
+
+
+class StudentView(msgspec.Struct, frozen=True, kw_only=True):
+    """The student's opinion: `labels` is empty where it has none, or the reviewer works blind."""
+
+    blind: bool
+    labels: list[StudentLabel]
+
+
+class GridItem(msgspec.Struct, frozen=True, kw_only=True):
+    """One photo of the grid, with the teacher's labels to be confirmed."""
+
+    image_id: str
+    rel_path: str
+    version: int
+    is_flagged: bool
+    note: str
+    teacher: Truth | None
+
+
+class GridPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Open photos of one scene; `scenes` counts those of every scene."""
+
+    total: int
+    scenes: dict[str, int]
+    items: list[GridItem]
+
+
+class LibraryItem(msgspec.Struct, frozen=True, kw_only=True):
+    """One photo with its final labels: what people say, else the student."""
+
+    image_id: str
+    rel_path: str
+    is_audited: bool
+    scene: str | None
+    attributes: list[str]
+    objects: list[str]
+
+
+class LibraryPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A piece of the library; `total` photos fit."""
+
+    total: int
+    items: list[LibraryItem]
+
+
+class LabelCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """How many photos have each label in the end."""
+
+    photos: int
+    counts: dict[str, int]
+
+
+class DisagreementItem(msgspec.Struct, frozen=True, kw_only=True):
+    """One photo on which reviewers differ."""
+
+    image_id: str
+    rel_path: str
+    opinions: list[OpinionView]
+
+
+class Recorded(msgspec.Struct, frozen=True, kw_only=True):
+    """A decision is on the disk."""
+
+    image_id: str
+    version: int
+    progress: Progress
+
+
+class RecordedSeveral(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the grid's decisions: versions of those on the disk, `stale` not taken."""
+
+    versions: dict[str, int]
+    stale: list[PhotoView]
+    progress: Progress
+
+
+class Undone(msgspec.Struct, frozen=True, kw_only=True):
+    """What was taken back: null where there was nothing."""
+
+    image_id: str | None
+    version: int
+    was_skip: bool
+    progress: Progress
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Why a request failed: a sentence, and a short stable word where there are several kinds."""
+
+    error: str
+    reason: str = ""
+
+
+class Conflict(PhotoView, frozen=True, kw_only=True):
+    """Another decision came first: nothing was recorded, and this is how the photo stands."""
+
+    error: str
+
+
+class Refusal(VibePhotosError):
+    """A request that cannot be granted: the HTTP status, and what the page is told."""
+
+    def __init__(self, status: HTTPStatus, problem: Problem | Conflict) -> None:
+        super().__init__(problem.error)
+        self.status = status
+        self.problem = problem

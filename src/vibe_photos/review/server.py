@@ -1,0 +1,64 @@
+"""The review server: a loopback socket, an address that nobody can guess, and a calm end."""
+
+import contextlib
+import secrets
+import socket
+from collections.abc import Callable
+
+from starlette.types import ASGIApp
+
+from vibe_photos.errors import ConfigurationError
+
+_TOKEN_BYTES = 32
+_KEEP_ALIVE_SECONDS = 75
+_END_SECONDS = 2
+
+
+def serve(build: Callable[[str, int], ASGIApp], port: int, on_ready: Callable[[str], None]) -> None:
+    """Serve until interrupted.
+
+    Args:
+        build: from token and port to the application.
+        port: on loopback; 0 lets the system choose.
+        on_ready: called with the page's address once a browser can connect.
+
+    Raises:
+        ConfigurationError: the port is taken or may not be used.
+    """
+    import uvicorn
+
+    with contextlib.closing(_listen(port)) as listener:
+        chosen, token = listener.getsockname()[1], secrets.token_urlsafe(_TOKEN_BYTES)
+        config = uvicorn.Config(
+            build(token, chosen),
+            # No access log: it would hold the token.
+            access_log=False,
+            log_config=None,
+            lifespan="off",
+            loop="asyncio",
+            http="h11",
+            ws="none",
+            server_header=False,
+            date_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=_END_SECONDS,
+        )
+        on_ready(f"http://127.0.0.1:{chosen}/{token}/")
+        with contextlib.suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run(sockets=[listener])
+
+
+def _listen(port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        listener.listen(128)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ConfigurationError(
+            f"--port {port}: {reason}; leave --port out, and a free one is chosen"
+        ) from None
+    return listener

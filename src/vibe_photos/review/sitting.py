@@ -1,0 +1,49 @@
+"""One sitting at the review page, from the files to the last word on the terminal."""
+
+import threading
+import webbrowser
+from contextlib import closing
+from pathlib import Path
+
+from vibe_photos.errors import LibraryError
+from vibe_photos.labels.human import DECISIONS_FOLDER
+from vibe_photos.review.app import build_app
+from vibe_photos.review.desk import ReviewDesk
+from vibe_photos.review.photo_images import PhotoImages
+from vibe_photos.review.server import serve
+from vibe_photos.review.sources import ReviewSources, open_sources
+from vibe_photos.settings import Settings
+
+
+def hold_review(settings: Settings, reviewer: str, *, port: int, is_blind: bool, opens_browser: bool) -> None:
+    """Serve the page to one reviewer until interrupted; print its address, and where decisions are.
+
+    Raises:
+        LibraryError: the photos are not here.
+        InputError: a file is missing or damaged.
+        StoreError: another server holds this reviewer's log.
+        ConfigurationError: the port cannot be used.
+    """
+    root = Path(settings.library.root)
+    if not root.is_dir():
+        raise LibraryError(f"the photos are not here: {root} (library.root in params.yaml) is no folder")
+    sources = open_sources(settings, reviewer)
+    desk = ReviewDesk(sources, is_blind=is_blind)
+    with closing(sources.book), closing(PhotoImages(root, settings.embed.max_pixels)) as images:
+
+        def welcome(address: str) -> None:
+            _greet(sources, address)
+            if opens_browser:
+                # Some browsers return only when they are closed.
+                threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+
+        serve(lambda token, chosen: build_app(desk, images, token, chosen), port, welcome)
+    print(f"\nEvery decision is in {settings.paths.human / DECISIONS_FOLDER / reviewer}.jsonl", flush=True)
+
+
+def _greet(sources: ReviewSources, address: str) -> None:
+    print(f"{sources.book.reviewer} reviews {len(sources.queued)} photos at", flush=True)
+    print(address, flush=True)
+    if sources.not_in_library:
+        print(f"{sources.not_in_library} photos of the queue are not in the library any more", flush=True)
+    print("Whoever has this address can decide in your name. Ctrl-C ends the review.", flush=True)

@@ -1,0 +1,60 @@
+"""What the review page draws on: the library, the queue, decisions, teacher and student."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from vibe_photos.labels.convert import ALL_LABELS
+from vibe_photos.library.photos import Photo, read_manifest
+from vibe_photos.review.decisions import DecisionBook
+from vibe_photos.review.queue import QueuedPhoto, read_queue
+from vibe_photos.review.student_labels import StudentLabels
+from vibe_photos.review.teacher_truth import TeacherTruth
+from vibe_photos.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewSources:
+    """Everything that is known, with indexes that are built once.
+
+    Attributes:
+        settings: the configuration.
+        photos: the manifest; a photo's place in it is its row.
+        row_of: the row of each image_id.
+        queued: the queue by image_id, in its order; photos that are in the library only.
+        not_in_library: how many photos of the queue are not in the library any more.
+        teacher: what the teacher said.
+        student: what the student says.
+        book: what people decided.
+    """
+
+    settings: Settings
+    photos: Sequence[Photo]
+    row_of: Mapping[str, int]
+    queued: Mapping[str, QueuedPhoto]
+    not_in_library: int
+    teacher: TeacherTruth
+    student: StudentLabels
+    book: DecisionBook
+
+
+def open_sources(settings: Settings, reviewer: str) -> ReviewSources:
+    """Read what the page needs, and take the reviewer's log.
+
+    Raises:
+        InputError: a file is missing or damaged; of a missing one it is said how it comes about.
+        StoreError: another server holds this reviewer's log.
+    """
+    photos = read_manifest(settings.paths.photos)
+    row_of = {photo.image_id: row for row, photo in enumerate(photos)}
+    queue = read_queue(settings)
+    queued = {entry.image_id: entry for entry in queue if entry.image_id in row_of}
+    return ReviewSources(
+        settings=settings,
+        photos=photos,
+        row_of=row_of,
+        queued=queued,
+        not_in_library=len(queue) - len(queued),
+        teacher=TeacherTruth(settings.paths.auto / ALL_LABELS, row_of),
+        student=StudentLabels(settings.paths.labels, row_of),
+        book=DecisionBook(settings.paths.human, reviewer, settings.taxonomy),
+    )

@@ -1,0 +1,82 @@
+"""What the student says: `labels.sqlite`, asked photo by photo or label by label."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from vibe_photos.review.messages import StudentLabel, Truth
+from vibe_photos.storage.sqlite import open_database
+
+_ONE_PHOTO = """
+SELECT label_key, level, score, threshold, value, source FROM label_assignment
+WHERE image_id = ? ORDER BY level, score DESC
+"""
+_SEVERAL_PHOTOS = "SELECT image_id, scene, attributes, objects FROM photo_labels WHERE image_id IN ({})"
+_ONE_LABEL = "SELECT image_id FROM label_assignment WHERE label_key = ? AND value = 1"
+
+
+class StudentLabels:
+    """The labels of the last repro, even if it ran while the page was open; none before the first."""
+
+    def __init__(self, labels: Path, row_of: Mapping[str, int]) -> None:
+        self._path = labels
+        self._row_of = row_of
+        self._lock = threading.Lock()
+        self._masks: dict[str, bytearray] = {}
+        self._masks_of: tuple[int, ...] = ()
+
+    def get(self, image_id: str) -> list[StudentLabel]:
+        """Return every judged label of a photo, likeliest first within its level."""
+        if not self._path.exists():
+            return []
+        with open_database(self._path) as connection:
+            rows = connection.execute(_ONE_PHOTO, (image_id,)).fetchall()
+        return [
+            StudentLabel(
+                key=key, level=level, score=score, threshold=threshold, value=bool(value), source=source
+            )
+            for key, level, score, threshold, value, source in rows
+        ]
+
+    def get_final(self, image_ids: Sequence[str]) -> dict[str, Truth]:
+        """Return the decided labels of up to some hundred photos; absent attributes are not listed."""
+        if not self._path.exists():
+            return {}
+        marks = ", ".join("?" * len(image_ids))
+        with open_database(self._path) as connection:
+            rows = connection.execute(_SEVERAL_PHOTOS.format(marks), tuple(image_ids)).fetchall()
+        return {
+            image_id: Truth(
+                scene=scene, attributes=dict.fromkeys(_split(attributes), True), objects=_split(objects)
+            )
+            for image_id, scene, attributes, objects in rows
+        }
+
+    def mask(self, key: str) -> bytearray:
+        """Return one byte a photo of the manifest: 1 where the student gives it the label."""
+        with self._lock:
+            if self.signature() != self._masks_of:
+                self._masks, self._masks_of = {}, self.signature()
+            if key not in self._masks:
+                self._masks[key] = self._read_mask(key)
+            return self._masks[key]
+
+    def signature(self) -> tuple[int, ...]:
+        """Return what tells this file from the one of another repro."""
+        if not self._path.exists():
+            return ()
+        status = self._path.stat()
+        return status.st_ino, status.st_size, status.st_mtime_ns
+
+    def _read_mask(self, key: str) -> bytearray:
+        mask = bytearray(len(self._row_of))
+        if self._path.exists():
+            with open_database(self._path) as connection:
+                for (image_id,) in connection.execute(_ONE_LABEL, (key,)):
+                    if image_id in self._row_of:
+                        mask[self._row_of[image_id]] = 1
+        return mask
+
+
+def _split(joined: str | None) -> list[str]:
+    return sorted(joined.split(",")) if joined else []

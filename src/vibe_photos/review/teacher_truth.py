@@ -1,0 +1,87 @@
+"""What the teacher said, read from the disk a photo at a time: memory holds where each line begins."""
+
+import os
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from vibe_photos.errors import InputError
+from vibe_photos.labels.records import GroundTruth
+from vibe_photos.storage.append_log import read_lines
+
+T = TypeVar("T")
+
+_BLOCK_BYTES = 4096
+
+
+class _Identity(msgspec.Struct):
+    image_id: str
+
+
+class TeacherTruth:
+    """The automatic truth of the library's photos; none at all where stage `convert` has not run.
+
+    Raises:
+        InputError: a line is no truth record.
+    """
+
+    def __init__(self, auto: Path, row_of: Mapping[str, int]) -> None:
+        self._path = auto
+        self._row_of = row_of
+        self._offsets: dict[str, int] = {}
+        self._masks: dict[str, bytearray] | None = None
+        self._lock = threading.Lock()
+        # Held open: a repro that replaces the file does not move the lines under our feet.
+        self._descriptor = os.open(auto, os.O_RDONLY) if auto.exists() else -1
+        if self._descriptor >= 0:
+            decoder = msgspec.json.Decoder(_Identity)
+            for offset, line in read_lines(auto):
+                self._offsets[_decode(decoder, line, auto).image_id] = offset
+
+    def get(self, image_id: str) -> GroundTruth | None:
+        """Return what the teacher said of a photo."""
+        offset = self._offsets.get(image_id)
+        return None if offset is None else _decode(_RECORD, self._read_line(offset), self._path)
+
+    def mask(self, key: str) -> bytearray:
+        """Return one byte a photo of the manifest: 1 where the teacher gave it the label."""
+        with self._lock:
+            if self._masks is None:
+                self._masks = self._read_masks()
+            return self._masks.get(key) or bytearray(len(self._row_of))
+
+    def _read_masks(self) -> dict[str, bytearray]:
+        masks: dict[str, bytearray] = {}
+        for image_id, offset in self._offsets.items():
+            row = self._row_of.get(image_id)
+            if row is None:
+                continue
+            record = _decode(_RECORD, self._read_line(offset), self._path)
+            said = [key for key, value in record.attributes.items() if value]
+            for key in (*record.scene, *said, *record.objects):
+                if key not in masks:
+                    masks[key] = bytearray(len(self._row_of))
+                masks[key][row] = 1
+        return masks
+
+    def _read_line(self, offset: int) -> bytes:
+        line = b""
+        while b"\n" not in line:
+            block = os.pread(self._descriptor, _BLOCK_BYTES, offset + len(line))
+            if not block:
+                break
+            line += block
+        return line.partition(b"\n")[0]
+
+
+_RECORD = msgspec.json.Decoder(GroundTruth)
+
+
+def _decode(decoder: msgspec.json.Decoder[T], line: bytes, path: Path) -> T:
+    try:
+        return decoder.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: {error} in {line[:80]!r}") from None
