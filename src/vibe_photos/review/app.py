@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from vibe_photos.review import messages as say
+from vibe_photos.review import requests as ask
 from vibe_photos.review.access import Gate
 from vibe_photos.review.desk import ReviewDesk
 from vibe_photos.review.photo_images import SIZES_PX, PhotoImages
@@ -38,17 +38,17 @@ def build_app(desk: ReviewDesk, images: PhotoImages, token: str, port: int) -> A
         *_page_routes(),
         Route("/photo/{image_id}", _photo_endpoint(desk, images)),
         _get("session", lambda request: desk.open_session()),
-        _get("queue", lambda request: desk.list_photos(_read_query(request, say.QueueQuery))),
+        _get("queue", lambda request: desk.list_photos(_read_query(request, ask.QueueQuery))),
         _get("photo/{image_id}", lambda request: desk.show_photo(request.path_params["image_id"])),
         _get("photo/{image_id}/student", lambda request: desk.show_student(request.path_params["image_id"])),
-        _get("grid", lambda request: desk.list_alike(_read_query(request, say.GridQuery))),
-        _get("library", lambda request: desk.list_library(_read_query(request, say.LibraryQuery))),
+        _get("grid", lambda request: desk.list_alike(_read_query(request, ask.GridQuery))),
+        _get("library", lambda request: desk.list_library(_read_query(request, ask.LibraryQuery))),
         _get("labels", lambda request: desk.count_labels()),
         _get("disagreements", lambda request: desk.list_disagreements()),
-        _post("decision", say.DecisionRequest, desk.decide),
-        _post("decisions", say.DecisionsRequest, lambda body: desk.decide_several(body.decisions)),
-        _post("skip", say.SkipRequest, desk.skip),
-        _post("undo", say.UndoRequest, lambda body: desk.undo()),
+        _post("decision", ask.DecisionRequest, desk.decide),
+        _post("decisions", ask.DecisionsRequest, lambda body: desk.decide_several(body.decisions)),
+        _post("skip", ask.SkipRequest, desk.skip),
+        _post("undo", ask.UndoRequest, lambda body: desk.undo()),
     ]
     application = Starlette(routes=routes, exception_handlers=EXCEPTION_HANDLERS)
     application.router.redirect_slashes = False

@@ -6,14 +6,17 @@ from http import HTTPStatus
 import msgspec
 
 from vibe_photos.labels.records import Decision, GroundTruth
+from vibe_photos.labels.sampling import DESIGN_FIELDS
 from vibe_photos.library.photos import Photo
-from vibe_photos.review import messages as say
+from vibe_photos.review import replies as say
+from vibe_photos.review import requests as ask
 from vibe_photos.review.label_menu import LabelMenu
 from vibe_photos.review.listings import Listings, Rows
-from vibe_photos.review.photo_state import Opinion, PhotoState, truth_value
+from vibe_photos.review.photo_state import truth_value
 from vibe_photos.review.progress import ProgressCounter
 from vibe_photos.review.refusals import refuse
 from vibe_photos.review.sources import ReviewSources
+from vibe_photos.review.views import PhotoViews
 
 _STALE = "this photo was decided in the meantime, in another tab or by another reviewer"
 _BLIND = "the student's opinion is hidden: this review is blind"
@@ -34,6 +37,7 @@ class ReviewDesk:
         self._menu = LabelMenu(sources.settings.taxonomy, sources.settings.classify)
         self._listings = Listings(sources)
         self._progress = ProgressCounter(sources)
+        self._views = PhotoViews(sources, is_blind=is_blind)
 
     def find_photo(self, image_id: str) -> Photo:
         """Return a photo of the library."""
@@ -54,17 +58,17 @@ class ReviewDesk:
             progress=self._progress.read(),
         )
 
-    def list_photos(self, query: say.QueueQuery) -> say.QueuePage:
+    def list_photos(self, query: ask.QueueQuery) -> say.QueuePage:
         """Return a piece of the queue or of another list."""
         self._book.refresh()
         rows = self._listings.list_review(query)
-        items = [self._list_item(photo) for photo in self._cut(rows, query.offset, query.limit)]
+        items = [self._views.list_item(photo) for photo in self._cut(rows, query)]
         return say.QueuePage(total=len(rows), items=items)
 
     def show_photo(self, image_id: str) -> say.PhotoView:
         """Return all that is known of a photo but the student's opinion."""
         self._book.refresh()
-        return self._view(self.find_photo(image_id))
+        return self._views.photo(self.find_photo(image_id))
 
     def show_student(self, image_id: str) -> say.StudentView:
         """Return what the student says of a photo, nothing to a reviewer who works blind."""
@@ -72,7 +76,7 @@ class ReviewDesk:
         labels = [] if self._is_blind else self._sources.student.get(photo.image_id)
         return say.StudentView(blind=self._is_blind, labels=labels)
 
-    def list_alike(self, query: say.GridQuery) -> say.GridPage:
+    def list_alike(self, query: ask.GridQuery) -> say.GridPage:
         """Return open photos of the queue with one scene, and how many there are of each."""
         if query.by == "student" and self._is_blind:
             raise refuse(HTTPStatus.FORBIDDEN, _BLIND)
@@ -81,20 +85,22 @@ class ReviewDesk:
         if query.scene not in keys:
             raise refuse(HTTPStatus.BAD_REQUEST, "there is no such scene")
         rows = {key: self._listings.list_alike(key, query.by) for key in keys}
-        photos = self._cut(rows[query.scene], query.offset, query.limit)
+        photos = self._cut(rows[query.scene], query)
         return say.GridPage(
             total=len(rows[query.scene]),
             scenes={key: len(rows[key]) for key in keys},
-            items=[self._grid_item(photo) for photo in photos],
+            items=[self._views.grid_item(photo) for photo in photos],
         )
 
-    def list_library(self, query: say.LibraryQuery) -> say.LibraryPage:
+    def list_library(self, query: ask.LibraryQuery) -> say.LibraryPage:
         """Return a piece of the library with final labels: what people say, else the student."""
         self._book.refresh()
         rows = self._listings.list_library(query)
-        photos = self._cut(rows, query.offset, query.limit)
+        photos = self._cut(rows, query)
         student = self._sources.student.get_final([photo.image_id for photo in photos])
-        items = [self._library_item(photo, student.get(photo.image_id, say.Truth())) for photo in photos]
+        items = [
+            self._views.library_item(photo, student.get(photo.image_id, ask.Truth())) for photo in photos
+        ]
         return say.LibraryPage(total=len(rows), items=items)
 
     def count_labels(self) -> say.LabelCounts:
@@ -105,17 +111,10 @@ class ReviewDesk:
     def list_disagreements(self) -> list[say.DisagreementItem]:
         """Return the photos on which the reviewers' latest decisions differ."""
         self._book.refresh()
-        photos = self._cut(self._listings.list_review(say.QueueQuery(list="disagreements")), 0, None)
-        return [
-            say.DisagreementItem(
-                image_id=photo.image_id,
-                rel_path=photo.rel_path,
-                opinions=_show_opinions(self._book.state(photo.image_id).opinions),
-            )
-            for photo in photos
-        ]
+        rows = self._listings.list_review(ask.QueueQuery(list="disagreements"))
+        return [self._views.disagreement(photo) for photo in self._cut(rows)]
 
-    def decide(self, request: say.DecisionRequest) -> say.Recorded:
+    def decide(self, request: ask.DecisionRequest) -> say.Recorded:
         """Record one decision; it is on the disk when this returns."""
         outcome = self.decide_several([request])
         for view in outcome.stale:
@@ -123,18 +122,18 @@ class ReviewDesk:
         version = outcome.versions[request.image_id]
         return say.Recorded(image_id=request.image_id, version=version, progress=outcome.progress)
 
-    def decide_several(self, requests: Sequence[say.DecisionRequest]) -> say.RecordedSeveral:
+    def decide_several(self, requests: Sequence[ask.DecisionRequest]) -> say.RecordedSeveral:
         """Record the decisions whose photo is as the page knew it, and return the others."""
         lines = [self._read_decision(request) for request in requests]
         stale = self._book.record(lines, [request.version for request in requests])
         taken = {line.image_id for line in lines} - set(stale)
         return say.RecordedSeveral(
             versions={image_id: self._book.state(image_id).version for image_id in sorted(taken)},
-            stale=[self._view(self.find_photo(image_id)) for image_id in stale],
+            stale=[self._views.photo(self.find_photo(image_id)) for image_id in stale],
             progress=self._progress.read(),
         )
 
-    def skip(self, request: say.SkipRequest) -> say.Recorded:
+    def skip(self, request: ask.SkipRequest) -> say.Recorded:
         """Put a photo at the end of the queue, with a line of the log that decides nothing."""
         image_id = self.find_photo(request.image_id).image_id
         state = self._book.state(image_id)
@@ -161,11 +160,14 @@ class ReviewDesk:
             progress=self._progress.read(),
         )
 
-    def _cut(self, rows: Rows, offset: int, limit: int | None) -> list[Photo]:
-        end = None if limit is None else offset + limit
-        return [self._sources.photos[row] for row in rows[offset:end]]
+    def _cut(
+        self, rows: Rows, piece: ask.QueueQuery | ask.GridQuery | ask.LibraryQuery | None = None
+    ) -> list[Photo]:
+        if piece is not None:
+            rows = rows[piece.offset : piece.offset + piece.limit]
+        return [self._sources.photos[row] for row in rows]
 
-    def _read_decision(self, request: say.DecisionRequest) -> Decision:
+    def _read_decision(self, request: ask.DecisionRequest) -> Decision:
         image_id = self.find_photo(request.image_id).image_id
         after = request.after
         unknown = self._menu.find_unknown(after) if after else None
@@ -182,13 +184,10 @@ class ReviewDesk:
             seen=list(request.seen),
         )
 
-    def _read_truth(self, image_id: str, truth: say.Truth) -> GroundTruth:
+    def _read_truth(self, image_id: str, truth: ask.Truth) -> GroundTruth:
         """Return a truth as the files hold it, with what evaluation must know of how it was drawn."""
-        entry = self._sources.queued.get(image_id)
-        design = {
-            "stratum": entry.stratum if entry else None,
-            "inclusion_probability": entry.inclusion_probability if entry else None,
-        }
+        entry, audited = self._sources.queued.get(image_id), self._book.state(image_id).truth
+        kept = audited.extra if audited else {}
         return GroundTruth(
             image_id=image_id,
             scene=[truth.scene] if truth.scene else [],
@@ -198,89 +197,6 @@ class ReviewDesk:
                 if label.key in truth.attributes
             },
             objects=sorted(set(truth.objects)),
-            extra={name: value for name, value in design.items() if value is not None},
+            extra={name: kept[name] for name in DESIGN_FIELDS if name in kept}
+            | (entry.design_fields() if entry else {}),
         )
-
-    def _list_item(self, photo: Photo) -> say.QueueItem:
-        state = self._book.state(photo.image_id)
-        truth = state.truth or self._sources.teacher.get(photo.image_id)
-        return say.QueueItem(
-            image_id=photo.image_id,
-            rel_path=photo.rel_path,
-            version=state.version,
-            status=_status(state),
-            is_flagged=state.is_flagged,
-            is_disputed=bool(state.opinions),
-            scene=truth.scene[0] if truth and truth.scene else None,
-            reasons=self._reasons(photo),
-        )
-
-    def _view(self, photo: Photo) -> say.PhotoView:
-        state = self._book.state(photo.image_id)
-        return say.PhotoView(
-            image_id=photo.image_id,
-            rel_path=photo.rel_path,
-            also_at=photo.also_at,
-            version=state.version,
-            status=_status(state),
-            is_queued=photo.image_id in self._sources.queued,
-            reasons=self._reasons(photo),
-            teacher=_show_truth(self._sources.teacher.get(photo.image_id)),
-            current=_show_truth(state.truth),
-            decided_by=state.decided_by,
-            is_flagged=state.is_flagged,
-            note=state.note,
-            opinions=_show_opinions(state.opinions),
-        )
-
-    def _grid_item(self, photo: Photo) -> say.GridItem:
-        state = self._book.state(photo.image_id)
-        return say.GridItem(
-            image_id=photo.image_id,
-            rel_path=photo.rel_path,
-            version=state.version,
-            is_flagged=state.is_flagged,
-            note=state.note,
-            teacher=_show_truth(self._sources.teacher.get(photo.image_id)),
-        )
-
-    def _library_item(self, photo: Photo, student: say.Truth) -> say.LibraryItem:
-        truth = self._book.state(photo.image_id).truth
-        audited = _show_truth(truth) or say.Truth()
-        attributes = {**student.attributes, **audited.attributes}
-        return say.LibraryItem(
-            image_id=photo.image_id,
-            rel_path=photo.rel_path,
-            is_audited=truth is not None,
-            scene=audited.scene or student.scene,
-            attributes=sorted(key for key, value in attributes.items() if value),
-            objects=audited.objects if truth is not None else student.objects,
-        )
-
-    def _reasons(self, photo: Photo) -> list[str]:
-        entry = self._sources.queued.get(photo.image_id)
-        return list(entry.reasons) if entry and not self._is_blind else []
-
-
-def _status(state: PhotoState) -> say.StatusName:
-    if state.truth is not None:
-        return "audited"
-    return "skipped" if state.skipped_at is not None else "open"
-
-
-def _show_truth(record: GroundTruth | None) -> say.Truth | None:
-    if record is None:
-        return None
-    scene = record.scene[0] if record.scene else None
-    return say.Truth(scene=scene, attributes=record.attributes, objects=record.objects)
-
-
-def _show_opinions(opinions: Sequence[Opinion]) -> list[say.OpinionView]:
-    return [
-        say.OpinionView(
-            reviewer=opinion.reviewer,
-            decided_at=opinion.decided_at,
-            truth=_show_truth(opinion.truth) or say.Truth(),
-        )
-        for opinion in opinions
-    ]

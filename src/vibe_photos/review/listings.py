@@ -14,8 +14,8 @@ import msgspec
 
 from vibe_photos.labels.records import GroundTruth
 from vibe_photos.labels.taxonomy import all_keys, head_keys, with_ancestors
-from vibe_photos.review.messages import LibraryQuery, ListName, QueueQuery, StatusName
 from vibe_photos.review.photo_state import PhotoState
+from vibe_photos.review.requests import LibraryQuery, ListName, QueueQuery, StatusName
 from vibe_photos.review.sources import ReviewSources
 
 Rows = Sequence[int]

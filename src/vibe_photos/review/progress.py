@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from vibe_photos.labels.records import Decision, GroundTruth
-from vibe_photos.review.messages import Agreement, Progress
 from vibe_photos.review.photo_state import PhotoState
+from vibe_photos.review.replies import Agreement, Progress
 from vibe_photos.review.sources import ReviewSources
 
 NOTE = "newly audited photos leave training at the next dvc repro"

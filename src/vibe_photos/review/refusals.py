@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from vibe_photos.errors import DecodeError, StoreError, VibePhotosError
-from vibe_photos.review.messages import Problem, Refusal
+from vibe_photos.review.replies import Problem, Refusal
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +65,11 @@ def _answer_failure(sentence: str) -> Callable[[Request, Exception], Any]:
     return answer
 
 
+async def _answer_unforeseen(request: Request, error: Exception) -> Response:
+    # Starlette raises the error again, and uvicorn logs it.
+    return answer_json(Problem(error=_FAILED), HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
 async def _answer_nobody(request: Request, error: Exception) -> Response:
     return Response(status_code=HTTPStatus.BAD_REQUEST)
 
@@ -76,6 +81,6 @@ EXCEPTION_HANDLERS: Mapping[Any, Any] = {
     StoreError: _answer_failure(_NOT_WRITTEN),
     VibePhotosError: _answer_failure(_UNREADABLE),
     ClientDisconnect: _answer_nobody,
-    Exception: _answer_failure(_FAILED),
+    Exception: _answer_unforeseen,
 }
 """For Starlette; an error of a kind that is not listed goes by the nearest kind above it."""

@@ -34,6 +34,7 @@ def serve(build: Callable[[str, int], ASGIApp], port: int, on_ready: Callable[[s
             # No access log: it would hold the token.
             access_log=False,
             log_config=None,
+            log_level="warning",
             lifespan="off",
             loop="asyncio",
             http="h11",

@@ -4,7 +4,8 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from vibe_photos.review.messages import StudentLabel, Truth
+from vibe_photos.review.replies import StudentLabel
+from vibe_photos.review.requests import Truth
 from vibe_photos.storage.sqlite import open_database
 
 _ONE_PHOTO = """
