@@ -21,8 +21,10 @@ def all_keys(taxonomy: Taxonomy) -> list[str]:
 
 
 def describe_unknown_key(key: str, taxonomy: Taxonomy) -> str:
-    """Return a phrase that names a key the taxonomy lacks, and the known keys nearest to it."""
-    near = difflib.get_close_matches(key, all_keys(taxonomy), n=3)
+    """Return a phrase that names a key the taxonomy lacks, and the known keys nearest to it, or to their names."""
+    known = all_keys(taxonomy)
+    keys = {label_name(one): one for one in known} | {one: one for one in known}
+    near = dict.fromkeys(keys[name] for name in difflib.get_close_matches(key, keys, n=3))
     hint = f"did you mean {' or '.join(near)}?" if near else "conf/taxonomy/ lists the known keys"
     return f"unknown label key {key!r}; {hint}"
 
@@ -30,6 +32,11 @@ def describe_unknown_key(key: str, taxonomy: Taxonomy) -> str:
 def label_name(key: str) -> str:
     """Return a key's last part, which names it where dots cannot stand (`keyboard`, `has_person`)."""
     return key.rpartition(".")[2]
+
+
+def absence_name(key: str) -> str:
+    """Return what is said of a photo that lacks the label: `not has_person`, `no keyboard`."""
+    return f"{'no' if key.startswith('object.') else 'not'} {label_name(key)}"
 
 
 def parent_key(key: str, keys: Iterable[str] | Mapping[str, object]) -> str | None:

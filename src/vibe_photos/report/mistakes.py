@@ -8,7 +8,7 @@ import numpy as np
 
 from vibe_photos.eval.specificity import most_specific
 from vibe_photos.eval.summary import Comparison
-from vibe_photos.labels.taxonomy import label_name
+from vibe_photos.labels.taxonomy import absence_name, label_name
 
 MOST_KINDS_OF_A_LEVEL = 9
 MOST_PHOTOS_OF_A_KIND = 6
@@ -65,7 +65,6 @@ def _scene_mistakes(comparison: Comparison) -> Iterator[tuple[str, Mistake]]:
 
 def _flag_mistakes(comparison: Comparison, head: str) -> Iterator[tuple[str, Mistake]]:
     """Yield wrong assertions, oversights (scored by the label's absence) and what there is no label for."""
-    no = "not" if head == "attribute" else "no"
     if head == "attribute":
         keys, scores = comparison.keys.attribute, comparison.prediction.attribute_scores
         y_true, y_pred = comparison.truth.attributes, comparison.prediction.attributes
@@ -74,14 +73,14 @@ def _flag_mistakes(comparison: Comparison, head: str) -> Iterator[tuple[str, Mis
         y_true = most_specific(comparison.truth.objects, keys)
         y_pred = most_specific(comparison.prediction.objects, keys)
     for column, key in enumerate(keys):
-        name = label_name(key)
+        name, absence = label_name(key), absence_name(key)
         for row in np.flatnonzero((y_true[:, column] == 0) & (y_pred[:, column] == 1)):
-            said = Mistake(comparison.image_ids[row], name, f"{no} {name}", _score(scores[row, column]))
+            said = Mistake(comparison.image_ids[row], name, absence, _score(scores[row, column]))
             yield f"{name} said, not there", said
         for row in np.flatnonzero((y_true[:, column] == 1) & (y_pred[:, column] != 1)):
             unsaid = _score(1 - scores[row, column])
             title = f"no label for {name}" if unsaid is None else f"{name} overlooked"
-            yield title, Mistake(comparison.image_ids[row], f"{no} {name}", name, unsaid)
+            yield title, Mistake(comparison.image_ids[row], absence, name, unsaid)
 
 
 def _score(value: float) -> float | None:
