@@ -7,6 +7,7 @@ VibePhotosError                what happened, to which photo, file, line or key,
 ├── LibraryError               the photo folder is missing, empty or became unreadable
 ├── DecodeError                one photo's pixels cannot be read
 ├── StoreError                 a file of the local store is damaged, locked or cannot be written
+├── DatabaseError              an app's database cannot be reached, read or written
 ├── TeacherError               the teacher cannot be used at all
 │   ├── TeacherRefused         wrong key, wrong model, forbidden: asking again cannot help
 │   └── TeacherUnreachable     no server answers at the configured address
@@ -48,6 +49,10 @@ class DecodeError(VibePhotosError):
 
 class StoreError(VibePhotosError):
     """A file of the local store is damaged, locked or cannot be written."""
+
+
+class DatabaseError(VibePhotosError):
+    """An app's database cannot be reached, read or written."""
 
 
 class TeacherError(VibePhotosError):

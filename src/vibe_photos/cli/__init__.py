@@ -11,6 +11,7 @@ from vibe_photos.cli import (
     import_annotations,
     import_human,
     predict,
+    publish,
     replay_server,
     review,
     share,
@@ -29,6 +30,7 @@ _COMMANDS = (
     predict,
     review,
     export,
+    publish,
     share,
 )
 

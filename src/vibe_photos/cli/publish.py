@@ -1,0 +1,68 @@
+"""Labels in an app's own database."""
+
+import argparse
+import os
+
+from vibe_photos.cli.command import Commands
+
+URL_VARIABLE = "VIBE_PHOTOS_DATABASE_URL"
+
+
+def add_command(commands: Commands) -> None:
+    """Declare `vibe-photos publish`."""
+    parser = commands.add_parser(
+        "publish",
+        help="write the labels into an app's PostgreSQL",
+        description="Write the labels of the last `dvc repro` into the schema vibe_photos of a PostgreSQL "
+        "database, as a version that readers see when it is whole. Older versions stay.",
+    )
+    parser.add_argument(
+        "url",
+        nargs="?",
+        metavar="URL",
+        help=f"postgresql://USER@HOST:PORT/DATABASE (default: {URL_VARIABLE}); best without the password, "
+        "which PGPASSWORD or ~/.pgpass may give",
+    )
+    parser.add_argument("--embeddings", action="store_true", help="the photos' vectors too")
+    parser.add_argument(
+        "--version", metavar="NAME", help="what to call this version (default: a hash of what decides labels)"
+    )
+    parser.add_argument(
+        "--keep",
+        type=_parse_keep,
+        metavar="N",
+        help="then drop all but the last N versions (default: keep all)",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="say what would be written, and stop")
+    parser.set_defaults(run=_run)
+
+
+def _parse_keep(text: str) -> int:
+    keep = int(text)
+    if keep < 1:
+        raise argparse.ArgumentTypeError("at least the current version stays: give 1 or more")
+    return keep
+
+
+def _run(options: argparse.Namespace) -> None:
+    from vibe_photos.configuration import read_resolved
+    from vibe_photos.errors import InputError
+    from vibe_photos.publish.publication import is_published, prune, publish, read_publication
+    from vibe_photos.storage.postgres import name_address, open_postgres
+
+    url = options.url or os.environ.get(URL_VARIABLE, "")
+    if not url:
+        raise InputError(f"where to? Give postgresql://USER@HOST:PORT/DATABASE, or set {URL_VARIABLE}")
+    publication = read_publication(read_resolved(), options.version, options.embeddings)
+    with open_postgres(url) as connection:
+        what = f"version {publication.version}: {publication.rows:,} labels of {publication.photos:,} photos"
+        if publication.embeddings:
+            what += f", {publication.vectors:,} vectors of {publication.model}"
+        if options.dry_run:
+            is_there = all(is_published(connection, publication))
+            print(f"{name_address(url)} would get {what}{', which it has' if is_there else ''}")
+            return
+        is_new = publish(connection, publication)
+        print(f"{name_address(url)} {'has got' if is_new else 'already had'} {what}")
+        for version in prune(connection, options.keep) if options.keep else ():
+            print(f"  dropped version {version}")
