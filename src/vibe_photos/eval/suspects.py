@@ -8,7 +8,7 @@ object is a question of its own, with the classes present and absent. It is a li
 the least likely answers of the teacher first ("self-confidence" there). Nothing is changed.
 
 The method takes it that labels are more often right than wrong (assumption 2 there). An attribute or object
-of which the head, confident, denies as much as it finds is left out: there it is the head that knows too little.
+of which the head, confident, denies as much as it finds is left out: it is the head that knows too little.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

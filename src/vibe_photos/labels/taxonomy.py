@@ -21,7 +21,7 @@ def all_keys(taxonomy: Taxonomy) -> list[str]:
 
 
 def describe_unknown_key(key: str, taxonomy: Taxonomy) -> str:
-    """Return a phrase that names a key the taxonomy lacks, and the known keys nearest to it, or to their names."""
+    """Return a phrase that names a key the taxonomy lacks, and the known keys nearest to it or named so."""
     known = all_keys(taxonomy)
     keys = {label_name(one): one for one in known} | {one: one for one in known}
     near = dict.fromkeys(keys[name] for name in difflib.get_close_matches(key, keys, n=3))
