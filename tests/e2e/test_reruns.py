@@ -75,7 +75,9 @@ def test_other_weights_of_the_encoder(checkout):
     from safetensors.numpy import load_file, save_file
 
     weights = checkout.root / "data/demo/siglip/open_clip_model.safetensors"
-    save_file({name: values * 1.25 for name, values in load_file(weights).items()}, weights)
+    tensors = load_file(weights)
+    tensors["visual.attnpool.c_proj.weight"] *= 2
+    save_file(tensors, weights)
     splits = checkout.bytes("data/ground_truth/splits.json")
     ran = checkout.repro()
     assert ran.ran == {"embed"} | TRAIN | AFTER_TRAIN
