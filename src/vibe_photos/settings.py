@@ -227,11 +227,12 @@ class Embedder(Section, frozen=True):
     `hog` needs none. `onnx` needs `checkpoint` (a file) and the preprocessing. `siglip` needs
     `architecture` (an open_clip name) with `checkpoint` (a tag, a file or `local-dir:PATH`).
     `mean` and `std` are in the units of the scaled pixels (`scale` times 0..255), in the order of `channels`.
-    `transform: log` takes an output of probabilities back to its logits, less their mean. `name` begins the
-    model's name, which is also a file's name.
+    `transform: log` takes an output of probabilities back to its logits, less their mean. `database` needs
+    `source_model`, `dim` and `revision`: which vectors of an app, how long, and how often they have changed.
+    `name` begins the model's name, which is also a file's name.
     """
 
-    kind: Literal["hog", "onnx", "siglip"]
+    kind: Literal["hog", "onnx", "siglip", "database"]
     name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     architecture: str | None = None
     checkpoint: str | None = None
@@ -244,6 +245,9 @@ class Embedder(Section, frozen=True):
     channels: Literal["RGB", "BGR"] | None = None
     output: str | None = None
     transform: Literal["none", "log"] = "none"
+    source_model: str | None = None
+    dim: Positive | None = None
+    revision: Count | None = None
 
 
 class Paths(Section, frozen=True):

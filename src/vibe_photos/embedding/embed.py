@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
+from vibe_photos.embedding.database_engine import DatabaseEngine
 from vibe_photos.embedding.encoder import name_encoder
 from vibe_photos.embedding.engine import Batch, Engine, Job
 from vibe_photos.embedding.local_engine import LocalEngine
@@ -45,6 +46,7 @@ def embed_library(
         ConfigurationError: a key that the encoder needs is not set.
         EncoderError: the encoder cannot be loaded; it says how to get what is missing.
         ClusterError: the Ray cluster cannot be reached or gave up.
+        DatabaseError: the app's database, whose vectors are taken, cannot be read.
         LibraryError: the photo folder is missing and there is something to compute.
         TooManyFailures: more than `embed.max_failed_share` of the photos failed; what was computed is saved.
         StoreError: the store is damaged or locked.
@@ -88,7 +90,9 @@ def save_batches(
 
 
 def load_engine(job: Job) -> Engine:
-    """Return the engine that `embed.engine` names."""
+    """Return the engine that `embed.engine` names; with vectors of a database, it only hashes photos."""
+    if job.embedder.kind == "database":
+        return DatabaseEngine(job, LocalEngine(job))
     if job.embed.engine == "local":
         return LocalEngine(job)
     from vibe_photos.embedding.ray_engine import RayEngine

@@ -9,11 +9,13 @@ from typing import Any, Protocol, runtime_checkable
 import numpy.typing as npt
 from PIL import Image
 
+from vibe_photos.embedding.database import DatabaseRecipe, read_database_recipe
 from vibe_photos.embedding.hog import HogEncoder, HogRecipe
 from vibe_photos.embedding.onnx import OnnxEncoder, OnnxRecipe, read_onnx_recipe
 from vibe_photos.embedding.recipe import Recipe, name_model
 from vibe_photos.embedding.siglip import SiglipEncoder, SiglipRecipe, read_siglip_recipe
 from vibe_photos.embedding.vectors import Vectors
+from vibe_photos.errors import EncoderError
 from vibe_photos.settings import Embed, Embedder
 
 
@@ -73,6 +75,11 @@ def load_encoder(embedder: Embedder, embed: Embed) -> Encoder:
             return OnnxEncoder(name, recipe, str(embedder.checkpoint))
         case SiglipRecipe():
             return SiglipEncoder(name, embedder, embed)
+        case DatabaseRecipe():
+            raise EncoderError(
+                f"{name} reads vectors that an app has already: no encoder is at hand for another photo. "
+                "Label vectors with the heads, or choose an encoder with use.embedder in params.yaml"
+            )
         case _:
             return HogEncoder(name)
 
@@ -85,3 +92,5 @@ def _read_recipe(embedder: Embedder, embed: Embed) -> Recipe:
             return read_onnx_recipe(embedder)
         case "siglip":
             return read_siglip_recipe(embedder, embed)
+        case "database":
+            return read_database_recipe(embedder)
