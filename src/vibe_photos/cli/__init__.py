@@ -10,6 +10,7 @@ from vibe_photos.cli import (
     export_xmp,
     import_annotations,
     import_human,
+    label_studio,
     predict,
     publish,
     replay_server,
@@ -23,6 +24,7 @@ from vibe_photos.errors import VibePhotosError
 _COMMANDS = (
     import_annotations,
     import_human,
+    label_studio,
     replay_server,
     compare,
     suspects,
@@ -32,6 +34,7 @@ _COMMANDS = (
     export,
     publish,
     share,
+    export_xmp,
 )
 
 

@@ -40,8 +40,9 @@ def _run(options: argparse.Namespace) -> None:
         read_sampled(paths.sample) if options.only_sampled else None,
     )
     human_import.refuse_problems(options.file, found, settings.taxonomy, options.drop_unknown_keys)
-    changes = human_import.describe_changes(paths.human, found.records)
-    print("\n".join(changes[:40]))
+    changes = human_import.describe_changes(paths.human, found.records, settings.taxonomy)
+    for change in changes[:40]:
+        print(change)
     if len(changes) > 40:
         print(f"... and {len(changes) - 40} more")
     print(f"{len(found.records)} records, {len(changes)} new or changed; {found.left_out} photos not sampled")

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Literal
 
 from vibe_photos.keywords.sidecar import Keywords
-from vibe_photos.labels.human import read_audited_truth
+from vibe_photos.labels.human import read_audited
 from vibe_photos.labels.records import GroundTruth
 from vibe_photos.labels.taxonomy import head_keys, label_name, with_ancestors
+from vibe_photos.labels.truth_file import fit_keys
 from vibe_photos.settings import Taxonomy
 from vibe_photos.storage.sqlite import open_database
 
@@ -29,7 +30,7 @@ def read_keywords(labels: Path, human: Path, taxonomy: Taxonomy, whose: Whose) -
     """
     keys = _read_final(labels) if whose == "final" else {}
     objects = head_keys(taxonomy, "object")
-    for record in read_audited_truth(human, taxonomy):
+    for record in fit_keys(read_audited(human), taxonomy, human):
         keys[record.image_id] = _lay_over(keys.get(record.image_id, set()), record, objects)
     return {image_id: to_keywords(own) for image_id, own in keys.items()}
 

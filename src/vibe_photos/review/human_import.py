@@ -4,6 +4,7 @@ A record names its photo by `image_id`, or by `rel_path` under the library's roo
 the same photo).
 """
 
+import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,9 +19,11 @@ from vibe_photos.labels.sampling import DESIGN_FIELDS
 from vibe_photos.labels.taxonomy import describe_unknown_key
 from vibe_photos.labels.truth_file import find_unknown_keys, parse_truth, read_objects, read_truth_file
 from vibe_photos.library.photos import Photo
+from vibe_photos.review.ledger import Ledger
 from vibe_photos.settings import Taxonomy
 from vibe_photos.storage.atomic import write_json
 
+_FIELDS = ("image_id", "rel_path", "scene", "attributes", "objects")
 _MOST_PROBLEMS = 20
 
 
@@ -53,37 +56,70 @@ def read_import(
         taxonomy: the keys a record may hold.
         sample: records of `to_review.json` by id; given, only sampled photos are taken, with what says how
             they were drawn (`DESIGN_FIELDS`).
+
+    Raises:
+        InputError: the file is missing or is no JSON, with the line.
     """
     by_place = {place: photo.image_id for photo in photos for place in (photo.rel_path, *photo.also_at)}
     known = set(by_place.values())
     result = HumanImport()
+    first_place: dict[str, str] = {}
     for place, value in read_objects(file):
-        image_id = value.get("image_id") or by_place.get(value.get("rel_path", ""))
-        if image_id not in known:
+        trouble = _find_trouble(value)
+        image_id = "" if trouble else value.get("image_id") or by_place.get(value.get("rel_path", ""), "")
+        if trouble:
+            result.problems.append(f"{place}: {_name(value)} {trouble}")
+        elif image_id not in known:
             result.problems.append(f"{place}: {_name(value)} is not in the library")
         elif sample is not None and image_id not in sample:
             result.left_out += 1
-        elif image_id in result.records:
-            result.problems.append(f"{place}: {_name(value)} has a record already")
+        elif image_id in first_place:
+            result.problems.append(f"{place}: {_name(value)} has a record already: {first_place[image_id]}")
         else:
+            first_place[image_id] = place
             _take_record(result, place, {**value, "image_id": image_id}, taxonomy, sample)
     return result
 
 
-def describe_changes(human: Path, records: Mapping[str, GroundTruth]) -> list[str]:
-    """Return one line for each photo whose audited truth would be new or another."""
+def describe_changes(human: Path, records: Mapping[str, GroundTruth], taxonomy: Taxonomy) -> list[str]:
+    """Return one line for each photo whose record in the audited file would be new or another.
+
+    A decision overrides the file, so a line also says where one stands.
+
+    Raises:
+        InputError: a log or the audited file is damaged.
+    """
     current = _read_current(human)
-    return [
-        f"{image_id}: {_labels(current.get(image_id))} -> {_labels(record)}"
-        for image_id, record in records.items()
-        if _labels(current.get(image_id)) != _labels(record)
-    ]
+    ledger = Ledger(human, taxonomy)
+    lines = []
+    for image_id, record in records.items():
+        was, is_now = describe_labels(current.get(image_id)), describe_labels(record)
+        state = ledger.state(image_id)
+        stands = f"; what {state.decided_by} decided stands: {describe_labels(state.truth)}"
+        if was != is_now:
+            lines.append(f"{image_id}: {was} -> {is_now}{stands if state.decided_by else ''}")
+    return lines
+
+
+def describe_labels(record: GroundTruth | None) -> str:
+    """Return a truth as one line of label keys."""
+    if record is None:
+        return "(none)"
+    judged = [f"{key}={'yes' if value else 'no'}" for key, value in sorted(record.attributes.items())]
+    return " ".join([*record.scene, *judged, *sorted(record.objects)]) or "(no label)"
 
 
 def take_import(human: Path, records: Mapping[str, GroundTruth]) -> Path:
-    """Put the records into the audited file, over those of the same photos; other records stay."""
+    """Put the records into the audited file, over those of the same photos; other records stay.
+
+    Fields that a record lacks and the one before it had, such as how the photo was drawn, stay too.
+    """
     path = human / AUDITED_FILE
-    write_json(path, [truth_object(record) for record in {**_read_current(human), **records}.values()])
+    merged = _read_current(human)
+    for image_id, record in records.items():
+        kept = merged[image_id].extra if image_id in merged else {}
+        merged[image_id] = msgspec.structs.replace(record, extra={**kept, **record.extra})
+    write_json(path, [truth_object(record) for record in merged.values()])
     return path
 
 
@@ -142,11 +178,19 @@ def _read_current(human: Path) -> dict[str, GroundTruth]:
     return {record.image_id: record for record in read_truth_file(path)} if path.exists() else {}
 
 
-def _labels(record: GroundTruth | None) -> str:
-    if record is None:
-        return "(none)"
-    judged = [f"{key}={'yes' if value else 'no'}" for key, value in sorted(record.attributes.items())]
-    return " ".join([*record.scene, *judged, *sorted(record.objects)])
+def _find_trouble(value: Mapping[str, Any]) -> str | None:
+    """Return what is wrong with a record's fields, before its values are read."""
+    for name in ("image_id", "rel_path"):
+        if not isinstance(value.get(name, ""), str):
+            return f"has the {name} {value[name]!r}, which is no text"
+    for name in value.keys() - set(_FIELDS):
+        near = difflib.get_close_matches(name.lower(), _FIELDS, n=1, cutoff=0.8)
+        if near and near[0] not in value:
+            return f"has the unknown field {name!r}; did you mean {near[0]}?"
+    scene = value.get("scene")
+    if isinstance(scene, list) and len(scene) > 1:
+        return f"has {len(scene)} scenes, and a photo has one: {', '.join(map(str, scene))}"
+    return None
 
 
 def _name(value: Mapping[str, Any]) -> str:

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from vibe_photos.errors import InputError
-from vibe_photos.labels.human import read_audited_truth
+from vibe_photos.labels.human import read_audited, read_audited_truth
 from vibe_photos.library.photos import Photo
 from vibe_photos.review.human_import import describe_changes, read_import, refuse_problems, take_import
 
@@ -33,7 +33,15 @@ def test_records_are_joined_by_id_by_path_and_by_the_path_of_a_copy(read):
     [
         ([{"rel_path": "c.jpg"}], "record 1: photo c.jpg is not in the library"),
         ([{"scene": ["scene.food"]}], "no image_id and no rel_path"),
-        ([{"image_id": "id-a"}, {"rel_path": "a.jpg"}], "record 2: photo a.jpg has a record already"),
+        (
+            [{"image_id": "id-a"}, {"rel_path": "a.jpg"}],
+            "record 2: photo a.jpg has a record already: .*record 1",
+        ),
+        ([{"image_id": ["id-a"]}], r"record 1: photo \['id-a'\] has the image_id .*no text"),
+        ([{"rel_path": 7}], "record 1: photo 7 has the rel_path 7, which is no text"),
+        ([{"image_id": "id-a", "scenes": ["scene.food"]}], "unknown field 'scenes'; did you mean scene"),
+        ([{"image_id": "id-a", "Objects": []}], "unknown field 'Objects'; did you mean objects"),
+        ([{"image_id": "id-a", "scene": ["scene.food", "scene.other"]}], "has 2 scenes, and a photo has one"),
         (
             [{"image_id": "id-a", "scene": ["scene.fod"]}],
             "record 1: unknown label key 'scene.fod'; did you mean scene.food",
@@ -70,10 +78,41 @@ def test_only_the_sample_is_taken_with_the_design_it_was_drawn_with(read):
 def test_differences_are_shown_and_taking_keeps_other_records(read, tmp_path, taxonomy):
     human = tmp_path / "human"
     take_import(human, read([{"image_id": "id-a", "scene": ["scene.food"], "note": "mine"}]).records)
-    assert describe_changes(human, read([{"image_id": "id-a", "scene": ["scene.food"]}]).records) == []
+    same = read([{"image_id": "id-a", "scene": ["scene.food"]}])
+    assert describe_changes(human, same.records, taxonomy) == []
     found = read([{"image_id": "id-b", "scene": ["scene.people"], "attributes": {"attr.has_text": False}}])
-    assert describe_changes(human, found.records) == ["id-b: (none) -> scene.people attr.has_text=no"]
+    assert describe_changes(human, found.records, taxonomy) == [
+        "id-b: (none) -> scene.people attr.has_text=no"
+    ]
     take_import(human, found.records)
     audited = read_audited_truth(human, taxonomy)
     assert [record.image_id for record in audited] == ["id-a", "id-b"]
     assert audited[0].extra == {"note": "mine"}
+
+
+def test_how_a_photo_was_drawn_stays_when_its_labels_are_replaced(read, tmp_path, taxonomy):
+    drawn = {"stratum": "all", "inclusion_probability": 0.5}
+    take_import(tmp_path, read([{"image_id": "id-a", "scene": ["scene.food"], **drawn}]).records)
+    take_import(tmp_path, read([{"image_id": "id-a", "scene": ["scene.people"]}]).records)
+    assert [(record.scene, record.extra) for record in read_audited(tmp_path)] == [(["scene.people"], drawn)]
+
+
+def test_a_decision_that_stands_over_the_file_is_named(read, tmp_path, taxonomy):
+    decision = {
+        "image_id": "id-a",
+        "decided_at": "2026-01-02T10:00:00.000000Z",
+        "after": {"scene": ["scene.other"]},
+    }
+    (tmp_path / "decisions").mkdir()
+    (tmp_path / "decisions" / "ada.jsonl").write_text(json.dumps(decision) + "\n")
+    found = read([{"image_id": "id-a", "scene": ["scene.food"]}])
+    assert describe_changes(tmp_path, found.records, taxonomy) == [
+        "id-a: (none) -> scene.food; what ada decided stands: scene.other"
+    ]
+
+
+def test_a_bad_line_of_json_lines_is_named(tmp_path, taxonomy):
+    file = tmp_path / "truth.jsonl"
+    file.write_text('{"image_id": "id-a"}\n{"image_id": }\n{"image_id": "id-b"}\n')
+    with pytest.raises(InputError, match="line 2"):
+        read_import(file, PHOTOS, taxonomy)

@@ -1,0 +1,121 @@
+"""The round trip to Label Studio."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from vibe_photos.cli.command import Commands
+
+_MOST_SHOWN = 40
+
+
+def add_command(commands: Commands) -> None:
+    """Declare `vibe-photos label-studio export` and `import`."""
+    parser = commands.add_parser(
+        "label-studio",
+        help="correct labels in Label Studio: tasks out, annotations in",
+        description="Write what waits to be audited as Label Studio tasks with the teacher's labels as "
+        "predictions, and take its JSON export as decisions.",
+    )
+    actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION")
+    _add_export(actions)
+    _add_import(actions)
+
+
+def _add_export(actions: Commands) -> None:
+    parser = actions.add_parser("export", help="write tasks.json and labeling_config.xml")
+    parser.add_argument("folder", type=Path, metavar="FOLDER")
+    parser.add_argument("--all", action="store_true", help="photos that are audited already, too")
+    parser.add_argument(
+        "--prefix",
+        default="/data/local-files/?d=",
+        help="what stands before a photo's path in its address; Label Studio serves the folder named by "
+        "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT at the default (%(default)s)",
+    )
+    parser.set_defaults(run=_run_export)
+
+
+def _add_import(actions: Commands) -> None:
+    parser = actions.add_parser("import", help="take Label Studio's export in its format JSON")
+    parser.add_argument("file", type=Path, metavar="FILE")
+    parser.add_argument("--write", action="store_true", help="take it; without this it is only shown")
+    parser.add_argument(
+        "--reviewer",
+        action="append",
+        default=[],
+        metavar="ID=NAME",
+        help="whose log gets what the user with this id or e-mail did (default: label-studio-ID)",
+    )
+    parser.set_defaults(run=_run_import)
+
+
+def _run_export(options: argparse.Namespace) -> None:
+    from vibe_photos.configuration import read_resolved
+    from vibe_photos.review.label_studio.interface import Interface
+    from vibe_photos.review.label_studio.tasks import find_waiting, write_project
+
+    settings = read_resolved()
+    waiting = find_waiting(settings, options.all)
+    interface = Interface(settings.taxonomy)
+    write_project(options.folder, waiting.asked, interface, settings.teacher.model, options.prefix)
+    print(
+        f"{len(waiting.asked)} tasks written to {options.folder}; of the others that are asked about "
+        f"{waiting.audited} are audited already and {waiting.gone} no longer in the library"
+    )
+
+
+def _run_import(options: argparse.Namespace) -> None:
+    from vibe_photos.configuration import read_resolved
+    from vibe_photos.errors import InputError
+    from vibe_photos.library.photos import read_manifest
+    from vibe_photos.review.label_studio.annotations import read_annotations, take_annotations
+    from vibe_photos.review.label_studio.differences import find_differences
+    from vibe_photos.review.label_studio.interface import Interface
+
+    settings = read_resolved()
+    human = settings.paths.human
+    found = read_annotations(
+        options.file,
+        read_manifest(settings.paths.photos),
+        Interface(settings.taxonomy),
+        human,
+        _read_names(options.reviewer),
+    )
+    if found.problems:
+        raise InputError(f"nothing was taken from {options.file}:\n  " + "\n  ".join(_cut(found.problems)))
+    differences = find_differences(human, settings.taxonomy, found.lines)
+    _print_lines("", differences.changes)
+    _print_lines("disagreement: ", differences.disagreements)
+    _print_lines("no change: ", differences.unchanged_by_later)
+    counts = found.counts
+    print(
+        f"{counts['tasks']} tasks, {counts['unlabelled']} not labelled; {counts['annotations']} new "
+        f"annotations and {counts['skips']} new skips by {len(found.lines)} people, {counts['known']} known "
+        f"already; the truth of {len(differences.changes)} photos is new or changed"
+    )
+    if not found.lines:
+        print("there is nothing to write")
+    elif options.write:
+        logs = take_annotations(human, found.lines)
+        print(f"written to {', '.join(map(str, logs))}; now: dvc repro")
+    else:
+        print("nothing is written yet: run again with --write")
+
+
+def _read_names(pairs: Sequence[str]) -> dict[str, str]:
+    from vibe_photos.errors import InputError
+
+    names = dict(pair.partition("=")[::2] for pair in pairs)
+    if not all(names) or not all(names.values()):
+        raise InputError("--reviewer takes ID=NAME, as in --reviewer 3=ada")
+    return names
+
+
+def _print_lines(start: str, lines: Sequence[str]) -> None:
+    for line in _cut(lines):
+        print(f"{start}{line}")
+
+
+def _cut(lines: Sequence[str]) -> list[str]:
+    more = len(lines) - _MOST_SHOWN
+    return [*lines[:_MOST_SHOWN], *([f"... and {more} more"] if more > 0 else [])]

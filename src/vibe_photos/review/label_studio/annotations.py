@@ -1,0 +1,212 @@
+"""Label Studio's JSON export as decisions, as if they had been made on the review page.
+
+Each annotation becomes one line in the log of who made it, at the time when it was last changed, with all
+that Label Studio says of it. So what counts of two annotations, and who disagrees, follows from the same rule
+as between reviewers. A skipped task becomes a skip. What a log holds already is not written again.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from vibe_photos.errors import InputError
+from vibe_photos.labels.human import DECISIONS_FOLDER
+from vibe_photos.labels.records import Decision
+from vibe_photos.labels.truth_file import read_objects
+from vibe_photos.library.photos import Photo
+from vibe_photos.review.label_studio.interface import Interface, Result
+from vibe_photos.review.photo_state import truth_value
+from vibe_photos.storage.append_log import AppendLog
+from vibe_photos.storage.jsonl import read_jsonl
+
+T = TypeVar("T")
+
+KEPT = "label_studio"
+"""The field of a decision's truth that holds the annotation as it came."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+class _Person(msgspec.Struct, frozen=True):
+    id: int | str
+    email: str = ""
+
+
+class _Data(msgspec.Struct, frozen=True):
+    image_id: str
+    design: dict[str, str | int | float] = {}
+
+
+class _Annotation(msgspec.Struct, frozen=True):
+    """What counts of one annotation; its other fields are kept as they are."""
+
+    result: list[Result]
+    created_at: datetime
+    updated_at: datetime | None = None
+    was_cancelled: bool = False
+    completed_by: int | str | _Person | None = None
+
+
+class _Task(msgspec.Struct, frozen=True):
+    data: _Data
+    annotations: list[dict[str, Any]]
+    predictions: list[Any] = []
+
+
+@dataclass(slots=True)
+class AnnotationImport:
+    """What an export would add: nothing is written before `take_annotations`.
+
+    `lines` holds the new lines by reviewer, `problems` a sentence for each annotation that cannot be taken.
+    `counts` has `tasks`, `unlabelled` (tasks without an annotation), `annotations`, `skips`, and `known`
+    (lines that a log has already).
+    """
+
+    lines: dict[str, list[Decision]] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+def read_annotations(
+    file: Path, photos: Iterable[Photo], interface: Interface, human: Path, names: Mapping[str, str]
+) -> AnnotationImport:
+    """Read a JSON export of Label Studio and compare it with the logs.
+
+    Args:
+        file: the export, in the format that Label Studio calls JSON.
+        photos: the manifest.
+        interface: the taxonomy's controls.
+        human: the folder with the logs.
+        names: the reviewer's name by Label Studio's user id or e-mail; others are `label-studio-<id>`.
+
+    Raises:
+        InputError: the file is missing, no JSON, or JSON-MIN, which does not say who labelled and when.
+    """
+    known = {photo.image_id for photo in photos}
+    found = AnnotationImport()
+    logs: dict[str, _Log] = {}
+    for place, value in read_objects(file):
+        try:
+            _take_task(found, logs, _convert(value, _Task), place, known, interface, human, names)
+        except InputError as error:
+            if "annotation_id" in value:
+                raise InputError(
+                    f"{file} is a JSON-MIN export, which leaves out when a task was labelled and what was "
+                    "skipped: export as JSON"
+                ) from None
+            found.problems.append(f"{place}: {error}")
+    found.lines = {reviewer: log.new for reviewer, log in logs.items() if log.new}
+    return found
+
+
+def take_annotations(human: Path, lines: Mapping[str, list[Decision]]) -> list[Path]:
+    """Append the lines to the reviewers' logs; return these. On the disk when this returns.
+
+    Raises:
+        StoreError: a log is held by a review page that is open, or cannot be written.
+    """
+    for reviewer, new in lines.items():
+        with AppendLog(_log_path(human, reviewer)) as log:
+            for line in new:
+                log.append(msgspec.json.encode(line))
+            log.sync()
+    return [_log_path(human, reviewer) for reviewer in lines]
+
+
+def _log_path(human: Path, reviewer: str) -> Path:
+    return human / DECISIONS_FOLDER / f"{reviewer}.jsonl"
+
+
+class _Log:
+    """One reviewer's lines, to which new ones are added at times of their own."""
+
+    def __init__(self, path: Path) -> None:
+        self.lines = {line.decided_at: line for line in read_jsonl(path, Decision)} if path.exists() else {}
+        self.new: list[Decision] = []
+
+    def add(self, line: Decision) -> bool:
+        """Add a line unless it is there; a time that another line has moves on by a microsecond."""
+        time = datetime.fromisoformat(line.decided_at)
+        while (known := self.lines.get(_write_time(time))) is not None:
+            if _content(known) == _content(line):
+                return False
+            time += timedelta(microseconds=1)
+        line = msgspec.structs.replace(line, decided_at=_write_time(time))
+        self.lines[line.decided_at] = line
+        self.new.append(line)
+        return True
+
+
+def _content(line: Decision) -> tuple[object, ...]:
+    return line.image_id, line.kind, line.after
+
+
+def _take_task(
+    found: AnnotationImport,
+    logs: dict[str, _Log],
+    task: _Task,
+    place: str,
+    known: set[str],
+    interface: Interface,
+    human: Path,
+    names: Mapping[str, str],
+) -> None:
+    found.counts["tasks"] += 1
+    found.counts["unlabelled"] += not task.annotations
+    if task.data.image_id not in known:
+        raise InputError(f"photo {task.data.image_id} is not in the library")
+    for number, value in enumerate(task.annotations, start=1):
+        try:
+            annotation = _convert(value, _Annotation)
+            reviewer = _name_reviewer(annotation.completed_by, names)
+            line = _decide(task, annotation, value, interface)
+        except InputError as error:
+            found.problems.append(f"{place}, annotation {number} (photo {task.data.image_id}): {error}")
+            continue
+        if reviewer not in logs:
+            logs[reviewer] = _Log(_log_path(human, reviewer))
+        is_new = logs[reviewer].add(line)
+        found.counts["known" if not is_new else "skips" if annotation.was_cancelled else "annotations"] += 1
+
+
+def _decide(task: _Task, annotation: _Annotation, value: dict[str, Any], interface: Interface) -> Decision:
+    image_id = task.data.image_id
+    after: dict[str, Any] | None = {KEPT: value}
+    if not annotation.was_cancelled:
+        truth = interface.read_results(image_id, annotation.result)
+        extra = {**task.data.design, KEPT: value}
+        after = truth_value(msgspec.structs.replace(truth, extra=extra))
+    return Decision(
+        image_id=image_id,
+        decided_at=_write_time(annotation.updated_at or annotation.created_at),
+        after=after,
+        kind="skip" if annotation.was_cancelled else "decision",
+        seen=["teacher"] if task.predictions else [],
+    )
+
+
+def _name_reviewer(person: int | str | _Person | None, names: Mapping[str, str]) -> str:
+    """Return whose log an annotation belongs into: the name of a file."""
+    keys = [str(person.id), person.email] if isinstance(person, _Person) else [str(person or "unknown")]
+    name = next((names[key] for key in keys if key in names), f"label-studio-{keys[0]}")
+    if not _NAME.fullmatch(name):
+        raise InputError(f"{name!r} cannot name a log; --reviewer {keys[0]}=NAME gives a name")
+    return name
+
+
+def _write_time(time: datetime) -> str:
+    aware = time if time.tzinfo else time.replace(tzinfo=UTC)
+    return aware.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _convert(value: dict[str, Any], kind: type[T]) -> T:
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise InputError(f"no {kind.__name__.strip('_').lower()} of Label Studio: {error}") from None
