@@ -36,9 +36,9 @@ export function photoUrl(imageId, size) {
 export async function whyUnshown(imageId) {
   try {
     const response = await fetch(photoUrl(imageId, "1600"), { signal: AbortSignal.timeout(PATIENCE_MS) });
-    return response.ok ? "The browser could not draw it." : ((await response.json()).error ?? "Its pixels cannot be read.");
+    return response.ok ? "The browser cannot draw this photo" : ((await response.json()).error ?? "This photo cannot be shown");
   } catch {
-    return "The server does not answer.";
+    return "The server does not answer";
   }
 }
 

@@ -1,6 +1,6 @@
 /** The audit: one photo at a time, decided by keyboard, mouse or finger; on disk before the next one shows. */
 
-import { announce, showProblem, whisper } from "./announce.js";
+import { announce, whisper } from "./announce.js";
 import { get, Refused } from "./api.js";
 import { wireConflict } from "./conflict.js";
 import { bindAuditKeys } from "./audit_keys.js";
@@ -10,8 +10,8 @@ import { isUsual, readFilter, wireFilter, writeAddress } from "./filter.js";
 import { describeTruth } from "./names.js";
 import { Neighbours } from "./neighbours.js";
 import { Panel } from "./panel.js";
-import { showProgress } from "./progress.js";
-import { insist, sendKept } from "./saving.js";
+import { insist } from "./saving.js";
+import { runPage } from "./session.js";
 import { Stage } from "./stage.js";
 import * as truths from "./truth.js";
 import { edits } from "./unsaved.js";
@@ -150,18 +150,13 @@ class Audit {
   }
 }
 
-async function main() {
-  const session = await insist(() => get("session"));
+async function main(session) {
   byId("student").hidden = session.is_blind;
-  byId("reviewer").textContent = session.reviewer;
-  showProgress(session.progress);
+  byId("reviewer").textContent = `you: ${session.reviewer}`;
   wireConflict();
   const audit = new Audit(session);
-  await sendKept();
   bindAuditKeys(audit);
   await audit.begin(new URLSearchParams(location.search).get("photo"));
 }
 
-main().catch((error) => {
-  if (!(error instanceof Refused && error.status === 403)) showProblem("Something went wrong.", `${error.message}. Reload the page.`);
-});
+runPage(main);

@@ -22,14 +22,16 @@ export function isUsual(filter) {
   return Object.entries(FIELDS).every(([name, usual]) => filter[name] === usual);
 }
 
-/** Fill a choice of labels: scenes, attributes, objects. */
-export function fillLabels(select, session) {
+/** Fill a choice of labels: scenes, attributes, objects; with how many photos have each, where that is known. */
+export function fillLabels(select, session, counts = null) {
   for (const [title, labels] of [
     ["Scenes", session.scenes],
     ["Attributes", session.attributes],
     ["Objects", session.objects],
   ]) {
-    const options = labels.map(({ key }) => element("option", { value: key, textContent: optionText(key) }));
+    const options = labels.map(({ key }) =>
+      element("option", { value: key, textContent: optionText(key) + (counts ? `: ${counts[key] ?? 0}` : "") }),
+    );
     select.append(element("optgroup", { label: title }, ...options));
   }
 }

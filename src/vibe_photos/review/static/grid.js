@@ -1,13 +1,15 @@
 /** Twenty alike at once: mark the wrong ones, confirm the rest with one key. */
 
-import { announce, showProblem } from "./announce.js";
+import { announce } from "./announce.js";
 import { get, post, Refused } from "./api.js";
 import { byId, element, releaseFocus } from "./dom.js";
 import { HELP_KEY, bindKeys } from "./keys.js";
 import { describeTruth, labelName } from "./names.js";
 import { showProgress } from "./progress.js";
-import { insist, saveDecisions, sendKept } from "./saving.js";
-import { makeTile, moveFocus } from "./tiles.js";
+import { insist, saveDecisions } from "./saving.js";
+import { runPage } from "./session.js";
+import { fileLine, labelLines, makeTile, moveFocus } from "./tiles.js";
+import { NOTHING } from "./truth.js";
 
 class Grid {
   constructor(session) {
@@ -116,20 +118,22 @@ class Grid {
       ),
     );
     byId("grid-scenes").replaceChildren(...tabs);
+    byId("grid-scenes").querySelector("[aria-pressed=true]")?.scrollIntoView({ inline: "center", block: "nearest" });
   }
 
   #showTiles() {
     const tiles = this.items.map((item) => {
       const says = describeTruth(item.teacher);
-      const name = item.rel_path.slice(item.rel_path.lastIndexOf("/") + 1);
+      const { scene, attributes, objects } = item.teacher ?? NOTHING;
+      const holds = Object.keys(attributes).filter((key) => attributes[key]);
       const lines = [
-        element("span", { className: "says", textContent: says }),
-        element("span", { className: "file", textContent: name }),
+        ...labelLines(scene, holds, objects),
+        fileLine(item.rel_path),
         element("span", { className: "verdict", textContent: "stays", "aria-hidden": "true" }),
       ];
       return makeTile(item, lines, (event) => this.toggle(item.image_id, event.currentTarget), {
         "aria-pressed": "false",
-        "aria-label": `${says}; ${name}: mark as wrong`,
+        "aria-label": `${says}; ${item.rel_path}: mark as wrong`,
         "data-image": item.image_id,
         "data-choice": "",
       });
@@ -193,10 +197,7 @@ function bindGridKeys(grid) {
   ]);
 }
 
-async function main() {
-  const session = await insist(() => get("session"));
-  showProgress(session.progress);
-  await sendKept();
+async function main(session) {
   const grid = new Grid(session);
   bindGridKeys(grid);
   for (const [id, run] of Object.entries({ confirm: () => grid.confirm(), undo: () => grid.undo(), later: () => grid.showOthers() })) {
@@ -209,6 +210,4 @@ async function main() {
   await grid.load();
 }
 
-main().catch((error) => {
-  if (!(error instanceof Refused && error.status === 403)) showProblem("Something went wrong.", `${error.message}. Reload the page.`);
-});
+runPage(main);

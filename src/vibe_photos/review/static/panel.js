@@ -40,16 +40,14 @@ export class Panel {
   show(truth, teacher, student) {
     for (const [key, button] of this.scenes) {
       button.setAttribute("aria-pressed", String(truth.scene === key));
-      showOpinions(button, teacher?.scene === key, student?.get(key));
+      const said = student?.get(key);
+      showOpinions(button, teacher?.scene === key, said?.value ? said : undefined);
     }
-    for (const [key, { answers }] of this.attributes) {
+    for (const [key, { row, answers }] of this.attributes) {
       const value = truth.attributes[key] ?? null;
-      for (const answer of ANSWERS) {
-        const button = answers.get(answer.value);
-        const said = answer.value === null ? undefined : student?.get(key);
-        button.setAttribute("aria-pressed", String(value === answer.value));
-        showOpinions(button, teacher?.attributes[key] === answer.value, said?.value === answer.value ? said : undefined);
-      }
+      for (const [each, button] of answers) button.setAttribute("aria-pressed", String(value === each));
+      const said = teacher?.attributes[key];
+      showOpinions(row, said !== undefined && said !== value, student?.get(key), said);
     }
     this.#showObjects(truth, teacher, student);
   }
@@ -114,6 +112,7 @@ export class Panel {
       { className: "attribute", role: "group", "aria-label": labelName(key), "data-attribute": key },
       shortcut ? element("kbd", { textContent: shortcut.toUpperCase(), "aria-hidden": "true" }) : null,
       element("span", { className: "name", textContent: labelName(key) }),
+      element("span", { className: "opinions" }),
       element("div", { className: "answers" }, ...answers.values()),
     );
     return { row, answers };
@@ -129,21 +128,25 @@ export class Panel {
       "button",
       { type: "button", "data-choice": "", "aria-label": `${labelName(key)}: ${name}`, title: name, onclick: press },
       element("span", { textContent: shown }),
-      element("span", { className: "opinions" }),
     );
   }
 }
 
-/** Marks of who says so, as letters (not colour alone), the student's with its probability. */
-function showOpinions(control, isTeachers, said) {
+/**
+ * Marks of who says so, as letters (not colour alone): the teacher's, and the student's with how sure it is in percent.
+ * @param {boolean|undefined} answer the teacher's, where the control is about yes and no
+ */
+function showOpinions(control, isTeachers, said, answer) {
+  const isAnswer = control.matches(".attribute");
+  const yesOrNo = (value) => (isAnswer ? (value ? " yes" : " no") : "");
   const marks = [];
-  if (isTeachers) marks.push(element("span", { className: "mark is-teacher", title: "the teacher says so", textContent: "T" }));
-  if (said?.value) marks.push(studentMark(said));
-  else if (said && control.closest(".answers")) marks.push(studentMark(said));
+  if (isTeachers) {
+    marks.push(element("span", { className: "mark is-teacher", title: "the teacher says so", textContent: `T${yesOrNo(answer)}` }));
+  }
+  if (said) {
+    const sure = Math.round(100 * (said.value ? said.score : 1 - said.score));
+    const text = `S${yesOrNo(said.value)} ${sure}`;
+    marks.push(element("span", { className: "mark is-student", title: `the student says so, ${sure} % sure`, textContent: text }));
+  }
   control.querySelector(".opinions").replaceChildren(...marks);
-}
-
-function studentMark({ score }) {
-  const share = Math.round(100 * score);
-  return element("span", { className: "mark is-student", title: `the student: ${share} %`, textContent: `S ${share}` });
 }

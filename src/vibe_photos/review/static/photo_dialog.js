@@ -41,7 +41,7 @@ export class PhotoDialog {
     const picture = await loadPicture(item.image_id, "1600");
     if (this.items[this.at] !== item) return;
     if (picture === null) {
-      byId("viewport").replaceChildren(element("p", { textContent: `Cannot be shown: ${await whyUnshown(item.image_id)}` }));
+      byId("viewport").replaceChildren(element("p", { textContent: await whyUnshown(item.image_id) }));
       return;
     }
     picture.className = "picture";

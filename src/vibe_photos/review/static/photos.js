@@ -1,14 +1,13 @@
 /** My photos: the library by final label, a page at a time, and one photo large. */
 
-import { showProblem } from "./announce.js";
-import { get, Refused } from "./api.js";
-import { byId, element, releaseFocus } from "./dom.js";
+import { get } from "./api.js";
+import { byId, releaseFocus } from "./dom.js";
 import { fillLabels } from "./filter.js";
 import { HELP_KEY, bindKeys } from "./keys.js";
-import { showProgress } from "./progress.js";
 import { insist } from "./saving.js";
+import { runPage } from "./session.js";
 import { PhotoDialog, describeLabels } from "./photo_dialog.js";
-import { makeTile } from "./tiles.js";
+import { fileLine, labelLines, makeTile } from "./tiles.js";
 
 const PAGE = 60;
 const TYPING_MS = 250;
@@ -47,7 +46,11 @@ class Library {
 
   #show(items) {
     byId("photos-tiles").replaceChildren(
-      ...items.map((item, at) => makeTile(item, tileLines(item), () => this.dialog.open(items, at), { "aria-label": tileName(item) })),
+      ...items.map((item, at) => {
+        const lines = [...labelLines(item.scene, item.attributes, item.objects), fileLine(item.rel_path)];
+        const name = `${describeLabels(item)}; ${item.rel_path}`;
+        return makeTile(item, lines, () => this.dialog.open(items, at), { "aria-label": name });
+      }),
     );
     byId("photos-empty").hidden = items.length > 0;
     byId("photos-count").textContent = `${this.total} ${this.total === 1 ? "photo" : "photos"}`;
@@ -56,18 +59,6 @@ class Library {
     byId("photos-after").disabled = this.offset + PAGE >= this.total;
     byId("main").scrollTop = 0;
   }
-}
-
-function tileLines(item) {
-  const name = item.rel_path.slice(item.rel_path.lastIndexOf("/") + 1);
-  return [
-    element("span", { className: "says", textContent: describeLabels(item) }),
-    element("span", { className: "file", textContent: name }),
-  ];
-}
-
-function tileName(item) {
-  return `${describeLabels(item)}; ${item.rel_path}`;
 }
 
 function wireSearch(library) {
@@ -87,10 +78,9 @@ function wireSearch(library) {
   });
 }
 
-async function main() {
-  const session = await insist(() => get("session"));
-  showProgress(session.progress);
-  fillLabels(byId("photos-label"), session);
+async function main(session) {
+  const { counts } = await insist(() => get("labels"));
+  fillLabels(byId("photos-label"), session, counts);
   const library = new Library();
   wireSearch(library);
   bindKeys([
@@ -113,6 +103,4 @@ async function main() {
   await library.load();
 }
 
-main().catch((error) => {
-  if (!(error instanceof Refused && error.status === 403)) showProblem("Something went wrong.", `${error.message}. Reload the page.`);
-});
+runPage(main);

@@ -2,6 +2,24 @@
 
 import { photoUrl } from "./api.js";
 import { element } from "./dom.js";
+import { labelName } from "./names.js";
+
+/** The labels under a picture: the scene, then what holds and what is in it. */
+export function labelLines(scene, attributes, objects) {
+  const tags = [
+    ...attributes.map((key) => element("span", { className: "tag", textContent: labelName(key) })),
+    ...objects.map((key) => element("span", { className: "tag is-object", textContent: labelName(key) })),
+  ];
+  return [
+    element("span", { className: "says", textContent: scene ? labelName(scene) : "no scene" }),
+    ...(tags.length ? [element("span", { className: "tags" }, ...tags)] : []),
+  ];
+}
+
+/** A path's last part, in a line of its own. */
+export function fileLine(path) {
+  return element("span", { className: "file", textContent: path.slice(path.lastIndexOf("/") + 1) });
+}
 
 /**
  * One tile: a button with a picture, words under it.
