@@ -5,27 +5,22 @@ counted as missing. Once audited photos have chosen thresholds (`classify.tuned_
 half count. Against the teacher's truth only the holdout counts, which no head was trained on.
 """
 
-import csv
-import io
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from vibe_photos.errors import InputError
-from vibe_photos.eval import metrics
 from vibe_photos.eval.design import read_design
 from vibe_photos.eval.library_estimates import Library, estimate_library
-from vibe_photos.eval.metrics import Curve
 from vibe_photos.eval.opinions import opinions_of_labels, opinions_of_records, read_keys
+from vibe_photos.eval.plot_data import write_plot_data
+from vibe_photos.eval.reliability import statements_of_labels, summarise_calibration
 from vibe_photos.eval.summary import Comparison, Figures, summarise
 from vibe_photos.heads.label_table import LabelTable, read_labels
 from vibe_photos.labels.records import GroundTruth
 from vibe_photos.labels.split import Membership, read_splits
-from vibe_photos.labels.taxonomy import label_name
 from vibe_photos.settings import Evaluate, Taxonomy, TruthName, TunedOn
-from vibe_photos.storage.atomic import write_bytes, write_json
+from vibe_photos.storage.atomic import write_json
 
 log = logging.getLogger(__name__)
 
@@ -43,9 +38,6 @@ NOTHING_TO_SCORE = (
     "thresholds were tuned on all photos that people checked so far: check more, and run dvc repro"
 )
 
-MOST_CURVE_POINTS = 500
-"""A plot shows no more; a curve of a million thresholds is thinned evenly to this many."""
-
 
 def evaluate_labels(
     truth: TruthName,
@@ -58,14 +50,12 @@ def evaluate_labels(
     tuned_on: TunedOn = "none",
     teacher_records: Sequence[GroundTruth] = (),
 ) -> None:
-    """Write `metrics.json`, `plots/confusion.csv` and `plots/precision_recall/<attribute>.csv`.
+    """Write `metrics.json`, and beside it in `plots/` what `plot_data` makes of it.
 
-    `confusion.csv` has one line a photo with a true scene (columns `actual`, `predicted`); a curve's
-    columns are `recall`, `precision`, `threshold`. With no record to evaluate `metrics.json` says how to
-    begin, and the plot files hold their header alone. A record of a photo that is not in the library
-    (not in `splits`) is counted as `not_in_library`. Where thresholds were tuned on half of the audited
-    photos, only the other half counts, and `scored_on` says so. With `teacher_records` the human truth also
-    gets `prediction_powered`: what people and the teacher together say of the whole library.
+    With no record to evaluate `metrics.json` says how to begin. A record of a photo that is not in the
+    library (not in `splits`) is counted as `not_in_library`. Where thresholds were tuned on half of the
+    audited photos, only the other half counts, and `scored_on` says so. With `teacher_records` the human
+    truth also gets `prediction_powered`: what people and the teacher together say of the whole library.
 
     Raises:
         InputError: `splits` or `labels` is missing, or a record's inclusion probability is impossible.
@@ -88,9 +78,11 @@ def evaluate_labels(
         answers = {record.image_id: record for record in teacher_records}
         library = Library(answers, table, memberships)
         figures["prediction_powered"] = estimate_library(comparison, library, evaluate)
+    statements = statements_of_labels(comparison)
+    if records:
+        figures["calibration_error"] = summarise_calibration(statements)
     write_json(out_folder / "metrics.json", counts | figures)
-    _write_confusion(out_folder / "plots" / "confusion.csv", comparison)
-    _write_curves(out_folder / "plots" / "precision_recall", comparison)
+    write_plot_data(out_folder / "plots", comparison, statements, evaluate.confidence_level)
     log.info("evaluate@%s: %s", truth, describe(figures, counts))
 
 
@@ -153,43 +145,3 @@ def describe(figures: Figures, counts: Figures) -> str:
 
 def _describe_half(counts: Figures) -> str:
     return f"of the {counts['scored_on']} " if "scored_on" in counts else ""
-
-
-def _write_confusion(path: Path, comparison: Comparison) -> None:
-    names = [*(label_name(key) for key in comparison.keys.scene), "missing"]
-    pairs = zip(comparison.truth.scene.tolist(), comparison.prediction.scene.tolist(), strict=True)
-    rows = ((names[actual], names[predicted]) for actual, predicted in pairs if actual >= 0)
-    _write_csv(path, ("actual", "predicted"), rows)
-
-
-def _write_curves(folder: Path, comparison: Comparison) -> None:
-    """Write one file an attribute, so that no attribute's curve is joined to another's."""
-    for column, key in enumerate(comparison.keys.attribute):
-        curve = metrics.precision_recall_curve(
-            comparison.truth.attributes[:, column],
-            comparison.prediction.attribute_scores[:, column],
-            comparison.design.weights,
-        )
-        rows = (tuple(f"{value:.4f}" for value in point) for point in thin_curve(curve))
-        _write_csv(folder / f"{label_name(key)}.csv", ("recall", "precision", "threshold"), rows)
-
-
-def thin_curve(curve: Curve) -> list[tuple[float, float, float]]:
-    """Return at most `MOST_CURVE_POINTS` points (recall, precision, threshold), both ends among them.
-
-    A curve on which nothing is true has no points.
-    """
-    if not len(curve.recall) or curve.recall[-1] == 0:
-        return []
-    count = min(len(curve.recall), MOST_CURVE_POINTS)
-    chosen = np.linspace(0, len(curve.recall) - 1, count).round().astype(np.int64)
-    columns = (curve.recall[chosen], curve.precision[chosen], curve.threshold[chosen])
-    return list(zip(*(column.tolist() for column in columns), strict=True))
-
-
-def _write_csv(path: Path, header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    write_bytes(path, text.getvalue().encode())

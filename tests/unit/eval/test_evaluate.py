@@ -3,12 +3,10 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from vibe_photos.errors import InputError
-from vibe_photos.eval.evaluate import MOST_CURVE_POINTS, evaluate_labels, thin_curve
-from vibe_photos.eval.metrics import Curve
+from vibe_photos.eval.evaluate import evaluate_labels
 from vibe_photos.labels.records import GroundTruth
 from vibe_photos.labels.split import Membership, write_splits
 from vibe_photos.settings import Evaluate, Taxonomy
@@ -149,6 +147,11 @@ def test_plot_files_for_dvc(run: Callable, records: list[GroundTruth], tmp_path:
     assert sorted(path.stem for path in (plots / "precision_recall").iterdir()) == [
         "has_animal", "has_person", "has_text", "is_document", "is_screenshot",
     ]  # fmt: skip
+    # Said of a, c and b with 0.9, 0.7 and 0.4: 2/3 on average, and true of a and b; too few for more points.
+    assert (plots / "calibration" / "has_text.csv").read_text().splitlines()[:2] == [
+        "probability,frequency,low,high,statements",
+        "0.6667,0.6667,0.2077,0.9385,3",
+    ]
 
 
 def test_no_truth_yet_says_how_to_begin(
@@ -162,6 +165,7 @@ def test_no_truth_yet_says_how_to_begin(
     plots = tmp_path / "eval" / "plots"
     assert (plots / "confusion.csv").read_text() == "actual,predicted\n"
     assert (plots / "precision_recall" / "has_text.csv").read_text() == "recall,precision,threshold\n"
+    assert (plots / "calibration" / "scene.csv").read_text() == "probability,frequency,low,high,statements\n"
 
 
 def test_weights_reach_the_figures(run: Callable, make_truth: Callable[..., GroundTruth]) -> None:
@@ -188,10 +192,3 @@ def test_same_inputs_same_bytes(run: Callable, records: list[GroundTruth], tmp_p
     first = {path: path.read_bytes() for path in (tmp_path / "eval").rglob("*") if path.is_file()}
     run("human", records)
     assert {path: path.read_bytes() for path in first} == first
-
-
-def test_a_long_curve_is_thinned_to_its_ends_and_between() -> None:
-    steps = np.linspace(0, 1, 10_000)
-    points = thin_curve(Curve(steps, 1 - steps, 1 - steps))
-    assert len(points) == MOST_CURVE_POINTS
-    assert (points[0][0], points[-1][0]) == (0.0, 1.0)
