@@ -79,9 +79,7 @@ def test_a_name_that_is_no_text_is_addressed_by_its_bytes_and_no_answer_is_no_pr
     assert "predictions" not in task
 
 
-def test_an_annotation_becomes_a_decision_of_its_annotator_with_all_that_came(
-    read, task, interface, tmp_path
-):
+def test_an_annotation_becomes_a_decision_with_all_that_came(read, task, interface, tmp_path):
     labelled = annotate(task, interface, unique_id="4f", last_action="submitted")
     found = read(labelled)
     take_annotations(tmp_path, found.lines)
@@ -165,7 +163,7 @@ def test_an_annotator_is_named_by_id_or_address(read, task, interface, person, r
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"data": {"image_id": "id-z"}}, "record 1: photo id-z is not in the library"),
+        ({"data": {"image_id": "id-z"}, "annotations": []}, "record 1: photo id-z is not in the library"),
         ({"data": {"image": "x.jpg"}}, "record 1: no task of Label Studio: .*image_id"),
         ({"annotations": [7]}, "record 1: no task of Label Studio"),
         ({"annotations": [{"result": []}]}, r"annotation 1 \(photo id-a\): no annotation of .*created_at"),
