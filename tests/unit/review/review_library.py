@@ -1,0 +1,106 @@
+"""A small library as it is when a review begins: photos, teacher's truth, a sample, the student's labels."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import xxhash
+from PIL import Image
+
+from vibe_photos.configuration import RESOLVED, read_resolved, without_machine_local
+from vibe_photos.heads.label_table import LabelTable, write_labels
+from vibe_photos.labels.convert import ALL_LABELS
+from vibe_photos.labels.records import GroundTruth, truth_object
+from vibe_photos.labels.sampling import sample_for_review
+from vibe_photos.labels.taxonomy import all_keys, parent_key
+from vibe_photos.library.photos import Photo, path_to_text
+from vibe_photos.settings import Paths, Settings
+from vibe_photos.storage.jsonl import write_jsonl
+
+SCENES = ("scene.food", "scene.document", "scene.landscape")
+STUDENT_KEYS = [*SCENES, "attr.has_text", "object.food"]
+
+
+def write_review_library(
+    folder: Path, repository: Path, names: Sequence[str], sampled: int, scenes: Sequence[str] = SCENES
+) -> list[str]:
+    """Write a library of which `sampled` photos wait; return the image ids in the order of `names`.
+
+    The teacher gives photo n the n-th scene, in turns, and text to every document; the student agrees but
+    calls the first photo a landscape.
+    """
+    (folder / "conf").mkdir(parents=True)
+    shutil.copy(repository / "conf" / "config.yaml", folder / "conf")
+    defaults = read_resolved(repository)
+    library = msgspec.structs.replace(defaults.library, root=str(folder / "photos"))
+    sample = msgspec.structs.replace(defaults.sample, size=sampled, min_per_stratum=1)
+    composed = msgspec.to_builtins(
+        msgspec.structs.replace(defaults, library=library, sample=sample), enc_hook=str
+    )
+    (folder / RESOLVED).parent.mkdir(parents=True)
+    (folder / RESOLVED).write_bytes(msgspec.yaml.encode(without_machine_local(composed)))
+    settings = read_settings(folder)
+    ids = [_write_photo(folder / "photos" / name, number) for number, name in enumerate(names)]
+    photos = [
+        Photo(image_id=image_id, rel_path=path_to_text(name.encode()), bytes=1, format="JPEG")
+        for image_id, name in zip(ids, names, strict=True)
+    ]
+    write_jsonl(settings.paths.photos, sorted(photos, key=lambda photo: photo.rel_path))
+    truths = [_teach(image_id, scenes[number % len(scenes)]) for number, image_id in enumerate(ids)]
+    write_jsonl(settings.paths.auto / ALL_LABELS, map(truth_object, truths))
+    sample_for_review(
+        settings.paths.auto / ALL_LABELS, settings.paths.sample, settings.paths.human, settings.sample
+    )
+    _write_labels(settings, truths)
+    return ids
+
+
+def read_settings(folder: Path) -> Settings:
+    """Return the library's settings with every path absolute."""
+    settings = read_resolved(folder)
+    places = {name: folder / getattr(settings.paths, name) for name in Paths.__struct_fields__}
+    return msgspec.structs.replace(settings, paths=Paths(**places))
+
+
+def _write_photo(path: Path, number: int) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    colour = (40 + number % 200, 90, 200 - number % 200)
+    image = Image.new("RGB", (64, 48), colour)
+    exif = Image.Exif()
+    exif[0x010E] = f"SECRET-DESCRIPTION {number}"
+    image.save(path, "JPEG", exif=exif)
+    return xxhash.xxh3_128_hexdigest(path.read_bytes())
+
+
+def _teach(image_id: str, scene: str) -> GroundTruth:
+    return GroundTruth(
+        image_id=image_id,
+        scene=[scene],
+        attributes={"attr.has_text": scene == "scene.document", "attr.has_person": False},
+        objects=["object.food"] if scene == "scene.food" else [],
+    )
+
+
+def _write_labels(settings: Settings, truths: Sequence[GroundTruth]) -> None:
+    said = [
+        {*truth.scene, *truth.objects, *(k for k, v in truth.attributes.items() if v)} for truth in truths
+    ]
+    said[0] = {"scene.landscape"}
+    value = np.array([[key in keys for key in STUDENT_KEYS] for keys in said], np.int8)
+    level = {key: _level(key) for key in all_keys(settings.taxonomy)}
+    table = LabelTable(
+        image_ids=[truth.image_id for truth in truths],
+        keys=STUDENT_KEYS,
+        level=level,
+        source=dict.fromkeys(STUDENT_KEYS, "head"),
+        threshold={key: None if key.startswith("scene.") else 0.5 for key in STUDENT_KEYS},
+        score=0.2 + 0.6 * value,
+        value=value,
+    )
+    write_labels(settings.paths.labels, table, {key: parent_key(key, level) for key in level})
+
+
+def _level(key: str) -> str:
+    return {"scene": "scene", "attr": "attribute", "object": "object"}[key.partition(".")[0]]

@@ -1,0 +1,283 @@
+import json
+import os
+import threading
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vibe_photos.errors import InputError, StoreError
+from vibe_photos.labels.human import read_audited
+from vibe_photos.labels.records import Decision
+from vibe_photos.review.decisions import DecisionBook
+from vibe_photos.settings import Taxonomy
+
+FOOD, PEOPLE, OTHER = "scene.food", "scene.people", "scene.other"
+
+
+@pytest.fixture
+def ada(tmp_path: Path, taxonomy: Taxonomy) -> Iterator[DecisionBook]:
+    book = DecisionBook(tmp_path, "ada", taxonomy)
+    yield book
+    book.close()
+
+
+@pytest.fixture
+def bob(tmp_path: Path, taxonomy: Taxonomy) -> Iterator[DecisionBook]:
+    book = DecisionBook(tmp_path, "bob", taxonomy)
+    yield book
+    book.close()
+
+
+def decide(book: DecisionBook, image_id: str, scene: str | None, **fields: object) -> list[str]:
+    after = None if scene is None else {"scene": [scene], "attributes": {}, "objects": []}
+    line = Decision(image_id=image_id, decided_at="", after=after, **fields)  # type: ignore[arg-type]
+    book.refresh()
+    return book.record([line], [book.state(image_id).version])
+
+
+def scene_of(book: DecisionBook, image_id: str) -> str | None:
+    book.refresh()
+    truth = book.state(image_id).truth
+    return truth.scene[0] if truth else None
+
+
+def write_file(folder: Path, **scenes: str) -> None:
+    records = [{"image_id": image_id, "scene": [scene]} for image_id, scene in scenes.items()]
+    (folder / "ground_truth_human.audited.json").write_text(json.dumps(records))
+
+
+def read_log(folder: Path, reviewer: str) -> list[dict[str, object]]:
+    return [
+        json.loads(line) for line in (folder / "decisions" / f"{reviewer}.jsonl").read_text().splitlines()
+    ]
+
+
+def test_a_decision_is_in_the_log_with_what_was_before(ada: DecisionBook, tmp_path: Path) -> None:
+    write_file(tmp_path, a=FOOD)
+    decide(ada, "a", PEOPLE, note="two of them", is_flagged=True, seen=["teacher"])
+    (line,) = read_log(tmp_path, "ada")
+    decided_at = str(line.pop("decided_at"))
+    assert decided_at == datetime.fromisoformat(decided_at).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    labels = {"attributes": {}, "objects": []}
+    assert line == {
+        "image_id": "a",
+        "before": {"scene": [FOOD], **labels},
+        "after": {"scene": [PEOPLE], **labels},
+        "is_flagged": True,
+        "note": "two of them",
+        "seen": ["teacher"],
+    }
+
+
+def test_what_another_knew_less_of_is_not_written(ada: DecisionBook, tmp_path: Path) -> None:
+    """A second tab, and one photo twice in a batch."""
+    lines = [Decision(image_id=i, decided_at="", after={"scene": [FOOD]}) for i in ("a", "b", "a")]
+    assert ada.record(lines, [0, 0, 0]) == ["a"]
+    assert ada.record(lines[:2], [0, 1]) == ["a"]
+    assert [line["image_id"] for line in read_log(tmp_path, "ada")] == ["a", "b", "b"]
+    assert (ada.state("a").version, ada.state("b").version) == (1, 2)
+
+
+def test_undo_walks_back_through_sittings_to_the_edited_file(tmp_path: Path, taxonomy: Taxonomy) -> None:
+    write_file(tmp_path, a=OTHER)
+    for image_id, scene in (("a", FOOD), ("b", FOOD), ("a", PEOPLE)):
+        book = DecisionBook(tmp_path, "ada", taxonomy)
+        decide(book, image_id, scene)
+        book.close()
+    book = DecisionBook(tmp_path, "ada", taxonomy)
+    seen = []
+    while undone := book.undo():
+        seen.append((undone.image_id, scene_of(book, "a"), scene_of(book, "b")))
+    book.close()
+    assert seen == [("a", FOOD, FOOD), ("b", FOOD, None), ("a", OTHER, None)]
+    assert len(read_log(tmp_path, "ada")) == 6
+    assert [(record.image_id, record.scene) for record in read_audited(tmp_path)] == [("a", [OTHER])]
+
+
+def test_undo_takes_back_ones_own_and_leaves_the_others(ada: DecisionBook, bob: DecisionBook) -> None:
+    decide(ada, "a", FOOD)
+    decide(bob, "a", PEOPLE)
+    assert scene_of(ada, "a") == PEOPLE
+    ada.undo()
+    assert scene_of(ada, "a") == PEOPLE
+    bob.undo()
+    assert scene_of(bob, "a") is None
+    assert bob.undo() is None
+
+
+def test_a_skipped_photo_waits_until_it_is_decided_or_the_skip_undone(ada: DecisionBook) -> None:
+    decide(ada, "a", None, kind="skip", note="who is this?")
+    assert ada.state("a").skipped_at
+    decide(ada, "a", None, kind="remark", is_flagged=True)
+    assert ada.state("a").skipped_at
+    assert ada.state("a").is_flagged
+    decide(ada, "a", FOOD)
+    assert ada.state("a").skipped_at is None
+    ada.undo()
+    assert ada.state("a").skipped_at
+    ada.undo()
+    ada.undo()
+    assert ada.state("a").skipped_at is None
+    assert ada.state("a").version == 6
+
+
+def test_disagreement_until_one_gives_in_or_settles_it(ada: DecisionBook, bob: DecisionBook) -> None:
+    decide(ada, "a", FOOD)
+    decide(bob, "a", PEOPLE)
+    ada.refresh()
+    assert [(o.reviewer, o.truth.scene) for o in ada.state("a").opinions] == [
+        ("ada", [FOOD]),
+        ("bob", [PEOPLE]),
+    ]
+    decide(bob, "a", FOOD)
+    assert bob.state("a").opinions == ()
+    decide(bob, "a", PEOPLE)
+    assert len(bob.state("a").opinions) == 2
+    decide(ada, "a", OTHER, seen=["teacher", "reviewers"])
+    assert ada.state("a").opinions == ()
+    assert scene_of(bob, "a") == OTHER
+
+
+def test_an_attribute_that_one_did_not_judge_is_no_disagreement(ada: DecisionBook, bob: DecisionBook) -> None:
+    for book, attributes in ((ada, {}), (bob, {"attr.has_text": True})):
+        after = {"scene": [FOOD], "attributes": attributes, "objects": []}
+        book.refresh()
+        version = book.state("a").version
+        book.record([Decision(image_id="a", decided_at="", after=after)], [version])
+    assert bob.state("a").opinions == ()
+
+
+def test_a_later_decision_is_later_whatever_the_clocks_say(ada: DecisionBook, tmp_path: Path) -> None:
+    """A colleague's clock that runs years ahead: who decided after seeing it still has the last word."""
+    line = {"image_id": "a", "decided_at": "2099-01-01T00:00:00.000000Z", "after": {"scene": [FOOD]}}
+    (tmp_path / "decisions" / "bob.jsonl").write_text(json.dumps(line) + "\n")
+    assert scene_of(ada, "a") == FOOD
+    decide(ada, "a", PEOPLE)
+    assert scene_of(ada, "a") == PEOPLE
+    assert [record.scene for record in read_audited(tmp_path)] == [[PEOPLE]]
+
+
+def test_a_log_that_git_replaced_is_written_on(ada: DecisionBook, tmp_path: Path) -> None:
+    decide(ada, "a", FOOD)
+    log = tmp_path / "decisions" / "ada.jsonl"
+    pulled = {"image_id": "b", "decided_at": "2026-01-01T00:00:00.000000Z", "after": {"scene": [PEOPLE]}}
+    replacement = log.with_suffix(".new")
+    replacement.write_text(log.read_text() + json.dumps(pulled) + "\n")
+    os.replace(replacement, log)
+    decide(ada, "c", OTHER)
+    assert sorted(str(line["image_id"]) for line in read_log(tmp_path, "ada")) == ["a", "b", "c"]
+    assert scene_of(ada, "b") == PEOPLE
+
+
+def test_a_log_that_was_removed_begins_again(ada: DecisionBook, tmp_path: Path) -> None:
+    decide(ada, "a", FOOD)
+    (tmp_path / "decisions" / "ada.jsonl").unlink()
+    assert scene_of(ada, "a") is None
+    decide(ada, "b", FOOD)
+    assert [line["image_id"] for line in read_log(tmp_path, "ada")] == ["b"]
+
+
+def test_a_file_that_breaks_while_the_page_is_open_changes_nothing(
+    ada: DecisionBook, tmp_path: Path, taxonomy: Taxonomy
+) -> None:
+    write_file(tmp_path, a=FOOD)
+    assert scene_of(ada, "a") == FOOD
+    (tmp_path / "ground_truth_human.audited.json").write_text("<<<<<<< HEAD\n[]\n")
+    with pytest.raises(InputError, match="neither JSON"):
+        decide(ada, "b", FOOD)
+    with pytest.raises(InputError, match="neither JSON"):
+        ada.refresh()
+    write_file(tmp_path, a=PEOPLE)
+    assert scene_of(ada, "a") == PEOPLE
+    assert ada.state("b").version == 0
+
+
+def test_a_log_has_one_server(ada: DecisionBook, tmp_path: Path, taxonomy: Taxonomy) -> None:
+    with pytest.raises(StoreError, match="held by another"):
+        DecisionBook(tmp_path, "ada", taxonomy)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('{"image_id": "a", "decided_at": "yesterday"}', "decided_at is 'yesterday'"),
+        (
+            '{"image_id": "a", "decided_at": "2026-01-01T00:00:00Z", "after": {"scene": ["scene.fod"]}}',
+            "scene.food",
+        ),
+        ('{"image_id": 1}', "line 1"),
+    ],
+    ids=["time", "label", "id"],
+)
+def test_a_damaged_log_is_named_and_given_back(
+    tmp_path: Path, taxonomy: Taxonomy, line: str, message: str
+) -> None:
+    log = tmp_path / "decisions" / "ada.jsonl"
+    log.parent.mkdir()
+    log.write_text(line + "\n")
+    with pytest.raises(InputError, match=rf"ada\.jsonl.*{message}"):
+        DecisionBook(tmp_path, "ada", taxonomy)
+    log.unlink()
+    DecisionBook(tmp_path, "ada", taxonomy).close()
+
+
+def test_threads_that_decide_at_once_lose_and_double_nothing(ada: DecisionBook, tmp_path: Path) -> None:
+    def sit(tab: int) -> None:
+        for number in range(20):
+            line = Decision(image_id=f"{tab}-{number}", decided_at="", after={"scene": [FOOD]})
+            ada.record(
+                [line, Decision(image_id="shared", decided_at="", after={"scene": [FOOD]})], [0, number]
+            )
+
+    tabs = [threading.Thread(target=sit, args=(tab,)) for tab in range(4)]
+    for tab in tabs:
+        tab.start()
+    for tab in tabs:
+        tab.join()
+    written = [(line["image_id"], line["decided_at"]) for line in read_log(tmp_path, "ada")]
+    assert len({image_id for image_id, _ in written} - {"shared"}) == 80
+    times = [decided_at for _, decided_at in written]
+    assert times == sorted(set(times), key=str)
+    assert ada.state("shared").version == sum(image_id == "shared" for image_id, _ in written)
+
+
+@settings(deadline=None, max_examples=20)
+@given(
+    acts=st.lists(
+        st.tuples(
+            st.sampled_from(["ada", "bob"]),
+            st.sampled_from("ab"),
+            st.sampled_from([FOOD, PEOPLE, None, "undo", "skip"]),
+        ),
+        max_size=12,
+    )
+)
+def test_the_page_and_the_pipeline_derive_the_same_truth(
+    acts: list[tuple[str, str, str | None]], taxonomy: Taxonomy, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Against a model: each reviewer's acts are a stack; the last one of all that decides counts."""
+    folder = tmp_path_factory.mktemp("human")
+    write_file(folder, a=OTHER)
+    stacks: dict[str, list[tuple[int, str, str | None]]] = {"ada": [], "bob": []}
+    books = {reviewer: DecisionBook(folder, reviewer, taxonomy) for reviewer in stacks}
+    for time, (reviewer, image_id, act) in enumerate(acts):
+        if act == "undo":
+            undone = books[reviewer].undo()
+            assert (undone is None) == (not stacks[reviewer])
+            stacks[reviewer][-1:] = []
+        else:
+            kind = "skip" if act == "skip" else "decision"
+            decide(books[reviewer], image_id, None if act == "skip" else act, kind=kind)
+            stacks[reviewer].append((time, image_id, act))
+    expected = {"a": OTHER, "b": None}
+    for _, image_id, act in sorted([*stacks["ada"], *stacks["bob"]]):
+        expected[image_id] = expected[image_id] if act == "skip" else act
+    for book in books.values():
+        assert {image_id: scene_of(book, image_id) for image_id in "ab"} == expected
+        book.close()
+    derived = {record.image_id: record.scene[0] for record in read_audited(folder)}
+    assert derived == {image_id: scene for image_id, scene in expected.items() if scene}
