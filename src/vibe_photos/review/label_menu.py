@@ -17,7 +17,7 @@ class LabelMenu:
         rules = classify.attribute_from_scene
         self.scenes = _label_scenes(taxonomy)
         self.attributes = [
-            Label(key=key, name=_spoken(key), words=[word], is_rule=label_name(key) in rules)
+            Label(key=key, name=_spoken(key), words=[word], rule_scene=rules.get(label_name(key)))
             for word, key in taxonomy.attributes.items()
         ]
         self.objects = _label_objects(taxonomy)

@@ -11,14 +11,15 @@ from vibe_photos.review.requests import StatusName, Truth
 class Label(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One label of the taxonomy: `name` for people, `words` that find it.
 
-    `is_rule`: the attribute follows the scene in what the student says; a person judges it all the same.
+    `rule_scene`: the scene from which the student's attribute follows by rule. The page lets it follow when a
+    person chooses another scene; what they then say of it counts.
     """
 
     key: str
     name: str
     parent: str | None = None
     words: list[str] = []
-    is_rule: bool = False
+    rule_scene: str | None = None
 
 
 class Agreement(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from vibe_photos.errors import InputError, StoreError
 from vibe_photos.labels.convert import ALL_LABELS
 from vibe_photos.library.photos import Photo, read_manifest
 from vibe_photos.review.decisions import DecisionBook
@@ -44,6 +46,8 @@ def open_sources(settings: Settings, reviewer: str) -> ReviewSources:
         InputError: a file is missing or damaged; of a missing one it is said how it comes about.
         StoreError: another server holds this reviewer's log.
     """
+    _require(settings.paths.photos, "the list of photos")
+    _require(settings.paths.sample, "the photos to review")
     photos = read_manifest(settings.paths.photos)
     row_of = {photo.image_id: row for row, photo in enumerate(photos)}
     queue = read_queue(settings)
@@ -56,5 +60,20 @@ def open_sources(settings: Settings, reviewer: str) -> ReviewSources:
         not_in_library=len(queue) - len(queued),
         teacher=TeacherTruth(settings.paths.auto / ALL_LABELS, row_of),
         student=StudentLabels(settings.paths.labels, row_of),
-        book=DecisionBook(settings.paths.human, reviewer, settings.taxonomy),
+        book=_open_book(settings, reviewer),
     )
+
+
+def _require(path: Path, what: str) -> None:
+    if not path.is_file():
+        raise InputError(f"{path} does not exist yet ({what}): run `dvc repro sample` first")
+
+
+def _open_book(settings: Settings, reviewer: str) -> DecisionBook:
+    try:
+        return DecisionBook(settings.paths.human, reviewer, settings.taxonomy)
+    except StoreError as error:
+        raise StoreError(
+            f"{reviewer} cannot review here: {error}\nIf another `vibe-photos review` is open, use its page "
+            "or end it; a second person gives another --reviewer"
+        ) from None

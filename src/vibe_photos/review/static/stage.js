@@ -58,7 +58,7 @@ export class Stage {
     const facts = photo.reasons.map((text) => ({ text, className: "" }));
     if (photo.current) facts.unshift({ text: photo.decided_by ? `audited by ${photo.decided_by}` : "audited", className: "is-decided" });
     byId("photo-facts").replaceChildren(
-      ...facts.map(({ text, className }) => element("li", { textContent: text, className: className })),
+      ...facts.map(({ text, className }) => element("li", { textContent: text, title: text, className })),
     );
   }
 

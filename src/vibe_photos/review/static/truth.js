@@ -2,10 +2,6 @@
 
 export const NOTHING = Object.freeze({ scene: null, attributes: {}, objects: [] });
 
-export function withScene(truth, key) {
-  return { ...truth, scene: key };
-}
-
 /** @param {boolean|null} value null: not judged */
 export function withAttribute(truth, key, value) {
   const { [key]: _, ...others } = truth.attributes;
@@ -28,15 +24,14 @@ export function withoutObject(truth, key) {
 
 /**
  * Choose a scene, and let the attributes that follow it by rule follow, where they did so far.
- * @param {{key: string, rule_scene?: string|null}[]} attributes
+ * @param {{key: string, rule_scene?: string}[]} attributes
  */
 export function chooseScene(truth, scene, attributes) {
-  let chosen = withScene(truth, scene);
-  for (const { key, rule_scene: ruled } of attributes) {
-    const didFollow = ruled && truth.attributes[key] === (truth.scene === ruled);
-    if (didFollow) chosen = withAttribute(chosen, key, scene === ruled);
-  }
-  return chosen;
+  const followers = attributes.filter(
+    ({ key, rule_scene: ruled }) => ruled && truth.attributes[key] === (truth.scene === ruled),
+  );
+  const chosen = { ...truth, scene };
+  return followers.reduce((made, { key, rule_scene: ruled }) => withAttribute(made, key, scene === ruled), chosen);
 }
 
 export function isSameTruth(one, other) {
