@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from vibe_photos.errors import InputError, LibraryError
+from vibe_photos.keywords.embedded import read_embedded
 from vibe_photos.keywords.sidecar import OURS, Keywords, set_keywords
 from vibe_photos.library.photos import Photo, text_to_path
 from vibe_photos.storage.atomic import replace_atomically
@@ -63,7 +64,7 @@ def export_keywords(
             report.problems.append(trouble)
             continue
         own = keywords.get(photo.image_id, Keywords())
-        _update_sidecar(sidecar, partial(set_keywords, keywords=own), report, is_writing)
+        _update_sidecar(sidecar, partial(_set_keywords, photo, path, own), report, is_writing)
     return report
 
 
@@ -78,6 +79,10 @@ def remove_keywords(root: Path, is_writing: bool) -> SidecarReport:
     for sidecar in sorted(path for path in root.rglob("*") if path.suffix.lower() == ".xmp"):
         _update_sidecar(sidecar, _take_out, report, is_writing)
     return report
+
+
+def _set_keywords(photo: Photo, path: Path, own: Keywords, data: bytes | None) -> bytes | None:
+    return set_keywords(data, own, read_embedded(path, photo.format) if own.paths else ())
 
 
 def _take_out(data: bytes | None) -> bytes | None:
@@ -121,7 +126,7 @@ def _update_sidecar(sidecar: Path, change: _Change, report: SidecarReport, is_wr
     except InputError as error:
         report.problems.append(f"{sidecar} {error}; it is left as it was")
     except OSError as error:
-        report.problems.append(f"{sidecar}: {error.strerror}; it is left as it was")
+        report.problems.append(f"{sidecar}: {error.strerror or error}; it is left as it was")
     else:
         report.counts["removed" if new is None else "written"] += 1
         report.changed.append(sidecar)

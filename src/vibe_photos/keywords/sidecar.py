@@ -1,15 +1,15 @@
 """Our keywords in an XMP sidecar: put in, taken out again, and all that others wrote left as it is.
 
 Three properties hold keywords, and each program reads the last of them that it knows and finds:
-`dc:subject` (flat words), `lr:hierarchicalSubject` (`A|B|C`), `digiKam:TagsList` (`A/B/C`). So a list that we
-begin also gets the words of others from the list that it now hides.
+`dc:subject` (flat words), `lr:hierarchicalSubject` (`A|B|C`), `digiKam:TagsList` (`A/B/C`); and those of a
+sidecar before those in the photo. So a list that we begin also gets the words of others that it now hides.
 
 Which words we wrote stands in the sidecar itself, in properties of our own namespace with the same names.
 A word that somebody else wrote first is neither written again nor recorded, and so never taken back.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import escape, quoteattr
 
@@ -82,14 +82,19 @@ _NOTATIONS = (
 """From the one that a program reads last to the one that it reads first."""
 
 
-def set_keywords(data: bytes | None, keywords: Keywords) -> bytes | None:
+def set_keywords(data: bytes | None, keywords: Keywords, embedded: Sequence[Path] = ()) -> bytes | None:
     """Return the sidecar with exactly these of our keywords; None stands for no file.
+
+    Args:
+        data: the sidecar as it is.
+        keywords: ours.
+        embedded: what others wrote into the photo itself, which a list that we begin would hide.
 
     Raises:
         InputError: the sidecar cannot be edited; the message says why, the caller where.
     """
     others = None if data is None else strip_keywords(data)
-    return add_keywords(others, keywords) if keywords.paths else others
+    return add_keywords(others, keywords, embedded) if keywords.paths else others
 
 
 def strip_keywords(data: bytes) -> bytes | None:
@@ -114,7 +119,22 @@ def strip_keywords(data: bytes) -> bytes | None:
     return None if bare == _EMPTY else bare
 
 
-def add_keywords(data: bytes | None, keywords: Keywords) -> bytes:
+def read_keywords(data: bytes) -> list[Path]:
+    """Return the keywords that others wrote, from the one list that most programs would read.
+
+    Raises:
+        InputError: as `set_keywords`.
+    """
+    bare = strip_keywords(data)
+    found: list[Path] = []
+    if bare is not None:
+        packet = Packet(bare)
+        for notation in _NOTATIONS:
+            found = [notation.read(word) for word in _read_words(packet, notation)] or found
+    return found
+
+
+def add_keywords(data: bytes | None, keywords: Keywords, embedded: Sequence[Path] = ()) -> bytes:
     """Return the sidecar, which has none of our keywords, with them.
 
     Raises:
@@ -126,8 +146,9 @@ def add_keywords(data: bytes | None, keywords: Keywords) -> bytes:
     hidden: list[Path] = []
     for notation in _NOTATIONS:
         there = packet.find_list(notation.name)
-        theirs = [item.text for item in there.items if item.text.strip()] if there else []
-        wanted = [*([] if theirs else map(notation.write, hidden)), *notation.write_all(keywords)]
+        theirs = _read_words(packet, notation)
+        carried = [] if theirs else [*embedded, *hidden]
+        wanted = [*map(notation.write, carried), *notation.write_all(keywords)]
         ours = [word for word in dict.fromkeys(wanted) if word not in theirs]
         hidden = [notation.read(word) for word in theirs] or hidden
         if there and ours:
@@ -137,6 +158,11 @@ def add_keywords(data: bytes | None, keywords: Keywords) -> bytes:
         recorded.append(_write_list(f"vibePhotos:{notation.local}", "Bag", ours))
     edits.append(_append_description(packet, "".join([*begun, *recorded])))
     return splice(packet.data, edits)
+
+
+def _read_words(packet: Packet, notation: _Notation) -> list[str]:
+    there = packet.find_list(notation.name)
+    return [item.text for item in there.items if item.text.strip()] if there else []
 
 
 def _find_ours(there: KeywordList | None, record: KeywordList) -> list[Cut]:

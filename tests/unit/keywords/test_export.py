@@ -1,7 +1,9 @@
+import io
 import os
 import stat
 
 import pytest
+from PIL import Image
 from tests.unit.keywords.sidecars import DARKTABLE
 
 from vibe_photos.errors import LibraryError
@@ -10,6 +12,8 @@ from vibe_photos.keywords.labels import to_keywords
 from vibe_photos.keywords.sidecar import Keywords
 from vibe_photos.library.photos import Photo, path_to_text
 
+PIXELS = io.BytesIO()
+Image.new("RGB", (8, 8)).save(PIXELS, "JPEG")
 FOOD = {"id-a": to_keywords(["scene.food"])}
 
 
@@ -18,9 +22,11 @@ def make_photo(root, *places, image_id="id-a"):
     for place in places:
         path = root / place
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"pixels")
+        path.write_bytes(PIXELS.getvalue())
     names = [path_to_text(os.fsencode(place)) for place in places]
-    return Photo(image_id=image_id, rel_path=names[0], also_at=names[1:], bytes=6, format="JPEG")
+    return Photo(
+        image_id=image_id, rel_path=names[0], also_at=names[1:], bytes=len(PIXELS.getvalue()), format="JPEG"
+    )
 
 
 def read_tree(root):

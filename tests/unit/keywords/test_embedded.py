@@ -1,0 +1,71 @@
+import shutil
+import subprocess
+
+import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from tests.unit.keywords.sidecars import DARKTABLE, DIGIKAM
+
+from vibe_photos.errors import InputError
+from vibe_photos.keywords.embedded import read_embedded
+from vibe_photos.keywords.export import export_keywords
+from vibe_photos.keywords.labels import to_keywords
+from vibe_photos.keywords.sidecar import add_keywords
+from vibe_photos.library.photos import Photo
+
+
+def save(path, image_format, xmp):
+    options = {"xmp": xmp}
+    if image_format == "PNG":
+        info = PngInfo()
+        info.add_itxt("XML:com.adobe.xmp", xmp.decode())
+        options = {"pnginfo": info}
+    elif image_format == "TIFF":
+        options = {"tiffinfo": {700: xmp}}
+    Image.new("RGB", (8, 8)).save(path, image_format, **options)
+    return path
+
+
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "TIFF", "WEBP", "AVIF"])
+def test_the_most_telling_list_in_a_photo_is_read(tmp_path, image_format):
+    photo = save(tmp_path / "photo", image_format, DIGIKAM)
+    assert read_embedded(photo, image_format) == [("People", "Ada & Bob")]
+    photo = save(tmp_path / "photo", image_format, DARKTABLE)
+    assert read_embedded(photo, image_format) == [("places", "Zürich")]
+
+
+def test_a_photo_without_keywords_has_none(tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "photo.jpg")
+    assert read_embedded(tmp_path / "photo.jpg", "JPEG") == []
+
+
+def test_our_own_keywords_that_somebody_copied_into_the_photo_are_not_those_of_others(tmp_path):
+    xmp = add_keywords(DARKTABLE, to_keywords(["scene.people"]))
+    assert read_embedded(save(tmp_path / "photo", "JPEG", xmp), "JPEG") == [("places", "Zürich")]
+
+
+def test_xmp_that_cannot_be_read_is_said(tmp_path):
+    with pytest.raises(InputError, match="the XMP in its photo is no XML"):
+        read_embedded(save(tmp_path / "photo", "JPEG", b"<x:xmpmeta"), "JPEG")
+
+
+def test_a_sidecar_hides_no_keyword_of_the_photo_and_gives_them_back(tmp_path):
+    if shutil.which("exiftool") is None:
+        pytest.skip("exiftool is not installed (Debian: libimage-exiftool-perl)")
+    path = save(tmp_path / "a.jpg", "JPEG", DARKTABLE)
+    write = ["exiftool", "-overwrite_original", "-IPTC:Keywords=caf\u00e9", "-IPTC:CodedCharacterSet=UTF8"]
+    subprocess.run([*write, str(path)], check=True, capture_output=True)
+    before = path.read_bytes()
+    photo = Photo(image_id="id-a", rel_path="a.jpg", bytes=len(before), format="JPEG")
+    report = export_keywords([photo], tmp_path, {"id-a": to_keywords(["scene.people"])}, "full", True)
+    assert report.problems == []
+    read = ["exiftool", "-s3", "-sep", ";", "-TagsList", "-HierarchicalSubject", "-Subject"]
+    found = subprocess.run([*read, f"{path}.xmp"], capture_output=True, text=True, check=True)
+    assert found.stdout.splitlines() == [
+        "places/Zürich;café;vibe-photos/scene/people",
+        "places|Zürich;café;vibe-photos|scene|people",
+        "Zürich;café;people",
+    ]
+    export_keywords([photo], tmp_path, {}, "full", True)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.jpg"]
+    assert path.read_bytes() == before
