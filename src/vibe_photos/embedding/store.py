@@ -1,7 +1,7 @@
 """Vectors by photo in one SQLite file: the table, its reader and its writer."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,10 +32,14 @@ class Embeddings:
     model: str
 
 
-def read_embeddings(path: Path) -> Embeddings:
-    """Read a whole file of vectors, in the order in which it was written.
+def read_embeddings(path: Path, image_ids: Container[str] | None = None) -> Embeddings:
+    """Read a file of vectors, in the order in which it was written.
 
     Besides the array itself, only a few hundred rows are in memory at a time.
+
+    Args:
+        path: the database.
+        image_ids: leave out the rows of other photos; None keeps all.
 
     Raises:
         InputError: the file is missing, no such database, or rows of several models or lengths are in it.
@@ -43,8 +47,19 @@ def read_embeddings(path: Path) -> Embeddings:
     with open_database(path) as connection:
         try:
             n, model, dim = _read_shape(connection, path)
-            return _read_rows(connection, n, model, dim)
+            return _read_rows(connection, n, model, dim, image_ids)
         except (sqlite3.DatabaseError, ValueError) as error:
+            raise InputError(f"{path} is no file of embeddings: {error}") from None
+
+
+def read_image_ids(path: Path) -> list[str]:
+    """Return whose vectors a file holds, in the order in which it was written; errors as `read_embeddings`."""
+    with open_database(path) as connection:
+        try:
+            return [
+                row[0] for row in connection.execute("SELECT image_id FROM image_embedding ORDER BY rowid")
+            ]
+        except sqlite3.DatabaseError as error:
             raise InputError(f"{path} is no file of embeddings: {error}") from None
 
 
@@ -73,13 +88,18 @@ def _read_shape(connection: sqlite3.Connection, path: Path) -> tuple[int, str, i
     return n, model, dim
 
 
-def _read_rows(connection: sqlite3.Connection, n: int, model: str, dim: int) -> Embeddings:
+def _read_rows(
+    connection: sqlite3.Connection, n: int, model: str, dim: int, wanted: Container[str] | None
+) -> Embeddings:
     image_ids: list[str] = []
-    vectors = np.empty((n, dim), dtype=np.float32)
+    vectors = np.empty((n, dim), dtype=np.float32)  # what stays unwritten takes no memory
     cursor = connection.execute("SELECT image_id, vector FROM image_embedding ORDER BY rowid")
-    while rows := cursor.fetchmany(_ROWS_AT_A_TIME):
+    while block := cursor.fetchmany(_ROWS_AT_A_TIME):
+        rows = block if wanted is None else [row for row in block if row[0] in wanted]
+        if not rows:
+            continue
         ids, blobs = zip(*rows, strict=True)
         start = len(image_ids)
         image_ids.extend(ids)
         vectors[start : len(image_ids)] = np.frombuffer(b"".join(blobs), dtype="<f4").reshape(len(ids), dim)
-    return Embeddings(image_ids, vectors, model)
+    return Embeddings(image_ids, vectors[: len(image_ids)], model)

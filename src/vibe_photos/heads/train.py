@@ -13,7 +13,7 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from vibe_photos.embedding.store import read_embeddings
+from vibe_photos.embedding.store import Embeddings, read_embeddings, read_image_ids
 from vibe_photos.errors import InputError
 from vibe_photos.heads.linear import LinearHead, head_loss, head_path, save_head
 from vibe_photos.heads.student import Student, examine, fit_student
@@ -56,17 +56,16 @@ def train_head(
     memberships = read_splits(splits)
     refuse_nothing_to_train_on(memberships)
     truth = fit_keys(list(read_jsonl(auto_file, GroundTruth)), taxonomy, auto_file)
-    vectors = read_embeddings(embeddings / "embeddings.sqlite")
-    position = {image_id: index for index, image_id in enumerate(vectors.image_ids)}
-    mine = [record for record in truth if _may_train(record, memberships)]
-    records = sorted((r for r in mine if r.image_id in position), key=lambda r: position[r.image_id])
+    mine = {record.image_id: record for record in truth if _may_train(record, memberships)}
+    database = embeddings / "embeddings.sqlite"
+    records = [mine[image_id] for image_id in read_image_ids(database) if image_id in mine]
     options: HeadTraining = getattr(train, head)
 
     targets = find_targets(head, records, taxonomy, options.min_positive)
     image_ids = [records[row].image_id for row in targets.rows]
-    taken = vectors.vectors[[position[image_id] for image_id in image_ids]]
+    examples = read_embeddings(database, set(image_ids))
     folds = np.array([memberships[image_id].fold for image_id in image_ids], dtype=np.int64)
-    student = fit_student(targets, taken, folds, head_loss(head), options)
+    student = fit_student(targets, examples.vectors, folds, head_loss(head), options)
 
     fitted = LinearHead(
         kind=head,
@@ -74,9 +73,9 @@ def train_head(
         weight=student.weight,
         bias=student.bias,
         calibration=student.calibration,
-        embedder=vectors.model,
+        embedder=examples.model,
         seed=train.seed,
-        created_from=_hash_inputs(image_ids, targets, folds, taken),
+        created_from=_hash_inputs(targets, folds, examples),
     )
     save_head(fitted, head_path(models, head))
     _write_out_of_fold(models / f"{head}_out_of_fold.npz", image_ids, targets, student, head)
@@ -104,16 +103,14 @@ def _may_train(record: GroundTruth, memberships: Mapping[str, Membership]) -> bo
     return membership is not None and membership.role == "train"
 
 
-def _hash_inputs(
-    image_ids: Sequence[str], targets: Targets, folds: NDArray[np.int64], vectors: NDArray[np.float32]
-) -> dict[str, str]:
+def _hash_inputs(targets: Targets, folds: NDArray[np.int64], photos: Embeddings) -> dict[str, str]:
     """Return hashes of exactly what was learnt from, so that nothing else changes the head's bytes."""
-    examples = xxhash.xxh3_128("\n".join([*targets.labels, "", *image_ids]).encode())
+    examples = xxhash.xxh3_128("\n".join([*targets.labels, "", *photos.image_ids]).encode())
     for array in (targets.y, targets.is_judged, folds):
         examples.update(np.ascontiguousarray(array).tobytes())
     return {
         "examples": examples.hexdigest(),
-        "vectors": xxhash.xxh3_128_hexdigest(np.ascontiguousarray(vectors).data),
+        "vectors": xxhash.xxh3_128_hexdigest(np.ascontiguousarray(photos.vectors).data),
     }
 
 

@@ -4,7 +4,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vibe_photos.embedding.store import Embeddings, read_embeddings, write_embeddings, write_rows
+from vibe_photos.embedding.store import (
+    Embeddings,
+    read_embeddings,
+    read_image_ids,
+    write_embeddings,
+    write_rows,
+)
 from vibe_photos.embedding.vectors import to_unit_norm
 from vibe_photos.errors import InputError
 
@@ -24,6 +30,22 @@ def test_what_is_written_is_read_in_its_order(tmp_path: Path, n: int) -> None:
     assert (read.image_ids, read.model) == (written.image_ids, "model-1")
     assert read.vectors.dtype == np.float32
     np.testing.assert_array_equal(read.vectors, written.vectors)
+
+
+def test_rows_of_other_photos_are_left_out_in_the_same_order(tmp_path: Path) -> None:
+    written = make_embeddings(600)
+    write_embeddings(tmp_path / "embeddings.sqlite", written)
+    # None of the second block of 256 rows is wanted.
+    kept = [row for row in range(600) if row % 3 == 0 and not 256 <= row < 512]
+    read = read_embeddings(tmp_path / "embeddings.sqlite", {written.image_ids[row] for row in kept})
+    assert read.image_ids == [written.image_ids[row] for row in kept]
+    np.testing.assert_array_equal(read.vectors, written.vectors[kept])
+
+
+def test_ids_are_read_without_their_vectors(tmp_path: Path) -> None:
+    written = make_embeddings(30)
+    write_embeddings(tmp_path / "embeddings.sqlite", written)
+    assert read_image_ids(tmp_path / "embeddings.sqlite") == written.image_ids
 
 
 def test_a_library_without_photos_gives_no_rows(tmp_path: Path) -> None:
