@@ -53,7 +53,7 @@ def read_embeddings(path: Path, image_ids: Container[str] | None = None) -> Embe
 
 
 def read_image_ids(path: Path) -> list[str]:
-    """Return whose vectors a file holds, in the order in which it was written; errors as `read_embeddings`."""
+    """Return whose vectors a file holds, in the order they were written in; errors as `read_embeddings`."""
     with open_database(path) as connection:
         try:
             return [
