@@ -44,7 +44,7 @@ def draw_photos(root: Path) -> dict[str, str]:
     return scenes
 
 
-def run_pipeline(folder: Path, taxonomy: Taxonomy) -> None:
+def run_pipeline(folder: Path, taxonomy: Taxonomy, embedder: Embedder = EMBEDDER) -> None:
     """Write a small library after scan, embed, train, score and classify, with its `resolved.yaml`."""
     scenes = draw_photos(folder / "photos")
     library = Library(
@@ -52,7 +52,7 @@ def run_pipeline(folder: Path, taxonomy: Taxonomy) -> None:
     )
     manifest = folder / "photos.jsonl"
     scan_library(library, manifest, folder / "problems.jsonl", folder / "store")
-    embed_library(manifest, folder / "photos", EMBEDDER, EMBED, folder / "embeddings", folder / "store")
+    embed_library(manifest, folder / "photos", embedder, EMBED, folder / "embeddings", folder / "store")
     id_of = {photo["rel_path"]: photo["image_id"] for photo in read_jsonl(manifest, dict)}
     records = [
         GroundTruth(
@@ -85,14 +85,14 @@ def run_pipeline(folder: Path, taxonomy: Taxonomy) -> None:
         folder / "embeddings",
         folder / "models",
         taxonomy,
-        EMBEDDER,
+        embedder,
         EMBED,
         folder / "p.sqlite",
         folder / "store",
     )
     classify_photos(folder / "p.sqlite", taxonomy, CLASSIFY, folder / "labels.sqlite")
     embed = {"max_pixels": EMBED.max_pixels, "max_failed_share": 0.0, "precision": "float32"}
-    resolved = {"taxonomy": taxonomy, "classify": CLASSIFY, "embedder": EMBEDDER, "embed": embed}
+    resolved = {"taxonomy": taxonomy, "classify": CLASSIFY, "embedder": embedder, "embed": embed}
     config = folder / "data" / "config" / "resolved.yaml"
     config.parent.mkdir(parents=True)
     config.write_bytes(msgspec.yaml.encode(resolved))

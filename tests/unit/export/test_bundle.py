@@ -1,0 +1,137 @@
+"""Whole exports, used as an app would: in a process that has neither torch nor this package."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import onnx
+import pytest
+from tests.unit.app_settings import make_settings
+from tests.unit.embedding.tiny_models import describe_onnx, save_tiny_onnx
+
+from vibe_photos.classifier import Classifier
+from vibe_photos.embedding.store import read_embeddings
+from vibe_photos.errors import EncoderError, InputError
+from vibe_photos.export.bundle import export_bundle
+from vibe_photos.heads.label_table import read_labels
+from vibe_photos.settings import Settings
+from vibe_photos.storage.jsonl import read_jsonl
+
+_WITHOUT = """
+import json, runpy, sys
+sys.modules.update(dict.fromkeys(("torch", "open_clip", "onnx", "vibe_photos", "scipy", "sklearn")))
+example = runpy.run_path(sys.argv[1])
+import numpy as np
+encode = example.get("encode", np.load)
+print(json.dumps([example["label"](encode(name)) for name in sys.argv[2:]]))
+"""
+
+
+def run_example(folder: Path, inputs: list[Path]) -> list[tuple[str, dict[str, bool]]]:
+    """Label `inputs` by the folder's example, where importing torch or vibe_photos fails."""
+    command = [sys.executable, "-W", "error", "-c", _WITHOUT, str(folder / "example.py"), *map(str, inputs)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    return [(scene, labels) for scene, labels in json.loads(result.stdout)]
+
+
+@pytest.fixture(scope="module")
+def hog(repository, tmp_path_factory) -> Settings:
+    return make_settings(repository, tmp_path_factory.mktemp("hog"))
+
+
+@pytest.fixture(scope="module")
+def tiny(repository, tmp_path_factory) -> Settings:
+    """An encoder that is cropped to, has its channels turned, and of whose output the logarithm is taken."""
+    folder = tmp_path_factory.mktemp("tiny")
+    save_tiny_onnx(folder / "encoder.onnx")
+    embedder = msgspec.structs.replace(
+        describe_onnx(folder / "encoder.onnx"),
+        resize_px=20,
+        mean=[0.4, 0.5, 0.6],
+        std=[0.2, 0.3, 0.4],
+        channels="BGR",
+        output="probabilities",
+        transform="log",
+    )
+    return make_settings(repository, folder / "library", embedder)
+
+
+def test_without_encoder_the_example_labels_vectors(hog, tmp_path):
+    contents = export_bundle(hog, tmp_path / "model", with_encoder=False)
+    assert {path.name for path in (tmp_path / "model").iterdir()} == {
+        "MODEL_CARD.md",
+        "decision.json",
+        "example.py",
+        "heads.onnx",
+        "labels.json",
+    }
+    assert contents.encoder_difference is None
+    assert 0 < contents.heads_difference < 1e-5
+    embeddings = read_embeddings(hog.paths.embeddings / "embeddings.sqlite")
+    files = []
+    for image_id, vector in zip(embeddings.image_ids, embeddings.vectors, strict=True):
+        np.save(tmp_path / f"{image_id}.npy", vector)
+        files.append(tmp_path / f"{image_id}.npy")
+    table = read_labels(hog.paths.labels)
+    for image_id, (scene, said) in zip(
+        embeddings.image_ids, run_example(tmp_path / "model", files), strict=True
+    ):
+        value = dict(zip(table.keys, table.value[table.image_ids.index(image_id)].tolist(), strict=True))
+        assert {scene: 1, **said} == {key: v for key, v in value.items() if v or not key.startswith("scene.")}
+
+
+def test_with_encoder_the_example_says_of_photos_what_the_classifier_says(tiny, tmp_path):
+    contents = export_bundle(tiny, tmp_path / "model", with_encoder=True)
+    assert contents.photos == 16
+    checkpoint = Path(str(tiny.embedder.checkpoint))
+    assert (tmp_path / "model" / "encoder.onnx").read_bytes() == checkpoint.read_bytes()
+    classifier = Classifier(tiny.paths.models, tiny.paths.models.parent / "data" / "config" / "resolved.yaml")
+    names = [photo["rel_path"] for photo in read_jsonl(tiny.paths.photos, dict)]
+    photos = [Path(tiny.library.root) / name for name in names]
+    for photo, (scene, said) in zip(photos, run_example(tmp_path / "model", photos), strict=True):
+        expected = classifier.label(photo)
+        assert scene == expected.scene
+        assert {key: v for key, v in said.items() if key.startswith("attr.")} == expected.attributes
+        assert sorted(key for key, v in said.items() if v and key.startswith("object.")) == expected.objects
+
+
+def test_the_same_export_twice_has_the_same_bytes_and_replaces_the_first(tiny, tmp_path):
+    def export() -> dict[str, bytes]:
+        export_bundle(tiny, tmp_path / "model", with_encoder=True)
+        return {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()}
+
+    assert export() == export()
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_classic_features_have_no_onnx_form(hog, tmp_path):
+    with pytest.raises(EncoderError, match="no ONNX form: export without --with-encoder"):
+        export_bundle(hog, tmp_path / "model", with_encoder=True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_encoder_is_not_exported_where_it_cannot_be_checked(tiny, tmp_path):
+    away = msgspec.structs.replace(tiny.library, root=str(tmp_path / "away"))
+    with pytest.raises(InputError, match=r"away can be read here.*--with-encoder"):
+        export_bundle(msgspec.structs.replace(tiny, library=away), tmp_path / "model", with_encoder=True)
+
+
+def test_the_graph_passes_the_official_check(hog, tmp_path):
+    export_bundle(hog, tmp_path / "model", with_encoder=False)
+    model = onnx.load(tmp_path / "model" / "heads.onnx")
+    onnx.checker.check_model(model, full_check=True)
+
+
+def test_the_card_says_what_is_not_known(hog, tmp_path):
+    export_bundle(hog, tmp_path / "model", with_encoder=False)
+    card = (tmp_path / "model" / "MODEL_CARD.md").read_text()
+    assert "Nobody has measured it" in card
+    assert "`object.food.dessert`" in card
+    assert "The scene decides `attr.is_document`" in card
+    assert "**Not the heads that `dvc.lock` names:**" in card
+    assert str(tmp_path) not in card
+    assert "/" + hog.library.root.strip("/") not in card
