@@ -190,6 +190,10 @@ def _find_trouble(value: Mapping[str, Any]) -> str | None:
     scene = value.get("scene")
     if isinstance(scene, list) and len(scene) > 1:
         return f"has {len(scene)} scenes, and a photo has one: {', '.join(map(str, scene))}"
+    attributes = value.get("attributes")
+    for key, judged in attributes.items() if isinstance(attributes, dict) else ():
+        if not isinstance(judged, bool):
+            return f"has {key}: {judged!r}, which is neither true nor false"
     return None
 
 

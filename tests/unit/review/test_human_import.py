@@ -46,7 +46,10 @@ def test_records_are_joined_by_id_by_path_and_by_the_path_of_a_copy(read):
             [{"image_id": "id-a", "scene": ["scene.fod"]}],
             "record 1: unknown label key 'scene.fod'; did you mean scene.food",
         ),
-        ([{"image_id": "id-a", "attributes": {"attr.has_text": "no"}}], "record 1 .*bool"),
+        (
+            [{"image_id": "id-a", "attributes": {"attr.has_text": "no"}}],
+            "record 1: .*attr.has_text: 'no', .* neither true nor false",
+        ),
     ],
 )
 def test_each_problem_is_named_with_its_place_and_nothing_is_taken(
