@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 import warnings
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
@@ -18,6 +19,12 @@ _QUIET = {
     "RAY_BACKEND_LOG_LEVEL": "fatal",
 }
 """Nothing is reported to Ray's makers, and nothing is said that a person can do nothing about."""
+
+
+_LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+"""On Linux too, a cluster of this machine alone then listens on 127.0.0.1 alone."""
+
+_REACH_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +44,18 @@ def connect_cluster(address: str | None) -> Generator[Any, None, None]:
     Raises:
         ClusterError: Ray is not installed, or the cluster cannot be reached.
     """
-    ray = _import_ray()
+    address = address or os.environ.get("RAY_ADDRESS")
+    ray = _import_ray(_QUIET if address else _QUIET | _LOOPBACK)
     if ray.is_initialized():
         yield ray
         return
+    where = address or "this machine"
+    options = {} if address else {"include_dashboard": False}
     try:
+        check_port(where)
         with warnings.catch_warnings(action="ignore"):
-            ray.init(address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        where = address or os.environ.get("RAY_ADDRESS") or "this machine"
+            ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **options)
+    except (OSError, RuntimeError, ValueError) as error:
         raise ClusterError(
             f"no Ray cluster answers at {where} (embed.ray_address, else RAY_ADDRESS): {error}"
         ) from error
@@ -53,6 +63,17 @@ def connect_cluster(address: str | None) -> Generator[Any, None, None]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def check_port(address: str) -> None:
+    """Reach for the port of `host:port`, which Ray itself would do in silence for minutes.
+
+    Raises:
+        OSError: nothing listens there.
+    """
+    host, _, port = address.rpartition(":")
+    if port.isdigit() and "/" not in host:
+        socket.create_connection((host, int(port)), _REACH_SECONDS).close()
 
 
 def choose_share(nodes: Iterable[Mapping[str, Any]], embed: Embed, can_use_gpu: bool) -> WorkerShare:
@@ -82,8 +103,9 @@ def count_workers(nodes: Iterable[Mapping[str, Any]], share: WorkerShare) -> int
     return sum(fits)
 
 
-def _import_ray() -> Any:
-    os.environ.update(_QUIET | os.environ)
+def _import_ray(environment: dict[str, str]) -> Any:
+    """Import Ray, which reads much of its configuration from the environment as it is imported."""
+    os.environ.update(environment | os.environ)
     try:
         import ray.data
     except ImportError as error:
