@@ -48,12 +48,14 @@ def _read_xmp(xmp: bytes | str | None) -> list[KeywordPath]:
 def _read_iptc(image: ImageFile.ImageFile) -> list[str]:
     """Return IPTC-IIM's keywords (2:25): UTF-8, or what old programs wrote."""
     found = (IptcImagePlugin.getiptcinfo(image) or {}).get(_IPTC_KEYWORDS, [])
-    values = found if isinstance(found, list) else [found]
-    return list(dict.fromkeys(_decode(value) for value in values if value.strip()))
+    words = [_decode(value) for value in (found if isinstance(found, list) else [found])]
+    return [word for word in dict.fromkeys(words) if word.strip()]
 
 
 def _decode(value: bytes) -> str:
     try:
-        return value.decode()
+        text = value.decode()
     except UnicodeDecodeError:
-        return value.decode("latin-1")
+        text = value.decode("latin-1")
+    # IPTC may hold control characters, and XML may not.
+    return "".join(character for character in text if character.isprintable())

@@ -1,9 +1,11 @@
 """Which keywords a photo gets: its labels, a person's before the student's."""
 
+import sqlite3
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Literal
 
+from vibe_photos.errors import InputError
 from vibe_photos.keywords.sidecar import Keywords
 from vibe_photos.labels.human import read_audited
 from vibe_photos.labels.records import GroundTruth
@@ -14,6 +16,8 @@ from vibe_photos.storage.sqlite import open_database
 
 ROOT = "vibe-photos"
 """The keyword under which all of ours hang."""
+
+_SELECT = "SELECT image_id, scene, attributes, objects FROM photo_labels"
 
 Whose = Literal["final", "human"]
 """`final`: every photo's labels, a person's where there are some; `human`: only what people audited."""
@@ -46,7 +50,10 @@ def to_keywords(keys: Iterable[str]) -> Keywords:
 
 def _read_final(labels: Path) -> dict[str, set[str]]:
     with open_database(labels) as connection:
-        rows = connection.execute("SELECT image_id, scene, attributes, objects FROM photo_labels").fetchall()
+        try:
+            rows = connection.execute(_SELECT).fetchall()
+        except sqlite3.OperationalError as error:
+            raise InputError(f"{labels} has no final labels: {error}; make it with `dvc repro`") from None
     return {row[0]: {key for part in row[1:] if part for key in part.split(",")} for row in rows}
 
 

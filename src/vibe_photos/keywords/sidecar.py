@@ -157,7 +157,9 @@ def add_keywords(data: bytes | None, keywords: Keywords, embedded: Sequence[Path
             begun.append(_write_list(f"{notation.prefix}:{notation.local}", notation.container, ours))
         recorded.append(_write_list(f"vibePhotos:{notation.local}", "Bag", ours))
     edits.append(_append_description(packet, "".join([*begun, *recorded])))
-    return splice(packet.data, edits)
+    written = splice(packet.data, edits)
+    Packet(written)  # nothing is put in a file's place that could not be read again
+    return written
 
 
 def _read_words(packet: Packet, notation: _Notation) -> list[str]:

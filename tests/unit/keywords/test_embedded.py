@@ -10,7 +10,7 @@ from vibe_photos.errors import InputError
 from vibe_photos.keywords.embedded import read_embedded
 from vibe_photos.keywords.export import export_keywords
 from vibe_photos.keywords.labels import to_keywords
-from vibe_photos.keywords.sidecar import add_keywords
+from vibe_photos.keywords.sidecar import add_keywords, strip_keywords
 from vibe_photos.library.photos import Photo
 
 
@@ -47,6 +47,26 @@ def test_our_own_keywords_that_somebody_copied_into_the_photo_are_not_those_of_o
 def test_xmp_that_cannot_be_read_is_said(tmp_path):
     with pytest.raises(InputError, match="the XMP in its photo is no XML"):
         read_embedded(save(tmp_path / "photo", "JPEG", b"<x:xmpmeta"), "JPEG")
+
+
+def test_old_keywords_are_read_whatever_their_encoding_and_without_control_characters(tmp_path):
+    def field(value):
+        return b"\x1c\x02\x19" + len(value).to_bytes(2, "big") + value
+
+    data = b"".join(map(field, ["Zürich".encode(), b"caf\xe9", b"a\x01<b", b"\x00"]))
+    block = (
+        b"Photoshop 3.0\x008BIM\x04\x04\x00\x00"
+        + len(data).to_bytes(4, "big")
+        + data
+        + b"\x00" * (len(data) % 2)
+    )
+    path = tmp_path / "photo.jpg"
+    Image.new("RGB", (8, 8)).save(path)
+    plain = path.read_bytes()
+    path.write_bytes(plain[:2] + b"\xff\xed" + (len(block) + 2).to_bytes(2, "big") + block + plain[2:])
+    words = read_embedded(path, "JPEG")
+    assert words == [("Zürich",), ("café",), ("a<b",)]
+    assert strip_keywords(add_keywords(None, to_keywords(["scene.food"]), words)) is None
 
 
 def test_a_sidecar_hides_no_keyword_of_the_photo_and_gives_them_back(tmp_path):

@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 
+from vibe_photos.errors import InputError
 from vibe_photos.heads.label_table import LabelTable, write_labels
 from vibe_photos.keywords.labels import read_keywords, to_keywords
 from vibe_photos.storage.atomic import write_json
+from vibe_photos.storage.sqlite import create_database
 
 KEYS = [
     "attr.has_person",
@@ -52,6 +54,13 @@ def test_only_what_is_there_becomes_a_keyword(labels, tmp_path, taxonomy):
         "id-a": to_keywords(["scene.food", "attr.has_text", "object.food", "object.food.dessert"]),
         "id-b": to_keywords(["scene.people", "attr.has_person"]),
     }
+
+
+def test_a_database_without_labels_is_named(tmp_path, taxonomy):
+    with create_database(tmp_path / "other.sqlite", "CREATE TABLE probability (image_id TEXT)"):
+        pass
+    with pytest.raises(InputError, match="has no final labels"):
+        read_keywords(tmp_path / "other.sqlite", tmp_path / "human", taxonomy, "final")
 
 
 def test_a_person_overrules_the_student_label_by_label(labels, tmp_path, taxonomy):
