@@ -5,7 +5,7 @@ from pathlib import Path
 from PIL import ImageFile, IptcImagePlugin
 
 from vibe_photos.errors import InputError
-from vibe_photos.keywords.sidecar import Path as KeywordPath
+from vibe_photos.keywords.notation import KeywordPath
 from vibe_photos.keywords.sidecar import read_keywords
 from vibe_photos.library.image_formats import open_image
 

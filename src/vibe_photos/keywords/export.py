@@ -14,7 +14,8 @@ from typing import Literal
 
 from vibe_photos.errors import InputError, LibraryError
 from vibe_photos.keywords.embedded import read_embedded
-from vibe_photos.keywords.sidecar import OURS, Keywords, set_keywords
+from vibe_photos.keywords.notation import OURS, Keywords
+from vibe_photos.keywords.sidecar import set_keywords
 from vibe_photos.library.photos import Photo, text_to_path
 from vibe_photos.storage.atomic import replace_atomically
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from vibe_photos.errors import InputError
-from vibe_photos.keywords.sidecar import Keywords
+from vibe_photos.keywords.notation import Keywords
 from vibe_photos.labels.human import read_audited
 from vibe_photos.labels.records import GroundTruth
 from vibe_photos.labels.taxonomy import head_keys, label_name, with_ancestors

@@ -9,14 +9,11 @@ A word that somebody else wrote first is neither written again nor recorded, and
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from xml.sax.saxutils import escape, quoteattr
 
-from vibe_photos.keywords.packet import RDF, Element, KeywordList, Name, Packet, splice
-
-OURS = "urn:vibe-photos:keywords:1.0/"
-"""The namespace of what we record about ourselves."""
+from vibe_photos.keywords.notation import NOTATIONS, OURS, KeywordPath, Keywords, Notation
+from vibe_photos.keywords.packet import RDF, Element, KeywordList, Packet, splice
 
 _EMPTY = (
     '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
@@ -28,61 +25,13 @@ _EMPTY = (
 ).encode()
 """What a sidecar that we began holds without our keywords: nothing of anybody."""
 
-Path = tuple[str, ...]
-"""A keyword from its root to its leaf."""
-
 Cut = tuple[Element, Element]
 """An element to be taken out, and its parent."""
 
 
-@dataclass(frozen=True, slots=True)
-class Keywords:
-    """What is to be said of a photo: keywords in the tree, and flat words for programs that know no tree."""
-
-    paths: tuple[Path, ...] = ()
-    words: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Notation:
-    """One of the three properties and how it writes a keyword; without a separator it holds flat words."""
-
-    uri: str
-    prefix: str
-    local: str
-    container: str
-    separator: str | None
-
-    @property
-    def name(self) -> Name:
-        return self.uri, self.local
-
-    @property
-    def record(self) -> Name:
-        return OURS, self.local
-
-    def write(self, path: Path) -> str:
-        if self.separator is None:
-            return path[-1]
-        other = "|" if self.separator == "/" else "/"
-        return self.separator.join(part.replace(self.separator, other) for part in path)
-
-    def read(self, text: str) -> Path:
-        return tuple(text.split(self.separator)) if self.separator else (text,)
-
-    def write_all(self, keywords: Keywords) -> Iterable[str]:
-        return keywords.words if self.separator is None else map(self.write, keywords.paths)
-
-
-_NOTATIONS = (
-    _Notation("http://purl.org/dc/elements/1.1/", "dc", "subject", "Bag", None),
-    _Notation("http://ns.adobe.com/lightroom/1.0/", "lr", "hierarchicalSubject", "Bag", "|"),
-    _Notation("http://www.digikam.org/ns/1.0/", "digiKam", "TagsList", "Seq", "/"),
-)
-"""From the one that a program reads last to the one that it reads first."""
-
-
-def set_keywords(data: bytes | None, keywords: Keywords, embedded: Sequence[Path] = ()) -> bytes | None:
+def set_keywords(
+    data: bytes | None, keywords: Keywords, embedded: Sequence[KeywordPath] = ()
+) -> bytes | None:
     """Return the sidecar with exactly these of our keywords; None stands for no file.
 
     Args:
@@ -107,7 +56,7 @@ def strip_keywords(data: bytes) -> bytes | None:
     """
     packet = Packet(data)
     cut: dict[int, Cut] = {}
-    for notation in _NOTATIONS:
+    for notation in NOTATIONS:
         record = packet.find_list(notation.record)
         if record is not None:
             ours = [(record.owner, record.description), *_find_ours(packet.find_list(notation.name), record)]
@@ -119,22 +68,22 @@ def strip_keywords(data: bytes) -> bytes | None:
     return None if bare == _EMPTY else bare
 
 
-def read_keywords(data: bytes) -> list[Path]:
+def read_keywords(data: bytes) -> list[KeywordPath]:
     """Return the keywords that others wrote, from the one list that most programs would read.
 
     Raises:
         InputError: as `set_keywords`.
     """
     bare = strip_keywords(data)
-    found: list[Path] = []
+    found: list[KeywordPath] = []
     if bare is not None:
         packet = Packet(bare)
-        for notation in _NOTATIONS:
+        for notation in NOTATIONS:
             found = [notation.read(word) for word in _read_words(packet, notation)] or found
     return found
 
 
-def add_keywords(data: bytes | None, keywords: Keywords, embedded: Sequence[Path] = ()) -> bytes:
+def add_keywords(data: bytes | None, keywords: Keywords, embedded: Sequence[KeywordPath] = ()) -> bytes:
     """Return the sidecar, which has none of our keywords, with them.
 
     Raises:
@@ -143,8 +92,8 @@ def add_keywords(data: bytes | None, keywords: Keywords, embedded: Sequence[Path
     packet = Packet(_EMPTY if data is None else data)
     edits: list[tuple[int, int, bytes]] = []
     begun, recorded = [], []
-    hidden: list[Path] = []
-    for notation in _NOTATIONS:
+    hidden: list[KeywordPath] = []
+    for notation in NOTATIONS:
         there = packet.find_list(notation.name)
         theirs = _read_words(packet, notation)
         carried = [] if theirs else [*embedded, *hidden]
@@ -162,7 +111,7 @@ def add_keywords(data: bytes | None, keywords: Keywords, embedded: Sequence[Path
     return written
 
 
-def _read_words(packet: Packet, notation: _Notation) -> list[str]:
+def _read_words(packet: Packet, notation: Notation) -> list[str]:
     there = packet.find_list(notation.name)
     return [item.text for item in there.items if item.text.strip()] if there else []
 
@@ -213,7 +162,7 @@ def _write_list(name: str, container: str, words: list[str]) -> str:
 def _append_description(packet: Packet, properties: str) -> tuple[int, int, bytes]:
     """Return the edit that puts a description of our own after the others; none where it would be empty."""
     rdf = packet.rdf
-    spaces = "".join(f'\n    xmlns:{one.prefix}="{one.uri}"' for one in _NOTATIONS)
+    spaces = "".join(f'\n    xmlns:{one.prefix}="{one.uri}"' for one in NOTATIONS)
     text = (
         f'\n  <rdf:Description xmlns:rdf="{RDF}" rdf:about={quoteattr(packet.about)}{spaces}'
         f'\n    xmlns:vibePhotos="{OURS}">\n{properties}  </rdf:Description>'

@@ -9,7 +9,7 @@ from tests.unit.keywords.sidecars import DARKTABLE
 from vibe_photos.errors import LibraryError
 from vibe_photos.keywords.export import export_keywords, remove_keywords
 from vibe_photos.keywords.labels import to_keywords
-from vibe_photos.keywords.sidecar import Keywords
+from vibe_photos.keywords.notation import Keywords
 from vibe_photos.library.photos import Photo, path_to_text
 
 PIXELS = io.BytesIO()

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from tests.unit.keywords.sidecars import DARKTABLE, DIGIKAM, LIGHTROOM, RDF
 
 from vibe_photos.errors import InputError
-from vibe_photos.keywords.sidecar import Keywords, add_keywords, set_keywords, strip_keywords
+from vibe_photos.keywords.notation import Keywords
+from vibe_photos.keywords.sidecar import add_keywords, set_keywords, strip_keywords
 
 FOOD = Keywords(
     paths=(("vibe-photos", "scene", "food"), ("vibe-photos", "object", "food", "dessert")),
