@@ -35,20 +35,21 @@ def start_postgres() -> Iterator[str]:
         (folder / "password").chmod(0o644)
 
         def run(*command: str) -> None:
-            result = subprocess.run(
-                [binaries / command[0], *command[1:]],
-                user=user,
-                cwd=folder,
-                stdin=subprocess.DEVNULL,
-                stdout=(folder / "output").open("ab"),
-                stderr=subprocess.STDOUT,
-                check=False,
-            )
+            # Into a file: the server keeps its output open, and a pipe would be waited for.
+            with (folder / "output").open("ab") as output:
+                result = subprocess.run(
+                    [binaries / command[0], *command[1:]],
+                    user=user,
+                    cwd=folder,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    check=False,
+                )
             if result.returncode:
                 pytest.skip(f"{command[0]} does not run here: {(folder / 'output').read_text()[-300:]}")
 
         data, port = str(folder / "data"), _find_port()
-        (folder / "output").touch()
         run("initdb", "-D", data, "-U", "owner", "-A", "scram-sha-256", "--pwfile=password", "-E", "UTF8")
         options = f"-c listen_addresses=127.0.0.1 -p {port} -k {folder} -c fsync=off"
         run("pg_ctl", "start", "-w", "-D", data, "-l", str(folder / "log"), "-o", options)

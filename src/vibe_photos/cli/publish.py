@@ -47,7 +47,8 @@ def _parse_keep(text: str) -> int:
 def _run(options: argparse.Namespace) -> None:
     from vibe_photos.configuration import read_resolved
     from vibe_photos.errors import InputError
-    from vibe_photos.publish.publication import is_published, prune, publish, read_publication
+    from vibe_photos.publish.publication import read_publication
+    from vibe_photos.publish.versions import is_published, prune, publish
     from vibe_photos.storage.postgres import name_address, open_postgres
 
     url = options.url or os.environ.get(URL_VARIABLE, "")
@@ -55,9 +56,9 @@ def _run(options: argparse.Namespace) -> None:
         raise InputError(f"where to? Give postgresql://USER@HOST:PORT/DATABASE, or set {URL_VARIABLE}")
     publication = read_publication(read_resolved(), options.version, options.embeddings)
     with open_postgres(url) as connection:
-        what = f"version {publication.version}: {publication.rows:,} labels of {publication.photos:,} photos"
-        if publication.embeddings:
-            what += f", {publication.vectors:,} vectors of {publication.model}"
+        labels, vectors = publication.labels, publication.vectors
+        what = f"version {publication.version}: {labels.rows:,} labels of {labels.photos:,} photos"
+        what += f", {vectors.photos:,} vectors of {publication.model}" if vectors else ""
         if options.dry_run:
             is_there = all(is_published(connection, publication))
             print(f"{name_address(url)} would get {what}{', which it has' if is_there else ''}")

@@ -38,9 +38,9 @@ def run_example(folder: Path, inputs: list[Path]) -> list[tuple[str, dict[str, b
     return [(scene, labels) for scene, labels in json.loads(result.stdout)]
 
 
-@pytest.fixture(scope="module")
-def hog(repository, tmp_path_factory) -> Settings:
-    return make_settings(repository, tmp_path_factory.mktemp("hog"))
+@pytest.fixture
+def hog(small_settings) -> Settings:
+    return small_settings
 
 
 @pytest.fixture(scope="module")
