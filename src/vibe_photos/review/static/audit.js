@@ -122,7 +122,7 @@ class Audit {
     this.decider.begin(picture !== null);
     byId("student").setAttribute("aria-pressed", "false");
     byId("note").value = photo.note;
-    this.panel.search.clear();
+    this.panel.search.leave();
     this.panel.showReviewers(photo.opinions);
     this.stage.show(photo, picture);
     this.showLabels();

@@ -97,7 +97,7 @@ export class Decider {
       this.#saved(photo, await saveDecision(decision));
       return true;
     } catch (error) {
-      if (error.status === 409) return this.#settle(photo, decision, error.body.current);
+      if (error.status === 409) return this.#settle(photo, decision, error.body);
       throw error;
     }
   }

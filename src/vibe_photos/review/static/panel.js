@@ -27,7 +27,6 @@ export class Panel {
       onChoose: does.addObject,
       onEnter: does.enter,
       onErase: () => this.shownObjects.length && does.removeObject(this.shownObjects.at(-1)),
-      onLeave: () => byId("object-search").blur(),
     });
   }
 

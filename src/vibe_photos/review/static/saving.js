@@ -23,7 +23,7 @@ export async function saveDecision(decision) {
   } catch (error) {
     if (isOurOwn(error, decision)) {
       decisions.remove(decision.image_id);
-      return { version: error.body.current.version, progress: null };
+      return { version: error.body.version, progress: null };
     }
     if (error.status !== 403) decisions.remove(decision.image_id);
     throw error;
@@ -74,7 +74,7 @@ export async function insist(run) {
 /** A reply that was lost on its way back: the server has exactly what we send again. */
 function isOurOwn(error, decision) {
   if (!(error instanceof Refused) || error.status !== 409) return false;
-  const saved = error.body.current;
+  const saved = error.body;
   return (
     saved.version === decision.version + 1 &&
     isSameTruth(saved.current, decision.after) &&

@@ -31,8 +31,7 @@ export class TypeAhead {
   /**
    * @param {HTMLInputElement} input with role combobox
    * @param {HTMLElement} list the listbox it controls
-   * @param {{labels: object[], onChoose: (key: string) => void, onLeave: () => void,
-   *   onEnter: () => void, onErase: () => void}} does
+   * @param {{labels: object[], onChoose: (key: string) => void, onEnter: () => void, onErase: () => void}} does
    *   `onEnter`: Enter with nothing typed; `onErase`: Backspace with nothing typed
    */
   constructor(input, list, does) {
@@ -55,6 +54,12 @@ export class TypeAhead {
   clear() {
     this.input.value = "";
     this.close();
+  }
+
+  /** Empty the field and give the keys back to the page. */
+  leave() {
+    this.clear();
+    this.input.blur();
   }
 
   #open() {
@@ -87,8 +92,7 @@ export class TypeAhead {
       if (this.active >= 0) this.#choose(this.found[this.active].key);
       else if (!this.input.value.trim() && !event.repeat) this.does.onEnter();
     } else if (event.key === "Escape") {
-      this.clear();
-      this.does.onLeave();
+      this.leave();
     } else if (event.key === "Backspace" && !this.input.value) {
       this.does.onErase();
       return;

@@ -1,0 +1,475 @@
+"""The review page in a real Chromium, served by the real command: what is pressed is what is on disk."""
+
+import json
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page
+from tests.e2e.review_browser import AuditPage, open_chromium
+from tests.unit.review.review_library import read_settings, write_review_library
+from tests.unit.review.running_review import RunningReview
+
+from vibe_photos.labels.human import read_audited
+from vibe_photos.labels.records import GroundTruth
+from vibe_photos.library.photos import read_manifest
+from vibe_photos.review.queue import read_queue
+from vibe_photos.storage.jsonl import read_jsonl
+
+PAYLOADS = [
+    "<img src=x onerror=alert(1)>.jpg",
+    "<script>alert(2)<",
+    "\"><svg onload=alert(3)>.jpg",
+    "'};alert(4);{'.jpg",
+    "javascript:alert(5).jpg",
+    "<iframe srcdoc=alert(6)>.jpg",
+    "{{7*7}}${alert(7)}.jpg",
+    "<style>*{display:none}<",
+    "\u202egpj.<b onclick=alert(9)>x<",
+    "a\nb<details open ontoggle=alert(10)>.jpg",
+]
+NAMES = [f"{2021 + number % 3}/IMG_{number:04}.JPG" for number in range(14)] + [
+    f"{name}/b>.jpg" if name.endswith("<") else name for name in PAYLOADS
+]
+SAMPLED = 20
+
+
+@dataclass(frozen=True)
+class Library:
+    folder: Path
+    queue: list[str]
+
+    @property
+    def auto(self) -> Path:
+        return self.folder / "data/ground_truth/auto/ground_truth_auto.jsonl"
+
+    @property
+    def log(self) -> list[dict]:
+        path = self.folder / "data" / "human" / "decisions" / "ada.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    @property
+    def audited(self) -> dict[str, GroundTruth]:
+        return {record.image_id: record for record in read_audited(read_settings(self.folder).paths.human)}
+
+    def teacher(self, image_id: str) -> GroundTruth:
+        (record,) = [each for each in read_jsonl(self.auto, GroundTruth) if each.image_id == image_id]
+        return record
+
+    def photo(self, image_id: str) -> Path:
+        manifest = read_manifest(self.folder / "data/library/photos.jsonl")
+        (photo,) = [each for each in manifest if each.image_id == image_id]
+        return self.folder / "photos" / photo.rel_path
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with open_chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Path:
+    folder = tmp_path_factory.mktemp("review_page") / "library"
+    write_review_library(folder, repository, NAMES, SAMPLED)
+    return folder
+
+
+@pytest.fixture
+def library(finished: Path, tmp_path: Path) -> Library:
+    return copy_library(finished, tmp_path / "library")
+
+
+def copy_library(finished: Path, folder: Path) -> Library:
+    shutil.copytree(finished, folder)
+    resolved = folder / "data/config/resolved.yaml"
+    resolved.write_text(resolved.read_text().replace(str(finished), str(folder)))
+    return Library(folder, [entry.image_id for entry in read_queue(read_settings(folder))])
+
+
+@pytest.fixture(scope="module")
+def reading(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningReview]:
+    """A server for tests that decide nothing."""
+    library = copy_library(finished, tmp_path_factory.mktemp("reading") / "library")
+    with RunningReview(library.folder, "--reviewer", "reader") as review:
+        yield review
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def open_audit(context: BrowserContext) -> Iterator[Callable[[str], AuditPage]]:
+    """A function that opens the audit in a tab of its own; at the end no tab may have seen an error."""
+    opened: list[AuditPage] = []
+
+    def open_one(address: str) -> AuditPage:
+        opened.append(AuditPage(context.new_page(), address))
+        return opened[-1]
+
+    yield open_one
+    assert [error for audit in opened for error in audit.errors] == []
+
+
+def labels(record: GroundTruth) -> tuple[list[str], dict[str, bool], list[str]]:
+    return record.scene, record.attributes, record.objects
+
+
+def test_a_whole_audit_by_keyboard_is_on_disk_as_typed(library, context, open_audit):
+    expected = {image_id: labels(library.teacher(image_id)) for image_id in library.queue}
+    with RunningReview(library.folder, "--reviewer", "ada") as review:
+        port = str(review.port)
+        audit = open_audit(review.address)
+        assert audit.image_id == library.queue[0]
+        audit.go_on("Enter")
+
+        typed = audit.image_id
+        audit.press("3", "p", "p", "t", "o")
+        audit.page.keyboard.type("keyb")
+        audit.press("Enter")
+        audit.go_on("Enter")
+        expected[typed] = (["scene.people"], typed_attributes(expected[typed][1]), typed_objects(expected[typed][2]))
+        assert labels(library.audited[typed]) == expected[typed]
+
+        undone = audit.image_id
+        audit.press("9", "u")
+        assert audit.scene == expected[undone][0][0]
+        audit.press("9")
+        audit.go_on("Enter")
+        assert labels(library.audited[undone])[0] == ["scene.other"]
+        audit.go_on("u")
+        assert audit.image_id == undone
+        assert undone not in library.audited
+        audit.go_on("Enter")
+
+        skipped = audit.image_id
+        audit.press("f")
+        audit.wait_until_said("Flagged")
+        audit.press("n")
+        audit.page.keyboard.type("ask <b>Grandma</b>")
+        audit.press("Enter")
+        audit.wait_until_said("Note saved")
+        audit.go_on("k")
+
+        reloaded = audit.image_id
+        audit.press("8")
+        audit.page.reload()
+        audit.page.locator(".picture").wait_for()
+        assert (audit.image_id, audit.scene) == (reloaded, "scene.animals")
+        audit.go_on("Enter")
+        expected[reloaded] = (["scene.animals"], *expected[reloaded][1:])
+
+        killed = audit.image_id
+        before = library.log
+        review.kill()
+        audit.press("2", "Enter")
+        problem = audit.page.locator("#problem")
+        problem.get_by_text("does not answer").wait_for()
+        assert audit.image_id == killed
+        assert library.log == before
+        expected[killed] = (["scene.snapshot"], *expected[killed][1:])
+
+    with RunningReview(library.folder, "--reviewer", "ada", "--port", port) as review:
+        problem.get_by_text("no longer valid").wait_for()
+        audit = open_audit(review.address)
+        audit.wait_until_said("is saved now")
+        assert labels(library.audited[killed]) == expected[killed]
+
+        confirm_grid(library, audit, review.address)
+        audit.page.goto(review.address)
+        audit.page.locator(".picture").wait_for()
+        while audit.image_id != skipped:
+            audit.go_on("Enter")
+        assert audit.page.locator("#note").input_value() == "ask <b>Grandma</b>"
+        assert audit.page.locator("#flag").get_attribute("aria-pressed") == "true"
+        audit.press("Enter")
+        audit.page.get_by_role("heading", name="Every photo of the queue is audited").wait_for()
+
+    assert {image_id: labels(record) for image_id, record in library.audited.items()} == expected
+    last = [line for line in library.log if line["image_id"] == skipped][-1]
+    assert (last["is_flagged"], last["note"]) == (True, "ask <b>Grandma</b>")
+
+
+def typed_attributes(teacher: dict[str, bool]) -> dict[str, bool]:
+    """P P from "no" goes over "not judged" to "yes"; T takes "yes" to "no", "no" to "not judged"."""
+    assert teacher["attr.has_person"] is False
+    others = {key: value for key, value in teacher.items() if key != "attr.has_text"}
+    text = {"attr.has_text": False} if teacher["attr.has_text"] else {}
+    return {**others, **text, "attr.has_person": True}
+
+
+def typed_objects(teacher: list[str]) -> list[str]:
+    return sorted([*teacher, "object.electronics.peripheral.keyboard"])
+
+
+def confirm_grid(library: Library, audit: AuditPage, address: str) -> None:
+    """Mark one landscape as wrong and confirm the others; then take that back, and confirm again."""
+    page = audit.page
+    page.goto(f"{address}grid?scene=scene.landscape")
+    page.locator(".tile").first.wait_for()
+    shown = [tile.get_attribute("data-image") for tile in page.locator(".tile").all()]
+    assert len(shown) > 2
+    before = set(library.audited)
+    for _ in range(2):
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("x")
+        page.keyboard.press("Enter")
+        audit.wait_until_said(f"{len(shown) - 1} confirmed")
+        assert set(library.audited) - before == set(shown[1:])
+        page.locator("#grid-empty").wait_for()
+        if not _:
+            page.keyboard.press("u")
+            audit.wait_until_said(f"{len(shown) - 1} taken back")
+            assert set(library.audited) == before
+            page.locator(".tile").first.wait_for()
+
+
+def test_the_next_photo_shows_only_when_the_decision_is_on_disk(library, open_audit):
+    with RunningReview(library.folder, "--reviewer", "ada") as review:
+        audit = open_audit(review.address)
+        audit.page.wait_for_load_state("networkidle")
+        review.process.send_signal(signal.SIGSTOP)
+        audit.press("5", "Enter", "Enter", "k")
+        audit.page.wait_for_timeout(300)
+        assert audit.image_id == library.queue[0]
+        assert library.log == []
+        review.process.send_signal(signal.SIGCONT)
+        audit.wait_until_said("Saved")
+        audit.wait_until_idle()
+        assert audit.image_id == library.queue[1]
+        assert [line["image_id"] for line in library.log] == library.queue[:1]
+
+
+def test_the_next_photo_is_there_before_it_is_asked_for(library, open_audit):
+    with RunningReview(library.folder, "--reviewer", "ada") as review:
+        audit = open_audit(review.address)
+        audit.page.wait_for_load_state("networkidle")
+        requests: list[str] = []
+        audit.page.on("request", lambda request: requests.append(request.url))
+        audit.go_on("Enter")
+        assert audit.image_id == library.queue[1]
+        assert not [url for url in requests if library.queue[1] in url]
+
+
+@pytest.mark.parametrize(("button", "kept"), [("Keep what is on disk", "scene.food"), ("Save mine over it", "scene.people")])
+def test_of_two_tabs_that_disagree_a_person_chooses(button, kept, library, open_audit):
+    with RunningReview(library.folder, "--reviewer", "ada") as review:
+        one, other = open_audit(review.address), open_audit(review.address)
+        first = one.image_id
+        one.press("4")
+        one.go_on("Enter")
+        other.press("3", "Enter")
+        dialog = other.page.get_by_role("dialog")
+        assert "Food" in dialog.locator("#conflict-saved").inner_text()
+        assert "People" in dialog.locator("#conflict-mine").inner_text()
+        assert library.audited[first].scene == ["scene.food"]
+        dialog.get_by_role("button", name=button).click()
+        other.wait_until_idle()
+        assert library.audited[first].scene == [kept]
+
+
+def test_a_photo_that_cannot_be_shown_says_why_and_is_skipped(library, open_audit):
+    library.photo(library.queue[0]).write_bytes(b"no picture")
+    with RunningReview(library.folder, "--reviewer", "ada") as review:
+        audit = open_audit(review.address)
+        audit.page.locator("#unshown-reason", has_text="cannot be shown").wait_for()
+        audit.press("Enter")
+        audit.wait_until_said("cannot be judged")
+        audit.go_on("k")
+        assert audit.image_id == library.queue[1]
+        assert library.audited == {}
+
+
+def test_the_student_speaks_when_asked_and_the_log_says_so(library, open_audit):
+    with RunningReview(library.folder, "--reviewer", "ada") as review:
+        audit = open_audit(review.address)
+        marks = audit.page.locator("#labels section .is-student")
+        assert marks.count() == 0
+        audit.press("s")
+        marks.first.wait_for()
+        audit.go_on("Enter")
+        assert marks.count() == 0
+        audit.go_on("Enter")
+        assert [line["seen"] for line in library.log] == [["teacher", "student"], ["teacher"]]
+
+
+def test_blind_the_student_is_not_asked(library, open_audit):
+    with RunningReview(library.folder, "--reviewer", "ada", "--blind") as review:
+        audit = open_audit(review.address)
+        requests: list[str] = []
+        audit.page.on("request", lambda request: requests.append(request.url))
+        assert not audit.page.locator("#student").is_visible()
+        audit.press("s")
+        audit.wait_until_said("blind")
+        assert not [url for url in requests if "student" in url]
+
+
+def test_what_reviewers_disagree_on_is_found_shown_and_settled(library, open_audit):
+    disputed = library.queue[3]
+    folder = library.folder / "data/human/decisions"
+    folder.mkdir(parents=True)
+    for name, scene, second in (("bob", "scene.food", 1), ("cleo", "scene.people", 2)):
+        after = {"scene": [scene], "attributes": {}, "objects": []}
+        line = {"image_id": disputed, "decided_at": f"2026-01-01T00:00:0{second}.000000Z", "after": after}
+        (folder / f"{name}.jsonl").write_text(json.dumps(line) + "\n")
+    with RunningReview(library.folder, "--reviewer", "ada") as review:
+        audit = open_audit(review.address)
+        audit.press("/")
+        audit.page.locator("#filter-list").select_option("disagreements")
+        audit.page.locator("#filter-status").select_option("")
+        audit.page.get_by_role("button", name="Show them").click()
+        audit.page.locator("#opinions-list").get_by_text("bob").wait_for()
+        assert audit.image_id == disputed
+        assert "People" in audit.page.locator("#opinions-list").inner_text()
+        audit.press("4", "Enter")
+        audit.page.get_by_role("heading", name="No photo left with this filter").wait_for()
+        assert library.audited[disputed].scene == ["scene.food"]
+        assert "reviewers" in library.log[0]["seen"]
+
+
+def test_search_by_name_shows_what_has_it(reading, open_audit):
+    audit = open_audit(f"{reading.address}?list=all&status=&text=onerror")
+    assert audit.page.locator("#photo-path").inner_text().startswith(PAYLOADS[0])
+    audit.press("ArrowRight")
+    audit.page.get_by_role("heading", name="No photo left with this filter").wait_for()
+
+
+def test_scripts_in_names_and_notes_are_text(reading, open_audit):
+    audit = open_audit(f"{reading.address}?list=all&status=")
+    page = audit.page
+    seen = set()
+    for _ in NAMES:
+        seen.add(page.locator("#photo-path").get_attribute("title"))
+        check_nothing_was_injected(page)
+        audit.press("ArrowRight")
+        page.wait_for_timeout(20)
+    for address in ("grid?scene=scene.food", "grid?scene=scene.document", "photos"):
+        page.goto(reading.address + address)
+        page.locator(".tile").first.wait_for()
+        check_nothing_was_injected(page)
+    page.locator(".tile", has_text="onerror").click()
+    page.locator("#photo .picture").wait_for()
+    assert "<img src=x onerror=alert(1)>.jpg" in page.locator("#photo-name").inner_text()
+    check_nothing_was_injected(page)
+
+
+def check_nothing_was_injected(page: Page) -> None:
+    injected = "img[src=x], svg, iframe, style, script:not([src]), details, [onclick], [onerror], [onload], #main b"
+    assert page.locator(injected).count() == 0
+
+
+def test_my_photos_are_browsed_by_final_label(reading, context):
+    page = context.new_page()
+    page.goto(f"{reading.address}photos")
+    page.locator("#photos-label").select_option("scene.document")
+    page.get_by_text("8 photos").wait_for()
+    assert set(page.locator(".tile .says").all_inner_texts()) == {"Document"}
+    page.locator(".tile").first.click()
+    page.locator("#photo .picture").wait_for()
+    page.get_by_role("link", name="Audit it").click()
+    page.locator("#viewport .picture").wait_for()
+    assert page.locator("#scenes [aria-pressed=true]").get_attribute("data-scene") == "scene.document"
+
+
+def test_a_photo_is_looked_at_closely_by_wheel_keys_and_fingers(reading, open_audit):
+    audit = open_audit(reading.address)
+    page, scale = audit.page, audit.page.locator("#zoom-scale")
+    with page.expect_request(lambda request: "size=full" in request.url):
+        audit.press("+")
+    assert scale.inner_text() == "140 %"
+    audit.press("z")
+    assert scale.inner_text() == "100 %"
+    page.locator("#viewport").hover()
+    page.mouse.wheel(0, -400)
+    page.locator("#viewport.is-zoomed").wait_for()
+    audit.go_on("ArrowRight")
+    assert scale.inner_text() == "100 %"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_every_control_is_named_seen_and_readable(scheme, width, reading, browser):
+    context = browser.new_context(
+        viewport={"width": width, "height": 800}, color_scheme=scheme, reduced_motion="reduce"
+    )
+    page = context.new_page()
+    for address in ("", "grid?scene=scene.food", "photos"):
+        page.goto(reading.address + address)
+        page.locator("#main .picture, .tile").first.wait_for()
+        if address == "":
+            page.keyboard.press("s")
+            page.locator("#labels section .is-student").first.wait_for()
+        assert page.evaluate(UNNAMED) == [], address
+        assert page.evaluate(UNREADABLE) == [], address
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        for _ in range(6):
+            page.keyboard.press("Tab")
+            outline = page.evaluate(
+                "(() => { const s = getComputedStyle(document.activeElement); return [s.outlineStyle, parseFloat(s.outlineWidth)]; })()"
+            )
+            assert outline == ["solid", 3], page.evaluate("document.activeElement.outerHTML")
+    page.locator("#help-button").click()
+    page.locator("#help").wait_for()
+    assert page.evaluate(UNREADABLE) == []
+    context.close()
+
+
+UNNAMED = """() => [...document.querySelectorAll("button, a, input, select")]
+  .filter((control) => control.checkVisibility())
+  .filter((control) => !(control.getAttribute("aria-label") || control.textContent.trim() ||
+    [...(control.labels ?? [])].some((label) => label.textContent.trim())))
+  .map((control) => control.outerHTML)"""
+
+# WCAG 2.2, 1.4.3: text against the nearest opaque background, 4.5 to 1, or 3 to 1 where it is large.
+UNREADABLE = """() => {
+  const parse = (colour) => (colour.match(/[\\d.]+/g) ?? []).map(Number);
+  const light = ([r, g, b]) => [r, g, b]
+    .map((c) => c / 255).map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, c, at) => sum + c * [0.2126, 0.7152, 0.0722][at], 0);
+  const ground = (element) => {
+    for (let each = element; each; each = each.parentElement) {
+      const colour = parse(getComputedStyle(each).backgroundColor);
+      if (colour.length === 3 || colour[3] === 1) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const found = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const element = walker.currentNode.parentElement;
+    if (!walker.currentNode.data.trim() || !element.checkVisibility({ opacityProperty: true })) continue;
+    if (element.closest(":disabled, .unseen, .announcement, option")) continue;
+    const style = getComputedStyle(element);
+    const [one, two] = [light(parse(style.color)), light(ground(element))].sort((a, b) => b - a);
+    const size = parseFloat(style.fontSize);
+    const isLarge = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700);
+    const ratio = (one + 0.05) / (two + 0.05);
+    if (ratio < (isLarge ? 3 : 4.5)) found.push([walker.currentNode.data.trim(), ratio.toFixed(2), style.color]);
+  }
+  return found;
+}"""
+
+
+def test_fingers_do_what_keys_do(library, browser):
+    phone = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    with RunningReview(library.folder, "--reviewer", "ada") as review:
+        audit = AuditPage(phone.new_page(), review.address)
+        page, first = audit.page, audit.image_id
+        page.get_by_role("button", name="Food").tap()
+        page.get_by_role("button", name="Person: yes").tap()
+        page.locator("#object-search").tap()
+        page.get_by_role("option", name="Bank card").tap()
+        page.get_by_role("button", name="Accept and next").tap()
+        audit.wait_until_said("Saved")
+        assert library.audited[first].scene == ["scene.food"]
+        assert library.audited[first].attributes["attr.has_person"] is True
+        assert "object.document.bank_card" in library.audited[first].objects
+    assert audit.errors == []
+    phone.close()
