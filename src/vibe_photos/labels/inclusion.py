@@ -89,11 +89,18 @@ def weigh_audited(records: Sequence[GroundTruth], rounds: Sequence[Round]) -> li
     if not rounds and not designs:
         return list(records)
     strata = {image_id: _find_stratum(image_id, designs, rounds) for image_id in stated}
-    asked = Counter(photo.image_id for drawn in rounds for photo in drawn.asked)
-    draws = [_reach_sample(designs, strata, asked)]
-    draws += [_reach_round(drawn, stated.keys(), asked + Counter(designs.keys())) for drawn in rounds]
-    probabilities = combine_draws(draws)
-    factors = post_stratify(probabilities, strata, rounds[-1].count_strata()) if rounds else {}
+    asked = [{photo.image_id for photo in drawn.asked} for drawn in rounds]
+    sample = _reach_sample(designs, strata, set().union(*asked))
+    further = [
+        _reach_round(drawn, stated.keys(), designs.keys() | set().union(*asked[:position]))
+        for position, drawn in enumerate(rounds)
+    ]
+    probabilities = combine_draws([sample, *further])
+    sampled = Counter(
+        strata[image_id] for image_id in sample.reached if designs[image_id].stratum != WHOLE_LIBRARY
+    )
+    photos = rounds[-1].count_strata() if rounds else {}
+    factors = post_stratify(probabilities, strata, photos, sampled) if rounds else {}
     return [_state_design(record, probabilities, strata, factors) for record in records]
 
 
@@ -173,15 +180,27 @@ def _share_of_stratum(reached: Sequence[str], designs: Mapping[str, SampleDesign
     return max((designs[image_id].inclusion_probability for image_id in reached), default=0.0)
 
 
-def _reach_round(drawn: Round, audited: Collection[str], asked: Mapping[str, int]) -> _Draw:
-    """Return a round as one draw; `asked` counts the draws that have asked for a photo."""
+def _reach_round(drawn: Round, audited: Collection[str], earlier: Collection[str]) -> _Draw:
+    """Return a round as one draw; `earlier` are the photos that draws before it have asked for.
+
+    tau is the ratio of the next photo for those that the round brought. Any other photo would have taken the
+    place of the last one brought, and has that one's ratio for its tau.
+    """
     order = [photo.image_id for photo in drawn.asked]
-    states = [(None if asked[i] > 1 else True) if i in audited else False for i in order]
+    states = [(None if i in earlier else True) if i in audited else False for i in order]
     reach = measure_reach(states)
     reached = frozenset(image_id for image_id in order[:reach] if image_id in audited)
-    tau, share = drawn.ratio(reach), len(reached) / max(reach, 1)
-    found = {image_id: drawn.find(image_id) for image_id in audited}
-    return _Draw(reached, {i: min(1.0, own[1] * tau) * share if own else 0.0 for i, own in found.items()})
+    brought = [position for position in range(reach) if states[position]]
+    if not brought:
+        return _Draw(frozenset(), dict.fromkeys(audited, 0.0))
+    last, following, share = drawn.ratio(brought[-1]), drawn.ratio(reach), len(reached) / reach
+    own = {order[position] for position in brought}
+
+    def probability(image_id: str) -> float:
+        found = drawn.find(image_id)
+        return min(1.0, found[1] * (following if image_id in own else last)) * share if found else 0.0
+
+    return _Draw(reached, {image_id: probability(image_id) for image_id in audited})
 
 
 def _find_stratum(image_id: str, designs: Mapping[str, SampleDesign], rounds: Sequence[Round]) -> str:

@@ -1,21 +1,26 @@
 """Weights that add up to what is known: each stratum weighs as many photos as it has.
 
-Photos come into a sample by unequal chances, and of a stratum more or fewer than expected. Weights scaled to
-the strata's known sizes take that part of chance out (post-stratification: Holt and Smith 1979, "Post
-stratification"). Strata with few audited photos are scaled together, since a handful says little of its own.
+A round brings of a stratum more or fewer photos than expected. Weights scaled to the strata's known sizes
+take that part of chance out again (post-stratification: Holt and Smith 1979, "Post stratification"), so that
+what the stratified sample knew is not lost when a round comes to it. Strata of which the sample had few
+photos are scaled together. What the rounds brought has no say in that: to scale a stratum on its own whenever
+it happened to get many photos would make its figures too small on average.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping
 
-FEWEST_IN_STRATUM = 5
-"""With fewer photos a weight would swing by more than what scaling takes out."""
+FEWEST_SAMPLED = 5
+"""A stratum of which the sample had fewer is not scaled on its own: the mean of a handful is too unsteady."""
 
 SMALL_STRATA = "small strata together"
 
 
 def post_stratify(
-    probabilities: Mapping[str, float], strata: Mapping[str, str], photos: Mapping[str, int]
+    probabilities: Mapping[str, float],
+    strata: Mapping[str, str],
+    photos: Mapping[str, int],
+    sampled: Mapping[str, int],
 ) -> dict[str, tuple[str, float]]:
     """Return, by photo, the stratum that its weight is scaled in and the factor on 1 / probability.
 
@@ -23,25 +28,25 @@ def post_stratify(
         probabilities: inclusion probabilities of the audited photos.
         strata: their strata; one that is not among `photos` is not scaled.
         photos: how many photos each stratum has.
+        sampled: how many of them the sample has audited.
     """
-    audited = Counter(strata[image_id] for image_id in probabilities)
-    joined = _join_small({name: audited[name] for name in photos})
-    places = {image_id: joined.get(strata[image_id], strata[image_id]) for image_id in probabilities}
-    size, weight = Counter[str](), defaultdict[str, float](float)
+    places = _join_small({name: sampled.get(name, 0) for name in photos})
+    found = {image_id: places.get(strata[image_id], strata[image_id]) for image_id in probabilities}
+    size, weight = defaultdict[str, int](int), defaultdict[str, float](float)
     for name, count in photos.items():
-        size[joined[name]] += count
-    for image_id, place in places.items():
+        size[places[name]] += count
+    for image_id, place in found.items():
         weight[place] += 1.0 / probabilities[image_id]
     return {
         image_id: (place, size[place] / weight[place] if size[place] else 1.0)
-        for image_id, place in places.items()
+        for image_id, place in found.items()
     }
 
 
-def _join_small(audited: Mapping[str, int]) -> dict[str, str]:
-    """Return which stratum each is scaled in; where the small ones are few even together, the next joins."""
-    by_count = sorted(audited, key=lambda name: (audited[name], name))
-    small = [name for name in by_count if audited[name] < FEWEST_IN_STRATUM]
-    if small and sum(audited[name] for name in small) < FEWEST_IN_STRATUM:
+def _join_small(sampled: Mapping[str, int]) -> dict[str, str]:
+    """Return where each stratum is scaled; the next joins the small ones where they are few together."""
+    by_count = sorted(sampled, key=lambda name: (sampled[name], name))
+    small = [name for name in by_count if sampled[name] < FEWEST_SAMPLED]
+    if small and sum(sampled[name] for name in small) < FEWEST_SAMPLED:
         small = by_count[: len(small) + 1]
-    return {name: SMALL_STRATA if name in small else name for name in audited}
+    return {name: SMALL_STRATA if name in small else name for name in sampled}

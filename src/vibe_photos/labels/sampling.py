@@ -55,7 +55,7 @@ def sample_for_review(auto: Path, to_review: Path, human: Path, sample: Sample) 
     sizes = allocate({name: len(ids) for name, ids in strata.items()}, sample.size, sample.min_per_stratum)
     drawn = []
     for stratum, ids in strata.items():
-        ranked = _rank(ids, sample.seed)[: sizes[stratum]]
+        ranked = _rank(ids, sample)[: sizes[stratum]]
         drawn += [_Draw(image_id, stratum, len(ids), rank, sizes[stratum]) for rank, image_id in ranked]
     drawn.sort(key=lambda draw: (draw.turn, draw.stratum))
     write_json(to_review, [_to_review(records[draw.image_id], draw) for draw in drawn])
@@ -128,8 +128,10 @@ def _stratify(records: Iterable[GroundTruth], strategy: str) -> dict[str, list[s
     return dict(sorted(strata.items()))
 
 
-def _rank(ids: list[str], seed: int) -> list[tuple[int, str]]:
-    ranked = sorted(ids, key=lambda image_id: unit_interval(seed, "sample", image_id))
+def _rank(ids: list[str], sample: Sample) -> list[tuple[int, str]]:
+    # Samples of both strategies are drawn apart, so that a photo's chances in them multiply.
+    purpose = "sample" if sample.strategy == "stratified" else "random sample"
+    ranked = sorted(ids, key=lambda image_id: unit_interval(sample.seed, purpose, image_id))
     return list(enumerate(ranked, start=1))
 
 
