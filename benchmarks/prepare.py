@@ -9,7 +9,7 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from benchmarks.rounds import measure, parse_arguments, print_table, write_results
+from benchmarks.rounds import at_least, at_most, measure, parse_arguments, print_table, write_results
 from PIL import Image
 
 from vibe_photos.settings import SentImage
@@ -59,7 +59,7 @@ def prepare_png(path: Path) -> bytes:
 def main() -> None:
     """Print a table for a camera's photo and one for a small picture."""
     arguments = parse_arguments(__doc__, rounds=7)
-    results = {}
+    results, share_of_bytes = {}, 1.0
     with tempfile.TemporaryDirectory() as folder:
         for name, size in {"12 megapixels": (4000, 3000), "0.2 megapixels": (512, 384)}.items():
             path = Path(folder) / f"{size[0]}.jpg"
@@ -76,8 +76,25 @@ def main() -> None:
             print_table(
                 f"{name}, {path.stat().st_size:,} bytes", results[name], "floor: scaled decode", 1, "photos"
             )
-            print(f"bytes sent: {len(prepare_jpeg(path, SENT, 10**9)):,}; as PNG {len(prepare_png(path)):,}")
-    write_results(arguments.json, results)
+            sent, as_png = len(prepare_jpeg(path, SENT, 10**9)), len(prepare_png(path))
+            print(f"bytes sent: {sent:,}; as PNG {as_png:,}")
+            share_of_bytes = min(share_of_bytes, sent / as_png)
+    large = results["12 megapixels"]
+    reaches = [
+        at_most(
+            "prepare a 12 MP photo, times its scaled decode",
+            large["prepare"] / large["floor: scaled decode"],
+            1.8,
+            large["PNG at 2048 px"] / large["floor: scaled decode"],
+        ),
+        at_least(
+            "prepare a 12 MP photo, times as fast as the PNG way",
+            large["PNG at 2048 px"] / large["prepare"],
+            15,
+        ),
+        at_most("bytes sent of a 12 MP photo, share of the PNG's", share_of_bytes, 1 / 20),
+    ]
+    write_results(arguments.json, results, reaches)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,37 @@ import argparse
 import json
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """A row of the summary: a figure, the same of the peer, and what is wanted of it."""
+
+    what: str
+    figure: str
+    peer: str
+    wanted: str
+    is_met: bool
+
+
+def at_least(what: str, figure: float, wanted: float, peer: float | None = None, unit: str = "") -> Reach:
+    """Return the row of a figure that is to be large."""
+    return Reach(what, _say(figure, unit), _say(peer, unit), f">= {_say(wanted, unit)}", figure >= wanted)
+
+
+def at_most(what: str, figure: float, wanted: float, peer: float | None = None, unit: str = "") -> Reach:
+    """Return the row of a figure that is to be small."""
+    return Reach(what, _say(figure, unit), _say(peer, unit), f"<= {_say(wanted, unit)}", figure <= wanted)
+
+
+def _say(figure: float | None, unit: str) -> str:
+    if figure is None:
+        return ""
+    digits = f"{figure:,.0f}" if abs(figure) >= 100 else f"{figure:.3g}"
+    return f"{digits} {unit}".strip()
 
 
 def parse_arguments(description: str, rounds: int) -> argparse.Namespace:
@@ -41,7 +70,10 @@ def print_table(title: str, medians: Mapping[str, float], floor: str, amount: fl
         print(f"{name:{width}}  {seconds * 1e3:10.2f}  {amount / seconds:12,.1f}  {share:.2f}")
 
 
-def write_results(path: Path | None, results: Mapping[str, Mapping[str, float]]) -> None:
-    """Write medians in seconds by table and candidate, where a file was asked for."""
+def write_results(
+    path: Path | None, results: Mapping[str, Mapping[str, float]], reaches: Sequence[Reach] = ()
+) -> None:
+    """Write medians in seconds by table and candidate, and the summary's rows, where a file was asked for."""
     if path is not None:
-        path.write_text(json.dumps(results, indent=2) + "\n")
+        rows = [asdict(reach) for reach in reaches]
+        path.write_text(json.dumps({"medians": results, "reaches": rows}, indent=2) + "\n")

@@ -14,9 +14,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from benchmarks.rounds import Reach, at_most
 from benchmarks.scale_plot import plot_scale
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -58,6 +60,19 @@ def measure_library(photos: int, folder: Path) -> list[Cost]:
         if name == "sample":
             _make_up("audit", str(folder))
     return costs
+
+
+def find_reaches(costs: Sequence[Cost]) -> list[Reach]:
+    """Return the worst growth against a linear one, and the largest memory, of the largest library."""
+    sizes = sorted({cost.photos for cost in costs})
+    cpu_seconds = {(cost.stage, cost.photos): cost.cpu_seconds for cost in costs}
+    small, large = sizes[0], sizes[-1]
+    growth = max(cpu_seconds[name, large] / cpu_seconds[name, small] / (large / small) for name, *_ in STAGES)
+    memory_mb = max(cost.peak_mb for cost in costs if cost.photos == large)
+    return [
+        at_most(f"any stage's time from {small:,} to {large:,} photos, times a linear growth", growth, 1.0),
+        at_most(f"any stage's memory at {large:,} photos", memory_mb, 8_000, unit="MB"),
+    ]
 
 
 def _make_up(*arguments: str) -> None:
@@ -136,7 +151,11 @@ def main() -> None:
         finally:
             shutil.rmtree(folder)
     if arguments.json:
-        arguments.json.write_text(json.dumps([asdict(cost) for cost in costs], indent=1) + "\n")
+        found = {
+            "costs": [asdict(cost) for cost in costs],
+            "reaches": [asdict(row) for row in find_reaches(costs)],
+        }
+        arguments.json.write_text(json.dumps(found, indent=1) + "\n")
     if arguments.plot:
         arguments.plot.write_text(plot_scale([asdict(cost) for cost in costs]))
 
