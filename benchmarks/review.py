@@ -1,0 +1,260 @@
+"""The review page's server: how soon it answers, how soon the next photo is there, how much memory it takes.
+
+The real command in a process of its own, 10,000 photos in its queue. The next photo is asked for as the
+page does: what is known of it, and its picture at 1600 px. `cold` is a photo that nobody asked for before,
+`ahead` one that was asked for while the last one was looked at. The floor is decoding and encoding the same
+files in this process and nothing else; the peer is the plain script with Pillow that one would write first.
+"""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from itertools import count
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from benchmarks.rounds import measure, parse_arguments, print_table, write_results
+from PIL import Image
+
+from vibe_photos.configuration import RESOLVED, read_resolved, without_machine_local
+from vibe_photos.heads.label_table import LabelTable, write_labels
+from vibe_photos.labels.convert import ALL_LABELS
+from vibe_photos.labels.records import GroundTruth, truth_object
+from vibe_photos.labels.sampling import sample_for_review
+from vibe_photos.labels.taxonomy import head_keys
+from vibe_photos.library.photos import Photo
+from vibe_photos.review.photo_images import encode_photo
+from vibe_photos.storage.jsonl import write_jsonl
+
+QUEUED = 10_000
+LIBRARIES = (10_000, 200_000)
+PAGED = 2_000
+PICTURES = 16
+SIZE_PX = (4000, 3000)
+SHOWN_PX = 1600
+COMMAND = "from vibe_photos.cli import main; raise SystemExit(main())"
+
+
+def write_pictures(folder: Path) -> None:
+    """Write photos of 12 megapixels with soft shapes and grain, as a camera makes them."""
+    folder.mkdir()
+    generator = np.random.default_rng(0)
+    for number in range(PICTURES):
+        shapes = Image.fromarray(generator.integers(0, 255, (30, 40, 3), np.uint8))
+        pixels = np.asarray(shapes.resize(SIZE_PX, Image.Resampling.BICUBIC), np.int16)
+        grain = generator.normal(0, 6, (SIZE_PX[1], SIZE_PX[0], 1)).astype(np.int16)
+        image = Image.fromarray((pixels + grain).clip(0, 255).astype(np.uint8))
+        image.save(folder / f"{number:02}.jpg", "JPEG", quality=90)
+
+
+def write_library(folder: Path, pictures: Path, photos: int) -> None:
+    """Write what a review begins with; photo n is another name for one of the pictures."""
+    folder.mkdir()
+    (folder / "conf").symlink_to(Path("conf").resolve())
+    settings = read_resolved()
+    sample = msgspec.structs.replace(settings.sample, size=QUEUED)
+    library = msgspec.structs.replace(settings.library, root=str(pictures))
+    composed = msgspec.to_builtins(
+        msgspec.structs.replace(settings, sample=sample, library=library), enc_hook=str
+    )
+    (folder / RESOLVED).parent.mkdir(parents=True)
+    (folder / RESOLVED).write_bytes(msgspec.yaml.encode(without_machine_local(composed)))
+    paths, scenes = settings.paths, head_keys(settings.taxonomy, "scene")
+    ids = [f"{number:032x}" for number in range(photos)]
+    write_jsonl(
+        folder / paths.photos,
+        (
+            Photo(image_id=image_id, rel_path=f"{number % PICTURES:02}.jpg", bytes=1, format="JPEG")
+            for number, image_id in enumerate(ids)
+        ),
+    )
+    truths = [
+        GroundTruth(
+            image_id=image_id, scene=[scenes[number % len(scenes)]], attributes={"attr.has_text": True}
+        )
+        for number, image_id in enumerate(ids)
+    ]
+    write_jsonl(folder / paths.auto / ALL_LABELS, map(truth_object, truths))
+    sample_for_review(folder / paths.auto / ALL_LABELS, folder / paths.sample, folder / paths.human, sample)
+    value = (np.arange(photos)[:, None] % len(scenes) == np.arange(len(scenes))).astype(np.int8)
+    table = LabelTable(
+        image_ids=ids,
+        keys=scenes,
+        level=dict.fromkeys(scenes, "scene"),
+        source=dict.fromkeys(scenes, "head"),
+        threshold=dict.fromkeys(scenes),
+        score=0.9 * value,
+        value=value,
+    )
+    write_labels(folder / paths.labels, table, dict.fromkeys(scenes))
+
+
+class Review:
+    """A running server, asked over one connection that is kept, as a browser's are."""
+
+    def __init__(self, folder: Path) -> None:
+        options = ["review", "--no-browser", "--reviewer", "ada"]
+        begin = time.perf_counter()
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", COMMAND, *options], cwd=folder, stdout=subprocess.PIPE, text=True
+        )
+        assert self.process.stdout
+        self.process.stdout.readline()
+        _, _, host, token, _ = self.process.stdout.readline().strip().split("/")
+        self._token = token
+        self._connection = HTTPConnection(host, timeout=60)
+        for path in ("", "api/session", "api/queue?status=open&limit=200"):
+            self.get(path)
+        self.start_seconds = time.perf_counter() - begin
+
+    def get(self, path: str) -> bytes:
+        """Return what is at a path under the token."""
+        self._connection.request("GET", f"/{self._token}/{path}")
+        reply = self._connection.getresponse()
+        body = reply.read()
+        assert reply.status == 200, (path, reply.status, body)
+        return body
+
+    def list_queue(self) -> list[str]:
+        """Return the whole queue, by pages."""
+        pages = (self.get(f"api/queue?status=open&limit=500&offset={at}") for at in range(0, QUEUED, 500))
+        return [item["image_id"] for page in pages for item in json.loads(page)["items"]]
+
+    def show(self, image_id: str) -> None:
+        """Ask for a photo as the page does."""
+        self.get(f"api/photo/{image_id}")
+        self.get(f"photo/{image_id}?size={SHOWN_PX}")
+
+    def memory_megabytes(self) -> float:
+        """Return the memory that the server holds now."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+
+
+@contextmanager
+def open_review(folder: Path) -> Iterator[Review]:
+    """Run a server and end it as a person does."""
+    review = Review(folder)
+    yield review
+    review.process.send_signal(signal.SIGINT)
+    review.process.wait()
+
+
+def encode_plainly(path: Path) -> bytes:
+    """The plain script."""
+    image = Image.open(path)
+    image = image.resize((SHOWN_PX, SHOWN_PX * SIZE_PX[1] // SIZE_PX[0]))
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=85)
+    return buffer.getvalue()
+
+
+def show_ahead(review: Review, queue: list[str]) -> Callable[[], object]:
+    """Return the next photo, of which nothing but the way from the server's memory is left."""
+    for image_id in queue:
+        review.show(image_id)
+    turns = count()
+    return lambda: review.show(queue[next(turns) % len(queue)])
+
+
+def measure_next(folder: Path, pictures: Path, rounds: int) -> dict[str, float]:
+    """Time the next photo."""
+    with open_review(folder) as review:
+        queue = review.list_queue()
+        unseen, files = iter(queue), count()
+        return measure(
+            {
+                "floor: decode and encode": lambda: encode_photo(
+                    pictures / f"{next(files) % PICTURES:02}.jpg", SHOWN_PX, 10**8
+                ),
+                "next photo, cold": lambda: review.show(next(unseen)),
+                "next photo, ahead": show_ahead(review, queue[-20:]),
+                "plain script": lambda: encode_plainly(pictures / f"{next(files) % PICTURES:02}.jpg"),
+            },
+            rounds,
+        )
+
+
+def page_through(folder: Path) -> dict[str, float]:
+    """Return the server's megabytes along a walk through the queue."""
+    with open_review(folder) as review:
+        queue = review.list_queue()
+        found = {"after the start": review.memory_megabytes()}
+        for number, image_id in enumerate(queue[:PAGED], start=1):
+            review.show(image_id)
+            if number in (PAGED // 8, PAGED // 4, PAGED // 2, PAGED):
+                found[f"after {number:,} photos"] = review.memory_megabytes()
+        return found
+
+
+def measure_starts(folders: dict[int, Path], rounds: int) -> dict[str, float]:
+    """Time from the command to the page's first photos listed, and what a list of a label takes then."""
+
+    def start(folder: Path) -> float:
+        with open_review(folder) as review:
+            return review.start_seconds
+
+    return {
+        f"{photos:,} photos, {QUEUED:,} queued": sorted(start(folder) for _ in range(rounds))[rounds // 2]
+        for photos, folder in folders.items()
+    }
+
+
+def measure_lists(folder: Path) -> dict[str, float]:
+    """Time lists of the largest library: the first of a kind builds its index, the second is kept."""
+    seconds = {}
+    with open_review(folder) as review:
+        for name, path in {
+            "my photos, all": "api/library",
+            "my photos, one label": "api/library?label=scene.food",
+            "my photos, counts": "api/labels",
+            "queue, one label": "api/queue?label=scene.food&status=open",
+            "all photos, a name": "api/queue?list=all&text=07.jpg",
+            "grid": "api/grid?scene=scene.food",
+        }.items():
+            for time_of in ("first", "again"):
+                begin = time.perf_counter()
+                review.get(path)
+                seconds[f"{name}, {time_of}"] = time.perf_counter() - begin
+    return seconds
+
+
+def print_values(title: str, values: dict[str, float], unit: str) -> None:
+    """Print one figure a line."""
+    print(f"\n{title}")
+    for name, value in values.items():
+        print(f"{name:32}  {value:8.3f} {unit}", flush=True)
+
+
+def main() -> None:
+    """Print all tables."""
+    arguments = parse_arguments(__doc__ or "", rounds=15)
+    os.environ["PYTHONUNBUFFERED"] = "1"
+    with tempfile.TemporaryDirectory() as folder:
+        pictures = Path(folder) / "photos"
+        write_pictures(pictures)
+        folders = {photos: Path(folder) / str(photos) for photos in LIBRARIES}
+        for photos, library in folders.items():
+            write_library(library, pictures, photos)
+        starts = measure_starts(folders, rounds=5)
+        print_values("from the command to the first list of the queue", starts, "s")
+        shown = measure_next(folders[QUEUED], pictures, arguments.rounds)
+        print_table("the next photo at 1600 px", shown, "floor: decode and encode", 1, "photos")
+        lists = measure_lists(folders[LIBRARIES[-1]])
+        print_values(f"lists of a library of {LIBRARIES[-1]:,}", lists, "s")
+        memory = page_through(folders[QUEUED])
+        print_values("memory of the server (RSS)", memory, "MB")
+    write_results(arguments.json, {"start": starts, "next photo": shown, "lists": lists, "memory_mb": memory})
+
+
+if __name__ == "__main__":
+    main()

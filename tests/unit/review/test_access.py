@@ -1,0 +1,102 @@
+import asyncio
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from starlette.responses import PlainTextResponse
+from starlette.types import Message
+
+from vibe_photos.review.access import HEADERS, Gate
+
+TOKEN = "the-token_of-43-characters"
+PORT = 8123
+HOST = (b"host", b"127.0.0.1:8123")
+ORIGIN = (b"origin", b"http://127.0.0.1:8123")
+
+
+def send(
+    path: str, headers: Iterable[tuple[bytes, bytes]] = (HOST,), method: str = "GET"
+) -> tuple[int, dict[str, str], str]:
+    """Return status, headers and text; behind the gate, the text is the path that is seen there."""
+
+    async def show_path(scope, receive, send):  # type: ignore[no-untyped-def]
+        await PlainTextResponse(f"behind {scope['path']}")(scope, receive, send)
+
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b""}
+
+    async def collect(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": method, "path": path, "headers": list(headers), "query_string": b""}
+    asyncio.run(Gate(show_path, TOKEN, PORT)(scope, receive, collect))
+    named = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+    return sent[0]["status"], named, sent[1]["body"].decode()
+
+
+@pytest.mark.parametrize(
+    ("path", "seen"),
+    [
+        (f"/{TOKEN}/", "/"),
+        (f"/{TOKEN}/grid", "/grid"),
+        (f"/{TOKEN}//x/../y", "//x/../y"),
+        (f"/{TOKEN}/{TOKEN}/", f"/{TOKEN}/"),
+    ],
+)
+def test_behind_the_gate_the_token_is_gone(path: str, seen: str) -> None:
+    status, headers, text = send(path)
+    assert (status, text) == (200, f"behind {seen}")
+    assert headers.items() >= {name.lower(): value for name, value in HEADERS.items()}.items()
+    assert headers["cache-control"] == "no-store"
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.text())
+def test_another_first_part_is_refused(part: str) -> None:
+    status, headers, text = send(f"/{part}/grid")
+    assert (status, "behind" in text) == (403, False) or part == TOKEN
+    assert headers["x-content-type-options"] == "nosniff"
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    st.lists(
+        st.sampled_from([HOST, (b"host", b"localhost:8123"), (b"host", b"evil.example"), (b"host", b"")])
+    )
+)
+def test_one_host_and_that_ours(headers: list[tuple[bytes, bytes]]) -> None:
+    is_ours = len(headers) == 1 and headers[0][1] in (b"127.0.0.1:8123", b"localhost:8123")
+    assert (send(f"/{TOKEN}/", headers)[0] == 200) == is_ours
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ([HOST, ORIGIN], 200),
+        ([HOST], 403),
+        ([HOST, ORIGIN, ORIGIN], 403),
+        ([HOST, (b"origin", b"http://localhost:8123")], 403),
+        ([(b"host", b"localhost:8123"), (b"origin", b"http://localhost:8123")], 200),
+        ([HOST, ORIGIN, (b"sec-fetch-site", b"same-origin")], 200),
+        ([HOST, ORIGIN, (b"sec-fetch-site", b"same-site")], 403),
+        ([HOST, ORIGIN, (b"sec-fetch-site", b"same-origin"), (b"sec-fetch-site", b"cross-site")], 403),
+    ],
+)
+def test_a_post_comes_from_the_page(headers: list[tuple[bytes, bytes]], status: int) -> None:
+    assert send(f"/{TOKEN}/api/undo", headers, "POST")[0] == status
+
+
+@pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "PUT", "get", ""])
+def test_other_methods_go_no_further(method: str) -> None:
+    status, _, text = send(f"/{TOKEN}/", method=method)
+    assert (status, text) == (405, "")
+
+
+def test_a_websocket_is_not_answered() -> None:
+    async def never(*arguments: object) -> None:
+        raise AssertionError
+
+    asyncio.run(Gate(never, TOKEN, PORT)({"type": "websocket", "path": f"/{TOKEN}/"}, never, never))

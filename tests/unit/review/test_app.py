@@ -1,0 +1,155 @@
+"""The routes, as the page uses them, through the real command on a real socket."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.unit.review.review_library import write_review_library
+from tests.unit.review.running_review import RunningReview
+
+from vibe_photos.labels.taxonomy import all_keys
+from vibe_photos.settings import Taxonomy
+
+PHOTOS = 12
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Path:
+    folder = tmp_path_factory.mktemp("app") / "library"
+    write_review_library(folder, repository, [f"IMG_{n:02}.JPG" for n in range(PHOTOS)], PHOTOS)
+    shutil.copytree(folder / "photos", folder / "kept")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def review(folder: Path) -> Iterator[RunningReview]:
+    with RunningReview(folder, "--reviewer", "ada") as running:
+        yield running
+
+
+@pytest.fixture
+def photo(review: RunningReview) -> dict[str, object]:
+    """Return the first photo that waits, as the page knows it."""
+    item = review.get("api/queue?status=open&limit=1").json()["items"][0]
+    view: dict[str, object] = review.get(f"api/photo/{item['image_id']}").json()
+    return view
+
+
+def test_pages_and_what_they_load(review: RunningReview) -> None:
+    for path in ("", "grid", "photos"):
+        page = review.get(path)
+        assert (page.status, page.body.lstrip()[:15]) == (200, b"<!doctype html>")
+    script = review.get("static/api.js")
+    assert script.headers["content-type"] == "text/javascript; charset=utf-8"
+    assert review.get("static/theme.css").headers["content-type"] == "text/css; charset=utf-8"
+
+
+def test_a_session_has_every_label_once(review: RunningReview, taxonomy: Taxonomy) -> None:
+    session = review.get("api/session").json()
+    assert (session["reviewer"], session["is_blind"]) == ("ada", False)
+    assert session["scenes"][2] == {"key": "scene.people", "name": "people", "words": ["people", "selfie"]}
+    rules = {label["key"]: label["rule_scene"] for label in session["attributes"] if "rule_scene" in label}
+    assert rules == {"attr.is_document": "scene.document", "attr.is_screenshot": "scene.screenshot"}
+    mouse = next(label for label in session["objects"] if label["name"] == "mouse")
+    assert (mouse["key"], mouse["parent"]) == ("object.electronics.peripheral.mouse", "object.electronics")
+    keys = [label["key"] for kind in ("scenes", "attributes", "objects") for label in session[kind]]
+    assert sorted(keys) == all_keys(taxonomy)
+    assert session["progress"]["queued"] == PHOTOS
+
+
+def test_a_photo_is_shown_small_large_and_whole(review: RunningReview, photo: dict[str, object]) -> None:
+    for query in ("", "?size=320", "?size=1600", "?size=full"):
+        reply = review.get(f"photo/{photo['image_id']}{query}")
+        assert (reply.status, reply.headers["content-type"]) == (200, "image/jpeg")
+        assert reply.headers["cache-control"] == "private, max-age=3600, immutable"
+    assert review.get(f"photo/{photo['image_id']}?size=9999").status == 400
+    assert review.get("photo/0123").status == 404
+
+
+def test_a_photo_that_cannot_be_shown_says_why(review: RunningReview, folder: Path) -> None:
+    *_, last = review.get("api/queue?limit=500").json()["items"]
+    path = folder / "photos" / last["rel_path"]
+    path.write_bytes(path.read_bytes()[:200])
+    reply = review.get(f"photo/{last['image_id']}")
+    assert reply.status == 422
+    assert reply.json() == {
+        "error": "This photo cannot be shown: the file is cut off",
+        "reason": "truncated",
+    }
+    path.unlink()
+    assert review.get(f"photo/{last['image_id']}").json()["reason"] == "missing"
+    shutil.copy(folder / "kept" / last["rel_path"], path)
+    assert review.get(f"photo/{last['image_id']}").status == 200
+
+
+def test_a_conflict_says_how_the_photo_stands(review: RunningReview, photo: dict[str, object]) -> None:
+    decision = {
+        "image_id": photo["image_id"],
+        "version": photo["version"],
+        "after": {"scene": "scene.people"},
+    }
+    recorded = review.post("api/decision", decision).json()
+    assert recorded["progress"]["audited"] >= 1
+    conflict = review.post("api/decision", {**decision, "after": {"scene": "scene.food"}})
+    assert conflict.status == 409
+    said = conflict.json()
+    assert said.pop("error").startswith("this photo was decided in the meantime")
+    assert said == review.get(f"api/photo/{photo['image_id']}").json()
+    assert said["current"] == {"scene": "scene.people", "attributes": {}, "objects": []}
+    undone = review.post("api/undo", {}).json()
+    assert (undone["image_id"], undone["version"]) == (photo["image_id"], said["version"] + 1)
+
+
+def test_the_grid_is_recorded_at_once_but_for_what_changed(review: RunningReview) -> None:
+    grid = review.get("api/grid?scene=scene.food").json()
+    assert grid["total"] == grid["scenes"]["scene.food"] == len(grid["items"]) == PHOTOS // 3
+    decisions = [
+        {"image_id": item["image_id"], "version": item["version"], "after": item["teacher"]}
+        for item in grid["items"]
+    ]
+    decisions[0]["version"] += 7
+    recorded = review.post("api/decisions", {"decisions": decisions}).json()
+    assert [view["image_id"] for view in recorded["stale"]] == [decisions[0]["image_id"]]
+    assert sorted(recorded["versions"]) == sorted(one["image_id"] for one in decisions[1:])
+    assert review.get("api/grid?scene=scene.food").json()["total"] == 1
+    for _ in decisions[1:]:
+        review.post("api/undo", {})
+    assert review.get("api/grid?scene=scene.food").json()["total"] == PHOTOS // 3
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "api/queue?offset=-1",
+        "api/queue?limit=501",
+        "api/queue?limit=ten",
+        "api/queue?list=everything",
+        "api/queue?status=lost",
+        "api/queue?surprise=1",
+        "api/grid",
+        "api/grid?scene=scene.fod",
+        "api/grid?scene=scene.food&by=nobody",
+        "api/library?offset=5000000000",
+    ],
+)
+def test_a_query_that_makes_no_sense_is_told_so(review: RunningReview, path: str) -> None:
+    reply = review.get(path)
+    assert reply.status == 400
+    assert reply.json().keys() == {"error"}
+
+
+def test_a_label_nobody_has_and_a_piece_past_the_end_are_empty(review: RunningReview) -> None:
+    for path in ("api/queue?label=scene.nothing", "api/library?label=scene.nothing"):
+        assert review.get(path).json() == {"total": 0, "items": []}
+    assert review.get("api/queue?offset=4000000000").json() == {"total": PHOTOS, "items": []}
+
+
+def test_a_blind_review_hides_the_student(folder: Path) -> None:
+    with RunningReview(folder, "--reviewer", "bob", "--blind") as review:
+        assert review.get("api/session").json()["is_blind"] is True
+        (item,) = review.get("api/queue?limit=1").json()["items"]
+        assert item["reasons"] == []
+        view = review.get(f"api/photo/{item['image_id']}/student").json()
+        assert view == {"blind": True, "labels": []}
+        assert review.get("api/grid?scene=scene.food&by=student").status == 403

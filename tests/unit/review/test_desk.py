@@ -1,0 +1,191 @@
+import pytest
+from tests.unit.review.conftest import PHOTOS, SAMPLED, Library, OpenDesk
+
+from vibe_photos.labels.human import read_audited
+from vibe_photos.review.desk import ReviewDesk
+from vibe_photos.review.replies import Refusal
+from vibe_photos.review.requests import (
+    DecisionRequest,
+    GridQuery,
+    LibraryQuery,
+    QueueQuery,
+    SkipRequest,
+    Truth,
+)
+
+
+def decide(desk: ReviewDesk, image_id: str, scene: str = "scene.people", **fields: object) -> int:
+    version = desk.show_photo(image_id).version
+    after = Truth(scene=scene, attributes={"attr.has_text": False}, objects=["object.drink", "object.drink"])
+    request = DecisionRequest(image_id=image_id, version=version, after=after, **fields)  # type: ignore[arg-type]
+    return desk.decide(request).version
+
+
+def listed(desk: ReviewDesk, **query: object) -> list[str]:
+    return [item.image_id for item in desk.list_photos(QueueQuery(**query)).items]  # type: ignore[arg-type]
+
+
+def in_library(desk: ReviewDesk, **query: object) -> list[str]:
+    return [item.image_id for item in desk.list_library(LibraryQuery(**query)).items]  # type: ignore[arg-type]
+
+
+def test_a_decision_keeps_how_the_photo_was_drawn_and_judges_only_what_was_judged(
+    library: Library, open_desk: OpenDesk
+) -> None:
+    desk, sources = open_desk()
+    image_id = library.queue[0]
+    decide(desk, image_id)
+    (record,) = read_audited(library.settings.paths.human)
+    assert record.scene == ["scene.people"]
+    assert record.attributes == {"attr.has_text": False}
+    assert record.objects == ["object.drink"]
+    assert record.extra == sources.queued[image_id].design_fields()
+    assert 0 < record.extra["inclusion_probability"] < 1
+
+
+def test_a_photo_that_was_not_drawn_can_be_corrected_and_says_no_probability(
+    library: Library, open_desk: OpenDesk
+) -> None:
+    desk, _ = open_desk()
+    other = next(image_id for image_id in library.image_ids if image_id not in library.queue)
+    assert desk.show_photo(other).is_queued is False
+    decide(desk, other)
+    (record,) = read_audited(library.settings.paths.human)
+    assert record.extra == {}
+
+
+def test_the_queue_keeps_its_order_and_what_was_skipped_waits_at_its_end(
+    library: Library, open_desk: OpenDesk
+) -> None:
+    desk, _ = open_desk()
+    first, second, third, *rest = library.queue
+    desk.skip(SkipRequest(image_id=second))
+    desk.skip(SkipRequest(image_id=first, note="what is this?"))
+    decide(desk, rest[0])
+    assert listed(desk) == [third, *rest, second, first]
+    assert listed(desk, status="open") == [third, *rest[1:], second, first]
+    assert listed(desk, status="skipped") == [second, first]
+    assert listed(desk, status="audited") == [rest[0]]
+    assert listed(desk, offset=1, limit=2) == rest[:2]
+    assert desk.show_photo(first).note == "what is this?"
+    progress = desk.open_session().progress
+    assert (progress.queued, progress.audited, progress.skipped) == (SAMPLED, 1, 2)
+
+
+def test_lists_by_label_flag_text_and_note(library: Library, open_desk: OpenDesk) -> None:
+    """The teacher calls every third photo food; what people say counts before that."""
+    desk, _ = open_desk()
+    food = [image_id for n, image_id in enumerate(library.image_ids) if n % 3 == 0]
+    assert sorted(listed(desk, list="all", label="scene.food")) == sorted(food)
+    assert set(listed(desk, label="scene.food")) == set(food) & set(library.queue)
+    decide(desk, food[0], is_flagged=True, note="Grandmother's soup")
+    assert sorted(listed(desk, list="all", label="scene.food")) == sorted(food[1:])
+    assert listed(desk, list="all", label="scene.people") == [food[0]]
+    assert listed(desk, list="flagged") == listed(desk, list="all", text="grandMOTHER") == [food[0]]
+    assert listed(desk, list="all", text=food[1]) == [food[1]]
+    assert len(listed(desk, list="all", text="img_00")) == min(10, PHOTOS)
+    desk.undo()
+    assert listed(desk, list="flagged") == []
+    assert sorted(listed(desk, list="all", label="scene.food")) == sorted(food)
+
+
+def test_the_library_shows_people_before_the_student(library: Library, open_desk: OpenDesk) -> None:
+    """The student calls the first photo a landscape, the others as the teacher does."""
+    desk, _ = open_desk()
+    first, second = library.image_ids[:2]
+    assert first in in_library(desk, label="scene.landscape")
+    assert desk.count_labels().counts["scene.landscape"] == PHOTOS // 3 + 1
+    decide(desk, first, "scene.document")
+    assert first not in in_library(desk, label="scene.landscape")
+    assert first in in_library(desk, label="object.drink")
+    assert desk.count_labels().counts["scene.landscape"] == PHOTOS // 3
+    items = {item.image_id: item for item in desk.list_library(LibraryQuery()).items}
+    assert len(items) == PHOTOS
+    assert (items[first].scene, items[first].objects) == ("scene.document", ["object.drink"])
+    assert (items[first].is_audited, items[second].is_audited) == (True, False)
+    assert (items[second].scene, items[second].attributes) == ("scene.document", ["attr.has_text"])
+
+
+def test_an_attribute_nobody_judged_stays_the_students(library: Library, open_desk: OpenDesk) -> None:
+    desk, _ = open_desk()
+    document = library.image_ids[1]
+    request = DecisionRequest(image_id=document, version=0, after=Truth(scene="scene.other"))
+    desk.decide(request)
+    assert document in in_library(desk, label="attr.has_text")
+
+
+def test_a_photo_under_an_object_is_found_under_its_ancestor(library: Library, open_desk: OpenDesk) -> None:
+    desk, _ = open_desk()
+    mouse = Truth(scene="scene.product", objects=["object.electronics.peripheral.mouse"])
+    desk.decide(DecisionRequest(image_id=library.image_ids[1], version=0, after=mouse))
+    assert in_library(desk, label="object.electronics") == [library.image_ids[1]]
+
+
+def test_the_grid_by_teacher_and_by_student(library: Library, open_desk: OpenDesk) -> None:
+    desk, _ = open_desk()
+    food = {image_id for n, image_id in enumerate(library.image_ids) if n % 3 == 0} & set(library.queue)
+    by_teacher = desk.list_alike(GridQuery(scene="scene.food"))
+    assert {item.image_id for item in by_teacher.items} == food
+    assert sum(by_teacher.scenes.values()) == SAMPLED
+    by_student = desk.list_alike(GridQuery(scene="scene.food", by="student"))
+    assert {item.image_id for item in by_student.items} == food - {library.image_ids[0]}
+    decide(desk, by_teacher.items[0].image_id, "scene.food")
+    assert desk.list_alike(GridQuery(scene="scene.food")).total == len(food) - 1
+
+
+def test_the_student_of_the_repro_that_ran_meanwhile_is_asked(library: Library, open_desk: OpenDesk) -> None:
+    desk, _ = open_desk()
+    assert in_library(desk, label="scene.food")
+    assert desk.show_student(library.image_ids[1]).labels
+    library.settings.paths.labels.unlink()
+    assert in_library(desk, label="scene.food") == []
+    assert desk.show_student(library.image_ids[1]).labels == []
+    assert len(in_library(desk)) == PHOTOS
+
+
+def test_agreement_counts_what_both_judged(library: Library, open_desk: OpenDesk) -> None:
+    """Photo 0 is food to the teacher, without text and with object.food; photo 1 a document with text."""
+    desk, _ = open_desk()
+    assert desk.open_session().progress.agreement is None
+    same = desk.show_photo(library.image_ids[1]).teacher
+    desk.decide(DecisionRequest(image_id=library.image_ids[1], version=0, after=same))
+    decide(desk, library.image_ids[0], "scene.food")
+    agreement = desk.open_session().progress.agreement
+    assert agreement is not None
+    assert (agreement.photos, agreement.scenes, agreement.scenes_same) == (2, 2, 2)
+    assert (agreement.attributes, agreement.attributes_same) == (2 + 1, 2 + 1)
+    assert (agreement.objects, agreement.objects_same) == (2, 1)
+    desk.undo()
+    desk.undo()
+    assert desk.open_session().progress.agreement is None
+
+
+def test_unknown_photos_and_labels_are_refused_and_nothing_is_written(
+    library: Library, open_desk: OpenDesk
+) -> None:
+    desk, _ = open_desk()
+    with pytest.raises(Refusal, match="no such photo"):
+        desk.show_photo("nobody")
+    for truth in (
+        Truth(scene="attr.has_text"),
+        Truth(attributes={"scene.food": True}),
+        Truth(objects=["object.foood"]),
+    ):
+        with pytest.raises(Refusal, match="unknown label key"):
+            desk.decide(DecisionRequest(image_id=library.queue[0], version=0, after=truth))
+    assert (library.decisions / "ada.jsonl").read_bytes() == b""
+
+
+def test_disagreements_are_listed_until_settled(library: Library, open_desk: OpenDesk) -> None:
+    (ada, _), (bob, _) = open_desk("ada"), open_desk("bob")
+    image_id = library.queue[0]
+    decide(ada, image_id, "scene.food")
+    decide(bob, image_id, "scene.people")
+    (disputed,) = ada.list_disagreements()
+    assert [opinion.reviewer for opinion in disputed.opinions] == ["ada", "bob"]
+    assert listed(ada, list="disagreements") == [image_id]
+    assert len(bob.show_photo(image_id).opinions) == 2
+    assert bob.open_session().progress.disagreements == 1
+    decide(ada, image_id, "scene.food", seen=["reviewers"])
+    assert bob.list_disagreements() == []
+    assert bob.open_session().progress.disagreements == 0

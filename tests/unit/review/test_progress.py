@@ -1,0 +1,53 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from vibe_photos.labels.records import Decision, GroundTruth
+from vibe_photos.review.progress import compare, measure_speed
+
+BEGIN = datetime(2026, 1, 2, 10, tzinfo=UTC)
+
+
+def decide_at(*seconds: float) -> list[Decision]:
+    times = [BEGIN + timedelta(seconds=second) for second in seconds]
+    return [Decision(image_id="a", decided_at=time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")) for time in times]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "per_hour"),
+    [
+        ([], None),
+        ([0, 6, 12, 18], None),
+        # Five decisions in 24 s are four steps of 6 s: 600 an hour.
+        ([0, 6, 12, 18, 24], 600),
+        # A pause of ten minutes begins a new sitting, of five decisions 10 s apart.
+        ([0, 1, 2, 3, 603, 613, 623, 633, 643], 360),
+        ([0, 6, 12, 18, 24, 1000], None),
+        ([7, 7, 7, 7, 7], None),
+    ],
+    ids=["none", "few", "steady", "pause", "just-back", "at-once"],
+)
+def test_speed_is_that_of_the_last_sitting(seconds: list[float], per_hour: int | None) -> None:
+    assert measure_speed(decide_at(*seconds)) == per_hour
+
+
+def test_only_the_last_fifty_count() -> None:
+    """A hundred at 36 s, then fifty at 9 s: 400 an hour."""
+    slow = [36.0 * number for number in range(100)]
+    assert measure_speed(decide_at(*slow, *(slow[-1] + 9.0 * step for step in range(1, 51)))) == 400
+
+
+def test_agreement_counts_only_what_both_judged() -> None:
+    said = GroundTruth(
+        image_id="a",
+        scene=["scene.food"],
+        attributes={"attr.has_text": True, "attr.has_person": False},
+        objects=["object.food"],
+    )
+    truth = GroundTruth(
+        image_id="a", attributes={"attr.has_text": False, "attr.has_animal": True}, objects=["object.food"]
+    )
+    counted = compare(said, truth)
+    assert (counted["scenes"], counted["scenes_same"]) == (0, 0)
+    assert (counted["attributes"], counted["attributes_same"]) == (1, 0)
+    assert (counted["objects"], counted["objects_same"]) == (1, 1)
