@@ -98,8 +98,7 @@ def _list_versions(commits: list[str], scratch: Path) -> list[Upload]:
     read = {blob for blob in sizes if name_kind(named[blob]) not in _NEVER_READ}
     _write_versions(read, scratch)
     versions = [
-        Upload((named[blob],), size, scratch / blob if blob in read else None)
-        for blob, size in sizes.items()
+        Upload((named[blob],), size, scratch / blob if blob in read else None) for blob, size in sizes.items()
     ]
     return sorted(versions, key=lambda upload: upload.paths)
 

@@ -1,0 +1,143 @@
+"""What one file tells of people."""
+
+import json
+import sqlite3
+from contextlib import closing
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vibe_photos.sharing import inspection
+from vibe_photos.sharing.inspection import inspect_upload
+from vibe_photos.sharing.upload import Upload
+
+
+@pytest.fixture
+def inspect(tmp_path):
+    """A function that inspects a content under the path it has in the project."""
+
+    def inspect_content(path, content):
+        file = tmp_path / "content"
+        file.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return inspect_upload(Upload((path,), file.stat().st_size, file))
+
+    return inspect_content
+
+
+def _lines(*records):
+    return "".join(json.dumps(record) + "\n" for record in records)
+
+
+def test_names_in_the_manifest_count_once_a_photo(inspect):
+    first = {
+        "image_id": "a",
+        "rel_path": "2019/Anna at the beach.jpg",
+        "also_at": ["copy.jpg"],
+        "format": "JPEG",
+    }
+    found = inspect("data/library/photos.jsonl", _lines(first, {"image_id": "b", "rel_path": "x.jpg"}))
+    assert found[inspection.NAMES].count == 2
+    assert found[inspection.NAMES].examples == ["2019/Anna at the beach.jpg", "copy.jpg", "x.jpg"]
+    assert found[inspection.IDS].count == 2
+    assert found[inspection.IDS].examples == []
+
+
+def test_the_teacher_s_free_text_is_found_in_any_field(inspect):
+    answer = {
+        "scene": "document",
+        "has_person": True,
+        "caption": "a letter to Mr. Smith",
+        "objects": [{"name_free": "prescription", "coarse_type": "paper_document"}],
+    }
+    record = {"image_id": "a", "image_path": "/home/anna/x.jpg", "model": "m", "annotation": answer}
+    found = inspect("data/annotations/qwen_vl_raw_annotations.jsonl", _lines(record))
+    assert found[inspection.TEACHER_TEXT].examples == ["a letter to Mr. Smith", "prescription"]
+    assert found[inspection.FULL_PATHS].examples == ["/home/anna/x.jpg"]
+
+
+@pytest.mark.parametrize("path", ["data/demo/photos/x.jpg", "../photos/x.jpg"])
+def test_a_relative_path_tells_nothing_of_the_machine(inspect, path):
+    record = {"image_id": "a", "image_path": path, "annotation": {}}
+    assert inspection.FULL_PATHS not in inspect("data/annotations/raw.jsonl", _lines(record))
+
+
+def test_what_people_wrote(inspect):
+    decision = {
+        "image_id": "a",
+        "note": "my bank card",
+        "after": {"scene": ["scene.document"], "who": "Anna"},
+    }
+    found = inspect("data/human/decisions/anna.jsonl", _lines(decision))
+    assert found[inspection.PEOPLE_TEXT].examples == ["my bank card", "Anna"]
+    assert found[inspection.REVIEWERS].examples == ["anna"]
+
+
+def test_splits_by_id_count_each_photo(inspect):
+    found = inspect("data/ground_truth/splits.json", '{"a": {"group": "a"}, "b": {"group": "a"}}')
+    assert found[inspection.IDS].count == 2
+
+
+def test_the_folder_of_the_photos_stands_in_the_configuration(inspect):
+    found = inspect("params.yaml", "library:\n  root: /Users/anna/Pictures\nsample:\n  size: 3\n")
+    assert found == {inspection.FULL_PATHS: inspection.Finding(1, ["/Users/anna/Pictures"])}
+
+
+def test_vectors_are_counted(inspect, tmp_path):
+    database = tmp_path / "embeddings.sqlite"
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("CREATE TABLE image_embedding (image_id TEXT, vector BLOB)")
+        connection.executemany("INSERT INTO image_embedding VALUES (?, x'00')", [("a",), ("b",)])
+    found = inspect("data/embeddings/embeddings.sqlite", database.read_bytes())
+    assert (found[inspection.VECTORS].count, found[inspection.IDS].count) == (2, 2)
+
+
+def test_pictures_and_names_in_the_report(inspect):
+    page = '<img src="data:image/jpeg;base64,AAAA"><img src="data:image/jpeg;base64,BBBB"><span class="file">x.jpg'
+    found = inspect("data/report/index.html", page)
+    assert (found[inspection.PICTURES].count, found[inspection.NAMES].count) == (2, 1)
+
+
+def test_ids_beside_the_heads(inspect, tmp_path):
+    np.savez(tmp_path / "beside.npz", image_ids=np.array(["a", "b", "c"]))
+    found = inspect("models/scene_out_of_fold.npz", (tmp_path / "beside.npz").read_bytes())
+    assert found[inspection.IDS].count == 3
+
+
+@pytest.mark.parametrize(
+    "option", ["secret_access_key", "access_key_id", "password", "sas_token", "passphrase"]
+)
+def test_credentials_are_named_but_not_shown(inspect, option):
+    found = inspect(".dvc/config", f"[core]\n    remote = a\n['remote \"a\"']\n    {option} = hunter2\n")
+    (example,) = found[inspection.CREDENTIALS].examples
+    assert option in example
+    assert "hunter2" not in example
+
+
+def test_a_config_without_credentials(inspect):
+    assert inspect(".dvc/config", "[core]\n    remote = a\n['remote \"a\"']\n    url = /mnt\n") == {}
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["data/human/truth.json", "data/labels/labels.sqlite", "models/x.npz", ".dvc/config", "conf/a.yaml"],
+)
+def test_what_cannot_be_read_is_said(inspect, path):
+    assert list(inspect(path, b"\x00[not: this {")) == [inspection.UNREADABLE]
+
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(deadline=None, max_examples=40)
+@given(answer=_json, note=st.text(min_size=1).filter(str.strip))
+def test_no_shape_of_an_answer_hides_its_text(tmp_path_factory, answer, note):
+    file = tmp_path_factory.mktemp("answers") / "content"
+    file.write_text(json.dumps({"annotation": {"extra": [answer, {"deep": [note]}]}}) + "\n")
+    found = inspect_upload(Upload(("data/annotations/raw.jsonl",), file.stat().st_size, file))
+    assert found[inspection.TEACHER_TEXT].count == 1
