@@ -10,6 +10,9 @@
   The spread of the figure over repetitions is its standard error. Percentiles cover too seldom near 0
   and 1 and with few groups, so the interval is symmetric on the logit scale, with Student's t
   (Korn and Graubard 1999, "Analysis of Health Surveys", 2.6).
+- Of a share, photos of a stratum that all agree show no spread, which is not certainty: such strata together
+  add the variance of as many photos after z^2 / 2 were added that say yes and as many that say no (Agresti
+  and Coull 1998, "Approximate is better than 'exact' for interval estimation of binomial proportions").
 - Beyond `MOST_RESAMPLED_GROUPS` the same standard error is written down instead of drawn (linearisation),
   so that a million photos take milliseconds.
 """
@@ -74,13 +77,17 @@ def _interval_without_resampling(ratio: Ratio, design: Design, evaluate: Evaluat
     if share in (0.0, 1.0):
         return wilson_interval(share, _effective_count(ratio, design), evaluate.confidence_level)
     weights, drawn = design.weights[counts], design.drawn_share[counts]
-    is_share = bool((ratio.denominator[counts] == 1).all()) and bool((ratio.numerator <= 1).all())
     is_alone = bool((np.bincount(design.groups)[design.groups[counts]] == 1).all())
-    if is_share and is_alone and weights.min() == weights.max() and drawn.min() == drawn.max():
+    if _is_share(ratio) and is_alone and weights.min() == weights.max() and drawn.min() == drawn.max():
         open_share = 1.0 - float(drawn[0])
         n = counts.sum() / open_share if open_share > 0 else float("inf")
         return wilson_interval(share, n, evaluate.confidence_level)
     return None
+
+
+def _is_share(ratio: Ratio) -> bool:
+    """Return whether the figure is a share of photos: each that counts, counts once."""
+    return bool((ratio.denominator[ratio.denominator > 0] == 1).all() and (ratio.numerator <= 1).all())
 
 
 def _effective_count(ratio: Ratio, design: Design) -> float:
@@ -98,10 +105,31 @@ def _resample(ratios: list[Ratio], design: Design, evaluate: Evaluate) -> list[I
     strata = strata_of_groups(design)
     is_large = len(strata) > MOST_RESAMPLED_GROUPS
     errors = _linearise(ratios, design, strata) if is_large else _bootstrap(ratios, design, strata, evaluate)
+    level = evaluate.confidence_level
+    hidden = np.sqrt([_hidden_variance(ratio, design, strata, level) for ratio in ratios])
     return [
-        _logit_interval(ratio, float(error), design, strata, evaluate.confidence_level)
-        for ratio, error in zip(ratios, errors, strict=True)
+        _logit_interval(ratio, float(error), design, strata, level)
+        for ratio, error in zip(ratios, np.hypot(errors, hidden), strict=True)
     ]
+
+
+def _hidden_variance(ratio: Ratio, design: Design, strata: Indices, level: float) -> float:
+    """Return what strata whose photos all agree add to the variance of a share; 0 for other figures."""
+    if not _is_share(ratio):
+        return 0.0
+    z2 = NormalDist().inv_cdf(0.5 + level / 2) ** 2
+    counts, of_photo = ratio.denominator > 0, strata[design.groups]
+    variance = 0.0
+    for answer in (0, 1):
+        others = np.bincount(of_photo[counts & (ratio.numerator != answer)], minlength=strata.max() + 1)
+        weights = design.weights * (counts & (others[of_photo] == 0))
+        if weights.any():
+            n = float(weights.sum() ** 2 / (sum_by_group(weights, design) ** 2).sum())
+            contrary = z2 / 2 / (n + z2)
+            part = weights.sum() / (design.weights @ ratio.denominator)
+            open_share = 1.0 - np.average(design.drawn_share, weights=weights)
+            variance += float(part**2 * open_share * contrary * (1 - contrary) / (n + z2))
+    return variance
 
 
 def _logit_interval(ratio: Ratio, error: float, design: Design, strata: Indices, level: float) -> Interval:
