@@ -61,16 +61,14 @@ class AuditPage:
         """Press a key after which another photo is to show, and wait for it."""
         before = self.image_id
         self.press(key)
-        try:
-            self.page.wait_for_url(lambda address: f"photo={before}" not in address)
-        except Exception:
-            print("DBG", key, before, self.page.url, self.said, self.page.locator("body").get_attribute("aria-busy"), self.page.evaluate("document.activeElement.outerHTML"), self.errors); raise
+        self.page.wait_for_url(lambda address: f"photo={before}" not in address)
 
     def wait_until_idle(self) -> None:
         """Wait until nothing is on its way to the disk."""
         self.page.locator("body:not([aria-busy])").wait_for()
 
     def wait_until_said(self, text: str) -> None:
+        """Wait until the page says so in passing."""
         self.page.locator("#announcement", has_text=text).wait_for(state="attached")
 
     def _keep(self, kind: str, text: str) -> None:

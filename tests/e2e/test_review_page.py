@@ -241,7 +241,7 @@ def test_the_next_photo_shows_only_when_the_decision_is_on_disk(library, open_au
         assert audit.image_id == library.queue[0]
         assert library.log == []
         review.process.send_signal(signal.SIGCONT)
-        audit.wait_until_said("Saved")
+        audit.page.locator("#whisper", has_text="Saved.").wait_for(state="attached")
         audit.wait_until_idle()
         assert audit.image_id == library.queue[1]
         assert [line["image_id"] for line in library.log] == library.queue[:1]
@@ -393,8 +393,7 @@ def test_a_photo_is_looked_at_closely_by_wheel_keys_and_fingers(reading, open_au
     assert scale.inner_text() == "100 %"
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 390), ("dark", 1280)])
 def test_every_control_is_named_seen_and_readable(scheme, width, reading, browser):
     context = browser.new_context(
         viewport={"width": width, "height": 800}, color_scheme=scheme, reduced_motion="reduce"
@@ -467,7 +466,7 @@ def test_fingers_do_what_keys_do(library, browser):
         page.locator("#object-search").tap()
         page.get_by_role("option", name="Bank card").tap()
         page.get_by_role("button", name="Accept and next").tap()
-        audit.wait_until_said("Saved")
+        audit.page.locator("#whisper", has_text="Saved.").wait_for(state="attached")
         assert library.audited[first].scene == ["scene.food"]
         assert library.audited[first].attributes["attr.has_person"] is True
         assert "object.document.bank_card" in library.audited[first].objects

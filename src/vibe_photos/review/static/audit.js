@@ -47,11 +47,11 @@ class Audit {
   }
 
   /** Show the photo that the walk is at; what lies beside it is fetched meanwhile. */
-  async showCurrent() {
+  async showCurrent(said = "") {
     const item = this.walk.current;
     byId("labels").inert = item === null;
     byId("done").hidden = item !== null;
-    if (item === null) return this.#showDone();
+    if (item === null) return this.#showDone(said);
     let loaded;
     try {
       loaded = await insist(() => this.neighbours.load(item.image_id));
@@ -60,6 +60,7 @@ class Audit {
     }
     if (this.walk.current !== item) return;
     this.#take(loaded.photo, loaded.picture);
+    whisper(`${said}${loaded.photo.rel_path}. ${describeTruth(this.draft)}`);
     const before = this.walk.items[this.walk.at - 1];
     this.neighbours.keep([item, ...this.walk.ahead(AHEAD), before].filter(Boolean).map((each) => each.image_id));
   }
@@ -128,10 +129,9 @@ class Audit {
     this.showLabels();
     byId("labels").scrollTop = 0;
     writeAddress(this.filter.value, photo.image_id);
-    whisper(`${photo.rel_path}. ${describeTruth(this.draft)}`);
   }
 
-  #showDone() {
+  #showDone(said) {
     this.photo = null;
     this.stage.clear();
     writeAddress(this.filter.value, null);
@@ -139,7 +139,7 @@ class Audit {
     byId("done-title").textContent = usual ? "Every photo of the queue is audited" : "No photo left with this filter";
     byId("done-queue").hidden = !usual;
     byId("done-filter").hidden = usual;
-    whisper(byId("done-title").textContent);
+    whisper(said + byId("done-title").textContent);
   }
 
   #showMissing(error) {

@@ -1,11 +1,11 @@
 /** What is done with the photo at hand: accept, skip, flag, note, undo; one thing at a time, each on disk first. */
 
-import { announce, whisper } from "./announce.js";
-import { post, Refused } from "./api.js";
+import { announce } from "./announce.js";
+import { post } from "./api.js";
 import { chooseDecision } from "./conflict.js";
 import { byId } from "./dom.js";
 import { showProgress } from "./progress.js";
-import { insist, saveDecision } from "./saving.js";
+import { insist, saveDecision, tellRefusal } from "./saving.js";
 import { edits } from "./unsaved.js";
 
 export class Decider {
@@ -35,8 +35,7 @@ export class Decider {
       if (!(await this.#save(photo, draft, photo))) return;
       edits.remove(photo.image_id);
       audit.walk.decided.add(photo.image_id);
-      announce("Saved");
-      await this.#goOn();
+      await this.#goOn("Saved. ");
     });
   }
 
@@ -126,9 +125,10 @@ export class Decider {
     this.audit.neighbours.forget(photo.image_id);
   }
 
-  async #goOn() {
+  /** @param {string} said what a screen reader hears before the next photo's name */
+  async #goOn(said = "") {
     await insist(() => this.audit.walk.next());
-    await this.audit.showCurrent();
+    await this.audit.showCurrent(said);
   }
 
   /** Do one thing at a time, in order; what was meant for a photo that is gone meanwhile is dropped. */
@@ -146,9 +146,7 @@ export class Decider {
     try {
       await run();
     } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      if (error.status !== 403) announce(`Not saved: ${error.message}`);
-      whisper(error.message);
+      tellRefusal(error);
     } finally {
       this.isBusy = false;
       this.running = null;

@@ -1,12 +1,12 @@
 /** Twenty alike at once: mark the wrong ones, confirm the rest with one key. */
 
 import { announce } from "./announce.js";
-import { get, post, Refused } from "./api.js";
+import { get, post } from "./api.js";
 import { byId, element, releaseFocus } from "./dom.js";
 import { HELP_KEY, bindKeys } from "./keys.js";
 import { describeTruth, labelName } from "./names.js";
 import { showProgress } from "./progress.js";
-import { insist, saveDecisions } from "./saving.js";
+import { insist, saveDecisions, tellRefusal } from "./saving.js";
 import { runPage } from "./session.js";
 import { fileLine, labelLines, makeTile, moveFocus } from "./tiles.js";
 import { NOTHING } from "./truth.js";
@@ -164,8 +164,7 @@ class Grid {
     try {
       await run();
     } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      if (error.status !== 403) announce(error.message);
+      tellRefusal(error);
     } finally {
       this.isBusy = false;
     }

@@ -9,6 +9,9 @@ import { decisions, edits } from "./unsaved.js";
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 4000;
 
+/** Refusals that sending the same again would not change: malformed, decided elsewhere, a label that is gone. */
+const HOPELESS = [400, 409, 422];
+
 /**
  * Save one decision; returns the server's reply when it is on disk.
  * A conflict or another refusal is thrown as `Refused`; a server that is gone is waited for.
@@ -25,7 +28,7 @@ export async function saveDecision(decision) {
       decisions.remove(decision.image_id);
       return { version: error.body.version, progress: null };
     }
-    if (error.status !== 403) decisions.remove(decision.image_id);
+    if (HOPELESS.includes(error.status)) decisions.remove(decision.image_id);
     throw error;
   }
 }
@@ -50,8 +53,10 @@ export async function sendKept() {
       announce("A decision that was kept here is saved now");
     } catch (error) {
       if (!(error instanceof Refused) || error.status === 403) throw error;
+      // Of another library that was served at this port: it waits for that one.
+      if (error.status === 404) continue;
       if (error.status === 409) edits.write(decision.image_id, { truth: decision.after, version: decision.version });
-      announce("A decision that was kept here no longer fits: look at that photo again");
+      announce(`A decision that was kept here is not saved: ${error.message}`);
     }
   }
 }
@@ -69,6 +74,12 @@ export async function insist(run) {
       await waitOrTryNow(wait);
     }
   }
+}
+
+/** Say why something was refused, until it succeeds; anything but a refusal is a mistake and goes on. */
+export function tellRefusal(error) {
+  if (!(error instanceof Refused)) throw error;
+  if (error.status !== 403) showProblem("Not saved.", error.message);
 }
 
 /** A reply that was lost on its way back: the server has exactly what we send again. */
