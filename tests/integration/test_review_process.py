@@ -187,8 +187,10 @@ def remove(*parts: str) -> Callable[[Path], None]:
         (lambda folder: None, ["--reviewer", "../bob"], "use letters, digits"),
         (lambda folder: None, ["--port", "{taken}"], "Address already in use"),
         (lambda folder: None, ["--port", "99999"], "leave --port out"),
+        (lambda folder: None, ["--size", "5"], "how many photos --refresh draws"),
+        (lambda folder: None, ["--refresh", "--size", "0"], "a round asks about one photo at least"),
     ],
-    ids=["manifest", "sample", "compose", "photos", "reviewer", "taken", "port"],
+    ids=["manifest", "sample", "compose", "photos", "reviewer", "taken", "port", "size", "none"],
 )
 def test_what_is_in_the_way_is_one_sentence(
     folder: Path,

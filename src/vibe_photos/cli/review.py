@@ -3,6 +3,7 @@
 import argparse
 
 from vibe_photos.cli.command import Commands
+from vibe_photos.errors import ConfigurationError
 
 
 def add_command(commands: Commands) -> None:
@@ -12,7 +13,7 @@ def add_command(commands: Commands) -> None:
         help="check and correct labels in the browser",
         description="Show the photos that wait for a person's eyes in the browser, one at a time or twenty "
         "alike at once. Every decision is on disk, in data/human/decisions/, before the next photo shows. "
-        "The page is for this machine only. Ctrl-C ends it.",
+        "The page is for this machine only; Ctrl-C ends it. With --refresh or --status no page opens.",
     )
     parser.add_argument("--reviewer", metavar="NAME", help="whose log (default: git's user.name)")
     parser.add_argument("--port", type=int, default=0, help="on 127.0.0.1 (default: a free one)")
@@ -20,10 +21,43 @@ def add_command(commands: Commands) -> None:
         "--blind", action="store_true", help="hide what the student says, so as not to be led"
     )
     parser.add_argument("--no-browser", action="store_true", help="print the address, open nothing")
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument(
+        "--refresh", action="store_true", help="draw the next photos to review by what the student now says"
+    )
+    instead.add_argument(
+        "--status", action="store_true", help="how far the audit is, and what more would give"
+    )
+    parser.add_argument("--size", type=int, metavar="N", help="photos that --refresh draws (default: 100)")
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> None:
+    if options.refresh:
+        _draw_round(options.size)
+    elif options.size is not None:
+        raise ConfigurationError("--size says how many photos --refresh draws: give both, or neither")
+    elif options.status:
+        _show_status()
+    else:
+        _open_page(options)
+
+
+def _draw_round(size: int | None) -> None:
+    from vibe_photos.configuration import read_resolved
+    from vibe_photos.eval.next_round import DEFAULT_SIZE, refresh_round
+
+    print(refresh_round(read_resolved(), DEFAULT_SIZE if size is None else size))
+
+
+def _show_status() -> None:
+    from vibe_photos.configuration import read_resolved
+    from vibe_photos.eval.audit_status import describe_status
+
+    print(describe_status(read_resolved()))
+
+
+def _open_page(options: argparse.Namespace) -> None:
     from vibe_photos.configuration import read_resolved
     from vibe_photos.review.reviewer import check_reviewer, guess_reviewer
     from vibe_photos.review.sitting import hold_review
