@@ -28,7 +28,7 @@ def _dvc_lines(sharing: Sharing) -> Iterator[str]:
         if dvc.remote
         else "to a remote, of which there is none yet"
     )
-    yield f"`dvc push` {where}: {dvc.files} files, {format_size(dvc.bytes)}"
+    yield f"`dvc push` {where}: {_count(dvc.files, 'file', 'files')}, {format_size(dvc.bytes)}"
     yield from _group_lines(dvc.groups)
     yield from _personal_lines(dvc.personal_data)
     if dvc.absent:
@@ -38,8 +38,9 @@ def _dvc_lines(sharing: Sharing) -> Iterator[str]:
 def _git_lines(sharing: Sharing) -> Iterator[str]:
     git = sharing.git
     where = f"to {git.remote} ({git.url})" if git.remote else "to a remote, of which there is none yet"
-    files = f"{git.files} versions of files, {format_size(git.bytes)}"
-    yield f"`git push` of {git.branch} {where}: {git.commits} commits, {files}"
+    commits = _count(git.commits, "commit", "commits")
+    versions = _count(git.files, "version of a file", "versions of files")
+    yield f"`git push` of {git.branch} {where}: {commits}, {versions}, {format_size(git.bytes)}"
     if git.authors:
         yield f"  by {', '.join(git.authors)}"
     yield from _group_lines(git.groups)
@@ -68,6 +69,10 @@ def _obstacle_lines(sharing: Sharing) -> Iterator[str]:
         yield ""
         yield "before sharing:"
         yield from (f"- {obstacle}" for obstacle in sharing.obstacles)
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
 
 
 def _shorten(paths: Sequence[str]) -> str:

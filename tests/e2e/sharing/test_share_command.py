@@ -44,7 +44,7 @@ def test_to_an_empty_remote_all_goes_and_the_list_is_exact(owner, tmp_path):
 
 
 def test_only_what_the_remote_lacks_is_listed(owner):
-    """By DVC's own rule: a folder that the remote has counts as whole; a file that is gone from it stays gone."""
+    """By DVC's own rule: a folder that the remote has counts as whole; what is gone from it stays gone."""
     assert _plan(owner)["dvc"]["files"] == 0
     before = _objects(owner)
     lost, lost_in_folder = "data/embeddings/embeddings.sqlite", "data/ground_truth/auto/object.jsonl"

@@ -94,7 +94,9 @@ def test_vectors_are_counted(inspect, tmp_path):
 
 
 def test_pictures_and_names_in_the_report(inspect):
-    page = '<img src="data:image/jpeg;base64,AAAA"><img src="data:image/jpeg;base64,BBBB"><span class="file">x.jpg'
+    page = (
+        '<img src="data:image/jpeg;base64,AA"><img src="data:image/jpeg;base64,BB"><span class="file">x.jpg'
+    )
     found = inspect("data/report/index.html", page)
     assert (found[inspection.PICTURES].count, found[inspection.NAMES].count) == (2, 1)
 
