@@ -82,6 +82,7 @@ def test_tasks_go_out_and_annotations_come_back(workspace, capsys):
     project = workspace / "project"
     assert main(["label-studio", "export", str(project)]) == 0
     tasks = json.loads((project / "tasks.json").read_text())
+    assert tasks[0]["data"]["image"] == "/data/local-files/?d=photos/a.png"
     for number, task in enumerate(tasks, start=1):
         accepted = {
             "id": number,

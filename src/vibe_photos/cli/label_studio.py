@@ -28,9 +28,8 @@ def _add_export(actions: Commands) -> None:
     parser.add_argument("--all", action="store_true", help="photos that are audited already, too")
     parser.add_argument(
         "--prefix",
-        default="/data/local-files/?d=",
-        help="what stands before a photo's path in its address; Label Studio serves the folder named by "
-        "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT at the default (%(default)s)",
+        help="what stands before a photo's path in its address (default: as Label Studio serves the photo "
+        "folder when LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT is the folder above it)",
     )
     parser.set_defaults(run=_run_export)
 
@@ -52,12 +51,13 @@ def _add_import(actions: Commands) -> None:
 def _run_export(options: argparse.Namespace) -> None:
     from vibe_photos.configuration import read_resolved
     from vibe_photos.review.label_studio.interface import Interface
-    from vibe_photos.review.label_studio.tasks import find_waiting, write_project
+    from vibe_photos.review.label_studio.tasks import find_waiting, local_prefix, write_project
 
     settings = read_resolved()
     waiting = find_waiting(settings, options.all)
     interface = Interface(settings.taxonomy)
-    write_project(options.folder, waiting.asked, interface, settings.teacher.model, options.prefix)
+    prefix = options.prefix or local_prefix(Path(settings.library.root))
+    write_project(options.folder, waiting.asked, interface, settings.teacher.model, prefix)
     print(
         f"{len(waiting.asked)} tasks written to {options.folder}; of the others that are asked about "
         f"{waiting.audited} are audited already and {waiting.gone} no longer in the library"

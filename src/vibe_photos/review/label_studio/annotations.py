@@ -86,7 +86,7 @@ def read_annotations(
         names: the reviewer's name by Label Studio's user id or e-mail; others are `label-studio-<id>`.
 
     Raises:
-        InputError: the file is missing, no JSON, or JSON-MIN, which does not say who labelled and when.
+        InputError: the file is missing, no JSON, or JSON-MIN, which does not tell a skipped task from a labelled one.
     """
     known = {photo.image_id for photo in photos}
     found = AnnotationImport()
@@ -97,8 +97,7 @@ def read_annotations(
         except InputError as error:
             if "annotation_id" in value:
                 raise InputError(
-                    f"{file} is a JSON-MIN export, which leaves out when a task was labelled and what was "
-                    "skipped: export as JSON"
+                    f"{file} is a JSON-MIN export, which does not say what was skipped: export as JSON"
                 ) from None
             found.problems.append(f"{place}: {error}")
     found.lines = {reviewer: log.new for reviewer, log in logs.items() if log.new}
@@ -177,10 +176,11 @@ def _take_task(
 
 def _decide(task: _Task, annotation: _Annotation, value: dict[str, Any], interface: Interface) -> Decision:
     image_id = task.data.image_id
-    after: dict[str, Any] | None = {KEPT: value}
+    kept = _without_prediction(value)
+    after: dict[str, Any] | None = {KEPT: kept}
     if not annotation.was_cancelled:
         truth = interface.read_results(image_id, annotation.result)
-        extra = {**task.data.design, KEPT: value}
+        extra = {**task.data.design, KEPT: kept}
         after = truth_value(msgspec.structs.replace(truth, extra=extra))
     return Decision(
         image_id=image_id,
@@ -189,6 +189,15 @@ def _decide(task: _Task, annotation: _Annotation, value: dict[str, Any], interfa
         kind="skip" if annotation.was_cancelled else "decision",
         seen=["teacher"] if task.predictions else [],
     )
+
+
+def _without_prediction(value: dict[str, Any]) -> dict[str, Any]:
+    """Return an annotation with the id of the prediction that it began from.
+
+    Label Studio copies the whole prediction there, and how long ago it was made: another text every time.
+    """
+    prediction = value.get("prediction")
+    return {**value, "prediction": prediction.get("id")} if isinstance(prediction, dict) else value
 
 
 def _name_reviewer(person: int | str | _Person | None, names: Mapping[str, str]) -> str:

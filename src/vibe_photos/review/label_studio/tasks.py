@@ -1,5 +1,6 @@
 """What waits for a person's eyes as Label Studio tasks, the teacher's labels as their predictions."""
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +20,8 @@ from vibe_photos.storage.jsonl import read_jsonl
 TASKS_FILE = "tasks.json"
 CONFIG_FILE = "labeling_config.xml"
 
-LOCAL_FILES = "/data/local-files/?d="
-"""The address at which Label Studio serves a folder of its own machine."""
+_LOCAL_FILES = "/data/local-files/?d="
+"""The address at which Label Studio serves folders of its own machine."""
 
 Task = dict[str, Any]
 
@@ -64,6 +65,14 @@ def find_waiting(settings: Settings, with_audited: bool) -> Waiting:
     said = {record.image_id: record for record in auto if record.image_id in ids}
     asked = [Asked(photos[one.image_id], said.get(one.image_id), one.design_fields()) for one in waiting]
     return Waiting(asked, audited=len(there) - len(waiting), gone=len(queue) - len(there))
+
+
+def local_prefix(root: Path) -> str:
+    """Return what stands before a photo's place where Label Studio serves the folder above `root`.
+
+    It refuses to serve its document root itself, only folders in it.
+    """
+    return f"{_LOCAL_FILES}{quote_from_bytes(os.fsencode(root.resolve().name))}/"
 
 
 def write_project(

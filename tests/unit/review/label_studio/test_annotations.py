@@ -108,6 +108,16 @@ def test_the_same_file_twice_and_in_another_order_changes_nothing(read, task, in
     assert times == ["2026-01-02T10:00:00.500000Z", "2026-01-02T10:00:00.500001Z"]
 
 
+def test_how_long_ago_a_prediction_was_made_is_no_change(read, task, interface, tmp_path):
+    def export(ago):
+        return annotate(task, interface, prediction={"id": 7, "created_ago": ago, "result": []})
+
+    take_annotations(tmp_path, read(export("0 minutes")).lines)
+    assert read(export("2 hours")).counts["known"] == 1
+    (record,) = read_audited(tmp_path)
+    assert record.extra[KEPT]["prediction"] == 7
+
+
 def test_two_annotators_count_as_two_reviewers(read, task, interface, tmp_path, taxonomy):
     people = GroundTruth(image_id="id-a", scene=["scene.people"])
     both = annotate(annotate(task, interface), interface, people, by=4, at="2026-01-02T12:00:00+01:00")
