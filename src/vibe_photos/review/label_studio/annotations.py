@@ -86,7 +86,7 @@ def read_annotations(
         names: the reviewer's name by Label Studio's user id or e-mail; others are `label-studio-<id>`.
 
     Raises:
-        InputError: the file is missing, no JSON, or JSON-MIN, which does not tell a skipped task from a labelled one.
+        InputError: the file is missing, no JSON, or JSON-MIN, which does not say what was skipped.
     """
     known = {photo.image_id for photo in photos}
     found = AnnotationImport()
@@ -192,10 +192,7 @@ def _decide(task: _Task, annotation: _Annotation, value: dict[str, Any], interfa
 
 
 def _without_prediction(value: dict[str, Any]) -> dict[str, Any]:
-    """Return an annotation with the id of the prediction that it began from.
-
-    Label Studio copies the whole prediction there, and how long ago it was made: another text every time.
-    """
+    """Return an annotation with only the id of the prediction, our own, that it began from."""
     prediction = value.get("prediction")
     return {**value, "prediction": prediction.get("id")} if isinstance(prediction, dict) else value
 

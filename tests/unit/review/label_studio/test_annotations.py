@@ -108,7 +108,7 @@ def test_the_same_file_twice_and_in_another_order_changes_nothing(read, task, in
     assert times == ["2026-01-02T10:00:00.500000Z", "2026-01-02T10:00:00.500001Z"]
 
 
-def test_how_long_ago_a_prediction_was_made_is_no_change(read, task, interface, tmp_path):
+def test_of_the_prediction_that_an_annotation_began_from_only_the_id_is_kept(read, task, interface, tmp_path):
     def export(ago):
         return annotate(task, interface, prediction={"id": 7, "created_ago": ago, "result": []})
 
