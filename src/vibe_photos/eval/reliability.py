@@ -2,8 +2,8 @@
 
 The reliability diagram of DeGroot and Fienberg 1983, "The comparison and evaluation of forecasters", and the
 expected calibration error of Guo et al. 2017, "On calibration of modern neural networks", equation 3. The
-error is taken over 15 bins of equal width, as in the heads' own metrics; the points of a diagram stand for
-equally many statements each, so that none rests on a handful.
+error is taken over 15 bins of equal width, as in the heads' own metrics; a point of a diagram stands for a
+tenth of all probabilities, or for more where few statements were made, so that none rests on a handful.
 """
 
 from collections.abc import Mapping
@@ -20,8 +20,8 @@ from vibe_photos.heads.out_of_fold import OutOfFold
 from vibe_photos.labels.taxonomy import label_name
 from vibe_photos.settings import HeadName
 
-MOST_POINTS = 10
-FEWEST_STATEMENTS = 15
+TENTHS = 10
+FEWEST_STATEMENTS = 10
 """A point of a diagram stands for no fewer statements, unless there are no more in all."""
 
 
@@ -38,7 +38,7 @@ class Statements:
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class ReliabilityPoint:
     """One point of a diagram: mean probability, share that is true, its interval, statements behind it."""
 
     probability: float
@@ -62,14 +62,9 @@ def summarise_calibration(statements: Mapping[str, Statements]) -> Figures:
     return {name: round_figure(calibration_error(said)) for name, said in statements.items()}
 
 
-def reliability_points(statements: Statements, level: float) -> list[Point]:
+def reliability_points(statements: Statements, level: float) -> list[ReliabilityPoint]:
     """Return the points of a diagram, by rising probability; intervals take statements for independent."""
-    n = len(statements.probability)
-    if not n:
-        return []
-    order = np.argsort(statements.probability, kind="stable")
-    count = min(MOST_POINTS, max(1, n // FEWEST_STATEMENTS))
-    return [_summarise(statements, rows, level) for rows in np.array_split(order, count)]
+    return [_summarise(statements, rows, level) for rows in _divide(statements.probability)]
 
 
 def statements_of_labels(comparison: Comparison) -> dict[str, Statements]:
@@ -122,12 +117,27 @@ def _collect(probability: Floats, y: Flags, weights: Floats | None = None) -> St
     )
 
 
-def _summarise(statements: Statements, rows: Indices, level: float) -> Point:
+def _divide(probability: Floats) -> list[Indices]:
+    """Divide statements by tenths of probability, from the surest down; too few join those below them."""
+    tenths = np.minimum((probability * TENTHS).astype(np.int64), TENTHS - 1)
+    groups, waiting = list[Indices](), np.empty(0, np.int64)
+    for tenth in reversed(range(TENTHS)):
+        waiting = np.append(waiting, np.flatnonzero(tenths == tenth))
+        if len(waiting) >= FEWEST_STATEMENTS:
+            groups.append(waiting)
+            waiting = np.empty(0, np.int64)
+    if len(waiting):
+        above = [groups.pop()] if groups else []
+        groups.append(np.concatenate([*above, waiting]))
+    return groups[::-1]
+
+
+def _summarise(statements: Statements, rows: Indices, level: float) -> ReliabilityPoint:
     weights = statements.weights[rows]
     frequency = float(np.average(statements.is_true[rows], weights=weights))
     # As many equal ones as weigh as much (Kish 1965, 11.7).
     effective = float(weights.sum() ** 2 / (weights**2).sum())
-    return Point(
+    return ReliabilityPoint(
         probability=float(np.average(statements.probability[rows], weights=weights)),
         frequency=frequency,
         interval=wilson_interval(frequency, effective, level),

@@ -138,8 +138,8 @@ def _summarise(head: HeadName, targets: Targets, student: Student, without_vecto
     return {
         "n_train": len(targets.rows),
         "without_embedding": without_vector,
-        "n_learnt": len(targets.support),
-        "n_not_learnable": len(targets.not_learnable),
+        "labels_learnt": len(targets.support),
+        "labels_not_learnable": len(targets.not_learnable),
         "learnt": _count_rows(targets.support),
         "not_learnable": _count_rows(targets.not_learnable),
         **examine(student, targets, head_loss(head)),

@@ -1,8 +1,10 @@
-"""The contact sheet: the worst mistakes of each kind, as small pictures with what was said and is true."""
+"""Contact sheets: the worst mistakes of each kind, and what the teacher probably got wrong, in pictures."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from vibe_photos.eval.suspects import find_suspects
 from vibe_photos.library.photos import Photo
 from vibe_photos.report.mistakes import MOST_KINDS_OF_A_LEVEL, Mistake, MistakeKind
 from vibe_photos.report.sources import Sources
@@ -10,12 +12,15 @@ from vibe_photos.report.tables import format_share
 from vibe_photos.report.thumbnails import has_photos, make_thumbnail
 from vibe_photos.settings import Settings
 
+MOST_SUSPECTS_OF_A_HEAD = 8
+
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One mistake on the contact sheet; `source` is a `data:` URI, or None where there is no picture."""
+    """One mistake on a contact sheet; `source` is a `data:` URI, or None where there is no picture."""
 
     source: str | None
+    image_id: str
     name: str
     said: str
     true: str
@@ -43,19 +48,38 @@ class Level:
 def make_levels(kinds_of: dict[str, list[MistakeKind]], sources: Sources) -> list[Level]:
     """Return the sheets of each level that has mistakes; without pictures where no photos are at hand."""
     kept = {title: kinds[:MOST_KINDS_OF_A_LEVEL] for title, kinds in kinds_of.items() if kinds}
-    photos = {photo.image_id: photo for photo in sources.photos or []}
-    mistakes = [mistake for kinds in kept.values() for kind in kinds for mistake in kind.worst]
-    shown = sorted({mistake.image_id for mistake in mistakes} & photos.keys())
-    thumbnails = _make_thumbnails([photos[image_id] for image_id in shown], sources.settings)
-
-    def sheet(kind: MistakeKind) -> Sheet:
-        return Sheet(
-            kind.title, kind.count, [_picture(mistake, photos, thumbnails) for mistake in kind.worst]
-        )
-
+    sheets = iter(_make_sheets([kind for kinds in kept.values() for kind in kinds], sources))
     return [
-        Level(title, [sheet(kind) for kind in kinds], len(kinds_of[title]) - len(kinds))
+        Level(title, [next(sheets) for _ in kinds], len(kinds_of[title]) - len(kinds))
         for title, kinds in kept.items()
+    ]
+
+
+def make_suspect_sheets(sources: Sources) -> list[Sheet]:
+    """Return a sheet for each head that suspects the teacher, of what it finds least likely."""
+    suspicions = [find_suspects(held_out, head) for head, held_out in sources.held_out.items()]
+    kinds = [
+        MistakeKind(
+            title=f"{suspicion.head.capitalize()}s",
+            count=len(suspicion.suspects),
+            worst=[
+                Mistake(one.image_id, one.teacher, one.student, one.student_probability)
+                for one in suspicion.suspects[:MOST_SUSPECTS_OF_A_HEAD]
+            ],
+        )
+        for suspicion in suspicions
+        if suspicion.suspects
+    ]
+    return _make_sheets(kinds, sources)
+
+
+def _make_sheets(kinds: Sequence[MistakeKind], sources: Sources) -> list[Sheet]:
+    photos = {photo.image_id: photo for photo in sources.photos or []}
+    shown = sorted({mistake.image_id for kind in kinds for mistake in kind.worst} & photos.keys())
+    thumbnails = _make_thumbnails([photos[image_id] for image_id in shown], sources.settings)
+    return [
+        Sheet(kind.title, kind.count, [_picture(mistake, photos, thumbnails) for mistake in kind.worst])
+        for kind in kinds
     ]
 
 
@@ -70,6 +94,7 @@ def _picture(mistake: Mistake, photos: dict[str, Photo], thumbnails: dict[str, s
     photo = photos.get(mistake.image_id)
     return Picture(
         source=thumbnails.get(mistake.image_id),
+        image_id=mistake.image_id,
         name=photo.rel_path if photo else mistake.image_id,
         said=mistake.said,
         true=mistake.true,

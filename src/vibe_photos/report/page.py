@@ -12,9 +12,11 @@ from vibe_photos.heads.label_table import read_labels
 from vibe_photos.labels.convert import ALL_LABELS
 from vibe_photos.labels.human import read_audited_truth
 from vibe_photos.labels.records import GroundTruth
-from vibe_photos.report.contact_sheet import Level, make_levels
+from vibe_photos.report.calibration import calibration_cards
+from vibe_photos.report.contact_sheet import make_levels, make_suspect_sheets
 from vibe_photos.report.figures import draw_confusion
 from vibe_photos.report.headline import describe_run, headline_lines
+from vibe_photos.report.library import library_estimates
 from vibe_photos.report.mistakes import find_mistakes
 from vibe_photos.report.plots import confusion_of, curve_cards
 from vibe_photos.report.provenance import list_facts, show_configuration, unmapped_words
@@ -42,7 +44,17 @@ def render_report(settings: Settings, out: Path) -> None:
     sources = read_sources(settings)
     comparison = _compare(sources)
     levels = make_levels(find_mistakes(comparison), sources) if comparison else []
-    html = _environment().get_template("page.html").render(_view(sources, levels))
+    html = (
+        _environment()
+        .get_template("page.html")
+        .render(
+            **_view_figures(sources),
+            **_view_sources(sources),
+            levels=levels,
+            has_pictures=any(p.source for level in levels for sheet in level.sheets for p in sheet.pictures),
+            suspects=make_suspect_sheets(sources),
+        )
+    )
     page = html.encode("utf-8", "replace")
     write_bytes(out, page)
     log.info(
@@ -66,30 +78,40 @@ def _environment() -> Environment:
     return environment
 
 
-def _view(sources: Sources, levels: list[Level]) -> dict[str, Any]:
+def _view_figures(sources: Sources) -> dict[str, Any]:
+    """Return what the page says of the labels; figures are empty where nothing is measured yet."""
     truth = sources.truth
     student = sources.measured(truth) if truth else None
     ceiling = sources.measured("teacher") if truth == "human" else None
-    return {
-        "notice": describe_run(sources),
-        "settings": sources.settings,
-        "photo_count": len(sources.photos) if sources.photos is not None else None,
+    view: dict[str, Any] = {
         "truth": truth,
         "how_to_begin": HOW_TO_BEGIN["human"],
         "student": student,
         "teacher": ceiling,
         "auto": sources.measured("auto") if truth == "human" else None,
         "interval": format_interval,
-        "lines": headline_lines(student, ceiling) if student else [],
-        "confusion": draw_confusion(confusion_of(student))
-        if student and student["scene"]["support"]
-        else None,
-        "curves": curve_cards(sources, student, ceiling) if student else [],
-        "scene_table": scene_table(student, ceiling) if student else None,
-        "attribute_table": attribute_table(student, ceiling) if student else None,
-        "object_table": object_table(student, ceiling) if student else None,
-        "levels": levels,
-        "has_pictures": any(p.source for level in levels for sheet in level.sheets for p in sheet.pictures),
+        "lines": [],
+    }
+    if student is None:
+        return view
+    return view | {
+        "lines": headline_lines(student, ceiling),
+        "confusion": draw_confusion(confusion_of(student)) if student["scene"]["support"] else None,
+        "curves": curve_cards(sources, student, ceiling),
+        "calibrations": calibration_cards(sources, student),
+        "estimates": library_estimates(student),
+        "scene_table": scene_table(student, ceiling),
+        "attribute_table": attribute_table(student, ceiling),
+        "object_table": object_table(student, ceiling),
+    }
+
+
+def _view_sources(sources: Sources) -> dict[str, Any]:
+    """Return what the page says of where the figures come from."""
+    return {
+        "notice": describe_run(sources),
+        "settings": sources.settings,
+        "photo_count": len(sources.photos) if sources.photos is not None else None,
         "facts": list_facts(sources),
         "words": unmapped_words(sources),
         "missing": sources.missing,

@@ -10,12 +10,16 @@ from typing import TypeVar
 import msgspec
 
 from vibe_photos.errors import InputError
+from vibe_photos.eval.intervals import Interval
+from vibe_photos.eval.reliability import ReliabilityPoint
 from vibe_photos.eval.summary import Figures
+from vibe_photos.heads.out_of_fold import OutOfFold, out_of_fold_path, read_out_of_fold
 from vibe_photos.labels.convert import ALL_LABELS
 from vibe_photos.labels.records import RawAnnotation
 from vibe_photos.labels.split import Membership, read_splits
+from vibe_photos.labels.taxonomy import HEADS
 from vibe_photos.library.photos import Photo, read_manifest
-from vibe_photos.settings import Settings, TruthName
+from vibe_photos.settings import HeadName, Settings, TruthName
 from vibe_photos.storage.jsonl import read_jsonl
 
 T = TypeVar("T")
@@ -43,7 +47,8 @@ class TeacherAnswers:
 class Sources:
     """Everything that the page tells, read once; None where a file is not there (then in `missing`).
 
-    `metrics` holds the metrics files that are there, by the names of `METRICS`.
+    `metrics` holds the metrics files that are there, by the names of `METRICS`; `held_out` what heads say of
+    their training photos without having seen them.
     """
 
     settings: Settings
@@ -52,6 +57,7 @@ class Sources:
     photos: list[Photo] | None
     memberships: dict[str, Membership] | None
     answers: TeacherAnswers | None
+    held_out: dict[HeadName, OutOfFold]
     has_teacher_truth: bool
     has_labels: bool
     failed_answers: int
@@ -111,6 +117,11 @@ def read_sources(settings: Settings) -> Sources:
         photos=photos,
         memberships=memberships,
         answers=answers,
+        held_out={
+            head: read_out_of_fold(paths.models, head)
+            for head in HEADS
+            if out_of_fold_path(paths.models, head).exists()
+        },
         has_teacher_truth=bool(auto),
         has_labels=bool(labels),
         failed_answers=count_lines(paths.raw_annotations.with_name("failures.jsonl")),
@@ -148,6 +159,22 @@ def read_curve(path: Path) -> list[tuple[float, float]]:
         return []
     with path.open(newline="") as file:
         return [(float(row["recall"]), float(row["precision"])) for row in csv.DictReader(file)]
+
+
+def read_reliability(path: Path) -> list[ReliabilityPoint]:
+    """Return the points of a calibration's CSV, none where it is not there."""
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return [
+            ReliabilityPoint(
+                probability=float(row["probability"]),
+                frequency=float(row["frequency"]),
+                interval=Interval(float(row["low"]), float(row["high"])),
+                statements=int(row["statements"]),
+            )
+            for row in csv.DictReader(file)
+        ]
 
 
 def count_lines(path: Path) -> int:

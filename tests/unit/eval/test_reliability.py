@@ -1,11 +1,9 @@
-"""Calibration: errors by hand and as the heads' own metrics have them, and points of equal weight."""
+"""Calibration: errors by hand and as the heads' own metrics have them, and the points of a diagram."""
 
 import numpy as np
 import pytest
 
 from vibe_photos.eval.reliability import (
-    FEWEST_STATEMENTS,
-    MOST_POINTS,
     Statements,
     calibration_error,
     reliability_points,
@@ -38,22 +36,25 @@ def test_the_error_is_that_of_the_heads_metrics() -> None:
     assert ours == pytest.approx(theirs)
 
 
-def test_points_stand_for_equally_many_statements() -> None:
+def test_a_point_stands_for_a_tenth_of_all_probabilities() -> None:
     rng = np.random.default_rng(1)
-    probability = rng.random(1000)
-    points = reliability_points(Statements(probability, rng.random(1000) < probability, np.ones(1000)), 0.95)
-    assert [point.statements for point in points] == [1000 // MOST_POINTS] * MOST_POINTS
-    assert [point.probability for point in points] == sorted(point.probability for point in points)
+    probability = rng.random(2000)
+    points = reliability_points(Statements(probability, rng.random(2000) < probability, np.ones(2000)), 0.95)
+    assert [int(10 * point.probability) for point in points] == list(range(10))
+    assert sum(point.statements for point in points) == 2000
+    # Calibrated, so that 95 % of the intervals hold the probability.
     covered = [point.interval.low <= point.probability <= point.interval.high for point in points]
-    assert sum(covered) >= MOST_POINTS - 1
+    assert sum(covered) >= 8
 
 
-def test_few_statements_make_fewer_points_and_weights_count() -> None:
+def test_few_statements_join_those_below_them() -> None:
     assert reliability_points(state([], []), 0.95) == []
-    few = 2 * FEWEST_STATEMENTS
-    assert len(reliability_points(state([0.5] * few, [True] * few), 0.95)) == 2
+    # 10 of the last tenth stand alone; 5 and 4 of two others wait for the 20 below them; 3 join those above.
+    probability = [0.95] * 10 + [0.75] * 5 + [0.65] * 4 + [0.35] * 20 + [0.05] * 3
+    points = reliability_points(state(probability, [True] * 42), 0.95)
+    assert [point.statements for point in points] == [32, 10]
+    # With weights: (3 * 0.2 + 0.8) / 4, and 1 / 4 is true.
     (point,) = reliability_points(state([0.2, 0.8], [False, True], [3.0, 1.0]), 0.95)
-    # (3 * 0.2 + 0.8) / 4 and 1 / 4.
     assert (point.probability, point.frequency, point.statements) == (pytest.approx(0.35), 0.25, 2)
 
 

@@ -65,7 +65,7 @@ def test_a_head_learns_what_the_teacher_said(tmp_path, taxonomy):
     counts = zip(SCENES, np.bincount(classes).tolist(), strict=True)
     assert metric["learnt"] == [{"label": key, "photos": count} for key, count in counts]
     assert {"label": "scene.landscape", "photos": 0} in metric["not_learnable"]
-    assert (metric["n_learnt"], metric["n_not_learnable"]) == (3, len(metric["not_learnable"]))
+    assert (metric["labels_learnt"], metric["labels_not_learnable"]) == (3, len(metric["not_learnable"]))
     assert metric["l2"] in TRAIN.scene.l2
     assert metric["cross_validation"]["accuracy"] > 0.8
     assert metric["calibration_error"].keys() == {"before", "after"}

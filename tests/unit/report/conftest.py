@@ -13,6 +13,7 @@ from vibe_photos.configuration import read_resolved
 from vibe_photos.eval.agreement import measure_agreement
 from vibe_photos.eval.evaluate import evaluate_labels
 from vibe_photos.heads.label_table import LabelTable, write_labels
+from vibe_photos.heads.out_of_fold import out_of_fold_path
 from vibe_photos.labels.records import GroundTruth, truth_object
 from vibe_photos.labels.split import Membership, write_splits
 from vibe_photos.labels.taxonomy import all_keys, parent_key
@@ -68,7 +69,22 @@ def full_run(empty_run: Settings) -> Settings:
         for n, image_id in enumerate(ids)
     ]
     write_truth(empty_run, records)
+    write_held_out(paths.models, ids)
     return empty_run
+
+
+def write_held_out(models: Path, ids: list[str]) -> None:
+    """Write what the scene head says of photos it had not seen; it doubts the teacher's word of the first."""
+    food = np.array([0.05, *[0.9] * (COUNT // 2 - 1), *[0.2] * (COUNT // 2)])
+    y = np.array([0] * (COUNT // 2) + [1] * (COUNT // 2))
+    models.mkdir(parents=True, exist_ok=True)
+    np.savez(
+        out_of_fold_path(models, "scene"),
+        image_ids=np.array(ids),
+        labels=np.array(["scene.food", "scene.people"]),
+        probabilities=np.column_stack([food, 1 - food]).astype(np.float32),
+        y=y,
+    )
 
 
 def write_photo(path: Path, number: int) -> None:

@@ -2,7 +2,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from vibe_photos.report.figures import Confusion, Mark, draw_confusion, draw_curve, draw_scale
+from vibe_photos.report.figures import Confusion, Mark, draw_confusion, draw_pair, draw_scale
 
 EVIL = '<script>"&'
 
@@ -20,24 +20,17 @@ def test_a_cells_depth_is_its_share_of_the_row() -> None:
     assert titles[:2] == ["3 of 4 food photos were labelled food", f"1 of 4 food photos were labelled {EVIL}"]
 
 
-def test_a_curve_starts_at_the_left_and_perfect_is_at_the_top_right() -> None:
-    svg = parse(draw_curve([(0.0, 1.0), (1.0, 0.5)], (0.5, 0.75), (1.0, 1.0), EVIL))
-    assert svg.get("aria-label") == EVIL
-    curve = svg.find(".//path[@class='curve']")
-    assert curve is not None
-    assert curve.get("d") == "M34.0 10.0 234.0 110.0"
-    dot = svg.find(".//circle")
-    assert dot is not None
-    assert (dot.get("cx"), dot.get("cy")) == ("134.0", "60.0")
-
-
-def test_a_curve_without_points_is_an_empty_frame() -> None:
-    svg = parse(draw_curve([], None, None, "nothing"))
-    assert svg.find(".//path[@class='curve']") is None
-
-
 @pytest.mark.parametrize(("value", "place"), [(0.5, "50.0%"), (1.5, "100.0%"), (-1.0, "0.0%")])
 def test_a_mark_stays_on_its_scale(value: float, place: str) -> None:
     dot = parse(draw_scale(Mark(value, 0.4, 0.6, 0.9), "a mark")).find(".//circle")
     assert dot is not None
     assert dot.get("cx") == place
+
+
+def test_a_pair_draws_both_estimates_where_they_are() -> None:
+    svg = parse(draw_pair(Mark(0.5, 0.4, 0.6), Mark(0.55, 0.5, 0.6), EVIL))
+    assert svg.get("aria-label") == EVIL
+    assert [dot.get("cx") for dot in svg.findall(".//circle")] == ["50.0%", "55.0%"]
+    ranges = [line for line in svg.findall(".//line") if "range" in str(line.get("class"))]
+    assert [(line.get("x1"), line.get("x2")) for line in ranges] == [("40.0%", "60.0%"), ("50.0%", "60.0%")]
+    assert len(parse(draw_pair(Mark(0.5), Mark(0.5), "no intervals")).findall(".//line")) == 1

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -11,8 +12,10 @@ from pathlib import Path
 import msgspec
 import pytest
 from PIL import Image
+from tests.unit.report.conftest import HOSTILE
 
 from vibe_photos.eval.evaluate import SCORE_HALF
+from vibe_photos.report.contact_sheet import MOST_SUSPECTS_OF_A_HEAD
 from vibe_photos.report.mistakes import MOST_KINDS_OF_A_LEVEL, MOST_PHOTOS_OF_A_KIND
 from vibe_photos.report.page import render_report
 from vibe_photos.settings import Settings
@@ -107,8 +110,9 @@ def test_thumbnails_carry_no_metadata_and_stand_upright(full_run: Settings) -> N
 def test_the_page_stays_small_however_many_mistakes_there_are(full_run: Settings) -> None:
     _, page = render(full_run)
     largest = max(len(source) for source in page.values("src"))
-    # Noise is the worst there is for JPEG; three levels of labels.
-    assert 3 * MOST_KINDS_OF_A_LEVEL * MOST_PHOTOS_OF_A_KIND * largest < 9_000_000
+    # Noise is the worst there is for JPEG; three levels of labels, three heads.
+    most = 3 * MOST_KINDS_OF_A_LEVEL * MOST_PHOTOS_OF_A_KIND + 3 * MOST_SUSPECTS_OF_A_HEAD
+    assert most * largest < 9_500_000
 
 
 def test_same_inputs_same_bytes_and_no_places(full_run: Settings, tmp_path: Path) -> None:
@@ -128,6 +132,50 @@ def test_figures_are_those_of_the_metrics(full_run: Settings) -> None:
     assert "food taken for people 12" in text
     # Positives of has_text are 12: no interval, and why.
     assert "no interval: n < 20" in text
+
+
+def test_calibration_is_told_of_both_truths(full_run: Settings) -> None:
+    html, page = render(full_run)
+    text = " ".join("".join(page.text).split())
+    errors = json.loads((full_run.paths.eval / "human" / "metrics.json").read_text())["calibration_error"]
+    # Said with 0.9 eleven times and true, with 0.8 twelve times and true, once with 0.95 and false:
+    # (11 * 0.1 + 12 * 0.2 + 0.95) / 24, of which 0.9 and 0.95 share no bin.
+    assert f"scene off by {100 * errors['scene']:.1f} · 18.5 %" in text
+    assert html.count('class="curve-plot"') == html.count("average precision ") // 2 + len(errors)
+
+
+def test_what_the_teacher_probably_got_wrong_is_shown_with_its_id(full_run: Settings) -> None:
+    _, page = render(full_run)
+    text = " ".join("".join(page.text).split())
+    assert "Did the teacher err?" in text
+    assert f"Scenes 1 food people 95 % {HOSTILE.replace('/', '')} {0:032x}" in text
+    (full_run.paths.models / "scene_out_of_fold.npz").unlink()
+    assert "Did the teacher err?" not in "".join(render(full_run)[1].text)
+
+
+def test_figures_of_the_whole_library_stand_beside_those_of_people_alone(
+    full_run: Settings, change_metrics: Callable[[Path, dict], None]
+) -> None:
+    assert "The whole library" not in render(full_run)[0]
+    powered = {
+        "scene": {
+            "accuracy": 0.74,
+            "accuracy_interval": [0.68, 0.79],
+            "accuracy_ppi": 0.73,
+            "accuracy_ppi_interval": [0.7, 0.76],
+        },
+        "attributes": {
+            "has_text": {"prevalence": 0.3, "prevalence_interval": "n < 20", "prevalence_ppi": 0.31,
+                         "prevalence_ppi_interval": "n < 20"},
+            "has_animal": {"prevalence": None},
+        },
+    }  # fmt: skip
+    change_metrics(full_run.paths.eval / "human" / "metrics.json", {"prediction_powered": powered})
+    html, page = render(full_run)
+    text = " ".join("".join(page.text).split())
+    assert "Scene accuracy 74 % 68–79 73 % 70–76" in text
+    assert "has_text share of photos 30 % 31 %" in text
+    assert "Scene accuracy: people alone 74 %, with the teacher 73 %" in html
 
 
 def test_it_is_said_where_only_half_of_the_audited_photos_count(
