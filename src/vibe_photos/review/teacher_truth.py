@@ -2,6 +2,7 @@
 
 import os
 import threading
+from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -51,21 +52,28 @@ class TeacherTruth:
         with self._lock:
             if self._masks is None:
                 self._masks = self._read_masks()
-            return self._masks.get(key) or bytearray(len(self._row_of))
+            return self._masks.get(key, bytearray(len(self._row_of)))
 
     def _read_masks(self) -> dict[str, bytearray]:
-        masks: dict[str, bytearray] = {}
-        for image_id, offset in self._offsets.items():
-            row = self._row_of.get(image_id)
-            if row is None:
-                continue
-            record = _decode(_RECORD, self._read_line(offset), self._path)
-            said = [key for key, value in record.attributes.items() if value]
-            for key in (*record.scene, *said, *record.objects):
-                if key not in masks:
-                    masks[key] = bytearray(len(self._row_of))
-                masks[key][row] = 1
+        masks: dict[str, bytearray] = defaultdict(lambda: bytearray(len(self._row_of)))
+        if self._descriptor < 0:
+            return masks
+        with open(self._descriptor, "rb", closefd=False) as file:
+            file.seek(0)
+            offset = 0
+            for line in file:
+                self._mark(masks, line, offset)
+                offset += len(line)
         return masks
+
+    def _mark(self, masks: dict[str, bytearray], line: bytes, offset: int) -> None:
+        record = _decode(_RECORD, line, self._path)
+        row = self._row_of.get(record.image_id)
+        if row is None or self._offsets.get(record.image_id) != offset:
+            return
+        said = [key for key, value in record.attributes.items() if value]
+        for key in (*record.scene, *said, *record.objects):
+            masks[key][row] = 1
 
     def _read_line(self, offset: int) -> bytes:
         line = b""
