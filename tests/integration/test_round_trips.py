@@ -96,7 +96,7 @@ def test_tasks_go_out_and_annotations_come_back(workspace, capsys):
     command = ["label-studio", "import", str(export), "--reviewer", "1=ada"]
     assert main(command) == 0
     said = capsys.readouterr().out
-    assert "id-b: (none) -> scene.other attr.has_text=yes" in said
+    assert "id-b: new: scene.other attr.has_text=yes" in said
     assert "nothing is written yet" in said
     assert read_audited(workspace / "data" / "human") == []
     assert main([*command, "--write"]) == 0
@@ -126,7 +126,7 @@ def test_truth_by_hand_is_shown_before_it_is_taken(workspace, capsys):
     file = workspace / "mine.json"
     file.write_text(json.dumps([{"rel_path": "a.png", "scene": ["scene.people"]}]))
     assert main(["import-human", str(file)]) == 0
-    assert "id-a: (none) -> scene.people" in capsys.readouterr().out
+    assert "id-a: new: scene.people" in capsys.readouterr().out
     assert read_audited(workspace / "data" / "human") == []
     assert main(["import-human", str(file), "--write", "--only-sampled"]) == 0
     (record,) = read_audited(workspace / "data" / "human")

@@ -93,20 +93,26 @@ def describe_changes(human: Path, records: Mapping[str, GroundTruth], taxonomy: 
     ledger = Ledger(human, taxonomy)
     lines = []
     for image_id, record in records.items():
-        was, is_now = describe_labels(current.get(image_id)), describe_labels(record)
+        difference = describe_difference(current.get(image_id), record)
         state = ledger.state(image_id)
         stands = f"; what {state.decided_by} decided stands: {describe_labels(state.truth)}"
-        if was != is_now:
-            lines.append(f"{image_id}: {was} -> {is_now}{stands if state.decided_by else ''}")
+        if difference:
+            lines.append(f"{image_id}: {difference}{stands if state.decided_by else ''}")
     return lines
+
+
+def describe_difference(was: GroundTruth | None, is_now: GroundTruth | None) -> str:
+    """Return what one truth says and the other does not, as one line; empty where they say the same."""
+    if was is None:
+        return "" if is_now is None else f"new: {describe_labels(is_now)}"
+    old, new = _list_labels(was), _list_labels(is_now)
+    gone = [f"-{label}" for label in old if label not in new]
+    return " ".join([*gone, *(f"+{label}" for label in new if label not in old)])
 
 
 def describe_labels(record: GroundTruth | None) -> str:
     """Return a truth as one line of label keys."""
-    if record is None:
-        return "(none)"
-    judged = [f"{key}={'yes' if value else 'no'}" for key, value in sorted(record.attributes.items())]
-    return " ".join([*record.scene, *judged, *sorted(record.objects)]) or "(no label)"
+    return " ".join(_list_labels(record)) or "(no label)"
 
 
 def take_import(human: Path, records: Mapping[str, GroundTruth]) -> Path:
@@ -176,6 +182,13 @@ def _without_keys(record: GroundTruth, keys: set[str]) -> GroundTruth:
 def _read_current(human: Path) -> dict[str, GroundTruth]:
     path = human / AUDITED_FILE
     return {record.image_id: record for record in read_truth_file(path)} if path.exists() else {}
+
+
+def _list_labels(record: GroundTruth | None) -> list[str]:
+    if record is None:
+        return []
+    judged = [f"{key}={'yes' if value else 'no'}" for key, value in sorted(record.attributes.items())]
+    return [*record.scene, *judged, *sorted(record.objects)]
 
 
 def _find_trouble(value: Mapping[str, Any]) -> str | None:

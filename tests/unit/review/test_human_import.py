@@ -84,9 +84,7 @@ def test_differences_are_shown_and_taking_keeps_other_records(read, tmp_path, ta
     same = read([{"image_id": "id-a", "scene": ["scene.food"]}])
     assert describe_changes(human, same.records, taxonomy) == []
     found = read([{"image_id": "id-b", "scene": ["scene.people"], "attributes": {"attr.has_text": False}}])
-    assert describe_changes(human, found.records, taxonomy) == [
-        "id-b: (none) -> scene.people attr.has_text=no"
-    ]
+    assert describe_changes(human, found.records, taxonomy) == ["id-b: new: scene.people attr.has_text=no"]
     take_import(human, found.records)
     audited = read_audited_truth(human, taxonomy)
     assert [record.image_id for record in audited] == ["id-a", "id-b"]
@@ -110,7 +108,17 @@ def test_a_decision_that_stands_over_the_file_is_named(read, tmp_path, taxonomy)
     (tmp_path / "decisions" / "ada.jsonl").write_text(json.dumps(decision) + "\n")
     found = read([{"image_id": "id-a", "scene": ["scene.food"]}])
     assert describe_changes(tmp_path, found.records, taxonomy) == [
-        "id-a: (none) -> scene.food; what ada decided stands: scene.other"
+        "id-a: new: scene.food; what ada decided stands: scene.other"
+    ]
+
+
+def test_only_what_differs_is_shown(read, tmp_path, taxonomy):
+    judged = {"attr.has_text": False, "attr.has_person": True}
+    take_import(tmp_path, read([{"image_id": "id-a", "scene": ["scene.food"], "attributes": judged}]).records)
+    attributes = {"attr.has_text": True, "attr.has_person": True}
+    found = read([{"image_id": "id-a", "attributes": attributes, "objects": ["object.food"]}])
+    assert describe_changes(tmp_path, found.records, taxonomy) == [
+        "id-a: -scene.food -attr.has_text=no +attr.has_text=yes +object.food"
     ]
 
 

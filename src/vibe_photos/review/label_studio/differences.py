@@ -6,7 +6,7 @@ from pathlib import Path
 
 from vibe_photos.labels.human import DECISIONS_FOLDER
 from vibe_photos.labels.records import Decision
-from vibe_photos.review.human_import import describe_labels
+from vibe_photos.review.human_import import describe_difference, describe_labels
 from vibe_photos.review.ledger import Ledger
 from vibe_photos.settings import Taxonomy
 
@@ -34,9 +34,9 @@ def find_differences(human: Path, taxonomy: Taxonomy, lines: Mapping[str, list[D
     changes, later, disagreements = [], [], []
     for image_id in photos:
         state = ledger.state(image_id)
-        was, is_now = describe_labels(before[image_id].truth), describe_labels(state.truth)
-        if was != is_now:
-            changes.append(f"{image_id}: {was} -> {is_now}")
+        difference = describe_difference(before[image_id].truth, state.truth)
+        if difference:
+            changes.append(f"{image_id}: {difference}")
         if state.decided_by not in lines:
             later.append(f"{image_id}: what {state.decided_by} decided later stands")
         if state.opinions:

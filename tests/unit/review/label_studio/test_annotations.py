@@ -127,7 +127,7 @@ def test_two_annotators_count_as_two_reviewers(read, task, interface, tmp_path, 
         "ada": 1,
     }
     differences = find_differences(tmp_path, taxonomy, found.lines)
-    assert differences.changes == ["id-a: (none) -> scene.people"]
+    assert differences.changes == ["id-a: new: scene.people"]
     assert differences.disagreements == [
         "id-a: label-studio-3 says scene.food attr.has_text=no; ada says scene.people"
     ]
