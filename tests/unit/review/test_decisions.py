@@ -1,5 +1,7 @@
 import json
 import os
+import shutil
+import subprocess
 import threading
 from collections.abc import Iterator
 from datetime import datetime
@@ -171,6 +173,40 @@ def test_a_log_that_git_replaced_is_written_on(ada: DecisionBook, tmp_path: Path
     decide(ada, "c", OTHER)
     assert sorted(str(line["image_id"]) for line in read_log(tmp_path, "ada")) == ["a", "b", "c"]
     assert scene_of(ada, "b") == PEOPLE
+
+
+def test_one_reviewers_work_on_two_machines_merges_in_git(
+    tmp_path: Path, repository: Path, taxonomy: Taxonomy
+) -> None:
+    def git(where: Path, *arguments: str) -> None:
+        identity = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
+        subprocess.run(["git", *identity, *arguments], cwd=where, check=True, capture_output=True)
+
+    def sit(where: Path, *acts: tuple[str, str | None]) -> None:
+        book = DecisionBook(where / "data" / "human", "ada", taxonomy)
+        for image_id, scene in acts:
+            if scene is None:
+                book.undo()
+            else:
+                decide(book, image_id, scene)
+        book.close()
+        git(where, "add", "--all")
+        git(where, "commit", "--message=audit")
+
+    desktop, laptop = tmp_path / "desktop", tmp_path / "laptop"
+    desktop.mkdir()
+    git(desktop, "init", "--initial-branch=main")
+    shutil.copy(repository / ".gitattributes", desktop)
+    sit(desktop, ("a", FOOD))
+    git(tmp_path, "clone", str(desktop), str(laptop))
+    sit(desktop, ("b", FOOD), ("c", FOOD), ("c", None))
+    sit(laptop, ("b", PEOPLE), ("d", PEOPLE), ("d", None))
+    git(desktop, "pull", "--no-rebase", "--no-edit", str(laptop), "main")
+    book = DecisionBook(desktop / "data" / "human", "ada", taxonomy)
+    assert [scene_of(book, image_id) for image_id in "abcd"] == [FOOD, PEOPLE, None, None]
+    undone = [book.undo() for _ in range(4)]
+    assert [line and line.image_id for line in undone] == ["b", "b", "a", None]
+    book.close()
 
 
 def test_a_log_that_was_removed_begins_again(ada: DecisionBook, tmp_path: Path) -> None:
