@@ -32,6 +32,11 @@ _BATCHES_PER_SLICE = 8
 _TRIES = 3
 """How often a slice is begun: what kills a worker each time would else kill workers for ever."""
 
+_WAY_ON = (
+    "What was computed is saved, and the same command goes on from there. "
+    f"Where workers died {_TRIES} times over the same photos, embed.engine: local shows what is wrong."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class _Slice:
@@ -61,8 +66,9 @@ class RayEngine:
             try:
                 for row in rows:
                     yield _unpack(row["result"])
-            except (ray.exceptions.RayError, ray.data.exceptions.SystemException) as error:
-                raise ClusterError(_describe_end(error)) from error
+            except ray.exceptions.RayError as error:
+                reason = str(error).partition("\n")[0]
+                raise ClusterError(f"the Ray cluster gave up ({reason}). {_WAY_ON}") from error
 
     def _send(
         self, ray: Any, photos: Sequence[Photo], has_vector: frozenset[str]
@@ -157,11 +163,3 @@ def _unpack(result: bytes) -> Batch:
     if isinstance(found, VibePhotosError):
         raise found
     return found
-
-
-def _describe_end(error: Exception) -> str:
-    reason = str(error).strip().partition("\n")[0] or type(error).__name__
-    return (
-        f"the Ray cluster gave up: {reason} What was computed is saved, and the same command goes on there. "
-        f"Where workers died {_TRIES} times over the same photos, embed.engine: local shows what is wrong."
-    )

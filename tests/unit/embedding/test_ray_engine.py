@@ -54,14 +54,12 @@ class Workers:
 @pytest.fixture(scope="session")
 def workers() -> Generator[Workers, None, None]:
     """A cluster of this machine alone, on loopback, whose two processors hold two workers."""
-    pytest.importorskip("ray", reason="the engine `ray` needs vibe-photos[ray]")
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings(action="ignore"):
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         # Ray would listen to other machines, and leave a token of its own making in the home folder.
         patch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
         patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
-        import ray
-
+        ray = pytest.importorskip("ray", reason="the engine `ray` needs vibe-photos[ray]")
         limits = {"num_cpus": 2, "num_gpus": 0, "object_store_memory": STORE_BYTES}
         quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": logging.ERROR}
         context = ray.init("local", **limits, **quiet)
