@@ -1,6 +1,7 @@
 """The review page: photos judged in the browser."""
 
 import argparse
+import contextlib
 
 from vibe_photos.cli.command import Commands
 from vibe_photos.errors import ConfigurationError
@@ -63,10 +64,11 @@ def _open_page(options: argparse.Namespace) -> None:
     from vibe_photos.review.sitting import hold_review
 
     reviewer = check_reviewer(options.reviewer) if options.reviewer is not None else guess_reviewer()
-    hold_review(
-        read_resolved(),
-        reviewer,
-        port=options.port,
-        is_blind=options.blind,
-        opens_browser=not options.no_browser,
-    )
+    with contextlib.suppress(KeyboardInterrupt):
+        hold_review(
+            read_resolved(),
+            reviewer,
+            port=options.port,
+            is_blind=options.blind,
+            opens_browser=not options.no_browser,
+        )

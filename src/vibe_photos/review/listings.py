@@ -13,7 +13,7 @@ from typing import Literal
 import msgspec
 
 from vibe_photos.labels.records import GroundTruth
-from vibe_photos.labels.taxonomy import all_keys, head_keys, with_ancestors
+from vibe_photos.labels.taxonomy import all_keys, head_keys
 from vibe_photos.review.photo_state import PhotoState
 from vibe_photos.review.requests import LibraryQuery, ListName, QueueQuery, StatusName
 from vibe_photos.review.sources import ReviewSources
@@ -118,10 +118,11 @@ class Listings:
         return laid
 
     def _judge(self, truth: GroundTruth, key: str) -> bool | None:
+        """Tell whether a truth has a label (an object has its ancestors); None where it does not say."""
         if key in truth.attributes:
             return truth.attributes[key]
         if key in self._objects:
-            return key in with_ancestors(truth.objects, self._objects)
+            return any(said == key or said.startswith(f"{key}.") for said in truth.objects)
         return key in truth.scene if truth.scene and key.startswith("scene.") else None
 
     def _keep(self, query: Hashable, find: Callable[[], Rows]) -> Rows:

@@ -15,7 +15,7 @@ from vibe_photos.review.replies import Problem, Refusal
 
 log = logging.getLogger(__name__)
 
-_NOT_WRITTEN = "The disk did not take it, and nothing was recorded: the terminal says why"
+_NOT_WRITTEN = "The disk is full or fails: reload the page to see what is recorded; the terminal says why"
 _UNREADABLE = "A file that this page needs cannot be read any more: the terminal says which, and why"
 _FAILED = "Something went wrong in the server: the terminal says what"
 

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import shutil
@@ -230,6 +231,24 @@ def test_a_file_that_breaks_while_the_page_is_open_changes_nothing(
     write_file(tmp_path, a=PEOPLE)
     assert scene_of(ada, "a") == PEOPLE
     assert ada.state("b").version == 0
+
+
+def test_what_a_full_disk_did_not_take_is_not_decided(
+    ada: DecisionBook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decide(ada, "a", FOOD)
+
+    def fail(descriptor: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "write", fail)
+    with pytest.raises(StoreError, match="No space left"):
+        decide(ada, "b", FOOD)
+    with pytest.raises(StoreError, match="No space left"):
+        ada.undo()
+    monkeypatch.undo()
+    assert (scene_of(ada, "a"), scene_of(ada, "b")) == (FOOD, None)
+    assert [line["image_id"] for line in read_log(tmp_path, "ada")] == ["a"]
 
 
 def test_a_log_has_one_server(ada: DecisionBook, tmp_path: Path, taxonomy: Taxonomy) -> None:
