@@ -20,6 +20,7 @@ from vibe_photos.labels.taxonomy import describe_unknown_key
 from vibe_photos.labels.truth_file import find_unknown_keys, parse_truth, read_objects, read_truth_file
 from vibe_photos.library.photos import Photo
 from vibe_photos.review.ledger import Ledger
+from vibe_photos.review.truth_difference import describe_difference, describe_labels
 from vibe_photos.settings import Taxonomy
 from vibe_photos.storage.atomic import write_json
 
@@ -101,20 +102,6 @@ def describe_changes(human: Path, records: Mapping[str, GroundTruth], taxonomy: 
     return lines
 
 
-def describe_difference(was: GroundTruth | None, is_now: GroundTruth | None) -> str:
-    """Return what one truth says and the other does not, as one line; empty where they say the same."""
-    if was is None:
-        return "" if is_now is None else f"new: {describe_labels(is_now)}"
-    old, new = _list_labels(was), _list_labels(is_now)
-    gone = [f"-{label}" for label in old if label not in new]
-    return " ".join([*gone, *(f"+{label}" for label in new if label not in old)])
-
-
-def describe_labels(record: GroundTruth | None) -> str:
-    """Return a truth as one line of label keys."""
-    return " ".join(_list_labels(record)) or "(no label)"
-
-
 def take_import(human: Path, records: Mapping[str, GroundTruth]) -> Path:
     """Put the records into the audited file, over those of the same photos; other records stay.
 
@@ -182,13 +169,6 @@ def _without_keys(record: GroundTruth, keys: set[str]) -> GroundTruth:
 def _read_current(human: Path) -> dict[str, GroundTruth]:
     path = human / AUDITED_FILE
     return {record.image_id: record for record in read_truth_file(path)} if path.exists() else {}
-
-
-def _list_labels(record: GroundTruth | None) -> list[str]:
-    if record is None:
-        return []
-    judged = [f"{key}={'yes' if value else 'no'}" for key, value in sorted(record.attributes.items())]
-    return [*record.scene, *judged, *sorted(record.objects)]
 
 
 def _find_trouble(value: Mapping[str, Any]) -> str | None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from vibe_photos.labels.human import DECISIONS_FOLDER
 from vibe_photos.labels.records import Decision
-from vibe_photos.review.human_import import describe_difference, describe_labels
 from vibe_photos.review.ledger import Ledger
+from vibe_photos.review.truth_difference import describe_difference, describe_labels
 from vibe_photos.settings import Taxonomy
 
 

@@ -133,6 +133,7 @@ class Audit {
 
   #showDone(said) {
     this.photo = null;
+    this.decider.begin(false);
     this.stage.clear();
     writeAddress(this.filter.value, null);
     const usual = isUsual(this.filter.value);

@@ -22,6 +22,7 @@ export class Decider {
     this.isShown = isShown;
     this.hasSeenStudent = false;
     byId("accept").disabled = !isShown;
+    for (const id of ["skip", "flag"]) byId(id).disabled = this.audit.photo === null;
   }
 
   /** Save the labels as they stand and go on. */

@@ -1,0 +1,25 @@
+import pytest
+
+from vibe_photos.labels.records import GroundTruth
+from vibe_photos.review.truth_difference import describe_difference
+
+FOOD = GroundTruth(image_id="a", scene=["scene.food"], attributes={"attr.has_text": False})
+
+
+@pytest.mark.parametrize(
+    ("was", "is_now", "said"),
+    [
+        (None, None, ""),
+        (None, FOOD, "new: scene.food attr.has_text=no"),
+        (None, GroundTruth(image_id="a"), "new: (no label)"),
+        (FOOD, FOOD, ""),
+        (FOOD, None, "-scene.food -attr.has_text=no"),
+        (
+            FOOD,
+            GroundTruth(image_id="a", scene=["scene.food"], objects=["object.food"]),
+            "-attr.has_text=no +object.food",
+        ),
+    ],
+)
+def test_only_what_differs_is_said(was, is_now, said):
+    assert describe_difference(was, is_now) == said
