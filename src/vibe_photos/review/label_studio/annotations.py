@@ -88,20 +88,18 @@ def read_annotations(
     Raises:
         InputError: the file is missing, no JSON, or JSON-MIN, which does not say what was skipped.
     """
-    known = {photo.image_id for photo in photos}
-    found = AnnotationImport()
-    logs: dict[str, _Log] = {}
+    reader = _Reader({photo.image_id for photo in photos}, interface, human, names)
     for place, value in read_objects(file):
         try:
-            _take_task(found, logs, _convert(value, _Task), place, known, interface, human, names)
+            reader.take_task(_convert(value, _Task), place)
         except InputError as error:
             if "annotation_id" in value:
                 raise InputError(
                     f"{file} is a JSON-MIN export, which does not say what was skipped: export as JSON"
                 ) from None
-            found.problems.append(f"{place}: {error}")
-    found.lines = {reviewer: log.new for reviewer, log in logs.items() if log.new}
-    return found
+            reader.found.problems.append(f"{place}: {error}")
+    reader.found.lines = {reviewer: log.new for reviewer, log in reader.logs.items() if log.new}
+    return reader.found
 
 
 def take_annotations(human: Path, lines: Mapping[str, list[Decision]]) -> list[Path]:
@@ -146,32 +144,40 @@ def _content(line: Decision) -> tuple[object, ...]:
     return line.image_id, line.kind, line.after
 
 
-def _take_task(
-    found: AnnotationImport,
-    logs: dict[str, _Log],
-    task: _Task,
-    place: str,
-    known: set[str],
-    interface: Interface,
-    human: Path,
-    names: Mapping[str, str],
-) -> None:
-    found.counts["tasks"] += 1
-    found.counts["unlabelled"] += not task.annotations
-    if task.data.image_id not in known:
-        raise InputError(f"photo {task.data.image_id} is not in the library")
-    for number, value in enumerate(task.annotations, start=1):
-        try:
-            annotation = _convert(value, _Annotation)
-            reviewer = _name_reviewer(annotation.completed_by, names)
-            line = _decide(task, annotation, value, interface)
-        except InputError as error:
-            found.problems.append(f"{place}, annotation {number} (photo {task.data.image_id}): {error}")
-            continue
-        if reviewer not in logs:
-            logs[reviewer] = _Log(_log_path(human, reviewer))
-        is_new = logs[reviewer].add(line)
-        found.counts["known" if not is_new else "skips" if annotation.was_cancelled else "annotations"] += 1
+class _Reader:
+    """Takes task after task; `logs` are those of the reviewers met so far."""
+
+    def __init__(self, known: set[str], interface: Interface, human: Path, names: Mapping[str, str]) -> None:
+        self.found = AnnotationImport()
+        self.logs: dict[str, _Log] = {}
+        self._known = known
+        self._interface = interface
+        self._human = human
+        self._names = names
+
+    def take_task(self, task: _Task, place: str) -> None:
+        counts = self.found.counts
+        counts["tasks"] += 1
+        counts["unlabelled"] += not task.annotations
+        image_id = task.data.image_id
+        if image_id not in self._known:
+            raise InputError(f"photo {image_id} is not in the library")
+        for number, value in enumerate(task.annotations, start=1):
+            try:
+                counts[self._take_annotation(task, value)] += 1
+            except InputError as error:
+                self.found.problems.append(f"{place}, annotation {number} (photo {image_id}): {error}")
+
+    def _take_annotation(self, task: _Task, value: dict[str, Any]) -> str:
+        """Take one annotation; return what it counts as."""
+        annotation = _convert(value, _Annotation)
+        reviewer = _name_reviewer(annotation.completed_by, self._names)
+        line = _decide(task, annotation, value, self._interface)
+        if reviewer not in self.logs:
+            self.logs[reviewer] = _Log(_log_path(self._human, reviewer))
+        if not self.logs[reviewer].add(line):
+            return "known"
+        return "skips" if annotation.was_cancelled else "annotations"
 
 
 def _decide(task: _Task, annotation: _Annotation, value: dict[str, Any], interface: Interface) -> Decision:
