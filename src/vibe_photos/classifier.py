@@ -120,7 +120,9 @@ def _find_config(models: Path) -> Path:
 
 def _read_config(path: Path, device: str) -> _Config:
     try:
-        values = msgspec.yaml.decode(path.read_bytes(), type=dict[str, dict[str, object]])
+        found = msgspec.yaml.decode(path.read_bytes(), type=dict[str, object])
+        # Beside the sections stands the encoder's name, which is no setting.
+        values = {name: section for name, section in found.items() if isinstance(section, dict)}
         # How fast to go is no part of the file; one photo at a time needs little.
         values["embed"] = {**values.get("embed", {}), "batch_size": 1, "workers": 1, "device": device}
         return msgspec.convert(values, _Config)

@@ -92,7 +92,13 @@ def run_pipeline(folder: Path, taxonomy: Taxonomy, embedder: Embedder = EMBEDDER
     )
     classify_photos(folder / "p.sqlite", taxonomy, CLASSIFY, folder / "labels.sqlite")
     embed = {"max_pixels": EMBED.max_pixels, "max_failed_share": 0.0, "precision": "float32"}
-    resolved = {"taxonomy": taxonomy, "classify": CLASSIFY, "embedder": embedder, "embed": embed}
+    resolved = {
+        "taxonomy": taxonomy,
+        "classify": CLASSIFY,
+        "embedder": embedder,
+        "embed": embed,
+        "encoder": "hog-1",
+    }
     config = folder / "data" / "config" / "resolved.yaml"
     config.parent.mkdir(parents=True)
     config.write_bytes(msgspec.yaml.encode(resolved))
