@@ -3,6 +3,20 @@
 import json
 import shutil
 
+import msgspec
+
+
+def test_no_stage_needs_a_folder_of_which_another_needs_a_file(repository):
+    """`--allow-missing` would fetch that file alone, and lock the folder as if it had no other."""
+    stages = msgspec.yaml.decode((repository / "dvc.yaml").read_bytes())["stages"]
+    read = set()
+    for stage in stages.values():
+        for instance in stage.get("foreach", {"": ""}).values():
+            read |= {path.replace("${item}", instance) for path in (stage.get("do") or stage).get("deps", [])}
+    data = {path for path in read if path.startswith("data/")}
+    assert len(data) > 15
+    assert not [path for path in data if any(other.startswith(f"{path}/") for other in data)]
+
 
 def test_without_the_list_of_photos_the_way_is_told(colleague):
     result = colleague.run("python", "stages/scan_library.py", check=False)

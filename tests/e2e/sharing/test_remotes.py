@@ -109,13 +109,6 @@ def test_ssh(owner, sftp, documented, tmp_path):
     assert colleague.bytes(EMBEDDINGS) == owner.bytes(EMBEDDINGS)
 
 
-def test_a_folder(owner, documented, tmp_path):
-    _share(owner, documented("A folder"), {"/mnt/nas/vibe-photos": str(tmp_path / "nas")})
-    colleague = owner.clone_to(tmp_path / "colleague")
-    colleague.run("dvc", "pull", "embed")
-    assert colleague.bytes(EMBEDDINGS) == owner.bytes(EMBEDDINGS)
-
-
 def _share(owner, commands, values):
     """Run the documented commands, with `--yes` where a person would answer."""
     owner.run("dvc", "remote", "remove", "shared")

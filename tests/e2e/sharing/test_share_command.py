@@ -3,6 +3,8 @@
 import json
 from collections import Counter
 
+EMBEDDINGS = "data/embeddings/embeddings.sqlite"
+
 
 def _objects(project):
     """The contents on the folder remote, by hash."""
@@ -47,7 +49,7 @@ def test_only_what_the_remote_lacks_is_listed(owner):
     """By DVC's own rule: a folder that the remote has counts as whole; what is gone from it stays gone."""
     assert _plan(owner)["dvc"]["files"] == 0
     before = _objects(owner)
-    lost, lost_in_folder = "data/embeddings/embeddings.sqlite", "data/ground_truth/auto/object.jsonl"
+    lost, lost_in_folder = EMBEDDINGS, "data/ground_truth/auto/object.jsonl"
     for md5 in map(owner.md5, (lost, lost_in_folder)):
         (owner.root.parents[1] / "remote/files/md5" / md5[:2] / md5[2:]).unlink()
     dvc = _plan(owner)["dvc"]
@@ -82,26 +84,27 @@ def test_git_shares_every_version_and_what_people_wrote(owner):
     assert git["files"] == 2
 
 
-def test_it_pushes_data_and_code_only_when_told(owner, tmp_path):
-    owner.replace("params.yaml", "has_person: 0.5", "has_person: 0.3")
-    owner.repro("classify")
-    before = _objects(owner)
+def test_it_pushes_data_and_code_only_when_told(owner, documented, tmp_path):
+    owner.run("dvc", "remote", "remove", "shared")
+    add, commit, share = documented("A folder")
+    owner.shell(add.replace("/mnt/nas/vibe-photos", str(tmp_path / "nas")))
     refused = owner.run("vibe-photos", "share", "--yes", check=False)
     assert refused.returncode == 1
-    assert "dvc.lock changed since the last commit" in refused.stdout
-    owner.commit("a lower threshold")
+    assert ".dvc/config changed since the last commit" in refused.stdout
+    owner.shell(commit)
     assert "nothing was uploaded" in owner.share("--dry-run")
-    assert "nothing was uploaded" in owner.share()
-    assert _objects(owner) == before
-    said = owner.share("--yes")
-    assert "labels by the heads" in said
-    assert len(_objects(owner)) == len(before) + 1
+    assert "nobody to ask" in owner.shell(f"{share} < /dev/null")
+    assert not (tmp_path / "nas").exists()
+    assert "labels by the heads" in owner.shell(f"{share} --yes")
     there = owner.run("git", "ls-remote", str(tmp_path / "git"), "HEAD").stdout.split()[0]
     assert there == owner.run("git", "rev-parse", "HEAD").stdout.strip()
+    assert owner.run("git", "status", "--porcelain").stdout == ""
+    colleague = owner.clone_to(tmp_path / "colleague")
+    colleague.run("dvc", "pull", "embed")
+    assert colleague.bytes(EMBEDDINGS) == owner.bytes(EMBEDDINGS)
 
 
 def test_a_key_in_a_commit_stops_it(owner):
-    owner.run("dvc", "remote", "modify", "shared", "secret_access_key", "hunter2", check=False)
     with (owner.root / ".dvc/config").open("a") as config:
         config.write('[remote "bucket"]\n    url = s3://bucket\n    secret_access_key = hunter2\n')
     owner.commit("oops")
