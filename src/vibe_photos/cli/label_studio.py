@@ -68,9 +68,10 @@ def _run_import(options: argparse.Namespace) -> None:
     from vibe_photos.configuration import read_resolved
     from vibe_photos.errors import InputError
     from vibe_photos.library.photos import read_manifest
-    from vibe_photos.review.label_studio.annotations import read_annotations, take_annotations
+    from vibe_photos.review.label_studio.annotations import read_annotations
     from vibe_photos.review.label_studio.differences import find_differences
     from vibe_photos.review.label_studio.interface import Interface
+    from vibe_photos.review.label_studio.reviewer_logs import append_lines
 
     settings = read_resolved()
     human = settings.paths.human
@@ -96,7 +97,7 @@ def _run_import(options: argparse.Namespace) -> None:
     if not found.lines:
         print("there is nothing to write")
     elif options.write:
-        logs = take_annotations(human, found.lines)
+        logs = append_lines(human, found.lines)
         print(f"written to {', '.join(map(str, logs))}; now: dvc repro")
     else:
         print("nothing is written yet: run again with --write")

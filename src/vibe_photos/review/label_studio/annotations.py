@@ -9,21 +9,19 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
 from vibe_photos.errors import InputError
-from vibe_photos.labels.human import DECISIONS_FOLDER
 from vibe_photos.labels.records import Decision
 from vibe_photos.labels.truth_file import read_objects
 from vibe_photos.library.photos import Photo
 from vibe_photos.review.label_studio.interface import Interface, Result
+from vibe_photos.review.label_studio.reviewer_logs import ReviewerLog, log_path, write_time
 from vibe_photos.review.photo_state import truth_value
-from vibe_photos.storage.append_log import AppendLog
-from vibe_photos.storage.jsonl import read_jsonl
 
 T = TypeVar("T")
 
@@ -61,7 +59,7 @@ class _Task(msgspec.Struct, frozen=True):
 
 @dataclass(slots=True)
 class AnnotationImport:
-    """What an export would add: nothing is written before `take_annotations`.
+    """What an export would add: nothing is written before `append_lines`.
 
     `lines` holds the new lines by reviewer, `problems` a sentence for each annotation that cannot be taken.
     `counts` has `tasks`, `unlabelled` (tasks without an annotation), `annotations`, `skips`, and `known`
@@ -102,54 +100,12 @@ def read_annotations(
     return reader.found
 
 
-def take_annotations(human: Path, lines: Mapping[str, list[Decision]]) -> list[Path]:
-    """Append the lines to the reviewers' logs; return these. On the disk when this returns.
-
-    Raises:
-        StoreError: a log is held by a review page that is open, or cannot be written.
-    """
-    for reviewer, new in lines.items():
-        with AppendLog(_log_path(human, reviewer)) as log:
-            for line in new:
-                log.append(msgspec.json.encode(line))
-            log.sync()
-    return [_log_path(human, reviewer) for reviewer in lines]
-
-
-def _log_path(human: Path, reviewer: str) -> Path:
-    return human / DECISIONS_FOLDER / f"{reviewer}.jsonl"
-
-
-class _Log:
-    """One reviewer's lines, to which new ones are added at times of their own."""
-
-    def __init__(self, path: Path) -> None:
-        self.lines = {line.decided_at: line for line in read_jsonl(path, Decision)} if path.exists() else {}
-        self.new: list[Decision] = []
-
-    def add(self, line: Decision) -> bool:
-        """Add a line unless it is there; a time that another line has moves on by a microsecond."""
-        time = datetime.fromisoformat(line.decided_at)
-        while (known := self.lines.get(_write_time(time))) is not None:
-            if _content(known) == _content(line):
-                return False
-            time += timedelta(microseconds=1)
-        line = msgspec.structs.replace(line, decided_at=_write_time(time))
-        self.lines[line.decided_at] = line
-        self.new.append(line)
-        return True
-
-
-def _content(line: Decision) -> tuple[object, ...]:
-    return line.image_id, line.kind, line.after
-
-
 class _Reader:
     """Takes task after task; `logs` are those of the reviewers met so far."""
 
     def __init__(self, known: set[str], interface: Interface, human: Path, names: Mapping[str, str]) -> None:
         self.found = AnnotationImport()
-        self.logs: dict[str, _Log] = {}
+        self.logs: dict[str, ReviewerLog] = {}
         self._known = known
         self._interface = interface
         self._human = human
@@ -174,7 +130,7 @@ class _Reader:
         reviewer = _name_reviewer(annotation.completed_by, self._names)
         line = _decide(task, annotation, value, self._interface)
         if reviewer not in self.logs:
-            self.logs[reviewer] = _Log(_log_path(self._human, reviewer))
+            self.logs[reviewer] = ReviewerLog(log_path(self._human, reviewer))
         if not self.logs[reviewer].add(line):
             return "known"
         return "skips" if annotation.was_cancelled else "annotations"
@@ -190,7 +146,7 @@ def _decide(task: _Task, annotation: _Annotation, value: dict[str, Any], interfa
         after = truth_value(msgspec.structs.replace(truth, extra=extra))
     return Decision(
         image_id=image_id,
-        decided_at=_write_time(annotation.updated_at or annotation.created_at),
+        decided_at=write_time(annotation.updated_at or annotation.created_at),
         after=after,
         kind="skip" if annotation.was_cancelled else "decision",
         seen=["teacher"] if task.predictions else [],
@@ -210,11 +166,6 @@ def _name_reviewer(person: int | str | _Person | None, names: Mapping[str, str])
     if not _NAME.fullmatch(name):
         raise InputError(f"{name!r} cannot name a log; --reviewer {keys[0]}=NAME gives a name")
     return name
-
-
-def _write_time(time: datetime) -> str:
-    aware = time if time.tzinfo else time.replace(tzinfo=UTC)
-    return aware.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _convert(value: dict[str, Any], kind: type[T]) -> T:

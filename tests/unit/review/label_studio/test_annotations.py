@@ -10,9 +10,10 @@ from vibe_photos.labels.human import read_audited
 from vibe_photos.labels.records import Decision, GroundTruth
 from vibe_photos.labels.taxonomy import head_keys
 from vibe_photos.library.photos import Photo
-from vibe_photos.review.label_studio.annotations import KEPT, read_annotations, take_annotations
+from vibe_photos.review.label_studio.annotations import KEPT, read_annotations
 from vibe_photos.review.label_studio.differences import find_differences
 from vibe_photos.review.label_studio.interface import Interface
+from vibe_photos.review.label_studio.reviewer_logs import append_lines
 from vibe_photos.review.label_studio.tasks import CONFIG_FILE, TASKS_FILE, Asked, write_project
 from vibe_photos.storage.jsonl import read_jsonl
 
@@ -82,7 +83,7 @@ def test_a_name_that_is_no_text_is_addressed_by_its_bytes_and_no_answer_is_no_pr
 def test_an_annotation_becomes_a_decision_with_all_that_came(read, task, interface, tmp_path):
     labelled = annotate(task, interface, unique_id="4f", last_action="submitted")
     found = read(labelled)
-    take_annotations(tmp_path, found.lines)
+    append_lines(tmp_path, found.lines)
     (line,) = read_jsonl(tmp_path / "decisions" / "label-studio-3.jsonl", Decision)
     assert (line.image_id, line.decided_at, line.seen) == ("id-a", "2026-01-02T10:00:00.500000Z", ["teacher"])
     (record,) = read_audited(tmp_path)
@@ -96,7 +97,7 @@ def test_the_same_file_twice_and_in_another_order_changes_nothing(read, task, in
         annotate(task, interface),
         annotate(other, interface),
     )  # at the same time to the microsecond
-    take_annotations(tmp_path, read(first, second).lines)
+    append_lines(tmp_path, read(first, second).lines)
     logs = {path: path.read_bytes() for path in (tmp_path / "decisions").iterdir()}
     for tasks in ((first, second), (second, first)):
         found = read(*tasks)
@@ -112,7 +113,7 @@ def test_of_the_prediction_that_an_annotation_began_from_only_the_id_is_kept(rea
     def export(ago):
         return annotate(task, interface, prediction={"id": 7, "created_ago": ago, "result": []})
 
-    take_annotations(tmp_path, read(export("0 minutes")).lines)
+    append_lines(tmp_path, read(export("0 minutes")).lines)
     assert read(export("2 hours")).counts["known"] == 1
     (record,) = read_audited(tmp_path)
     assert record.extra[KEPT]["prediction"] == 7
@@ -131,13 +132,13 @@ def test_two_annotators_count_as_two_reviewers(read, task, interface, tmp_path, 
     assert differences.disagreements == [
         "id-a: label-studio-3 says scene.food attr.has_text=no; ada says scene.people"
     ]
-    take_annotations(tmp_path, found.lines)
+    append_lines(tmp_path, found.lines)
     assert [record.scene for record in read_audited(tmp_path)] == [["scene.people"]]
 
 
 def test_what_was_decided_later_stands_and_is_named(read, task, interface, tmp_path, taxonomy):
     later = annotate(task, interface, by=4, at="2026-03-01T10:00:00Z")
-    take_annotations(tmp_path, read(later, names={"4": "ada"}).lines)
+    append_lines(tmp_path, read(later, names={"4": "ada"}).lines)
     found = read(annotate(task, interface, GroundTruth(image_id="id-a", scene=["scene.other"])))
     differences = find_differences(tmp_path, taxonomy, found.lines)
     assert differences.changes == []
@@ -148,7 +149,7 @@ def test_a_skipped_task_is_a_skip_and_decides_nothing(read, task, interface, tmp
     skipped = annotate(task, interface, was_cancelled=True)
     found = read(skipped, {**task, "annotations": []})
     assert (found.counts["skips"], found.counts["unlabelled"], found.counts["annotations"]) == (1, 1, 0)
-    take_annotations(tmp_path, found.lines)
+    append_lines(tmp_path, found.lines)
     (line,) = read_jsonl(tmp_path / "decisions" / "label-studio-3.jsonl", Decision)
     assert (line.kind, line.after) == ("skip", {KEPT: skipped["annotations"][0]})
     assert read_audited(tmp_path) == []
@@ -219,7 +220,7 @@ def test_truth_goes_out_is_accepted_and_comes_back_the_same(tmp_path_factory, in
     export = [annotate(task, interface) for task in json.loads((folder / TASKS_FILE).read_text())]
     (folder / "export.json").write_text(json.dumps(export))
     found = read_annotations(folder / "export.json", PHOTOS, interface, folder, {})
-    take_annotations(folder, found.lines)
+    append_lines(folder, found.lines)
     audited = read_audited(folder)
     assert [(r.image_id, r.scene, r.attributes, r.objects) for r in audited] == [
         (r.image_id, r.scene, r.attributes, r.objects) for r in truths
