@@ -214,21 +214,23 @@ def confirm_grid(library: Library, audit: AuditPage, address: str) -> None:
     page = audit.page
     page.goto(f"{address}grid?scene=scene.landscape")
     page.locator(".tile").first.wait_for()
+    page.wait_for_load_state("networkidle")
     shown = [tile.get_attribute("data-image") for tile in page.locator(".tile").all()]
     assert len(shown) > 2
     before = set(library.audited)
-    for _ in range(2):
+    for is_last in (False, True):
         page.keyboard.press("ArrowRight")
         page.keyboard.press("x")
         page.keyboard.press("Enter")
         audit.wait_until_said(f"{len(shown) - 1} confirmed")
         assert set(library.audited) - before == set(shown[1:])
         page.locator("#grid-empty").wait_for()
-        if not _:
+        if not is_last:
             page.keyboard.press("u")
             audit.wait_until_said(f"{len(shown) - 1} taken back")
             assert set(library.audited) == before
             page.locator(".tile").first.wait_for()
+            page.wait_for_load_state("networkidle")
 
 
 def test_the_next_photo_shows_only_when_the_decision_is_on_disk(library, open_audit):
@@ -285,6 +287,14 @@ def test_a_photo_that_cannot_be_shown_says_why_and_is_skipped(library, open_audi
         audit.go_on("k")
         assert audit.image_id == library.queue[1]
         assert library.audited == {}
+        (scene,) = library.teacher(library.queue[0]).scene
+        audit.page.goto(f"{review.address}grid?scene={scene}")
+        audit.page.get_by_text("cannot be shown").wait_for()
+        audit.page.wait_for_load_state("networkidle")
+        audit.press("Enter")
+        audit.wait_until_said("confirmed")
+        assert library.queue[0] not in library.audited
+        assert library.audited
 
 
 def test_the_student_speaks_when_asked_and_the_log_says_so(library, open_audit):

@@ -20,6 +20,7 @@ class Grid {
     this.offset = 0;
     this.items = [];
     this.wrong = new Set();
+    this.shown = new Set();
     this.lastBatch = new Set();
     this.isBusy = false;
     byId("grid-by").value = this.by;
@@ -28,8 +29,17 @@ class Grid {
 
   /** Show what a scene has to confirm, from its beginning. */
   choose(scene, by = this.by) {
-    Object.assign(this, { scene, by, offset: 0 });
-    return this.load();
+    return this.#alone(() => {
+      Object.assign(this, { scene, by, offset: 0 });
+      return this.load();
+    });
+  }
+
+  /** What can be confirmed: not marked, and before one's eyes. */
+  get right() {
+    return this.items.filter(
+      ({ image_id: imageId, teacher }) => teacher && this.shown.has(imageId) && !this.wrong.has(imageId),
+    );
   }
 
   async load() {
@@ -39,6 +49,7 @@ class Grid {
     this.items = page.items;
     this.total = page.total;
     this.wrong = new Set();
+    this.shown = new Set();
     this.#showTabs(page.scenes);
     this.#showTiles();
   }
@@ -50,10 +61,10 @@ class Grid {
     this.#showCount();
   }
 
-  /** Save all that are not marked; those that are marked stay in the queue. */
+  /** Save all that are not marked; those that are marked, or cannot be shown, stay in the queue. */
   confirm() {
     return this.#alone(async () => {
-      const confirmed = this.items.filter((item) => !this.wrong.has(item.image_id) && item.teacher);
+      const confirmed = this.right;
       if (!this.items.length) return;
       if (confirmed.length) await this.#save(confirmed);
       this.offset += this.items.length - confirmed.length;
@@ -131,11 +142,16 @@ class Grid {
         fileLine(item.rel_path),
         element("span", { className: "verdict", textContent: "stays", "aria-hidden": "true" }),
       ];
-      return makeTile(item, lines, (event) => this.toggle(item.image_id, event.currentTarget), {
+      const properties = {
         "aria-pressed": "false",
         "aria-label": `${says}; ${item.rel_path}: mark as wrong`,
         "data-image": item.image_id,
         "data-choice": "",
+      };
+      const toggle = (event) => this.toggle(item.image_id, event.currentTarget);
+      return makeTile(item, lines, toggle, properties, () => {
+        this.shown.add(item.image_id);
+        this.#showCount();
       });
     });
     byId("grid-tiles").replaceChildren(...tiles);
@@ -149,7 +165,7 @@ class Grid {
 
   #showCount() {
     const { length } = this.items;
-    const right = this.items.filter((item) => !this.wrong.has(item.image_id) && item.teacher).length;
+    const right = this.right.length;
     byId("grid-count").textContent = length
       ? `${this.offset + 1} to ${this.offset + length} of ${this.total} open${this.wrong.size ? `, ${this.wrong.size} marked` : ""}`
       : "";

@@ -26,9 +26,11 @@ export function fileLine(path) {
  * @param {{image_id: string, rel_path: string}} item
  * @param {Node[]} lines what stands under the picture
  * @param {(event: Event) => void} onPress
+ * @param {object} properties of the button
+ * @param {() => void} onShown called when the picture is there
  */
-export function makeTile(item, lines, onPress, properties = {}) {
-  const picture = element("img", { alt: "", loading: "lazy", decoding: "async", draggable: false });
+export function makeTile(item, lines, onPress, properties = {}, onShown = () => {}) {
+  const picture = element("img", { alt: "", decoding: "async", draggable: false, onload: onShown });
   picture.addEventListener("error", () => picture.replaceWith(element("span", { className: "broken", textContent: "cannot be shown" })));
   picture.src = photoUrl(item.image_id, "320");
   const button = element(
