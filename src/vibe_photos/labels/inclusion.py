@@ -15,9 +15,9 @@ Once there are rounds, weights are scaled to the strata's sizes (`post_strata`).
 stratum of the sample of which nothing was audited yet is not spoken for: figures are those of the others.
 """
 
-import math
+import functools
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -133,9 +133,12 @@ def measure_reach(is_audited: Sequence[bool | None]) -> int:
 def combine_draws(draws: Sequence[_Draw]) -> dict[str, float]:
     """Return the probability of each photo that any of the draws has come to: 1 - prod(1 - probability)."""
     reached = sorted(frozenset().union(*(draw.reached for draw in draws)))
-    return {
-        image_id: 1.0 - math.prod(1.0 - draw.probability[image_id] for draw in draws) for image_id in reached
-    }
+    return {image_id: _any_of(draw.probability[image_id] for draw in draws) for image_id in reached}
+
+
+def _any_of(probabilities: Iterable[float]) -> float:
+    """Return 1 - prod(1 - probability), so that a single one comes back to the last digit."""
+    return functools.reduce(lambda one, other: one + other - one * other, probabilities, 0.0)
 
 
 def _reach_sample(
@@ -152,8 +155,9 @@ def _reach_sample(
         design = designs.get(image_id)
         if design and design.stratum_rank is None:
             return design.inclusion_probability
-        names = {design.stratum if design else strata[image_id], WHOLE_LIBRARY}
-        return 1.0 - math.prod(1.0 - shares.get(name, 0.0) for name in names)
+        is_stratified = design is not None and design.stratum != WHOLE_LIBRARY
+        names = {design.stratum if design and is_stratified else strata[image_id], WHOLE_LIBRARY}
+        return _any_of(shares.get(name, 0.0) for name in sorted(names))
 
     everyone = {image_id: probability(image_id) for image_id in strata}
     return _Draw(frozenset(image_id for ids in reached.values() for image_id in ids), everyone)
