@@ -233,6 +233,23 @@ def test_a_file_that_breaks_while_the_page_is_open_changes_nothing(
     assert ada.state("b").version == 0
 
 
+def test_every_decision_and_undo_is_synced_before_it_is_told(
+    ada: DecisionBook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced = []
+    original = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        original(descriptor)
+        synced.append(os.fstat(descriptor).st_size)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    log = tmp_path / "decisions" / "ada.jsonl"
+    for act in (lambda: decide(ada, "a", FOOD), lambda: decide(ada, "a", None, kind="skip"), ada.undo):
+        act()
+        assert synced[-1] == log.stat().st_size
+
+
 def test_what_a_full_disk_did_not_take_is_not_decided(
     ada: DecisionBook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
