@@ -29,8 +29,8 @@ from vibe_photos.eval.design import group_photos, simple_design
 from vibe_photos.heads.fit import Loss, find_coordinates
 from vibe_photos.heads.student import fit_student
 from vibe_photos.heads.targets import Targets, find_targets
-from vibe_photos.labels.convert import Mapping
 from vibe_photos.labels.keyed_hash import unit_interval
+from vibe_photos.labels.mapping import Mapping
 from vibe_photos.labels.records import GroundTruth, RawAnnotation
 from vibe_photos.labels.split import Membership
 from vibe_photos.labels.taxonomy import head_keys, label_name

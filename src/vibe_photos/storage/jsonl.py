@@ -24,11 +24,21 @@ def read_jsonl(path: Path, record_type: type[T]) -> Iterator[T]:
 def read_numbered_jsonl(path: Path, record_type: type[T]) -> Iterator[tuple[int, T]]:
     """Yield `(line number from 1, record)`; errors as `read_jsonl`."""
     decoder = msgspec.json.Decoder(record_type)
+    for number, line in read_numbered_lines(path):
+        yield number, decode_line(decoder, line, path, number)
+
+
+def read_numbered_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield `(line number from 1, line with its end)` of every line that is not blank.
+
+    Raises:
+        InputError: the file is missing.
+    """
     try:
         with path.open("rb") as file:
             for number, line in enumerate(file, start=1):
-                if line.strip():
-                    yield number, _decode_line(decoder, line, path, number)
+                if not line.isspace():
+                    yield number, line
     except FileNotFoundError:
         raise InputError(f"{path} does not exist") from None
 
@@ -41,7 +51,12 @@ def write_jsonl(path: Path, records: Iterable[Any]) -> None:
             file.write(encoder.encode(record) + b"\n")
 
 
-def _decode_line(decoder: msgspec.json.Decoder[T], line: bytes, path: Path, number: int) -> T:
+def decode_line(decoder: msgspec.json.Decoder[T], line: bytes, path: Path, number: int) -> T:
+    """Return the record of one line.
+
+    Raises:
+        InputError: it is no whole record; file and line are named.
+    """
     try:
         return decoder.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

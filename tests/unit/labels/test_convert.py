@@ -1,11 +1,14 @@
 import json
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vibe_photos.errors import InputError
-from vibe_photos.labels.convert import HEAD_FILES, Mapping, convert_annotations
+from vibe_photos.labels.convert import HEAD_FILES, convert_annotations
+from vibe_photos.labels.mapping import Mapping
+from vibe_photos.labels.records import GroundTruth
 from vibe_photos.settings import Convert
 
 CONVERT = Convert(min_object_confidence=0.7, include_non_main=False)
@@ -100,7 +103,7 @@ def test_objects_that_are_not_main_count_on_request(taxonomy):
 
 
 ANYTHING = st.recursive(
-    st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(),
+    st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=8,
 )
@@ -118,6 +121,42 @@ def test_whatever_the_teacher_says_becomes_known_keys_or_nothing(taxonomy, annot
     assert set(truth.scene) <= set(taxonomy.scenes.values())
     assert set(truth.attributes) <= set(taxonomy.attributes.values())
     assert set(truth.objects) <= set(taxonomy.objects.values())
+
+
+WORDS = st.sampled_from(["food", " Selfie", "keyboard", "SCREEN", "sofa", ""])
+EXPECTED_OBJECT = st.fixed_dictionaries(
+    {"coarse_type": WORDS, "is_main": st.booleans(), "confidence": st.floats(0, 1) | st.integers(0, 1)},
+    optional={"name_free": st.text()},
+)
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    st.fixed_dictionaries(
+        {"scene": WORDS, "objects": st.lists(EXPECTED_OBJECT, max_size=4)},
+        optional={"has_person": st.booleans() | st.none(), "is_document": st.booleans(), "mood": st.text()},
+    )
+)
+def test_an_annotation_means_the_same_typed_or_open(taxonomy, annotation):
+    typed, opened = Mapping(taxonomy, CONVERT), Mapping(taxonomy, CONVERT)
+    expected = json.loads(json.dumps(annotation))
+    read = typed.read_expected("a", msgspec.convert(expected, typed.expected_type))
+    assert read == opened.to_ground_truth("a", annotation)
+    assert vars(typed.tally) == vars(opened.tally)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.dictionaries(st.sampled_from(["scene", "has_text", "objects"]), ANYTHING), max_size=5))
+def test_a_file_is_read_as_its_annotations_are(taxonomy, tmp_path_factory, annotations):
+    folder = tmp_path_factory.mktemp("convert")
+    records = [{"image_id": f"{n}", "annotation": value} for n, value in enumerate(annotations)]
+    raw = write_raw(folder / "raw.jsonl", *records)
+    convert_annotations(raw, folder / "auto", taxonomy, CONVERT, folder / "convert.json")
+    lines = (folder / "auto" / "ground_truth_auto.jsonl").read_bytes().splitlines()
+    mapping = Mapping(taxonomy, CONVERT)
+    assert [msgspec.json.decode(line, type=GroundTruth) for line in lines] == [
+        mapping.to_ground_truth(record["image_id"], record["annotation"]) for record in records
+    ]
 
 
 def write_raw(path, *annotations):
