@@ -11,6 +11,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "SCALING.md"
 TABLES = {
     "clients": tables.compare_clients,
     "time": tables.tell_time,
+    "basis": tables.name_basis,
     "money": tables.tell_money,
     "storage": tables.tell_storage,
     "memory": tables.tell_memory,

@@ -65,10 +65,14 @@ def read_files() -> list[File]:
     return msgspec.yaml.decode((FOLDER / "files.yaml").read_bytes(), type=list[File])
 
 
+def read_stage_costs() -> list[StageCost]:
+    """Return what stages took, from `measured_stages.json`."""
+    return msgspec.json.decode((FOLDER / "measured_stages.json").read_bytes(), type=list[StageCost])
+
+
 def read_growth() -> list[StageGrowth]:
-    """Return how each stage grows, from `measured_stages.json`."""
-    text = (FOLDER / "measured_stages.json").read_bytes()
-    costs = msgspec.json.decode(text, type=list[StageCost])
+    """Return how each stage grows."""
+    costs = read_stage_costs()
     stages = dict.fromkeys(cost.stage for cost in costs)
     return [fit_growth([cost for cost in costs if cost.stage == stage]) for stage in stages]
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from tools.scaling.figures import StageGrowth, read_files, read_growth
+from tools.scaling.figures import StageGrowth, read_files, read_growth, read_stage_costs
 from tools.scaling.rates import TEACHERS, Rates
 
 SIZES = (100_000, 1_000_000, 10_000_000)
@@ -44,6 +44,16 @@ def tell_time(rates: Rates) -> str:
         *([growth.stage, *_tell_growth(growth)] for growth in read_growth()),
     ]
     return format_table(["stage", *_head_sizes()], rows)
+
+
+def name_basis(rates: Rates) -> str:
+    """Which libraries the rows after `embed` stand on."""
+    small, large = sorted({cost.photos for cost in read_stage_costs()})[-2:]
+    return (
+        "Rows from `convert` on are processor time (of one core), on a straight line through libraries of\n"
+        f"{small:,} and {large:,} photos: `tools/scaling/measured_stages.json`, which\n"
+        "`python -m benchmarks.scale --json` writes."
+    )
 
 
 def tell_money(rates: Rates) -> str:

@@ -57,7 +57,8 @@ def connect_cluster(address: str | None) -> Generator[Any, None, None]:
             ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **options)
     except (OSError, RuntimeError, ValueError) as error:
         raise ClusterError(
-            f"no Ray cluster answers at {where} (embed.ray_address, else RAY_ADDRESS): {error}"
+            f"no Ray cluster answers at {where} (embed.ray_address, else RAY_ADDRESS): {error}. "
+            "A cluster that asks for a token wants RAY_AUTH_MODE=token in the environment."
         ) from error
     try:
         yield ray

@@ -33,6 +33,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
+IS_PROOF = os.environ.get("VIBE_PHOTOS_PROVE") == "1"
 STORE_BYTES = 100 << 20
 BEGUN = re.compile(r"embed: \d+ photos from (\S+)")
 
@@ -121,6 +122,26 @@ def kill_busy_worker(workers: Workers, running: "Future[None]") -> int:
                 return process
         time.sleep(0.01)
     raise AssertionError("the run ended before a worker was killed") from running.exception()
+
+
+@pytest.mark.skipif(not IS_PROOF, reason="takes three workers: VIBE_PHOTOS_PROVE=1")
+def test_photos_that_kill_every_worker_stop_the_run(
+    many: Path, hog: Embedder, ray_embed: Embed, workers: Workers, tmp_path: Path
+) -> None:
+    write_jsonl(tmp_path / "photos.jsonl", list_photos(many)[:32])
+    with ThreadPoolExecutor(1) as pool:
+        places = (tmp_path / "photos.jsonl", many, hog, ray_embed, tmp_path / "out", tmp_path / "store")
+        before = set(workers.list_begun())
+        running = pool.submit(embed_library, *places)
+        killed: set[int] = set()
+        while not running.done():
+            for process in workers.list_begun().keys() - before - killed:
+                os.kill(process, signal.SIGKILL)
+                killed.add(process)
+            time.sleep(0.01)
+    with pytest.raises(ClusterError, match=r"gave up .* the same command goes on from there"):
+        running.result()
+    assert len(killed) == 3
 
 
 def test_a_model_gives_the_same_bytes_over_a_cluster_and_what_is_saved_is_not_computed_again(
