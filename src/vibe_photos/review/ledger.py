@@ -1,7 +1,7 @@
 """All reviewers' logs and the file that people edit, read into what counts of each photo."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -42,11 +42,10 @@ class Ledger:
         touched = {*self._edited, *self._lines}
         self.states = {image_id: self.judge(image_id) for image_id in touched}
 
-    def add(self, log: Path, lines: Iterable[Decision]) -> None:
+    def add(self, log: Path, lines: Sequence[Decision]) -> None:
         """Take in lines that were appended to a log."""
-        added = list(lines)
-        self._take(log, added)
-        for line in added:
+        self._take(log, lines)
+        for line in lines:
             self.states[line.image_id] = self.judge(line.image_id)
 
     def state(self, image_id: str) -> PhotoState:
@@ -71,18 +70,25 @@ class Ledger:
         return judge_photo(self._edited.get(image_id), standing, len(lines))
 
     def _take(self, log: Path, lines: Iterable[Decision]) -> None:
-        for line in lines:
+        taken = list(lines)
+        truths = self._read_truths(log, taken)
+        for line, truth in zip(taken, truths, strict=True):
             self.latest = max(self.latest, _read_time(line, log))
             self._logs[log.stem].append(line)
-            self._lines[line.image_id].append(StandingLine(log.stem, line, self._read_truth(line, log)))
+            self._lines[line.image_id].append(StandingLine(log.stem, line, truth))
             if line.undoes is not None:
                 self._undone.add((log.stem, line.undoes))
 
-    def _read_truth(self, line: Decision, log: Path) -> GroundTruth | None:
-        if line.after is None or line.undoes is not None:
-            return None
-        record = parse_truth({**line.after, "image_id": line.image_id}, str(log))
-        return fit_keys([record], self._taxonomy, log)[0]
+    def _read_truths(self, log: Path, lines: Sequence[Decision]) -> list[GroundTruth | None]:
+        """Return each line's truth, None where it decides none; all are fitted to the taxonomy at once."""
+        records = [
+            None
+            if line.after is None or line.undoes is not None
+            else parse_truth({**line.after, "image_id": line.image_id}, str(log))
+            for line in lines
+        ]
+        fitted = iter(fit_keys([record for record in records if record], self._taxonomy, log))
+        return [record and next(fitted) for record in records]
 
 
 def sign_files(human: Path) -> Signature:
