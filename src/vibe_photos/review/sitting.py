@@ -45,5 +45,5 @@ def _greet(sources: ReviewSources, address: str) -> None:
     print(f"{sources.book.reviewer} reviews {len(sources.queued)} photos at", flush=True)
     print(address, flush=True)
     if sources.not_in_library:
-        print(f"{sources.not_in_library} photos of the queue are not in the library any more", flush=True)
+        print(f"photos of the queue that are no longer in the library: {sources.not_in_library}", flush=True)
     print("Whoever has this address can decide in your name. Ctrl-C ends the review.", flush=True)

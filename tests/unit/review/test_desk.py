@@ -89,6 +89,19 @@ def test_lists_by_label_flag_text_and_note(library: Library, open_desk: OpenDesk
     assert sorted(listed(desk, list="all", label="scene.food")) == sorted(food)
 
 
+def test_photos_that_left_the_library_are_counted_and_not_asked_about(
+    library: Library, open_desk: OpenDesk
+) -> None:
+    manifest = library.settings.paths.photos
+    gone = library.queue[0]
+    manifest.write_text("".join(line for line in manifest.open() if gone not in line))
+    desk, sources = open_desk()
+    assert sources.not_in_library == 1
+    assert listed(desk) == library.queue[1:]
+    with pytest.raises(Refusal, match="no such photo"):
+        desk.show_photo(gone)
+
+
 def test_the_library_shows_people_before_the_student(library: Library, open_desk: OpenDesk) -> None:
     """The student calls the first photo a landscape, the others as the teacher does."""
     desk, _ = open_desk()
