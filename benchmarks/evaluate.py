@@ -17,7 +17,7 @@ from benchmarks.rounds import at_most, measure, parse_arguments, print_table, wr
 
 from vibe_photos.eval.evaluate import compare_with_labels
 from vibe_photos.eval.summary import summarise
-from vibe_photos.heads.label_table import LabelTable, read_labels, write_labels
+from vibe_photos.heads.label_table import LabelTable, read_decisions, read_labels, write_labels
 from vibe_photos.labels.records import GroundTruth
 from vibe_photos.labels.split import Membership
 from vibe_photos.labels.taxonomy import head_keys
@@ -81,7 +81,7 @@ def make_world(records: int, folder: Path) -> World:
 def measure_ours(world: World) -> float:
     """Read, compare and summarise, intervals and curves included; return scene accuracy."""
     comparison = compare_with_labels(
-        world.records, world.memberships, read_labels(world.labels), world.taxonomy
+        world.records, world.memberships, read_decisions(world.labels), world.taxonomy
     )
     return float(summarise(comparison, world.evaluate)["scene"]["accuracy"])
 
@@ -119,6 +119,7 @@ def main() -> None:
                 {
                     "floor: numpy": lambda world=world: measure_floor(world),
                     "read_labels": lambda world=world: read_labels(world.labels),
+                    "read_decisions": lambda world=world: read_decisions(world.labels),
                     "evaluate": lambda world=world: measure_ours(world),
                     "a query a photo": lambda world=world: measure_peer(world),
                 },

@@ -16,7 +16,7 @@ from vibe_photos.eval.opinions import opinions_of_labels, opinions_of_records, r
 from vibe_photos.eval.plot_data import write_plot_data
 from vibe_photos.eval.reliability import statements_of_labels, summarise_calibration
 from vibe_photos.eval.summary import Comparison, Figures, summarise
-from vibe_photos.heads.label_table import LabelTable, read_labels
+from vibe_photos.heads.label_table import LabelTable, read_decisions
 from vibe_photos.labels.records import GroundTruth
 from vibe_photos.labels.split import Membership, read_splits
 from vibe_photos.settings import Evaluate, Taxonomy, TruthName, TunedOn
@@ -64,7 +64,7 @@ def evaluate_labels(
     in_library = [record for record in truth_records if record.image_id in memberships]
     records = [r for r in in_library if is_evaluated(memberships[r.image_id], truth, tuned_on)]
     is_half = truth == "human" and tuned_on != "none"
-    table = read_labels(labels)
+    table = read_decisions(labels)
     comparison = compare_with_labels(records, memberships, table, taxonomy, 0.5 if is_half else 1.0)
     counts: Figures = {
         "truth": truth,

@@ -18,7 +18,7 @@ from vibe_photos.eval.evaluate import read_memberships
 from vibe_photos.eval.opinions import opinions_of_labels, opinions_of_records, read_keys
 from vibe_photos.eval.summary import Comparison, Figures, summarise
 from vibe_photos.eval.text_report import format_figures
-from vibe_photos.heads.label_table import read_labels
+from vibe_photos.heads.label_table import read_decisions
 from vibe_photos.labels.split import Membership
 from vibe_photos.labels.truth_file import fit_keys, read_truth_file
 from vibe_photos.settings import Settings
@@ -73,7 +73,7 @@ def measure_truth_file(truth: Path, labels: Path, settings: Settings) -> Measure
     records = fit_keys(read_truth_file(truth), settings.taxonomy, truth)
     splits = settings.paths.splits
     memberships = read_memberships(splits) if splits.exists() else {}
-    table, keys = read_labels(labels), read_keys(settings.taxonomy)
+    table, keys = read_decisions(labels), read_keys(settings.taxonomy)
     labelled = set(table.image_ids)
     known = [record for record in records if record.image_id in labelled]
     in_database = len(known)

@@ -52,6 +52,17 @@ FROM label_assignment
 GROUP BY image_id;
 """
 
+_DECIDED = "(level <> 'scene' OR value = 1)"
+_KEYS = """
+WITH RECURSIVE found (key) AS (
+    SELECT min(label_key) FROM {table}
+    UNION ALL
+    SELECT (SELECT min(label_key) FROM {table} WHERE label_key > key) FROM found WHERE key IS NOT NULL
+)
+SELECT key FROM found WHERE key IS NOT NULL
+"""
+"""The label keys of a table, sorted: a step along the primary key for each, where DISTINCT reads all rows."""
+
 _INDEX_BY_IMAGE = "CREATE INDEX label_assignment_by_image ON label_assignment (image_id)"
 
 
@@ -132,8 +143,25 @@ def read_labels(path: Path) -> LabelTable:
     Raises:
         InputError: the file is missing or has no such table.
     """
+    return _read_labels(path)
+
+
+def read_decisions(path: Path) -> LabelTable:
+    """Read the same but for the scenes that were not chosen, which stand there as not judged.
+
+    They are most rows of a table, and nobody who compares decisions looks at them.
+
+    Raises:
+        InputError: the file is missing or has no such table.
+    """
+    return _read_labels(path, _DECIDED)
+
+
+def _read_labels(path: Path, condition: str = "true") -> LabelTable:
     with open_database(path) as connection:
-        image_ids, keys, columns = _read_table(connection, path, "label_assignment", ("score", "value"))
+        image_ids, keys, columns = _read_table(
+            connection, path, "label_assignment", ("score", "value"), condition
+        )
         level = dict(connection.execute("SELECT key, level FROM label"))
         first = "SELECT source, threshold FROM label_assignment WHERE label_key = ? LIMIT 1"
         judged = {key: connection.execute(first, (key,)).fetchone() for key in keys}
@@ -174,36 +202,31 @@ def _insert_column(
 
 
 def _read_table(
-    connection: sqlite3.Connection, path: Path, table: str, names: Sequence[str]
+    connection: sqlite3.Connection, path: Path, table: str, names: Sequence[str], condition: str = "true"
 ) -> tuple[list[str], list[str], list[NDArray[np.float64]]]:
-    """Return image ids and keys, sorted, and one float64 [photos, keys] for each name, NaN for no row."""
+    """Return image ids and keys, sorted, and one float64 [photos, keys] for each name, NaN for no row.
+
+    Every photo of the table counts, whether or not its rows meet the condition.
+    """
     try:
-        counts = dict(connection.execute(f"SELECT label_key, count(*) FROM {table} GROUP BY label_key"))
+        keys = [row[0] for row in connection.execute(_KEYS.format(table=table))]
     except sqlite3.OperationalError as error:
         raise InputError(f"{path} is no label table: {error}; make it again with `dvc repro`") from None
-    keys = sorted(counts)
-    ids_by_key = _read_ids(connection, table, counts)
-    image_ids = sorted(set(chain.from_iterable(ids_by_key.values())))
+    distinct = f"SELECT DISTINCT image_id FROM {table} ORDER BY image_id"
+    image_ids = [row[0] for row in connection.execute(distinct)] if keys else []
     row_of = {image_id: row for row, image_id in enumerate(image_ids)}
     tables = [np.full((len(image_ids), len(keys)), np.nan) for _ in names]
     # NULL comes as infinity, which SQLite writes 9e999: numbers alone are read several times as fast.
     columns = ", ".join(f"ifnull({name}, 9e999)" for name in names)
-    selected = f"SELECT {columns} FROM {table} WHERE label_key = ? ORDER BY image_id"
+    chosen = f"FROM {table} WHERE label_key = ? AND {condition} ORDER BY image_id"
     for column, key in enumerate(keys):
+        cursor = connection.execute(f"SELECT {columns} {chosen}", (key,))
+        values = np.fromiter(chain.from_iterable(cursor), np.float64).reshape(-1, len(names))
         rows: Any = slice(None)
-        if counts[key] < len(image_ids):
-            rows = [row_of[image_id] for image_id in ids_by_key[key]]
-        cursor = connection.execute(selected, (key,))
-        values = np.fromiter(chain.from_iterable(cursor), np.float64, counts[key] * len(names))
-        for target, one in zip(tables, values.reshape(-1, len(names)).T, strict=True):
+        if len(values) < len(image_ids):
+            rows = [
+                row_of[image_id] for (image_id,) in connection.execute(f"SELECT image_id {chosen}", (key,))
+            ]
+        for target, one in zip(tables, values.T, strict=True):
             target[rows, column] = np.where(np.isinf(one), np.nan, one)
     return image_ids, keys, tables
-
-
-def _read_ids(connection: sqlite3.Connection, table: str, counts: dict[str, int]) -> dict[str, list[str]]:
-    """Return each label's image ids in order, read once where all labels have the same photos."""
-    selected = f"SELECT image_id FROM {table} WHERE label_key = ? ORDER BY image_id"
-    union = connection.execute(f"SELECT count(DISTINCT image_id) FROM {table}").fetchone()[0] if counts else 0
-    full = next((key for key, count in counts.items() if count == union), None)
-    needed = [key for key, count in counts.items() if count < union or key == full]
-    return {key: [row[0] for row in connection.execute(selected, (key,))] for key in needed}

@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from vibe_photos.eval.evaluate import HOW_TO_BEGIN, compare_with_labels, is_evaluated
 from vibe_photos.eval.summary import Comparison
-from vibe_photos.heads.label_table import read_labels
+from vibe_photos.heads.label_table import read_decisions
 from vibe_photos.labels.convert import ALL_LABELS
 from vibe_photos.labels.human import read_audited_truth
 from vibe_photos.labels.records import GroundTruth
@@ -132,4 +132,4 @@ def _compare(sources: Sources) -> Comparison | None:
     members, tuned_on = sources.memberships, settings.classify.tuned_on
     known = [record for record in records if record.image_id in members]
     chosen = [record for record in known if is_evaluated(members[record.image_id], truth, tuned_on)]
-    return compare_with_labels(chosen, members, read_labels(settings.paths.labels), settings.taxonomy)
+    return compare_with_labels(chosen, members, read_decisions(settings.paths.labels), settings.taxonomy)

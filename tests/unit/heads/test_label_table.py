@@ -7,6 +7,7 @@ from vibe_photos.errors import InputError
 from vibe_photos.heads.label_table import (
     LabelTable,
     ScoreTable,
+    read_decisions,
     read_labels,
     read_scores,
     write_labels,
@@ -46,6 +47,14 @@ def test_labels_come_back_sorted_with_what_is_not_judged_left_out(tmp_path):
     assert table.threshold == make_labels().threshold
     np.testing.assert_array_equal(table.value, [[-1, 0, 0, 0, 1], [1, 1, 1, 1, 0]])
     np.testing.assert_array_equal(table.score, [[NAN, 0.1, 0.2, 0.3, 0.7], [0.9, 0.8, 0.7, 0.6, 0.4]])
+
+
+def test_decisions_lack_only_the_scenes_that_were_not_chosen(tmp_path):
+    write_labels(tmp_path / "labels.sqlite", make_labels(), PARENTS)
+    table = read_decisions(tmp_path / "labels.sqlite")
+    assert (table.image_ids, table.keys) == (["a", "b"], sorted(PARENTS))
+    np.testing.assert_array_equal(table.value, [[-1, 0, 0, -1, 1], [1, 1, 1, 1, -1]])
+    np.testing.assert_array_equal(table.score, [[NAN, 0.1, 0.2, NAN, 0.7], [0.9, 0.8, 0.7, 0.6, NAN]])
 
 
 def test_any_client_reads_the_tables_and_the_view(tmp_path):
