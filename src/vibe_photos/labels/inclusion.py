@@ -35,6 +35,10 @@ LEAST_FOLLOWED = 0.9
 not end it, and a photo picked from the middle does not stretch it."""
 
 
+_Place = tuple[str, float]
+"""A photo's stratum and size measure in a round."""
+
+
 class SampleDesign(msgspec.Struct, frozen=True):
     """What a record keeps of how the review sample drew its photo (`sampling.DESIGN_FIELDS`).
 
@@ -88,11 +92,12 @@ def weigh_audited(records: Sequence[GroundTruth], rounds: Sequence[Round]) -> li
     designs = {image_id: design for image_id, design in stated.items() if design}
     if not rounds and not designs:
         return list(records)
-    strata = {image_id: _find_stratum(image_id, designs, rounds) for image_id in stated}
+    places = [drawn.find(stated.keys()) for drawn in rounds]
+    strata = {image_id: _find_stratum(image_id, designs, places) for image_id in stated}
     asked = [{photo.image_id for photo in drawn.asked} for drawn in rounds]
     sample = _reach_sample(designs, strata, set().union(*asked))
     further = [
-        _reach_round(drawn, stated.keys(), designs.keys() | set().union(*asked[:position]))
+        _reach_round(drawn, stated.keys(), places[position], designs.keys() | set().union(*asked[:position]))
         for position, drawn in enumerate(rounds)
     ]
     probabilities = combine_draws([sample, *further])
@@ -184,7 +189,9 @@ def _share_of_stratum(reached: Sequence[str], designs: Mapping[str, SampleDesign
     return max((designs[image_id].inclusion_probability for image_id in reached), default=0.0)
 
 
-def _reach_round(drawn: Round, audited: Collection[str], earlier: Collection[str]) -> _Draw:
+def _reach_round(
+    drawn: Round, audited: Collection[str], places: Mapping[str, _Place], earlier: Collection[str]
+) -> _Draw:
     """Return a round as one draw; `earlier` are the photos that draws before it have asked for.
 
     tau is the ratio of the next photo for those that the round brought. Any other photo would have taken the
@@ -201,16 +208,17 @@ def _reach_round(drawn: Round, audited: Collection[str], earlier: Collection[str
     own = {order[position] for position in brought}
 
     def probability(image_id: str) -> float:
-        found = drawn.find(image_id)
-        return min(1.0, found[1] * (following if image_id in own else last)) * share if found else 0.0
+        size_measure = places[image_id][1] if image_id in places else 0.0
+        return min(1.0, size_measure * (following if image_id in own else last)) * share
 
     return _Draw(reached, {image_id: probability(image_id) for image_id in audited})
 
 
-def _find_stratum(image_id: str, designs: Mapping[str, SampleDesign], rounds: Sequence[Round]) -> str:
+def _find_stratum(
+    image_id: str, designs: Mapping[str, SampleDesign], places: Sequence[Mapping[str, _Place]]
+) -> str:
     """Return a photo's stratum by the latest round that knows it, else by the sample."""
-    found = (drawn.find(image_id) for drawn in reversed(rounds))
-    latest = next((place[0] for place in found if place), None)
+    latest = next((found[image_id][0] for found in reversed(places) if image_id in found), None)
     return latest or (designs[image_id].stratum if image_id in designs else "")
 
 

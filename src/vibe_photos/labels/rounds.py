@@ -49,11 +49,11 @@ class Level(msgspec.Struct, frozen=True, kw_only=True, tag_field="line", tag="le
     photos: int
     members: bytes
 
-    def has(self, image_id: str) -> bool:
-        """Return whether the photo is one of them."""
-        members, wanted = np.frombuffer(self.members, _FINGERPRINT), _fingerprint(image_id)
-        at = int(np.searchsorted(members, wanted))
-        return at < len(members) and int(members[at]) == wanted
+    def hold(self, fingerprints: NDArray[np.uint32]) -> NDArray[np.int64]:
+        """Return the places of those hashes that are among its photos."""
+        members = np.frombuffer(self.members, _FINGERPRINT).astype(np.uint32)
+        at = np.minimum(np.searchsorted(members, fingerprints), len(members) - 1)
+        return np.flatnonzero(members[at] == fingerprints)
 
 
 class AskedPhoto(msgspec.Struct, frozen=True, kw_only=True, tag_field="line", tag="asked"):
@@ -76,13 +76,17 @@ class Round:
     levels: list[Level]
     asked: list[AskedPhoto]
 
-    def find(self, image_id: str) -> tuple[str, float] | None:
-        """Return a photo's stratum and size measure, None where the library did not have it then."""
-        for photo in self.asked:
-            if photo.image_id == image_id:
-                return photo.stratum, photo.size_measure
-        found = next((level for level in self.levels if level.has(image_id)), None)
-        return (found.stratum, found.size_measure) if found else None
+    def find(self, image_ids: Collection[str]) -> dict[str, tuple[str, float]]:
+        """Return stratum and size measure of those photos that the library had then."""
+        ids = sorted(image_ids)
+        fingerprints = np.array([_fingerprint(image_id) for image_id in ids], dtype=np.uint32)
+        found = {
+            ids[row]: (level.stratum, level.size_measure)
+            for level in reversed(self.levels)
+            for row in level.hold(fingerprints)
+        }
+        asked = {photo.image_id: (photo.stratum, photo.size_measure) for photo in self.asked}
+        return found | {image_id: asked[image_id] for image_id in asked.keys() & set(ids)}
 
     def ratio(self, position: int) -> float:
         """Return priority / size measure at a place of the order, infinity where no photo is left."""

@@ -58,9 +58,8 @@ def test_the_file_knows_every_photo_of_that_day_and_none_that_came_later(tmp_pat
     first, second = read_rounds(tmp_path)
     assert (first.head.number, second.head.number) == (1, 2)
     assert second == draw(12, number=2)
-    for row, image_id in enumerate(IDS):
-        assert first.find(image_id) == (LIBRARY.strata[row], LIBRARY.size_measures[row])
-    assert first.find("new") is None
+    known = dict(zip(IDS, zip(LIBRARY.strata, LIBRARY.size_measures.tolist(), strict=True), strict=True))
+    assert first.find([*IDS, "new"]) == known
     assert first.count_strata() == {"scene.food": 30, "scene.people": 30}
 
 
