@@ -94,7 +94,9 @@ def test_photos_that_left_the_library_are_counted_and_not_asked_about(
 ) -> None:
     manifest = library.settings.paths.photos
     gone = library.queue[0]
-    manifest.write_text("".join(line for line in manifest.open() if gone not in line))
+    manifest.write_text(
+        "".join(line for line in manifest.read_text().splitlines(keepends=True) if gone not in line)
+    )
     desk, sources = open_desk()
     assert sources.not_in_library == 1
     assert listed(desk) == library.queue[1:]
