@@ -50,7 +50,7 @@ class Gate:
         if scope["type"] != "http":
             return
         send = _with_headers(send)
-        _, _, path = scope["path"].lstrip("/").partition("/")
+        _, _, path = scope["path"].removeprefix("/").partition("/")
         if not self._is_ours(scope):
             await _refuse(HTTPStatus.FORBIDDEN, _REFUSED)(scope, receive, send)
         elif scope["method"] not in ("GET", "POST"):
