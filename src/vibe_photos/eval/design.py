@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vibe_photos.labels.inclusion import read_sample_design
 from vibe_photos.labels.records import GroundTruth
+from vibe_photos.labels.sample_design import read_sample_design
 from vibe_photos.labels.split import Membership
 
 Floats = npt.NDArray[np.float64]

@@ -11,71 +11,23 @@ of its strata, or a round) lists photos in a random order; it reaches as far as 
 A photo that was audited although no draw had come to it (picked by hand) is truth like any other, but speaks
 for no other photo: it has no probability, and figures about the library leave it out.
 
-Once there are rounds, weights are scaled to the strata's sizes (`post_strata`). Before, a
-stratum of the sample of which nothing was audited yet is not spoken for: figures are those of the others.
+Once there are rounds, weights are scaled to the strata's sizes (`post_strata`). Before, a stratum of the sample
+of which nothing was audited yet is not spoken for: figures are those of the others. A photo of a `random`
+sample has its scene's chances in a stratified one counted only once a round says which scene it has.
 """
 
-import functools
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
-from msgspec import Meta
 
-from vibe_photos.errors import InputError
+from vibe_photos.labels.draw_reach import Draw, Place, any_of, reach_round, reach_sample
 from vibe_photos.labels.post_strata import post_stratify
 from vibe_photos.labels.records import GroundTruth
 from vibe_photos.labels.rounds import Round
+from vibe_photos.labels.sample_design import SampleDesign, read_sample_design
 from vibe_photos.labels.sampling import DESIGN_FIELDS, WHOLE_LIBRARY
-
-LEAST_FOLLOWED = 0.9
-"""An order counts as followed as far as this share of it was audited: one photo that nobody could judge does
-not end it, and a photo picked from the middle does not stretch it."""
-
-
-_Place = tuple[str, float]
-"""A photo's stratum and size measure in a round."""
-
-
-class SampleDesign(msgspec.Struct, frozen=True):
-    """What a record keeps of how the review sample drew its photo (`sampling.DESIGN_FIELDS`).
-
-    Records of older samples lack size and rank; their probability is then taken as it stands.
-    """
-
-    inclusion_probability: Annotated[float, Meta(gt=0.0, le=1.0)]
-    stratum: str = ""
-    stratum_photos: Annotated[int, Meta(ge=1)] | None = None
-    stratum_rank: Annotated[int, Meta(ge=1)] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Draw:
-    """A draw as far as it was audited: the photos it came to, and every audited photo's probability in it."""
-
-    reached: frozenset[str]
-    probability: Mapping[str, float]
-
-
-def read_sample_design(record: GroundTruth) -> SampleDesign | None:
-    """Return how the review sample drew a record's photo, None where the record does not say.
-
-    Raises:
-        InputError: a field of the design is impossible; the photo is named.
-    """
-    if "inclusion_probability" not in record.extra:
-        return None
-    stated = {field: record.extra[field] for field in DESIGN_FIELDS if field in record.extra}
-    try:
-        return msgspec.convert(stated, SampleDesign)
-    except msgspec.ValidationError as error:
-        field = str(error).rpartition("$.")[2].rstrip("`")
-        raise InputError(
-            f"photo {record.image_id}: {field} is {stated.get(field)!r}, which cannot be; copy "
-            f"{', '.join(DESIGN_FIELDS)} unchanged from to_review.json, or leave them out"
-        ) from None
 
 
 def weigh_audited(records: Sequence[GroundTruth], rounds: Sequence[Round]) -> list[GroundTruth]:
@@ -95,9 +47,9 @@ def weigh_audited(records: Sequence[GroundTruth], rounds: Sequence[Round]) -> li
     places = [drawn.find(stated.keys()) for drawn in rounds]
     strata = {image_id: _find_stratum(image_id, designs, places) for image_id in stated}
     asked = [{photo.image_id for photo in drawn.asked} for drawn in rounds]
-    sample = _reach_sample(designs, strata, set().union(*asked))
+    sample = reach_sample(designs, strata, set().union(*asked))
     further = [
-        _reach_round(drawn, stated.keys(), places[position], designs.keys() | set().union(*asked[:position]))
+        reach_round(drawn, stated.keys(), places[position], designs.keys() | set().union(*asked[:position]))
         for position, drawn in enumerate(rounds)
     ]
     probabilities = combine_draws([sample, *further])
@@ -119,103 +71,14 @@ def split_by_hand(weighed: Sequence[GroundTruth]) -> tuple[list[GroundTruth], li
     return (drawn, by_hand) if drawn else (by_hand, [])
 
 
-def measure_reach(is_audited: Sequence[bool | None]) -> int:
-    """Return how far an order was followed: the length of its longest beginning that counts as audited.
-
-    Args:
-        is_audited: of each photo in its order; None where it was audited and another draw has asked for it
-            too, which proves nothing, but does not break the order either.
-    """
-    reach = audited = waiting = 0
-    for position, state in enumerate(is_audited, start=1):
-        audited, waiting = audited + (state is True), waiting + (state is False)
-        is_followed = audited >= LEAST_FOLLOWED * (audited + waiting)
-        if is_followed and (state is True or (state is None and reach == position - 1)):
-            reach = position
-    return reach
-
-
-def combine_draws(draws: Sequence[_Draw]) -> dict[str, float]:
+def combine_draws(draws: Sequence[Draw]) -> dict[str, float]:
     """Return the probability of each photo that any of the draws has come to: 1 - prod(1 - probability)."""
     reached = sorted(frozenset().union(*(draw.reached for draw in draws)))
-    return {image_id: _any_of(draw.probability[image_id] for draw in draws) for image_id in reached}
-
-
-def _any_of(probabilities: Iterable[float]) -> float:
-    """Return 1 - prod(1 - probability), so that a single one comes back to the last digit."""
-    return functools.reduce(lambda one, other: one + other - one * other, probabilities, 0.0)
-
-
-def _reach_sample(
-    designs: Mapping[str, SampleDesign], strata: Mapping[str, str], asked: Collection[str]
-) -> _Draw:
-    """Return the review sample as one draw; `asked` are the photos that rounds have asked for too."""
-    members: dict[str, list[str]] = defaultdict(list)
-    for image_id, design in designs.items():
-        members[design.stratum].append(image_id)
-    reached = {name: _reach_stratum(ids, designs, asked) for name, ids in members.items()}
-    shares = {name: _share_of_stratum(ids, designs) for name, ids in reached.items()}
-
-    def probability(image_id: str) -> float:
-        design = designs.get(image_id)
-        if design and design.stratum_rank is None:
-            return design.inclusion_probability
-        is_stratified = design is not None and design.stratum != WHOLE_LIBRARY
-        names = {design.stratum if design and is_stratified else strata[image_id], WHOLE_LIBRARY}
-        return _any_of(shares.get(name, 0.0) for name in sorted(names))
-
-    everyone = {image_id: probability(image_id) for image_id in strata}
-    return _Draw(frozenset(image_id for ids in reached.values() for image_id in ids), everyone)
-
-
-def _reach_stratum(
-    ids: Sequence[str], designs: Mapping[str, SampleDesign], asked: Collection[str]
-) -> list[str]:
-    """Return the audited photos of a stratum that its order has come to, all where no order is known."""
-    states: dict[int, bool | None] = {}
-    for image_id in ids:
-        rank = designs[image_id].stratum_rank or 0
-        states[rank] = states.get(rank) or (None if image_id in asked else True)
-    if 0 in states:
-        return list(ids)
-    reach = measure_reach([states.get(rank, False) for rank in range(1, max(states) + 1)])
-    return [image_id for image_id in ids if (designs[image_id].stratum_rank or 0) <= reach]
-
-
-def _share_of_stratum(reached: Sequence[str], designs: Mapping[str, SampleDesign]) -> float:
-    photos = max((designs[image_id].stratum_photos or 0 for image_id in reached), default=0)
-    if photos:
-        return min(1.0, len(reached) / photos)
-    return max((designs[image_id].inclusion_probability for image_id in reached), default=0.0)
-
-
-def _reach_round(
-    drawn: Round, audited: Collection[str], places: Mapping[str, _Place], earlier: Collection[str]
-) -> _Draw:
-    """Return a round as one draw; `earlier` are the photos that draws before it have asked for.
-
-    tau is the ratio of the next photo for those that the round brought. Any other photo would have taken the
-    place of the last one brought, and has that one's ratio for its tau.
-    """
-    order = [photo.image_id for photo in drawn.asked]
-    states = [(None if i in earlier else True) if i in audited else False for i in order]
-    reach = measure_reach(states)
-    reached = frozenset(image_id for image_id in order[:reach] if image_id in audited)
-    brought = [position for position in range(reach) if states[position]]
-    if not brought:
-        return _Draw(frozenset(), dict.fromkeys(audited, 0.0))
-    last, following, share = drawn.ratio(brought[-1]), drawn.ratio(reach), len(reached) / reach
-    own = {order[position] for position in brought}
-
-    def probability(image_id: str) -> float:
-        size_measure = places[image_id][1] if image_id in places else 0.0
-        return min(1.0, size_measure * (following if image_id in own else last)) * share
-
-    return _Draw(reached, {image_id: probability(image_id) for image_id in audited})
+    return {image_id: any_of(draw.probability[image_id] for draw in draws) for image_id in reached}
 
 
 def _find_stratum(
-    image_id: str, designs: Mapping[str, SampleDesign], places: Sequence[Mapping[str, _Place]]
+    image_id: str, designs: Mapping[str, SampleDesign], places: Sequence[Mapping[str, Place]]
 ) -> str:
     """Return a photo's stratum by the latest round that knows it, else by the sample."""
     latest = next((found[image_id][0] for found in reversed(places) if image_id in found), None)
