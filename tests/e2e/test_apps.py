@@ -1,6 +1,7 @@
 """What apps take, from a real `dvc repro`: the exported folder, the published database, and back."""
 
 import os
+import re
 import sqlite3
 import sys
 from contextlib import closing
@@ -30,6 +31,7 @@ def test_an_exported_folder_labels_photos_without_torch(checkout, monkeypatch):
     card = (folder / "MODEL_CARD.md").read_text()
     assert "Rendered photos, simulated teacher." in card
     assert checkout.run("git", "rev-parse", "HEAD").stdout.strip() in card
+    assert re.search(r"`scene\.landscape` \([0-9]+\)", card)
     (accuracy,) = [line for line in card.splitlines() if line.startswith("| Scene | accuracy |")]
     assert "–" in accuracy.split("|")[4]
     assert accuracy.split("|")[4].strip() != "–"

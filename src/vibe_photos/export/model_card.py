@@ -59,7 +59,5 @@ def describe_model(settings: Settings, contents: Contents) -> str:
 
 def _count_positives(sources: Sources) -> dict[str, int]:
     """Return with how many training photos each learnt label was learnt."""
-    learnt: dict[str, int] = {}
-    for head in HEADS:
-        learnt |= sources.metrics.get(f"train_{head}", {}).get("learnt", {})
-    return learnt
+    heads = (sources.metrics.get(f"train_{head}", {}) for head in HEADS)
+    return {row["label"]: row["photos"] for figures in heads for row in figures.get("learnt", [])}

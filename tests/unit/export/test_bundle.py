@@ -135,3 +135,13 @@ def test_the_card_says_what_is_not_known(hog, tmp_path):
     assert "**Not the heads that `dvc.lock` names:**" in card
     assert str(tmp_path) not in card
     assert "/" + hog.library.root.strip("/") not in card
+
+
+def test_the_card_says_from_how_many_photos_each_label_was_learnt(hog, tmp_path):
+    figures = {"n_train": 18, "learnt": [{"label": "scene.food", "photos": 6}], "not_learnable": []}
+    (tmp_path / "train_scene.json").write_bytes(msgspec.json.encode(figures))
+    paths = msgspec.structs.replace(hog.paths, eval=tmp_path)
+    export_bundle(msgspec.structs.replace(hog, paths=paths), tmp_path / "model", with_encoder=False)
+    card = (tmp_path / "model" / "MODEL_CARD.md").read_text()
+    assert "`scene.food` (6)" in card
+    assert "`scene.document`," in card
