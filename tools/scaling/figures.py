@@ -65,9 +65,15 @@ def read_files() -> list[File]:
     return msgspec.yaml.decode((FOLDER / "files.yaml").read_bytes(), type=list[File])
 
 
+class _Measured(msgspec.Struct, frozen=True):
+    """What `python -m benchmarks.scale --json` writes."""
+
+    costs: list[StageCost]
+
+
 def read_stage_costs() -> list[StageCost]:
     """Return what stages took, from `measured_stages.json`."""
-    return msgspec.json.decode((FOLDER / "measured_stages.json").read_bytes(), type=list[StageCost])
+    return msgspec.json.decode((FOLDER / "measured_stages.json").read_bytes(), type=_Measured).costs
 
 
 def read_growth() -> list[StageGrowth]:
