@@ -48,6 +48,7 @@ def build_app(desk: ReviewDesk, images: PhotoImages, token: str, port: int) -> A
         _post("decision", ask.DecisionRequest, desk.decide),
         _post("decisions", ask.DecisionsRequest, lambda body: desk.decide_several(body.decisions)),
         _post("skip", ask.SkipRequest, desk.skip),
+        _post("remark", ask.SkipRequest, desk.remark),
         _post("undo", ask.UndoRequest, lambda body: desk.undo()),
     ]
     application = Starlette(routes=routes, exception_handlers=EXCEPTION_HANDLERS)

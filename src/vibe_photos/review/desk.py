@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from http import HTTPStatus
+from typing import Literal
 
 import msgspec
 
@@ -135,12 +136,19 @@ class ReviewDesk:
 
     def skip(self, request: ask.SkipRequest) -> say.Recorded:
         """Put a photo at the end of the queue, with a line of the log that decides nothing."""
+        return self._note(request, "skip")
+
+    def remark(self, request: ask.SkipRequest) -> say.Recorded:
+        """Flag a photo or write a note, with a line of the log that decides nothing."""
+        return self._note(request, "remark")
+
+    def _note(self, request: ask.SkipRequest, kind: Literal["skip", "remark"]) -> say.Recorded:
         image_id = self.find_photo(request.image_id).image_id
         state = self._book.state(image_id)
         line = Decision(
             image_id=image_id,
             decided_at="",
-            kind="skip",
+            kind=kind,
             is_flagged=state.is_flagged if request.is_flagged is None else request.is_flagged,
             note=state.note if request.note is None else request.note,
         )

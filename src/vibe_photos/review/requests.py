@@ -47,7 +47,7 @@ class DecisionsRequest(Request, frozen=True):
 
 
 class SkipRequest(Request, frozen=True):
-    """A photo to be put at the end; without flag and note these stay as they are."""
+    """A photo to be put at the end, or remarked upon; without flag and note these stay as they are."""
 
     image_id: str
     is_flagged: bool | None = None

@@ -6,6 +6,7 @@ import { chooseDecision } from "./conflict.js";
 import { byId } from "./dom.js";
 import { showProgress } from "./progress.js";
 import { insist, saveDecision, tellRefusal } from "./saving.js";
+import { isSameTruth } from "./truth.js";
 import { edits } from "./unsaved.js";
 
 export class Decider {
@@ -33,7 +34,7 @@ export class Decider {
     if (!audit.draft.scene) return announce("Choose a scene first, or skip the photo");
     return this.#alone(async () => {
       const { photo, draft } = audit;
-      if (!(await this.#save(photo, draft, photo))) return;
+      if (!(await this.#save(photo, draft))) return;
       edits.remove(photo.image_id);
       audit.walk.decided.add(photo.image_id);
       await this.#goOn("Saved. ");
@@ -78,21 +79,21 @@ export class Decider {
     });
   }
 
-  /** Flag and note are saved at once, with the labels as they are on disk. */
+  /** Flag and note are saved at once, in a line that decides nothing. */
   #mark(change, says) {
     return this.#alone(async () => {
       const { audit } = this;
-      const marked = { ...audit.photo, ...change };
-      if (!(await this.#save(audit.photo, audit.photo.current, marked))) return;
+      this.#saved(audit.photo, await insist(() => post("remark", { image_id: audit.photo.image_id, ...change })));
       Object.assign(audit.photo, change);
       audit.showLabels();
       announce(says(audit.photo));
     });
   }
 
-  /** @returns {Promise<boolean>} whether these labels, flag and note are on disk now */
-  async #save(photo, after, { is_flagged, note }) {
-    const decision = { image_id: photo.image_id, version: photo.version, after, is_flagged, note, seen: this.#seen(photo) };
+  /** @returns {Promise<boolean>} whether these labels are on disk now */
+  async #save(photo, after) {
+    const { image_id, version, is_flagged, note } = photo;
+    const decision = { image_id, version, after, is_flagged, note, seen: this.#seen(photo) };
     try {
       this.#saved(photo, await saveDecision(decision));
       return true;
@@ -108,11 +109,13 @@ export class Decider {
     return ["teacher", ...(this.hasSeenStudent ? ["student"] : []), ...(hasSeenOthers ? ["reviewers"] : [])];
   }
 
+  /** Somebody was there first: with other labels, which a person chooses from, or with a flag, a note or a skip only. */
   async #settle(photo, decision, saved) {
-    const choice = await chooseDecision(saved, decision);
+    const isUndecided = isSameTruth(saved.current, photo.current);
+    const choice = isUndecided ? "mine" : await chooseDecision(saved, decision);
     if (choice === null) return false;
     Object.assign(photo, { version: saved.version, current: saved.current, is_flagged: saved.is_flagged, note: saved.note });
-    if (choice === "mine") return this.#save(photo, decision.after, decision);
+    if (choice === "mine") return this.#save(photo, decision.after);
     edits.remove(photo.image_id);
     this.audit.neighbours.forget(photo.image_id);
     await this.audit.showCurrent();

@@ -1,7 +1,7 @@
 /** My photos: the library by final label, a page at a time, and one photo large. */
 
 import { get } from "./api.js";
-import { byId, releaseFocus } from "./dom.js";
+import { byId, element, releaseFocus } from "./dom.js";
 import { fillLabels } from "./filter.js";
 import { HELP_KEY, bindKeys } from "./keys.js";
 import { insist } from "./saving.js";
@@ -48,7 +48,8 @@ class Library {
     byId("photos-tiles").replaceChildren(
       ...items.map((item, at) => {
         const lines = [...labelLines(item.scene, item.attributes, item.objects), fileLine(item.rel_path)];
-        const name = `${describeLabels(item)}; ${item.rel_path}`;
+        if (item.is_audited) lines.push(element("span", { className: "audited", title: "a person audited it", textContent: "✓" }));
+        const name = `${describeLabels(item)}${item.is_audited ? ", audited" : ""}; ${item.rel_path}`;
         return makeTile(item, lines, () => this.dialog.open(items, at), { "aria-label": name });
       }),
     );

@@ -11,12 +11,13 @@ export function showProgress(progress) {
   bar.value = audited;
   byId("progress-count").textContent = `${audited} of ${queued}`;
   byId("progress-details").textContent = [
-    perHour ? `${Math.round(perHour)} an hour` : null,
+    perHour ? `${perHour.toLocaleString("en")} an hour` : null,
     perHour && queued > audited ? timeLeft((queued - audited) / perHour) : null,
     agreement?.scenes ? `teacher’s scene right ${percent(agreement.scenes_same, agreement.scenes)}` : null,
   ]
     .filter(Boolean)
-    .join(" · ");
+    .map((detail) => ` · ${detail}`)
+    .join("");
   byId("progress").title = progress.note;
 }
 
