@@ -4,8 +4,7 @@ import argparse
 import os
 
 from vibe_photos.cli.command import Commands
-
-URL_VARIABLE = "VIBE_PHOTOS_DATABASE_URL"
+from vibe_photos.storage.postgres import URL_VARIABLE
 
 
 def add_command(commands: Commands) -> None:

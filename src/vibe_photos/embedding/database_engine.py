@@ -16,10 +16,10 @@ from vibe_photos.embedding.stored_vector import decode_vector, normalise
 from vibe_photos.embedding.vector_table import ReadVectors, open_vector_table
 from vibe_photos.errors import DatabaseError, DecodeError
 from vibe_photos.library.photos import Photo, PhotoProblem
+from vibe_photos.storage.postgres import URL_VARIABLE
 
 logger = logging.getLogger(__name__)
 
-URL_VARIABLE = "VIBE_PHOTOS_DATABASE_URL"
 _PHOTOS_AT_A_TIME = 1000
 
 

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 Connection: TypeAlias = "psycopg.Connection[tuple[Any, ...]]"
 
+URL_VARIABLE = "VIBE_PHOTOS_DATABASE_URL"
+"""Where an app's database is, said by the environment: an address may hold a password."""
+
 SCHEMES = ("postgresql://", "postgres://")
 
 

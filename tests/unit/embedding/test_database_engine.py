@@ -9,7 +9,6 @@ import numpy as np
 import psycopg
 import pytest
 
-from vibe_photos.embedding.database_engine import URL_VARIABLE
 from vibe_photos.embedding.embed import embed_library
 from vibe_photos.embedding.encoder import load_encoder, name_encoder
 from vibe_photos.embedding.outs import Digest
@@ -19,6 +18,7 @@ from vibe_photos.errors import ConfigurationError, DatabaseError, EncoderError, 
 from vibe_photos.library.photos import PhotoProblem, read_manifest
 from vibe_photos.settings import Embedder
 from vibe_photos.storage.jsonl import read_jsonl
+from vibe_photos.storage.postgres import URL_VARIABLE
 
 DIM = 8
 DATABASE = Embedder(kind="database", name="app", source_model="siglip-raw", dim=DIM, revision=1)
