@@ -11,9 +11,9 @@ of its strata, or a round) lists photos in a random order; it reaches as far as 
 A photo that was audited although no draw had come to it (picked by hand) is truth like any other, but speaks
 for no other photo: it has no probability, and figures about the library leave it out.
 
-Once there are rounds, weights are scaled to the strata's sizes (`post_strata`). Before, a stratum of the sample
-of which nothing was audited yet is not spoken for: figures are those of the others. A photo of a `random`
-sample has its scene's chances in a stratified one counted only once a round says which scene it has.
+Once there are rounds, weights are scaled to the strata's sizes (`post_strata`). Before, a stratum of the
+sample of which nothing was audited yet is not spoken for: figures are those of the others. A photo of a
+`random` sample has its scene's chances in a stratified one counted only once a round says which scene it has.
 """
 
 from collections import Counter
