@@ -266,23 +266,28 @@ def test_the_next_photo_is_there_before_it_is_asked_for(library, open_audit):
         assert not [url for url in requests if library.queue[1] in url]
 
 
-@pytest.mark.parametrize(
-    ("button", "kept"), [("Keep what is on disk", "scene.food"), ("Save mine over it", "scene.people")]
-)
-def test_of_two_tabs_that_disagree_a_person_chooses(button, kept, library, open_audit):
+def test_of_two_tabs_that_disagree_a_person_chooses(library, open_audit):
     with RunningReview(library.folder, "--reviewer", "ada") as review:
         one, other = open_audit(review.address), open_audit(review.address)
-        first = one.image_id
-        one.press("4")
-        one.go_on("Enter")
-        other.press("3", "Enter")
-        dialog = other.page.get_by_role("dialog")
-        assert "Food" in dialog.locator("#conflict-saved").inner_text()
-        assert "People" in dialog.locator("#conflict-mine").inner_text()
-        assert library.audited[first].scene == ["scene.food"]
-        dialog.get_by_role("button", name=button).click()
-        other.wait_until_idle()
-        assert library.audited[first].scene == [kept]
+        for button, kept in (
+            ("Keep what is on disk", "scene.food"),
+            ("Save mine over it", "scene.people"),
+        ):
+            disputed = other.image_id
+            assert one.image_id == disputed
+            one.press("4")
+            one.go_on("Enter")
+            other.press("3", "Enter")
+            dialog = other.page.get_by_role("dialog")
+            assert "Food" in dialog.locator("#conflict-saved").inner_text()
+            assert "People" in dialog.locator("#conflict-mine").inner_text()
+            assert library.audited[disputed].scene == ["scene.food"]
+            dialog.get_by_role("button", name=button).click()
+            other.wait_until_idle()
+            assert library.audited[disputed].scene == [kept]
+            if other.image_id == disputed:
+                assert other.scene == kept
+                other.go_on("ArrowRight")
 
 
 def test_a_flag_of_another_tab_is_no_conflict(library, open_audit):
@@ -328,6 +333,24 @@ def test_the_student_speaks_when_asked_and_the_log_says_so(library, open_audit):
         assert marks.count() == 0
         audit.go_on("Enter")
         assert [line["seen"] for line in library.log] == [["teacher", "student"], ["teacher"]]
+
+
+def test_the_grid_by_the_student_confirms_the_students_scene(library, open_audit):
+    with RunningReview(library.folder, "--reviewer", "ada") as review:
+        audit = open_audit(review.address)
+        audit.page.goto(f"{review.address}grid?scene=scene.landscape&by=student")
+        audit.page.locator(".tile").first.wait_for()
+        audit.page.wait_for_load_state("networkidle")
+        shown = {tile.get_attribute("data-image") for tile in audit.page.locator(".tile").all()}
+        assert set(audit.page.locator(".tile .says").all_inner_texts()) == {"Landscape"}
+        audit.press("Enter")
+        audit.wait_until_said("confirmed")
+        assert {
+            image_id for image_id, truth in library.audited.items() if truth.scene == ["scene.landscape"]
+        } == shown
+        for image_id in shown:
+            assert library.audited[image_id].attributes == library.teacher(image_id).attributes
+        assert {library.teacher(image_id).scene[0] for image_id in shown} == {"scene.landscape", "scene.food"}
 
 
 def test_blind_the_student_is_not_asked(library, open_audit):

@@ -9,7 +9,7 @@ import { showProgress } from "./progress.js";
 import { insist, saveDecisions, tellRefusal } from "./saving.js";
 import { runPage } from "./session.js";
 import { fileLine, labelLines, makeTile } from "./tiles.js";
-import { NOTHING } from "./truth.js";
+import { chooseScene, NOTHING } from "./truth.js";
 
 class Grid {
   constructor(session) {
@@ -33,6 +33,11 @@ class Grid {
       Object.assign(this, { scene, by, offset: 0 });
       return this.load();
     });
+  }
+
+  /** The labels to be confirmed: the teacher's, with the scene that the student says where the student is asked. */
+  propose({ teacher }) {
+    return teacher && this.by === "student" ? chooseScene(teacher, this.scene, this.session.attributes) : teacher;
   }
 
   /** What can be confirmed: not marked, and before one's eyes. */
@@ -99,10 +104,12 @@ class Grid {
   }
 
   async #save(items) {
+    const seen = this.by === "student" ? ["teacher", "student"] : ["teacher"];
     const reply = await saveDecisions(
-      items.map(({ image_id, version, teacher, is_flagged, note }) => ({
-        image_id, version, after: teacher, is_flagged, note, seen: ["teacher"],
-      })),
+      items.map((item) => {
+        const { image_id, version, is_flagged, note } = item;
+        return { image_id, version, after: this.propose(item), is_flagged, note, seen };
+      }),
     );
     showProgress(reply.progress);
     this.lastBatch = new Set(Object.keys(reply.versions));
@@ -134,8 +141,9 @@ class Grid {
 
   #showTiles() {
     const tiles = this.items.map((item) => {
-      const says = describeTruth(item.teacher);
-      const { scene, attributes, objects } = item.teacher ?? NOTHING;
+      const proposed = this.propose(item) ?? NOTHING;
+      const says = describeTruth(proposed);
+      const { scene, attributes, objects } = proposed;
       const holds = Object.keys(attributes).filter((key) => attributes[key]);
       const lines = [
         ...labelLines(scene, holds, objects),

@@ -139,13 +139,15 @@ function showOpinions(control, isTeachers, said, answer) {
   const isAnswer = control.matches(".attribute");
   const yesOrNo = (value) => (isAnswer ? (value ? " yes" : " no") : "");
   const marks = [];
-  if (isTeachers) {
-    marks.push(element("span", { className: "mark is-teacher", title: "the teacher says so", textContent: `T${yesOrNo(answer)}` }));
-  }
+  if (isTeachers) marks.push(makeMark("is-teacher", `T${yesOrNo(answer)}`, `the teacher says${yesOrNo(answer) || " so"}`));
   if (said) {
     const sure = Math.round(100 * (said.value ? said.score : 1 - said.score));
-    const text = `S${yesOrNo(said.value)} ${sure}`;
-    marks.push(element("span", { className: "mark is-student", title: `the student says so, ${sure} % sure`, textContent: text }));
+    const told = `the student says${yesOrNo(said.value) || " so"}, ${sure} % sure`;
+    marks.push(makeMark("is-student", `S${yesOrNo(said.value)} ${sure}`, told));
   }
   control.querySelector(".opinions").replaceChildren(...marks);
+}
+
+function makeMark(className, textContent, told) {
+  return element("span", { className: `mark ${className}`, role: "img", "aria-label": told, title: told, textContent });
 }

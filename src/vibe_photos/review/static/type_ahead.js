@@ -17,7 +17,7 @@ export function findLabels(labels, text) {
     .map(({ label }) => label);
 }
 
-function rankLabel({ key, words }, sought) {
+function rankLabel({ key, words = [] }, sought) {
   const name = labelName(key).toLowerCase();
   const spoken = words.map((word) => word.replaceAll("_", " ").toLowerCase());
   if (name.startsWith(sought)) return name.length / 100;
