@@ -24,7 +24,7 @@ def test_a_grid_of_thresholds_and_mappings_pays_nothing_and_is_compared(owner, d
     owner.shell(start)
     _wait_for_workers(owner, status)
     grid = {
-        (row["use.taxonomy"], row["classify.attribute_threshold.has_person"]): row
+        (row["use.taxonomy"], row["params.yaml:classify.attribute_threshold.has_person"]): row
         for row in csv.DictReader(io.StringIO(owner.run("dvc", "exp", "show", "--csv").stdout))
         if row["State"] == "Success"
     }
