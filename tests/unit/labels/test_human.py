@@ -3,7 +3,11 @@ import json
 import pytest
 
 from vibe_photos.errors import InputError
-from vibe_photos.labels.human import read_audited_truth
+from vibe_photos.labels.human import AUDITED_FILE, read_audited_truth
+from vibe_photos.labels.records import GroundTruth, truth_object
+from vibe_photos.labels.sampling import read_sampled, sample_for_review
+from vibe_photos.settings import Sample
+from vibe_photos.storage.jsonl import write_jsonl
 
 
 def write_file(folder, *records):
@@ -87,3 +91,25 @@ def test_a_misspelt_key_in_a_log_is_named_with_the_log(tmp_path, taxonomy):
     write_log(tmp_path, "ada", decision)
     with pytest.raises(InputError, match=r"photo a .*scene\.food"):
         read_audited_truth(tmp_path, taxonomy)
+
+
+def test_what_was_audited_stays_truth_when_others_are_sampled(tmp_path, taxonomy):
+    scenes = {f"p{n:02}": "scene.food" if n < 10 else "scene.people" for n in range(40)}
+    auto = tmp_path / "auto.jsonl"
+    write_jsonl(auto, [truth_object(GroundTruth(image_id=i, scene=[scene])) for i, scene in scenes.items()])
+
+    def sample(size, seed):
+        wanted = Sample(size=size, seed=seed, strategy="stratified", min_per_stratum=2)
+        sample_for_review(auto, tmp_path / "to_review.json", tmp_path, wanted)
+        return read_sampled(tmp_path / "to_review.json")
+
+    first = sample(12, 1)
+    by_hand = next(image_id for image_id in scenes if image_id not in first)
+    (tmp_path / AUDITED_FILE).write_text(json.dumps([*first.values(), {"image_id": by_hand}]))
+    second = sample(20, 2)
+    assert not first.keys() <= second.keys()
+    truth = read_audited_truth(tmp_path, taxonomy)
+    # Of food 3 of 10 were drawn, of people 9 of 30.
+    assert {record.image_id for record in truth} == first.keys()
+    assert {record.extra["inclusion_probability"] for record in truth} == {3 / 10, 9 / 30}
+    assert sum(1 / record.extra["inclusion_probability"] for record in truth) == pytest.approx(40)
