@@ -225,7 +225,8 @@ class Embedder(Section, frozen=True):
     """Which encoder turns pixels into a vector; which fields it needs depends on `kind`.
 
     `hog` needs none. `onnx` needs `checkpoint` (a file) and the preprocessing. `siglip` needs
-    `architecture` (an open_clip name) with `checkpoint` (a tag, a file or `local-dir:PATH`).
+    `architecture` (an open_clip name) with `checkpoint` (a tag or a file), or `checkpoint` alone
+    (`local-dir:PATH` or `hf-hub:OWNER/NAME@COMMIT`).
     `mean` and `std` are in the units of the scaled pixels (`scale` times 0..255), in the order of `channels`.
     `transform: log` takes an output of probabilities back to its logits, less their mean. `database` needs
     `source_model`, `dim` and `revision`: which vectors of an app, how long, and how often they have changed.

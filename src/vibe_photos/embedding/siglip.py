@@ -25,6 +25,7 @@ from vibe_photos.library.decode import resize
 from vibe_photos.settings import Embed, Embedder
 
 _LOCAL_FOLDER = "local-dir:"
+_HUB_FOLDER = "hf-hub:"
 _WEIGHT_ENDINGS = (".pt", ".pth", ".bin", ".safetensors", ".npz")
 _WAY_OUT = (
     "Download the model's open_clip folder on a machine with a network (Hugging Face, for example "
@@ -34,7 +35,7 @@ _WAY_OUT = (
 
 
 class SiglipRecipe(Recipe, frozen=True, kw_only=True, tag="siglip"):
-    """Everything that decides the vectors: `checkpoint` is a tag, or the hash of a file or folder."""
+    """Everything that decides the vectors: `checkpoint` is the configured one, or a file's or folder's hash."""
 
     version: int = 1
     architecture: str | None
@@ -56,9 +57,13 @@ def read_siglip_recipe(embedder: Embedder, embed: Embed) -> SiglipRecipe:
     if not checkpoint:
         raise ConfigurationError("embedder.checkpoint: a tag, a weights file or local-dir:FOLDER is needed")
     path = _find_path(checkpoint)
-    is_folder = checkpoint.startswith(_LOCAL_FOLDER)
+    is_folder = checkpoint.startswith((_LOCAL_FOLDER, _HUB_FOLDER))
     if not is_folder and not embedder.architecture:
         raise ConfigurationError("embedder.architecture: the open_clip name of the checkpoint's architecture")
+    if checkpoint.startswith(_HUB_FOLDER) and not checkpoint.partition("@")[2]:
+        raise ConfigurationError(
+            f"embedder.checkpoint: {checkpoint} names no revision, as in hf-hub:OWNER/NAME@COMMIT"
+        )
     if path is not None and not (path.is_dir() if is_folder else path.is_file()):
         raise EncoderError(f"{path} (embedder.checkpoint) does not exist. {_WAY_OUT}")
     return SiglipRecipe(
@@ -121,13 +126,31 @@ class SiglipEncoder:
 
 
 def _name_source(embedder: Embedder) -> str:
-    """Return what open_clip calls the model: an architecture, or a folder that holds everything."""
+    """Return what open_clip calls the model: an architecture, or a folder that holds everything.
+
+    A hub's folder is fetched where it is not at hand: open_clip itself takes no revision.
+    """
     checkpoint = str(embedder.checkpoint)
+    if checkpoint.startswith(_HUB_FOLDER):
+        return f"{_LOCAL_FOLDER}{_fetch_folder(checkpoint)}"
     return checkpoint if checkpoint.startswith(_LOCAL_FOLDER) else str(embedder.architecture)
 
 
+def _fetch_folder(checkpoint: str) -> str:
+    from huggingface_hub import snapshot_download
+
+    name, _, revision = checkpoint.removeprefix(_HUB_FOLDER).partition("@")
+    try:
+        return snapshot_download(name, revision=revision)
+    # Network, hub and cache errors of two libraries; each means that there is no such folder here.
+    except Exception as error:
+        raise EncoderError(f"{checkpoint} cannot be had: {error}. {_WAY_OUT}") from error
+
+
 def _find_path(checkpoint: str) -> Path | None:
-    """Return the file or folder that a checkpoint names, None where it is a tag."""
+    """Return the file or folder that a checkpoint names, None where it is a tag or a hub's."""
+    if checkpoint.startswith(_HUB_FOLDER):
+        return None
     if checkpoint.startswith(_LOCAL_FOLDER):
         return Path(checkpoint.removeprefix(_LOCAL_FOLDER))
     is_path = "/" in checkpoint or checkpoint.endswith(_WEIGHT_ENDINGS) or Path(checkpoint).is_file()

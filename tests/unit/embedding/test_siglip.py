@@ -241,3 +241,24 @@ def test_loading_leaves_the_log_to_what_people_need(
     assert caplog.records == []
     logging.getLogger().info("told")
     assert [record.message for record in caplog.records] == ["told"]
+
+
+def test_a_hubs_folder_is_taken_at_its_revision(
+    siglip: Embedder, embed: Embed, siglip_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import huggingface_hub
+
+    revision = "0123456789" * 4
+    shutil.copytree(siglip_folder, tmp_path / "models--owner--tiny" / "snapshots" / revision)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    hub = msgspec.structs.replace(siglip, checkpoint=f"hf-hub:owner/tiny@{revision}")
+    np.testing.assert_array_equal(
+        encode(load_encoder(hub, embed), range(2)), encode(load_encoder(siglip, embed), range(2))
+    )
+    other = msgspec.structs.replace(siglip, checkpoint=f"hf-hub:owner/tiny@{revision[::-1]}")
+    assert name_encoder(hub, embed) != name_encoder(other, embed)
+    with pytest.raises(EncoderError, match=r"hf-hub:owner/tiny@98765.* cannot be had"):
+        load_encoder(other, embed)
+    with pytest.raises(ConfigurationError, match="names no revision"):
+        name_encoder(msgspec.structs.replace(siglip, checkpoint="hf-hub:owner/tiny"), embed)
