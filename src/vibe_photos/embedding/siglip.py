@@ -35,7 +35,7 @@ _WAY_OUT = (
 
 
 class SiglipRecipe(Recipe, frozen=True, kw_only=True, tag="siglip"):
-    """Everything that decides the vectors: `checkpoint` is the configured one, or a file's or folder's hash."""
+    """Everything that decides the vectors: `checkpoint` is as configured, or a file's or folder's hash."""
 
     version: int = 1
     architecture: str | None
