@@ -7,7 +7,7 @@ from pathlib import Path
 from vibe_photos.errors import InputError
 from vibe_photos.eval.evaluate import read_memberships
 from vibe_photos.eval.opinions import read_keys
-from vibe_photos.eval.review_reasons import Reason, find_reasons, measure_worth, read_library
+from vibe_photos.eval.review_reasons import Reason, explain, find_reasons, measure_worth, read_library
 from vibe_photos.eval.unseen_labels import read_unseen_labels
 from vibe_photos.labels.convert import ALL_LABELS
 from vibe_photos.labels.human import read_audited
@@ -63,11 +63,7 @@ def choose_round(
         size_measures=measure_worth(reasons, len(records)),
     )
     head, order = draw_round(candidates, number, seed, size, audited)
-    sentences = {
-        candidates.image_ids[row]: [reason.sentence(row) for reason in reasons if reason.holds[row]]
-        or [AT_RANDOM]
-        for row in order
-    }
+    sentences = {candidates.image_ids[row]: explain(reasons, row) or [AT_RANDOM] for row in order}
     return build_round(head, order, candidates, sentences)
 
 

@@ -37,6 +37,8 @@ SHARES = {
 """Which part of the looks each reason gets. Rare attributes get most after the floor: a uniform draw of 100
 finds one photo of what one in a hundred has. The share of a reason that holds for no photo goes to all."""
 
+_RARE = ("rare scene", "rare attribute", "rare object")
+
 RARE_SHARE = 0.1
 """A label that the teacher gives to fewer photos than this is rare."""
 
@@ -54,7 +56,10 @@ _STEP = 1.25
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """A reason, bool [n] for which photos it holds, and its sentence for the photo in a row."""
+    """A reason, bool [n] for which photos it holds, and its sentence for the photo in a row.
+
+    Rare labels have their name for a sentence: `explain` puts those of a photo into one.
+    """
 
     kind: str
     holds: Bools
@@ -102,6 +107,14 @@ def find_reasons(library: Library) -> list[Reason]:
         *_rare_labels(library),
     ]
     return [reason for reason in found if reason.holds.any()]
+
+
+def explain(reasons: Sequence[Reason], row: int) -> list[str]:
+    """Return a photo's reasons as sentences, one for all its rare labels; none where it has no reason."""
+    holding = [reason for reason in reasons if reason.holds[row]]
+    said = [reason.sentence(row) for reason in holding if reason.kind not in _RARE]
+    rare = [reason.sentence(row) for reason in holding if reason.kind in _RARE]
+    return [*said, f"perhaps one of the few photos with {', '.join(rare)}"] if rare else said
 
 
 def measure_worth(reasons: Sequence[Reason], photos: int) -> Floats:

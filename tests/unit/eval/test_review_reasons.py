@@ -9,6 +9,7 @@ from vibe_photos.eval.review_reasons import (
     ANY_PHOTO,
     SHARES,
     Reason,
+    explain,
     find_reasons,
     measure_worth,
     read_library,
@@ -28,10 +29,7 @@ def test_reasons_say_in_words_who_says_what(tmp_path: Path, repository: Path, ta
     settings = write_reviewed_library(tmp_path, repository)
     records = list(read_jsonl(settings.paths.auto / ALL_LABELS, GroundTruth))
     reasons = find_reasons(read_library(records, read_unseen_labels(settings), read_keys(taxonomy)))
-    sentences = {
-        image_id: [reason.sentence(row) for reason in reasons if reason.holds[row]]
-        for row, image_id in enumerate(IDS)
-    }
+    sentences = {image_id: explain(reasons, row) for row, image_id in enumerate(IDS)}
     assert sentences["p00"] == [
         "the teacher says food, the student people",
         "the student is confident of people: the teacher may have erred",
@@ -64,3 +62,13 @@ def test_no_photo_is_worth_less_than_the_floor_whatever_the_others_are() -> None
 
 def test_without_any_reason_all_photos_are_worth_the_same() -> None:
     assert set(measure_worth([], 10).tolist()) == {1.0}
+
+
+def test_rare_labels_of_a_photo_are_one_sentence() -> None:
+    named = [
+        Reason(f"rare {level}", np.array([True]), lambda _, level=level: level)
+        for level in ("scene", "object")
+    ]
+    said = explain([*named, holding_for("disagreement", [0], 1)], 0)
+    assert said == ["disagreement of 0", "perhaps one of the few photos with scene, object"]
+    assert explain(named[:0], 0) == []
