@@ -13,9 +13,9 @@ from vibe_photos.embedding.encoder import Encoder, load_encoder
 from vibe_photos.embedding.prepare import size_to_decode
 from vibe_photos.embedding.store import Embeddings, read_embeddings
 from vibe_photos.errors import DecodeError, InputError
-from vibe_photos.export.decision import describe_decision, describe_labels
+from vibe_photos.export.decision import Decision, Labels, describe_decision, describe_labels
 from vibe_photos.export.encoder_graph import EncoderGraph, export_encoder
-from vibe_photos.export.folder import write_folder
+from vibe_photos.export.folder import refuse_another, write_folder
 from vibe_photos.export.heads_graph import build_graph, fold_levels
 from vibe_photos.export.model_card import Contents, describe_model
 from vibe_photos.export.templates import render
@@ -47,33 +47,25 @@ def export_bundle(settings: Settings, folder: Path, with_encoder: bool) -> Conte
         HeadError: a head is missing, made for another encoder, without labels, or differs as ONNX.
         EncoderError: the encoder has no ONNX form, differs as ONNX, or a package is missing.
     """
-    paths, taxonomy, classify = settings.paths, settings.taxonomy, settings.classify
-    check_names(taxonomy, classify)
-    heads = [load_head(head_path(paths.models, kind), kind) for kind in HEADS]
-    embeddings = _read_some(paths.embeddings / "embeddings.sqlite")
-    prompts = find_prompts(taxonomy, embeddings.model, settings.embedder, settings.embed, find_store())
-    scores = score_vectors(embeddings.image_ids, embeddings.vectors, embeddings.model, heads, prompts)
-    table, levels = decide_labels(scores, taxonomy, classify), fold_levels(heads, prompts)
-    graph = build_graph(levels)
-    labels = describe_labels(levels, table, taxonomy, embeddings.model)
+    refuse_another(folder)
+    heads = [load_head(head_path(settings.paths.models, kind), kind) for kind in HEADS]
+    exported = _export_heads(settings, heads)
     encoder = _export_encoder(settings, heads) if with_encoder else None
     contents = Contents(
-        labels=labels,
-        vectors=len(embeddings.image_ids),
-        heads_difference=measure_heads(graph, levels, embeddings.vectors, scores),
+        labels=exported.labels,
+        vectors=exported.vectors,
+        heads_difference=exported.difference,
         photos=encoder.photos if encoder else 0,
         encoder_difference=encoder.difference if encoder else None,
     )
+    recipe = encoder.graph.preprocessing if encoder else None
+    example = render("example.py.jinja", recipe=recipe, encoder=exported.labels.encoder)
     files = {
-        "heads.onnx": graph,
-        "labels.json": _to_json(labels),
-        "decision.json": _to_json(describe_decision(table, classify, DECIMALS)),
+        "heads.onnx": exported.graph,
+        "labels.json": _to_json(exported.labels),
+        "decision.json": _to_json(exported.decision),
         "MODEL_CARD.md": describe_model(settings, contents).encode(),
-        "example.py": render(
-            "example.py.jinja",
-            recipe=encoder.graph.preprocessing if encoder else None,
-            encoder=embeddings.model,
-        ).encode(),
+        "example.py": example.encode(),
     }
     if encoder:
         files["encoder.onnx"] = encoder.graph.model
@@ -83,12 +75,40 @@ def export_bundle(settings: Settings, folder: Path, with_encoder: bool) -> Conte
 
 
 @dataclass(frozen=True, slots=True)
+class _CheckedHeads:
+    """The heads' ONNX form, what makes labels of it, and by how much it differed on how many vectors."""
+
+    graph: bytes
+    labels: Labels
+    decision: Decision
+    vectors: int
+    difference: float
+
+
+@dataclass(frozen=True, slots=True)
 class _CheckedEncoder:
     """An encoder's ONNX form, and by how much it differed at most on how many photos."""
 
     graph: EncoderGraph
     photos: int
     difference: float
+
+
+def _export_heads(settings: Settings, heads: Sequence[LinearHead]) -> _CheckedHeads:
+    taxonomy, classify = settings.taxonomy, settings.classify
+    check_names(taxonomy, classify)
+    some = _read_some(settings.paths.embeddings / "embeddings.sqlite")
+    prompts = find_prompts(taxonomy, some.model, settings.embedder, settings.embed, find_store())
+    scores = score_vectors(some.image_ids, some.vectors, some.model, heads, prompts)
+    table, levels = decide_labels(scores, taxonomy, classify), fold_levels(heads, prompts)
+    graph = build_graph(levels)
+    return _CheckedHeads(
+        graph=graph,
+        labels=describe_labels(levels, table, taxonomy, some.model),
+        decision=describe_decision(table, classify, DECIMALS),
+        vectors=len(some.image_ids),
+        difference=measure_heads(graph, levels, some.vectors, scores),
+    )
 
 
 def _export_encoder(settings: Settings, heads: Sequence[LinearHead]) -> _CheckedEncoder:

@@ -17,9 +17,10 @@ FILES = frozenset(
         "heads.onnx",
         "labels.json",
         "preprocessing.json",
+        "__pycache__",
     }
 )
-"""What an export may hold: a folder with anything else in it is not replaced."""
+"""What an export may hold, and what Python leaves there: a folder with anything else in it is not replaced."""
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
@@ -28,7 +29,7 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     Raises:
         InputError: there is something else in that place.
     """
-    _refuse_another(folder)
+    refuse_another(folder)
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     replaced = folder.with_name(f".{folder.name}.{os.getpid()}.old")
     try:
@@ -36,19 +37,27 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
             write_bytes(temporary / name, content)
         if folder.exists():
             folder.rename(replaced)
-        temporary.rename(folder)
+        try:
+            temporary.rename(folder)
+        except OSError:
+            if replaced.exists():
+                replaced.rename(folder)
+            raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(replaced, ignore_errors=True)
 
 
-def _refuse_another(folder: Path) -> None:
+def refuse_another(folder: Path) -> None:
+    """Refuse a place that holds anything but an earlier export.
+
+    Raises:
+        InputError: says what is there.
+    """
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; name a folder to write")
-    others = (
-        sorted(path.name for path in folder.iterdir() if path.name not in FILES) if folder.exists() else []
-    )
-    if others:
+    held = {path.name for path in folder.iterdir()} if folder.exists() else set()
+    if others := sorted(held - FILES):
         raise InputError(
             f"{folder} holds {others[0]}, which no export wrote: name a new folder, or an earlier export"
         )
