@@ -20,7 +20,7 @@ FILES = frozenset(
         "__pycache__",
     }
 )
-"""What an export may hold, and what Python leaves there: a folder with anything else in it is not replaced."""
+"""What an export holds, and what Python leaves there: a folder with anything else is not replaced."""
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
