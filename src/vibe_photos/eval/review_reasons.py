@@ -224,6 +224,4 @@ def _rare_labels(library: Library) -> list[Reason]:
 def _rare(kind: str, key: str, is_said: Bools, is_likely: Bools) -> Reason | None:
     if is_said.mean() >= RARE_SHARE:
         return None
-    return Reason(
-        kind, is_said | is_likely, lambda _: f"perhaps one of the few photos with {label_name(key)}"
-    )
+    return Reason(kind, is_said | is_likely, lambda _: label_name(key))

@@ -72,3 +72,12 @@ def test_rare_labels_of_a_photo_are_one_sentence() -> None:
     said = explain([*named, holding_for("disagreement", [0], 1)], 0)
     assert said == ["disagreement of 0", "perhaps one of the few photos with scene, object"]
     assert explain(named[:0], 0) == []
+
+
+def test_a_rare_label_is_told_by_its_name(tmp_path: Path, repository: Path, taxonomy: Taxonomy) -> None:
+    settings = write_reviewed_library(tmp_path, repository)
+    records = list(read_jsonl(settings.paths.auto / ALL_LABELS, GroundTruth))
+    records[5] = GroundTruth(image_id="p05", attributes={"attr.has_animal": True}, objects=["object.drink"])
+    reasons = find_reasons(read_library(records, read_unseen_labels(settings), read_keys(taxonomy)))
+    assert explain(reasons, 5) == ["perhaps one of the few photos with has_animal, drink"]
+    assert {reason.kind for reason in reasons if reason.holds[5]} == {"rare attribute", "rare object"}
