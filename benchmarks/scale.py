@@ -50,12 +50,13 @@ class Cost:
     peak_mb: float
 
 
-def measure_library(photos: int, folder: Path) -> list[Cost]:
-    """Run all stages over a library of so many photos."""
+def measure_library(photos: int, folder: Path, overrides: Sequence[str] = ()) -> list[Cost]:
+    """Run all stages over a library of so many photos, with further overrides of the configuration."""
     _make_up("make", str(folder), str(photos))
     costs = []
-    for name, script, *overrides in STAGES:
-        costs.append(run_stage(name, [script, *overrides, *_place_files(folder, photos)], folder, photos))
+    for name, script, *choice in STAGES:
+        command = [script, *choice, *_place_files(folder, photos), *overrides]
+        costs.append(run_stage(name, command, folder, photos))
         print(_describe(costs[-1]), flush=True)
         if name == "sample":
             _make_up("audit", str(folder))
@@ -139,6 +140,7 @@ def main() -> None:
     """Measure every size, print, and write the table and the plot that were asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000], metavar="PHOTOS")
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="other values for stages")
     parser.add_argument("--work", type=Path, metavar="FOLDER", help="where the libraries are made")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the table there as well")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="write the plot there")
@@ -147,7 +149,7 @@ def main() -> None:
     for photos in arguments.sizes:
         folder = Path(tempfile.mkdtemp(prefix="scale-", dir=arguments.work))
         try:
-            costs += measure_library(photos, folder)
+            costs += measure_library(photos, folder, arguments.set)
         finally:
             shutil.rmtree(folder)
     if arguments.json:

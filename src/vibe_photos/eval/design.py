@@ -1,7 +1,7 @@
 """How the judged photos were drawn: weights, near-duplicate groups, strata.
 
 An interval is only as honest as what it knows of the drawing. A record says with which probability its photo
-was audited (`inclusion_probability`, `weight_factor`) and in which stratum (`labels.inclusion`);
+was audited (`inclusion_probability`, `weight_factor`) and in which stratum (`labels.draws.inclusion`);
 `splits.json` says which photos are near-duplicates. A record without a probability stands for itself alone.
 """
 
@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from vibe_photos.labels.draws.sample_design import read_sample_design
 from vibe_photos.labels.records import GroundTruth
-from vibe_photos.labels.sample_design import read_sample_design
 from vibe_photos.labels.split import Membership
 
 Floats = npt.NDArray[np.float64]

@@ -19,6 +19,7 @@ from vibe_photos.eval.opinions import opinions_of_labels, opinions_of_records, r
 from vibe_photos.eval.summary import Comparison, Figures, summarise
 from vibe_photos.eval.text_report import format_figures
 from vibe_photos.heads.label_table import read_decisions
+from vibe_photos.labels.draws.inclusion import split_by_hand, weigh_audited
 from vibe_photos.labels.split import Membership
 from vibe_photos.labels.truth_file import fit_keys, read_truth_file
 from vibe_photos.settings import Settings
@@ -37,13 +38,15 @@ A record with "inclusion_probability" weighs by its inverse. An attribute that i
 class Measured:
     """The figures of one truth file, and what of it did or did not count.
 
-    `not_in_database` counts records of photos that have no row in the label database; they are left out.
+    `not_in_database` counts records of photos that have no row in the label database, `by_hand` those of
+    photos that no draw came to (`labels.draws.inclusion`); both are left out.
     `trained_on` counts photos that trained the heads, or is None where no splits are at hand. `tuned_on`
     counts photos left out because they are of the half of the audited ones that chose thresholds.
     """
 
     figures: Figures
     records: int
+    by_hand: int
     not_in_database: int
     trained_on: int | None
     tuned_on: int
@@ -70,7 +73,8 @@ def measure_truth_file(truth: Path, labels: Path, settings: Settings) -> Measure
     Raises:
         InputError: a file is missing or malformed, or a record has an unknown label key.
     """
-    records = fit_keys(read_truth_file(truth), settings.taxonomy, truth)
+    read = fit_keys(read_truth_file(truth), settings.taxonomy, truth)
+    records, by_hand = split_by_hand(weigh_audited(read, []))
     splits = settings.paths.splits
     memberships = read_memberships(splits) if splits.exists() else {}
     table, keys = read_decisions(labels), read_keys(settings.taxonomy)
@@ -90,7 +94,8 @@ def measure_truth_file(truth: Path, labels: Path, settings: Settings) -> Measure
     )
     return Measured(
         figures=summarise(comparison, settings.evaluate) if known else {"n": 0},
-        records=len(records),
+        records=len(read),
+        by_hand=len(by_hand),
         not_in_database=len(records) - in_database,
         trained_on=_count_trained(image_ids, memberships) if memberships else None,
         tuned_on=in_database - len(known),
@@ -126,6 +131,8 @@ def _as_json(measured: Measured) -> str:
         counts["trained_on"] = measured.trained_on
     if measured.tuned_on:
         counts["tuned_on"] = measured.tuned_on
+    if measured.by_hand:
+        counts["by_hand"] = measured.by_hand
     return msgspec.json.format(msgspec.json.encode(measured.figures | counts), indent=2).decode()
 
 
@@ -134,6 +141,10 @@ def _as_text(measured: Measured, truth: Path, labels: Path) -> str:
     lines = [f"{truth} against {labels}: {measured.records} records, {figures['n']} photos compared"]
     if measured.not_in_database:
         lines.append(f"{measured.not_in_database} records of photos that are not in the database: left out")
+    if measured.by_hand:
+        lines.append(
+            f"{measured.by_hand} records of photos picked by hand, which speak for no others: left out"
+        )
     if measured.tuned_on:
         lines.append(f"{measured.tuned_on} photos left out: thresholds were tuned on their half")
     if figures["n"] == 0:

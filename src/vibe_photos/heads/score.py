@@ -20,6 +20,10 @@ DECIMALS = 6
 """Written so coarsely that how photos were batched, or which processor added up, seldom shows."""
 
 
+_ROWS_AT_A_TIME = 16_384
+"""What is between the vectors and the tables, in float64, then takes a hundred megabytes at most."""
+
+
 def score_photos(
     embeddings_folder: Path,
     models: Path,
@@ -65,8 +69,24 @@ def score_vectors(
         HeadError: a head was made for another encoder.
     """
     keys = sorted({key for head in heads for key in head.labels} | set(prompts.keys if prompts else ()))
+    tables = [np.full((len(image_ids), len(keys)), np.nan) for _ in range(3)]
+    for start in range(0, len(image_ids), _ROWS_AT_A_TIME):
+        rows = slice(start, start + _ROWS_AT_A_TIME)
+        _score_rows(vectors[rows], embedder, heads, prompts, keys, [table[rows] for table in tables])
+    return ScoreTable(list(image_ids), keys, *tables)
+
+
+def _score_rows(
+    vectors: NDArray[np.float32],
+    embedder: str,
+    heads: Sequence[LinearHead],
+    prompts: PromptSet | None,
+    keys: Sequence[str],
+    tables: Sequence[NDArray[np.float64]],
+) -> None:
+    """Fill these photos' rows of the tables of head logits, probabilities and prompt margins."""
+    head_logit, probability, prompt_margin = tables
     column = {key: index for index, key in enumerate(keys)}
-    head_logit, probability, prompt_margin = (np.full((len(image_ids), len(keys)), np.nan) for _ in range(3))
     if prompts is not None:
         places = [column[key] for key in prompts.keys]
         scores = prompts.scores(vectors)
@@ -77,5 +97,5 @@ def score_vectors(
         logits = head.logits(vectors, embedder)
         head_logit[:, places] = logits
         probability[:, places] = head.probabilities(logits)
-    rounded = (np.round(values, DECIMALS) for values in (head_logit, probability, prompt_margin))
-    return ScoreTable(list(image_ids), keys, *rounded)
+    for table in tables:
+        np.round(table, DECIMALS, out=table)

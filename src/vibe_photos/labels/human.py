@@ -7,9 +7,9 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from vibe_photos.labels.inclusion import split_by_hand, weigh_audited
+from vibe_photos.labels.draws.inclusion import split_by_hand, weigh_audited
+from vibe_photos.labels.draws.rounds import read_rounds
 from vibe_photos.labels.records import Decision, GroundTruth
-from vibe_photos.labels.rounds import read_rounds
 from vibe_photos.labels.truth_file import fit_keys, parse_truth, read_truth_file
 from vibe_photos.settings import Taxonomy
 from vibe_photos.storage.jsonl import read_jsonl

@@ -8,15 +8,15 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from vibe_photos.eval.auditing.next_round import choose_round
+from vibe_photos.eval.auditing.review_reasons import find_reasons, read_library
 from vibe_photos.eval.metrics import Ratio
-from vibe_photos.eval.next_round import choose_round
 from vibe_photos.eval.opinions import opinions_of_records, read_keys
-from vibe_photos.eval.review_reasons import find_reasons, read_library
 from vibe_photos.heads.label_table import LabelTable
 from vibe_photos.labels.convert import ALL_LABELS, convert_annotations
-from vibe_photos.labels.inclusion import split_by_hand, weigh_audited
+from vibe_photos.labels.draws.inclusion import split_by_hand, weigh_audited
+from vibe_photos.labels.draws.rounds import Round
 from vibe_photos.labels.records import GroundTruth, truth_object
-from vibe_photos.labels.rounds import Round
 from vibe_photos.labels.sampling import DESIGN_FIELDS, read_sampled, sample_for_review
 from vibe_photos.labels.truth_file import read_truth_file
 from vibe_photos.settings import Convert, Sample, Taxonomy

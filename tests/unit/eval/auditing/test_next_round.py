@@ -4,8 +4,8 @@ import pytest
 from tests.unit.eval.reviewed_library import IDS, audit, write_reviewed_library
 
 from vibe_photos.errors import InputError
-from vibe_photos.eval.next_round import AT_RANDOM, refresh_round
-from vibe_photos.labels.rounds import read_rounds
+from vibe_photos.eval.auditing.next_round import AT_RANDOM, refresh_round
+from vibe_photos.labels.draws.rounds import read_rounds
 from vibe_photos.settings import Settings
 
 

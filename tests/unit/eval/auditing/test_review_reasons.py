@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from tests.unit.eval.reviewed_library import IDS, write_reviewed_library
 
-from vibe_photos.eval.opinions import read_keys
-from vibe_photos.eval.review_reasons import (
+from vibe_photos.eval.auditing.review_reasons import (
     ANY_PHOTO,
     SHARES,
     Reason,
@@ -14,7 +13,8 @@ from vibe_photos.eval.review_reasons import (
     measure_worth,
     read_library,
 )
-from vibe_photos.eval.unseen_labels import read_unseen_labels
+from vibe_photos.eval.auditing.unseen_labels import read_unseen_labels
+from vibe_photos.eval.opinions import read_keys
 from vibe_photos.labels.convert import ALL_LABELS
 from vibe_photos.labels.records import GroundTruth
 from vibe_photos.settings import Taxonomy

@@ -5,14 +5,27 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vibe_photos.errors import InputError
+from vibe_photos.eval.auditing.review_reasons import (
+    Reason,
+    explain,
+    find_reasons,
+    measure_worth,
+    read_library,
+)
+from vibe_photos.eval.auditing.unseen_labels import read_unseen_labels
 from vibe_photos.eval.evaluate import read_memberships
 from vibe_photos.eval.opinions import read_keys
-from vibe_photos.eval.review_reasons import Reason, explain, find_reasons, measure_worth, read_library
-from vibe_photos.eval.unseen_labels import read_unseen_labels
 from vibe_photos.labels.convert import ALL_LABELS
+from vibe_photos.labels.draws.rounds import (
+    Candidates,
+    Round,
+    build_round,
+    draw_round,
+    read_rounds,
+    write_round,
+)
 from vibe_photos.labels.human import read_audited
 from vibe_photos.labels.records import GroundTruth
-from vibe_photos.labels.rounds import Candidates, Round, build_round, draw_round, read_rounds, write_round
 from vibe_photos.labels.sampling import name_stratum
 from vibe_photos.settings import Settings
 from vibe_photos.storage.jsonl import read_jsonl

@@ -1,8 +1,8 @@
 import pytest
 
 from vibe_photos.errors import InputError
+from vibe_photos.labels.draws.sample_design import read_sample_design
 from vibe_photos.labels.records import GroundTruth
-from vibe_photos.labels.sample_design import read_sample_design
 
 
 @pytest.mark.parametrize("field", ["inclusion_probability", "stratum_photos", "stratum_rank"])

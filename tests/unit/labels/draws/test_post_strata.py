@@ -1,6 +1,6 @@
 import pytest
 
-from vibe_photos.labels.post_strata import SMALL_STRATA, post_stratify
+from vibe_photos.labels.draws.post_strata import SMALL_STRATA, post_stratify
 
 
 def test_weights_of_a_stratum_add_up_to_its_photos() -> None:

@@ -9,8 +9,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from vibe_photos.labels.rounds import Round
-from vibe_photos.labels.sample_design import SampleDesign
+from vibe_photos.labels.draws.rounds import Round
+from vibe_photos.labels.draws.sample_design import SampleDesign
 from vibe_photos.labels.sampling import WHOLE_LIBRARY
 
 LEAST_FOLLOWED = 0.9

@@ -1,6 +1,6 @@
 import pytest
 
-from vibe_photos.labels.draw_reach import measure_reach
+from vibe_photos.labels.draws.reach import measure_reach
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from vibe_photos.eval.intervals import Interval, estimate_intervals
 from vibe_photos.eval.metrics import UNJUDGED, Ratio
 from vibe_photos.eval.summary import Comparison
 from vibe_photos.heads.label_table import read_labels
+from vibe_photos.labels.draws.rounds import read_rounds
 from vibe_photos.labels.human import read_audited, read_audited_truth
-from vibe_photos.labels.rounds import read_rounds
 from vibe_photos.labels.sampling import read_sampled
 from vibe_photos.labels.taxonomy import label_name
 from vibe_photos.settings import Settings

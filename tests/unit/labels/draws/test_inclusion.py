@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from vibe_photos.labels.inclusion import split_by_hand, weigh_audited
+from vibe_photos.labels.draws.inclusion import split_by_hand, weigh_audited
+from vibe_photos.labels.draws.rounds import Candidates, Round, build_round, draw_round
 from vibe_photos.labels.records import GroundTruth, truth_object
-from vibe_photos.labels.rounds import Candidates, Round, build_round, draw_round
 from vibe_photos.labels.sampling import DESIGN_FIELDS, read_sampled, sample_for_review
 from vibe_photos.settings import Sample
 from vibe_photos.storage.jsonl import write_jsonl

@@ -22,11 +22,11 @@ from typing import Any
 
 import msgspec
 
-from vibe_photos.labels.draw_reach import Draw, Place, any_of, reach_round, reach_sample
-from vibe_photos.labels.post_strata import post_stratify
+from vibe_photos.labels.draws.post_strata import post_stratify
+from vibe_photos.labels.draws.reach import Draw, Place, any_of, reach_round, reach_sample
+from vibe_photos.labels.draws.rounds import Round
+from vibe_photos.labels.draws.sample_design import SampleDesign, read_sample_design
 from vibe_photos.labels.records import GroundTruth
-from vibe_photos.labels.rounds import Round
-from vibe_photos.labels.sample_design import SampleDesign, read_sample_design
 from vibe_photos.labels.sampling import DESIGN_FIELDS, WHOLE_LIBRARY
 
 

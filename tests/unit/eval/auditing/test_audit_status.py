@@ -3,14 +3,14 @@ from pathlib import Path
 import pytest
 from tests.unit.eval.reviewed_library import IDS, audit, write_reviewed_library
 
-from vibe_photos.eval.audit_status import (
+from vibe_photos.eval.auditing.audit_status import (
     AuditCount,
     count_audited,
     describe_status,
     expect_shrinkage,
     measure_status,
 )
-from vibe_photos.eval.next_round import refresh_round
+from vibe_photos.eval.auditing.next_round import refresh_round
 from vibe_photos.labels.sampling import read_sampled
 from vibe_photos.settings import Settings
 

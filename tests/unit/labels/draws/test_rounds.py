@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from vibe_photos.errors import InputError
-from vibe_photos.labels.rounds import (
+from vibe_photos.labels.draws.rounds import (
     Candidates,
     Round,
     build_round,

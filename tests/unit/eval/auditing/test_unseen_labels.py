@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 from tests.unit.eval.reviewed_library import write_reviewed_library
 
-from vibe_photos.eval.unseen_labels import read_unseen_labels, replace_seen
+from vibe_photos.eval.auditing.unseen_labels import read_unseen_labels, replace_seen
 from vibe_photos.heads.label_table import ScoreTable
 from vibe_photos.heads.out_of_fold import OutOfFold
 

@@ -1,0 +1,1 @@
+"""What is worth auditing next, and how far the audit is."""
