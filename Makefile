@@ -22,10 +22,10 @@ repro: $(INSTALLED)  ## Rerun what a change touches; say what moved and whether 
 
 test: $(INSTALLED)  ## Set up and pass every check and test
 	$(MAKE) lint type
-	python -m pytest --numprocesses=auto --dist=loadfile
+	python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 
 prove: $(INSTALLED)  ## The tests with their full numbers of repetitions
-	VIBE_PHOTOS_PROVE=1 python -m pytest --numprocesses=auto --dist=loadfile
+	VIBE_PHOTOS_PROVE=1 python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 
 format: $(INSTALLED)
 	ruff format . && ruff check --fix .
