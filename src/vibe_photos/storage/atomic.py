@@ -8,6 +8,8 @@ from typing import Any, BinaryIO
 
 import msgspec
 
+_BUFFER_BYTES = 1 << 20
+
 
 @contextmanager
 def replace_atomically(path: Path) -> Iterator[Path]:
@@ -29,7 +31,7 @@ def replace_atomically(path: Path) -> Iterator[Path]:
 @contextmanager
 def open_atomically(path: Path) -> Iterator[BinaryIO]:
     """Open a file for writing whose bytes replace `path` in one step when the block ends well."""
-    with replace_atomically(path) as temporary, temporary.open("wb") as file:
+    with replace_atomically(path) as temporary, temporary.open("wb", buffering=_BUFFER_BYTES) as file:
         yield file
 
 

@@ -11,6 +11,8 @@ from vibe_photos.storage.atomic import open_atomically
 
 T = TypeVar("T")
 
+_BUFFER_BYTES = 1 << 20
+
 
 def read_jsonl(path: Path, record_type: type[T]) -> Iterator[T]:
     """Yield the records of `path` in file order; blank lines are passed over.
@@ -35,7 +37,7 @@ def read_numbered_lines(path: Path) -> Iterator[tuple[int, bytes]]:
         InputError: the file is missing.
     """
     try:
-        with path.open("rb") as file:
+        with path.open("rb", buffering=_BUFFER_BYTES) as file:
             for number, line in enumerate(file, start=1):
                 if not line.isspace():
                     yield number, line
