@@ -22,7 +22,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-from benchmarks.rounds import measure, parse_arguments, print_table, write_results
+from benchmarks.rounds import Reach, at_most, measure, parse_arguments, print_table, write_results
 from PIL import Image
 
 from vibe_photos.configuration import RESOLVED, read_resolved, without_machine_local
@@ -236,6 +236,25 @@ def print_values(title: str, values: dict[str, float], unit: str) -> None:
         print(f"{name:32}  {value:8.3f} {unit}", flush=True)
 
 
+def find_reaches(starts: dict[str, float], shown: dict[str, float], memory: dict[str, float]) -> list[Reach]:
+    """Return whether the page is quick to begin and to go on, and does not grow."""
+    early, late = memory[f"after {PAGED // 8:,} photos"], memory[f"after {PAGED:,} photos"]
+    ahead_ms, plain_ms = shown["next photo, ahead"] * 1e3, shown["plain script"] * 1e3
+    return [
+        at_most(
+            f"review page: from the command to a queue of {QUEUED:,}",
+            next(iter(starts.values())),
+            2,
+            None,
+            "s",
+        ),
+        at_most("review page: the next photo, asked for ahead", ahead_ms, 100, plain_ms, "ms"),
+        at_most(
+            f"review page: memory after {PAGED:,} photos, times that after {PAGED // 8:,}", late / early, 1.1
+        ),
+    ]
+
+
 def main() -> None:
     """Print all tables."""
     arguments = parse_arguments(__doc__ or "", rounds=15)
@@ -256,7 +275,8 @@ def main() -> None:
         write_pictures(pictures, PAGED_SIZE_PX)
         memory = page_through(folders[QUEUED])
         print_values("memory of the server (RSS)", memory, "MB")
-    write_results(arguments.json, {"start": starts, "next photo": shown, "lists": lists, "memory_mb": memory})
+    results = {"start": starts, "next photo": shown, "lists": lists, "memory_mb": memory}
+    write_results(arguments.json, results, find_reaches(starts, shown, memory))
 
 
 if __name__ == "__main__":
