@@ -1,6 +1,6 @@
 """Score and classify a library of vectors: the label tables written, against the rows alone, against pandas.
 
-The floor of `score` is one matrix product and `executemany` of rows that are ready; the floor of `classify` is
+The floor of `score` is one matrix product and `executemany` of rows that are ready; that of `classify` is
 `executemany` alone, into the same tables. The peer scores the same way and lets pandas write its long table.
 """
 
