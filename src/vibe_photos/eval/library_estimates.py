@@ -1,10 +1,10 @@
 """The library's own figures, from people's answers alone and together with the teacher's.
 
-The student's scene accuracy on photos that it has not seen, and how common each attribute is. What the two
-kinds of intervals rest on, and what they assume, stands in `prediction_powered`.
+The student's accuracy, of scenes and of each attribute, on photos that it has not seen, and how common each
+attribute is. What the two kinds of intervals rest on, and what they assume, stands in `prediction_powered`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,7 +65,7 @@ class _Question:
 
 
 def estimate_library(audited: Comparison, library: Library, evaluate: Evaluate) -> Figures:
-    """Return `scene` (`accuracy`) and `attributes.<name>` (`prevalence`), each by people alone and as `_ppi`.
+    """Return `accuracy` of `scene` and of `attributes.<name>`, and their `prevalence`, each also as `_ppi`.
 
     Accuracy is the student's; its proxy, agreement with the teacher, is known of the holdout. `prevalence`
     is the share of photos with the attribute; its proxy, the teacher's word, is known of every photo it
@@ -86,9 +86,12 @@ def estimate_library(audited: Comparison, library: Library, evaluate: Evaluate) 
         return _estimate(name, question, audited.design, photos, evaluate)
 
     return {
-        "scene": estimate("accuracy", _ask_for_accuracy(audited, answered)),
+        "scene": estimate("accuracy", _ask_for_accuracy(audited, answered, _read_scenes)),
         "attributes": {
-            label_name(key): estimate("prevalence", _ask_for_prevalence(audited, answered, column))
+            label_name(key): {
+                **estimate("prevalence", _ask_for_prevalence(audited, answered, column)),
+                **estimate("accuracy", _ask_for_accuracy(audited, answered, _read_attribute(column))),
+            }
             for column, key in enumerate(audited.keys.attribute)
         },
     }
@@ -107,13 +110,24 @@ def _read_answers(audited: Comparison, library: Library) -> _Answered:
     )
 
 
-def _ask_for_accuracy(audited: Comparison, answered: _Answered) -> _Question:
-    people, student = audited.truth.scene, audited.prediction.scene
-    others = _agrees(answered.teacher_of_others.scene, answered.student_of_others.scene)
+def _read_scenes(opinions: Opinions) -> Indices:
+    return opinions.scene
+
+
+def _read_attribute(column: int) -> Callable[[Opinions], Indices]:
+    return lambda opinions: opinions.attributes[:, column].astype(np.int64)
+
+
+def _ask_for_accuracy(
+    audited: Comparison, answered: _Answered, read: Callable[[Opinions], Indices]
+) -> _Question:
+    """Ask whether the student is right about what `read` takes from an opinion (below 0: nothing)."""
+    people, student = read(audited.truth), read(audited.prediction)
+    others = _agrees(read(answered.teacher_of_others), read(answered.student_of_others))
     return _Question(
         is_judged=people >= 0,
         said=people == student,
-        proxy=_agrees(answered.teacher.scene, student),
+        proxy=_agrees(read(answered.teacher), student),
         others=others[answered.is_holdout],
         groups=answered.groups[answered.is_holdout],
     )

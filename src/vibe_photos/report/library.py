@@ -38,6 +38,7 @@ def _list_figures(powered: Figures) -> Iterator[tuple[str, Figures, str]]:
         yield "Scene", powered["scene"], "accuracy"
     for name, figures in powered.get("attributes", {}).items():
         yield name, figures, "prevalence"
+        yield name, figures, "accuracy"
 
 
 def _estimate(name: str, figures: Figures, key: str) -> Estimate:

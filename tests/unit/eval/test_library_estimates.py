@@ -40,7 +40,7 @@ def measure(
         # People agree but for the first two photos: no text on the first, and its scene is food.
         people = [make_truth("p00", "food", has_text=False), make_truth("p01", "food", has_text=True)]
         audited = [msgspec.structs.replace(record, extra=extra) for record in [*people, *auto[2:20]]]
-        labels = write_table({image_id: {"scene.food": (0.9, 1)} for image_id in IDS})
+        labels = write_table({i: {"scene.food": (0.9, 1), "attr.has_text": (0.1, 0)} for i in IDS})
         splits = write_roles(dict(zip(IDS, roles, strict=True)))
         evaluate_labels("human", audited, labels, splits, taxonomy, evaluate, tmp_path, teacher_records=auto)
         return json.loads((tmp_path / "metrics.json").read_text())["prediction_powered"]
@@ -62,7 +62,20 @@ def test_people_alone_and_together_with_the_teacher(measure: Callable[..., dict[
     assert text["prevalence_ppi"] == 0.3417
     low, high = text["prevalence_ppi_interval"]
     assert low < 0.3417 < high
-    assert found["attributes"]["has_person"] == {"prevalence": None}
+    assert found["attributes"]["has_person"] == {"prevalence": None, "accuracy": None}
+
+
+def test_accuracy_of_an_attribute(measure: Callable[..., dict[str, dict]]) -> None:
+    text = measure()["attributes"]["has_text"]
+    # The student never sees text: right where people see none, 15 of 20. It agrees with the teacher on 15 of
+    # these and on 5 of the 10 of the holdout, which stand for 20: 25 of 40. Variances, times 1/19 * (1 - 1/2):
+    # of the agreement 0.1875, with people's word 14/20 - 0.75^2 = 0.1375. That of 25/40, known of half of the
+    # others: 2^2 * (1 - 1/2) * (10/9 * 2.5) / 40^2 = 0.003472. So trust is 0.003618 / (0.004934 + 0.003472) =
+    # 0.4304, and 15/20 + 0.4304 * (25/40 - 15/20) = 0.6962.
+    assert text["accuracy"] == 0.75
+    assert text["accuracy_ppi"] == 0.6962
+    low, high = text["accuracy_ppi_interval"]
+    assert low < 0.6962 < high
 
 
 def test_records_that_state_no_probability_say_nothing_of_the_library(
