@@ -68,7 +68,7 @@ def test_people_alone_and_together_with_the_teacher(measure: Callable[..., dict[
 def test_accuracy_of_an_attribute(measure: Callable[..., dict[str, dict]]) -> None:
     text = measure()["attributes"]["has_text"]
     # The student never sees text: right where people see none, 15 of 20. It agrees with the teacher on 15 of
-    # these and on 5 of the 10 of the holdout, which stand for 20: 25 of 40. Variances, times 1/19 * (1 - 1/2):
+    # these and on 5 of the 10 of the holdout, which stand for 20: 25 of 40. Variances, times 1/19 * 1/2:
     # of the agreement 0.1875, with people's word 14/20 - 0.75^2 = 0.1375. That of 25/40, known of half of the
     # others: 2^2 * (1 - 1/2) * (10/9 * 2.5) / 40^2 = 0.003472. So trust is 0.003618 / (0.004934 + 0.003472) =
     # 0.4304, and 15/20 + 0.4304 * (25/40 - 15/20) = 0.6962.
