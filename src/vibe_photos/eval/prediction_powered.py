@@ -84,7 +84,10 @@ def estimate_powered(
     value = float(np.average(y - trust * proxy, weights=design.weights)) + trust * known.value
     if len(y) < FEWEST_CASES:
         return PoweredEstimate(value, Interval(reason=f"n < {FEWEST_CASES}"), trust)
-    return PoweredEstimate(value, _powered_interval(y, proxy, design, known, trust, level), trust)
+    interval = _powered_interval(y, proxy, design, known, trust, level)
+    if not interval.reason:  # its centre leans away from 0 and 1, and so could leave out a value at the edge
+        interval = Interval(min(interval.low, value), max(interval.high, value))
+    return PoweredEstimate(value, interval, trust)
 
 
 def tune_trust(y: Floats, proxy: Floats, design: Design, known: ProxyMean) -> float:

@@ -71,6 +71,13 @@ def test_a_perfect_teacher_is_trusted_but_leaves_no_certainty() -> None:
     assert found.interval.low < 0.45 < found.interval.high
 
 
+def test_an_interval_holds_its_value_where_all_agree() -> None:
+    everyone = np.ones(120)
+    found = estimate_powered(everyone, everyone, ALONE, ProxyMean(1.0, 0.0), 0.95)
+    assert found.value == pytest.approx(1.0)
+    assert found.interval.low < found.value <= found.interval.high
+
+
 def test_few_photos_have_no_interval() -> None:
     few = simple_design(np.arange(19))
     assert estimate_powered(Y[:19], PROXY[:19], few, KNOWN, 0.95).interval.reason == "n < 20"
