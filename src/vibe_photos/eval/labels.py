@@ -73,7 +73,10 @@ def measure_truth_file(truth: Path, labels: Path, settings: Settings) -> Measure
     Raises:
         InputError: a file is missing or malformed, or a record has an unknown label key.
     """
-    read = fit_keys(read_truth_file(truth), settings.taxonomy, truth)
+    # In the order of `evaluate`: seeded intervals are then the same.
+    read = sorted(
+        fit_keys(read_truth_file(truth), settings.taxonomy, truth), key=lambda record: record.image_id
+    )
     records, by_hand = split_by_hand(weigh_audited(read, []))
     splits = settings.paths.splits
     memberships = read_memberships(splits) if splits.exists() else {}

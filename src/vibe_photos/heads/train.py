@@ -4,7 +4,6 @@ Only photos of the role `train` are learnt from: nothing a person audits or is a
 the holdout. Near-duplicates share a fold, so that out-of-fold figures are of photos that are new to the head.
 """
 
-import io
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,7 +21,8 @@ from vibe_photos.labels.records import GroundTruth
 from vibe_photos.labels.split import Membership, read_splits
 from vibe_photos.labels.truth_file import fit_keys
 from vibe_photos.settings import HeadName, HeadTraining, Taxonomy, Train
-from vibe_photos.storage.atomic import write_bytes, write_json
+from vibe_photos.storage.arrays import write_arrays
+from vibe_photos.storage.atomic import write_json
 from vibe_photos.storage.jsonl import read_jsonl
 
 log = logging.getLogger(__name__)
@@ -122,16 +122,14 @@ def _write_out_of_fold(
     `y` is the index of the photo's label (scene), or [n, labels] of 1, 0 and -1 for not judged.
     """
     judged = np.where(targets.is_judged, targets.y, -1).astype(np.int8)
-    buffer = io.BytesIO()
-    np.savez(
-        buffer,
-        image_ids=np.array(image_ids, dtype=np.str_),
-        labels=np.array(targets.labels, dtype=np.str_),
-        logits=student.validation.logits,
-        probabilities=student.probabilities,
-        y=targets.y.argmax(axis=1) if head == "scene" and targets.labels else judged,
-    )
-    write_bytes(path, buffer.getvalue())
+    arrays = {
+        "image_ids": np.array(image_ids, dtype=np.str_),
+        "labels": np.array(targets.labels, dtype=np.str_),
+        "logits": student.validation.logits,
+        "probabilities": student.probabilities,
+        "y": targets.y.argmax(axis=1) if head == "scene" and targets.labels else judged,
+    }
+    write_arrays(path, arrays)
 
 
 def _summarise(head: HeadName, targets: Targets, student: Student, without_vector: int) -> dict[str, object]:
