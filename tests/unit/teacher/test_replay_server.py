@@ -138,7 +138,13 @@ def test_faults_have_their_shares_and_repeat() -> None:
 
 def test_it_starts_by_one_command_and_says_where_it_is(recordings: Path) -> None:
     command = [sys.executable, "-m", "vibe_photos.teacher.replay_server", "--recordings", str(recordings)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as server:
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # Tests that a shell runs in the background ignore Ctrl-C, and what they start would as well.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as server:
         assert server.stdout is not None
         line = server.stdout.readline().decode()
         base_url = line.strip().removeprefix("export QWEN_BASE_URL=")
