@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vibe_photos.errors import InputError
-from vibe_photos.eval.comparison.revisions import LOCK, Lock, find_commit, read_lock
 from vibe_photos.heads.linear import head_path
 from vibe_photos.labels.taxonomy import HEADS
 from vibe_photos.settings import Settings
+from vibe_photos.storage.dvc_records import LOCK, Lock, find_commit, read_lock
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,7 +116,7 @@ class Mapping:
         if not isinstance(item, dict):
             return None
         word = item.get("coarse_type")
-        is_sure = confidence_of(item.get("confidence")) >= self._min_confidence
+        is_sure = _confidence_of(item.get("confidence")) >= self._min_confidence
         return item.get("is_main") is True, is_sure, word if isinstance(word, str) else None
 
     def _map_scene(self, word: str | None, tally: Tally) -> list[str]:
@@ -195,7 +195,7 @@ class _Meaning:
     given: int = 0
 
 
-def confidence_of(value: Any) -> float:
+def _confidence_of(value: Any) -> float:
     """Return the stated confidence; one that is no number counts 0."""
     return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else 0.0
 

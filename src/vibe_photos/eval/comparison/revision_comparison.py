@@ -2,7 +2,7 @@
 
 from vibe_photos.errors import InputError
 from vibe_photos.eval.comparison.compare import LabelComparison, Side, compare_labels
-from vibe_photos.eval.comparison.revisions import Revision, changed_stages, find_revision
+from vibe_photos.eval.comparison.revisions import Revision, find_revision
 from vibe_photos.eval.evaluate import read_memberships
 from vibe_photos.heads.label_table import read_labels
 from vibe_photos.labels.convert import ALL_LABELS
@@ -10,6 +10,7 @@ from vibe_photos.labels.human import read_audited_truth
 from vibe_photos.labels.records import GroundTruth
 from vibe_photos.library.photos import read_manifest
 from vibe_photos.settings import Settings, TruthName
+from vibe_photos.storage.dvc_records import changed_stages
 from vibe_photos.storage.jsonl import read_jsonl
 
 
@@ -58,7 +59,7 @@ def _read_side(revision: Revision) -> Side:
         name=revision.name,
         labels=read_labels(revision.labels),
         memberships=read_memberships(revision.splits),
-        is_tuned=revision.lock.is_tuned_on_people(),
+        is_tuned=revision.is_tuned_on_people(),
     )
 
 

@@ -8,8 +8,9 @@ import msgspec
 import pytest
 
 from vibe_photos.errors import InputError
-from vibe_photos.eval.comparison.revisions import Lock, changed_stages, find_commit, find_revision, read_lock
+from vibe_photos.eval.comparison.revisions import find_revision
 from vibe_photos.settings import Paths
+from vibe_photos.storage.dvc_records import Lock, changed_stages, find_commit, read_lock
 
 LABELS, SPLITS = Path("data/labels/labels.sqlite"), Path("data/ground_truth/splits.json")
 
@@ -62,7 +63,7 @@ def test_a_commit_leads_to_its_files_in_the_cache(paths: Paths) -> None:
     one, splits = keep_in_cache(b"one"), keep_in_cache(b"{}")
     found = find_revision("HEAD~1", paths)
     assert (found.labels, found.splits) == (one, splits)
-    assert not found.lock.is_tuned_on_people()
+    assert not found.is_tuned_on_people()
 
 
 def test_a_project_in_a_folder_of_the_repository(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +98,7 @@ def test_workspace_and_files_are_taken_as_they_are(paths: Paths) -> None:
     Path("dvc.lock").write_text(lock_text(b"three", tuned_on="human_tune_half"))
     Path("other.sqlite").write_bytes(b"")
     assert find_revision("workspace", paths).labels == LABELS
-    assert find_revision("workspace", paths).lock.is_tuned_on_people()
+    assert find_revision("workspace", paths).is_tuned_on_people()
     assert find_revision("other.sqlite", paths).labels == Path("other.sqlite")
 
 

@@ -1,0 +1,103 @@
+"""What git and DVC have on record, read from their own files: commits, `dvc.lock`, objects of the cache.
+
+A commit's `dvc.lock` names every out by hash, and DVC's cache holds it under that hash. Only git is asked;
+DVC itself is not imported.
+"""
+
+import configparser
+import subprocess
+from pathlib import Path
+
+import msgspec
+
+from vibe_photos.errors import InputError
+
+LOCK = Path("dvc.lock")
+_CONFIGS = (Path(".dvc/config"), Path(".dvc/config.local"))
+
+
+class LockedFile(msgspec.Struct, frozen=True):
+    """A file of a stage and the hash of its content."""
+
+    path: str
+    md5: str | None = None
+
+
+class LockedStage(msgspec.Struct, frozen=True):
+    """One stage of `dvc.lock`; two runs of the same thing are equal."""
+
+    cmd: str | list[str] = ""
+    deps: list[LockedFile] = []
+    params: dict[str, dict[str, object]] = {}
+    outs: list[LockedFile] = []
+
+
+class Lock(msgspec.Struct, frozen=True):
+    """What `dvc.lock` says: each stage's command, inputs and outputs."""
+
+    stages: dict[str, LockedStage] = {}
+
+
+def find_commit(name: str) -> str:
+    """Return the hash of a commit, by git's names or by a DVC experiment's.
+
+    Raises:
+        InputError: neither git nor DVC's experiments know the name, or several experiments have it.
+    """
+    commit = _ask_git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+    if commit:
+        return commit.strip()
+    # Experiments are refs by the commit that they started from: refs/exps/ab/cdef.../NAME.
+    found = (_ask_git("for-each-ref", "--format=%(objectname)", f"refs/exps/*/*/{name}") or "").split()
+    if len(found) > 1:
+        raise InputError(
+            f"{len(found)} experiments are called {name}: give the commit of one ({' '.join(found)})"
+        )
+    if not found:
+        raise InputError(f"{name} is no commit, no experiment, no file, and not `workspace`")
+    return found[0]
+
+
+def read_lock(commit: str | None = None) -> Lock:
+    """Return `dvc.lock` as it is in a commit, or in the workspace for None.
+
+    Raises:
+        InputError: there is none, or it cannot be read.
+    """
+    where = "the workspace" if commit is None else commit[:12]
+    if commit is None:
+        text = LOCK.read_text() if LOCK.is_file() else None
+    else:
+        text = _ask_git("show", f"{commit}:./{LOCK}")
+    if text is None:
+        raise InputError(f"{where} has no {LOCK}: `dvc repro` writes it, and it belongs into git")
+    try:
+        return msgspec.yaml.decode(text, type=Lock)
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise InputError(f"{LOCK} of {where} cannot be read: {error}") from None
+
+
+def find_cached_object(md5: str) -> Path:
+    """Return where DVC's cache on this machine keeps the content of that hash, if it has it."""
+    return _cache_folder() / "files" / "md5" / md5[:2] / md5[2:]
+
+
+def changed_stages(before: Lock, after: Lock) -> list[str]:
+    """Return the stages of `after` whose command, inputs or outputs are not those of `before`, in order."""
+    return [name for name, stage in after.stages.items() if before.stages.get(name) != stage]
+
+
+def _cache_folder() -> Path:
+    """Return DVC's cache: `cache.dir` of the project's configuration, relative to it, or `.dvc/cache`."""
+    config = configparser.ConfigParser(interpolation=None)
+    config.read(_CONFIGS)
+    return _CONFIGS[0].parent / config.get("cache", "dir", fallback="cache")
+
+
+def _ask_git(*arguments: str) -> str | None:
+    """Return what git prints, or None where it refuses."""
+    try:
+        asked = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise InputError("git is not installed, and only git knows other revisions") from None
+    return asked.stdout if asked.returncode == 0 else None
