@@ -1,18 +1,19 @@
-"""One HTTP request to the teacher's server, from start to end: the only module that knows httpx."""
+"""One HTTP request to the teacher's server, from start to end: only this and `network` know httpcore."""
 
 import asyncio
 import logging
-from contextlib import aclosing
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+import httpcore
 import httpx
 
-from vibe_photos.errors import VibePhotosError
+from vibe_photos.errors import ConfigurationError, VibePhotosError
 from vibe_photos.teacher.endpoint import Endpoint
+from vibe_photos.teacher.network import AsyncioBackend
 
 MAX_RESPONSE_BYTES = 1 << 20
 CONNECT_SECONDS = 10.0
@@ -42,22 +43,28 @@ class EndlessResponse(NoResponse):
 
 
 class Client:
-    """One connection to a server for each of `slots`.
+    """One connection to a server for each of `slots`, all with one TLS context.
 
     An httpx client with one pool costs CPU that grows with the square of its connections (25 ms a request at
-    256), so each slot has a transport of its own; and bare transports, because a client's redirects, cookies
-    and environment are what is not wanted here.
+    256), so each slot has a pool of its own; and httpx's engine, httpcore, is asked directly, because a
+    client's redirects, cookies and environment are what is not wanted here, and cost half of a request.
     """
 
     def __init__(self, endpoint: Endpoint, slots: int) -> None:
         self.endpoint = endpoint
-        self._chat_url = httpx.URL(endpoint.base_url + "/chat/completions")
-        self._models_url = httpx.URL(endpoint.base_url + "/models")
+        self._chat_url = _to_core(httpx.URL(endpoint.base_url + "/chat/completions"))
+        self._models_url = _to_core(httpx.URL(endpoint.base_url + "/models"))
         self._headers = _standing_headers(endpoint)
         context, proxy = httpx.create_ssl_context(), _find_proxy(endpoint)
-        limits = httpx.Limits(max_connections=1, keepalive_expiry=_KEEPALIVE_SECONDS)
-        self._transports = [
-            httpx.AsyncHTTPTransport(verify=context, limits=limits, proxy=proxy) for _ in range(slots)
+        self._pools = [
+            httpcore.AsyncConnectionPool(
+                ssl_context=context,
+                proxy=proxy,
+                max_connections=1,
+                keepalive_expiry=_KEEPALIVE_SECONDS,
+                network_backend=AsyncioBackend(),
+            )
+            for _ in range(slots)
         ]
         logging.getLogger("httpcore").setLevel(logging.WARNING)  # at DEBUG it writes down every request
 
@@ -67,12 +74,12 @@ class Client:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for transport in self._transports:
-            await transport.aclose()
+        for pool in self._pools:
+            await pool.aclose()
 
     async def list_models(self, seconds: float) -> Response:
         """Get what the server lists of its models; errors as `complete_chat`."""
-        return await self._send(0, httpx.Request("GET", self._models_url, headers=self._headers), seconds)
+        return await self._send(0, httpcore.Request("GET", self._models_url, headers=self._headers), seconds)
 
     async def complete_chat(self, slot: int, image_id: str, body: bytes, seconds: float) -> Response:
         """Post a JSON body about a photo, on the connection of a slot, in so many seconds at most.
@@ -82,63 +89,89 @@ class Client:
             NoResponse: the time was over or the connection broke; it is closed.
             EndlessResponse: the response was too large.
         """
-        headers = {**self._headers, "X-Request-Id": image_id}
-        request = httpx.Request("POST", self._chat_url, headers=headers, content=body)
+        headers = [
+            *self._headers,
+            (b"X-Request-Id", image_id.encode()),
+            (b"Content-Type", b"application/json"),
+            (b"Content-Length", b"%d" % len(body)),
+        ]
+        request = httpcore.Request("POST", self._chat_url, headers=headers, content=body)
         return await self._send(slot, request, seconds)
 
-    async def _send(self, slot: int, request: httpx.Request, seconds: float) -> Response:
+    async def _send(self, slot: int, request: httpcore.Request, seconds: float) -> Response:
         request.extensions["timeout"] = {"connect": CONNECT_SECONDS}
         try:
             async with asyncio.timeout(seconds):
-                response = await self._transports[slot].handle_async_request(request)
-                async with aclosing(response):
+                response = await self._pools[slot].handle_async_request(request)
+                try:
                     return self._mask(response, await _read_capped(response))
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
+                finally:
+                    await response.aclose()
+        except (httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.ProxyError) as error:
             raise NoConnection(_explain_no_connection(error)) from None
-        except (TimeoutError, httpx.TimeoutException):
+        except (TimeoutError, httpcore.TimeoutException):
             raise NoResponse("no answer in time") from None
-        except httpx.TransportError:
+        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.UnsupportedProtocol):
             raise NoResponse("the connection broke") from None
 
-    def _mask(self, response: httpx.Response, content: bytes) -> Response:
+    def _mask(self, response: httpcore.Response, content: bytes) -> Response:
+        headers = {name.lower(): value for name, value in response.headers}
         return Response(
-            status=response.status_code,
+            status=response.status,
             content=self.endpoint.mask_key(content),
-            retry_after=response.headers.get("retry-after", ""),
-            location=self.endpoint.mask_key(response.headers.get("location", "").encode()).decode(),
+            retry_after=headers.get(b"retry-after", b"").decode("latin-1"),
+            location=self.endpoint.mask_key(headers.get(b"location", b"")).decode("latin-1"),
         )
 
 
-def _standing_headers(endpoint: Endpoint) -> dict[str, str]:
-    headers = {
-        "User-Agent": "vibe-photos",
-        "Accept": "application/json",
-        "Accept-Encoding": "identity",
-        "Content-Type": "application/json",
-    }
-    return headers | ({"Authorization": f"Bearer {endpoint.api_key}"} if endpoint.api_key else {})
+def _to_core(url: httpx.URL) -> httpcore.URL:
+    return httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
 
 
-def _find_proxy(endpoint: Endpoint) -> str | None:
+def _standing_headers(endpoint: Endpoint) -> list[tuple[bytes, bytes]]:
+    headers = [
+        (b"Host", httpx.URL(endpoint.base_url).netloc),
+        (b"User-Agent", b"vibe-photos"),
+        (b"Accept", b"application/json"),
+        (b"Accept-Encoding", b"identity"),
+    ]
+    if endpoint.api_key:
+        headers.append((b"Authorization", f"Bearer {endpoint.api_key}".encode()))
+    return headers
+
+
+def _find_proxy(endpoint: Endpoint) -> httpcore.Proxy | None:
     """Return the environment's proxy for the server (HTTPS_PROXY, NO_PROXY); none for this machine itself."""
     parts = urlsplit(endpoint.base_url)
     if endpoint.is_loopback or proxy_bypass(parts.hostname or ""):
         return None
     proxies = getproxies()
-    return proxies.get(parts.scheme) or proxies.get("all")
+    address = proxies.get(parts.scheme) or proxies.get("all")
+    if not address:
+        return None
+    try:
+        proxy = httpx.Proxy(address)
+    except (ValueError, httpx.InvalidURL):
+        proxy = None
+    if proxy is None or proxy.url.scheme not in ("http", "https"):
+        raise ConfigurationError(
+            f"the environment's proxy for {parts.scheme} is no address like http://proxy:3128. Mend or unset "
+            f"{parts.scheme.upper()}_PROXY and ALL_PROXY, or name {parts.hostname} in NO_PROXY"
+        )
+    return httpcore.Proxy(_to_core(proxy.url), auth=proxy.raw_auth)
 
 
-async def _read_capped(response: httpx.Response) -> bytes:
+async def _read_capped(response: httpcore.Response) -> bytes:
     content = bytearray()
-    async for block in response.aiter_raw():  # raw: no compressed body can unfold into gigabytes
+    async for block in response.aiter_stream():
         content += block
         if len(content) > MAX_RESPONSE_BYTES:
             raise EndlessResponse(f"a response of more than {MAX_RESPONSE_BYTES} bytes")
     return bytes(content)
 
 
-def _explain_no_connection(error: httpx.TransportError) -> str:
-    if isinstance(error, httpx.ConnectTimeout):
+def _explain_no_connection(error: Exception) -> str:
+    if isinstance(error, httpcore.ConnectTimeout):
         return "no connection in time"
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return "its certificate is not trusted (SSL_CERT_FILE can name a file of further ones)"

@@ -9,7 +9,7 @@ from email.utils import format_datetime
 import pytest
 from tests.unit.teacher.fault_server import Act, FaultServer, completion, error
 
-from vibe_photos.errors import TeacherRefused, TeacherUnreachable
+from vibe_photos.errors import ConfigurationError, TeacherRefused, TeacherUnreachable
 from vibe_photos.teacher.client import MAX_RESPONSE_BYTES, Client
 from vibe_photos.teacher.completion import Reply
 from vibe_photos.teacher.endpoint import Endpoint
@@ -237,3 +237,12 @@ def test_a_proxy_of_the_environment_is_used_for_other_machines(monkeypatch: pyte
         (failed,) = ask("http://teacher.invalid/v1", max_attempts=1)
     assert isinstance(failed, AskFailed)
     assert len(proxy.requests) == 1
+
+
+@pytest.mark.parametrize("address", ["socks5://127.0.0.1:1080", "ftp://proxy", "http://[::1", "proxy:3128"])
+def test_a_proxy_that_cannot_be_used_is_named_before_anything_is_sent(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("https_proxy", address)
+    with pytest.raises(ConfigurationError, match=r"HTTPS_PROXY .* teacher\.invalid in NO_PROXY"):
+        ask("https://teacher.invalid/v1")
