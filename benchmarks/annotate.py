@@ -40,7 +40,7 @@ from vibe_photos.teacher.answer import Answer, AnswerKey
 from vibe_photos.teacher.answers import AnswerStore
 from vibe_photos.teacher.payload import data_url, prepare_jpeg, request_body
 from vibe_photos.teacher.prompt import build_question
-from vibe_photos.teacher.rehearsal import start_replay_server
+from vibe_photos.teacher.replay.rehearsal import start_replay_server
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
 LATENCY_SECONDS = 1.0

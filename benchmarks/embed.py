@@ -20,12 +20,12 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from vibe_photos.embedding.embed import save_batches
-from vibe_photos.embedding.encoder import Encoder, load_encoder
-from vibe_photos.embedding.image_tower import Pixels, run_module
-from vibe_photos.embedding.local_engine import embed_photos
+from vibe_photos.embedding.encoders.encoder import Encoder, load_encoder
+from vibe_photos.embedding.encoders.image_tower import Pixels, run_module
+from vibe_photos.embedding.encoders.siglip import import_open_clip
+from vibe_photos.embedding.engines.local import embed_photos
 from vibe_photos.embedding.prepare import EncoderOnDemand, Preparation
 from vibe_photos.embedding.saved_work import open_saved_work
-from vibe_photos.embedding.siglip import import_open_clip
 from vibe_photos.embedding.vectors import Vectors, to_unit_norm
 from vibe_photos.library.photos import Photo
 from vibe_photos.settings import Embed, Embedder

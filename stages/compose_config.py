@@ -7,7 +7,7 @@ from entrypoint import run_composed
 from omegaconf import DictConfig, OmegaConf
 
 from vibe_photos.configuration import ENCODER, RESOLVED, without_machine_local
-from vibe_photos.embedding.encoder import name_encoder
+from vibe_photos.embedding.encoders.encoder import name_encoder
 from vibe_photos.errors import EncoderError
 from vibe_photos.settings import Settings
 from vibe_photos.storage.atomic import write_bytes

@@ -28,7 +28,7 @@ from vibe_photos.settings import Classify, Embed, Embedder, Taxonomy
 from vibe_photos.storage.local_store import find_store
 
 if TYPE_CHECKING:
-    from vibe_photos.embedding.encoder import Encoder
+    from vibe_photos.embedding.encoders.encoder import Encoder
 
 
 class PhotoLabels(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,7 +88,7 @@ class Classifier:
 
     @cached_property
     def _encoder(self) -> "Encoder":
-        from vibe_photos.embedding.encoder import load_encoder
+        from vibe_photos.embedding.encoders.encoder import load_encoder
 
         return load_encoder(self._config.embedder, self._config.embed)
 

@@ -58,5 +58,5 @@ def test_http_and_open_clip_have_one_place_each(repository):
     assert places == {
         "httpcore": ["teacher/client.py", "teacher/network.py"],
         "httpx": ["teacher/client.py"],
-        "open_clip": ["embedding/siglip.py"],
+        "open_clip": ["embedding/encoders/siglip.py"],
     }

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tools.demo_siglip.tokenizer import write_tokenizer
-from vibe_photos.embedding.siglip import import_open_clip
+from vibe_photos.embedding.encoders.siglip import import_open_clip
 from vibe_photos.storage.atomic import write_bytes, write_json
 
 INPUT_PX = 64

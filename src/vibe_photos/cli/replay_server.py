@@ -5,7 +5,7 @@ from vibe_photos.cli.command import Commands
 
 def add_command(commands: Commands) -> None:
     """Declare `vibe-photos replay-server`."""
-    from vibe_photos.teacher import replay_server
+    from vibe_photos.teacher.replay import server
 
     parser = commands.add_parser(
         "replay-server",
@@ -13,5 +13,5 @@ def add_command(commands: Commands) -> None:
         description="Serve recorded answers as an OpenAI-compatible server on this machine, to rehearse a "
         "run without a GPU.",
     )
-    replay_server.add_arguments(parser)
-    parser.set_defaults(run=replay_server.run)
+    server.add_arguments(parser)
+    parser.set_defaults(run=server.run)

@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
-from vibe_photos.embedding.database_engine import DatabaseEngine
-from vibe_photos.embedding.encoder import name_encoder
-from vibe_photos.embedding.engine import Batch, Engine, Job
-from vibe_photos.embedding.local_engine import LocalEngine
+from vibe_photos.embedding.encoders.encoder import name_encoder
+from vibe_photos.embedding.engines.database import DatabaseEngine
+from vibe_photos.embedding.engines.engine import Batch, Engine, Job
+from vibe_photos.embedding.engines.local import LocalEngine
 from vibe_photos.embedding.outs import absorb_outs, hashes_file, vectors_file, write_outs, write_problems
 from vibe_photos.embedding.saved_work import SavedWork, open_saved_work
 from vibe_photos.errors import LibraryError, TooManyFailures
@@ -95,7 +95,7 @@ def load_engine(job: Job) -> Engine:
         return DatabaseEngine(job, LocalEngine(job))
     if job.embed.engine == "local":
         return LocalEngine(job)
-    from vibe_photos.embedding.ray_engine import RayEngine
+    from vibe_photos.embedding.engines.ray import RayEngine
 
     return RayEngine(job)
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy.typing as npt
 from PIL import Image
 
-from vibe_photos.embedding.encoder import Encoder
+from vibe_photos.embedding.encoders.encoder import Encoder
 from vibe_photos.errors import DecodeError
 from vibe_photos.library.decode import decode_photo
 from vibe_photos.library.near_duplicates import Hashes, perceptual_hashes

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 from PIL import Image
 
-from vibe_photos.embedding.encoder import Encoder, load_encoder
+from vibe_photos.embedding.encoders.encoder import Encoder, load_encoder
 from vibe_photos.embedding.prepare import size_to_decode
 from vibe_photos.embedding.store import Embeddings, read_embeddings
 from vibe_photos.errors import DecodeError, InputError

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vibe_photos.embedding.encoder import Encoder
-from vibe_photos.embedding.onnx import centre_log
+from vibe_photos.embedding.encoders.encoder import Encoder
+from vibe_photos.embedding.encoders.onnx import centre_log
 from vibe_photos.embedding.vectors import Vectors, to_unit_norm
 from vibe_photos.errors import EncoderError, HeadError
 from vibe_photos.export.encoder_graph import EncoderGraph, Preprocessing

@@ -14,7 +14,7 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from vibe_photos.embedding.encoder import Encoder, TextEncoder, load_encoder
+from vibe_photos.embedding.encoders.encoder import Encoder, TextEncoder, load_encoder
 from vibe_photos.embedding.vectors import to_unit_norm
 from vibe_photos.errors import EncoderError
 from vibe_photos.heads.calibration import activate

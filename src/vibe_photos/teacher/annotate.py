@@ -24,7 +24,7 @@ from vibe_photos.teacher.interview import Interview
 from vibe_photos.teacher.progress import Progress
 from vibe_photos.teacher.projection import Tally, project_answers, write_metric
 from vibe_photos.teacher.prompt import Question, build_question
-from vibe_photos.teacher.rehearsal import start_replay_server
+from vibe_photos.teacher.replay.rehearsal import start_replay_server
 from vibe_photos.teacher.server import TeacherServer
 
 logger = logging.getLogger(__name__)

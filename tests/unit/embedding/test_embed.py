@@ -14,7 +14,7 @@ import pytest
 from tests.unit.embedding.tiny_models import draw_photo, list_photos
 
 from vibe_photos.embedding.embed import embed_library
-from vibe_photos.embedding.encoder import load_encoder, name_encoder
+from vibe_photos.embedding.encoders.encoder import load_encoder, name_encoder
 from vibe_photos.embedding.outs import Digest, HashRecord
 from vibe_photos.embedding.store import read_embeddings
 from vibe_photos.errors import EncoderError, InputError, LibraryError, TooManyFailures

@@ -61,7 +61,7 @@ def save_tiny_weights(path: Path) -> None:
     import torch
     from safetensors.torch import save_file
 
-    from vibe_photos.embedding.siglip import import_open_clip
+    from vibe_photos.embedding.encoders.siglip import import_open_clip
 
     open_clip = import_open_clip()
     with torch.random.fork_rng():

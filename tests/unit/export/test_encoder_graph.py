@@ -7,7 +7,7 @@ import pytest
 from tests.unit.embedding.tiny_models import describe_onnx, draw_photo, save_tiny_onnx
 from tests.unit.small_pipeline import EMBED
 
-from vibe_photos.embedding.encoder import load_encoder
+from vibe_photos.embedding.encoders.encoder import load_encoder
 from vibe_photos.errors import EncoderError
 from vibe_photos.export.encoder_graph import export_encoder
 from vibe_photos.export.verification import measure_encoder

@@ -33,7 +33,7 @@ from vibe_photos.teacher.answer import AnswerKey
 from vibe_photos.teacher.answers import AnswerStore
 from vibe_photos.teacher.failures import Failure
 from vibe_photos.teacher.prompt import build_question
-from vibe_photos.teacher.rehearsal import start_replay_server
+from vibe_photos.teacher.replay.rehearsal import start_replay_server
 
 
 @pytest.fixture

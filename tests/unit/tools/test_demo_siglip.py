@@ -17,8 +17,8 @@ from tools.demo_siglip.pictures import plan_pictures, render_pictures
 from tools.demo_siglip.statements import collect_statements, judge_statements
 from tools.demo_siglip.training import Schedule, draw_batch, measure_loss, train
 
-from vibe_photos.embedding.encoder import TextEncoder, load_encoder
-from vibe_photos.embedding.siglip import import_open_clip
+from vibe_photos.embedding.encoders.encoder import TextEncoder, load_encoder
+from vibe_photos.embedding.encoders.siglip import import_open_clip
 from vibe_photos.embedding.vectors import Vectors
 from vibe_photos.heads.zero_shot import PromptSet, encode_prompts
 from vibe_photos.settings import Embed, Embedder, Taxonomy

@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from vibe_photos.embedding.hog import HogRecipe
-from vibe_photos.embedding.onnx import OnnxRecipe
-from vibe_photos.embedding.recipe import hash_checkpoint, name_model
-from vibe_photos.embedding.siglip import SiglipRecipe
+from vibe_photos.embedding.encoders.hog import HogRecipe
+from vibe_photos.embedding.encoders.onnx import OnnxRecipe
+from vibe_photos.embedding.encoders.recipe import hash_checkpoint, name_model
+from vibe_photos.embedding.encoders.siglip import SiglipRecipe
 from vibe_photos.errors import EncoderError
 
 

@@ -16,11 +16,11 @@ from typing import Any
 
 import msgspec
 
-from vibe_photos.embedding.encoder import name_encoder
-from vibe_photos.embedding.engine import Batch, Job
-from vibe_photos.embedding.local_engine import LocalEngine
+from vibe_photos.embedding.encoders.encoder import name_encoder
+from vibe_photos.embedding.engines.engine import Batch, Job
+from vibe_photos.embedding.engines.local import LocalEngine
+from vibe_photos.embedding.engines.ray_cluster import choose_share, connect_cluster, count_workers
 from vibe_photos.embedding.prepare import HASH_RECIPE
-from vibe_photos.embedding.ray_cluster import choose_share, connect_cluster, count_workers
 from vibe_photos.errors import ClusterError, EncoderError, LibraryError, VibePhotosError
 from vibe_photos.library.photos import Photo
 

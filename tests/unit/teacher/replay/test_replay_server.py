@@ -23,8 +23,8 @@ from vibe_photos.settings import Replay, Taxonomy, Teacher
 from vibe_photos.storage.jsonl import write_jsonl
 from vibe_photos.teacher.payload import data_url, request_body
 from vibe_photos.teacher.prompt import build_question
-from vibe_photos.teacher.rehearsal import start_replay_server
-from vibe_photos.teacher.replay_faults import Fault, draw_fault
+from vibe_photos.teacher.replay.faults import Fault, draw_fault
+from vibe_photos.teacher.replay.rehearsal import start_replay_server
 
 RECORD = RawAnnotation(
     image_id="a",
@@ -137,7 +137,7 @@ def test_faults_have_their_shares_and_repeat() -> None:
 
 
 def test_it_starts_by_one_command_and_says_where_it_is(recordings: Path) -> None:
-    command = [sys.executable, "-m", "vibe_photos.teacher.replay_server", "--recordings", str(recordings)]
+    command = [sys.executable, "-m", "vibe_photos.teacher.replay.server", "--recordings", str(recordings)]
     with subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
@@ -156,7 +156,7 @@ def test_it_starts_by_one_command_and_says_where_it_is(recordings: Path) -> None
 
 
 def test_bad_options_and_recordings_are_told_without_a_traceback(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "vibe_photos.teacher.replay_server", "--recordings"]
+    command = [sys.executable, "-m", "vibe_photos.teacher.replay.server", "--recordings"]
     missing = subprocess.run([*command, str(tmp_path / "x.jsonl")], capture_output=True, text=True)
     assert (missing.returncode, missing.stderr) == (1, f"error: {tmp_path / 'x.jsonl'} does not exist\n")
     share = subprocess.run([*command, "x", "--error-share", "2"], capture_output=True, text=True)
@@ -172,7 +172,7 @@ def test_it_ends_with_whoever_started_it(recordings: Path) -> None:
     script = (
         "import sys, time\n"
         "from vibe_photos.settings import Replay\n"
-        "from vibe_photos.teacher.rehearsal import start_replay_server\n"
+        "from vibe_photos.teacher.replay.rehearsal import start_replay_server\n"
         "with start_replay_server(Replay(recordings=sys.argv[1])) as endpoint:\n"
         "    print(endpoint.base_url, flush=True)\n"
         "    time.sleep(60)\n"

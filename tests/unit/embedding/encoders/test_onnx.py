@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from tests.unit.embedding.tiny_models import INPUT_PX, describe_onnx, draw_photo, save_tiny_onnx
 
-from vibe_photos.embedding.encoder import load_encoder, name_encoder
+from vibe_photos.embedding.encoders.encoder import load_encoder, name_encoder
 from vibe_photos.embedding.vectors import to_unit_norm
 from vibe_photos.errors import ConfigurationError, EncoderError
 from vibe_photos.settings import Embed, Embedder

@@ -9,8 +9,8 @@ import os
 from collections.abc import Generator, Sequence
 from contextlib import closing
 
-from vibe_photos.embedding.database import read_database_recipe
-from vibe_photos.embedding.engine import Batch, Engine, Job
+from vibe_photos.embedding.encoders.database import read_database_recipe
+from vibe_photos.embedding.engines.engine import Batch, Engine, Job
 from vibe_photos.embedding.prepare import describe_problem
 from vibe_photos.embedding.stored_vector import decode_vector, normalise
 from vibe_photos.embedding.vector_table import ReadVectors, open_vector_table

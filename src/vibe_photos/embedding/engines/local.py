@@ -7,9 +7,9 @@ from itertools import islice
 
 import numpy as np
 
-from vibe_photos.embedding.ahead import map_ahead
-from vibe_photos.embedding.encoder import load_encoder
-from vibe_photos.embedding.engine import Batch, Job
+from vibe_photos.embedding.encoders.encoder import load_encoder
+from vibe_photos.embedding.engines.ahead import map_ahead
+from vibe_photos.embedding.engines.engine import Batch, Job
 from vibe_photos.embedding.prepare import EncoderOnDemand, Preparation, PreparedPhoto, describe_problem
 from vibe_photos.embedding.vectors import Vectors
 from vibe_photos.library.photos import Photo, PhotoProblem

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from vibe_photos.embedding.threads import count_threads
+from vibe_photos.embedding.encoders.threads import count_threads
 from vibe_photos.errors import EncoderError
 
 if TYPE_CHECKING:

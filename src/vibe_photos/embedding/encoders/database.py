@@ -3,7 +3,7 @@
 DVC cannot see the app's database, so `embedder.revision` stands for its content.
 """
 
-from vibe_photos.embedding.recipe import Recipe
+from vibe_photos.embedding.encoders.recipe import Recipe
 from vibe_photos.errors import ConfigurationError
 from vibe_photos.settings import Embedder
 

@@ -27,9 +27,9 @@ from vibe_photos.errors import ConfigurationError, VibePhotosError
 from vibe_photos.labels.records import RawAnnotation
 from vibe_photos.settings import Replay
 from vibe_photos.storage.jsonl import read_jsonl
-from vibe_photos.teacher.replay_faults import Fault, draw_fault
-from vibe_photos.teacher.replay_http import read_request, write_response
-from vibe_photos.teacher.replay_request import BadRequest, check_request
+from vibe_photos.teacher.replay.faults import Fault, draw_fault
+from vibe_photos.teacher.replay.http import read_request, write_response
+from vibe_photos.teacher.replay.request import BadRequest, check_request
 
 _STREAM_BYTES = 1 << 20
 _CONNECTION_ENDS = (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError)

@@ -9,11 +9,11 @@ from typing import Any, Protocol, runtime_checkable
 import numpy.typing as npt
 from PIL import Image
 
-from vibe_photos.embedding.database import DatabaseRecipe, read_database_recipe
-from vibe_photos.embedding.hog import HogEncoder, HogRecipe
-from vibe_photos.embedding.onnx import OnnxEncoder, OnnxRecipe, read_onnx_recipe
-from vibe_photos.embedding.recipe import Recipe, name_model
-from vibe_photos.embedding.siglip import SiglipEncoder, SiglipRecipe, read_siglip_recipe
+from vibe_photos.embedding.encoders.database import DatabaseRecipe, read_database_recipe
+from vibe_photos.embedding.encoders.hog import HogEncoder, HogRecipe
+from vibe_photos.embedding.encoders.onnx import OnnxEncoder, OnnxRecipe, read_onnx_recipe
+from vibe_photos.embedding.encoders.recipe import Recipe, name_model
+from vibe_photos.embedding.encoders.siglip import SiglipEncoder, SiglipRecipe, read_siglip_recipe
 from vibe_photos.embedding.vectors import Vectors
 from vibe_photos.errors import EncoderError
 from vibe_photos.settings import Embed, Embedder

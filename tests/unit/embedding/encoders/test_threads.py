@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from vibe_photos.embedding.threads import count_threads
+from vibe_photos.embedding.encoders.threads import count_threads
 
 
 @pytest.mark.parametrize(("variable", "count"), [("3", 3), ("4,2", 4), ("0", None), ("x", None), ("", None)])

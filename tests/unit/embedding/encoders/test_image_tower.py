@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from vibe_photos.embedding.image_tower import (
+from vibe_photos.embedding.encoders.image_tower import (
     ImageTower,
     find_device,
     measure_agreement,

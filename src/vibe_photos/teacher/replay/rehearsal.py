@@ -46,4 +46,4 @@ def start_replay_server(replay: Replay) -> Iterator[Endpoint]:
 def _command(replay: Replay) -> list[str]:
     options = msgspec.to_builtins(replay)
     flags = [text for name, value in options.items() for text in (f"--{name.replace('_', '-')}", str(value))]
-    return [sys.executable, "-m", "vibe_photos.teacher.replay_server", *flags, "--until-stdin-closes"]
+    return [sys.executable, "-m", "vibe_photos.teacher.replay.server", *flags, "--until-stdin-closes"]

@@ -2,7 +2,7 @@ import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
 from tests.unit.embedding.tiny_models import draw_photo
 
-from vibe_photos.embedding.hog import HogEncoder
+from vibe_photos.embedding.encoders.hog import HogEncoder
 
 encoder = HogEncoder("hog-0")
 

@@ -19,7 +19,7 @@ from tests.unit.embedding.test_embed import read_outs
 from tests.unit.embedding.tiny_models import draw_photo, list_photos
 
 from vibe_photos.embedding.embed import embed_library
-from vibe_photos.embedding.ray_cluster import WorkerShare, check_port, choose_share, count_workers
+from vibe_photos.embedding.engines.ray_cluster import WorkerShare, check_port, choose_share, count_workers
 from vibe_photos.errors import ClusterError, EncoderError
 from vibe_photos.library.photos import PhotoProblem, read_manifest
 from vibe_photos.settings import Embed, Embedder

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from vibe_photos.embedding.recipe import Recipe, hash_checkpoint
-from vibe_photos.embedding.threads import count_threads
+from vibe_photos.embedding.encoders.recipe import Recipe, hash_checkpoint
+from vibe_photos.embedding.encoders.threads import count_threads
 from vibe_photos.embedding.vectors import Vectors, to_unit_norm
 from vibe_photos.errors import ConfigurationError, EncoderError
 from vibe_photos.library.decode import resize

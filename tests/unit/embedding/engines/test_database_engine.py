@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from vibe_photos.embedding.embed import embed_library
-from vibe_photos.embedding.encoder import load_encoder, name_encoder
+from vibe_photos.embedding.encoders.encoder import load_encoder, name_encoder
 from vibe_photos.embedding.outs import Digest
 from vibe_photos.embedding.store import read_embeddings
 from vibe_photos.embedding.vectors import to_unit_norm

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from vibe_photos.embedding.recipe import Recipe
+from vibe_photos.embedding.encoders.recipe import Recipe
 from vibe_photos.embedding.vectors import Vectors, to_unit_norm
 from vibe_photos.library.decode import resize
 

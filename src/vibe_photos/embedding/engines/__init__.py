@@ -1,0 +1,1 @@
+"""What does the work of embedding: this process, a Ray cluster, or a database that has the vectors."""
