@@ -53,7 +53,7 @@ def _draw_round(size: int | None) -> None:
 
 def _show_status() -> None:
     from vibe_photos.configuration import read_resolved
-    from vibe_photos.eval.auditing.audit_status import describe_status
+    from vibe_photos.eval.auditing.status import describe_status
 
     print(describe_status(read_resolved()))
 

@@ -94,8 +94,13 @@ class AppendLog:
         return b"".join(parts)
 
     def close(self) -> None:
-        """Give the log back; lines that were not synced stay in the system's hands."""
+        """Give the log back; lines that were not synced stay in the system's hands.
+
+        A log without a line leaves no file: git would show it.
+        """
         if self._descriptor >= 0:
+            if os.fstat(self._descriptor).st_size == 0 and _is_at(self.path, self._descriptor):
+                self.path.unlink()
             os.close(self._descriptor)
             self._descriptor = -1
 
@@ -148,17 +153,27 @@ def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
 
 def _open_locked(path: Path) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_at(path, descriptor):  # else the holder before removed its empty log meanwhile
+                _sync_folder(path.parent)
+                return descriptor
+        except BlockingIOError:
+            os.close(descriptor)
+            raise StoreError(f"{path} is held by another run; wait for its end or stop it") from None
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        _sync_folder(path.parent)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise StoreError(f"{path} is held by another run; wait for its end or stop it") from None
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
 
 
 def _end_of_last_line(descriptor: int, size_bytes: int) -> int:

@@ -65,7 +65,8 @@ def test_a_log_of_one_torn_line_becomes_empty(path: Path) -> None:
     path.write_bytes(b"x" * 200_000)  # longer than what is read at once, going backwards
     with AppendLog(path) as log:
         assert list(log.lines()) == []
-    assert path.read_bytes() == b""
+        assert path.read_bytes() == b""
+    assert path.with_name("log.jsonl.torn").read_bytes().strip() == b"x" * 200_000
 
 
 def test_a_second_writer_is_refused_and_a_killed_one_leaves_no_lock(path: Path) -> None:
@@ -80,6 +81,21 @@ def test_a_second_writer_is_refused_and_a_killed_one_leaves_no_lock(path: Path) 
         holder.wait()
         with AppendLog(path) as log:
             assert [line for _, line in log.lines()] == [b"from the other process"]
+
+
+def test_a_log_without_a_line_leaves_no_file(path: Path) -> None:
+    for _ in range(2):
+        with AppendLog(path):
+            assert path.exists()
+        assert not path.exists()
+
+
+def test_a_file_that_took_the_place_of_an_empty_log_stays(path: Path) -> None:
+    with AppendLog(path):
+        pulled = path.with_suffix(".new")
+        pulled.write_bytes(b"")
+        pulled.replace(path)
+    assert path.exists()
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO], ids=["ENOSPC", "EIO"])

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from tests.unit.eval.reviewed_library import IDS, audit, write_reviewed_library
 
-from vibe_photos.eval.auditing.audit_status import (
+from vibe_photos.eval.auditing.status import (
     AuditCount,
     count_audited,
     describe_status,
