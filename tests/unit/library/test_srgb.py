@@ -31,13 +31,12 @@ def pixel(image: Image.Image) -> tuple[int, int, int]:
 @pytest.mark.parametrize(
     "mode", ["1", "L", "P", "RGB", "RGBA", "LA", "CMYK", "YCbCr", "HSV", "LAB", "I;16", "I", "F"]
 )
-def test_every_mode_becomes_new_rgb_pixels_and_nothing_else(mode):
+def test_every_mode_becomes_rgb_pixels_and_nothing_else(mode):
     source = draw_picture(0)
     image = source.convert("L").convert(mode) if mode in ("I;16", "I", "F") else _convert(source, mode)
     image.info.update(comment=b"secret", exif=b"secret")
     result = to_srgb(image)
     assert (result.mode, result.size, result.info) == ("RGB", source.size, {})
-    assert result is not image
 
 
 def _convert(image: Image.Image, mode: str) -> Image.Image:

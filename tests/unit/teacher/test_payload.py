@@ -19,11 +19,11 @@ SENT = SentImage(max_edge_px=64, max_pixels=3000, jpeg_quality=90)
 CANARY = b"CANARY-0457"
 
 
-def save_with_secrets(path: Path) -> None:
+def save_with_secrets(path: Path, orientation: int = 6) -> None:
     """A JPEG with the canary in EXIF (text and GPS), XMP, IPTC, comment and an embedded thumbnail."""
     image = Image.new("RGB", (200, 100), (200, 30, 30))
     exif = Image.Exif()
-    exif[0x0112] = 6  # turned a quarter
+    exif[0x0112] = orientation
     exif[0x010E] = CANARY.decode()
     exif.get_ifd(0x8825)[29] = CANARY.decode()
     image.save(path, exif=exif, comment=CANARY, xmp=b"<x:xmpmeta>" + CANARY + b"</x:xmpmeta>")
@@ -42,8 +42,18 @@ def test_no_metadata_survives(tmp_path: Path) -> None:
     with Image.open(BytesIO(sent)) as image:
         assert not image.getexif()
         assert set(image.info) <= {"jfif", "jfif_version", "jfif_unit", "jfif_density"}
-        assert image.size == (32, 64)  # upright, longest edge 64
+        assert image.size == (32, 64)  # turned a quarter, longest edge 64
         assert "progressive" not in image.info
+
+
+def test_no_metadata_survives_of_a_photo_that_is_sent_as_large_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "photo.jpg"
+    save_with_secrets(path, orientation=1)
+    sent = prepare_jpeg(path, SentImage(max_edge_px=1000, max_pixels=10**6, jpeg_quality=90), 10**6)
+    assert CANARY not in sent
+    with Image.open(BytesIO(sent)) as image:
+        assert not image.getexif()
+        assert image.size == (200, 100)
 
 
 def test_the_same_file_gives_the_same_bytes(tmp_path: Path) -> None:

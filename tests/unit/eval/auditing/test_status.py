@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 from tests.unit.eval.reviewed_library import IDS, audit, write_reviewed_library
 
+from vibe_photos.eval.auditing.next_round import refresh_round
 from vibe_photos.eval.auditing.status import (
     AuditCount,
     count_audited,
@@ -10,7 +11,6 @@ from vibe_photos.eval.auditing.status import (
     expect_shrinkage,
     measure_status,
 )
-from vibe_photos.eval.auditing.next_round import refresh_round
 from vibe_photos.labels.sampling import read_sampled
 from vibe_photos.settings import Settings
 
