@@ -19,6 +19,9 @@ MAX_RESPONSE_BYTES = 1 << 20
 CONNECT_SECONDS = 10.0
 _KEEPALIVE_SECONDS = 4.0  # below the 5 s after which uvicorn, and so vLLM, hangs up
 
+_Connection = httpcore.AsyncHTTPConnection | httpcore.AsyncConnectionPool
+"""To the server itself; to a proxy it takes a pool, which renews its one connection on its own."""
+
 
 @dataclass(frozen=True, slots=True)
 class Response:
@@ -46,8 +49,8 @@ class Client:
     """One connection to a server for each of `slots`, all with one TLS context.
 
     An httpx client with one pool costs CPU that grows with the square of its connections (25 ms a request at
-    256), so each slot has a pool of its own; and httpx's engine, httpcore, is asked directly, because a
-    client's redirects, cookies and environment are what is not wanted here, and cost half of a request.
+    256), and even one for each slot spends more than half of a request on redirects, cookies, pools and an
+    environment, none of which is wanted here. So httpx's engine, httpcore, is asked directly.
     """
 
     def __init__(self, endpoint: Endpoint, slots: int) -> None:
@@ -55,17 +58,9 @@ class Client:
         self._chat_url = _to_core(httpx.URL(endpoint.base_url + "/chat/completions"))
         self._models_url = _to_core(httpx.URL(endpoint.base_url + "/models"))
         self._headers = _standing_headers(endpoint)
-        context, proxy = httpx.create_ssl_context(), _find_proxy(endpoint)
-        self._pools = [
-            httpcore.AsyncConnectionPool(
-                ssl_context=context,
-                proxy=proxy,
-                max_connections=1,
-                keepalive_expiry=_KEEPALIVE_SECONDS,
-                network_backend=AsyncioBackend(),
-            )
-            for _ in range(slots)
-        ]
+        self._context = httpx.create_ssl_context()
+        self._proxy = _find_proxy(endpoint)
+        self._connections = [self._connection() for _ in range(slots)]
         logging.getLogger("httpcore").setLevel(logging.WARNING)  # at DEBUG it writes down every request
 
     async def __aenter__(self) -> Self:
@@ -74,8 +69,8 @@ class Client:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for pool in self._pools:
-            await pool.aclose()
+        for connection in self._connections:
+            await connection.aclose()
 
     async def list_models(self, seconds: float) -> Response:
         """Get what the server lists of its models; errors as `complete_chat`."""
@@ -102,7 +97,7 @@ class Client:
         request.extensions["timeout"] = {"connect": CONNECT_SECONDS}
         try:
             async with asyncio.timeout(seconds):
-                response = await self._pools[slot].handle_async_request(request)
+                response = await (await self._open(slot)).handle_async_request(request)
                 try:
                     return self._mask(response, await _read_capped(response))
                 finally:
@@ -113,6 +108,33 @@ class Client:
             raise NoResponse("no answer in time") from None
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.UnsupportedProtocol):
             raise NoResponse("the connection broke") from None
+
+    async def _open(self, slot: int) -> _Connection:
+        """Return a slot's connection, a new one if the server closed the old one or may be about to."""
+        connection = self._connections[slot]
+        if isinstance(connection, httpcore.AsyncHTTPConnection) and (
+            connection.is_closed() or connection.has_expired()
+        ):
+            await connection.aclose()
+            connection = self._connections[slot] = self._connection()
+        return connection
+
+    def _connection(self) -> _Connection:
+        """Return a connection that opens with its first request."""
+        if self._proxy is None:
+            return httpcore.AsyncHTTPConnection(
+                self._chat_url.origin,
+                ssl_context=self._context,
+                keepalive_expiry=_KEEPALIVE_SECONDS,
+                network_backend=AsyncioBackend(),
+            )
+        return httpcore.AsyncConnectionPool(
+            proxy=self._proxy,
+            ssl_context=self._context,
+            max_connections=1,
+            keepalive_expiry=_KEEPALIVE_SECONDS,
+            network_backend=AsyncioBackend(),
+        )
 
     def _mask(self, response: httpcore.Response, content: bytes) -> Response:
         headers = {name.lower(): value for name, value in response.headers}
