@@ -1,12 +1,13 @@
 """The stage `annotate`: what is paid is reused, what is missing is asked, and the outs are a projection."""
 
-import asyncio
 import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
+
+import uvloop
 
 from vibe_photos.errors import ConfigurationError, RunInterrupted, TooManyFailures
 from vibe_photos.library.photos import Photo
@@ -63,7 +64,7 @@ def annotate_library(settings: Settings, store: Path) -> None:
         if missing and settings.teacher.server != "store":
             with _reach_teacher(settings) as endpoint:
                 asking = _ask_missing(settings, question, endpoint, photos, answer_store)
-                answers, failures = asyncio.run(asking)
+                answers, failures = uvloop.run(asking)
         outs = settings.paths.raw_annotations
         tally = project_answers(photos(), answers, failures, settings.library.root, outs)
     write_metric(settings.paths.eval / "annotate.json", tally, answers.key)

@@ -1,4 +1,4 @@
-"""httpcore's sockets on asyncio alone.
+"""httpcore's sockets on the event loop alone, asyncio's or uvloop's.
 
 Its own backend goes through anyio, which costs half as much CPU again as the rest of a request.
 """
@@ -12,7 +12,6 @@ import httpcore
 from httpcore import SOCKET_OPTION
 
 _PAUSE_READING_BYTES = 256 * 1024
-_NEXT_ADDRESS_SECONDS = 0.25  # happy eyeballs, RFC 8305: a host whose IPv6 is dead is reached by IPv4
 
 
 class AsyncioBackend(httpcore.AsyncNetworkBackend):
@@ -26,7 +25,7 @@ class AsyncioBackend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[SOCKET_OPTION] | None = None,
     ) -> "SocketStream":
-        """Connect within `timeout` seconds.
+        """Connect within `timeout` seconds to the first of a host's addresses that answers.
 
         Raises:
             httpcore.ConnectTimeout, httpcore.ConnectError: no connection.
@@ -36,9 +35,7 @@ class AsyncioBackend(httpcore.AsyncNetworkBackend):
             raise ValueError("local addresses and socket options are not supported")
         try:
             async with asyncio.timeout(timeout):
-                _, stream = await asyncio.get_running_loop().create_connection(
-                    SocketStream, host, port, happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS
-                )
+                _, stream = await asyncio.get_running_loop().create_connection(SocketStream, host, port)
         except TimeoutError as error:
             raise httpcore.ConnectTimeout(str(error)) from error
         except OSError as error:

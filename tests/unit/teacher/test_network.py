@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import httpcore
 import pytest
+import uvloop
 
 from vibe_photos.teacher.client import Client, Response
 from vibe_photos.teacher.endpoint import Endpoint
@@ -37,7 +38,7 @@ def with_server(serve: Serve, meet: Callable[[int], Awaitable[None]]) -> None:
                 assert ended is None or isinstance(ended, ConnectionError), ended
             await asyncio.sleep(0)  # dropped connections close in the loop's next round
 
-    asyncio.run(run())
+    uvloop.run(run())
 
 
 async def connect(port: int) -> SocketStream:

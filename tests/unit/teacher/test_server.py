@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
+import uvloop
 from tests.unit.teacher.fault_server import Act, FaultServer, completion, error
 
 from vibe_photos.errors import ConfigurationError, TeacherRefused, TeacherUnreachable
@@ -44,7 +45,7 @@ def ask(
                 results += await asyncio.gather(*asked, return_exceptions=True)
             return results
 
-    return asyncio.run(run())
+    return uvloop.run(run())
 
 
 def first_then_well(act: Act) -> Callable[[str, int], Act]:
@@ -203,7 +204,7 @@ def greet(base_url: str) -> bool:
             )
             return await server.greet()
 
-    return asyncio.run(run())
+    return uvloop.run(run())
 
 
 def test_a_server_that_lists_no_models_is_good_enough() -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import uvloop
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -70,7 +71,7 @@ def test_a_certificate_that_is_not_trusted_is_named_and_nothing_is_sent(self_sig
                 await server.ask(0, "p", str.encode, Attempts(2))
 
     with FaultServer(lambda image_id, attempt: Act(), self_signed) as refused:
-        asyncio.run(meet(refused.base_url))
+        uvloop.run(meet(refused.base_url))
     assert not refused.requests
 
 
@@ -87,7 +88,7 @@ def test_a_server_that_is_trusted_gets_the_photo_whole(trusted: ssl.SSLContext) 
                 assert (await client.complete_chat(0, "p", MEGABYTE, 20)).status == 200
 
     with FaultServer(lambda image_id, attempt: Act(body=MEGABYTE), trusted) as server:
-        asyncio.run(meet(server.base_url))
+        uvloop.run(meet(server.base_url))
     assert [request.body == MEGABYTE for request in server.requests] == [True, True]
     assert server.most_open_connections == 1
 
@@ -134,7 +135,7 @@ def test_through_a_proxy_the_photo_stays_encrypted(
         return proxy
 
     with FaultServer(lambda image_id, attempt: Act(), trusted) as server:
-        proxy = asyncio.run(meet(server.port))
+        proxy = uvloop.run(meet(server.port))
         (head,) = proxy.heads
         assert head.startswith(f"CONNECT teacher.invalid:{server.port} HTTP/1.1")
         assert f"Proxy-Authorization: Basic {base64.b64encode(b'ann:pass word').decode()}" in head
