@@ -38,8 +38,8 @@ def test_a_gpu_answers_as_fast_as_it_reads_and_writes_in_turn() -> None:
 
 def test_a_client_asks_from_one_core_and_prepares_on_all() -> None:
     rates = Rates.read()
-    assert rates.client(2) == pytest.approx(2 / (0.086 + 0.0016))
-    assert rates.client(1_000) == pytest.approx(1 / 0.0016)
+    assert rates.client(2) == pytest.approx(2 / (0.079 + 0.0009))
+    assert rates.client(1_000) == pytest.approx(1 / 0.0009)
 
 
 def test_machines_share_one_mount() -> None:
