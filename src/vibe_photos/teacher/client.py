@@ -1,4 +1,4 @@
-"""One HTTP request to the teacher's server, from start to end: only this and `network` know httpcore."""
+"""One HTTP request to the teacher's server, from start to end, and what became of it."""
 
 import asyncio
 import logging
@@ -12,15 +12,11 @@ import httpcore
 import httpx
 
 from vibe_photos.errors import ConfigurationError, VibePhotosError
+from vibe_photos.teacher.connection import Connection, ProxiedConnection
 from vibe_photos.teacher.endpoint import Endpoint
-from vibe_photos.teacher.network import AsyncioBackend
 
 MAX_RESPONSE_BYTES = 1 << 20
 CONNECT_SECONDS = 10.0
-_KEEPALIVE_SECONDS = 4.0  # below the 5 s after which uvicorn, and so vLLM, hangs up
-
-_Connection = httpcore.AsyncHTTPConnection | httpcore.AsyncConnectionPool
-"""To the server itself; to a proxy it takes a pool, which renews its one connection on its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +54,11 @@ class Client:
         self._chat_url = _to_core(httpx.URL(endpoint.base_url + "/chat/completions"))
         self._models_url = _to_core(httpx.URL(endpoint.base_url + "/models"))
         self._headers = _standing_headers(endpoint)
-        self._context = httpx.create_ssl_context()
-        self._proxy = _find_proxy(endpoint)
-        self._connections = [self._connection() for _ in range(slots)]
+        context, proxy = httpx.create_ssl_context(), _find_proxy(endpoint)
+        self._connections = [
+            ProxiedConnection(proxy, context) if proxy else Connection(self._chat_url.origin, context)
+            for _ in range(slots)
+        ]
         logging.getLogger("httpcore").setLevel(logging.WARNING)  # at DEBUG it writes down every request
 
     async def __aenter__(self) -> Self:
@@ -97,7 +95,7 @@ class Client:
         request.extensions["timeout"] = {"connect": CONNECT_SECONDS}
         try:
             async with asyncio.timeout(seconds):
-                response = await (await self._open(slot)).handle_async_request(request)
+                response = await self._connections[slot].send(request)
                 try:
                     return self._mask(response, await _read_capped(response))
                 finally:
@@ -108,33 +106,6 @@ class Client:
             raise NoResponse("no answer in time") from None
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.UnsupportedProtocol):
             raise NoResponse("the connection broke") from None
-
-    async def _open(self, slot: int) -> _Connection:
-        """Return a slot's connection, a new one if the server closed the old one or may be about to."""
-        connection = self._connections[slot]
-        if isinstance(connection, httpcore.AsyncHTTPConnection) and (
-            connection.is_closed() or connection.has_expired()
-        ):
-            await connection.aclose()
-            connection = self._connections[slot] = self._connection()
-        return connection
-
-    def _connection(self) -> _Connection:
-        """Return a connection that opens with its first request."""
-        if self._proxy is None:
-            return httpcore.AsyncHTTPConnection(
-                self._chat_url.origin,
-                ssl_context=self._context,
-                keepalive_expiry=_KEEPALIVE_SECONDS,
-                network_backend=AsyncioBackend(),
-            )
-        return httpcore.AsyncConnectionPool(
-            proxy=self._proxy,
-            ssl_context=self._context,
-            max_connections=1,
-            keepalive_expiry=_KEEPALIVE_SECONDS,
-            network_backend=AsyncioBackend(),
-        )
 
     def _mask(self, response: httpcore.Response, content: bytes) -> Response:
         headers = {name.lower(): value for name, value in response.headers}
