@@ -57,7 +57,7 @@ def convert_with_json(raw: Path, out: Path, taxonomy: Taxonomy) -> None:
 
 def main() -> None:
     """Measure and print."""
-    arguments = parse_arguments(__doc__ or "", rounds=3)
+    arguments = parse_arguments(__doc__ or "", rounds=9)
     taxonomy = msgspec.convert(msgspec.yaml.decode(Path("conf/taxonomy/m2.yaml").read_bytes()), Taxonomy)
     with tempfile.TemporaryDirectory() as folder:
         raw, out = Path(folder) / "raw.jsonl", Path(folder) / "out.jsonl"
