@@ -1,5 +1,6 @@
 """A real clone with a real `dvc repro` behind it; each test works on a copy of its own."""
 
+import fcntl
 import os
 import re
 import shutil
@@ -83,9 +84,47 @@ class Checkout:
 
 
 @pytest.fixture(scope="session")
-def clone(repository, tmp_path_factory) -> Checkout:
+def build_once(tmp_path_factory, worker_id):
+    """A function that returns a folder which one of pytest's workers fills while the others wait."""
+    own = tmp_path_factory.getbasetemp()
+    common = own if worker_id == "master" else own.parent
+
+    def build_once(name: str, fill) -> Path:
+        folder, is_whole = common / name, common / f"{name}.is_whole"
+        with (common / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not is_whole.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                fill(folder)
+                is_whole.touch()
+        return folder
+
+    return build_once
+
+
+@pytest.fixture(scope="session")
+def baseline(repository, build_once) -> Checkout:
+    """A clone whose pipeline has run once, on half of the demo library and with one penalty to be quick.
+
+    Tests only read it.
+    """
+
+    def fill(folder):
+        checkout = clone_tree_at_hand(repository, folder / "clone")
+        for photos in ("imported", "2021", "2022", "2023"):
+            shutil.rmtree(checkout.root / "data" / "demo" / "photos" / photos)
+        checkout.replace("params.yaml", "  size: 140", "  size: 60")
+        configuration = checkout.root / "conf" / "config.yaml"
+        configuration.write_text(re.sub(r"l2: \[.*?\]", "l2: [0.001]", configuration.read_text()))
+        checkout.repro()
+        checkout.commit("baseline")
+
+    return Checkout(build_once("baseline", fill) / "clone")
+
+
+def clone_tree_at_hand(repository: Path, target: Path) -> Checkout:
     """Clone what is committed and lay the working tree over it, so that the tree at hand is tested."""
-    target = tmp_path_factory.mktemp("e2e") / "clone"
     subprocess.run(["git", "clone", "--quiet", str(repository), str(target)], check=True)
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
@@ -103,17 +142,6 @@ def clone(repository, tmp_path_factory) -> Checkout:
     checkout.run("git", "config", "user.name", "Test")
     checkout.commit("the tree at hand")
     return checkout
-
-
-@pytest.fixture(scope="session")
-def baseline(clone) -> Checkout:
-    """A clone in which the pipeline has run once, on half of the demo library to be quick."""
-    for folder in ("imported", "2021", "2022", "2023"):
-        shutil.rmtree(clone.root / "data" / "demo" / "photos" / folder)
-    clone.replace("params.yaml", "  size: 140", "  size: 60")
-    clone.repro()
-    clone.commit("baseline")
-    return clone
 
 
 @pytest.fixture

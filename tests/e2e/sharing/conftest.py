@@ -67,19 +67,22 @@ def documented(repository):
 
 
 @pytest.fixture(scope="session")
-def pushed(baseline, tmp_path_factory):
+def pushed(baseline, build_once):
     """The owner's project after a push to a folder; tests only read it."""
-    home = tmp_path_factory.mktemp("sharing")
-    shutil.copytree(baseline.root, home / "owner" / "project", symlinks=True)
-    owner = Project(type(baseline)(home / "owner" / "project"))
-    shutil.move(owner.root / "data/demo/photos", home / "owner" / "photos")
-    owner.replace("params.yaml", "root: data/demo/photos", "root: ../photos")
-    owner.run("git", "remote", "remove", "origin")
-    owner.repro()
-    owner.run("dvc", "remote", "add", "--default", "shared", str(home / "remote"))
-    owner.commit("my own library")
-    owner.run("dvc", "push")
-    return owner
+    new = type(baseline)
+
+    def fill(home):
+        shutil.copytree(baseline.root, home / "owner" / "project", symlinks=True)
+        owner = new(home / "owner" / "project")
+        shutil.move(owner.root / "data/demo/photos", home / "owner" / "photos")
+        owner.replace("params.yaml", "root: data/demo/photos", "root: ../photos")
+        owner.run("git", "remote", "remove", "origin")
+        owner.repro()
+        owner.run("dvc", "remote", "add", "--default", "shared", str(home / "remote"))
+        owner.commit("my own library")
+        owner.run("dvc", "push")
+
+    return Project(new(build_once("pushed", fill) / "owner" / "project"))
 
 
 @pytest.fixture
