@@ -67,6 +67,8 @@ def test_an_experiment_pays_nothing_is_shown_and_leaves_what_people_wrote(checko
     records[0]["note"] = "ça va"
     written = json.dumps(records, ensure_ascii=False).encode()
     (checkout.root / AUDITED).write_bytes(written)
+    checkout.repro()
+    assert checkout.bytes(AUDITED) == written
     before = checkout.paid()
     said = checkout.run("dvc", "exp", "run", "-n", "classic", "-S", "use.embedder=hog").stdout
     assert "model hog-" in said

@@ -2,7 +2,7 @@ import re
 
 import pytest
 from tools.scaling.__main__ import PAGE, TABLES, fill_page
-from tools.scaling.figures import StageCost, fit_growth
+from tools.scaling.figures import Figure, StageCost, fit_growth
 from tools.scaling.rates import Rates
 from tools.scaling.tables import tell_duration
 
@@ -31,22 +31,41 @@ def test_a_stage_that_took_less_for_more_photos_is_not_said_to_shrink() -> None:
     assert growth.peak_mb(10_000_000) == 40.0
 
 
+def rates(**values: float) -> Rates:
+    figures = {name: Figure("", value, "", "assumed", "") for name, value in values.items()}
+    return Rates(figures)
+
+
 def test_a_gpu_answers_as_fast_as_it_reads_and_writes_in_turn() -> None:
-    # 1470 tokens at 24,700 a second and 160 at 4,150: 59.5 and 38.6 ms.
-    assert Rates.read().teacher("8b") == pytest.approx(1 / (0.059514 + 0.038554), rel=1e-4)
+    # 1500 tokens at 25,000 a second and 160 at 4,000: 60 and 40 ms.
+    gpu = rates(
+        prompt_tokens=1500,
+        answer_tokens=160,
+        prompt_tokens_per_second_8b=25_000,
+        answer_tokens_per_second_8b=4_000,
+    )
+    assert gpu.teacher("8b") == pytest.approx(10)
 
 
 def test_a_client_asks_from_one_core_and_prepares_on_all() -> None:
-    rates = Rates.read()
-    assert rates.client(2) == pytest.approx(2 / (0.1 + 0.0009))
-    assert rates.client(1_000) == pytest.approx(1 / 0.0009)
+    client = rates(ask_core_seconds=0.001, prepare_request_core_seconds=0.099)
+    assert client.client(2) == pytest.approx(20)
+    assert client.client(1_000) == pytest.approx(1_000)
 
 
 def test_machines_share_one_mount() -> None:
-    rates = Rates.read()
-    # 16 cores at 63 + 153 ms a photo; 1 GB/s of photos of 3.5 MB.
-    assert rates.embed(1, has_gpu=False) == pytest.approx(74.07, rel=1e-3)
-    assert rates.embed(8, has_gpu=True) == rates.mount() == pytest.approx(285.7, rel=1e-3)
+    # 16 cores at 40 + 120 ms a photo, with a GPU at 40 ms; 1 GB/s of photos of 2.5 MB.
+    machines = rates(
+        machine_cores=16,
+        prepare_embedding_core_seconds=0.04,
+        encode_core_seconds=0.12,
+        encode_photos_per_second_gpu=35_000,
+        mount_bytes_per_second=1e9,
+        photo_bytes=2.5e6,
+    )
+    assert machines.embed(1, has_gpu=False) == pytest.approx(100)
+    assert machines.embed(1, has_gpu=True) == pytest.approx(400)
+    assert machines.embed(8, has_gpu=False) == machines.mount() == pytest.approx(400)
 
 
 @pytest.mark.parametrize(
