@@ -20,26 +20,25 @@ from benchmarks.rounds import write_results
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from vibe_photos.embedding.embed import embed_library
-from vibe_photos.embedding.store import read_embeddings
-from vibe_photos.eval import metrics
-from vibe_photos.eval.comparison.compare import F1, SHARE
-from vibe_photos.eval.comparison.paired import PairedRatio, estimate_difference
-from vibe_photos.eval.design import group_photos, simple_design
+from vibe_photos.compare.compare import F1, SHARE
+from vibe_photos.convert.mapping import Mapping
+from vibe_photos.embed.stage import embed_library
 from vibe_photos.heads.fit import Loss, find_coordinates
-from vibe_photos.heads.student import fit_student
-from vibe_photos.heads.targets import Targets, find_targets
-from vibe_photos.labels.keyed_hash import unit_interval
-from vibe_photos.labels.mapping import Mapping
-from vibe_photos.labels.records import GroundTruth, RawAnnotation
-from vibe_photos.labels.split import Membership
-from vibe_photos.labels.taxonomy import head_keys, label_name
-from vibe_photos.labels.truth_file import parse_truth, read_objects
-from vibe_photos.library.groups import read_groups
-from vibe_photos.library.photos import read_manifest
-from vibe_photos.library.scan import scan_library
+from vibe_photos.records.ground_truth import GroundTruth, RawAnnotation, parse_truth, read_objects
+from vibe_photos.records.keyed_hash import unit_interval
+from vibe_photos.records.photos import read_manifest
+from vibe_photos.records.splits import Membership
+from vibe_photos.records.taxonomy import head_keys, label_name
+from vibe_photos.scan.stage import scan_library
 from vibe_photos.settings import Convert, Embed, Embedder, Evaluate, HeadTraining, Library, Taxonomy
+from vibe_photos.split.near_duplicates import read_groups
+from vibe_photos.statistics import metrics
+from vibe_photos.statistics.design import group_photos, simple_design
+from vibe_photos.statistics.paired import PairedRatio, estimate_difference
 from vibe_photos.storage.jsonl import read_jsonl
+from vibe_photos.storage.vectors import read_embeddings
+from vibe_photos.train.student import fit_student
+from vibe_photos.train.targets import Targets, find_targets
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DEMO = REPOSITORY / "data" / "demo"

@@ -29,18 +29,18 @@ from benchmarks.rounds import at_least, at_most, parse_arguments, print_table, w
 from omegaconf import OmegaConf
 from PIL import Image
 
+from vibe_photos.annotate.answer import Answer, AnswerKey
+from vibe_photos.annotate.answers import AnswerStore
+from vibe_photos.annotate.payload import data_url, prepare_jpeg, request_body
+from vibe_photos.annotate.prompt import build_question
+from vibe_photos.annotate.replay.rehearsal import start_replay_server
+from vibe_photos.annotate.stage import annotate_library
 from vibe_photos.configuration import from_mapping
-from vibe_photos.labels.records import RawAnnotation
-from vibe_photos.library.content_hash import hash_bytes
-from vibe_photos.library.photos import Photo
+from vibe_photos.records.ground_truth import RawAnnotation
+from vibe_photos.records.photos import Photo
+from vibe_photos.scan.files import hash_bytes
 from vibe_photos.settings import Replay, Settings
 from vibe_photos.storage.jsonl import read_jsonl, write_jsonl
-from vibe_photos.teacher.annotate import annotate_library
-from vibe_photos.teacher.answer import Answer, AnswerKey
-from vibe_photos.teacher.answers import AnswerStore
-from vibe_photos.teacher.payload import data_url, prepare_jpeg, request_body
-from vibe_photos.teacher.prompt import build_question
-from vibe_photos.teacher.replay.rehearsal import start_replay_server
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
 LATENCY_SECONDS = 1.0

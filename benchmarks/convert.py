@@ -8,7 +8,7 @@ import msgspec
 import orjson
 from benchmarks.rounds import at_least, measure, parse_arguments, print_table, write_results
 
-from vibe_photos.labels.convert import convert_annotations
+from vibe_photos.convert.stage import convert_annotations
 from vibe_photos.settings import Convert, Taxonomy
 
 RECORDS = 100_000

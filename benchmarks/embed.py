@@ -19,16 +19,16 @@ from benchmarks.rounds import Reach, at_least, measure, parse_arguments, print_t
 from PIL import Image
 from safetensors.torch import save_file
 
-from vibe_photos.embedding.embed import save_batches
-from vibe_photos.embedding.encoders.encoder import Encoder, load_encoder
-from vibe_photos.embedding.encoders.image_tower import Pixels, run_module
-from vibe_photos.embedding.encoders.siglip import import_open_clip
-from vibe_photos.embedding.engines.local import embed_photos
-from vibe_photos.embedding.prepare import EncoderOnDemand, Preparation
-from vibe_photos.embedding.saved_work import open_saved_work
-from vibe_photos.embedding.vectors import Vectors, to_unit_norm
-from vibe_photos.library.photos import Photo
+from vibe_photos.embed.engines.local import embed_photos
+from vibe_photos.embed.prepare import EncoderOnDemand, Preparation
+from vibe_photos.embed.saved_work import open_saved_work
+from vibe_photos.embed.stage import save_batches
+from vibe_photos.encoders.encoder import Encoder, load_encoder
+from vibe_photos.encoders.image_tower import Pixels, run_module
+from vibe_photos.encoders.siglip import import_open_clip
+from vibe_photos.records.photos import Photo
 from vibe_photos.settings import Embed, Embedder
+from vibe_photos.storage.vectors import Vectors, to_unit_norm
 
 ARCHITECTURE = "ViT-B-32-SigLIP2-256"
 FLOOR = "floor: float32 from memory"

@@ -15,13 +15,13 @@ import msgspec
 import numpy as np
 from benchmarks.rounds import at_most, measure, parse_arguments, print_table, write_results
 
-from vibe_photos.eval.evaluate import compare_with_labels
-from vibe_photos.eval.summary import summarise
-from vibe_photos.heads.label_table import LabelTable, read_decisions, read_labels, write_labels
-from vibe_photos.labels.records import GroundTruth
-from vibe_photos.labels.split import Membership
-from vibe_photos.labels.taxonomy import head_keys
+from vibe_photos.records.ground_truth import GroundTruth
+from vibe_photos.records.label_tables import LabelTable, read_decisions, read_labels, write_labels
+from vibe_photos.records.splits import Membership
+from vibe_photos.records.taxonomy import head_keys
 from vibe_photos.settings import Evaluate, Taxonomy
+from vibe_photos.statistics.comparison import compare_with_labels
+from vibe_photos.statistics.summary import summarise
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
 

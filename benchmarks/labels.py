@@ -13,15 +13,14 @@ import msgspec
 import numpy as np
 from benchmarks.rounds import Reach, at_least, measure, parse_arguments, print_table, write_results
 
-from vibe_photos.embedding.store import Embeddings, write_embeddings
-from vibe_photos.embedding.vectors import to_unit_norm
+from vibe_photos.classify.stage import classify_photos
 from vibe_photos.heads.calibration import Calibration
-from vibe_photos.heads.classify import classify_photos
-from vibe_photos.heads.label_table import LABEL_SCHEMA, PROBABILITY_SCHEMA
 from vibe_photos.heads.linear import LinearHead, head_path, save_head
-from vibe_photos.heads.score import score_photos
-from vibe_photos.labels.taxonomy import HEADS, head_keys
+from vibe_photos.records.label_tables import LABEL_SCHEMA, PROBABILITY_SCHEMA
+from vibe_photos.records.taxonomy import HEADS, head_keys
+from vibe_photos.score.stage import score_photos
 from vibe_photos.settings import Classify, Embed, Embedder, HeadName, Taxonomy
+from vibe_photos.storage.vectors import Embeddings, to_unit_norm, write_embeddings
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
 PHOTOS, DIM = 20_000, 768

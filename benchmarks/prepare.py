@@ -14,8 +14,8 @@ import numpy.typing as npt
 from benchmarks.rounds import at_least, at_most, measure, parse_arguments, print_table, write_results
 from PIL import Image
 
+from vibe_photos.annotate.payload import prepare_jpeg
 from vibe_photos.settings import SentImage
-from vibe_photos.teacher.payload import prepare_jpeg
 
 EDGE_PX = 1024
 PEER_EDGE_PX = 2048

@@ -15,10 +15,9 @@ from benchmarks.rounds import at_most, measure, parse_arguments, print_table, wr
 from PIL import Image
 
 from vibe_photos.configuration import read_resolved
-from vibe_photos.labels.convert import ALL_LABELS
-from vibe_photos.labels.records import GroundTruth
-from vibe_photos.library.photos import photo_path, read_manifest
-from vibe_photos.report.page import render_report
+from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth
+from vibe_photos.records.photos import photo_path, read_manifest
+from vibe_photos.report.stage import render_report
 from vibe_photos.settings import Settings
 from vibe_photos.storage.jsonl import read_jsonl
 

@@ -26,13 +26,12 @@ from benchmarks.rounds import Reach, at_most, measure, parse_arguments, print_ta
 from PIL import Image
 
 from vibe_photos.configuration import RESOLVED, read_resolved, without_machine_local
-from vibe_photos.heads.label_table import LabelTable, write_labels
-from vibe_photos.labels.convert import ALL_LABELS
-from vibe_photos.labels.records import GroundTruth, truth_object
-from vibe_photos.labels.sampling import sample_for_review
-from vibe_photos.labels.taxonomy import head_keys
-from vibe_photos.library.photos import Photo
+from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth, truth_object
+from vibe_photos.records.label_tables import LabelTable, write_labels
+from vibe_photos.records.photos import Photo
+from vibe_photos.records.taxonomy import head_keys
 from vibe_photos.review.photo_images import encode_photo
+from vibe_photos.sample.stage import sample_for_review
 from vibe_photos.storage.jsonl import write_jsonl
 
 QUEUED = 10_000

@@ -12,7 +12,7 @@ from pathlib import Path
 import xxhash
 from benchmarks.rounds import at_least, measure, parse_arguments, print_table, write_results
 
-from vibe_photos.library.scan import find_photos, scan_library
+from vibe_photos.scan.stage import find_photos, scan_library
 from vibe_photos.settings import Library
 
 LARGE_FILES = 200

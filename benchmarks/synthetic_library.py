@@ -13,12 +13,11 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from vibe_photos.embedding.store import write_rows
-from vibe_photos.labels.records import RawAnnotation
-from vibe_photos.library.groups import HashRecord
-from vibe_photos.library.photos import Photo
-from vibe_photos.storage.atomic import write_json
+from vibe_photos.records.ground_truth import RawAnnotation
+from vibe_photos.records.photos import HashRecord, Photo
+from vibe_photos.storage.files import write_json
 from vibe_photos.storage.jsonl import write_jsonl
+from vibe_photos.storage.vectors import write_rows
 
 DIM = 768
 WINDOWS = 16

@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from benchmarks.rounds import at_least, measure, parse_arguments, print_table, write_results
 
-from vibe_photos.embedding.store import Embeddings, read_embeddings, write_embeddings
-from vibe_photos.embedding.vectors import to_unit_norm
+from vibe_photos.storage.vectors import Embeddings, read_embeddings, to_unit_norm, write_embeddings
 
 PHOTOS, DIMENSIONS = 10_000, 768
 

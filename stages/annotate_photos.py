@@ -1,18 +1,26 @@
 """Stage `annotate`."""
 
+import logging
+
 from entrypoint import run_stage
 
+from vibe_photos.annotate.stage import annotate_library
+from vibe_photos.scan.stage import scan_library
 from vibe_photos.settings import Settings
 from vibe_photos.storage.local_store import find_store
-from vibe_photos.teacher.annotate import annotate_library
 
 
 def annotate(settings: Settings) -> None:
     """Ask the teacher about every photo that has no answer yet, and write all answers in manifest order.
 
-    Answers are paid for once: they stay in the store, and every later run with the same question reuses them.
+    Scans first when there is no manifest, so that this one script is enough on a GPU server. An answer is
+    paid for once: it stays in the store, and every later run with the same question reuses it.
     """
-    annotate_library(settings, find_store())
+    manifest, store = settings.paths.photos, find_store()
+    if not manifest.exists():
+        logging.info("%s does not exist yet: scanning %s", manifest, settings.library.root)
+        scan_library(settings.library, manifest, manifest.with_name("problems.jsonl"), store)
+    annotate_library(settings, store)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from entrypoint import run_stage
 
-from vibe_photos.heads.classify import classify_photos
+from vibe_photos.classify.stage import classify_photos
 from vibe_photos.settings import Settings
 
 

@@ -2,7 +2,7 @@
 
 from entrypoint import run_stage
 
-from vibe_photos.labels.convert import convert_annotations
+from vibe_photos.convert.stage import convert_annotations
 from vibe_photos.settings import Settings
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from entrypoint import run_stage
 
-from vibe_photos.embedding.embed import embed_library
+from vibe_photos.embed.stage import embed_library
 from vibe_photos.settings import Settings
 from vibe_photos.storage.local_store import find_store
 

@@ -2,10 +2,9 @@
 
 from entrypoint import run_stage
 
-from vibe_photos.eval.evaluate import evaluate_labels
-from vibe_photos.labels.convert import ALL_LABELS
-from vibe_photos.labels.human import read_audited_truth
-from vibe_photos.labels.records import GroundTruth
+from vibe_photos.evaluate.stage import evaluate_labels
+from vibe_photos.human_truth.audited import read_audited_truth
+from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth
 from vibe_photos.settings import Settings
 from vibe_photos.storage.jsonl import read_jsonl
 

@@ -2,7 +2,7 @@
 
 from entrypoint import run_stage
 
-from vibe_photos.report.page import render_report
+from vibe_photos.report.stage import render_report
 from vibe_photos.settings import Settings
 
 

@@ -2,8 +2,8 @@
 
 from entrypoint import run_stage
 
-from vibe_photos.labels.convert import ALL_LABELS
-from vibe_photos.labels.sampling import sample_for_review
+from vibe_photos.records.ground_truth import ALL_LABELS
+from vibe_photos.sample.stage import sample_for_review
 from vibe_photos.settings import Settings
 
 

@@ -2,7 +2,7 @@
 
 from entrypoint import run_stage
 
-from vibe_photos.library.scan import scan_library
+from vibe_photos.scan.stage import scan_library
 from vibe_photos.settings import Settings
 from vibe_photos.storage.local_store import find_store
 

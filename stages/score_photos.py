@@ -2,7 +2,7 @@
 
 from entrypoint import run_stage
 
-from vibe_photos.heads.score import score_photos
+from vibe_photos.score.stage import score_photos
 from vibe_photos.settings import Settings
 from vibe_photos.storage.local_store import find_store
 

@@ -2,9 +2,9 @@
 
 from entrypoint import run_stage
 
-from vibe_photos.heads.train import train_head
-from vibe_photos.labels.convert import HEAD_FILES
+from vibe_photos.records.ground_truth import HEAD_FILES
 from vibe_photos.settings import Settings
+from vibe_photos.train.stage import train_head
 
 
 def train(settings: Settings) -> None:

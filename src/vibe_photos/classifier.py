@@ -14,21 +14,21 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from vibe_photos.classify.stage import check_names, decide_labels
 from vibe_photos.configuration import RESOLVED
-from vibe_photos.embedding.prepare import size_to_decode
+from vibe_photos.embed.prepare import size_to_decode
 from vibe_photos.errors import ConfigurationError, DecodeError, InputError
-from vibe_photos.heads.classify import check_names, decide_labels
-from vibe_photos.heads.label_table import LabelTable
 from vibe_photos.heads.linear import head_path, load_head
-from vibe_photos.heads.score import score_vectors
-from vibe_photos.heads.zero_shot import PromptSet, find_prompts
-from vibe_photos.labels.taxonomy import HEADS
-from vibe_photos.library.decode import decode_photo
+from vibe_photos.pixels.decode import decode_photo
+from vibe_photos.records.label_tables import LabelTable
+from vibe_photos.records.taxonomy import HEADS
+from vibe_photos.score.stage import score_vectors
+from vibe_photos.score.zero_shot import PromptSet, find_prompts
 from vibe_photos.settings import Classify, Embed, Embedder, Taxonomy
 from vibe_photos.storage.local_store import find_store
 
 if TYPE_CHECKING:
-    from vibe_photos.embedding.encoders.encoder import Encoder
+    from vibe_photos.encoders.encoder import Encoder
 
 
 class PhotoLabels(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,7 +88,7 @@ class Classifier:
 
     @cached_property
     def _encoder(self) -> "Encoder":
-        from vibe_photos.embedding.encoders.encoder import load_encoder
+        from vibe_photos.encoders.encoder import load_encoder
 
         return load_encoder(self._config.embedder, self._config.embed)
 

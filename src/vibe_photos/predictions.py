@@ -8,7 +8,7 @@ import msgspec
 
 from vibe_photos.classifier import Classifier, PhotoLabels
 from vibe_photos.errors import DecodeError, InputError
-from vibe_photos.labels.taxonomy import label_name
+from vibe_photos.records.taxonomy import label_name
 
 
 class Prediction(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ import psycopg
 from tests.unit.export.test_bundle import run_example
 
 from vibe_photos.classifier import Classifier
-from vibe_photos.embedding.store import read_embeddings
+from vibe_photos.storage.vectors import read_embeddings
 
 
 def test_an_exported_folder_labels_photos_without_torch(checkout, monkeypatch):

@@ -8,17 +8,18 @@ import pytest
 from PIL import Image, ImageEnhance, ImageOps
 from tests.unit.small_pipeline import EMBED, EMBEDDER, TRAINING
 
-from vibe_photos.embedding.embed import embed_library
-from vibe_photos.eval.evaluate import is_evaluated
+from vibe_photos.embed.stage import embed_library
 from vibe_photos.heads.out_of_fold import read_out_of_fold
-from vibe_photos.heads.train import train_head
-from vibe_photos.labels.records import GroundTruth, truth_object
-from vibe_photos.labels.split import Membership, assign_roles, write_splits
-from vibe_photos.library.groups import read_groups
-from vibe_photos.library.photos import read_manifest
-from vibe_photos.library.scan import scan_library
+from vibe_photos.records.ground_truth import GroundTruth, truth_object
+from vibe_photos.records.photos import read_manifest
+from vibe_photos.records.splits import Membership
+from vibe_photos.scan.stage import scan_library
 from vibe_photos.settings import Library, Split, Taxonomy, Train
+from vibe_photos.split.near_duplicates import read_groups
+from vibe_photos.split.stage import assign_roles, write_splits
+from vibe_photos.statistics.comparison import is_evaluated
 from vibe_photos.storage.jsonl import write_jsonl
+from vibe_photos.train.stage import train_head
 
 AUDITED_EVERY = 4
 SPLIT = Split(seed=7, folds=5, holdout_share=0.15, max_hash_distance=6)

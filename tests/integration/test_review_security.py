@@ -10,7 +10,7 @@ import pytest
 from tests.unit.review.review_library import read_settings, write_review_library
 from tests.unit.review.running_review import Reply, RunningReview
 
-from vibe_photos.labels.convert import ALL_LABELS
+from vibe_photos.records.ground_truth import ALL_LABELS
 from vibe_photos.review.access import HEADERS
 
 SECRET = "what lies beside the photos"

@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 
 from vibe_photos.cli import main
-from vibe_photos.heads.label_table import LabelTable, write_labels
-from vibe_photos.labels.human import read_audited
-from vibe_photos.labels.records import GroundTruth, truth_object
-from vibe_photos.library.photos import Photo
-from vibe_photos.storage.atomic import write_json
+from vibe_photos.human_truth.audited import read_audited
+from vibe_photos.records.ground_truth import GroundTruth, truth_object
+from vibe_photos.records.label_tables import LabelTable, write_labels
+from vibe_photos.records.photos import Photo
+from vibe_photos.storage.files import write_json
 from vibe_photos.storage.jsonl import write_jsonl
 
 KEYS = ["object.food", "scene.food", "scene.people"]

@@ -6,16 +6,17 @@ import msgspec
 import numpy as np
 from PIL import Image
 
-from vibe_photos.embedding.embed import embed_library
-from vibe_photos.heads.classify import classify_photos
-from vibe_photos.heads.score import score_photos
-from vibe_photos.heads.train import train_head
-from vibe_photos.labels.records import GroundTruth, truth_object
-from vibe_photos.labels.split import Membership, write_splits
-from vibe_photos.labels.taxonomy import HEADS
-from vibe_photos.library.scan import scan_library
+from vibe_photos.classify.stage import classify_photos
+from vibe_photos.embed.stage import embed_library
+from vibe_photos.records.ground_truth import GroundTruth, truth_object
+from vibe_photos.records.splits import Membership
+from vibe_photos.records.taxonomy import HEADS
+from vibe_photos.scan.stage import scan_library
+from vibe_photos.score.stage import score_photos
 from vibe_photos.settings import Classify, Embed, Embedder, HeadTraining, Library, Taxonomy, Train
+from vibe_photos.split.stage import write_splits
 from vibe_photos.storage.jsonl import read_jsonl, write_jsonl
+from vibe_photos.train.stage import train_head
 
 EMBED = Embed(
     max_pixels=10**7, max_failed_share=0.0, precision="float32", batch_size=4, workers=1, device="cpu"

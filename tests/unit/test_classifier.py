@@ -9,12 +9,12 @@ from PIL import Image
 from tests.unit.small_pipeline import CLASSIFY, EMBED, EMBEDDER, run_pipeline
 
 from vibe_photos.classifier import Classifier
-from vibe_photos.embedding.embed import embed_library
+from vibe_photos.classify.stage import classify_photos
+from vibe_photos.embed.stage import embed_library
 from vibe_photos.errors import ConfigurationError, DecodeError, HeadError, InputError
-from vibe_photos.heads.classify import classify_photos
-from vibe_photos.heads.label_table import read_labels
-from vibe_photos.heads.score import score_photos
-from vibe_photos.library.scan import scan_library
+from vibe_photos.records.label_tables import read_labels
+from vibe_photos.scan.stage import scan_library
+from vibe_photos.score.stage import score_photos
 from vibe_photos.settings import Library, Taxonomy
 from vibe_photos.storage.jsonl import read_jsonl
 

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tools.demo_siglip.tokenizer import write_tokenizer
-from vibe_photos.embedding.encoders.siglip import import_open_clip
-from vibe_photos.storage.atomic import write_bytes, write_json
+from vibe_photos.encoders.siglip import import_open_clip
+from vibe_photos.storage.files import write_bytes, write_json
 
 INPUT_PX = 64
 CONTEXT_LENGTH = 32

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from tools.demo_library.habits import draw_specs
 from tools.demo_library.library import SCENE_COUNTS, SEED, Shot, render_shot
-from vibe_photos.library.decode import decode_photo, resize
-from vibe_photos.storage.atomic import write_bytes
+from vibe_photos.pixels.decode import decode_photo, resize
+from vibe_photos.storage.files import write_bytes
 
 Pixels = npt.NDArray[np.uint8]
 """Pictures as uint8 [n, px, px, 3]."""

@@ -9,7 +9,7 @@ from tools.demo_library.creatures import ANIMALS
 from tools.demo_library.habits import HABITS
 from tools.demo_library.specs import PhotoSpec
 from tools.demo_library.things import CATALOGUE
-from vibe_photos.labels.taxonomy import HEADS, head_keys, label_name, with_ancestors
+from vibe_photos.records.taxonomy import HEADS, head_keys, label_name, with_ancestors
 from vibe_photos.settings import Taxonomy
 
 Truth = npt.NDArray[np.bool_]

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from vibe_photos.storage.atomic import write_json
+from vibe_photos.storage.files import write_json
 
 PAD, UNKNOWN, END = "[PAD]", "[UNK]", "[EOS]"
 

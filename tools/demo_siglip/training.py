@@ -10,7 +10,7 @@ import torch
 
 from tools.demo_siglip.lessons import Lessons
 from tools.demo_siglip.pictures import Pixels
-from vibe_photos.embedding.encoders.siglip import import_open_clip
+from vibe_photos.encoders.siglip import import_open_clip
 
 _WARM_UP_SHARE = 0.05
 _MOST_SHIFT, _MOST_ZOOM, _MOST_DIMMING = 0.12, 0.15, 0.12

@@ -28,21 +28,21 @@ def add_command(commands: Commands) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
+    from vibe_photos.compare import revisions, text
     from vibe_photos.configuration import read_resolved
-    from vibe_photos.eval.comparison import revision_comparison, text
 
     settings = read_resolved()
     sides, level = (options.before, options.after), settings.evaluate.confidence_level
-    found = revision_comparison.compare_revisions(*sides, options.truth, settings)
+    found = revisions.compare_revisions(*sides, options.truth, settings)
     if options.json:
         print(text.comparison_json(found, level))
     elif options.brief:
-        stages = revision_comparison.list_changed_stages(*sides, settings)
+        stages = revisions.list_changed_stages(*sides, settings)
         print(text.format_brief(found, stages, level))
     elif options.html:
-        from vibe_photos.report.comparison_page import render_comparison
+        from vibe_photos.compare.page import render_comparison
 
-        render_comparison(found, level, revision_comparison.name_photos(settings), options.html)
+        render_comparison(found, level, revisions.name_photos(settings), options.html)
         print(f"written to {options.html}")
     else:
-        print(text.format_comparison(found, level, revision_comparison.name_photos(settings)))
+        print(text.format_comparison(found, level, revisions.name_photos(settings)))

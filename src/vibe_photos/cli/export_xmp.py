@@ -47,7 +47,7 @@ def _run(options: argparse.Namespace) -> None:
     from vibe_photos.configuration import read_resolved
     from vibe_photos.keywords.export import export_keywords, remove_keywords
     from vibe_photos.keywords.labels import read_keywords
-    from vibe_photos.library.photos import read_manifest
+    from vibe_photos.records.photos import read_manifest
 
     settings = read_resolved()
     root = options.root or Path(settings.library.root)

@@ -23,7 +23,7 @@ def add_command(commands: Commands) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
+    from vibe_photos.annotate.imports import import_annotations
     from vibe_photos.storage.local_store import find_store
-    from vibe_photos.teacher.imports import import_annotations
 
     import_annotations(options.files, find_store(), options.model, options.prompt_id)

@@ -27,8 +27,8 @@ def add_command(commands: Commands) -> None:
 
 def _run(options: argparse.Namespace) -> None:
     from vibe_photos.configuration import read_resolved
-    from vibe_photos.labels.sampling import read_sampled
-    from vibe_photos.library.photos import read_manifest
+    from vibe_photos.human_truth.sample_design import read_sampled
+    from vibe_photos.records.photos import read_manifest
     from vibe_photos.review import human_import
 
     settings = read_resolved()

@@ -50,8 +50,8 @@ def _add_import(actions: Commands) -> None:
 
 def _run_export(options: argparse.Namespace) -> None:
     from vibe_photos.configuration import read_resolved
-    from vibe_photos.review.label_studio.interface import Interface
-    from vibe_photos.review.label_studio.tasks import find_waiting, local_prefix, write_project
+    from vibe_photos.label_studio.interface import Interface
+    from vibe_photos.label_studio.tasks import find_waiting, local_prefix, write_project
 
     settings = read_resolved()
     waiting = find_waiting(settings, options.all)
@@ -67,11 +67,11 @@ def _run_export(options: argparse.Namespace) -> None:
 def _run_import(options: argparse.Namespace) -> None:
     from vibe_photos.configuration import read_resolved
     from vibe_photos.errors import InputError
-    from vibe_photos.library.photos import read_manifest
-    from vibe_photos.review.label_studio.annotations import read_annotations
-    from vibe_photos.review.label_studio.differences import find_differences
-    from vibe_photos.review.label_studio.interface import Interface
-    from vibe_photos.review.label_studio.reviewer_logs import append_lines
+    from vibe_photos.label_studio.annotations import read_annotations
+    from vibe_photos.label_studio.differences import find_differences
+    from vibe_photos.label_studio.interface import Interface
+    from vibe_photos.label_studio.reviewer_logs import append_lines
+    from vibe_photos.records.photos import read_manifest
 
     settings = read_resolved()
     human = settings.paths.human

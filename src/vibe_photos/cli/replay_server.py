@@ -5,7 +5,7 @@ from vibe_photos.cli.command import Commands
 
 def add_command(commands: Commands) -> None:
     """Declare `vibe-photos replay-server`."""
-    from vibe_photos.teacher.replay import server
+    from vibe_photos.annotate.replay import server
 
     parser = commands.add_parser(
         "replay-server",

@@ -46,14 +46,14 @@ def _run(options: argparse.Namespace) -> None:
 
 def _draw_round(size: int | None) -> None:
     from vibe_photos.configuration import read_resolved
-    from vibe_photos.eval.auditing.next_round import DEFAULT_SIZE, refresh_round
+    from vibe_photos.review.next_round import DEFAULT_SIZE, refresh_round
 
     print(refresh_round(read_resolved(), DEFAULT_SIZE if size is None else size))
 
 
 def _show_status() -> None:
     from vibe_photos.configuration import read_resolved
-    from vibe_photos.eval.auditing.status import describe_status
+    from vibe_photos.review.status import describe_status
 
     print(describe_status(read_resolved()))
 

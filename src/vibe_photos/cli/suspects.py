@@ -28,11 +28,11 @@ def add_command(commands: Commands) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
+    from vibe_photos.compare.revisions import name_photos
     from vibe_photos.configuration import read_resolved
-    from vibe_photos.eval import suspects
-    from vibe_photos.eval.comparison.revision_comparison import name_photos
     from vibe_photos.heads.out_of_fold import read_out_of_fold
-    from vibe_photos.labels.taxonomy import HEADS
+    from vibe_photos.records.taxonomy import HEADS
+    from vibe_photos.statistics import suspects
 
     settings = read_resolved()
     models = settings.paths.models

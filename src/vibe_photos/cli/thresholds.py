@@ -31,11 +31,11 @@ def add_command(commands: Commands) -> None:
 
 def _run(options: argparse.Namespace) -> None:
     from vibe_photos.configuration import read_resolved
-    from vibe_photos.eval.evaluate import SCORE_HALF
-    from vibe_photos.eval.tuning.params_file import write_thresholds
-    from vibe_photos.eval.tuning.proposals import tune_thresholds
-    from vibe_photos.eval.tuning.text import format_tuning
-    from vibe_photos.eval.tuning.thresholds import parse_aim
+    from vibe_photos.statistics.comparison import SCORE_HALF
+    from vibe_photos.thresholds.params_file import write_thresholds
+    from vibe_photos.thresholds.proposals import tune_thresholds
+    from vibe_photos.thresholds.sweep import parse_aim
+    from vibe_photos.thresholds.text import format_tuning
 
     aim = parse_aim(options.aim)
     tuning = tune_thresholds(read_resolved(), aim)

@@ -1,1 +1,1 @@
-"""How good labels are: definitions, intervals, student against truth, teacher against human."""
+"""The command `python -m vibe_photos.eval.labels`."""

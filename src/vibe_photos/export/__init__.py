@@ -1,1 +1,1 @@
-"""What an app ships: encoder and heads as ONNX, labels, thresholds and rules as JSON, a model card."""
+"""`vibe-photos export`: a folder of ONNX models that an app ships."""

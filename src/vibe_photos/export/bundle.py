@@ -9,9 +9,9 @@ from pathlib import Path
 import msgspec
 from PIL import Image
 
-from vibe_photos.embedding.encoders.encoder import Encoder, load_encoder
-from vibe_photos.embedding.prepare import size_to_decode
-from vibe_photos.embedding.store import Embeddings, read_embeddings
+from vibe_photos.classify.stage import check_names, decide_labels
+from vibe_photos.embed.prepare import size_to_decode
+from vibe_photos.encoders.encoder import Encoder, load_encoder
 from vibe_photos.errors import DecodeError, InputError
 from vibe_photos.export.decision import Decision, Labels, describe_decision, describe_labels
 from vibe_photos.export.encoder_graph import EncoderGraph, export_encoder
@@ -20,15 +20,15 @@ from vibe_photos.export.heads_graph import build_graph, fold_levels
 from vibe_photos.export.model_card import Contents, describe_model
 from vibe_photos.export.templates import render
 from vibe_photos.export.verification import measure_encoder, measure_heads
-from vibe_photos.heads.classify import check_names, decide_labels
 from vibe_photos.heads.linear import LinearHead, head_path, load_head
-from vibe_photos.heads.score import DECIMALS, score_vectors
-from vibe_photos.heads.zero_shot import find_prompts
-from vibe_photos.labels.taxonomy import HEADS
-from vibe_photos.library.decode import decode_photo
-from vibe_photos.library.photos import photo_path, read_manifest
+from vibe_photos.pixels.decode import decode_photo
+from vibe_photos.records.photos import photo_path, read_manifest
+from vibe_photos.records.taxonomy import HEADS
+from vibe_photos.score.stage import DECIMALS, score_vectors
+from vibe_photos.score.zero_shot import find_prompts
 from vibe_photos.settings import Settings
 from vibe_photos.storage.local_store import find_store
+from vibe_photos.storage.vectors import Embeddings, read_embeddings
 
 _MOST_VECTORS = 10_000
 _MOST_PHOTOS = 16

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from vibe_photos.errors import InputError
 from vibe_photos.heads.linear import head_path
-from vibe_photos.labels.taxonomy import HEADS
+from vibe_photos.lineage import LOCK, Lock, find_commit, read_lock
+from vibe_photos.records.taxonomy import HEADS
 from vibe_photos.settings import Settings
-from vibe_photos.storage.dvc_records import LOCK, Lock, find_commit, read_lock
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import msgspec
 
 from vibe_photos.export.heads_graph import Level
-from vibe_photos.heads.label_table import LabelTable, Source
-from vibe_photos.labels.taxonomy import HEADS, head_keys, label_name, parent_key, with_ancestors
+from vibe_photos.records.label_tables import LabelTable, Source
+from vibe_photos.records.taxonomy import HEADS, head_keys, label_name, parent_key, with_ancestors
 from vibe_photos.settings import Classify, HeadName, Taxonomy
 
 

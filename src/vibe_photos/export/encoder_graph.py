@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 import numpy as np
 
-from vibe_photos.embedding.encoders.encoder import Encoder
-from vibe_photos.embedding.encoders.onnx import OnnxEncoder, read_onnx_recipe
-from vibe_photos.embedding.encoders.siglip import SiglipEncoder
+from vibe_photos.encoders.encoder import Encoder
+from vibe_photos.encoders.onnx import OnnxEncoder, read_onnx_recipe
+from vibe_photos.encoders.siglip import SiglipEncoder
 from vibe_photos.errors import EncoderError
 from vibe_photos.export.onnx_package import import_onnx, open_session
 from vibe_photos.settings import Embedder

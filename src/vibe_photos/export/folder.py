@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from vibe_photos.errors import InputError
-from vibe_photos.storage.atomic import write_bytes
+from vibe_photos.storage.files import write_bytes
 
 FILES = frozenset(
     {

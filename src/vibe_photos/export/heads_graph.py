@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vibe_photos.errors import HeadError
 from vibe_photos.export.onnx_package import import_onnx
 from vibe_photos.heads.linear import LinearHead, head_loss
-from vibe_photos.heads.zero_shot import PromptSet
+from vibe_photos.score.zero_shot import PromptSet
 from vibe_photos.settings import HeadName
 
 INPUT = "vectors"

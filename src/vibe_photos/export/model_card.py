@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from vibe_photos.export.data_revision import find_data_revision
 from vibe_photos.export.decision import Labels
 from vibe_photos.export.templates import render
-from vibe_photos.labels.taxonomy import HEADS
+from vibe_photos.records.taxonomy import HEADS
 from vibe_photos.report.headline import describe_run, headline_lines
 from vibe_photos.report.sources import Sources, read_sources
 from vibe_photos.settings import Settings

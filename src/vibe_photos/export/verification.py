@@ -7,15 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vibe_photos.embedding.encoders.encoder import Encoder
-from vibe_photos.embedding.encoders.onnx import centre_log
-from vibe_photos.embedding.vectors import Vectors, to_unit_norm
+from vibe_photos.encoders.encoder import Encoder
+from vibe_photos.encoders.onnx import centre_log
 from vibe_photos.errors import EncoderError, HeadError
 from vibe_photos.export.encoder_graph import EncoderGraph, Preprocessing
 from vibe_photos.export.heads_graph import INPUT, Level
 from vibe_photos.export.onnx_package import open_session
-from vibe_photos.heads.label_table import ScoreTable
-from vibe_photos.library.decode import resize
+from vibe_photos.pixels.decode import resize
+from vibe_photos.records.label_tables import ScoreTable
+from vibe_photos.storage.vectors import Vectors, to_unit_norm
 
 MAX_DIFFERENCE = 1e-4
 """The largest difference of a probability, and of a number of a unit-norm vector, that is let through."""

@@ -1,1 +1,1 @@
-"""Linear heads: fit, calibrate, save, load, score and decide."""
+"""Linear heads: their optimum, calibration, and files."""

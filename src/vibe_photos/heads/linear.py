@@ -13,7 +13,7 @@ from vibe_photos.errors import HeadError
 from vibe_photos.heads.calibration import Calibration
 from vibe_photos.heads.fit import Floats, Loss
 from vibe_photos.settings import HeadName
-from vibe_photos.storage.atomic import write_bytes
+from vibe_photos.storage.files import write_bytes
 
 if TYPE_CHECKING:
     import torch

@@ -1,1 +1,1 @@
-"""Labels as keywords where people look at photos."""
+"""`vibe-photos export-xmp`: labels as keywords in XMP sidecar files."""

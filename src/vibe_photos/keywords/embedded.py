@@ -7,7 +7,7 @@ from PIL import ImageFile, IptcImagePlugin
 from vibe_photos.errors import InputError
 from vibe_photos.keywords.notation import KeywordPath
 from vibe_photos.keywords.sidecar import read_keywords
-from vibe_photos.library.image_formats import open_image
+from vibe_photos.pixels.formats import open_image
 
 _IPTC_KEYWORDS = (2, 25)
 

@@ -16,8 +16,8 @@ from vibe_photos.errors import InputError, LibraryError
 from vibe_photos.keywords.embedded import read_embedded
 from vibe_photos.keywords.notation import OURS, Keywords
 from vibe_photos.keywords.sidecar import set_keywords
-from vibe_photos.library.photos import Photo, text_to_path
-from vibe_photos.storage.atomic import replace_atomically
+from vibe_photos.records.photos import Photo, text_to_path
+from vibe_photos.storage.files import replace_atomically
 
 Naming = Literal["full", "stem"]
 """`full`: `IMG_1.JPG.xmp` (digiKam, darktable, Immich); `stem`: `IMG_1.xmp` (Adobe, Immich too)."""

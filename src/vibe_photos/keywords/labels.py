@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Literal
 
 from vibe_photos.errors import InputError
+from vibe_photos.human_truth.audited import read_audited
 from vibe_photos.keywords.notation import Keywords
-from vibe_photos.labels.human import read_audited
-from vibe_photos.labels.records import GroundTruth
-from vibe_photos.labels.taxonomy import head_keys, label_name, with_ancestors
-from vibe_photos.labels.truth_file import fit_keys
+from vibe_photos.records.ground_truth import GroundTruth, fit_keys
+from vibe_photos.records.taxonomy import head_keys, label_name, with_ancestors
 from vibe_photos.settings import Taxonomy
 from vibe_photos.storage.sqlite import open_database
 

@@ -1,1 +1,1 @@
-"""Labels and embeddings in an app's own database."""
+"""`vibe-photos publish`: labels in an app's PostgreSQL database."""

@@ -5,10 +5,10 @@ from pathlib import Path
 import msgspec
 import xxhash
 
-from vibe_photos.embedding.outs import Digest
+from vibe_photos.embed.outs import Digest
 from vibe_photos.errors import HeadError, InputError
 from vibe_photos.heads.linear import head_path
-from vibe_photos.labels.taxonomy import HEADS
+from vibe_photos.records.taxonomy import HEADS
 from vibe_photos.settings import HeadName, Paths, Settings
 from vibe_photos.storage.sqlite import open_database
 

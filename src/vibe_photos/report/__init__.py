@@ -1,1 +1,1 @@
-"""The one page that shows the results to a person."""
+"""Stage `report`: write one HTML page that shows the results."""

@@ -4,14 +4,14 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from vibe_photos.eval.reliability import (
+from vibe_photos.report.sources import Sources, read_reliability
+from vibe_photos.report.squares import draw_reliability
+from vibe_photos.statistics.reliability import (
     calibration_error,
     reliability_points,
     statements_out_of_fold,
 )
-from vibe_photos.eval.summary import Figures
-from vibe_photos.report.sources import Sources, read_reliability
-from vibe_photos.report.squares import draw_reliability
+from vibe_photos.statistics.summary import Figures
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vibe_photos.eval.suspects import find_suspects
-from vibe_photos.library.photos import Photo
+from vibe_photos.records.photos import Photo
 from vibe_photos.report.mistakes import MOST_KINDS_OF_A_LEVEL, Mistake, MistakeKind
 from vibe_photos.report.sources import Sources
 from vibe_photos.report.tables import format_share
 from vibe_photos.report.thumbnails import has_photos, make_thumbnail
 from vibe_photos.settings import Settings
+from vibe_photos.statistics.suspects import find_suspects
 
 MOST_SUSPECTS_OF_A_HEAD = 8
 

@@ -5,11 +5,11 @@ from pathlib import PurePath
 
 from markupsafe import Markup
 
-from vibe_photos.eval.intervals import Interval
-from vibe_photos.eval.summary import Figures, read_interval
 from vibe_photos.report.figures import Mark, draw_scale
 from vibe_photos.report.sources import Sources
 from vibe_photos.report.tables import format_interval, format_share
+from vibe_photos.statistics.intervals import Interval
+from vibe_photos.statistics.summary import Figures, read_interval
 
 DEMO_ROOT = PurePath("data/demo/photos")
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from vibe_photos.eval.summary import Figures, read_interval
 from vibe_photos.report.figures import Mark, draw_pair
 from vibe_photos.report.tables import format_interval, format_share
+from vibe_photos.statistics.summary import Figures, read_interval
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vibe_photos.eval.specificity import most_specific
-from vibe_photos.eval.summary import Comparison
-from vibe_photos.labels.taxonomy import absence_name, label_name
+from vibe_photos.records.taxonomy import absence_name, label_name
+from vibe_photos.statistics.opinions import most_specific
+from vibe_photos.statistics.summary import Comparison
 
 MOST_KINDS_OF_A_LEVEL = 9
 MOST_PHOTOS_OF_A_KIND = 6

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from vibe_photos.eval.summary import Figures
 from vibe_photos.report.figures import Confusion
 from vibe_photos.report.sources import Sources, read_curve
 from vibe_photos.report.squares import Point, draw_curve
 from vibe_photos.report.tables import format_share
+from vibe_photos.statistics.summary import Figures
 
 
 @dataclass(frozen=True, slots=True)

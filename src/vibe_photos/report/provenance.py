@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from vibe_photos.configuration import without_machine_local
-from vibe_photos.labels.taxonomy import HEADS
+from vibe_photos.records.taxonomy import HEADS
 from vibe_photos.report.sources import Sources
 from vibe_photos.settings import Settings
 

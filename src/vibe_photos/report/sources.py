@@ -10,16 +10,15 @@ from typing import TypeVar
 import msgspec
 
 from vibe_photos.errors import InputError
-from vibe_photos.eval.intervals import Interval
-from vibe_photos.eval.reliability import ReliabilityPoint
-from vibe_photos.eval.summary import Figures
 from vibe_photos.heads.out_of_fold import OutOfFold, out_of_fold_path, read_out_of_fold
-from vibe_photos.labels.convert import ALL_LABELS
-from vibe_photos.labels.records import RawAnnotation
-from vibe_photos.labels.split import Membership, read_splits
-from vibe_photos.labels.taxonomy import HEADS
-from vibe_photos.library.photos import Photo, read_manifest
+from vibe_photos.records.ground_truth import ALL_LABELS, RawAnnotation
+from vibe_photos.records.photos import Photo, read_manifest
+from vibe_photos.records.splits import Membership, read_splits
+from vibe_photos.records.taxonomy import HEADS
 from vibe_photos.settings import HeadName, Settings, TruthName
+from vibe_photos.statistics.intervals import Interval
+from vibe_photos.statistics.reliability import ReliabilityPoint
+from vibe_photos.statistics.summary import Figures
 from vibe_photos.storage.jsonl import read_jsonl
 
 T = TypeVar("T")

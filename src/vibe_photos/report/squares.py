@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from vibe_photos.eval.reliability import ReliabilityPoint
 from vibe_photos.report.figures import wrap_figure
+from vibe_photos.statistics.reliability import ReliabilityPoint
 
 SQUARE_PX = 200
 MARGIN_PX = 34

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup
 
-from vibe_photos.eval.summary import Figures, read_interval
+from vibe_photos.statistics.summary import Figures, read_interval
 
 
 def scene_table(student: Figures, teacher: Figures | None) -> Markup:

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 from vibe_photos.errors import DecodeError
-from vibe_photos.library.decode import decode_photo, resize
-from vibe_photos.library.photos import Photo, photo_path
+from vibe_photos.pixels.decode import decode_photo, resize
+from vibe_photos.records.photos import Photo, photo_path
 
 THUMBNAIL_PX = 240
 JPEG_QUALITY = 68

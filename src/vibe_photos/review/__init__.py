@@ -1,1 +1,1 @@
-"""What a person corrects and how it comes in."""
+"""The review page, where people check labels in the browser."""

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import msgspec
 
-from vibe_photos.labels.human import DECISIONS_FOLDER
-from vibe_photos.labels.records import Decision
+from vibe_photos.human_truth.audited import DECISIONS_FOLDER
+from vibe_photos.records.ground_truth import Decision
 from vibe_photos.review.ledger import Ledger, sign_files
 from vibe_photos.review.photo_state import PhotoState, truth_value
 from vibe_photos.settings import Taxonomy

@@ -6,9 +6,9 @@ from typing import Literal
 
 import msgspec
 
-from vibe_photos.labels.records import Decision, GroundTruth
-from vibe_photos.labels.sampling import DESIGN_FIELDS
-from vibe_photos.library.photos import Photo
+from vibe_photos.human_truth.sample_design import DESIGN_FIELDS
+from vibe_photos.records.ground_truth import Decision, GroundTruth
+from vibe_photos.records.photos import Photo
 from vibe_photos.review import replies as say
 from vibe_photos.review import requests as ask
 from vibe_photos.review.label_menu import LabelMenu

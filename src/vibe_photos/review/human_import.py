@@ -13,16 +13,22 @@ from typing import Any
 import msgspec
 
 from vibe_photos.errors import InputError
-from vibe_photos.labels.human import AUDITED_FILE
-from vibe_photos.labels.records import GroundTruth, truth_object
-from vibe_photos.labels.sampling import DESIGN_FIELDS
-from vibe_photos.labels.taxonomy import describe_unknown_key
-from vibe_photos.labels.truth_file import find_unknown_keys, parse_truth, read_objects, read_truth_file
-from vibe_photos.library.photos import Photo
+from vibe_photos.human_truth.audited import AUDITED_FILE
+from vibe_photos.human_truth.sample_design import DESIGN_FIELDS
+from vibe_photos.records.ground_truth import (
+    GroundTruth,
+    find_unknown_keys,
+    parse_truth,
+    read_objects,
+    read_truth_file,
+    truth_object,
+)
+from vibe_photos.records.photos import Photo
+from vibe_photos.records.taxonomy import describe_unknown_key
 from vibe_photos.review.ledger import Ledger
 from vibe_photos.review.truth_difference import describe_difference, describe_labels
 from vibe_photos.settings import Taxonomy
-from vibe_photos.storage.atomic import write_json
+from vibe_photos.storage.files import write_json
 
 _FIELDS = ("image_id", "rel_path", "scene", "attributes", "objects")
 _MOST_PROBLEMS = 20

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping
 
-from vibe_photos.labels.taxonomy import describe_unknown_key, head_keys, label_name, parent_key
+from vibe_photos.records.taxonomy import describe_unknown_key, head_keys, label_name, parent_key
 from vibe_photos.review.replies import Label
 from vibe_photos.review.requests import Truth
 from vibe_photos.settings import Classify, Taxonomy

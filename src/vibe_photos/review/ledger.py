@@ -6,9 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from vibe_photos.errors import InputError
-from vibe_photos.labels.human import AUDITED_FILE, DECISIONS_FOLDER, standing_lines
-from vibe_photos.labels.records import Decision, GroundTruth
-from vibe_photos.labels.truth_file import fit_keys, parse_truth, read_truth_file
+from vibe_photos.human_truth.audited import AUDITED_FILE, DECISIONS_FOLDER, standing_lines
+from vibe_photos.records.ground_truth import Decision, GroundTruth, fit_keys, parse_truth, read_truth_file
 from vibe_photos.review.photo_state import PhotoState, StandingLine, judge_photo
 from vibe_photos.settings import Taxonomy
 from vibe_photos.storage.jsonl import read_jsonl

@@ -12,8 +12,8 @@ from typing import Literal
 
 import msgspec
 
-from vibe_photos.labels.records import GroundTruth
-from vibe_photos.labels.taxonomy import all_keys, head_keys
+from vibe_photos.records.ground_truth import GroundTruth
+from vibe_photos.records.taxonomy import all_keys, head_keys
 from vibe_photos.review.photo_state import PhotoState
 from vibe_photos.review.requests import LibraryQuery, ListName, QueueQuery, StatusName
 from vibe_photos.review.sources import ReviewSources

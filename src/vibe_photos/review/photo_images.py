@@ -9,8 +9,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from vibe_photos.library.decode import decode_photo
-from vibe_photos.library.photos import Photo, photo_path
+from vibe_photos.pixels.decode import decode_photo
+from vibe_photos.records.photos import Photo, photo_path
 
 SIZES_PX = {"320": 320, "1600": 1600, "full": 4096}
 """The longer edge of each size that can be asked for."""

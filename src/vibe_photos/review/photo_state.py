@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-from vibe_photos.labels.records import Decision, GroundTruth
+from vibe_photos.records.ground_truth import Decision, GroundTruth
 
 OTHERS_SEEN = "reviewers"
 """In `Decision.seen`: the reviewer knew what the others had decided, so this settles a disagreement."""

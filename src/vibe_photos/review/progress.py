@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
-from vibe_photos.labels.records import Decision, GroundTruth
+from vibe_photos.records.ground_truth import Decision, GroundTruth
 from vibe_photos.review.photo_state import PhotoState
 from vibe_photos.review.replies import Agreement, Progress
 from vibe_photos.review.sources import ReviewSources

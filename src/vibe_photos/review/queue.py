@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from vibe_photos.labels.draws.rounds import AskedPhoto, read_rounds
-from vibe_photos.labels.sampling import DESIGN_FIELDS, NO_SCENE, WHOLE_LIBRARY, read_sampled
-from vibe_photos.labels.taxonomy import label_name
+from vibe_photos.human_truth.rounds import AskedPhoto, read_rounds
+from vibe_photos.human_truth.sample_design import DESIGN_FIELDS, NO_SCENE, WHOLE_LIBRARY, read_sampled
+from vibe_photos.records.taxonomy import label_name
 from vibe_photos.settings import Settings
 
 

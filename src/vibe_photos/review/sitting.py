@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 from vibe_photos.errors import LibraryError
-from vibe_photos.labels.human import DECISIONS_FOLDER
+from vibe_photos.human_truth.audited import DECISIONS_FOLDER
 from vibe_photos.review.app import build_app
 from vibe_photos.review.desk import ReviewDesk
 from vibe_photos.review.photo_images import PhotoImages

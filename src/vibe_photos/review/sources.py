@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vibe_photos.errors import InputError, StoreError
-from vibe_photos.labels.convert import ALL_LABELS
-from vibe_photos.library.photos import Photo, read_manifest
+from vibe_photos.records.ground_truth import ALL_LABELS
+from vibe_photos.records.photos import Photo, read_manifest
 from vibe_photos.review.decisions import DecisionBook
 from vibe_photos.review.queue import QueuedPhoto, read_queue
 from vibe_photos.review.student_labels import StudentLabels

@@ -10,7 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from vibe_photos.errors import InputError
-from vibe_photos.labels.records import GroundTruth
+from vibe_photos.records.ground_truth import GroundTruth
 from vibe_photos.storage.append_log import read_lines
 
 T = TypeVar("T")

@@ -1,6 +1,6 @@
 """Truths, and what differs between two of them, in a line for people."""
 
-from vibe_photos.labels.records import GroundTruth
+from vibe_photos.records.ground_truth import GroundTruth
 
 
 def describe_difference(was: GroundTruth | None, is_now: GroundTruth | None) -> str:

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from vibe_photos.labels.records import GroundTruth
-from vibe_photos.library.photos import Photo
+from vibe_photos.records.ground_truth import GroundTruth
+from vibe_photos.records.photos import Photo
 from vibe_photos.review import replies as say
 from vibe_photos.review.photo_state import Opinion, PhotoState
 from vibe_photos.review.requests import StatusName, Truth

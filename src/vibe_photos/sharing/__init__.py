@@ -1,1 +1,1 @@
-"""What leaves the machine when a project is shared: by git, and by DVC to its remote."""
+"""`vibe-photos share`: see what `git push` and `dvc push` would upload, then upload it."""

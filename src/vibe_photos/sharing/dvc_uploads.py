@@ -11,10 +11,10 @@ from pathlib import Path
 import msgspec
 
 from vibe_photos.errors import InputError
+from vibe_photos.lineage import find_cached_object, read_lock
 from vibe_photos.sharing.addresses import hide_credentials
 from vibe_photos.sharing.git_uploads import run_git
 from vibe_photos.sharing.upload import Upload
-from vibe_photos.storage.dvc_records import find_cached_object, read_lock
 
 
 class Remote(msgspec.Struct, frozen=True):

@@ -1,1 +1,1 @@
-"""Files that survive a crash: atomic outs, JSON Lines, append-only logs, SQLite."""
+"""Files and databases: atomic writes, append-only logs, JSON Lines, SQLite, PostgreSQL."""

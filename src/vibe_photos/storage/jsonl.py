@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from vibe_photos.errors import InputError
-from vibe_photos.storage.atomic import open_atomically
+from vibe_photos.storage.files import open_atomically
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from vibe_photos.errors import InputError
-from vibe_photos.storage.atomic import replace_atomically
+from vibe_photos.storage.files import replace_atomically
 
 PAGE_SIZE_BYTES = 16384
 """Large pages: rows of about 3 KB (768 float32) are written twice as fast as with 4 KB pages."""

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from tests.unit.review.review_library import read_settings
 
-from vibe_photos.labels.human import read_audited
-from vibe_photos.labels.records import GroundTruth
-from vibe_photos.library.photos import read_manifest
+from vibe_photos.human_truth.audited import read_audited
+from vibe_photos.records.ground_truth import GroundTruth
+from vibe_photos.records.photos import read_manifest
 from vibe_photos.review.queue import read_queue
 from vibe_photos.storage.jsonl import read_jsonl
 

@@ -7,7 +7,7 @@ from tests.e2e.review.audit_page import AuditPage
 from tests.e2e.review.reviewed_library import Library
 from tests.unit.review.running_review import RunningReview
 
-from vibe_photos.labels.records import GroundTruth
+from vibe_photos.records.ground_truth import GroundTruth
 
 
 def labels(record: GroundTruth) -> tuple[list[str], dict[str, bool], list[str]]:

@@ -10,15 +10,15 @@ import numpy as np
 import onnx
 import pytest
 from tests.unit.app_settings import make_settings
-from tests.unit.embedding.tiny_models import describe_onnx, save_tiny_onnx
+from tests.unit.tiny_models import describe_onnx, save_tiny_onnx
 
 from vibe_photos.classifier import Classifier
-from vibe_photos.embedding.store import read_embeddings
 from vibe_photos.errors import EncoderError, InputError
 from vibe_photos.export.bundle import export_bundle
-from vibe_photos.heads.label_table import read_labels
+from vibe_photos.records.label_tables import read_labels
 from vibe_photos.settings import Settings
 from vibe_photos.storage.jsonl import read_jsonl
+from vibe_photos.storage.vectors import read_embeddings
 
 _WITHOUT = """
 import json, runpy, sys

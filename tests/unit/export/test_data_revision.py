@@ -8,7 +8,7 @@ import pytest
 
 from vibe_photos.export.data_revision import find_data_revision
 from vibe_photos.heads.linear import head_path
-from vibe_photos.labels.taxonomy import HEADS
+from vibe_photos.records.taxonomy import HEADS
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ import dataclasses
 
 import msgspec
 import pytest
-from tests.unit.embedding.tiny_models import describe_onnx, draw_photo, save_tiny_onnx
 from tests.unit.small_pipeline import EMBED
+from tests.unit.tiny_models import describe_onnx, draw_photo, save_tiny_onnx
 
-from vibe_photos.embedding.encoders.encoder import load_encoder
+from vibe_photos.encoders.encoder import load_encoder
 from vibe_photos.errors import EncoderError
 from vibe_photos.export.encoder_graph import export_encoder
 from vibe_photos.export.verification import measure_encoder

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from vibe_photos.embedding.vectors import to_unit_norm
+from vibe_photos.classify.stage import decide_labels
 from vibe_photos.errors import HeadError
 from vibe_photos.export.decision import describe_decision, describe_labels
 from vibe_photos.export.heads_graph import build_graph, fold_levels
@@ -14,12 +14,12 @@ from vibe_photos.export.onnx_package import open_session
 from vibe_photos.export.templates import render
 from vibe_photos.export.verification import MAX_DIFFERENCE, measure_heads
 from vibe_photos.heads.calibration import Calibration
-from vibe_photos.heads.classify import decide_labels
 from vibe_photos.heads.linear import LinearHead
-from vibe_photos.heads.score import DECIMALS, score_vectors
-from vibe_photos.heads.zero_shot import PromptSet
-from vibe_photos.labels.taxonomy import HEADS, head_keys
+from vibe_photos.records.taxonomy import HEADS, head_keys
+from vibe_photos.score.stage import DECIMALS, score_vectors
+from vibe_photos.score.zero_shot import PromptSet
 from vibe_photos.settings import Classify, HeadName, Taxonomy
+from vibe_photos.storage.vectors import to_unit_norm
 
 DIM = 12
 CLASSIFY = Classify(

@@ -5,13 +5,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vibe_photos.embedding.store import Embeddings, write_embeddings
 from vibe_photos.heads.fit import Examples, prepare_examples
-from vibe_photos.heads.targets import Targets
-from vibe_photos.labels.records import GroundTruth, truth_object
-from vibe_photos.labels.split import Membership, write_splits
+from vibe_photos.records.ground_truth import GroundTruth, truth_object
+from vibe_photos.records.splits import Membership
 from vibe_photos.settings import HeadTraining, Train
+from vibe_photos.split.stage import write_splits
 from vibe_photos.storage.jsonl import write_jsonl
+from vibe_photos.storage.vectors import Embeddings, write_embeddings
+from vibe_photos.train.targets import Targets
 
 MODEL = "simulated-1"
 

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from tests.unit.heads.test_train import make_library, train
+from tests.unit.train.test_train import make_library, train
 
 from vibe_photos.errors import InputError
 from vibe_photos.heads.out_of_fold import out_of_fold_path, read_out_of_fold

@@ -11,7 +11,7 @@ from vibe_photos.keywords.embedded import read_embedded
 from vibe_photos.keywords.export import export_keywords
 from vibe_photos.keywords.labels import to_keywords
 from vibe_photos.keywords.sidecar import add_keywords, strip_keywords
-from vibe_photos.library.photos import Photo
+from vibe_photos.records.photos import Photo
 
 
 def save(path, image_format, xmp):

@@ -10,7 +10,7 @@ from vibe_photos.errors import LibraryError
 from vibe_photos.keywords.export import export_keywords, remove_keywords
 from vibe_photos.keywords.labels import to_keywords
 from vibe_photos.keywords.notation import Keywords
-from vibe_photos.library.photos import Photo, path_to_text
+from vibe_photos.records.photos import Photo, path_to_text
 
 PIXELS = io.BytesIO()
 Image.new("RGB", (8, 8)).save(PIXELS, "JPEG")

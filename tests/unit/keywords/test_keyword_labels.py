@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from vibe_photos.errors import InputError
-from vibe_photos.heads.label_table import LabelTable, write_labels
 from vibe_photos.keywords.labels import read_keywords, to_keywords
-from vibe_photos.storage.atomic import write_json
+from vibe_photos.records.label_tables import LabelTable, write_labels
+from vibe_photos.storage.files import write_json
 from vibe_photos.storage.sqlite import create_database
 
 KEYS = [

@@ -6,10 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vibe_photos.embedding.store import Embeddings, write_embeddings
-from vibe_photos.embedding.vectors import to_unit_norm
-from vibe_photos.heads.label_table import LabelTable, write_labels
 from vibe_photos.publish.publication import Publication, describe_labels, describe_vectors
+from vibe_photos.records.label_tables import LabelTable, write_labels
+from vibe_photos.storage.vectors import Embeddings, to_unit_norm, write_embeddings
 
 IDS = ["0f" * 16, "tab\tid", "back\\slash", "naïve 写真", "'; DROP TABLE photo; --"]
 LEVEL = {

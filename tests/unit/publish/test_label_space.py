@@ -5,8 +5,8 @@ import shutil
 import msgspec
 import pytest
 
+from vibe_photos.classify.stage import classify_photos
 from vibe_photos.errors import HeadError
-from vibe_photos.heads.classify import classify_photos
 from vibe_photos.publish.label_space import read_label_space
 from vibe_photos.publish.publication import read_publication
 

@@ -9,10 +9,10 @@ import psycopg
 import pytest
 from tests.unit.publish.conftest import IDS, make_publication
 
-from vibe_photos.embedding.store import read_embeddings
 from vibe_photos.errors import DatabaseError
 from vibe_photos.publish.versions import is_published, prune, publish
 from vibe_photos.storage.postgres import open_postgres
+from vibe_photos.storage.vectors import read_embeddings
 
 
 def ask(url, query):

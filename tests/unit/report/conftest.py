@@ -9,17 +9,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vibe_photos.agreement.stage import measure_agreement
 from vibe_photos.configuration import read_resolved
-from vibe_photos.eval.agreement import measure_agreement
-from vibe_photos.eval.evaluate import evaluate_labels
-from vibe_photos.heads.label_table import LabelTable, write_labels
+from vibe_photos.evaluate.stage import evaluate_labels
 from vibe_photos.heads.out_of_fold import out_of_fold_path
-from vibe_photos.labels.records import GroundTruth, truth_object
-from vibe_photos.labels.split import Membership, write_splits
-from vibe_photos.labels.taxonomy import all_keys, parent_key
-from vibe_photos.library.photos import Photo
+from vibe_photos.records.ground_truth import GroundTruth, truth_object
+from vibe_photos.records.label_tables import LabelTable, write_labels
+from vibe_photos.records.photos import Photo
+from vibe_photos.records.splits import Membership
+from vibe_photos.records.taxonomy import all_keys, parent_key
 from vibe_photos.settings import Paths, Settings
-from vibe_photos.storage.atomic import write_json
+from vibe_photos.split.stage import write_splits
+from vibe_photos.storage.files import write_json
 from vibe_photos.storage.jsonl import write_jsonl
 
 HOSTILE = '"><script>alert(1)</script><img src=http://evil.example onerror=x>.jpg'

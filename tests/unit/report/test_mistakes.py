@@ -1,10 +1,10 @@
 import numpy as np
 
-from vibe_photos.eval.design import simple_design
-from vibe_photos.eval.metrics import UNJUDGED
-from vibe_photos.eval.opinions import LabelKeys, Opinions
-from vibe_photos.eval.summary import Comparison
 from vibe_photos.report.mistakes import MOST_PHOTOS_OF_A_KIND, MistakeKind, find_mistakes
+from vibe_photos.statistics.design import simple_design
+from vibe_photos.statistics.metrics import UNJUDGED
+from vibe_photos.statistics.opinions import LabelKeys, Opinions
+from vibe_photos.statistics.summary import Comparison
 
 KEYS = LabelKeys(["scene.food", "scene.people"], ["attr.has_text"], ["object.food", "object.food.dessert"])
 

@@ -14,11 +14,11 @@ import pytest
 from PIL import Image
 from tests.unit.report.conftest import HOSTILE
 
-from vibe_photos.eval.evaluate import SCORE_HALF
 from vibe_photos.report.contact_sheet import MOST_SUSPECTS_OF_A_HEAD
 from vibe_photos.report.mistakes import MOST_KINDS_OF_A_LEVEL, MOST_PHOTOS_OF_A_KIND
-from vibe_photos.report.page import render_report
+from vibe_photos.report.stage import render_report
 from vibe_photos.settings import Settings
+from vibe_photos.statistics.comparison import SCORE_HALF
 
 VOID = {"meta", "img", "line", "circle", "path", "rect"}
 

@@ -1,8 +1,8 @@
 import xml.etree.ElementTree as ElementTree
 
-from vibe_photos.eval.intervals import Interval
-from vibe_photos.eval.reliability import ReliabilityPoint
 from vibe_photos.report.squares import draw_curve, draw_reliability
+from vibe_photos.statistics.intervals import Interval
+from vibe_photos.statistics.reliability import ReliabilityPoint
 
 EVIL = '<script>"&'
 

@@ -10,12 +10,11 @@ import xxhash
 from PIL import Image
 
 from vibe_photos.configuration import RESOLVED, read_resolved, without_machine_local
-from vibe_photos.heads.label_table import LabelTable, write_labels
-from vibe_photos.labels.convert import ALL_LABELS
-from vibe_photos.labels.records import GroundTruth, truth_object
-from vibe_photos.labels.sampling import sample_for_review
-from vibe_photos.labels.taxonomy import all_keys, parent_key
-from vibe_photos.library.photos import Photo, path_to_text
+from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth, truth_object
+from vibe_photos.records.label_tables import LabelTable, write_labels
+from vibe_photos.records.photos import Photo, path_to_text
+from vibe_photos.records.taxonomy import all_keys, parent_key
+from vibe_photos.sample.stage import sample_for_review
 from vibe_photos.settings import Paths, Settings
 from vibe_photos.storage.jsonl import write_jsonl
 

@@ -8,7 +8,7 @@ import pytest
 from tests.unit.review.review_library import write_review_library
 from tests.unit.review.running_review import RunningReview
 
-from vibe_photos.labels.taxonomy import all_keys
+from vibe_photos.records.taxonomy import all_keys
 from vibe_photos.settings import Taxonomy
 
 PHOTOS = 12

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vibe_photos.errors import InputError, StoreError
-from vibe_photos.labels.human import read_audited
-from vibe_photos.labels.records import Decision
+from vibe_photos.human_truth.audited import read_audited
+from vibe_photos.records.ground_truth import Decision
 from vibe_photos.review.decisions import DecisionBook
 from vibe_photos.settings import Taxonomy
 

@@ -3,8 +3,8 @@ import json
 import pytest
 
 from vibe_photos.errors import InputError
-from vibe_photos.labels.human import read_audited, read_audited_truth
-from vibe_photos.library.photos import Photo
+from vibe_photos.human_truth.audited import read_audited, read_audited_truth
+from vibe_photos.records.photos import Photo
 from vibe_photos.review.human_import import describe_changes, read_import, refuse_problems, take_import
 
 PHOTOS = [

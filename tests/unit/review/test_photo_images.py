@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from vibe_photos.errors import DecodeError
-from vibe_photos.library.photos import Photo
+from vibe_photos.records.photos import Photo
 from vibe_photos.review.photo_images import PhotoImages, encode_photo
 
 MAX_PIXELS = 10**7

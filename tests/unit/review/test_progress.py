@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from vibe_photos.labels.records import Decision, GroundTruth
+from vibe_photos.records.ground_truth import Decision, GroundTruth
 from vibe_photos.review.progress import compare, measure_speed
 
 BEGIN = datetime(2026, 1, 2, 10, tzinfo=UTC)

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from vibe_photos.errors import InputError
-from vibe_photos.labels.records import GroundTruth, truth_object
+from vibe_photos.records.ground_truth import GroundTruth, truth_object
 from vibe_photos.review.teacher_truth import TeacherTruth
 from vibe_photos.storage.jsonl import write_jsonl
 

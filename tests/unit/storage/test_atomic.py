@@ -1,6 +1,6 @@
 import pytest
 
-from vibe_photos.storage.atomic import open_atomically, write_bytes, write_json
+from vibe_photos.storage.files import open_atomically, write_bytes, write_json
 
 
 def write_half(path):

@@ -17,11 +17,11 @@ from tools.demo_siglip.pictures import plan_pictures, render_pictures
 from tools.demo_siglip.statements import collect_statements, judge_statements
 from tools.demo_siglip.training import Schedule, draw_batch, measure_loss, train
 
-from vibe_photos.embedding.encoders.encoder import TextEncoder, load_encoder
-from vibe_photos.embedding.encoders.siglip import import_open_clip
-from vibe_photos.embedding.vectors import Vectors
-from vibe_photos.heads.zero_shot import PromptSet, encode_prompts
+from vibe_photos.encoders.encoder import TextEncoder, load_encoder
+from vibe_photos.encoders.siglip import import_open_clip
+from vibe_photos.score.zero_shot import PromptSet, encode_prompts
 from vibe_photos.settings import Embed, Embedder, Taxonomy
+from vibe_photos.storage.vectors import Vectors
 
 FRESH_SEED = 4711
 COUNT = 60

@@ -1,0 +1,1 @@
+"""Stage `agreement`: measure the teacher against the human ground truth."""

@@ -1,0 +1,1 @@
+"""Stage `annotate`: ask the teacher about every photo once and keep each paid answer."""

@@ -1,0 +1,93 @@
+"""A dry run: how many photos, tokens, hours and how much money a run would take; nothing is sent."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from vibe_photos.annotate.payload import fit_size
+from vibe_photos.annotate.prompt import Question
+from vibe_photos.pixels.formats import open_image
+from vibe_photos.records.photos import Photo, photo_path
+from vibe_photos.settings import Rates, SentImage
+
+PIXELS_PER_TOKEN_EDGE = 32
+"""Qwen3-VL sees one token for 32 x 32 px (patches of 16, merged 2 x 2)."""
+
+CHARACTERS_PER_TOKEN = 4
+"""Of English text, about."""
+
+COMPLETION_TOKENS = 160
+"""Of an answer with two or three objects, about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a run over `requests` photos is expected to take; `unreadable` photos will cost nothing."""
+
+    photos: int
+    paid: int
+    requests: int
+    unreadable: int
+    prompt_tokens: int
+    completion_tokens: int
+
+    def hours(self, rates: Rates) -> float:
+        """Return how long the server computes, reading prompts and writing replies one after the other."""
+        prompt_seconds = self.prompt_tokens / rates.prompt_tokens_per_second
+        return (prompt_seconds + self.completion_tokens / rates.completion_tokens_per_second) / 3600
+
+    def describe(self, rates: Rates) -> str:
+        """Return the figures as text, with what they rest on."""
+        hours = self.hours(rates)
+        return (
+            f"dry run, nothing was sent: {self.photos} photos, {self.paid} already paid, "
+            f"{self.unreadable} unreadable, {self.requests} requests; about {self.prompt_tokens} prompt and "
+            f"{self.completion_tokens} completion tokens; about {hours:.2f} hours and "
+            f"{hours * rates.price_per_hour:.2f} {rates.currency} at annotate.rates "
+            f"({rates.prompt_tokens_per_second:g} and {rates.completion_tokens_per_second:g} tokens/s, "
+            f"{rates.price_per_hour:g} {rates.currency}/hour)"
+        )
+
+
+def estimate_run(photos: Iterable[Photo], paid: set[str], root: Path, question: Question) -> Estimate:
+    """Reckon a run from the photos' headers; `paid` are the ids that have an answer."""
+    text_tokens = (len(question.system) + len(question.user)) // CHARACTERS_PER_TOKEN
+    listed = already_paid = unreadable = prompt_tokens = 0
+    for photo in photos:
+        listed += 1
+        if photo.image_id in paid:
+            already_paid += 1
+            continue
+        size = _read_size(root, photo)
+        if size is None:
+            unreadable += 1
+        else:
+            prompt_tokens += text_tokens + image_tokens(*size, question.image)
+    requests = listed - already_paid - unreadable
+    return Estimate(
+        photos=listed,
+        paid=already_paid,
+        requests=requests,
+        unreadable=unreadable,
+        prompt_tokens=prompt_tokens,
+        completion_tokens=requests * COMPLETION_TOKENS,
+    )
+
+
+def image_tokens(width: int, height: int, image: SentImage) -> int:
+    """Return the tokens that Qwen3-VL sees in a photo of this size, once it is shrunk for sending.
+
+    Edges are rounded to whole tokens (`smart_resize` of Qwen's processor).
+    """
+    edges = fit_size(width, height, image)
+    across, down = (max(1, round(edge / PIXELS_PER_TOKEN_EDGE)) for edge in edges)
+    return across * down
+
+
+def _read_size(root: Path, photo: Photo) -> tuple[int, int] | None:
+    """Return width and height from the file's header, or None where there is no reading it."""
+    try:
+        with photo_path(root, photo).open("rb") as file:
+            return open_image(file, photo.format).size
+    except Exception:  # whatever a reader makes of a damaged header
+        return None

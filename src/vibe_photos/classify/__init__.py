@@ -1,0 +1,1 @@
+"""Stage `classify`: turn probabilities into labels by thresholds and rules."""

@@ -1,0 +1,176 @@
+"""Stage `classify`: from probabilities to decisions, by thresholds and rules.
+
+- The scene is the likeliest of those that a head knows; where no scene is learnt, of those with a prompt.
+- An attribute or object is present from its threshold on, found by its short name, else by `default`.
+- An attribute of `classify.attribute_from_scene` is present where that is the scene (source `rule`); its
+  score is that scene's probability.
+- An object that is present makes its ancestors present, whatever their scores: a keyboard is electronics.
+- A label of which nobody speaks is not judged: it has no row, and evaluation counts it as missing.
+"""
+
+import difflib
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vibe_photos.errors import ConfigurationError
+from vibe_photos.records.label_tables import LabelTable, ScoreTable, Source, read_scores, write_labels
+from vibe_photos.records.taxonomy import HEADS, head_keys, label_name, parent_key
+from vibe_photos.settings import Classify, HeadName, Taxonomy
+
+log = logging.getLogger(__name__)
+
+
+def classify_photos(probabilities: Path, taxonomy: Taxonomy, classify: Classify, labels: Path) -> None:
+    """Write `labels.sqlite` from `probabilities.sqlite`.
+
+    Raises:
+        InputError: `probabilities` is missing or no label table.
+        ConfigurationError: a threshold or rule names a label that is not in the taxonomy.
+    """
+    check_names(taxonomy, classify)
+    table = decide_labels(read_scores(probabilities), taxonomy, classify)
+    keys = [key for head in HEADS for key in head_keys(taxonomy, head)]
+    parents = {key: parent_key(key, keys) for key in keys}
+    write_labels(labels, table, parents)
+    unjudged = sorted(set(parents) - set(table.keys))
+    log.info(
+        "classify: %d photos, %d labels judged, %d not judged (no head, no prompt)%s",
+        len(table.image_ids),
+        len(table.keys),
+        len(unjudged),
+        f": {', '.join(unjudged)}" if unjudged else "",
+    )
+
+
+def decide_labels(scores: ScoreTable, taxonomy: Taxonomy, classify: Classify) -> LabelTable:
+    """Return the decisions on all photos of `scores`; names in `classify` are checked already."""
+    keys = {head: head_keys(taxonomy, head) for head in HEADS}
+    judged = _choose_scenes(scores, keys["scene"])
+    judged |= _apply_thresholds(scores, keys["attribute"], classify.attribute_threshold)
+    judged |= _apply_thresholds(scores, keys["object"], classify.object_threshold)
+    _follow_scenes(judged, keys["attribute"], classify.attribute_from_scene)
+    _raise_ancestors(judged, keys["object"])
+    return _tabulate(scores.image_ids, judged, {key: head for head in HEADS for key in keys[head]})
+
+
+def check_names(taxonomy: Taxonomy, classify: Classify) -> None:
+    """Refuse thresholds and rules for labels that do not exist.
+
+    Raises:
+        ConfigurationError: names the key (`classify.object_threshold.keybord`) and the nearest valid names.
+    """
+    attributes = [label_name(key) for key in head_keys(taxonomy, "attribute")]
+    objects = [label_name(key) for key in head_keys(taxonomy, "object")]
+    for section, thresholds, names in (
+        ("attribute_threshold", classify.attribute_threshold, attributes),
+        ("object_threshold", classify.object_threshold, objects),
+    ):
+        if "default" not in thresholds:
+            raise ConfigurationError(f"classify.{section}.default is missing: it holds for labels not named")
+        _check_each(f"classify.{section}", thresholds, [*names, "default"])
+    _check_each("classify.attribute_from_scene", classify.attribute_from_scene, attributes)
+    scenes = head_keys(taxonomy, "scene")
+    for name, scene in classify.attribute_from_scene.items():
+        if scene not in scenes:
+            raise ConfigurationError(
+                f"classify.attribute_from_scene.{name}: {scene!r} is no scene key{_suggest(scene, scenes)}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Judgement:
+    """One label's decisions on all photos: `value` bool [photos], `score` float64 [photos]."""
+
+    value: NDArray[np.bool_]
+    score: NDArray[np.float64]
+    source: Source
+    threshold: float | None
+
+
+def _choose_scenes(scores: ScoreTable, keys: Sequence[str]) -> dict[str, _Judgement]:
+    """Give each photo its likeliest scene; heads and prompts are not compared with each other."""
+    spoken_of = [key for key in keys if key in scores.keys]
+    candidates = [key for key in spoken_of if _find_source(scores, key) == "head"] or spoken_of
+    if not candidates:
+        return {}
+    probability = scores.probability[:, [scores.keys.index(key) for key in candidates]]
+    winner = probability.argmax(axis=1)
+    return {
+        key: _Judgement(winner == index, probability[:, index], _find_source(scores, key), None)
+        for index, key in enumerate(candidates)
+    }
+
+
+def _apply_thresholds(
+    scores: ScoreTable, keys: Sequence[str], thresholds: Mapping[str, float]
+) -> dict[str, _Judgement]:
+    """Judge every attribute or object that a head or a prompt speaks of."""
+    judged = {}
+    for key in keys:
+        if key in scores.keys:
+            threshold = thresholds.get(label_name(key), thresholds["default"])
+            probability = scores.probability[:, scores.keys.index(key)]
+            judged[key] = _Judgement(
+                probability >= threshold, probability, _find_source(scores, key), threshold
+            )
+    return judged
+
+
+def _follow_scenes(
+    judged: dict[str, _Judgement], attributes: Sequence[str], attribute_from_scene: Mapping[str, str]
+) -> None:
+    """Let the scene decide these attributes; they are not judged where the scene is not."""
+    for key in attributes:
+        scene = attribute_from_scene.get(label_name(key))
+        if scene is None:
+            continue
+        judged.pop(key, None)
+        if scene in judged:
+            judged[key] = replace(judged[scene], source="rule")
+
+
+def _raise_ancestors(judged: dict[str, _Judgement], objects: Sequence[str]) -> None:
+    """Make the judged ancestors of present objects present, from the leaves up."""
+    known = [key for key in objects if key in judged]
+    for key in sorted(known, key=lambda key: (-key.count("."), key)):
+        parent = parent_key(key, known)
+        if parent is not None:
+            judged[parent] = replace(judged[parent], value=judged[parent].value | judged[key].value)
+
+
+def _tabulate(
+    image_ids: list[str], judged: Mapping[str, _Judgement], level: dict[str, HeadName]
+) -> LabelTable:
+    keys = sorted(judged)
+    score, value = np.empty((len(image_ids), len(keys))), np.empty((len(image_ids), len(keys)), dtype=np.int8)
+    for column, key in enumerate(keys):
+        score[:, column], value[:, column] = judged[key].score, judged[key].value
+    return LabelTable(
+        image_ids=image_ids,
+        keys=keys,
+        level=level,
+        source={key: judged[key].source for key in keys},
+        threshold={key: judged[key].threshold for key in keys},
+        score=score,
+        value=value,
+    )
+
+
+def _find_source(scores: ScoreTable, key: str) -> Source:
+    return "prompt" if np.isnan(scores.head_logit[:, scores.keys.index(key)]).all() else "head"
+
+
+def _check_each(section: str, given: Iterable[str], valid: list[str]) -> None:
+    for name in given:
+        if name not in valid:
+            raise ConfigurationError(f"{section}.{name}: no label has that name{_suggest(name, valid)}")
+
+
+def _suggest(name: str, valid: list[str]) -> str:
+    near = difflib.get_close_matches(name, valid, n=3)
+    return f"; did you mean {' or '.join(near)}?" if near else f"; valid are {', '.join(valid)}"

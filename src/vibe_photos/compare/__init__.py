@@ -1,0 +1,1 @@
+"""`vibe-photos compare`: is one version of the labels better than another?"""

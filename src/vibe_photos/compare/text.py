@@ -1,0 +1,161 @@
+"""What a comparison of two sides says, in words for a terminal and as a mapping for programs."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+import msgspec
+
+from vibe_photos.compare.compare import FigureDifference, Flip, LabelComparison
+from vibe_photos.evaluate.text_report import format_table
+from vibe_photos.statistics.summary import Figures, round_figure
+
+MOST_FLIPS_SHOWN = 10
+_NO_JUDGED_PHOTO = "no judged photo has labels on both sides, so nobody can say which is better"
+
+
+def format_comparison(found: LabelComparison, level: float, names: Mapping[str, str]) -> str:
+    """Return the comparison for a terminal; `names` gives a photo's path by its id where it is known."""
+    if not found.changed_photos and not found.moved():
+        return f"{describe_sides(found)}: the labels are the same"
+    if not found.n:
+        return "\n".join([describe_changes(found), _NO_JUDGED_PHOTO])
+    lines = [f"{describe_sides(found)}, on {found.n} judged photos", describe_changes(found), ""]
+    if found.moved():
+        header = ("", "A", "B", "B - A", "interval", "p, adjusted")
+        lines += [*format_table(header, [_figure_row(figure) for figure in found.moved()]), ""]
+    lines.append(describe_verdict(found, level))
+    return "\n".join([*lines, *_flip_lines(found, names)])
+
+
+def format_brief(found: LabelComparison, stages: Sequence[str], level: float) -> str:
+    """Return three lines: what ran since A, what moved, whether that is distinguishable from noise."""
+    ran = f"ran since {found.before}: {', '.join(stages) or 'no stage'}"
+    if not found.changed_photos and not found.moved():
+        return f"{ran}\nthe labels are the same as {found.before}'s"
+    moved = "; ".join(describe_figure(figure) for figure in found.moved()) or "no figure moved"
+    verdict = describe_verdict(found, level) if found.n else _NO_JUDGED_PHOTO
+    return f"{ran}\n{found.changed_photos} of {found.photos} photos labelled differently; {moved}\n{verdict}"
+
+
+def comparison_json(found: LabelComparison, level: float) -> str:
+    """Return `comparison_mapping` as indented JSON."""
+    return msgspec.json.format(msgspec.json.encode(comparison_mapping(found, level)), indent=2).decode()
+
+
+def comparison_mapping(found: LabelComparison, level: float) -> Figures:
+    """Return the comparison as what `--json` prints; figures are rounded to 4 decimals."""
+    real = {figure.name for figure in found.real(level)}
+    return {
+        "before": found.before,
+        "after": found.after,
+        "n": found.n,
+        "learnt_from": found.learnt_from,
+        "not_in_both": found.not_in_both,
+        "photos": found.photos,
+        "changed_photos": found.changed_photos,
+        "figures": {
+            figure.name: _figure_mapping(figure) | {"is_distinguishable": figure.name in real}
+            for figure in found.figures
+        },
+        "flips": [asdict(flip) for flip in found.flips],
+    }
+
+
+def describe_sides(found: LabelComparison) -> str:
+    """Return which two are compared, and what A and B stand for."""
+    return f"{found.after} (B) against {found.before} (A)"
+
+
+def describe_changes(found: LabelComparison) -> str:
+    """Return how many photos changed, how many judged labels were fixed and broken, what was left out."""
+    kinds = [flip.kind for flip in found.flips]
+    parts = [
+        f"{found.changed_photos} of {found.photos} photos are labelled differently",
+        f"of the labels that flipped and are judged, {kinds.count('fixed')} are now right, "
+        f"{kinds.count('broken')} no longer, {kinds.count('wrong')} not right either way",
+    ]
+    if found.learnt_from:
+        parts.append(f"{found.learnt_from} judged photos left out that one side has learnt from")
+    if found.not_in_both:
+        parts.append(f"{found.not_in_both} judged photos left out that not both have labels for")
+    return ";\n".join(parts)
+
+
+def describe_verdict(found: LabelComparison, level: float) -> str:
+    """Return whether anything that moved is distinguishable from noise."""
+    real, moved = found.real(level), found.moved()
+    if real:
+        words = [f"{figure.name} {'up' if figure.difference.value > 0 else 'down'}" for figure in real]
+        return f"distinguishable from noise: {', '.join(words)}"
+    if not moved:
+        return "no figure moved: the judged photos are labelled as well as before"
+    return f"not distinguishable from noise (smallest p {min(figure.adjusted_p for figure in moved):.2g})"
+
+
+def describe_figure(figure: FigureDifference) -> str:
+    """Return one figure as `scene accuracy 0.741 → 0.763`."""
+    return f"{figure.name} {figure.difference.before:.3f} → {figure.difference.after:.3f}"
+
+
+def format_difference_interval(figure: FigureDifference) -> str:
+    """Return the interval of B - A with signs, or why there is none."""
+    interval = figure.difference.interval
+    return interval.reason or f"{interval.low:+.3f} to {interval.high:+.3f}"
+
+
+def _figure_row(figure: FigureDifference) -> list[str]:
+    difference = figure.difference
+    return [
+        figure.name,
+        f"{difference.before:.3f}",
+        f"{difference.after:.3f}",
+        f"{difference.value:+.3f}",
+        format_difference_interval(figure),
+        f"{figure.adjusted_p:.2g}",
+    ]
+
+
+def _figure_mapping(figure: FigureDifference) -> Figures:
+    difference = figure.difference
+    interval = difference.interval
+    limits: Figures = {"interval": interval.reason}
+    if not interval.reason:
+        limits = {"low": round_figure(interval.low), "high": round_figure(interval.high)}
+    return {
+        "before": round_figure(difference.before),
+        "after": round_figure(difference.after),
+        "difference": round_figure(difference.value),
+        **limits,
+        "p_value": round_figure(difference.p_value),
+        "adjusted_p": round_figure(figure.adjusted_p),
+        "changed_groups": difference.changed_groups,
+    }
+
+
+def sort_flips(flips: Sequence[Flip]) -> list[Flip]:
+    """Return the flips, broken ones first, then fixed ones, else in their order."""
+    order = {"broken": 0, "fixed": 1, "wrong": 2}
+    return sorted(flips, key=lambda flip: order[flip.kind])
+
+
+def _flip_lines(found: LabelComparison, names: Mapping[str, str]) -> list[str]:
+    shown = _choose_flips(found.flips)
+    lines = [
+        f"{flip.kind:<6}  {names.get(flip.image_id, flip.image_id)}  "
+        f"{flip.label}: {flip.before} → {flip.after} (true: {flip.true})"
+        for flip in shown
+    ]
+    more = len(found.flips) - len(shown)
+    return ["", *lines, *([f"and {more} more: --json lists all"] if more else [])] if lines else []
+
+
+def _choose_flips(flips: Sequence[Flip]) -> list[Flip]:
+    """Return a few flips, as many of each kind as there are, so that no kind crowds out another."""
+    ranks: Counter[str] = Counter()
+    ranked = []
+    for flip in flips:
+        ranked.append((ranks[flip.kind], flip))
+        ranks[flip.kind] += 1
+    ranked.sort(key=lambda item: item[0])
+    return sort_flips([flip for _, flip in ranked[:MOST_FLIPS_SHOWN]])

@@ -1,0 +1,36 @@
+"""Stage `compose`: write the checked configuration, without machine-local keys, for DVC to compare."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from vibe_photos.configuration import ENCODER, RESOLVED, without_machine_local
+from vibe_photos.encoders.encoder import name_encoder
+from vibe_photos.errors import EncoderError
+from vibe_photos.settings import Settings
+from vibe_photos.storage.files import write_bytes
+
+
+def write_resolved(composed: Mapping[str, Any], settings: Settings, path: Path = RESOLVED) -> None:
+    """Write the configuration to data/config/resolved.yaml, unless it already says the same.
+
+    DVC compares that file key by key: a stage reruns only when a key that it declares changed. The key
+    `encoder` stands for the encoder's weights; they may lie anywhere, so this stage always runs.
+    """
+    before = msgspec.yaml.decode(path.read_bytes()) if path.exists() else {}
+    resolved = without_machine_local(composed)
+    resolved[ENCODER] = _name_encoder(settings, resolved, before)
+    text = msgspec.yaml.encode(resolved)
+    if not path.exists() or path.read_bytes() != text:
+        write_bytes(path, text)
+
+
+def _name_encoder(settings: Settings, resolved: Mapping[str, Any], before: Mapping[str, Any]) -> str | None:
+    """Return the encoder's name; where its weights are not at hand, the name that they had the last time."""
+    try:
+        return name_encoder(settings.embedder, settings.embed)
+    except EncoderError:
+        is_same = all(before.get(section) == resolved[section] for section in ("embedder", "embed"))
+        return before.get(ENCODER) if is_same else None

@@ -1,0 +1,1 @@
+"""Stage `convert`: map the teacher's words to label keys."""

@@ -1,0 +1,1 @@
+"""Stage `embed`: turn every photo into a vector and a perceptual hash."""

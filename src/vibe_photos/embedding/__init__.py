@@ -1,1 +1,0 @@
-"""Photos to unit-norm vectors: encoders, their store and the embed loop."""

@@ -1,1 +1,0 @@
-"""What turns a photo into a vector: HOG, SigLIP, ONNX, or vectors of an application's own database."""

@@ -1,0 +1,1 @@
+"""Encoders that turn pixels into vectors: HOG, ONNX, SigLIP, or an app's own."""

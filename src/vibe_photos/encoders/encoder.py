@@ -1,0 +1,96 @@
+"""What every encoder can do, and which one a configuration means.
+
+Importing this costs little: each encoder imports its library (scikit-image, onnxruntime, torch) only when
+it is loaded.
+"""
+
+from typing import Any, Protocol, runtime_checkable
+
+import numpy.typing as npt
+from PIL import Image
+
+from vibe_photos.encoders.database import DatabaseRecipe, read_database_recipe
+from vibe_photos.encoders.hog import HogEncoder, HogRecipe
+from vibe_photos.encoders.onnx import OnnxEncoder, OnnxRecipe, read_onnx_recipe
+from vibe_photos.encoders.recipe import Recipe, name_model
+from vibe_photos.encoders.siglip import SiglipEncoder, SiglipRecipe, read_siglip_recipe
+from vibe_photos.errors import EncoderError
+from vibe_photos.settings import Embed, Embedder
+from vibe_photos.storage.vectors import Vectors
+
+
+class Encoder(Protocol):
+    """Turns photos into vectors; a photo's vector depends on that photo alone, never on its neighbours."""
+
+    model: str
+    """Name and short hash of all that decides the vector."""
+    dim: int
+
+    def needed_size(self, width: int, height: int) -> tuple[int, int]:
+        """Return the size in pixels to which a photo of `width` x `height` is going to be resized."""
+        ...
+
+    def preprocess(self, image: Image.Image) -> npt.NDArray[Any]:
+        """Turn an upright RGB photo into one item of a batch; called from several threads."""
+        ...
+
+    def encode(self, batch: npt.NDArray[Any]) -> Vectors:
+        """Turn n stacked items into float32 [n, dim] of unit norm; NaN where a photo has no direction."""
+        ...
+
+
+@runtime_checkable
+class TextEncoder(Encoder, Protocol):
+    """An encoder with a text tower: cosine times `logit_scale` plus `logit_bias` is a match's logit."""
+
+    logit_scale: float
+    logit_bias: float
+
+    def encode_texts(self, texts: list[str]) -> Vectors:
+        """Turn n texts into float32 [n, dim] of unit norm, in the space of the photos' vectors."""
+        ...
+
+
+def name_encoder(embedder: Embedder, embed: Embed) -> str:
+    """Return the name of the model that `load_encoder` would load, without loading it.
+
+    Raises:
+        ConfigurationError: a key that this kind of encoder needs is not set.
+        EncoderError: the checkpoint file is missing.
+    """
+    return name_model(embedder.name, _read_recipe(embedder, embed))
+
+
+def load_encoder(embedder: Embedder, embed: Embed) -> Encoder:
+    """Load the chosen encoder.
+
+    Raises:
+        ConfigurationError: a key that this kind of encoder needs is not set.
+        EncoderError: the checkpoint cannot be loaded, or a package is missing; it says how to get it.
+    """
+    recipe = _read_recipe(embedder, embed)
+    name = name_model(embedder.name, recipe)
+    match recipe:
+        case OnnxRecipe():
+            return OnnxEncoder(name, recipe, str(embedder.checkpoint))
+        case SiglipRecipe():
+            return SiglipEncoder(name, embedder, embed)
+        case DatabaseRecipe():
+            raise EncoderError(
+                f"{name} reads vectors that an app has already: no encoder is at hand for another photo. "
+                "Label vectors with the heads, or choose an encoder with use.embedder in params.yaml"
+            )
+        case _:
+            return HogEncoder(name)
+
+
+def _read_recipe(embedder: Embedder, embed: Embed) -> Recipe:
+    match embedder.kind:
+        case "hog":
+            return HogRecipe()
+        case "onnx":
+            return read_onnx_recipe(embedder)
+        case "siglip":
+            return read_siglip_recipe(embedder, embed)
+        case "database":
+            return read_database_recipe(embedder)

@@ -1,0 +1,103 @@
+"""Classic features: gradients (HOG), colour and texture, with nothing to download.
+
+Sizes and weights were chosen by cross-validation on 347 real photos with a logistic regression: scene
+accuracy 0.65, where the same histograms neither centred nor weighted reach 0.61.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from vibe_photos.encoders.recipe import Recipe
+from vibe_photos.pixels.decode import resize
+from vibe_photos.storage.vectors import Vectors, to_unit_norm
+
+_INPUT_PX = 256
+_GRADIENT_PX = 128
+_GRADIENT_CELL_PX = 16
+_COLOUR_BINS = (8, 4, 4)
+_TEXTURES = ((32, 1), (64, 1), (128, 2), (256, 2))
+"""Edge in pixels, and into how many rows and columns of cells it is cut."""
+_TEXTURE_CODES = 59
+_WEIGHTS = (1.0, 0.7, 2.0)
+"""Gradients, colour, texture."""
+
+Block = npt.NDArray[np.float64]
+
+
+class HogRecipe(Recipe, frozen=True, kw_only=True, tag="hog"):
+    """The classic features have no settings: only their code decides them."""
+
+    version: int = 1
+
+
+class HogEncoder:
+    """Histograms of gradients, HSV colours and local binary patterns, each block of unit norm, weighted."""
+
+    def __init__(self, model: str) -> None:
+        """Take the model's name; the dimension is what a blank picture gives."""
+        self.model = model
+        self.dim = len(self.preprocess(Image.new("RGB", (_INPUT_PX, _INPUT_PX))))
+
+    def needed_size(self, width: int, height: int) -> tuple[int, int]:
+        """Return the square to which every photo is squashed."""
+        return _INPUT_PX, _INPUT_PX
+
+    def preprocess(self, image: Image.Image) -> npt.NDArray[Any]:
+        """Return the features, float32 [dim]: all of the work, so that it runs in the threads."""
+        square = resize(image, (_INPUT_PX, _INPUT_PX))
+        pyramid = {_INPUT_PX // factor: square.reduce(factor) for factor in (1, 2, 4, 8)}
+        grey = {edge: np.asarray(level.convert("L")) for edge, level in pyramid.items()}
+        blocks = (
+            _describe_gradients(grey[_GRADIENT_PX]),
+            _describe_colour(pyramid[_GRADIENT_PX]),
+            np.concatenate([_describe_texture(grey[edge], cells) for edge, cells in _TEXTURES]),
+        )
+        weighted = [weight * _centre(block) for weight, block in zip(_WEIGHTS, blocks, strict=True)]
+        return np.concatenate(weighted).astype(np.float32)
+
+    def encode(self, batch: npt.NDArray[Any]) -> Vectors:
+        """Return the features as vectors, float32 [n, dim] of unit norm."""
+        return to_unit_norm(batch)
+
+
+def _describe_gradients(grey: npt.NDArray[np.uint8]) -> Block:
+    """Return histograms of oriented gradients (Dalal and Triggs 2005), square-rooted."""
+    from skimage.feature import hog
+
+    cell = (_GRADIENT_CELL_PX, _GRADIENT_CELL_PX)
+    features = hog(grey, 9, cell, (2, 2), block_norm="L2-Hys", transform_sqrt=True)
+    return np.asarray(np.sqrt(features), dtype=np.float64)
+
+
+def _describe_colour(image: Image.Image) -> Block:
+    """Return HSV histograms of the four quarters, square-rooted (Hellinger)."""
+    hsv = np.asarray(image.convert("HSV"), dtype=np.int64)
+    hue, saturation, value = (hsv[..., i] * bins // 256 for i, bins in enumerate(_COLOUR_BINS))
+    codes = (hue * _COLOUR_BINS[1] + saturation) * _COLOUR_BINS[2] + value
+    return _count_by_cell(codes, 2, int(np.prod(_COLOUR_BINS)))
+
+
+def _describe_texture(grey: npt.NDArray[np.uint8], cells: int) -> Block:
+    """Return histograms of uniform local binary patterns (Ojala et al. 2002, 8 neighbours, radius 1)."""
+    from skimage.feature import local_binary_pattern
+
+    codes = np.asarray(local_binary_pattern(grey, 8, 1, "nri_uniform"), dtype=np.int64)  # type: ignore[no-untyped-call]
+    counts = _count_by_cell(codes, cells, _TEXTURE_CODES)
+    return np.asarray(counts / np.linalg.norm(counts))
+
+
+def _count_by_cell(codes: npt.NDArray[np.int64], cells: int, n_codes: int) -> Block:
+    """Count each code in each of `cells` x `cells` parts; return the roots of the counts."""
+    edge = len(codes) // cells
+    parts = codes.reshape(cells, edge, cells, edge).swapaxes(1, 2).reshape(cells * cells, -1)
+    return np.asarray(np.sqrt(np.concatenate([np.bincount(part, minlength=n_codes) for part in parts])))
+
+
+def _centre(block: Block) -> Block:
+    """Take out the mean, which all photos share, and scale to unit norm (a constant block to zeros)."""
+    centred: Block = block - block.mean()
+    length = float(np.linalg.norm(centred))
+    return centred / length if length > 0 else centred

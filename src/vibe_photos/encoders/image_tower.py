@@ -1,0 +1,174 @@
+"""A torch image encoder at work: on which device, how precisely, and how many photos at a time."""
+
+import copy
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from vibe_photos.encoders.threads import count_threads
+from vibe_photos.errors import EncoderError
+
+if TYPE_CHECKING:
+    import torch
+
+logger = logging.getLogger(__name__)
+
+Pixels = npt.NDArray[np.uint8]
+"""Photos as uint8 [n, height, width, 3]."""
+
+MIN_COSINE = 0.9999
+"""How closely bfloat16 must agree with float32 on every probe picture, or it is not used."""
+
+_CPU_CHUNK = 4
+"""Photos in one pass of one thread: as fast as a large batch over all threads, and the bits of a photo's
+vector depend neither on its neighbours nor on the number of threads (a pass is always filled up to this).
+A smaller `embed.batch_size` is taken as it is: one photo at a time then waits for one photo's work."""
+
+_PROBES = 8
+_PROBE_CELLS = 8
+
+
+class ImageTower:
+    """Runs a module that turns [n, 3, px, px] in -1..1 into [n, dim]."""
+
+    def __init__(
+        self, module: "torch.nn.Module", input_px: int, device: str, precision: str, batch_size: int
+    ) -> None:
+        """Move the module to its device and into its precision.
+
+        Raises:
+            EncoderError: there is no such device.
+        """
+        self._device = find_device(device)
+        module = module.eval().to(self._device)
+        if precision == "bfloat16":
+            module = reduce_precision(module, input_px, self._device)
+        self._module = module
+        self._dtype = next(module.parameters()).dtype
+        self._chunk = batch_size if self._device.type == "cuda" else min(batch_size, _CPU_CHUNK)
+        self._threads = _start_threads() if self._device.type == "cpu" else None
+
+    def run(self, pixels: Pixels) -> npt.NDArray[np.float32]:
+        """Return the module's output for n photos, float32 [n, dim]."""
+        if self._threads is None:
+            return self._run_on_accelerator(pixels)
+        chunks = [pixels[start : start + self._chunk] for start in range(0, len(pixels), self._chunk)]
+        return np.concatenate(list(self._threads.map(self._run_chunk, chunks)))
+
+    def _run_chunk(self, pixels: Pixels) -> npt.NDArray[np.float32]:
+        import torch
+
+        with torch.inference_mode():
+            features = self._forward(torch.from_numpy(_fill_up(pixels, self._chunk)))
+        return np.asarray(features[: len(pixels)].numpy(), dtype=np.float32)
+
+    def _run_on_accelerator(self, pixels: Pixels) -> npt.NDArray[np.float32]:
+        """Queue all chunks, so that copying one overlaps with computing another; wait once, at the end."""
+        import torch
+
+        with torch.inference_mode():
+            while True:
+                try:
+                    starts = range(0, len(pixels), self._chunk)
+                    filled = (_fill_up(pixels[start : start + self._chunk], self._chunk) for start in starts)
+                    features = torch.cat([self._forward(self._send(chunk)) for chunk in filled])
+                    return np.asarray(features.cpu().numpy()[: len(pixels)], dtype=np.float32)
+                except torch.OutOfMemoryError:
+                    self._shrink_chunk()
+
+    def _send(self, pixels: Pixels) -> "torch.Tensor":
+        import torch
+
+        return torch.from_numpy(pixels).pin_memory().to(self._device, non_blocking=True)
+
+    def _shrink_chunk(self) -> None:
+        import torch
+
+        if self._chunk == 1:
+            raise EncoderError("the accelerator's memory does not hold one photo: set embed.device to cpu")
+        self._chunk = (self._chunk + 1) // 2
+        torch.cuda.empty_cache()
+        logger.warning("embed: out of memory on %s, now %d photos at a time", self._device, self._chunk)
+
+    def _forward(self, pixels: "torch.Tensor") -> "torch.Tensor":
+        return run_module(self._module, pixels, self._dtype)
+
+
+def run_module(module: "torch.nn.Module", pixels: "torch.Tensor", dtype: "torch.dtype") -> "torch.Tensor":
+    """Scale uint8 [n, height, width, 3] to -1..1 (mean and std 0.5) and run the module; float32 [n, dim]."""
+    scaled = pixels.permute(0, 3, 1, 2).float().div(255).sub(0.5).div(0.5)
+    output: torch.Tensor = module(scaled.to(dtype))
+    return output.float()
+
+
+def find_device(device: str) -> "torch.device":
+    """Return the device that a setting means; `auto` is the first GPU, else the processor.
+
+    Raises:
+        EncoderError: torch knows no such device, or it is not there.
+    """
+    import torch
+
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        found = torch.device(device)
+    except RuntimeError:
+        raise EncoderError(f"embed.device: {device!r} is no device; use auto, cpu, cuda or cuda:1") from None
+    if found.type not in ("cpu", "cuda") or (found.type == "cuda" and not torch.cuda.is_available()):
+        raise EncoderError(f"embed.device: torch finds no {device} on this machine; auto takes what there is")
+    return found
+
+
+def reduce_precision(module: "torch.nn.Module", input_px: int, device: "torch.device") -> "torch.nn.Module":
+    """Return the module in bfloat16 where that is fast and agrees with float32, else as it is, and say so."""
+    import torch
+
+    if device.type == "cpu" and not _has_bfloat16():
+        logger.warning("embed: this processor does not compute in bfloat16; going on in float32")
+        return module
+    reduced = copy.deepcopy(module).to(torch.bfloat16)
+    cosine = measure_agreement(module, reduced, input_px, device)
+    if cosine < MIN_COSINE:
+        logger.warning("embed: bfloat16 agrees with float32 to cosine %.6f only; going on in float32", cosine)
+        return module
+    return reduced
+
+
+def measure_agreement(
+    module: "torch.nn.Module", reduced: "torch.nn.Module", input_px: int, device: "torch.device"
+) -> float:
+    """Return the smallest cosine between the outputs of two modules over a few probe pictures."""
+    import torch
+
+    coarse = np.random.default_rng(0).integers(0, 256, (_PROBES, _PROBE_CELLS, _PROBE_CELLS, 3), np.uint8)
+    cells = np.arange(input_px) * _PROBE_CELLS // input_px
+    pixels = torch.from_numpy(coarse[:, cells][:, :, cells]).to(device)
+    with torch.inference_mode():
+        full = run_module(module, pixels, torch.float32)
+        half = run_module(reduced, pixels, torch.bfloat16)
+        return float(torch.nn.functional.cosine_similarity(full, half).min())
+
+
+def _has_bfloat16() -> bool:
+    import torch
+
+    capabilities = torch.cpu.get_capabilities()
+    return any(capabilities.get(name) for name in ("amx_bf16", "avx512_bf16", "bf16"))
+
+
+def _start_threads() -> ThreadPoolExecutor:
+    """Start one thread for each processor, each of which computes alone."""
+    import torch
+
+    return ThreadPoolExecutor(count_threads(), "tower", initializer=torch.set_num_threads, initargs=(1,))
+
+
+def _fill_up(pixels: Pixels, count: int) -> Pixels:
+    """Return `count` photos: these, and black ones after them."""
+    filled = np.zeros((count, *pixels.shape[1:]), dtype=np.uint8)
+    filled[: len(pixels)] = pixels
+    return filled

@@ -1,0 +1,191 @@
+"""Any ONNX image encoder, through onnxruntime: what it expects of pixels is configuration."""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from vibe_photos.encoders.recipe import Recipe, hash_checkpoint
+from vibe_photos.encoders.threads import count_threads
+from vibe_photos.errors import ConfigurationError, EncoderError
+from vibe_photos.pixels.decode import resize
+from vibe_photos.settings import Embedder
+from vibe_photos.storage.vectors import Vectors, to_unit_norm
+
+T = TypeVar("T")
+
+_ITEM_TYPES: Mapping[str, type[np.floating[Any]]] = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+}
+
+_SMALLEST_PROBABILITY = 2.0**-24
+"""The smallest step of float16: what a half-precision softmax rounds to zero counts as this."""
+
+
+class OnnxRecipe(Recipe, frozen=True, kw_only=True, tag="onnx"):
+    """Everything that decides the vectors; `checkpoint` is the hash of the model file."""
+
+    version: int = 1
+    checkpoint: str
+    input_px: int
+    resize: Literal["squash", "center_crop"]
+    resize_px: int
+    scale: float
+    mean: list[float]
+    std: list[float]
+    channels: Literal["RGB", "BGR"]
+    output: str
+    transform: Literal["none", "log"]
+
+
+def read_onnx_recipe(embedder: Embedder) -> OnnxRecipe:
+    """Return the recipe that a configuration means.
+
+    Raises:
+        ConfigurationError: a key that this kind of encoder needs is not set, or makes no sense.
+        EncoderError: the model file is missing.
+    """
+    input_px = _require("input_px", embedder.input_px)
+    resize_px = embedder.resize_px or input_px
+    mean, std = _require("mean", embedder.mean), _require("std", embedder.std)
+    if len(mean) != 3 or len(std) != 3 or 0.0 in std:
+        raise ConfigurationError("embedder.mean, embedder.std: three numbers each, and no std of 0")
+    if resize_px < input_px:
+        raise ConfigurationError(f"embedder.resize_px: {resize_px} is less than input_px, {input_px}")
+    return OnnxRecipe(
+        checkpoint=hash_checkpoint(_find_checkpoint(embedder)),
+        input_px=input_px,
+        resize=_require("resize", embedder.resize),
+        resize_px=resize_px,
+        scale=_require("scale", embedder.scale),
+        mean=mean,
+        std=std,
+        channels=_require("channels", embedder.channels),
+        output=_require("output", embedder.output),
+        transform=embedder.transform,
+    )
+
+
+class OnnxEncoder:
+    """An ONNX image encoder on the processor.
+
+    Each photo is a run of its own on one thread, and photos run side by side: so a vector depends neither on
+    the batch nor on the number of threads, and models with a fixed batch of one work too.
+    """
+
+    def __init__(self, model: str, recipe: OnnxRecipe, checkpoint: str) -> None:
+        """Load the model file.
+
+        Raises:
+            EncoderError: onnxruntime is missing, or the model is none that takes pictures so.
+        """
+        self.model = model
+        self._recipe = recipe
+        self._session = _open_session(checkpoint)
+        self._input, self._item_type = _read_input(self._session, checkpoint)
+        _check_output(self._session, recipe.output, checkpoint)
+        self._pool = ThreadPoolExecutor(count_threads(), thread_name_prefix="onnx")
+        self.dim = self._probe(checkpoint)
+
+    def needed_size(self, width: int, height: int) -> tuple[int, int]:
+        """Return the input's square, or the size whose shorter edge is `resize_px`, to be cropped."""
+        if self._recipe.resize == "squash":
+            return self._recipe.input_px, self._recipe.input_px
+        shrink = self._recipe.resize_px / min(width, height)
+        return round(width * shrink), round(height * shrink)
+
+    def preprocess(self, image: Image.Image) -> npt.NDArray[Any]:
+        """Return [3, input_px, input_px] in the model's own float type: resized, scaled, normalised."""
+        recipe = self._recipe
+        resized = resize(image, self.needed_size(*image.size))
+        left, top = ((edge - recipe.input_px) // 2 for edge in resized.size)
+        cropped = resized.crop((left, top, left + recipe.input_px, top + recipe.input_px))
+        pixels = np.asarray(cropped, dtype=np.float32)[..., :: 1 if recipe.channels == "RGB" else -1]
+        mean, std = np.array(recipe.mean, dtype=np.float32), np.array(recipe.std, dtype=np.float32)
+        normalised = (pixels * np.float32(recipe.scale) - mean) / std
+        return np.ascontiguousarray(normalised.transpose(2, 0, 1), dtype=self._item_type)
+
+    def encode(self, batch: npt.NDArray[Any]) -> Vectors:
+        """Run the model over [n, 3, input_px, input_px]; return float32 [n, dim] of unit norm."""
+        features = np.stack(list(self._pool.map(self._run_one, batch)))
+        return to_unit_norm(centre_log(features) if self._recipe.transform == "log" else features)
+
+    def _run_one(self, item: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        (output,) = self._session.run([self._recipe.output], {self._input: item[np.newaxis]})
+        return np.asarray(output, dtype=np.float64).ravel()
+
+    def _probe(self, checkpoint: str) -> int:
+        """Run a grey picture through; return the length of what comes out."""
+        edge = self._recipe.input_px
+        try:
+            return len(self._run_one(np.zeros((3, edge, edge), dtype=self._item_type)))
+        # onnxruntime's exceptions have no common base but Exception.
+        except Exception as error:
+            raise EncoderError(
+                f"{checkpoint} does not run on [1, 3, {edge}, {edge}] (embedder.input_px: {edge}): {error}"
+            ) from error
+
+
+def centre_log(probabilities: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the centred log-ratio of each row (Aitchison 1986): the logits, without their mean."""
+    logs = np.log(np.maximum(probabilities, _SMALLEST_PROBABILITY))
+    return np.asarray(logs - logs.mean(axis=1, keepdims=True))
+
+
+def _find_checkpoint(embedder: Embedder) -> Path:
+    path = Path(_require("checkpoint", embedder.checkpoint))
+    if not path.is_file():
+        raise EncoderError(
+            f"{path} (embedder.checkpoint) does not exist: put the ONNX file of an image encoder there, or "
+            "set embedder.checkpoint to where it is. The encoder `hog` (use.embedder: hog) needs no file."
+        )
+    return path
+
+
+def _open_session(checkpoint: str) -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise EncoderError(
+            f"the encoder `onnx` needs the package onnxruntime ({error}): pip install 'vibe-photos[onnx]'. "
+            "The encoder `hog` (use.embedder: hog) needs none."
+        ) from None
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.use_deterministic_compute = True
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(checkpoint, options, providers=["CPUExecutionProvider"])
+    # onnxruntime's exceptions have no common base but Exception.
+    except Exception as error:
+        raise EncoderError(f"{checkpoint} is no ONNX model that onnxruntime can load: {error}") from error
+
+
+def _read_input(session: Any, checkpoint: str) -> tuple[str, type[np.floating[Any]]]:
+    """Return the name and float type of the model's one input."""
+    inputs = session.get_inputs()
+    if len(inputs) != 1 or inputs[0].type not in _ITEM_TYPES:
+        found = ", ".join(f"{entry.name}: {entry.type}" for entry in inputs)
+        raise EncoderError(f"{checkpoint} must have one input of float16 or float32, but has {found}")
+    return inputs[0].name, _ITEM_TYPES[inputs[0].type]
+
+
+def _check_output(session: Any, output: str, checkpoint: str) -> None:
+    names = [entry.name for entry in session.get_outputs()]
+    if output not in names:
+        raise EncoderError(
+            f"{checkpoint} has no output {output!r} (embedder.output); its outputs are {', '.join(names)}"
+        )
+
+
+def _require(key: str, value: T | None) -> T:
+    if value is None:
+        raise ConfigurationError(f"embedder.{key}: kind onnx needs it (see conf/embedder/onnx.yaml)")
+    return value

@@ -1,1 +1,0 @@
-"""What is worth auditing next, and how far the audit is."""

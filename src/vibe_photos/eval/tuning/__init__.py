@@ -1,1 +1,0 @@
-"""Thresholds: swept on one half of what people audited, proposed, written, and what they are worth."""

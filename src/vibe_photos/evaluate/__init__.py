@@ -1,0 +1,1 @@
+"""Stage `evaluate`: measure the labels against ground truth."""

@@ -1,0 +1,1 @@
+"""What people said of photos, and with which probability each photo was drawn for review."""

@@ -1,1 +1,0 @@
-"""What is said about photos: words, keys, records, mapping, sampling, splits."""

@@ -1,1 +1,0 @@
-"""The photos themselves: manifest, scan, decoding, near-duplicates."""

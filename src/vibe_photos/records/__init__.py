@@ -1,0 +1,1 @@
+"""The records that stages exchange, their files, and the taxonomy of label keys."""

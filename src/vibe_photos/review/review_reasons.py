@@ -1,0 +1,227 @@
+"""Why a photo is worth a person's look, and how much: from what student and teacher say of it.
+
+Each reason gets a share of the looks, spread evenly over the photos that it holds for; shares add up to 1. So
+of a hundred photos about `SHARES["disagreement"]` * 100 come because of that reason, whether the library has
+ten such photos or ten thousand. The first share goes to every photo alike: no photo then counts for more than
+1 / 0.4 = 2.5 times what it would in a uniform draw, however wrong student and teacher are together (a
+defensive mixture: Hesterberg 1995, "Weighted average importance sampling and defensive mixture
+distributions").
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vibe_photos.records.ground_truth import GroundTruth
+from vibe_photos.records.label_tables import LabelTable
+from vibe_photos.records.taxonomy import label_name
+from vibe_photos.statistics.metrics import UNJUDGED, Bools
+from vibe_photos.statistics.opinions import LabelKeys, Opinions, opinions_of_labels, opinions_of_records
+from vibe_photos.statistics.suspects import guess_true_labels
+
+Floats = NDArray[np.float64]
+
+ANY_PHOTO = "any photo"
+
+SHARES = {
+    ANY_PHOTO: 0.4,
+    "unsure student": 0.1,
+    "disagreement": 0.15,
+    "suspected teacher": 0.1,
+    "rare scene": 0.05,
+    "rare attribute": 0.15,
+    "rare object": 0.05,
+}
+"""Which part of the looks each reason gets. Rare attributes get most after the floor: a uniform draw of 100
+finds one photo of what one in a hundred has. The share of a reason that holds for no photo goes to all."""
+
+_RARE = ("rare scene", "rare attribute", "rare object")
+
+RARE_SHARE = 0.1
+"""A label that the teacher gives to fewer photos than this is rare."""
+
+SMALL_MARGIN = 0.2
+"""The student is unsure when its two likeliest scenes are closer than this, or a probability of an attribute
+is closer than half of it to the threshold."""
+
+LIKELY_SCENE = 0.25
+"""From this probability on a photo may be of a rare scene; of a rare attribute or object from half of its
+threshold."""
+
+_STEP = 1.25
+"""Size measures are powers of this, so that few different ones are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A reason, bool [n] for which photos it holds, and its sentence for the photo in a row.
+
+    Rare labels have their name for a sentence: `explain` puts those of a photo into one.
+    """
+
+    kind: str
+    holds: Bools
+    sentence: Callable[[int], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """n photos and what is said of them; `scene_scores` is float64 [n, scenes], NaN where not scored."""
+
+    image_ids: Sequence[str]
+    keys: LabelKeys
+    teacher: Opinions
+    student: Opinions
+    scene_scores: Floats
+    thresholds: dict[str, float | None]
+
+
+def read_library(records: Sequence[GroundTruth], labels: LabelTable, keys: LabelKeys) -> Library:
+    """Put the teacher's records and the student's labels of the same photos side by side."""
+    image_ids = [record.image_id for record in records]
+    row_of = {image_id: row for row, image_id in enumerate(labels.image_ids)}
+    rows = np.array([row_of.get(image_id, -1) for image_id in image_ids], dtype=np.int64)
+    scene_scores = np.full((len(rows), len(keys.scene)), np.nan)
+    for column, key in enumerate(keys.scene):
+        if key in labels.keys:
+            scene_scores[rows >= 0, column] = labels.score[rows[rows >= 0], labels.keys.index(key)]
+    return Library(
+        image_ids=image_ids,
+        keys=keys,
+        teacher=opinions_of_records(records, keys),
+        student=opinions_of_labels(labels, image_ids, keys),
+        scene_scores=scene_scores,
+        thresholds=labels.threshold,
+    )
+
+
+def find_reasons(library: Library) -> list[Reason]:
+    """Return every reason that holds for some photo."""
+    found = [
+        *_unsure_scene(library),
+        *_attribute_reasons(library),
+        _scene_disagreement(library),
+        *_suspected_scene(library),
+        *_rare_labels(library),
+    ]
+    return [reason for reason in found if reason.holds.any()]
+
+
+def explain(reasons: Sequence[Reason], row: int) -> list[str]:
+    """Return a photo's reasons as sentences, one for all its rare labels; none where it has no reason."""
+    holding = [reason for reason in reasons if reason.holds[row]]
+    said = [reason.sentence(row) for reason in holding if reason.kind not in _RARE]
+    rare = [reason.sentence(row) for reason in holding if reason.kind in _RARE]
+    return [*said, f"perhaps one of the few photos with {', '.join(rare)}"] if rare else said
+
+
+def measure_worth(reasons: Sequence[Reason], photos: int) -> Floats:
+    """Return how much a look at each photo is worth: float64 [photos] above 0, about 1 on average.
+
+    The reasons of a kind share its looks evenly.
+    """
+    kinds: dict[str, list[Reason]] = {}
+    for reason in reasons:
+        kinds.setdefault(reason.kind, []).append(reason)
+    spent = sum(SHARES[kind] for kind in kinds)
+    worth = np.full(photos, 1.0 - spent)
+    for kind, alike in kinds.items():
+        for reason in alike:
+            worth += SHARES[kind] / len(alike) * photos * reason.holds / reason.holds.sum()
+    return np.asarray(np.round(_STEP ** np.round(np.log(worth) / np.log(_STEP)), 4))
+
+
+def _unsure_scene(library: Library) -> list[Reason]:
+    scores, names = library.scene_scores, [label_name(key) for key in library.keys.scene]
+    known = np.where(np.isnan(scores), -1.0, scores)
+    if known.shape[1] < 2:
+        return []
+    order = np.argsort(-known, axis=1, kind="stable")[:, :2]
+    top = np.take_along_axis(known, order, axis=1)
+
+    def sentence(row: int) -> str:
+        (first, second), (high, low) = order[row], top[row]
+        return f"the student wavers between {names[first]} ({high:.2f}) and {names[second]} ({low:.2f})"
+
+    return [Reason("unsure student", (top[:, 1] >= 0) & (top[:, 0] - top[:, 1] < SMALL_MARGIN), sentence)]
+
+
+def _attribute_reasons(library: Library) -> list[Reason]:
+    reasons = []
+    for column, key in enumerate(library.keys.attribute):
+        teacher, student = library.teacher.attributes[:, column], library.student.attributes[:, column]
+        scores, threshold = library.student.attribute_scores[:, column], library.thresholds.get(key)
+        is_both = (teacher != UNJUDGED) & (student != UNJUDGED)
+        reasons.append(
+            Reason("disagreement", is_both & (teacher != student), _contradiction(label_name(key), teacher))
+        )
+        if threshold is not None:
+            is_close = np.abs(scores - threshold) < SMALL_MARGIN / 2
+            reasons.append(Reason("unsure student", is_close, _wavering(label_name(key), scores)))
+    return reasons
+
+
+def _contradiction(name: str, teacher: NDArray[np.int8]) -> Callable[[int], str]:
+    words = {0: "no, the student yes", 1: "yes, the student no"}
+    return lambda row: f"{name}: the teacher says {words[int(teacher[row])]}"
+
+
+def _wavering(name: str, scores: NDArray[np.float32]) -> Callable[[int], str]:
+    return lambda row: f"the student is unsure of {name} ({scores[row]:.2f})"
+
+
+def _scene_disagreement(library: Library) -> Reason:
+    teacher, student = library.teacher.scene, library.student.scene
+    names = [label_name(key) for key in library.keys.scene]
+    return Reason(
+        "disagreement",
+        (teacher >= 0) & (student >= 0) & (teacher != student),
+        lambda row: f"the teacher says {names[teacher[row]]}, the student {names[student[row]]}",
+    )
+
+
+def _suspected_scene(library: Library) -> list[Reason]:
+    """Suspect the teacher where the student is confident of another scene (`suspects`)."""
+    scores, teacher = library.scene_scores, library.teacher.scene
+    columns = np.flatnonzero(~np.isnan(scores).all(axis=0))
+    place = np.full(len(library.keys.scene) + 1, -1)
+    place[columns] = np.arange(len(columns))
+    is_known = (place[teacher] >= 0) & ~np.isnan(scores[:, columns]).any(axis=1)
+    if not is_known.any():
+        return []
+    guess = np.full(len(teacher), -1)
+    confident = guess_true_labels(scores[np.ix_(is_known, columns)], place[teacher[is_known]])
+    guess[is_known] = np.where(confident >= 0, columns[confident], -1)
+    holds = (guess >= 0) & (guess != teacher) & (library.student.scene != teacher)
+    names = [label_name(key) for key in library.keys.scene]
+    return [
+        Reason(
+            "suspected teacher",
+            holds,
+            lambda row: f"the student is confident of {names[guess[row]]}: the teacher may have erred",
+        )
+    ]
+
+
+def _rare_labels(library: Library) -> list[Reason]:
+    teacher, student, keys = library.teacher, library.student, library.keys
+    thresholds = {key: value for key, value in library.thresholds.items() if value is not None}
+    reasons = [
+        _rare("rare scene", key, teacher.scene == column, library.scene_scores[:, column] >= LIKELY_SCENE)
+        for column, key in enumerate(keys.scene)
+    ]
+    for column, key in enumerate(keys.attribute):
+        likely = student.attribute_scores[:, column] >= thresholds.get(key, 2 * LIKELY_SCENE) / 2
+        reasons.append(_rare("rare attribute", key, teacher.attributes[:, column] == 1, likely))
+    for column, key in enumerate(keys.object):
+        likely = student.object_scores[:, column] >= thresholds.get(key, np.inf) / 2
+        reasons.append(_rare("rare object", key, teacher.objects[:, column] == 1, likely))
+    return [reason for reason in reasons if reason is not None]
+
+
+def _rare(kind: str, key: str, is_said: Bools, is_likely: Bools) -> Reason | None:
+    if is_said.mean() >= RARE_SHARE:
+        return None
+    return Reason(kind, is_said | is_likely, lambda _: label_name(key))

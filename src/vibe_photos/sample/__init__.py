@@ -1,0 +1,1 @@
+"""Stage `sample`: draw the photos that a person is asked to check."""

@@ -1,0 +1,132 @@
+"""The hash of a file's bytes that names a photo.
+
+What one file is: a photo with its id, or a problem with a reason.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Callable
+from typing import Any, Literal
+
+import msgspec
+import xxhash
+
+from vibe_photos.pixels.formats import HEAD_BYTES, recognise_format
+from vibe_photos.scan.endings import has_ending
+
+HashName = Literal["xxh3_128", "xxh64"]
+
+BUFFER_BYTES = 1 << 18
+"""Small enough to stay in the processor's cache between being read and being hashed."""
+
+_HASHES: dict[HashName, Callable[[], Any]] = {"xxh3_128": xxhash.xxh3_128, "xxh64": xxhash.xxh64}
+
+
+def hash_bytes(data: bytes, content_hash: HashName) -> str:
+    """Return the lower-case hex hash of `data`: 32 digits for `xxh3_128`, 16 for `xxh64`."""
+    hasher = _HASHES[content_hash]()
+    hasher.update(data)
+    return str(hasher.hexdigest())
+
+
+def hash_file(file: int, content_hash: HashName, buffer: bytearray) -> str:
+    """Hash the open file (a descriptor at its start) to its end, through `buffer`.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    hasher = _HASHES[content_hash]()
+    window = memoryview(buffer)
+    while count := os.readv(file, [buffer]):
+        hasher.update(window[:count])
+    return str(hasher.hexdigest())
+
+
+INSPECTION_VERSION = 1
+"""Rises when the same file may be judged differently: what older versions found is then read again."""
+
+_READ_ATTEMPTS = 3
+
+
+class FileStamp(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What the file system says of a file; another stamp means that its bytes may be others."""
+
+    size_bytes: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+
+class FileFinding(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What a file with this stamp is: a photo (`image_id`, `format`) or a problem (`reason`, `detail`)."""
+
+    stamp: FileStamp
+    image_id: str = ""
+    format: str = ""
+    reason: str = ""
+    detail: str = ""
+    error_number: int = 0
+
+
+def take_stamp(status: os.stat_result) -> FileStamp:
+    """Return the part of a file's status that tells whether it changed."""
+    return FileStamp(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+
+
+def inspect_file(path: bytes, content_hash: HashName, buffer: bytearray | None = None) -> FileFinding:
+    """Read one file: its header, its ending, the hash of its bytes. Never raises for what a file is.
+
+    Reasons of problems: `empty`, `not_an_image` (the header is of no allowed format), `truncated` (the
+    ending is missing), `unreadable` (the system refuses, `error_number` says how), `missing` (deleted
+    since it was listed, or a link to nowhere), `not_a_file` (a pipe or device), `changing` (it was being
+    written to at each attempt).
+    """
+    buffer = bytearray(BUFFER_BYTES) if buffer is None else buffer
+    try:
+        # A pipe without a writer would block the scan for ever.
+        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        return _judge_error(error)
+    try:
+        for _ in range(_READ_ATTEMPTS):
+            before = os.fstat(file)
+            finding = _inspect_open_file(file, before, content_hash, buffer)
+            if take_stamp(os.fstat(file)) == finding.stamp:
+                return finding
+            os.lseek(file, 0, os.SEEK_SET)
+        return FileFinding(
+            finding.stamp, reason="changing", detail="it is being written to: scan again later"
+        )
+    except OSError as error:
+        return _judge_error(error)
+    finally:
+        os.close(file)
+
+
+def _inspect_open_file(
+    file: int, status: os.stat_result, content_hash: HashName, buffer: bytearray
+) -> FileFinding:
+    stamp = take_stamp(status)
+    if not stat.S_ISREG(status.st_mode):
+        return FileFinding(stamp, reason="not_a_file", detail="a pipe, socket or device")
+    if stamp.size_bytes == 0:
+        return FileFinding(stamp, reason="empty", detail="the file has no bytes")
+    image_format = recognise_format(os.pread(file, HEAD_BYTES, 0))
+    if image_format is None:
+        return FileFinding(
+            stamp, reason="not_an_image", detail="its first bytes are of no image format that is read"
+        )
+    if not has_ending(file, image_format, stamp.size_bytes):
+        return FileFinding(stamp, reason="truncated", detail=f"the end of the {image_format} is missing")
+    return FileFinding(stamp, image_id=hash_file(file, content_hash, buffer), format=image_format)
+
+
+def _judge_error(error: OSError) -> FileFinding:
+    reason = "missing" if error.errno == errno.ENOENT else "unreadable"
+    return FileFinding(
+        FileStamp(0, 0, 0, 0),
+        reason=reason,
+        detail=error.strerror or str(error),
+        error_number=error.errno or 0,
+    )

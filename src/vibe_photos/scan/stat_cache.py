@@ -1,0 +1,180 @@
+"""What earlier scans found in files that have not changed since, so that they need not be read again.
+
+One row a folder: the findings of its files by name, as MessagePack. A finding counts only for the stamp
+it was made for (size, modification and change times, inode), under the same hash and rules. A file
+modified less than two seconds before its scan began is never kept: it could be modified once more without
+its times showing it (file systems keep times to 10 ms, 1 s or 2 s).
+"""
+
+import logging
+import os
+import sqlite3
+import time
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import xxhash
+
+from vibe_photos.scan.files import INSPECTION_VERSION, FileFinding, FileStamp, HashName
+
+Findings = dict[bytes, FileFinding]
+"""What the files of one folder are, by name."""
+
+_SETTLED_NS = 2_000_000_000
+_WAIT_FOR_OTHER_SCAN_SECONDS = 60
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS folder (
+    root BLOB, inspection TEXT, path BLOB, stamps TEXT, checksum TEXT, findings BLOB,
+    PRIMARY KEY (root, inspection, path)
+);
+CREATE TABLE IF NOT EXISTS outcome (
+    manifest TEXT, root TEXT, problems TEXT, state TEXT, PRIMARY KEY (manifest, root)
+);
+"""
+
+_log = logging.getLogger(__name__)
+
+
+class _Row(NamedTuple):
+    """One folder: checksums of its files' stamps and of its findings, and the findings."""
+
+    stamps: str
+    checksum: str
+    findings: bytes
+
+    def is_whole(self) -> bool:
+        return self.checksum == _checksum(self.findings)
+
+
+class StatCache:
+    """The findings of one root's folders under one hash, and what earlier scans made of them."""
+
+    def __init__(self, database: Path, root: bytes, content_hash: HashName) -> None:
+        self._connection = sqlite3.connect(database, timeout=_WAIT_FOR_OTHER_SCAN_SECONDS)
+        self._key = (os.path.abspath(root), f"{content_hash}/{INSPECTION_VERSION}")
+        self._settled_before_ns = time.time_ns() - _SETTLED_NS
+        self._decoder = msgspec.msgpack.Decoder(Findings)
+        self._rows: dict[bytes, _Row] = {}
+        try:
+            # A power cut may cost the cache, which is only time; waiting for the disk costs every scan.
+            self._connection.execute("PRAGMA synchronous=OFF")
+            self._connection.executescript(_SCHEMA)
+            self._read_rows()
+        except sqlite3.Error:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the database file."""
+        self._connection.close()
+
+    def read_folder(self, path: bytes) -> Findings:
+        """Return what was found in the folder; nothing when its row is missing or damaged."""
+        row = self._rows.get(path)
+        return self._decoder.decode(row.findings) if row and row.is_whole() else {}
+
+    def has_all(self, path: bytes, stamps: Mapping[bytes, FileStamp | None]) -> bool:
+        """Tell whether the folder's row is of exactly these files in this order, without reading it out."""
+        row = self._rows.get(path)
+        return row is not None and row.stamps == _checksum(msgspec.msgpack.encode(stamps)) and row.is_whole()
+
+    def write_folders(self, folders: Mapping[bytes, Findings]) -> None:
+        """Keep the findings of folders, each in the order of its listing.
+
+        Files that were modified just now and those that the system refused to read are left out.
+
+        What cannot be written is warned about and done without: it costs reading the files again.
+        """
+        rows = []
+        for path, findings in folders.items():
+            settled = {name: finding for name, finding in findings.items() if self._is_settled(finding)}
+            data = msgspec.msgpack.encode(settled)
+            stamps = msgspec.msgpack.encode({name: finding.stamp for name, finding in settled.items()})
+            row = self._rows[path] = _Row(_checksum(stamps), _checksum(data), data)
+            rows.append((*self._key, path, *row))
+        self._write("INSERT OR REPLACE INTO folder VALUES (?, ?, ?, ?, ?, ?)", rows)
+
+    def forget_folders_except(self, paths: Collection[bytes]) -> None:
+        """Drop the rows of folders that are gone."""
+        gone = self._rows.keys() - set(paths)
+        self._rows = {path: row for path, row in self._rows.items() if path not in gone}
+        self._write(
+            "DELETE FROM folder WHERE root = ? AND inspection = ? AND path = ?",
+            [(*self._key, path) for path in gone],
+        )
+
+    def remember_outcome(self, root: str, manifest: bytes, problems: bytes) -> None:
+        """Note what was written of `root` (as the configuration names it) and of these findings."""
+        outcome = (_checksum(manifest), root, _checksum(problems), self._state())
+        self._write("INSERT OR REPLACE INTO outcome VALUES (?, ?, ?, ?)", [outcome])
+
+    def is_outcome(self, root: str, manifest: bytes, problems: bytes) -> bool:
+        """Tell whether exactly this was written of these very findings, all of which are kept."""
+        outcome = (_checksum(manifest), root, _checksum(problems), self._state())
+        statement = "SELECT 1 FROM outcome WHERE (manifest, root, problems, state) = (?, ?, ?, ?)"
+        return self._connection.execute(statement, outcome).fetchone() is not None
+
+    def roots_of_manifest(self, manifest: bytes) -> set[str]:
+        """Return the roots, as the configuration named them, whose scans gave these bytes."""
+        rows = self._connection.execute("SELECT root FROM outcome WHERE manifest = ?", (_checksum(manifest),))
+        return {root for (root,) in rows}
+
+    def _state(self) -> str:
+        """One checksum of all rows and of the rules that they were made by."""
+        rows = sorted((path, row.checksum) for path, row in self._rows.items())
+        return _checksum(msgspec.msgpack.encode((self._key[1], rows)))
+
+    def _is_settled(self, finding: FileFinding) -> bool:
+        return finding.stamp.mtime_ns < self._settled_before_ns and not finding.error_number
+
+    def _read_rows(self) -> None:
+        rows = self._connection.execute(
+            "SELECT path, stamps, checksum, findings FROM folder WHERE root = ? AND inspection = ?", self._key
+        )
+        self._rows = {path: _Row(*columns) for path, *columns in rows}
+
+    def _write(self, statement: str, rows: Collection[tuple[object, ...]]) -> None:
+        if not rows:
+            return
+        try:
+            with self._connection:
+                self._connection.executemany(statement, rows)
+        except sqlite3.Error as error:
+            _log.warning("the next scan will read files again: the stat cache cannot be written (%s)", error)
+
+
+@contextmanager
+def open_stat_cache(store: Path, root: bytes, content_hash: HashName) -> Iterator[StatCache]:
+    """Open the cache in the local store, and make it where there is none.
+
+    A damaged file is started anew; where no file can be had (a full or read-only disk) the cache lives
+    in memory. Both are warned about, neither changes what a scan finds.
+    """
+    cache = _open_cache(store / "library" / "stat_cache.sqlite", root, content_hash)
+    with closing(cache):
+        yield cache
+
+
+def _open_cache(path: Path, root: bytes, content_hash: HashName) -> StatCache:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return StatCache(path, root, content_hash)
+    except (OSError, sqlite3.DatabaseError) as error:
+        _log.warning("the stat cache %s cannot be used, files are read again: %s", path, error)
+        is_damaged = getattr(error, "sqlite_errorname", "") in (
+            "SQLITE_NOTADB",
+            "SQLITE_CORRUPT",
+            "SQLITE_ERROR",
+        )
+    if is_damaged:
+        path.unlink()
+        return StatCache(path, root, content_hash)
+    return StatCache(Path(":memory:"), root, content_hash)
+
+
+def _checksum(data: bytes) -> str:
+    return str(xxhash.xxh3_128_hexdigest(data))

@@ -1,0 +1,1 @@
+"""Stage `score`: give every photo a probability for every label."""

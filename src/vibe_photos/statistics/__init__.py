@@ -1,0 +1,1 @@
+"""Figures, intervals and tests on plain arrays."""

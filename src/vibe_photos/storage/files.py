@@ -1,0 +1,74 @@
+"""Files that are either the old one or the new one, whole, whatever happens in between.
+
+Named arrays in one `.npz` archive that numpy reads: the same arrays give the same bytes.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import Any, BinaryIO
+from zipfile import ZipFile, ZipInfo
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+_BUFFER_BYTES = 1 << 20
+
+
+@contextmanager
+def replace_atomically(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; once it is written, fsync it and put it in place.
+
+    On an error the temporary file is removed and `path` is left as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        _fsync(temporary)
+        os.replace(temporary, path)
+        _fsync(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def open_atomically(path: Path) -> Iterator[BinaryIO]:
+    """Open a file for writing whose bytes replace `path` in one step when the block ends well."""
+    with replace_atomically(path) as temporary, temporary.open("wb", buffering=_BUFFER_BYTES) as file:
+        yield file
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Replace `path` by `data` in one step."""
+    with open_atomically(path) as file:
+        file.write(data)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Replace `path` by `value` as indented JSON in the given key order, with a final newline."""
+    write_bytes(path, msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Replace `path` by an archive of the arrays, in their order.
+
+    `numpy.savez` streams each array in, and how an entry of unknown length is marked differs between patch
+    versions of Python; entries of known length look the same in all.
+    """
+    with open_atomically(path) as file, ZipFile(file, "w") as archive:
+        for name, array in arrays.items():
+            entry = BytesIO()
+            np.lib.format.write_array(entry, array, allow_pickle=False)
+            archive.writestr(ZipInfo(f"{name}.npy"), entry.getvalue())

@@ -1,1 +1,0 @@
-"""The paid opinion: prompt, request, client, reply, store and the night's loop."""

@@ -1,0 +1,1 @@
+"""`vibe-photos thresholds`: propose a decision threshold for each label."""

@@ -1,0 +1,83 @@
+"""Proposed thresholds written into `params.yaml`: comments, order and every other line stay as they are."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+from vibe_photos.errors import InputError
+from vibe_photos.settings import TunedOn
+from vibe_photos.storage.files import write_bytes
+from vibe_photos.thresholds.proposals import LEVELS, Tuning, changed_thresholds
+
+TUNED: TunedOn = "human_tune_half"
+_UNWRAPPED = 1_000_000
+
+
+def write_thresholds(params: Path, tuning: Tuning) -> int:
+    """Write the proposals that differ from what is in use into `params`; return how many they are.
+
+    Only keys of `classify` change: `attribute_threshold`, `object_threshold`, and, where audited photos
+    decided one of the new values, `tuned_on`, by which evaluation knows that it may score the other half
+    only. It stays when later values have another source, because earlier ones may still be in force.
+
+    Raises:
+        InputError: `params` is missing, is no YAML, or `classify` in it is no mapping.
+    """
+    from ruamel.yaml import YAML
+
+    # YAML as in dvc's own edits of params, but no line is wrapped and no quote dropped.
+    yaml = YAML()
+    yaml.preserve_quotes, yaml.width = True, _UNWRAPPED
+    document = _load(yaml, params)
+    changes = {f"{level}_threshold": changed_thresholds(tuning, level) for level in LEVELS}
+    count = sum(map(len, changes.values()))
+    if not count:
+        return 0
+    classify = _section(document, "classify", params)
+    for name, thresholds in changes.items():
+        for label, threshold in thresholds.items():
+            _set_threshold(_section(classify, name, params), label, threshold)
+    if tuning.is_decided_by_people and "tuned_on" in classify:
+        classify["tuned_on"] = TUNED
+    elif tuning.is_decided_by_people:
+        classify.insert(0, "tuned_on", TUNED)
+    text = io.BytesIO()
+    yaml.dump(document, text)
+    write_bytes(params, text.getvalue())
+    return count
+
+
+def _load(yaml: Any, params: Path) -> Any:
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        document = yaml.load(params.read_bytes())
+    except FileNotFoundError:
+        raise InputError(f"{params} does not exist: run this from the repository's root") from None
+    except YAMLError as error:
+        raise InputError(f"{params} is no YAML: {error}") from None
+    if not isinstance(document, dict):
+        raise InputError(f"{params} is no mapping of sections")
+    return document
+
+
+def _section(node: Any, name: str, params: Path) -> Any:
+    """Return a section; one that is missing is made as the first of its kind."""
+    if node.get(name) is None:
+        node.insert(0, name, type(node)())
+    if not isinstance(node[name], dict):
+        raise InputError(f"{params}: {name} is {node[name]!r}, it must be a mapping")
+    return node[name]
+
+
+def _set_threshold(section: Any, name: str, threshold: float) -> None:
+    """Set a value; what follows the section's last key (blank lines, comments) follows a new one as well."""
+    from ruamel.yaml.tokens import CommentToken
+
+    last = None if name in section else next(reversed(section), None)
+    section[name] = threshold
+    _, _, token, _ = section.ca.items.get(last) or [None] * 4
+    if token is not None:
+        beside, _, below = token.value.partition("\n")
+        token.value = f"{beside}\n"
+        section.ca.items[name] = [None, None, CommentToken(f"\n{below}", token.start_mark), None]

@@ -1,0 +1,130 @@
+"""Which threshold to take for one label: every one that can be written is tried, the best for an aim found.
+
+A label is asserted from its threshold on (`score >= threshold`). Thresholds are rounded before anything is
+measured, so that every figure is that of the number which comes to stand in `params.yaml`.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from vibe_photos.errors import InputError
+from vibe_photos.statistics.metrics import UNJUDGED, Flags, Floats
+
+MIN_EXAMPLES = 10
+"""A threshold is tuned on no fewer photos of which the label is true, and no fewer of which it is false."""
+
+_FIGURE_DECIMALS = 9
+"""Figures are compared so coarsely that equal ones are equal in whatever order weights were added."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """What a threshold is to be best for.
+
+    `f1`: the best F1. `precision`: the best recall with a precision of at least `floor` (0..1).
+    `recall`: the best precision with a recall of at least `floor`.
+    """
+
+    kind: Literal["f1", "precision", "recall"]
+    floor: float = 0.0
+
+    def __str__(self) -> str:
+        return "the best F1" if self.kind == "f1" else f"a {self.kind} of at least {self.floor:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Precision, recall and F1 (float64 [m], 0..1) at rising, rounded thresholds (float64 [m]).
+
+    At none of them nothing is asserted, so that precision always has a denominator.
+    """
+
+    threshold: Floats
+    precision: Floats
+    recall: Floats
+    f1: Floats
+
+
+def parse_aim(text: str) -> Aim:
+    """Read `f1`, `precision=0.9` or `recall=0.9`.
+
+    Raises:
+        InputError: it is none of these, or the floor is no share above 0.
+    """
+    kind, _, floor = text.partition("=")
+    if text == "f1":
+        return Aim("f1")
+    try:
+        share = float(floor)
+    except ValueError:
+        share = 0.0
+    if not 0.0 < share <= 1.0 or (kind != "precision" and kind != "recall"):
+        raise InputError(f"no such aim: {text}; it is f1, precision=SHARE or recall=SHARE, e.g. recall=0.9")
+    return Aim("precision" if kind == "precision" else "recall", share)
+
+
+def count_examples(y_true: Flags, y_score: Floats) -> tuple[int, int]:
+    """Return on how many scored photos the label is true, and on how many it is false."""
+    is_scored = ~np.isnan(y_score)
+    return int(np.sum(is_scored & (y_true == 1))), int(np.sum(is_scored & (y_true == 0)))
+
+
+def sweep_thresholds(y_true: Flags, y_score: Floats, weights: Floats) -> Sweep:
+    """Measure every division of the photos by their score.
+
+    A threshold lies half-way between two neighbouring scores (the last one between the lowest score and 0),
+    so that a new photo just below the lowest asserted one is not cut off by chance. It has three decimals,
+    six where it is below 0.01; divisions that rounding makes one are measured as one.
+
+    Args:
+        y_true: int8 [n]: 1 true, 0 false, -1 not judged (left out).
+        y_score: float64 [n] in 0..1, NaN where there is no score: never asserted, in recall's denominator.
+        weights: float64 [n].
+    """
+    is_judged = y_true != UNJUDGED
+    is_scored = is_judged & ~np.isnan(y_score)
+    order = np.flatnonzero(is_scored)[np.argsort(y_score[is_scored], kind="stable")]
+    score, weight = y_score[order], weights[order]
+    threshold = _list_thresholds(score)
+    first = np.searchsorted(score, threshold, side="left")
+    asserted = _sum_from(weight)[first]
+    found = _sum_from(weight * (y_true[order] == 1))[first]
+    total = float(weights[y_true == 1].sum())
+    with np.errstate(invalid="ignore", divide="ignore"):
+        figures = (found / asserted, found / total, 2.0 * found / (asserted + total))
+    return Sweep(threshold, *(np.round(values, _FIGURE_DECIMALS) for values in figures))
+
+
+def find_threshold(sweep: Sweep, aim: Aim) -> float | None:
+    """Return the threshold that is best for the aim, or None where no threshold reaches its floor.
+
+    Ties: of equal F1 the higher precision; of equal recall the higher precision, and the other way round;
+    of what is left the highest threshold, which asserts least.
+    """
+    if aim.kind == "f1":
+        is_allowed, ranks = np.ones(len(sweep.threshold), dtype=bool), (sweep.f1, sweep.precision)
+    elif aim.kind == "precision":
+        is_allowed, ranks = sweep.precision >= aim.floor, (sweep.recall, sweep.precision)
+    else:
+        is_allowed, ranks = sweep.recall >= aim.floor, (sweep.precision, sweep.recall)
+    allowed = np.flatnonzero(is_allowed)
+    if not len(allowed):
+        return None
+    first, second = ranks
+    best = np.lexsort((sweep.threshold[allowed], second[allowed], first[allowed]))[-1]
+    return float(sweep.threshold[allowed[best]])
+
+
+def _list_thresholds(score: Floats) -> Floats:
+    """Return the rounded thresholds between the sorted scores, ascending, that assert at least one photo."""
+    distinct = np.unique(score)
+    halfway = (distinct + np.append(0.0, distinct[:-1])) / 2.0
+    rounded = np.unique(np.where(halfway < 0.01, np.round(halfway, 6), np.round(halfway, 3)))
+    return np.asarray(rounded[rounded <= distinct.max(initial=-1.0)])
+
+
+def _sum_from(values: Floats) -> Floats:
+    """Return, for each position and the end, the sum of the values from there on: float64 [n + 1]."""
+    return np.append(np.cumsum(values[::-1])[::-1], 0.0)

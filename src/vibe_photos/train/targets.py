@@ -1,0 +1,73 @@
+"""What is to be learnt: the automatic truth of one head as a table of 0 and 1, and what is too rare."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vibe_photos.records.ground_truth import GroundTruth
+from vibe_photos.records.taxonomy import head_keys, with_ancestors
+from vibe_photos.settings import HeadName, Taxonomy
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """Which photos and labels a head learns from.
+
+    `rows` [n] are the positions of the photos among those asked about. `y` is float32 [n, labels] of 0 and 1,
+    one-hot for scenes. `is_judged` is bool [n, labels], for scenes [n, 1]. `support` counts each learnable
+    label's photos; `not_learnable` the photos of each other label, on its rarer side.
+    """
+
+    rows: NDArray[np.int64]
+    labels: tuple[str, ...]
+    y: NDArray[np.float32]
+    is_judged: NDArray[np.bool_]
+    support: dict[str, int]
+    not_learnable: dict[str, int]
+
+
+def find_targets(
+    head: HeadName, records: Sequence[GroundTruth], taxonomy: Taxonomy, min_positive: int
+) -> Targets:
+    """Return what one head can learn from these photos' truth.
+
+    A label is learnable from `min_positive` photos on; an attribute or object also needs as many photos that
+    lack it. A photo with no scene or with several teaches no scene. An object's ancestors count as present.
+    """
+    keys = head_keys(taxonomy, head)
+    column = {key: index for index, key in enumerate(keys)}
+    y = np.zeros((len(records), len(keys)), dtype=np.float32)
+    is_judged = np.zeros((len(records), len(keys)), dtype=bool)
+    for row, record in enumerate(records):
+        for key, is_present in _judgements(head, record, keys):
+            y[row, column[key]] = is_present
+            is_judged[row, column[key]] = True
+    present = (y * is_judged).sum(axis=0).astype(np.int64)
+    absent = is_judged.sum(axis=0) - present
+    counts = present if head == "scene" else np.minimum(present, absent)
+    learnable = np.flatnonzero(counts >= min_positive)
+    y, is_judged = y[:, learnable], is_judged[:, learnable]
+    if head == "scene":
+        is_judged = y.max(axis=1, keepdims=True, initial=0.0) > 0
+    rows = np.flatnonzero(np.any(is_judged, axis=1))
+    return Targets(
+        rows=rows,
+        labels=tuple(keys[index] for index in learnable),
+        y=y[rows],
+        is_judged=is_judged[rows],
+        support={keys[index]: int(present[index]) for index in learnable},
+        not_learnable={key: int(counts[index]) for key, index in column.items() if index not in learnable},
+    )
+
+
+def _judgements(head: HeadName, record: GroundTruth, keys: Sequence[str]) -> list[tuple[str, bool]]:
+    """Return `(key, is present)` for every key of which the record says something."""
+    if head == "scene":
+        # A photo of one scene lacks all others.
+        return [(key, key in record.scene) for key in keys] if len(record.scene) == 1 else []
+    if head == "attribute":
+        return list(record.attributes.items())
+    present = with_ancestors(record.objects, keys)
+    return [(key, key in present) for key in keys]

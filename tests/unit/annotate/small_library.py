@@ -1,0 +1,35 @@
+"""Small photos on disk with their manifest, and how tests make settings for them."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from vibe_photos.records.photos import Photo
+from vibe_photos.scan.files import hash_bytes
+from vibe_photos.settings import Settings
+from vibe_photos.storage.jsonl import write_jsonl
+
+MakeSettings = Callable[..., Settings]
+"""Settings with every place in `tmp_path`; keyword arguments are laid over sections."""
+
+
+def make_library(folder: Path, count: int, size: tuple[int, int] = (64, 48)) -> list[Photo]:
+    root = folder / "photos"
+    root.mkdir(parents=True)
+    generator = np.random.default_rng(7)
+    photos = []
+    for number in range(count):
+        path = root / f"IMG_{number:04}.jpg"
+        Image.new("RGB", size, tuple(generator.integers(0, 256, 3).tolist())).save(path, comment=str(number))
+        photos.append(
+            Photo(
+                image_id=hash_bytes(path.read_bytes(), "xxh3_128"),
+                rel_path=path.name,
+                bytes=path.stat().st_size,
+                format="JPEG",
+            )
+        )
+    write_jsonl(folder / "data/library/photos.jsonl", photos)
+    return photos

@@ -1,0 +1,422 @@
+"""Whole runs in this process, against real servers on loopback."""
+
+import errno
+import logging
+import os
+import shutil
+import signal
+import threading
+import time
+import traceback
+from collections import Counter
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests.unit.annotate.fault_server import Act, FaultServer, completion, error
+from tests.unit.annotate.small_library import MakeSettings
+
+from vibe_photos.annotate.answer import AnswerKey
+from vibe_photos.annotate.answers import AnswerStore
+from vibe_photos.annotate.failures import Failure
+from vibe_photos.annotate.prompt import build_question
+from vibe_photos.annotate.replay.rehearsal import start_replay_server
+from vibe_photos.annotate.stage import annotate_library
+from vibe_photos.errors import (
+    ConfigurationError,
+    RunInterrupted,
+    StoreError,
+    TeacherRefused,
+    TeacherUnreachable,
+    TooManyFailures,
+)
+from vibe_photos.records.ground_truth import RawAnnotation
+from vibe_photos.records.photos import Photo
+from vibe_photos.settings import Replay, Settings
+from vibe_photos.storage.jsonl import read_jsonl, write_jsonl
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    return tmp_path / ".store"
+
+
+def annotations(settings: Settings) -> list[RawAnnotation]:
+    return list(read_jsonl(settings.paths.raw_annotations, RawAnnotation))
+
+
+def failures(settings: Settings) -> list[Failure]:
+    return list(read_jsonl(settings.paths.raw_annotations.with_name("failures.jsonl"), Failure))
+
+
+def outs(settings: Settings) -> list[bytes]:
+    raw = settings.paths.raw_annotations
+    return [
+        path.read_bytes()
+        for path in (raw, raw.with_name("failures.jsonl"), settings.paths.eval / "annotate.json")
+    ]
+
+
+def run(settings: Settings, store: Path, server: FaultServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QWEN_BASE_URL", server.base_url)
+    annotate_library(settings, store)
+
+
+def test_every_photo_is_asked_about_once_and_written_in_manifest_order(
+    make_settings: MakeSettings, library: list[Photo], store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = make_settings()
+    with FaultServer(lambda image_id, attempt: Act(delay_seconds=int(image_id[0], 16) / 100)) as server:
+        run(settings, store, server, monkeypatch)
+        assert server.asked == Counter(photo.image_id for photo in library)
+        first = outs(settings)
+        run(settings, store, server, monkeypatch)
+    assert server.asked.total() == 12  # the second run paid nothing
+    assert outs(settings) == first
+    assert [record.image_id for record in annotations(settings)] == [photo.image_id for photo in library]
+    record = annotations(settings)[0]
+    assert record.server_path == record.image_path == f"{settings.library.root}/IMG_0000.jpg"
+    assert record.annotation == {"scene": "food", "has_person": False, "objects": []}
+    assert (record.model, record.created_at) == ("Qwen/Qwen3-VL-32B-Instruct", 1755000000)
+    metric = msgspec.json.decode((settings.paths.eval / "annotate.json").read_bytes())
+    assert (metric["photos"], metric["answered"], metric["prompt_tokens"]) == (12, 12, 1200)
+    assert metric["failed"] == dict.fromkeys(metric["failed"], 0)
+    assert failures(settings) == []
+
+
+def test_no_server_is_needed_where_everything_is_paid(
+    make_settings: MakeSettings, library: list[Photo], store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with FaultServer(lambda image_id, attempt: Act()) as server:
+        run(make_settings(), store, server, monkeypatch)
+    monkeypatch.delenv("QWEN_BASE_URL")
+    annotate_library(make_settings(), store)
+
+
+def test_another_model_is_asked_anew_and_swapping_back_pays_nothing(
+    make_settings: MakeSettings, library: list[Photo], store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = make_settings(), make_settings(teacher={"model": "other"})
+    with FaultServer(lambda image_id, attempt: Act()) as server:
+        run(first, store, server, monkeypatch)
+        before = outs(first)
+        run(second, store, server, monkeypatch)
+        run(first, store, server, monkeypatch)
+    assert server.asked.total() == 24
+    assert outs(first) == before
+
+
+def test_the_limit_takes_the_first_of_the_manifest(
+    make_settings: MakeSettings, library: list[Photo], store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = make_settings(annotate={"limit": 5})
+    with FaultServer(lambda image_id, attempt: Act()) as server:
+        run(settings, store, server, monkeypatch)
+    assert sorted(server.asked) == sorted(photo.image_id for photo in library[:5])
+    assert [record.image_id for record in annotations(settings)] == [photo.image_id for photo in library[:5]]
+
+
+def test_every_failure_is_written_with_its_kind_and_a_rerun_asks_about_those_only(
+    make_settings: MakeSettings, library: list[Photo], store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = make_settings(annotate={"max_failed_share": 0.6, "max_attempts": 1})
+    ids = [photo.image_id for photo in library]
+    acts = {
+        ids[1]: Act(422, error("odd")),
+        ids[2]: Act(then="reset"),
+        ids[3]: Act(body=completion("no JSON at all")),
+        ids[4]: Act(body=completion('{"scene": "fo', "length")),
+    }
+    (Path(settings.library.root) / library[0].rel_path).write_bytes(b"")
+    broken = Path(settings.library.root) / library[5].rel_path
+    broken.write_bytes(broken.read_bytes()[:40] + bytes(library[5].bytes - 40))
+    with FaultServer(lambda image_id, attempt: acts.get(image_id, Act())) as server:
+        run(settings, store, server, monkeypatch)
+    failed = {failure.image_id: failure for failure in failures(settings)}
+    assert [failed[image_id].kind for image_id in ids[:6]] == [
+        "unreadable",
+        "refused",
+        "no_answer",
+        "unparsable",
+        "length",
+        "unreadable",
+    ]
+    assert failed[ids[3]].reply == "no JSON at all"
+    assert failed[ids[4]].reply == '{"scene": "fo'
+    assert len(annotations(settings)) == 6
+    with FaultServer(lambda image_id, attempt: Act()) as server:
+        run(settings, store, server, monkeypatch)
+    assert sorted(server.asked) == sorted(ids[1:5])
+    assert [failure.image_id for failure in failures(settings)] == [ids[0], ids[5]]
+
+
+def test_a_reply_that_broke_off_is_asked_for_once_more_with_a_larger_cap(
+    make_settings: MakeSettings, library: list[Photo], store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def play(image_id: str, attempt: int) -> Act:
+        asked = msgspec.json.decode(server.requests[-1].body)
+        return Act(body=completion('{"scene": "fo', "length")) if asked["max_tokens"] < 1000 else Act()
+
+    settings = make_settings(annotate={"concurrency": 1})
+    with FaultServer(play) as server:
+        run(settings, store, server, monkeypatch)
+    assert set(server.asked.values()) == {2}
+    assert len(annotations(settings)) == 12
+
+
+def test_too_many_failures_fail_the_stage_after_everything_was_written(
+    make_settings: MakeSettings, library: list[Photo], store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = make_settings()
+    ids = [photo.image_id for photo in library]
+    with (
+        FaultServer(
+            lambda image_id, attempt: Act(422, error("odd")) if image_id == ids[0] else Act()
+        ) as server,
+        pytest.raises(TooManyFailures, match=r"1 of 12 photos.*1 refused.*failures\.jsonl"),
+    ):
+        run(settings, store, server, monkeypatch)
+    assert len(annotations(settings)) == 11
+
+
+def test_a_wrong_key_stops_the_run_and_is_written_nowhere(
+    make_settings: MakeSettings,
+    library: list[Photo],
+    store: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Also where the server says the key back, at DEBUG, and in the answers themselves."""
+    key = "canary-key-9921"
+    monkeypatch.setenv("QWEN_API_KEY", key)
+    settings = make_settings(annotate={"concurrency": 2, "max_failed_share": 1.0})
+    echo = f'{{"scene": "food", "objects": [{{"name_free": "{key}"}}]}}'
+
+    def play(image_id: str, attempt: int) -> Act:
+        if len(server.requests) < 3:
+            return Act(body=completion(echo))
+        if len(server.requests) < 5:
+            return Act(400, error(f"bad {key}"))
+        return Act(401, error(f"wrong key {key}"))
+
+    with (
+        caplog.at_level(logging.DEBUG),
+        FaultServer(play) as server,
+        pytest.raises(TeacherRefused, match="QWEN_API_KEY") as caught,
+    ):
+        run(settings, store, server, monkeypatch)
+    assert len(server.requests) <= 6  # two in flight when the first was refused
+    assert all(request.headers["authorization"] == f"Bearer {key}" for request in server.requests)
+    assert key not in caplog.text + "".join(traceback.format_exception(caught.value))
+    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert written
+    assert not [path for path in written if key.encode() in path.read_bytes()]
+
+
+def test_an_unreachable_server_leaves_the_outs_as_they_were(
+    make_settings: MakeSettings, library: list[Photo], store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = make_settings()
+    write_jsonl(settings.paths.raw_annotations, [{"image_id": "x", "annotation": {"scene": "food"}}])
+    before = settings.paths.raw_annotations.read_bytes()
+    monkeypatch.setenv("QWEN_BASE_URL", "http://127.0.0.1:9/v1")
+    with pytest.raises(TeacherUnreachable, match="QWEN_BASE_URL"):
+        annotate_library(settings, store)
+    assert settings.paths.raw_annotations.read_bytes() == before
+
+
+def test_without_an_address_the_run_says_so(
+    make_settings: MakeSettings, library: list[Photo], store: Path
+) -> None:
+    with pytest.raises(ConfigurationError, match="QWEN_BASE_URL"):
+        annotate_library(make_settings(), store)
+
+
+def test_a_second_run_ends_at_once_having_sent_nothing(
+    make_settings: MakeSettings, library: list[Photo], store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = make_settings()
+    question = build_question(settings.teacher, settings.taxonomy)
+    with FaultServer(lambda image_id, attempt: Act()) as server, AnswerStore(store) as answer_store:
+        answer_store.of(AnswerKey(settings.teacher.model, question.prompt_id))
+        with pytest.raises(StoreError, match="held by another run"):
+            run(settings, store, server, monkeypatch)
+    assert not server.requests
+
+
+def test_a_disk_that_fails_stops_the_run_and_counts_nothing_unsynced(
+    make_settings: MakeSettings, library: list[Photo], store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system's fsync fails after its fifth call; only what was in flight then may be asked again."""
+    settings = make_settings(annotate={"concurrency": 2})
+    calls = 0
+
+    def fail(descriptor: int) -> None:
+        nonlocal calls
+        calls += 1
+        if calls > 5:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        original(descriptor)
+
+    original = os.fsync
+    with FaultServer(lambda image_id, attempt: Act()) as server:
+        monkeypatch.setattr(os, "fsync", fail)
+        with pytest.raises(StoreError, match="Input/output error"):
+            run(settings, store, server, monkeypatch)
+        monkeypatch.setattr(os, "fsync", original)
+        assert not settings.paths.raw_annotations.exists()
+        assert server.asked.total() < 12
+        run(settings, store, server, monkeypatch)
+    assert len(annotations(settings)) == 12
+    assert max(server.asked.values()) <= 2
+    assert sum(asked == 2 for asked in server.asked.values()) <= 2
+
+
+def interrupt_when(server: FaultServer, requests: int) -> threading.Thread:
+    """Send this process a Ctrl-C once the server was asked so often."""
+
+    def wait_and_interrupt() -> None:
+        while len(server.requests) < requests:
+            time.sleep(0.005)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=wait_and_interrupt)
+    thread.start()
+    return thread
+
+
+def test_ctrl_c_lets_what_is_in_flight_end_and_says_how_to_go_on(
+    make_settings: MakeSettings, library: list[Photo], store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = make_settings(annotate={"concurrency": 4})
+    with FaultServer(lambda image_id, attempt: Act(delay_seconds=0.3)) as server:
+        interrupter = interrupt_when(server, 4)
+        with pytest.raises(RunInterrupted, match=r"4 answers are kept\. Run the same command again"):
+            run(settings, store, server, monkeypatch)
+        interrupter.join()
+        assert server.asked.total() == 4
+        run(settings, store, server, monkeypatch)
+    assert server.asked.total() == 12
+    assert len(annotations(settings)) == 12
+
+
+def test_a_second_ctrl_c_drops_what_is_in_flight(
+    make_settings: MakeSettings, library: list[Photo], store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = make_settings(annotate={"concurrency": 4})
+    with FaultServer(lambda image_id, attempt: Act(then="stall")) as server:
+        first = interrupt_when(server, 4)
+        second = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT))
+        second.start()
+        with pytest.raises(RunInterrupted, match="0 answers are kept"):
+            run(settings, store, server, monkeypatch)
+        first.join()
+        second.join()
+
+
+def test_an_output_from_elsewhere_is_taken_into_the_store_before_anything_is_asked(
+    make_settings: MakeSettings, library: list[Photo], store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = make_settings()
+    with FaultServer(lambda image_id, attempt: Act()) as server:
+        run(settings, store, server, monkeypatch)
+        before = outs(settings)
+        shutil.rmtree(store)
+        run(settings, store, server, monkeypatch)
+        assert outs(settings) == before
+        assert server.asked.total() == 12
+        other = make_settings(teacher={"model": "other"})
+        shutil.rmtree(store)
+        run(other, store, server, monkeypatch)  # it overwrites the output, and keeps what was in it
+        run(settings, store, server, monkeypatch)
+    assert outs(settings) == before
+    assert server.asked.total() == 24
+
+
+def test_with_no_server_the_store_answers_and_the_rest_is_listed(
+    make_settings: MakeSettings, library: list[Photo], store: Path
+) -> None:
+    settings = make_settings(teacher={"server": "store", "model": "imported", "prompt_id": "imported"})
+    with pytest.raises(TooManyFailures, match="import-annotations"):
+        annotate_library(settings, store)
+    brought = [{"image_id": photo.image_id, "annotation": {"scene": "food"}} for photo in library[:3]]
+    write_jsonl(settings.paths.raw_annotations, brought)
+    annotate_library(settings, store)
+    assert [record.rel_path for record in annotations(settings)] == [photo.rel_path for photo in library[:3]]
+    assert {failure.kind for failure in failures(settings)} == {"missing"}
+    assert len(failures(settings)) == 9
+
+
+def test_a_dry_run_sends_and_writes_nothing(
+    make_settings: MakeSettings,
+    library: list[Photo],
+    store: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A photo of 64 x 48 px is 2 x 2 tokens (edges are rounded), so 12 of them are 48 and the text's."""
+    settings = make_settings(annotate={"dry_run": True})
+    caplog.set_level(logging.INFO)
+    with FaultServer(lambda image_id, attempt: Act()) as server:
+        run(settings, store, server, monkeypatch)
+    assert not server.requests
+    assert not settings.paths.raw_annotations.exists()
+    assert not store.exists()
+    assert "12 photos, 0 already paid, 0 unreadable, 12 requests" in caplog.text
+
+
+def write_recordings(path: Path, library: list[Photo]) -> None:
+    write_jsonl(
+        path,
+        [
+            RawAnnotation(
+                image_id=photo.image_id,
+                annotation={"scene": "food", "objects": []},
+                model="recorded-model",
+                created_at=7,
+                simulated=True,
+                usage={"prompt_tokens": number},
+            )
+            for number, photo in enumerate(library)
+        ],
+    )
+
+
+def test_a_replay_server_is_started_asked_and_stopped(
+    make_settings: MakeSettings, library: list[Photo], store: Path, tmp_path: Path
+) -> None:
+    write_recordings(tmp_path / "recorded.jsonl", library)
+    replay = {
+        "recordings": str(tmp_path / "recorded.jsonl"),
+        "error_share": 0.2,
+        "rate_limit_share": 0.05,
+        "retry_after_seconds": 1,
+        "seed": 4,
+    }
+    settings = make_settings(
+        teacher={"server": "replay", "model": "demo", "replay": replay}, annotate={"max_attempts": 9}
+    )
+    annotate_library(settings, store)
+    records = annotations(settings)
+    assert [record.usage for record in records] == [{"prompt_tokens": number} for number in range(12)]
+    assert {(record.model, record.simulated, record.created_at) for record in records} == {("demo", True, 7)}
+
+
+def test_a_rehearsal_is_kept_apart_from_the_models_own_answers(
+    make_settings: MakeSettings,
+    library: list[Photo],
+    store: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    write_recordings(tmp_path / "recorded.jsonl", library)
+    settings = make_settings()
+    with start_replay_server(Replay(recordings=str(tmp_path / "recorded.jsonl"))) as endpoint:
+        monkeypatch.setenv("QWEN_BASE_URL", endpoint.base_url)
+        annotate_library(settings, store)
+    assert {record.model for record in annotations(settings)} == {"rehearsal of Qwen/Qwen3-VL-32B-Instruct"}
+    with FaultServer(lambda image_id, attempt: Act()) as server:
+        run(settings, store, server, monkeypatch)
+    assert server.asked.total() == 12
+    assert {record.model for record in annotations(settings)} == {"Qwen/Qwen3-VL-32B-Instruct"}

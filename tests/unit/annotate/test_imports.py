@@ -1,0 +1,112 @@
+import logging
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from vibe_photos.annotate.answer import AnswerKey
+from vibe_photos.annotate.answers import AnswerStore
+from vibe_photos.annotate.imports import ImportSummary, import_annotations
+from vibe_photos.errors import InputError
+
+IMPORTED = AnswerKey("imported", "imported")
+
+
+def record(image_id: str, scene: str = "food", **fields: Any) -> bytes:
+    return msgspec.json.encode({"image_id": image_id, "annotation": {"scene": scene}, **fields}) + b"\n"
+
+
+def scene_of(store: Path, image_id: str, key: AnswerKey = IMPORTED) -> Any:
+    with AnswerStore(store) as answer_store:
+        found = answer_store.of(key).find(image_id)
+        return found.read()["scene"] if found else None
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    return tmp_path / ".store"
+
+
+def test_records_of_the_older_scripts_are_taken(tmp_path: Path, store: Path) -> None:
+    file = tmp_path / "old.jsonl"
+    file.write_bytes(
+        record("a", server_path="/mnt/a.jpg", image_path="/mnt/a.jpg", rel_path="a.jpg") + record("b")
+    )
+    summary = import_annotations([file], store)
+    assert (summary.new, summary.known.total(), summary.problems) == ({IMPORTED: 2}, 0, [])
+    assert scene_of(store, "a") == "food"
+
+
+def test_records_that_say_who_and_what_keep_it(tmp_path: Path, store: Path) -> None:
+    file = tmp_path / "new.jsonl"
+    file.write_bytes(record("a", model="q", prompt_id="p") + record("b", model="q") + record("c"))
+    summary = import_annotations([file], store, model="m", prompt_id="n")
+    assert summary.new == {AnswerKey("q", "p"): 1, AnswerKey("q", "n"): 1, AnswerKey("m", "n"): 1}
+    assert scene_of(store, "a", AnswerKey("q", "p")) == "food"
+    assert summary.describe().splitlines()[0] == "m, prompt n: 1 new, 0 already there"
+
+
+def test_importing_again_changes_nothing(tmp_path: Path, store: Path) -> None:
+    file = tmp_path / "twice.jsonl"
+    file.write_bytes(record("a", "other") + record("a", "food") + record("b"))
+    first = import_annotations([file], store)
+    log = IMPORTED.log_path(store)
+    before = log.read_bytes()
+    second = import_annotations([file], store)
+    assert (first.new.total(), first.known.total(), first.repeated) == (2, 0, 1)
+    assert (second.new.total(), second.known.total(), second.repeated) == (0, 2, 1)
+    assert log.read_bytes() == before
+
+
+def test_the_last_whole_record_counts_over_all_files(tmp_path: Path, store: Path) -> None:
+    one, two = tmp_path / "one.jsonl", tmp_path / "two.jsonl"
+    one.write_bytes(record("a", "food") + record("a", "people"))
+    two.write_bytes(record("a", "animals") + record("a", "product")[:-20])
+    import_annotations([one, two], store)
+    assert scene_of(store, "a") == "animals"
+    import_annotations([one], store)
+    assert scene_of(store, "a") == "people"
+
+
+def test_lines_that_are_no_answer_are_named_and_the_rest_is_taken(
+    tmp_path: Path, store: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "odd.jsonl"
+    file.write_bytes(
+        record("a")
+        + b"not JSON\n"
+        + b'{"annotation": {"scene": "food"}}\n'
+        + b'{"image_id": "x", "annotation": "food"}\n'
+        + b'{"image_id": "y", "error": "timeout"}\n'
+        + b"\xff\xfe\n\n"
+        + b'{"image_id": "z", "annotation": {"scene": NaN}}\n'
+        + record("b")
+        + record("c")[:-4]
+    )
+    with caplog.at_level(logging.INFO):
+        summary = import_annotations([file], store)
+    assert summary.new == {IMPORTED: 2}
+    assert [problem.split(":")[0].removeprefix(f"{file}, ") for problem in summary.problems] == [
+        f"line {number}" for number in (2, 3, 4, 5, 6, 8, 10)
+    ]
+    assert summary.problems[-1].endswith("(the file was cut off here)")
+    assert all(problem in caplog.text for problem in summary.problems)
+    assert "dvc repro -f -s annotate && dvc repro" in caplog.text
+
+
+def test_a_log_of_another_store_can_be_imported(tmp_path: Path, store: Path) -> None:
+    file = tmp_path / "brought.jsonl"
+    said = {"image_id": "a", "model": "q", "prompt_id": "p", "reply": '{"scene": "food"}', "xxh3": "0"}
+    file.write_bytes(msgspec.json.encode(said) + b"\n")
+    import_annotations([file], store)
+    assert scene_of(store, "a", AnswerKey("q", "p")) == "food"
+
+
+def test_a_file_that_is_missing_is_named(tmp_path: Path, store: Path) -> None:
+    with pytest.raises(InputError, match=r"nowhere\.jsonl does not exist"):
+        import_annotations([tmp_path / "nowhere.jsonl"], store)
+
+
+def test_nothing_found_says_so() -> None:
+    assert ImportSummary().describe() == "no answers found"

@@ -1,0 +1,116 @@
+from contextlib import suppress
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from vibe_photos.annotate.reply import MAX_LISTED, MAX_TEXT_LENGTH, UnusableReply, keep_said, parse_reply
+
+PLAIN = '{"scene": "food", "has_text": false, "objects": [{"coarse_type": "mug", "confidence": 0.9}]}'
+MEANT = {"scene": "food", "has_text": False, "objects": [{"coarse_type": "mug", "confidence": 0.9}]}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        PLAIN,
+        f"\n  {PLAIN}\n",
+        f"```json\n{PLAIN}\n```",
+        f"```\n{PLAIN}\n```\nI hope this helps {{}}!",
+        f"Here is the annotation (a {{dict}}): {PLAIN}",
+        f"<think>It has {{1, 2}} mugs.</think>{PLAIN}",
+        f"[{PLAIN}]",
+        f'{{"result": {PLAIN}}}',
+    ],
+)
+def test_the_object_is_found(text: str) -> None:
+    assert parse_reply(text) == MEANT
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "empty"),
+        (" \n\t ", "empty"),
+        ("I cannot see any photo.", "no JSON object"),
+        ('{"colour": "red"}', "scene or objects"),
+        ('{"scene": NaN}', "NaN"),
+        ('{"scene": "food", "objects": [{"confidence": -Infinity}]}', "-Infinity"),
+        ('{"scene": "food",' + " " * 500 + '"objects": []}', "whitespace"),
+        ('{"scene": "food"}' + "x" * 70_000, "longer"),
+        ("{" * 5000, "no whole JSON object"),
+        ('{"scene":' + "[" * 50_000, "no whole JSON object"),
+        ('{"scene": ' + "9" * 5000 + "}", "no whole JSON object"),
+    ],
+)
+def test_what_is_no_annotation_is_refused_with_the_reason(text: str, reason: str) -> None:
+    with pytest.raises(UnusableReply, match=reason):
+        parse_reply(text)
+
+
+def test_a_reply_cut_at_every_byte_is_never_taken_for_a_smaller_one() -> None:
+    for length in range(len(PLAIN)):
+        with pytest.raises(UnusableReply):
+            parse_reply(PLAIN[:length])
+
+
+def test_fields_are_kept_as_said_where_they_are_plain() -> None:
+    said = {
+        "scene": 3,
+        "has_person": "yes",
+        "has_text": None,
+        "has_car": True,
+        "is_document": [True],
+        "objects": [{"coarse_type": "Mug ", "is_main": "true", "confidence": "high"}, "mug", 7],
+    }
+    assert keep_said(said) == {
+        "scene": 3,
+        "has_person": "yes",
+        "has_text": None,
+        "has_car": True,
+        "is_document": None,
+        "objects": [{"coarse_type": "Mug ", "is_main": "true", "confidence": "high"}],
+    }
+
+
+def test_lengths_are_capped() -> None:
+    kept = keep_said({"scene": "x" * 999, "objects": [{"name_free": "y" * 999}] * 100, "n": 10**30})
+    assert len(kept["scene"]) == MAX_TEXT_LENGTH
+    assert len(kept["objects"]) == MAX_LISTED
+    assert len(kept["objects"][0]["name_free"]) == MAX_TEXT_LENGTH
+    assert kept["n"] is None
+
+
+def test_objects_that_are_no_list_become_null() -> None:
+    assert keep_said({"scene": "food", "objects": {"coarse_type": "mug"}})["objects"] is None
+
+
+def test_half_a_surrogate_pair_does_not_break_the_file() -> None:
+    kept = parse_reply('{"scene": "\\ud83d food"}')
+    assert kept["scene"] == "? food"
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["scene", "objects", "has_person", "x"]), JSON))
+@hypothesis_settings(deadline=None, max_examples=300)
+def test_whatever_is_said_can_be_written_or_is_refused(said: dict[str, object]) -> None:
+    try:
+        kept = keep_said(said)
+    except UnusableReply:
+        return
+    assert msgspec.json.decode(msgspec.json.encode(kept)) == kept
+
+
+@given(st.text() | st.text(alphabet='{}[]":,scenefod 01.\\'))
+@hypothesis_settings(deadline=None, max_examples=300)
+def test_no_text_raises_anything_else(text: str) -> None:
+    with suppress(UnusableReply):
+        parse_reply(text)

@@ -1,0 +1,87 @@
+"""`vibe-photos compare` in a folder with the workspace's labels and another label file."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from vibe_photos.cli import main
+from vibe_photos.human_truth.audited import AUDITED_FILE
+from vibe_photos.records.ground_truth import GroundTruth, truth_object
+from vibe_photos.records.photos import Photo
+from vibe_photos.records.splits import Membership
+from vibe_photos.split.stage import write_splits
+from vibe_photos.storage.files import write_json
+from vibe_photos.storage.jsonl import write_jsonl
+
+IDS = [f"p{number:02d}" for number in range(30)]
+
+
+@pytest.fixture
+def workspace(
+    tmp_path: Path,
+    repository: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    write_table: Callable[..., Path],
+    make_truth: Callable[..., GroundTruth],
+) -> Path:
+    """Thirty photos, all food: `old.sqlite` has twelve wrong, the workspace none; a few of them held out."""
+    monkeypatch.chdir(tmp_path)
+    for file in ("conf/config.yaml", "data/config/resolved.yaml"):
+        Path(file).parent.mkdir(parents=True)
+        shutil.copy(repository / file, file)
+    for path, wrong in (("old.sqlite", IDS[:12]), ("data/labels/labels.sqlite", [])):
+        scenes = {image_id: "scene.people" if image_id in wrong else "scene.food" for image_id in IDS}
+        table = write_table({image_id: {scene: (0.9, 1)} for image_id, scene in scenes.items()})
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(table, path)
+    roles = {image_id: "holdout" if number >= 25 else "reserved" for number, image_id in enumerate(IDS)}
+    members = {i: Membership(group=i, fold=0, role=role) for i, role in roles.items()}
+    write_splits(Path("data/ground_truth/splits.json"), members)
+    people = [truth_object(make_truth(image_id, "food")) for image_id in IDS[:25]]
+    write_json(Path("data/human") / AUDITED_FILE, people)
+    write_jsonl(
+        Path("data/ground_truth/auto/ground_truth_auto.jsonl"),
+        [truth_object(make_truth(image_id, "people")) for image_id in IDS],
+    )
+    photos = [Photo(image_id=i, rel_path=f"2019/{i}.jpg", bytes=1, format="JPEG") for i in IDS]
+    write_jsonl(Path("data/library/photos.jsonl"), photos)
+    return tmp_path
+
+
+@pytest.mark.usefixtures("workspace")
+def test_against_people(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", "old.sqlite"]) == 0
+    text = capsys.readouterr().out
+    assert "workspace (B) against old.sqlite (A), on 25 judged photos" in text
+    # 13 of 25 right, then all: 12 fixed, none broken, p = 2 / 2^12.
+    assert "scene accuracy  0.520  1.000  +0.480" in text
+    assert "distinguishable from noise: scene accuracy up" in text
+    assert "fixed   2019/p00.jpg  scene: people → food (true: food)" in text
+
+
+@pytest.mark.usefixtures("workspace")
+def test_against_the_teacher_only_the_holdout_counts(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", "old.sqlite", "workspace", "--truth", "auto", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["n"], found["photos"], found["changed_photos"]) == (5, 30, 12)
+    assert found["figures"]["scene accuracy"]["difference"] == 0.0
+
+
+@pytest.mark.usefixtures("workspace")
+def test_in_brief_and_as_a_page(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", "workspace", "workspace", "--brief"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "ran since workspace: no stage",
+        "the labels are the same as workspace's",
+    ]
+    assert main(["compare", "old.sqlite", "--html", "page.html"]) == 0
+    assert "2019/p00.jpg" in Path("page.html").read_text()
+
+
+@pytest.mark.usefixtures("workspace")
+def test_what_is_not_there_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", "nothing-like-it"]) == 1
+    assert "nothing-like-it is no commit, no experiment, no file" in capsys.readouterr().err

@@ -1,0 +1,195 @@
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from vibe_photos.errors import InputError
+from vibe_photos.evaluate.stage import evaluate_labels
+from vibe_photos.records.ground_truth import GroundTruth
+from vibe_photos.records.splits import Membership
+from vibe_photos.settings import Evaluate, Taxonomy
+from vibe_photos.split.stage import write_splits
+
+LABELS = {
+    "a": {
+        "scene.food": (0.8, 1), "scene.people": (0.2, 0), "attr.has_text": (0.9, 1),
+        "object.electronics": (0.9, 1), "object.electronics.phone": (0.8, 1), "object.food": (0.3, 0),
+    },
+    "b": {
+        "scene.food": (0.6, 1), "scene.people": (0.4, 0), "attr.has_text": (0.4, 0),
+        "object.electronics": (0.7, 1), "object.electronics.phone": (0.1, 0), "object.food": (0.2, 0),
+    },
+    "c": {"attr.has_text": (0.7, 1)},
+}  # fmt: skip
+ROLES = {"a": "reserved", "b": "reserved", "c": "holdout", "d": "train"}
+
+
+@pytest.fixture
+def records(make_truth: Callable[..., GroundTruth]) -> list[GroundTruth]:
+    return [
+        make_truth("a", "food", ("electronics.phone",), has_text=True, has_person=False),
+        make_truth("b", "people", ("electronics", "drink"), has_text=True),
+        make_truth("c", "people", has_text=False),
+        make_truth("d", "food"),
+        make_truth("elsewhere", "food"),
+    ]
+
+
+@pytest.fixture
+def run(
+    tmp_path: Path,
+    write_table: Callable[..., Path],
+    write_roles: Callable[..., Path],
+    taxonomy: Taxonomy,
+    evaluate: Evaluate,
+) -> Callable[..., dict]:
+    def run(truth: str, records: list[GroundTruth]) -> dict:
+        labels, splits = write_table(LABELS), write_roles(ROLES)
+        evaluate_labels(truth, records, labels, splits, taxonomy, evaluate, tmp_path / "eval")
+        return json.loads((tmp_path / "eval" / "metrics.json").read_text())
+
+    return run
+
+
+def test_human_truth_counts_every_audited_photo_of_the_library(
+    run: Callable, records: list[GroundTruth]
+) -> None:
+    figures = run("human", records)
+    assert (figures["n"], figures["missing"], figures["not_in_library"], figures["trained_on"]) == (
+        4,
+        1,
+        1,
+        1,
+    )
+    # a is right; b is food for people; c has no scene; d has no label at all.
+    scene = figures["scene"]
+    assert (scene["accuracy"], scene["support"], scene["missing"]) == (0.25, 4, 2)
+    assert scene["accuracy_interval"] == "n < 20"
+    assert scene["confusion"] == [
+        {"actual": actual, "predicted": predicted, "photos": 1}
+        for actual, predicted in (("food", "missing"), ("people", "food"), ("people", "missing"))
+    ]
+    # food: 1 hit of 2 said, of 2 true: F1 1/2; people: never said: 0. Macro-F1 1/4.
+    assert scene["per_class"] == [
+        {"scene": "food", "precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 2},
+        {"scene": "people", "precision": None, "recall": 0.0, "f1": 0.0, "support": 2},
+    ]
+    assert scene["macro_f1"] == 0.25
+
+
+def test_attributes_count_where_they_are_judged(run: Callable, records: list[GroundTruth]) -> None:
+    attributes = run("human", records)["attributes"]
+    # has_text: true a, b; said a, c. One hit: precision 1/2, recall 1/2. By score: a 0.9 true, c 0.7 not,
+    # b 0.4 true: average precision 1/2 * 1 + 1/2 * 2/3 = 5/6.
+    assert attributes["has_text"] == {
+        "precision": 0.5, "recall": 0.5, "f1": 0.5, "f1_interval": "n < 20", "average_precision": 0.8333,
+        "support": 3, "positives": 2, "missing": 0,
+    }  # fmt: skip
+    assert attributes["has_person"]["missing"] == 1
+    assert attributes["has_animal"]["support"] == 0
+    assert attributes["has_animal"]["f1"] is None
+
+
+def test_objects_are_ranked_by_what_is_most_specific(run: Callable, records: list[GroundTruth]) -> None:
+    objects = run("human", records)["objects"]
+    # a: phone 0.8, food 0.3, electronics 0.9 - 0.8 = 0.1: the phone is on top. b: electronics 0.7 - 0.1 = 0.6
+    # on top, and true. Of the three true keys drink has no label: coverage 2/3.
+    assert (objects["n"], objects["top1"], objects["top3"], objects["coverage"]) == (2, 1.0, 1.0, 0.6667)
+    # Said, most specific: a phone, b electronics; both true, of three true: precision 1, recall 2/3.
+    assert (objects["precision"], objects["recall"], objects["f1"]) == (1.0, 0.6667, 0.8)
+    assert objects["top1_hierarchical"] == 1.0
+
+
+def test_auto_truth_counts_the_holdout_only(run: Callable, records: list[GroundTruth]) -> None:
+    figures = run("auto", records)
+    assert (figures["n"], figures["trained_on"], figures["truth"]) == (1, 0, "auto")
+    assert figures["scene"]["missing"] == 1
+
+
+@pytest.mark.parametrize(
+    ("truth", "halves", "n"),
+    [("human", {"a": "score", "b": "tune"}, 1), ("human", {"a": "tune", "b": "tune"}, 0), ("auto", {}, 1)],
+)
+def test_photos_that_chose_thresholds_are_not_scored(
+    write_table: Callable[..., Path],
+    records: list[GroundTruth],
+    taxonomy: Taxonomy,
+    evaluate: Evaluate,
+    tmp_path: Path,
+    truth: str,
+    halves: dict[str, str],
+    n: int,
+) -> None:
+    splits, out = tmp_path / "splits.json", tmp_path / "eval"
+    members = {
+        image_id: Membership(group=image_id, fold=0, role=role, half=halves.get(image_id))
+        for image_id, role in ROLES.items()
+    }
+    write_splits(splits, members)
+    evaluate_labels(truth, records, write_table(LABELS), splits, taxonomy, evaluate, out, "human_tune_half")
+    figures = json.loads((out / "metrics.json").read_text())
+    assert figures["n"] == n
+    said = "score half, thresholds were tuned on the other" if truth == "human" else None
+    assert figures.get("scored_on") == said
+    assert ("thresholds were tuned on all photos" in figures.get("how_to_begin", "")) == (n == 0)
+
+
+def test_plot_files_for_dvc(run: Callable, records: list[GroundTruth], tmp_path: Path) -> None:
+    run("human", records)
+    plots = tmp_path / "eval" / "plots"
+    assert (plots / "confusion.csv").read_text() == (
+        "actual,predicted\nfood,food\npeople,food\npeople,missing\nfood,missing\n"
+    )
+    assert (plots / "precision_recall" / "has_text.csv").read_text() == (
+        "recall,precision,threshold\n0.5000,1.0000,0.9000\n0.5000,0.5000,0.7000\n1.0000,0.6667,0.4000\n"
+    )
+    assert sorted(path.stem for path in (plots / "precision_recall").iterdir()) == [
+        "has_animal", "has_person", "has_text", "is_document", "is_screenshot",
+    ]  # fmt: skip
+    # Said of a, c and b with 0.9, 0.7 and 0.4: 2/3 on average, and true of a and b; too few for more points.
+    assert (plots / "calibration" / "has_text.csv").read_text().splitlines()[:2] == [
+        "probability,frequency,low,high,statements",
+        "0.6667,0.6667,0.2077,0.9385,3",
+    ]
+
+
+def test_no_truth_yet_says_how_to_begin(
+    run: Callable, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        figures = run("human", [])
+    assert figures["n"] == 0
+    assert "copy data/ground_truth/to_review.json" in figures["how_to_begin"]
+    assert figures["how_to_begin"] in caplog.text
+    plots = tmp_path / "eval" / "plots"
+    assert (plots / "confusion.csv").read_text() == "actual,predicted\n"
+    assert (plots / "precision_recall" / "has_text.csv").read_text() == "recall,precision,threshold\n"
+    assert (plots / "calibration" / "scene.csv").read_text() == "probability,frequency,low,high,statements\n"
+
+
+def test_weights_reach_the_figures(run: Callable, make_truth: Callable[..., GroundTruth]) -> None:
+    right, wrong = make_truth("a", "food"), make_truth("b", "people")
+    right.extra["inclusion_probability"] = 0.25
+    wrong.extra["inclusion_probability"] = 1.0
+    figures = run("human", [right, wrong])
+    # The right photo stands for four, the wrong one for itself: 4 / 5.
+    assert figures["weights"] == "inclusion_probability"
+    assert figures["scene"]["accuracy"] == 0.8
+
+
+def test_missing_splits_are_named(
+    tmp_path: Path, write_table: Callable[..., Path], taxonomy: Taxonomy, evaluate: Evaluate
+) -> None:
+    with pytest.raises(InputError, match=r"splits\.json does not exist"):
+        evaluate_labels(
+            "human", [], write_table(LABELS), tmp_path / "splits.json", taxonomy, evaluate, tmp_path / "eval"
+        )
+
+
+def test_same_inputs_same_bytes(run: Callable, records: list[GroundTruth], tmp_path: Path) -> None:
+    run("human", records)
+    first = {path: path.read_bytes() for path in (tmp_path / "eval").rglob("*") if path.is_file()}
+    run("human", records)
+    assert {path: path.read_bytes() for path in first} == first

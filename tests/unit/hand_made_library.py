@@ -1,0 +1,80 @@
+"""A library of a few photos whose every figure can be worked out by hand."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vibe_photos.records.ground_truth import GroundTruth
+from vibe_photos.records.label_tables import LabelTable, write_labels
+from vibe_photos.records.splits import Membership
+from vibe_photos.records.taxonomy import all_keys, parent_key
+from vibe_photos.settings import Evaluate, Taxonomy
+from vibe_photos.split.stage import write_splits
+
+Labels = dict[str, dict[str, tuple[float, int]]]
+"""Photo -> label key -> score and value."""
+
+
+@pytest.fixture(scope="session")
+def evaluate() -> Evaluate:
+    return Evaluate(confidence_level=0.95, bootstrap_repetitions=200, seed=0)
+
+
+@pytest.fixture
+def write_table(tmp_path: Path, taxonomy: Taxonomy) -> Callable[[Labels], Path]:
+    """Return a function that writes a label database and returns its path."""
+
+    def write(labels: Labels) -> Path:
+        ids = sorted(labels)
+        keys = sorted({key for row in labels.values() for key in row})
+        score, value = np.full((len(ids), len(keys)), np.nan), np.full((len(ids), len(keys)), -1, np.int8)
+        for row, image_id in enumerate(ids):
+            for key, (one_score, one_value) in labels[image_id].items():
+                score[row, keys.index(key)], value[row, keys.index(key)] = one_score, one_value
+        known = all_keys(taxonomy)
+        names = {"scene": "scene", "attr": "attribute", "object": "object"}
+        level = {key: names[key.partition(".")[0]] for key in known}
+        table = LabelTable(
+            ids, keys, level, dict.fromkeys(keys, "head"), dict.fromkeys(keys, 0.5), score, value
+        )
+        path = tmp_path / "labels.sqlite"
+        write_labels(path, table, {key: parent_key(key, known) for key in known})
+        return path
+
+    return write
+
+
+@pytest.fixture
+def write_roles(tmp_path: Path) -> Callable[[dict[str, str]], Path]:
+    """Return a function that writes splits with the given roles, every photo a group of its own."""
+
+    def write(roles: dict[str, str]) -> Path:
+        path = tmp_path / "splits.json"
+        members = {
+            image_id: Membership(
+                group=image_id, fold=0, role=role, half="tune" if role == "reserved" else None
+            )
+            for image_id, role in roles.items()
+        }
+        write_splits(path, members)
+        return path
+
+    return write
+
+
+def truth(
+    image_id: str, scene: str | None = None, objects: tuple[str, ...] = (), **attributes: bool
+) -> GroundTruth:
+    return GroundTruth(
+        image_id=image_id,
+        scene=[f"scene.{scene}"] if scene else [],
+        attributes={f"attr.{name}": value for name, value in attributes.items()},
+        objects=[f"object.{name}" for name in objects],
+    )
+
+
+@pytest.fixture
+def make_truth() -> Callable[..., GroundTruth]:
+    return truth

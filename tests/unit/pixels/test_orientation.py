@@ -1,0 +1,67 @@
+import io
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageOps, PngImagePlugin
+from tests.unit.pictures import draw_picture, encode_picture
+
+from vibe_photos.pixels.conversion import find_orientation, swaps_edges, turn_upright
+
+
+def exif_with(orientation: int) -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x010F] = "Camera"
+    exif[0x0112] = orientation
+    return exif
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP"])
+def test_each_orientation_is_turned_as_pillow_turns_it(image_format, orientation):
+    data = encode_picture(draw_picture(0), image_format, exif=exif_with(orientation))
+    with Image.open(io.BytesIO(data)) as image:
+        assert find_orientation(image) == orientation
+        upright = turn_upright(image.convert("RGB"), orientation)
+        expected = ImageOps.exif_transpose(image).convert("RGB")
+    assert upright.size == expected.size == ((64, 96) if swaps_edges(orientation) else (96, 64))
+    assert np.array_equal(np.asarray(upright), np.asarray(expected))
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_both_byte_orders(order):
+    tags = struct.pack(order + "HHHIHH", 1, 0x0112, 3, 1, 6, 0)
+    image = draw_picture(0)
+    image.info["exif"] = (
+        b"Exif\0\0" + (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "I", 8) + tags
+    )
+    assert find_orientation(image) == 6
+
+
+def test_the_text_form_that_older_png_writers_use():
+    exif = b"Exif\0\0" + exif_with(8).tobytes().removeprefix(b"Exif\0\0")
+    text = PngImagePlugin.PngInfo()
+    text.add_text("Raw profile type exif", f"\nexif\n{len(exif):8}\n{exif.hex()}\n")
+    data = encode_picture(draw_picture(0), "PNG", pnginfo=text)
+    with Image.open(io.BytesIO(data)) as image:
+        assert find_orientation(image) == 8
+
+
+@pytest.mark.parametrize("orientation", [0, 9, 65535])
+def test_impossible_values_count_as_upright(orientation):
+    image = draw_picture(0)
+    image.info["exif"] = exif_with(orientation).tobytes()
+    assert find_orientation(image) == 1
+
+
+@settings(deadline=None, max_examples=300)
+@given(cut=st.integers(0, 60), noise=st.lists(st.tuples(st.integers(0, 59), st.integers(0, 255)), max_size=6))
+def test_damaged_exif_does_no_harm(cut, noise):
+    exif = bytearray(exif_with(6).tobytes())
+    for at, value in noise:
+        exif[at % len(exif)] = value
+    image = draw_picture(0)
+    image.info["exif"] = bytes(exif[:cut])
+    assert find_orientation(image) in range(1, 9)

@@ -1,0 +1,79 @@
+import json
+
+import pytest
+
+from vibe_photos.errors import InputError
+from vibe_photos.records.ground_truth import GroundTruth, fit_keys, read_truth_file, truth_object
+
+ONE = {"image_id": "a", "scene": ["scene.food"], "attributes": {"attr.has_text": True}, "objects": []}
+TWO = {"image_id": "b", "scene": "scene.people", "note": {"by": "Ada"}}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps([ONE, TWO]),
+        json.dumps([ONE, TWO], indent=2),
+        json.dumps(ONE) + "\n" + json.dumps(TWO) + "\n",
+        json.dumps(ONE) + "\n\n" + json.dumps(TWO),
+    ],
+)
+def test_a_list_and_json_lines_read_alike_and_extra_fields_are_kept(tmp_path, text):
+    (tmp_path / "truth").write_text(text)
+    one, two = read_truth_file(tmp_path / "truth")
+    assert one == GroundTruth(image_id="a", scene=["scene.food"], attributes={"attr.has_text": True})
+    assert two.scene == ["scene.people"]
+    assert truth_object(two)["note"] == {"by": "Ada"}
+
+
+def test_one_object_is_a_list_of_one(tmp_path):
+    (tmp_path / "truth.json").write_text(json.dumps(ONE))
+    assert [record.image_id for record in read_truth_file(tmp_path / "truth.json")] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "neither JSON nor JSON Lines"),
+        ('{"image_id": "a"', "neither JSON nor JSON Lines"),
+        ('{"image_id": "a"}\n{"image_id": ', "line 2"),
+        ("[3]", "record 1: a truth record is a JSON object"),
+        ('[{"scene": []}]', "record 1: .*image_id"),
+        ('[{"image_id": "a", "attributes": {"attr.has_text": "yes"}}]', "photo a.*bool"),
+        ('[{"image_id": "a"}, {"image_id": "a"}]', "photo a has more than one record"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_place(tmp_path, text, message):
+    path = tmp_path / "truth.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message) as caught:
+        read_truth_file(path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_missing_file_is_said(tmp_path):
+    with pytest.raises(InputError, match="does not exist"):
+        read_truth_file(tmp_path / "truth.json")
+
+
+def test_a_misspelt_key_is_named_with_its_photo(tmp_path, taxonomy):
+    record = GroundTruth(image_id="a", attributes={"attr.has_persn": True})
+    with pytest.raises(InputError, match=r"photo a .*'attr.has_persn'; did you mean attr.has_person"):
+        fit_keys([record], taxonomy, tmp_path / "truth.json")
+
+
+def test_a_key_in_the_wrong_field_is_unknown_there(tmp_path, taxonomy):
+    with pytest.raises(InputError, match=r"object\.food"):
+        fit_keys([GroundTruth(image_id="a", scene=["object.food"])], taxonomy, tmp_path / "truth.json")
+
+
+def test_truth_outlives_a_key_that_was_taken_out_of_the_taxonomy(tmp_path, taxonomy, caplog):
+    gone = GroundTruth(image_id="a", objects=["object.drink", "object.food.fruit"])
+    (record,) = fit_keys([gone], taxonomy, tmp_path / "truth.json")
+    assert record.objects == ["object.drink", "object.food"]
+    assert "'object.food.fruit' is not in the taxonomy; in 1 records it counts as object.food" in caplog.text
+
+
+def test_an_object_key_without_a_known_ancestor_is_a_mistake(tmp_path, taxonomy):
+    with pytest.raises(InputError, match=r"object\.animals"):
+        fit_keys([GroundTruth(image_id="a", objects=["object.animals"])], taxonomy, tmp_path / "truth.json")

@@ -1,0 +1,62 @@
+import os
+import threading
+
+import pytest
+from tests.unit.pictures import FORMATS, put_file
+
+from vibe_photos.scan.files import hash_bytes, inspect_file
+
+
+@pytest.mark.parametrize("image_format", FORMATS)
+def test_a_whole_photo_has_the_hash_of_its_bytes(tmp_path, pictures, image_format):
+    data = pictures[image_format]
+    put_file(tmp_path / "photo", data)
+    finding = inspect_file(os.fsencode(tmp_path / "photo"), "xxh64")
+    assert (finding.image_id, finding.format, finding.reason) == (hash_bytes(data, "xxh64"), image_format, "")
+    assert finding.stamp.size_bytes == len(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "empty"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not_an_image"),
+        (b"\xff\xd8\xff\xe0\0\x10JFIF", "truncated"),
+        (b"\x89PNG\r\n\x1a\n", "truncated"),
+    ],
+)
+def test_a_file_that_is_no_whole_photo_says_why(tmp_path, data, reason):
+    put_file(tmp_path / "photo.jpg", data)
+    finding = inspect_file(os.fsencode(tmp_path / "photo.jpg"), "xxh64")
+    assert (finding.reason, finding.image_id) == (reason, "")
+    assert finding.detail
+
+
+def test_a_pipe_does_not_block(tmp_path):
+    os.mkfifo(tmp_path / "photo.jpg")
+    assert inspect_file(os.fsencode(tmp_path / "photo.jpg"), "xxh64").reason == "not_a_file"
+
+
+def test_what_is_gone_or_forbidden_says_so(tmp_path):
+    assert inspect_file(os.fsencode(tmp_path / "gone.jpg"), "xxh64").reason == "missing"
+    assert inspect_file(os.fsencode(tmp_path), "xxh64").reason == "not_a_file"
+    assert inspect_file(os.fsencode(tmp_path / "file.jpg" / "x"), "xxh64").reason == "missing"
+
+
+def test_a_file_that_is_written_to_all_the_time_is_not_judged(tmp_path, jpeg):
+    path = tmp_path / "photo.jpg"
+    put_file(path, jpeg + bytes(30_000_000))
+    done = threading.Event()
+
+    def keep_touching():
+        seconds = 0
+        while not done.is_set():
+            seconds += 1
+            os.utime(path, (seconds, seconds))
+
+    toucher = threading.Thread(target=keep_touching)
+    toucher.start()
+    finding = inspect_file(os.fsencode(path), "xxh64")
+    done.set()
+    toucher.join()
+    assert (finding.reason, finding.image_id) == ("changing", "")

@@ -1,0 +1,272 @@
+"""A library whose labels are tuned on half of its audited photos, or on what the teacher says."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from vibe_photos.classify.stage import classify_photos
+from vibe_photos.cli import main
+from vibe_photos.configuration import RESOLVED, read_resolved
+from vibe_photos.errors import ConfigurationError, InputError
+from vibe_photos.evaluate.stage import evaluate_labels
+from vibe_photos.heads.out_of_fold import out_of_fold_path
+from vibe_photos.human_truth.audited import AUDITED_FILE, read_audited_truth
+from vibe_photos.records.ground_truth import GroundTruth, truth_object
+from vibe_photos.records.label_tables import ScoreTable, write_scores
+from vibe_photos.records.splits import Membership
+from vibe_photos.settings import Paths, Settings
+from vibe_photos.split.stage import write_splits
+from vibe_photos.storage.files import write_json
+from vibe_photos.thresholds.proposals import changed_thresholds, tune_thresholds
+from vibe_photos.thresholds.sweep import Aim
+
+F1 = Aim("f1")
+COUNT = 160
+KEYS = [
+    "attr.has_person", "attr.has_text", "attr.is_document",
+    "object.drink", "object.food", "object.food.dessert", "scene.document", "scene.food",
+]  # fmt: skip
+
+
+def half_of(number: int) -> str:
+    return "tune" if number % 2 == 0 else "score"
+
+
+def draw_truth(number: int) -> dict[str, bool]:
+    """Of each half a quarter shows a person, half text, a quarter food (some of it dessert), 3 a drink."""
+    return {
+        "attr.has_person": number % 8 < 2,
+        "attr.has_text": number % 4 < 2,
+        "attr.is_document": False,
+        "object.food": number % 8 in (2, 3),
+        "object.food.dessert": number % 32 in (2, 3),
+        "object.drink": number < 6,
+    }
+
+
+def make_records(change: Callable[[int, str, bool], bool]) -> list[GroundTruth]:
+    """Return the audited records; `change` says what stands in one for a photo, a key and its truth."""
+    records = []
+    for number in range(COUNT):
+        said = {key: change(number, key, value) for key, value in draw_truth(number).items()}
+        objects = [key for key in ("object.drink", "object.food.dessert") if said[key]]
+        objects += ["object.food"] if said["object.food"] and not said["object.food.dessert"] else []
+        attributes = {key: value for key, value in said.items() if key.startswith("attr.")}
+        records.append(
+            GroundTruth(
+                image_id=f"{number:032x}", scene=["scene.food"], attributes=attributes, objects=objects
+            )
+        )
+    return records
+
+
+def as_drawn(number: int, key: str, value: bool) -> bool:
+    return value
+
+
+def write_audited(run: Settings, change: Callable[[int, str, bool], bool] = as_drawn) -> None:
+    write_json(run.paths.human / AUDITED_FILE, [truth_object(record) for record in make_records(change)])
+
+
+def draw_probabilities() -> np.ndarray:
+    """Return timid scores: what is shown has about 0.3, what is not about 0.1; nothing reaches 0.5."""
+    generator = np.random.default_rng(0)
+    probability = np.zeros((COUNT, len(KEYS)))
+    for column, key in enumerate(KEYS):
+        for number in range(COUNT):
+            centre = 0.3 if draw_truth(number).get(key) else 0.1
+            probability[number, column] = np.clip(centre + generator.normal(0, 0.04), 0.001, 0.499)
+    return probability.round(6)
+
+
+def write_out_of_fold(models: Path, head: str, labels: list[str], seed: int) -> None:
+    """Write 100 photos of the teacher; a fifth shows each label, with a probability above 0.22."""
+    generator = np.random.default_rng(seed)
+    y = (np.arange(100)[:, np.newaxis] % 5 == 0).astype(np.int8).repeat(len(labels), axis=1)
+    probabilities = np.where(y == 1, 0.22, 0.12) + generator.uniform(0, 0.05, y.shape)
+    ids = np.array([f"t{number}" for number in range(100)])
+    models.mkdir(exist_ok=True)
+    np.savez(
+        out_of_fold_path(models, head),
+        image_ids=ids,
+        labels=np.array(labels, dtype=np.str_),
+        probabilities=probabilities.astype(np.float32),
+        y=y,
+    )
+
+
+@pytest.fixture
+def run(tmp_path: Path, repository: Path) -> Settings:
+    settings = read_resolved(repository)
+    places = {name: tmp_path / getattr(settings.paths, name) for name in Paths.__struct_fields__}
+    settings = msgspec.structs.replace(settings, paths=Paths(**places))
+    paths, probability = settings.paths, draw_probabilities()
+    ids = [f"{number:032x}" for number in range(COUNT)]
+    write_scores(paths.probabilities, ScoreTable(ids, KEYS, probability, probability, probability * np.nan))
+    members = {i: Membership(group=i, fold=0, role="reserved", half=half_of(n)) for n, i in enumerate(ids)}
+    write_splits(paths.splits, members)
+    write_audited(settings)
+    write_out_of_fold(paths.models, "attribute", ["attr.has_person", "attr.has_text"], 1)
+    write_out_of_fold(paths.models, "object", ["object.drink", "object.food", "object.food.dessert"], 2)
+    return settings
+
+
+def test_every_label_that_a_threshold_decides_is_judged(run):
+    choices = tune_thresholds(run, F1).choices
+    # The configuration lets the scene decide is_document and is_screenshot.
+    assert [key for key in choices if key.startswith("attr.")] == [
+        "attr.has_animal", "attr.has_person", "attr.has_text",
+    ]  # fmt: skip
+    assert choices["attr.has_animal"].reason == "fewer than 10 photos show it, or lack it"
+    assert choices["attr.has_animal"].in_force == choices["attr.has_animal"].current == 0.5
+    # Of the tune half 20 of 80 show a person, 20 food, 5 of them dessert, and 3 a drink.
+    assert (choices["attr.has_person"].source, choices["attr.has_person"].positives) == ("people", 20)
+    assert (choices["object.food"].source, choices["object.food"].positives) == ("people", 20)
+    assert (choices["object.food.dessert"].source, choices["object.food.dessert"].positives) == (
+        "teacher",
+        20,
+    )
+    assert choices["object.drink"].source == "teacher"
+    # In the teacher's truth every score of a photo that shows it is above 0.22, every other below 0.17.
+    assert 0.17 < choices["object.drink"].in_force < 0.22
+
+
+def test_what_it_is_worth_is_told_for_both_halves(run):
+    tuning = tune_thresholds(run, F1)
+    assert (tuning.tune_photos, tuning.score_photos) == (80, 80)
+    before, after = tuning.before["attr.has_person"], tuning.after["attr.has_person"]
+    assert (before.precision, before.recall, before.f1) == (None, 0.0, 0.0)
+    assert after.recall == after.precision == 1.0
+    assert tuning.scored["attr.has_person"].recall > 0.9
+
+
+def test_worth_is_what_evaluation_says_of_the_same_thresholds(run, tmp_path):
+    tuning = tune_thresholds(run, Aim("recall", 0.8))
+    classify = msgspec.structs.replace(
+        run.classify,
+        attribute_threshold=run.classify.attribute_threshold | changed_thresholds(tuning, "attribute"),
+        object_threshold=run.classify.object_threshold | changed_thresholds(tuning, "object"),
+    )
+    classify_photos(run.paths.probabilities, run.taxonomy, classify, run.paths.labels)
+    records = read_audited_truth(run.paths.human, run.taxonomy)
+    evaluate_labels(
+        "human", records, run.paths.labels, run.paths.splits, run.taxonomy, run.evaluate,
+        tmp_path / "out", "human_tune_half",
+    )  # fmt: skip
+    figures = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert (figures["n"], figures["scored_on"]) == (80, "score half, thresholds were tuned on the other")
+    for name in ("has_person", "has_text"):
+        told, worth = figures["attributes"][name], tuning.scored[f"attr.{name}"]
+        assert (told["precision"], told["recall"]) == pytest.approx((worth.precision, worth.recall), abs=1e-4)
+
+
+def test_half_of_a_library_that_was_audited_whole_has_an_interval(run, tmp_path):
+    classify_photos(run.paths.probabilities, run.taxonomy, run.classify, run.paths.labels)
+    records = read_audited_truth(run.paths.human, run.taxonomy)
+    for record in records:
+        record.extra["inclusion_probability"] = 1.0
+    ends = {}
+    for tuned_on in ("none", "human_tune_half"):
+        evaluate_labels(
+            "human", records, run.paths.labels, run.paths.splits, run.taxonomy, run.evaluate,
+            tmp_path / tuned_on, tuned_on,
+        )  # fmt: skip
+        scene = json.loads((tmp_path / tuned_on / "metrics.json").read_text())["scene"]
+        ends[tuned_on] = scene["accuracy_interval"]
+    # Whole, nothing is left to chance; the half that is scored is a sample of the library.
+    assert ends["none"][0] == ends["none"][1]
+    assert ends["human_tune_half"][1] - ends["human_tune_half"][0] > 0.05
+
+
+def test_the_half_that_is_scored_decides_nothing(run):
+    tuning = tune_thresholds(run, F1)
+    write_audited(run, lambda number, key, value: value != (half_of(number) == "score"))
+    other = tune_thresholds(run, F1)
+    assert other.choices == tuning.choices
+    assert (other.before, other.after) == (tuning.before, tuning.after)
+    assert other.scored != tuning.scored
+
+
+def test_the_half_that_is_tuned_on_decides(run):
+    tuning = tune_thresholds(run, F1)
+    write_audited(run, lambda number, key, value: value != (half_of(number) == "tune"))
+    assert tune_thresholds(run, F1).choices["attr.has_person"] != tuning.choices["attr.has_person"]
+
+
+def test_a_label_is_asserted_with_what_stands_below_it(run):
+    """Where dessert has the threshold 0 every photo shows dessert, and so food: no threshold is precise."""
+    classify = msgspec.structs.replace(run.classify, object_threshold={"default": 0.5, "dessert": 0.0})
+    write_out_of_fold(run.paths.models, "object", [], 0)
+    choice = tune_thresholds(msgspec.structs.replace(run, classify=classify), Aim("precision", 0.5)).choices
+    assert choice["object.food.dessert"].source is None
+    assert choice["object.food"].reason == "no threshold reaches a precision of at least 0.5"
+    assert choice["object.food"].in_force == 0.5
+
+
+def test_labels_that_share_a_name_share_a_threshold_and_get_none(run):
+    taxonomy = msgspec.structs.replace(
+        run.taxonomy, objects=run.taxonomy.objects | {"toy_food": "object.toy.food"}
+    )
+    choices = tune_thresholds(msgspec.structs.replace(run, taxonomy=taxonomy), F1).choices
+    assert choices["object.food"].reason == "another label is called food too, and shares its threshold"
+
+
+def test_nothing_audited_yet_leaves_the_teacher(run):
+    (run.paths.human / AUDITED_FILE).unlink()
+    tuning = tune_thresholds(run, F1)
+    assert {choice.source for choice in tuning.choices.values()} == {"teacher", None}
+    assert not tuning.is_decided_by_people
+    assert tuning.scored["attr.has_person"].recall is None
+
+
+def test_what_is_missing_is_named(run):
+    wrong = msgspec.structs.replace(run.classify, object_threshold={"default": 0.5, "keybord": 0.5})
+    with pytest.raises(ConfigurationError, match="keybord"):
+        tune_thresholds(msgspec.structs.replace(run, classify=wrong), F1)
+    out_of_fold_path(run.paths.models, "object").unlink()
+    with pytest.raises(InputError, match="dvc repro train@object"):
+        tune_thresholds(run, F1)
+    run.paths.probabilities.unlink()
+    with pytest.raises(InputError, match="probabilities"):
+        tune_thresholds(run, F1)
+
+
+@pytest.fixture
+def folder(run: Settings, tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a working folder with that library, the repository's configuration and params."""
+    (tmp_path / RESOLVED).parent.mkdir(parents=True)
+    (tmp_path / RESOLVED).write_bytes((repository / RESOLVED).read_bytes())
+    (tmp_path / "conf").symlink_to(repository / "conf")
+    (tmp_path / "params.yaml").write_bytes((repository / "params.yaml").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_command_shows_and_writes_nothing(folder, capsys):
+    params = (folder / "params.yaml").read_bytes()
+    assert main(["thresholds"]) == 0
+    out = capsys.readouterr().out
+    row = next(line.split() for line in out.splitlines() if line.startswith("has_person"))
+    assert row[1:4] == ["people", "20", "0.5"]
+    assert row[5:7] == ["-/0.00/0.00", "1.00/1.00/1.00"]
+    assert "has_animal (0)" in out
+    assert "nothing is written yet: run again with --write" in out
+    assert (folder / "params.yaml").read_bytes() == params
+
+
+def test_the_command_writes_and_says_what_follows(folder, capsys):
+    assert main(["thresholds", "--aim", "recall=0.9", "--write"]) == 0
+    assert "score half, thresholds were tuned on the other" in capsys.readouterr().out
+    written = msgspec.yaml.decode((folder / "params.yaml").read_bytes())["classify"]
+    assert written["tuned_on"] == "human_tune_half"
+    assert written["attribute_threshold"]["has_person"] < 0.4
+    assert written["object_threshold"].keys() == {"default", "keyboard", "drink", "food", "dessert"}
+
+
+def test_a_wrong_aim_is_a_sentence(folder, capsys):
+    assert main(["thresholds", "--aim", "recall=90"]) == 1
+    assert "error: no such aim: recall=90" in capsys.readouterr().err
