@@ -230,13 +230,15 @@ class Embedder(Section, frozen=True):
     `mean` and `std` are in the units of the scaled pixels (`scale` times 0..255), in the order of `channels`.
     `transform: log` takes an output of probabilities back to its logits, less their mean. `database` needs
     `source_model`, `dim` and `revision`: which vectors of an app, how long, and how often they have changed.
-    `name` begins the model's name, which is also a file's name.
+    `name` begins the model's name, which is also a file's name. `precision` of a `siglip` overrides
+    `embed.precision`: float64 gives the same vectors on every processor, slowly.
     """
 
     kind: Literal["hog", "onnx", "siglip", "database"]
     name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     architecture: str | None = None
     checkpoint: str | None = None
+    precision: Literal["float32", "bfloat16", "float64"] | None = None
     input_px: Positive | None = None
     resize: Literal["squash", "center_crop"] | None = None
     resize_px: Positive | None = None

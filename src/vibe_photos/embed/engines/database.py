@@ -12,7 +12,7 @@ from contextlib import closing
 from vibe_photos.embed.app_vectors import ReadVectors, decode_vector, normalise, open_vector_table
 from vibe_photos.embed.engines.engine import Batch, Engine, Job
 from vibe_photos.embed.prepare import describe_problem
-from vibe_photos.encoders.database import read_database_recipe
+from vibe_photos.encoders.encoder import read_database_recipe
 from vibe_photos.errors import DatabaseError, DecodeError
 from vibe_photos.records.photos import Photo, PhotoProblem
 from vibe_photos.storage.postgres import URL_VARIABLE
