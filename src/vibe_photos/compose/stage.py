@@ -28,7 +28,7 @@ def write_resolved(composed: Mapping[str, Any], settings: Settings, path: Path =
 
 
 def _read_before(path: Path) -> dict[str, Any]:
-    """Return what the file holds; nothing if it is missing or damaged (a merge conflict): it is written again."""
+    """Return what the file holds: nothing if it is missing or damaged, as by a merge conflict."""
     try:
         before = msgspec.yaml.decode(path.read_bytes())
     except (FileNotFoundError, msgspec.DecodeError):
