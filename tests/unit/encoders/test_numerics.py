@@ -21,7 +21,7 @@ def test_rounded_vectors_are_unit_float32_that_last_bits_of_float64_do_not_chang
     features = rng.normal(size=(400, dim)) * rng.uniform(0.1, 30, (400, 1))
     vectors = to_rounded_unit_norm(features)
     assert vectors.dtype == np.float32
-    # What app_vectors.normalise accepts as unit norm, so that a stored vector is never scaled again.
+    # The database engine takes such vectors as they are (`normalise`).
     assert np.abs(np.linalg.norm(vectors.astype(np.float64), axis=1) - 1).max() < 1e-6
     assert np.abs(vectors - to_unit_norm(features)).max() < 2e-7
     changed = features * (1 + rng.choice([-1, 0, 1], features.shape) * 2.0**-52)
