@@ -16,7 +16,7 @@ from vibe_photos.review.review_reasons import (
     read_library,
 )
 from vibe_photos.settings import Taxonomy
-from vibe_photos.statistics.opinions import read_keys
+from vibe_photos.statistics.label_arrays import read_keys
 from vibe_photos.storage.jsonl import read_jsonl
 
 
