@@ -16,11 +16,10 @@ import pytest
 from tests.unit.annotate.fault_server import Act, FaultServer, completion, error
 from tests.unit.annotate.small_library import MakeSettings
 
-from vibe_photos.annotate.answer import AnswerKey
-from vibe_photos.annotate.answers import AnswerStore
-from vibe_photos.annotate.failures import Failure
-from vibe_photos.annotate.prompt import build_question
-from vibe_photos.annotate.replay.rehearsal import start_replay_server
+from vibe_photos.annotate.answers import AnswerKey, AnswerStore
+from vibe_photos.annotate.outputs import Failure
+from vibe_photos.annotate.question import build_question
+from vibe_photos.annotate.replay.server import start_replay_server
 from vibe_photos.annotate.stage import annotate_library
 from vibe_photos.errors import (
     ConfigurationError,

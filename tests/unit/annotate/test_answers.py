@@ -2,8 +2,15 @@ from pathlib import Path
 
 import pytest
 
-from vibe_photos.annotate.answer import Answer, AnswerKey, open_line, seal_line
-from vibe_photos.annotate.answers import Answers, AnswerStore, read_paid_ids
+from vibe_photos.annotate.answers import (
+    Answer,
+    AnswerKey,
+    Answers,
+    AnswerStore,
+    open_line,
+    read_paid_ids,
+    seal_line,
+)
 from vibe_photos.errors import StoreError
 
 KEY = AnswerKey("Qwen/Qwen3-VL-32B-Instruct", "0123456789abcdef")
