@@ -1,20 +1,15 @@
-"""Is B better than A?"""
+"""Is B better than A?
+
+Hold two sets of labels against the same truth: what moved, whether that is distinguishable from noise, and
+which photos changed for better or worse. A and B are commits, experiments, `workspace`, or label files.
+"""
 
 import argparse
 from pathlib import Path
 
-from vibe_photos.cli.command import Commands
 
-
-def add_command(commands: Commands) -> None:
-    """Declare `vibe-photos compare`."""
-    parser = commands.add_parser(
-        "compare",
-        help="is B better than A?",
-        description="Hold two sets of labels against the same truth: what moved, whether that is "
-        "distinguishable from noise, and which photos changed for better or worse. A and B are commits, "
-        "experiments, `workspace`, or label files.",
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `vibe-photos compare`."""
     parser.add_argument("before", nargs="?", default="HEAD", metavar="A", help="default: %(default)s")
     parser.add_argument("after", nargs="?", default="workspace", metavar="B", help="default: %(default)s")
     parser.add_argument(
@@ -24,10 +19,10 @@ def add_command(commands: Commands) -> None:
     form.add_argument("--json", action="store_true", help="print JSON for programs")
     form.add_argument("--brief", action="store_true", help="print three lines")
     form.add_argument("--html", type=Path, metavar="FILE", help="write a page")
-    parser.set_defaults(run=_run)
 
 
-def _run(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> None:
+    """Run the command."""
     from vibe_photos.compare import revisions, text
     from vibe_photos.configuration import read_resolved
 

@@ -1,19 +1,15 @@
-"""Truth that somebody already has, taken as audited truth."""
+"""Take truth that you already have as audited truth.
+
+Check a truth file (JSON list or JSON Lines; photos named by image_id or rel_path), show what it would change
+in data/human/, and with --write take it.
+"""
 
 import argparse
 from pathlib import Path
 
-from vibe_photos.cli.command import Commands
 
-
-def add_command(commands: Commands) -> None:
-    """Declare `vibe-photos import-human`."""
-    parser = commands.add_parser(
-        "import-human",
-        help="take truth that you already have as audited truth",
-        description="Check a truth file (JSON list or JSON Lines; photos named by image_id or rel_path), "
-        "show what it would change in data/human/, and with --write take it.",
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `vibe-photos import-human`."""
     parser.add_argument("file", type=Path, metavar="FILE")
     parser.add_argument("--write", action="store_true", help="take it; without this it is only shown")
     parser.add_argument(
@@ -22,10 +18,10 @@ def add_command(commands: Commands) -> None:
     parser.add_argument(
         "--drop-unknown-keys", action="store_true", help="drop and count label keys that the taxonomy lacks"
     )
-    parser.set_defaults(run=_run)
 
 
-def _run(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> None:
+    """Run the command."""
     from vibe_photos.configuration import read_resolved
     from vibe_photos.human_truth.sample_design import read_sampled
     from vibe_photos.records.photos import read_manifest

@@ -1,21 +1,18 @@
-"""The review page: photos judged in the browser."""
+"""Check and correct labels in the browser.
+
+Show the photos that wait for a person's eyes in the browser, one at a time or twenty alike at once. Every
+decision is on disk, in data/human/decisions/, before the next photo shows. The page is for this machine only;
+Ctrl-C ends it. With --refresh or --status no page opens.
+"""
 
 import argparse
 import contextlib
 
-from vibe_photos.cli.command import Commands
 from vibe_photos.errors import ConfigurationError
 
 
-def add_command(commands: Commands) -> None:
-    """Declare `vibe-photos review`."""
-    parser = commands.add_parser(
-        "review",
-        help="check and correct labels in the browser",
-        description="Show the photos that wait for a person's eyes in the browser, one at a time or twenty "
-        "alike at once. Every decision is on disk, in data/human/decisions/, before the next photo shows. "
-        "The page is for this machine only; Ctrl-C ends it. With --refresh or --status no page opens.",
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `vibe-photos review`."""
     parser.add_argument("--reviewer", metavar="NAME", help="whose log (default: git's user.name)")
     parser.add_argument("--port", type=int, default=0, help="on 127.0.0.1 (default: a free one)")
     parser.add_argument(
@@ -30,10 +27,10 @@ def add_command(commands: Commands) -> None:
         "--status", action="store_true", help="how far the audit is, and what more would give"
     )
     parser.add_argument("--size", type=int, metavar="N", help="photos that --refresh draws (default: 100)")
-    parser.set_defaults(run=_run)
 
 
-def _run(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> None:
+    """Run the command."""
     if options.refresh:
         _draw_round(options.size)
     elif options.size is not None:

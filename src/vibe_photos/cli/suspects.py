@@ -1,4 +1,8 @@
-"""`vibe-photos suspects`: labels that the teacher probably got wrong."""
+"""Labels that the teacher probably got wrong.
+
+List training photos for which the student, which had not seen them, is confident that the teacher's scene,
+attribute or object is wrong. A list to look through: nothing is changed.
+"""
 
 import argparse
 from collections.abc import Mapping, Sequence
@@ -7,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from vibe_photos.cli.command import Commands
 from vibe_photos.errors import InputError
 from vibe_photos.records.taxonomy import HEADS, all_keys, describe_unknown_key, label_name
 from vibe_photos.settings import Taxonomy
@@ -16,14 +19,8 @@ if TYPE_CHECKING:
     from vibe_photos.statistics.suspects import Suspicion
 
 
-def add_command(commands: Commands) -> None:
-    """Declare `vibe-photos suspects`."""
-    parser = commands.add_parser(
-        "suspects",
-        help="labels that the teacher probably got wrong",
-        description="List training photos for which the student, which had not seen them, is confident that "
-        "the teacher's scene, attribute or object is wrong. A list to look through: nothing is changed.",
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `vibe-photos suspects`."""
     parser.add_argument(
         "--label",
         action="append",
@@ -35,10 +32,10 @@ def add_command(commands: Commands) -> None:
         "--top", type=int, default=20, metavar="N", help="how many of each head (default: %(default)s)"
     )
     parser.add_argument("--json", action="store_true", help="print JSON for programs")
-    parser.set_defaults(run=_run)
 
 
-def _run(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> None:
+    """Run the command."""
     from vibe_photos.compare.revisions import name_photos
     from vibe_photos.configuration import read_resolved
     from vibe_photos.heads.out_of_fold import read_out_of_fold
