@@ -7,6 +7,7 @@ Each command is a module with `add_arguments` and `run`; the first line of its d
 import argparse
 import logging
 import os
+import select
 import sys
 
 from vibe_photos.cli import (
@@ -48,16 +49,20 @@ _READER_LEFT = 141
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; an expected error is a sentence on stderr and status 1."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    options = build_parser().parse_args(arguments)
     try:
-        options.run(options)
-        sys.stdout.flush()
+        try:
+            options = build_parser().parse_args(arguments)
+            options.run(options)
+        finally:
+            sys.stdout.flush()
     except VibePhotosError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except BrokenPipeError:
         if not _has_reader_left():
             raise
+        # Python flushes stdout once more when it ends, which would fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _READER_LEFT
     return 0
 
@@ -76,11 +81,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _has_reader_left() -> bool:
-    """Return whether stdout is a pipe that nobody reads any more; then nothing more is written to it."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Python flushes stdout once more when it ends, which would fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return True
-    return False
+    """Return whether stdout is a pipe that nobody reads any more."""
+    poll = select.poll()
+    poll.register(sys.stdout, 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
