@@ -20,6 +20,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from itertools import count
 
 import msgspec
 
@@ -43,6 +44,7 @@ LONGEST_RETRY_AFTER_SECONDS = 3600.0
 
 _FULL_WINDOW_SECONDS = 0.1
 _GROWTH = 0.1
+_REACH_ATTEMPTS = 3
 _RETRIED = frozenset({408, 409, 429})
 _STOPPING = {
     401: "The server does not accept the key: check QWEN_API_KEY.",
@@ -168,15 +170,19 @@ class TeacherServer:
             TeacherUnreachable: none answers at the address, after three tries.
             TeacherRefused: it refuses the key.
         """
-        try:
-            response = await self._get_models()
-        except NoConnection as error:
-            raise TeacherUnreachable(
-                f"no server answers at QWEN_BASE_URL, {self._address}: {error}. Nothing was sent; "
-                "start the server or fix the address, and run the same command again"
-            ) from None
-        except NoResponse:
-            return False
+        for attempt in count(1):
+            try:
+                response = await self._client.list_models(CONNECT_SECONDS)
+                break
+            except NoConnection as error:
+                if attempt == _REACH_ATTEMPTS:
+                    raise TeacherUnreachable(
+                        f"no server answers at QWEN_BASE_URL, {self._address}: {error}. Nothing was sent; "
+                        "start the server or fix the address, and run the same command again"
+                    ) from None
+            except NoResponse:
+                return False
+            await self.window.pause(backoff_seconds(attempt, self._first_pause_seconds))
         if response.status == 401:
             raise self._refused(response)
         self._models, is_simulated = read_models(response.content) if response.status == 200 else ([], False)
@@ -219,14 +225,6 @@ class TeacherServer:
             if attempts.left > 0:
                 await self.window.pause(backoff_seconds(attempts.made, self._first_pause_seconds))
         raise self._give_up(attempts, cause)
-
-    async def _get_models(self) -> Response:
-        for attempt in (1, 2):
-            try:
-                return await self._client.list_models(CONNECT_SECONDS)
-            except NoConnection:
-                await self.window.pause(backoff_seconds(attempt, self._first_pause_seconds))
-        return await self._client.list_models(CONNECT_SECONDS)
 
     def _record_success(self, reply: Reply) -> Reply:
         self._failed_in_a_row = 0

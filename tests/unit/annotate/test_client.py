@@ -40,18 +40,25 @@ def with_server(serve: Serve, meet: Callable[[Client], Awaitable[None]]) -> None
     asyncio.run(run())
 
 
-def test_an_answer_that_comes_while_the_photo_is_still_sent_is_read() -> None:
-    async def refuse_large_body(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+@pytest.mark.parametrize(("body_bytes", "is_drained"), [(200_000, False), (50_000_000, True)])
+def test_an_answer_that_comes_while_the_photo_is_still_sent_is_read(
+    body_bytes: int, is_drained: bool
+) -> None:
+    """A server that refuses a photo may hang up at once, or read on for a while as nginx does."""
+
+    async def refuse_before_reading(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(ANSWER % 413)
-        while await reader.read(1 << 20):  # as servers do that close with a delay (nginx, uvicorn)
+        await writer.drain()
+        while is_drained and await reader.read(1 << 20):
             pass
+        await asyncio.sleep(0.1)  # the client has the answer
 
     async def meet(client: Client) -> None:
-        assert await client.complete_chat(0, "p", bytes(50_000_000), 10) == Response(413, b"{}")
-        await client.__aexit__()
+        assert await client.complete_chat(0, "p", bytes(body_bytes), 10) == Response(413, b"{}")
+        await client.__aexit__()  # hangs up, which ends the reading above
 
-    with_server(refuse_large_body, meet)
+    with_server(refuse_before_reading, meet)
 
 
 def test_a_connection_that_the_server_closed_meanwhile_is_opened_anew() -> None:
