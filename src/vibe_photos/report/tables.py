@@ -42,14 +42,15 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """One figure of the library: from people alone, from people with the teacher, and both drawn."""
+    """One figure of the library: from people alone, from people with the teacher, and both drawn.
+
+    Both are a value and its interval as text.
+    """
 
     name: str
     kind: str
-    alone: str
-    alone_interval: str
-    together: str
-    together_interval: str
+    alone: tuple[str, str]
+    together: tuple[str, str]
     scale: Markup
 
 
@@ -150,10 +151,8 @@ def _estimate(name: str, figures: Figures, key: str) -> Estimate:
     return Estimate(
         name=name,
         kind="share of photos" if key == "prevalence" else key,
-        alone=alone,
-        alone_interval=format_interval(figures, key),
-        together=together,
-        together_interval=format_interval(figures, powered),
+        alone=(alone, format_interval(figures, key)),
+        together=(together, format_interval(figures, powered)),
         scale=draw_pair(_mark(figures, key), _mark(figures, powered), alt),
     )
 
