@@ -74,11 +74,11 @@ def evaluate_labels(settings: Settings) -> None:
         counts["scored_on"] = SCORE_HALF
     if evaluated:
         figures = summarise(photos, settings.evaluate)
-        figures["calibration_error"] = summarise_calibration(predictions)
         if truth == "human" and teacher:
             figures["prediction_powered"] = estimate_library(
                 photos, teacher, labels, memberships, settings.evaluate
             )
+        figures["calibration_error"] = summarise_calibration(predictions)
     else:
         figures = begin_figures(truth, len(in_library))
     out = paths.eval / truth
