@@ -82,10 +82,6 @@ class AppendLog:
         except OSError as error:
             raise self._broken(error) from None
 
-    def lines(self) -> Iterator[tuple[int, bytes]]:
-        """Yield `(offset, line without its end)` from the start."""
-        return read_lines(self.path)
-
     def read_line(self, offset: int) -> bytes:
         """Return the line that starts at `offset`, without its end."""
         parts: list[bytes] = []
