@@ -61,9 +61,8 @@ def _import(options: argparse.Namespace) -> None:
     from vibe_photos.configuration import read_resolved
     from vibe_photos.errors import InputError
     from vibe_photos.label_studio.annotations import read_annotations
-    from vibe_photos.label_studio.differences import find_differences
     from vibe_photos.label_studio.interface import Interface
-    from vibe_photos.label_studio.reviewer_logs import append_lines
+    from vibe_photos.label_studio.logs import append_lines, find_differences
     from vibe_photos.records.photos import read_manifest
 
     settings = read_resolved()
