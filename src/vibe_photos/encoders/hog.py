@@ -102,7 +102,7 @@ def _describe_gradients(grey: npt.NDArray[np.uint8]) -> Block:
 
 def _normalise(blocks: Block) -> Block:
     """Scale each block, the last axis, to nearly unit norm; a block without gradients stays zero."""
-    return blocks / np.sqrt(np.square(blocks).sum(axis=2, keepdims=True) + _EPSILON**2)
+    return np.asarray(blocks / np.sqrt(np.square(blocks).sum(axis=2, keepdims=True) + _EPSILON**2))
 
 
 def _describe_colour(image: Image.Image) -> Block:
