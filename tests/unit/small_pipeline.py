@@ -4,12 +4,14 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 from PIL import Image
 from tests.unit.drawn_library import embed_into
 from tests.unit.scanned_library import scan_settings
+from tests.unit.stage_settings import settings_in
 
 from vibe_photos.classify.stage import classify_photos
-from vibe_photos.records.ground_truth import GroundTruth, truth_object
+from vibe_photos.records.ground_truth import HEAD_FILES, GroundTruth, truth_object
 from vibe_photos.records.splits import Membership
 from vibe_photos.records.taxonomy import HEADS
 from vibe_photos.scan.stage import scan_library
@@ -62,34 +64,21 @@ def run_pipeline(folder: Path, taxonomy: Taxonomy, embedder: Embedder = EMBEDDER
         )
         for name, scene in scenes.items()
     ]
-    write_jsonl(folder / "auto.jsonl", map(truth_object, records))
+    for file in HEAD_FILES.values():
+        write_jsonl(folder / "auto" / file, map(truth_object, records))
     splits = {
         record.image_id: Membership(group=record.image_id, fold=number // 3 % 3, role="train")
         for number, record in enumerate(records)
     }
     write_splits(folder / "splits.json", splits)
     train = Train(seed=0, scene=TRAINING, attribute=TRAINING, object=TRAINING)
-    for head in HEADS:
-        train_head(
-            head,
-            folder / "auto.jsonl",
-            folder / "splits.json",
-            folder / "embeddings",
-            taxonomy,
-            train,
-            folder / "models",
-            folder / f"{head}.json",
-        )
-    score_photos(
-        folder / "embeddings",
-        folder / "models",
-        taxonomy,
-        embedder,
-        EMBED,
-        folder / "p.sqlite",
-        folder / "store",
+    settings = settings_in(
+        folder, taxonomy=taxonomy, embedder=embedder, embed=EMBED, train=train, classify=CLASSIFY
     )
-    classify_photos(folder / "p.sqlite", taxonomy, CLASSIFY, folder / "labels.sqlite")
+    for head in HEADS:
+        train_head(replace(settings, head=head))
+    score_photos(settings, folder / "store")
+    classify_photos(settings)
     embed = {"max_pixels": EMBED.max_pixels, "max_failed_share": 0.0, "precision": "float32"}
     resolved = {
         "taxonomy": taxonomy,

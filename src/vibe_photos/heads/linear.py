@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from vibe_photos.errors import HeadError
 from vibe_photos.heads.calibration import Calibration
 from vibe_photos.heads.fit import Floats, Loss
+from vibe_photos.heads.rounding import exact_logits
 from vibe_photos.settings import HeadName
 from vibe_photos.storage.files import write_bytes
 
@@ -50,13 +51,15 @@ class LinearHead:
         return head_loss(self.kind)
 
     def logits(self, vectors: NDArray[np.float32], embedder: str) -> NDArray[np.float64]:
-        """Return float64 logits [n, labels] of `vectors` [n, dim] that the encoder `embedder` made.
+        """Return float64 logits [n, labels] of unit-norm `vectors` [n, dim] that the encoder `embedder` made.
+
+        They are the same bits on every processor, and of a photo alone or among others.
 
         Raises:
             HeadError: the vectors are another encoder's.
         """
         self.check_embedder(embedder, vectors.shape[1])
-        return np.asarray(vectors.astype(np.float64) @ self.weight.T.astype(np.float64) + self.bias)
+        return exact_logits(vectors, self.weight, self.bias)
 
     def probabilities(self, logits: Floats) -> Floats:
         """Return calibrated probabilities [n, labels] of what `logits` returned."""

@@ -1,12 +1,11 @@
 """Stage `train`: from automatic truth and vectors to one calibrated linear head.
 
-Only photos of the role `train` are learnt from: nothing a person audits or is asked to audit, and nothing of
-the holdout. Near-duplicates share a fold, so that out-of-fold figures are of photos that are new to the head.
+Only photos of the role `train` are learnt from: no photo that people measure with, and none of the holdout.
+Near-duplicates share a fold, so that out-of-fold figures are of photos that are new to the head.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 
 import numpy as np
 import xxhash
@@ -14,56 +13,41 @@ from numpy.typing import NDArray
 
 from vibe_photos.errors import InputError
 from vibe_photos.heads.linear import LinearHead, head_loss, head_path, save_head
-from vibe_photos.records.ground_truth import GroundTruth, fit_keys
+from vibe_photos.heads.out_of_fold import write_out_of_fold
+from vibe_photos.records.ground_truth import HEAD_FILES, GroundTruth, fit_keys
 from vibe_photos.records.splits import Membership, read_splits
-from vibe_photos.settings import HeadName, HeadTraining, Taxonomy, Train
-from vibe_photos.storage.files import write_arrays, write_json
+from vibe_photos.settings import HeadTraining, Settings
+from vibe_photos.storage.files import write_json
 from vibe_photos.storage.jsonl import read_jsonl
 from vibe_photos.storage.vectors import Embeddings, read_embeddings, read_image_ids
-from vibe_photos.train.student import Student, examine, fit_student
+from vibe_photos.train.student import examine, fit_student
 from vibe_photos.train.targets import Targets, find_targets
 
 log = logging.getLogger(__name__)
 
 
-def train_head(
-    head: HeadName,
-    auto_file: Path,
-    splits: Path,
-    embeddings: Path,
-    taxonomy: Taxonomy,
-    train: Train,
-    models: Path,
-    metric: Path,
-) -> None:
-    """Fit one head; write `<head>_head_from_qwen.pt`, `<head>_out_of_fold.npz` and the metric.
-
-    Args:
-        head: which of the three.
-        auto_file: automatic truth, one JSON line a photo.
-        splits: `splits.json`.
-        embeddings: the folder with `embeddings.sqlite`.
-        taxonomy: label keys and their tree.
-        train: positives that a label needs, penalties to try, class weights.
-        models: the folder that the head is written to.
-        metric: the JSON file that says what was learnt and how well.
+def train_head(settings: Settings) -> None:
+    """Fit one linear head (`head=scene`, `attribute` or `object`) on the automatic truth.
 
     Raises:
         InputError: a file is missing or malformed, or no photo is left to learn from.
     """
-    memberships = read_splits(splits)
-    refuse_nothing_to_train_on(memberships)
-    truth = fit_keys(list(read_jsonl(auto_file, GroundTruth)), taxonomy, auto_file)
-    mine = {record.image_id: record for record in truth if _may_train(record, memberships)}
-    database = embeddings / "embeddings.sqlite"
-    records = [mine[image_id] for image_id in read_image_ids(database) if image_id in mine]
-    options: HeadTraining = getattr(train, head)
+    head, paths = settings.head, settings.paths
+    options: HeadTraining = getattr(settings.train, head)
+    memberships = read_splits(paths.splits)
+    _require_training_photos(memberships)
+    auto_file = paths.auto / HEAD_FILES[head]
+    truth = fit_keys(list(read_jsonl(auto_file, GroundTruth)), settings.taxonomy, auto_file)
+    train_ids = {image_id for image_id, membership in memberships.items() if membership.role == "train"}
+    truth_of = {record.image_id: record for record in truth if record.image_id in train_ids}
+    database = paths.embeddings / "embeddings.sqlite"
+    records = [truth_of[image_id] for image_id in read_image_ids(database) if image_id in truth_of]
 
-    targets = find_targets(head, records, taxonomy, options.min_positive)
+    targets = find_targets(head, records, settings.taxonomy, options.min_positive)
     image_ids = [records[row].image_id for row in targets.rows]
-    examples = read_embeddings(database, set(image_ids))
+    photos = read_embeddings(database, set(image_ids))
     folds = np.array([memberships[image_id].fold for image_id in image_ids], dtype=np.int64)
-    student = fit_student(targets, examples.vectors, folds, head_loss(head), options)
+    student = fit_student(targets, photos.vectors, folds, head_loss(head), options)
 
     fitted = LinearHead(
         kind=head,
@@ -71,18 +55,45 @@ def train_head(
         weight=student.weight,
         bias=student.bias,
         calibration=student.calibration,
-        embedder=examples.model,
-        seed=train.seed,
-        created_from=_hash_inputs(targets, folds, examples),
+        embedder=photos.model,
+        seed=settings.train.seed,
+        created_from=_hash_inputs(targets, folds, photos),
     )
-    save_head(fitted, head_path(models, head))
-    _write_out_of_fold(models / f"{head}_out_of_fold.npz", image_ids, targets, student, head)
-    write_json(metric, _summarise(head, targets, student, len(mine) - len(records)))
-    _report(head, targets, student, len(mine) - len(records))
+    save_head(fitted, head_path(paths.models, head))
+    judged = np.where(targets.is_judged, targets.y, -1).astype(np.int8)
+    logits, probabilities = student.validation.logits, student.probabilities
+    write_out_of_fold(paths.models, head, image_ids, targets.labels, judged, logits, probabilities)
+    metric: dict[str, object] = {
+        "n_train": len(targets.rows),
+        "without_embedding": len(truth_of) - len(records),
+        "labels_learnt": len(targets.support),
+        "labels_not_learnable": len(targets.not_learnable),
+        "learnt": _count_rows(targets.support),
+        "not_learnable": _count_rows(targets.not_learnable),
+        **examine(student, targets, head_loss(head)),
+    }
+    write_json(paths.eval / f"train_{head}.json", metric)
+    if not targets.labels:
+        log.warning(
+            "train@%s: nothing is learnable yet, so the head has no labels: the teacher has answered too few "
+            "photos that may train",
+            head,
+        )
+    elif student.validation.loss is None:
+        log.warning("train@%s: all photos are in one fold, so nothing is cross-validated or calibrated", head)
+    log.info(
+        "train@%s: %d photos, %d labels learnt, %d not learnable yet, l2 %s, %d photos without an embedding",
+        head,
+        metric["n_train"],
+        metric["labels_learnt"],
+        metric["labels_not_learnable"],
+        metric["l2"],
+        metric["without_embedding"],
+    )
 
 
-def refuse_nothing_to_train_on(memberships: Mapping[str, Membership]) -> None:
-    """Stop where there are photos, and people or the holdout keep all of them.
+def _require_training_photos(memberships: Mapping[str, Membership]) -> None:
+    """Stop where there are photos, and all are kept for people or for the holdout.
 
     Raises:
         InputError: says which keys to lower.
@@ -96,11 +107,6 @@ def refuse_nothing_to_train_on(memberships: Mapping[str, Membership]) -> None:
         )
 
 
-def _may_train(record: GroundTruth, memberships: Mapping[str, Membership]) -> bool:
-    membership = memberships.get(record.image_id)
-    return membership is not None and membership.role == "train"
-
-
 def _hash_inputs(targets: Targets, folds: NDArray[np.int64], photos: Embeddings) -> dict[str, str]:
     """Return hashes of exactly what was learnt from, so that nothing else changes the head's bytes."""
     examples = xxhash.xxh3_128("\n".join([*targets.labels, "", *photos.image_ids]).encode())
@@ -112,56 +118,6 @@ def _hash_inputs(targets: Targets, folds: NDArray[np.int64], photos: Embeddings)
     }
 
 
-def _write_out_of_fold(
-    path: Path, image_ids: Sequence[str], targets: Targets, student: Student, head: HeadName
-) -> None:
-    """Write what the head says of photos that it did not learn from, for review of suspected errors.
-
-    `y` is the index of the photo's label (scene), or [n, labels] of 1, 0 and -1 for not judged.
-    """
-    judged = np.where(targets.is_judged, targets.y, -1).astype(np.int8)
-    arrays = {
-        "image_ids": np.array(image_ids, dtype=np.str_),
-        "labels": np.array(targets.labels, dtype=np.str_),
-        "logits": student.validation.logits,
-        "probabilities": student.probabilities,
-        "y": targets.y.argmax(axis=1) if head == "scene" and targets.labels else judged,
-    }
-    write_arrays(path, arrays)
-
-
-def _summarise(head: HeadName, targets: Targets, student: Student, without_vector: int) -> dict[str, object]:
-    return {
-        "n_train": len(targets.rows),
-        "without_embedding": without_vector,
-        "labels_learnt": len(targets.support),
-        "labels_not_learnable": len(targets.not_learnable),
-        "learnt": _count_rows(targets.support),
-        "not_learnable": _count_rows(targets.not_learnable),
-        **examine(student, targets, head_loss(head)),
-    }
-
-
 def _count_rows(photos: Mapping[str, int]) -> list[dict[str, object]]:
-    """Return a row a label; DVC's tables of metrics pass over a list."""
+    """Return a row a label; DVC's tables of metrics leave lists out."""
     return [{"label": key, "photos": count} for key, count in photos.items()]
-
-
-def _report(head: HeadName, targets: Targets, student: Student, without_vector: int) -> None:
-    if not targets.labels:
-        log.warning(
-            "train@%s: nothing is learnable yet, the head has no labels: the teacher has answered too few "
-            "photos that may train",
-            head,
-        )
-    elif student.validation.loss is None:
-        log.warning("train@%s: all photos are in one fold, so nothing is cross-validated or calibrated", head)
-    log.info(
-        "train@%s: %d photos, %d labels learnt, %d not learnable yet, l2 %s, %d photos without an embedding",
-        head,
-        len(targets.rows),
-        len(targets.labels),
-        len(targets.not_learnable),
-        student.validation.l2,
-        without_vector,
-    )

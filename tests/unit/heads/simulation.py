@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vibe_photos.heads.fit import Examples, prepare_examples
-from vibe_photos.records.ground_truth import GroundTruth, truth_object
+from vibe_photos.records.ground_truth import HEAD_FILES, GroundTruth, truth_object
 from vibe_photos.records.splits import Membership
 from vibe_photos.settings import HeadTraining, Train
 from vibe_photos.split.stage import write_splits
@@ -63,8 +63,9 @@ def write_library(
     records: list[GroundTruth],
     memberships: dict[str, Membership],
 ) -> None:
-    """Write what the stage `train` reads: `embeddings/`, `auto.jsonl` and `splits.json`."""
+    """Write what the stage `train` reads: `embeddings/`, `auto/` and `splits.json`."""
     image_ids = [record.image_id for record in records]
     write_embeddings(folder / "embeddings" / "embeddings.sqlite", Embeddings(image_ids, vectors, MODEL))
-    write_jsonl(folder / "auto.jsonl", (truth_object(record) for record in records))
+    for file in HEAD_FILES.values():
+        write_jsonl(folder / "auto" / file, map(truth_object, records))
     write_splits(folder / "splits.json", memberships)

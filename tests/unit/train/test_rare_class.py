@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from tests.unit.heads.simulation import MODEL, draw_classes, write_library
+from tests.unit.stage_settings import settings_in
 
 from vibe_photos.heads.linear import head_path, load_head
 from vibe_photos.heads.out_of_fold import read_out_of_fold
@@ -60,16 +61,8 @@ def test_a_rare_class_is_found_at_its_tuned_threshold(seed: int, tmp_path: Path,
         r.image_id: Membership(group=r.image_id, fold=i % 5, role="train") for i, r in enumerate(records)
     }
     write_library(tmp_path, vectors[:TRAINED], records, members)
-    train_head(
-        "attribute",
-        tmp_path / "auto.jsonl",
-        tmp_path / "splits.json",
-        tmp_path / "embeddings",
-        taxonomy,
-        Train(seed=0, scene=TRAINING, attribute=TRAINING, object=TRAINING),
-        tmp_path / "models",
-        tmp_path / "metric.json",
-    )
+    train = Train(seed=0, scene=TRAINING, attribute=TRAINING, object=TRAINING)
+    train_head(settings_in(tmp_path, taxonomy=taxonomy, train=train, head="attribute"))
     evidence = read_out_of_fold(tmp_path / "models", "attribute")
     score = evidence.probabilities[:, 0].astype(np.float64)
     threshold = find_threshold(sweep_thresholds(evidence.y[:, 0], score, np.ones(TRAINED)), Aim("f1"))

@@ -4,9 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.unit.heads.simulation import MODEL, TRAIN, draw_classes, write_library
+from msgspec.structs import replace
+from tests.unit.heads.simulation import MODEL, TRAIN, TRAINING, draw_classes, write_library
+from tests.unit.stage_settings import settings_in
 
 from vibe_photos.errors import InputError
+from vibe_photos.heads.calibration import fit_calibration
 from vibe_photos.heads.linear import head_path, load_head
 from vibe_photos.records.ground_truth import GroundTruth
 from vibe_photos.records.splits import Membership
@@ -16,10 +19,10 @@ SCENES = ("scene.animals", "scene.food", "scene.people")
 
 
 def make_library(
-    folder: Path, count: int = 90, roles=lambda number: "train"
+    folder: Path, count: int = 90, roles=lambda number: "train", distance: float = 1.5
 ) -> tuple[np.ndarray, np.ndarray]:
     """Write a library of three scenes; folds go round, and three photos in a row are near-duplicates."""
-    vectors, classes = draw_classes(0, count, 12, [0.4, 0.3, 0.3], distance=1.5)
+    vectors, classes = draw_classes(0, count, 12, [0.4, 0.3, 0.3], distance)
     records = [
         GroundTruth(
             image_id=f"{number:032x}",
@@ -39,18 +42,9 @@ def make_library(
     return vectors, classes
 
 
-def train(folder: Path, taxonomy, head="scene") -> dict:
-    train_head(
-        head,
-        folder / "auto.jsonl",
-        folder / "splits.json",
-        folder / "embeddings",
-        taxonomy,
-        TRAIN,
-        folder / "models",
-        folder / "metric.json",
-    )
-    metric: dict = json.loads((folder / "metric.json").read_text())
+def train(folder: Path, taxonomy, head="scene", options=TRAIN) -> dict:
+    train_head(settings_in(folder, taxonomy=taxonomy, train=options, head=head))
+    metric: dict = json.loads((folder / "eval" / f"train_{head}.json").read_text())
     return metric
 
 
@@ -88,16 +82,60 @@ def test_out_of_fold_figures_lie_beside_each_head(tmp_path, taxonomy, head):
         np.testing.assert_array_equal(y, np.tile((classes == (head == "object"))[:, None], count))
 
 
+@pytest.mark.parametrize("head", ["scene", "attribute"])
+def test_each_folds_probabilities_are_calibrated_on_the_other_folds(tmp_path, taxonomy, head):
+    make_library(tmp_path, distance=0.5)
+    train(tmp_path, taxonomy, head)
+    folds = np.arange(90) // 3 % 5
+    with np.load(tmp_path / "models" / f"{head}_out_of_fold.npz") as arrays:
+        logits, probabilities, y = arrays["logits"], arrays["probabilities"], arrays["y"]
+    fitted = load_head(head_path(tmp_path / "models", head), head)
+    if head == "scene":
+        y = np.eye(3)[y]
+    judged = np.ones((90, 1), dtype=bool)
+    for fold in range(5):
+        others = folds != fold
+        calibration = fit_calibration(logits[others], y[others], judged[others], fitted.loss)
+        expected = calibration.probabilities(logits[~others], fitted.loss)
+        np.testing.assert_allclose(probabilities[~others], expected, atol=2e-6)
+    # The head's own calibration has seen all of them: it is of the same logits, and gives other numbers.
+    calibration = fit_calibration(logits, y, judged, fitted.loss)
+    assert fitted.calibration.scale == pytest.approx(calibration.scale, abs=1e-5)
+    assert fitted.calibration.offset == pytest.approx(calibration.offset, abs=1e-5)
+    assert np.abs(probabilities - fitted.probabilities(logits)).max() > 1e-3
+
+
+def test_a_head_that_learnt_chance_by_heart_is_calibrated_to_know_nothing(tmp_path, taxonomy):
+    # With more dimensions than photos every photo learnt from is right: only photos held out tell the truth.
+    vectors, _ = draw_classes(3, 60, 100, [1.0], distance=1.0)
+    is_present = np.random.default_rng(4).random(60) < 0.5
+    records = [
+        GroundTruth(image_id=f"{number:032x}", attributes={"attr.has_text": bool(value)})
+        for number, value in enumerate(is_present)
+    ]
+    memberships = {
+        record.image_id: Membership(group=record.image_id, fold=number % 5, role="train")
+        for number, record in enumerate(records)
+    }
+    write_library(tmp_path, vectors, records, memberships)
+    metric = train(tmp_path, taxonomy, "attribute", replace(TRAIN, attribute=replace(TRAINING, l2=[1e-6])))
+    head = load_head(head_path(tmp_path / "models", "attribute"), "attribute")
+    logits = head.logits(vectors, MODEL)
+    assert ((logits[:, 0] > 0) == is_present).all()
+    assert np.abs(head.probabilities(logits) - 0.5).max() < 0.25
+    assert metric["cross_validation"]["accuracy"] < 0.7
+
+
 def test_only_photos_of_the_role_train_change_a_head(tmp_path, taxonomy):
     roles = {0: "reserved", 1: "holdout"}
     for name in ("as_is", "lied"):
         make_library(tmp_path / name, roles=lambda group: roles.get(group % 4, "train"))
-    lines = (tmp_path / "lied" / "auto.jsonl").read_text().splitlines()
+    lines = (tmp_path / "lied" / "auto" / "scene.jsonl").read_text().splitlines()
     lies = [
         line if number // 3 % 4 > 1 else json.dumps({**json.loads(line), "scene": ["scene.document"]})
         for number, line in enumerate(lines)
     ]
-    (tmp_path / "lied" / "auto.jsonl").write_text("\n".join(lies))
+    (tmp_path / "lied" / "auto" / "scene.jsonl").write_text("\n".join(lies))
     for name in ("as_is", "lied"):
         metric = train(tmp_path / name, taxonomy)
         assert metric["n_train"] == sum(number // 3 % 4 > 1 for number in range(90))
@@ -111,7 +149,10 @@ def test_the_same_input_gives_the_same_bytes(tmp_path, taxonomy, head):
     for name in ("one", "another"):
         make_library(tmp_path / name)
         train(tmp_path / name, taxonomy, head)
-        files = [*sorted((tmp_path / name / "models").iterdir()), tmp_path / name / "metric.json"]
+        files = [
+            *sorted((tmp_path / name / "models").iterdir()),
+            tmp_path / name / "eval" / f"train_{head}.json",
+        ]
         outs.append({file.name: file.read_bytes() for file in files})
     assert outs[0] == outs[1]
     assert len(outs[0]) == 3
@@ -119,7 +160,7 @@ def test_the_same_input_gives_the_same_bytes(tmp_path, taxonomy, head):
 
 def test_no_answers_yet_give_a_head_without_labels_that_says_so(tmp_path, taxonomy, caplog):
     make_library(tmp_path)
-    (tmp_path / "auto.jsonl").write_text("")
+    (tmp_path / "auto" / "scene.jsonl").write_text("")
     with caplog.at_level(logging.WARNING):
         metric = train(tmp_path, taxonomy)
     assert "no labels" in caplog.text
@@ -150,7 +191,7 @@ def test_photos_without_a_vector_or_outside_the_library_are_counted(tmp_path, ta
     splits = json.loads((tmp_path / "splits.json").read_text())
     splits["f" * 32] = {"group": "f" * 32, "fold": 0, "role": "train"}
     (tmp_path / "splits.json").write_text(json.dumps(splits))
-    with (tmp_path / "auto.jsonl").open("a") as file:
+    with (tmp_path / "auto" / "scene.jsonl").open("a") as file:
         file.writelines(json.dumps(stranger) + "\n" for stranger in strangers)
     metric = train(tmp_path, taxonomy)
     assert (metric["n_train"], metric["without_embedding"]) == (90, 1)
@@ -158,7 +199,7 @@ def test_photos_without_a_vector_or_outside_the_library_are_counted(tmp_path, ta
 
 def test_a_misspelt_key_is_named(tmp_path, taxonomy):
     make_library(tmp_path)
-    text = (tmp_path / "auto.jsonl").read_text().replace("scene.food", "scene.fod")
-    (tmp_path / "auto.jsonl").write_text(text)
+    text = (tmp_path / "auto" / "scene.jsonl").read_text().replace("scene.food", "scene.fod")
+    (tmp_path / "auto" / "scene.jsonl").write_text(text)
     with pytest.raises(InputError, match=r"scene\.fod.*scene\.food"):
         train(tmp_path, taxonomy)
