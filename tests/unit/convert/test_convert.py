@@ -111,6 +111,13 @@ def test_objects_are_normalised_sorted_and_unique(mapping):
     ]
 
 
+def test_a_confidence_that_is_just_enough_is_enough(mapping):
+    annotation = {"scene": "food", "objects": [KEYBOARD | {"confidence": 0.7}]}
+    typed = msgspec.convert(annotation, mapping.expected_type)
+    for labels in (mapping.read_any(annotation), mapping.read_expected(typed)):
+        assert json.loads(labels[2]) == ["object.electronics.peripheral.keyboard"]
+
+
 def test_objects_that_are_not_main_count_on_request(taxonomy):
     mapping = Mapping(taxonomy, Convert(min_object_confidence=0.9, include_non_main=True))
     assert mapping.to_ground_truth("a", {"objects": [KEYBOARD | {"is_main": False}]}).objects
