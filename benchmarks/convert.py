@@ -72,7 +72,10 @@ def main() -> None:
             },
             arguments.rounds,
         )
-        ours = [json.loads(line) for line in (settings.paths.auto / "ground_truth_auto.jsonl").read_text().splitlines()]
+        ours = [
+            json.loads(line)
+            for line in (settings.paths.auto / "ground_truth_auto.jsonl").read_text().splitlines()
+        ]
         assert ours == [json.loads(line) for line in out.read_text().splitlines()]
     print_table(f"convert, {RECORDS} answers", medians, "orjson parse and dump", RECORDS, "answers")
     floor = medians["orjson parse and dump"]

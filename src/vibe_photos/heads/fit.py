@@ -241,7 +241,7 @@ def _find_step(here: _Point, examples: Examples, weights: Floats, l2: float, red
 
 
 def _pull_back(
-    table: Floats, examples: Examples, l2: float, dtype: type, derive: Callable[[slice, Floats], Floats]
+    table: Floats, examples: Examples, l2: float, dtype: Any, derive: Callable[[slice, Floats], Floats]
 ) -> Floats:
     """Return the derivative by the table [labels, dim + 1] of what `derive` makes of the table's logits.
 
