@@ -134,7 +134,7 @@ def fit_linear(
             raise HeadError("a head cannot be fitted to vectors that are not finite; embed the photos again")
         step = _find_step(here, examples, weights, l2, reduction=min(max(length, _CG_REDUCTION), 0.1))
         last_length = length
-        length = float(np.linalg.norm(step) / max(np.linalg.norm(table + step), 1e-300))
+        length = float(np.linalg.norm(step) / max(float(np.linalg.norm(table + step)), 1e-300))
         # Each step is shorter than the last one by a factor, so this is how long the next one would be.
         next_length = length * min(max(length / last_length, _CG_REDUCTION), 1.0)
         is_at_the_limit = length < 1e-9 and length > last_length / 2
