@@ -8,6 +8,7 @@ form. Since few scenes, attributes and lists of objects differ, each distinct on
 from collections import Counter
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -65,15 +66,16 @@ class Mapping:
         self._scenes = _Memo(self._map_scene)
         self._attributes = _Memo(self._map_attributes)
         self._objects = _Memo(self._map_objects)
-        self._fields = [f"attribute_{number}" for number in range(len(self._words))]
+        names = [f"attribute_{number}" for number in range(len(self._words))]
+        self._fields_of = attrgetter("scene", "objects", *names)
         self.expected_type = msgspec.defstruct(
             "ExpectedAnnotation",
             [
                 ("scene", str),
                 ("objects", list[ExpectedObject]),
-                *((name, bool | None, None) for name in self._fields),
+                *((name, bool | None, None) for name in names),
             ],
-            rename=dict(zip(self._fields, self._words, strict=True)),
+            rename=dict(zip(names, self._words, strict=True)),
             frozen=True,
         )
 
@@ -88,10 +90,11 @@ class Mapping:
     def read_expected(self, annotation: Any) -> LabelJson:
         """Return what an annotation of `expected_type` means; a field it lacks was not judged."""
         least = self._min_confidence
-        objects = [(one.is_main, one.confidence >= least, one.coarse_type) for one in annotation.objects]
+        scene, said, *values = self._fields_of(annotation)
+        objects = [(one.is_main, one.confidence >= least, one.coarse_type) for one in said]
         return (
-            self._scenes.look_up(annotation.scene),
-            self._attributes.look_up(tuple([getattr(annotation, name) for name in self._fields])),
+            self._scenes.look_up(scene),
+            self._attributes.look_up(tuple(values)),
             self._objects.look_up(tuple(objects)),
         )
 

@@ -37,7 +37,6 @@ _MAX_CG_STEPS = 100
 _MIN_CURVATURE = 1e-6
 _CG_REDUCTION = 0.01
 _TINY = np.float32(1e-30)
-_MAX_AXES_ROWS = 4096
 _BLOCK_VALUES = 1 << 16
 """Rows are taken in blocks of so many values, which stay in the processor's cache between two products."""
 
@@ -46,14 +45,14 @@ _BLOCK_VALUES = 1 << 16
 class Coordinates:
     """Where the optimum is sought: vectors less `mean` [dim], divided by `length`.
 
-    Along `axes` [dim, r] the variance is about `variances` [r], across them `rest`. These only speed it up.
+    `axes` float32 [dim, dim] are about their principal axes, and `variances` [dim] those along them. These
+    two only speed up the search.
     """
 
     mean: Floats
     length: float
     axes: Floats
     variances: Floats
-    rest: float
 
     def lift(self, table: Floats) -> tuple[Floats, Floats]:
         """Turn a table [labels, dim + 1] of `fit_linear` into weight and bias for the vectors as given."""
@@ -66,7 +65,7 @@ class Examples:
     """What a head learns from.
 
     `vectors` is float32 [n, dim] as the encoder gives them; `y` is float32 [n, labels] of 0 and 1 (one-hot
-    for softmax). `is_judged` is bool [n, labels], or [n, 1] for softmax: what nobody judged takes no part.
+    for softmax). `is_judged` is bool [n, labels], or [n, 1] for softmax: what is not judged is left out.
     """
 
     vectors: Floats
@@ -82,16 +81,21 @@ def prepare_examples(vectors: Floats, y: Floats, is_judged: NDArray[np.bool_], l
 
 
 def find_coordinates(vectors: Floats) -> Coordinates:
-    """Return the coordinates of `vectors` [n, dim]; the axes are those of a regular sample of rows."""
+    """Return the coordinates of `vectors` [n, dim]; the axes are those of a regular sample of rows.
+
+    Raises:
+        HeadError: the vectors are not finite.
+    """
     count, dim = vectors.shape
     mean = vectors.mean(axis=0, dtype=np.float64)
     squares = sum(np.square(vectors[rows] - mean).sum() for rows in _blocks(count, dim)) / count
+    if not np.isfinite(squares):
+        raise HeadError("a head cannot be fitted to vectors that are not finite; embed the photos again")
     # Vectors that differ by rounding alone are all the same.
     length = float(np.sqrt(squares)) if squares > 1e-12 * np.square(mean).sum() else 1.0
-    sample = vectors[:: max(1, count // min(4 * dim, _MAX_AXES_ROWS))] - mean
-    axes, variances = _find_axes((sample / length).astype(np.float32))
-    rest = max(1.0 - float(variances.sum()), 0.0) / max(dim - len(variances), 1)
-    return Coordinates(mean, length, axes, variances, rest)
+    sample = ((vectors[:: max(1, count // (4 * dim))] - mean) / length).astype(np.float32)
+    variances, axes = np.linalg.eigh(sample.T @ sample / np.float32(len(sample)))
+    return Coordinates(mean, length, axes, np.maximum(variances, 0.0))
 
 
 def weigh_rows(examples: Examples, rows: NDArray[np.bool_], class_weight: ClassWeight) -> Floats:
@@ -122,16 +126,11 @@ def fit_linear(
         l2: penalty, > 0.
         start: a table to begin from, such as that of another penalty.
         precision: `EXACT`, or `ROUGH` where only the loss is of interest.
-
-    Raises:
-        HeadError: the vectors are not finite, so that there is no optimum.
     """
     table = np.zeros((examples.y.shape[1], examples.vectors.shape[1] + 1)) if start is None else start
     here = _evaluate(table, examples, weights, l2)
     length = 1.0
     for _ in range(_MAX_NEWTON_STEPS):
-        if not np.isfinite(here.value).all():
-            raise HeadError("a head cannot be fitted to vectors that are not finite; embed the photos again")
         step = _find_step(here, examples, weights, l2, reduction=min(max(length, _CG_REDUCTION), 0.1))
         last_length = length
         length = float(np.linalg.norm(step) / max(float(np.linalg.norm(table + step)), 1e-300))
@@ -208,7 +207,8 @@ def _evaluate(table: Floats, examples: Examples, weights: Floats, l2: float) -> 
 
 def _find_step(here: _Point, examples: Examples, weights: Floats, l2: float, reduction: float) -> Floats:
     """Return Newton's step but for a share `reduction`, by preconditioned conjugate gradients in float32."""
-    axis = _problem_axis(examples)
+    # A sigmoid head is one problem for each label, a softmax head is one for all.
+    axis = 1 if examples.loss == "sigmoid" else None
     p = here.probabilities
     slope_of_p = p * weights if axis is None else p * (1 - p) * weights
 
@@ -274,35 +274,15 @@ def _centre_classes(table: Floats, loss: Loss) -> Floats:
     return table if loss == "sigmoid" else table - table.mean(axis=0)
 
 
-def _problem_axis(examples: Examples) -> int | None:
-    """Return what to sum over: a sigmoid head is one problem for each label, a softmax head is one."""
-    return 1 if examples.loss == "sigmoid" else None
-
-
 def _make_preconditioner(
     curvature: Floats, here: Coordinates, l2: float, loss: Loss
 ) -> Callable[[Floats], Floats]:
     """Return what divides a gradient by about the Hessian: `curvature` times the vectors' covariance."""
-    axes = here.axes.astype(np.float32)
-    across = (1 / (curvature * here.rest + l2)).astype(np.float32)
-    along = (1 / (curvature * here.variances + l2)).astype(np.float32) - across
+    of_weight = (1 / (curvature * here.variances + l2)).astype(np.float32)
     of_bias = (1 / (curvature + _BIAS_L2)).astype(np.float32)
 
     def precondition(gradient: Floats) -> Floats:
-        slopes = gradient[:, :-1]
-        whole = np.hstack([across * slopes + ((slopes @ axes) * along) @ axes.T, of_bias * gradient[:, -1:]])
-        return _centre_classes(whole, loss)
+        along = (gradient[:, :-1] @ here.axes) * of_weight
+        return _centre_classes(np.hstack([along @ here.axes.T, of_bias * gradient[:, -1:]]), loss)
 
     return precondition
-
-
-def _find_axes(sample: Floats) -> tuple[Floats, Floats]:
-    """Return orthonormal axes [dim, r] and the variance [r] along each, by the smaller eigenproblem."""
-    count, dim = sample.shape
-    if count >= dim:
-        variances, axes = np.linalg.eigh((sample.T @ sample).astype(np.float64) / count)
-        return axes, np.maximum(variances, 0.0)
-    variances, rows = np.linalg.eigh((sample @ sample.T).astype(np.float64) / count)
-    is_spanned = variances > max(variances[-1] * 1e-6, 0.0)
-    axes = sample.T.astype(np.float64) @ rows[:, is_spanned]
-    return axes / np.sqrt(variances[is_spanned] * count), variances[is_spanned]

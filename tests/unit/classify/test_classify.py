@@ -87,7 +87,7 @@ def test_a_rule_overrides_the_attributes_own_head(taxonomy):
     assert labels["attr.is_document"] == (0, "rule", 0.4, None)
 
 
-def test_a_rule_whose_scene_nobody_knows_judges_nothing(taxonomy):
+def test_a_rule_whose_scene_has_no_score_judges_nothing(taxonomy):
     labels = decide(said_by_heads(attr__is_document=0.9, scene__food=1.0), taxonomy)
     assert "attr.is_document" not in labels
 
