@@ -2,8 +2,8 @@
 
 All run on one thread and minimise the same objective: softmax cross-entropy with the same L2 penalty (Adam,
 as the older scripts ran it, has none). Ours is solved exactly, as a stored head has to be the same bytes on
-every processor, and roughly, as for each penalty in cross-validation. scikit-learn runs with its own tolerance,
-and with one at which its objective is within a millionth of the optimum, as it is for our rough fit.
+every processor, and roughly, as for each penalty in cross-validation. scikit-learn runs with its own
+tolerance, and with one at which its objective is within a millionth of the optimum, as for our rough fit.
 """
 
 import argparse
