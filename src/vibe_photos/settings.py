@@ -257,6 +257,7 @@ class Paths(Section, frozen=True):
     photos: Path
     raw_annotations: Path
     auto: Path
+    training: Path
     sample: Path
     human: Path
     splits: Path

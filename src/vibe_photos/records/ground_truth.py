@@ -75,21 +75,31 @@ def truth_object(record: GroundTruth) -> dict[str, Any]:
 class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One line of `decisions/<reviewer>.jsonl`: what a person made of one photo, and when.
 
-    `decided_at` is UTC in ISO 8601, so that text order is time order; in one log it never comes twice.
-    `before` and `after` are truth objects without the id; `after` is null where there is no truth any more.
-    `undoes` is the `decided_at` of the reviewer's own line that this one takes back: both then decide
-    nothing. A `skip` (the photo goes to the end of the queue) and a `remark` (a flag or a note alone) decide
-    nothing either. `seen` names the opinions that the reviewer had before their eyes: `teacher`, `student`,
-    and `reviewers` where a disagreement was settled.
+    Attributes:
+        decided_at: UTC in ISO 8601, so that text order is time order; in one log it never comes twice.
+        purpose: `measure` (the review sample) or `teach` (any other photo).
+        draw: the number of the recorded draw that a measured photo belongs to.
+        before, after: truth objects without the id; `after` is null where there is no truth any more.
+        shown: the labels that were filled in before the person judged, as a truth object without the id.
+        kind: a `skip` (the photo goes to the end of the queue) and a `remark` (a flag or a note alone) decide
+            nothing.
+        reason: why a photo was skipped.
+        undoes: the `decided_at` of the reviewer's own line that this one takes back; both then decide nothing.
+        seen: the opinions that the reviewer saw: `teacher`, `student`, and `reviewers` where a disagreement
+            was settled.
     """
 
     image_id: str
     decided_at: str
+    purpose: Literal["measure", "teach"] = "measure"
+    draw: int | None = None
     before: dict[str, Any] | None = None
     after: dict[str, Any] | None = None
+    shown: dict[str, Any] | None = None
     is_flagged: bool = False
     note: str = ""
     kind: Literal["decision", "skip", "remark"] = "decision"
+    reason: str = ""
     undoes: str | None = None
     seen: list[str] = []
 
