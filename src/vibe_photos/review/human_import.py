@@ -1,21 +1,28 @@
-"""Truth that somebody already has comes in as audited truth: joined, checked, shown, and only then taken.
+"""Import truth that somebody already has: joined to the library, checked, shown, and only then taken.
+
+It measures or it teaches. What measures lands in the edited file. How its photos were drawn decides for what it
+speaks: our sample, a uniform random draw, or nothing but itself (your own set). What teaches lands in a log of
+decisions, `decisions/imported.jsonl`.
 
 A record names its photo by `image_id`, or by `rel_path` under the library's root (or another place of
 the same photo).
 """
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from vibe_photos.errors import InputError
-from vibe_photos.human_truth.audited import AUDITED_FILE
-from vibe_photos.human_truth.sample_design import DESIGN_FIELDS
+from vibe_photos.human_truth.kept import kept_log
+from vibe_photos.human_truth.said import AUDITED_FILE, DECISIONS_FOLDER
+from vibe_photos.human_truth.sample import DESIGN_FIELDS
 from vibe_photos.records.ground_truth import (
+    Decision,
     GroundTruth,
     find_unknown_keys,
     parse_truth,
@@ -26,8 +33,10 @@ from vibe_photos.records.ground_truth import (
 from vibe_photos.records.photos import Photo
 from vibe_photos.records.taxonomy import describe_unknown_key
 from vibe_photos.review.ledger import Ledger
+from vibe_photos.review.photo_state import truth_value, write_time
 from vibe_photos.review.truth_difference import describe_difference, describe_labels
 from vibe_photos.settings import Taxonomy
+from vibe_photos.storage.append_log import AppendLog
 from vibe_photos.storage.files import write_json
 
 _FIELDS = ("image_id", "rel_path", "scene", "attributes", "objects")
@@ -40,13 +49,14 @@ class HumanImport:
 
     `problems` holds one sentence for each record that cannot be taken, with its place. `unknown_keys` holds
     the places of each label key that the taxonomy lacks. `left_out` counts records passed over because they
-    were asked to be (not sampled).
+    were asked to be (not sampled). `unknown_ids` are ids that the library lacks.
     """
 
     records: dict[str, GroundTruth] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     unknown_keys: dict[str, list[str]] = field(default_factory=dict)
     left_out: int = 0
+    unknown_ids: list[str] = field(default_factory=list)
 
 
 def read_import(
@@ -78,6 +88,7 @@ def read_import(
             result.problems.append(f"{place}: {_name(value)} {trouble}")
         elif image_id not in known:
             result.problems.append(f"{place}: {_name(value)} is not in the library")
+            result.unknown_ids.append(str(image_id))
         elif sample is not None and image_id not in sample:
             result.left_out += 1
         elif image_id in first_place:
@@ -86,6 +97,18 @@ def read_import(
             first_place[image_id] = place
             _take_record(result, place, {**value, "image_id": image_id}, taxonomy, sample)
     return result
+
+
+def describe_other_ids(photos: Sequence[Photo], found: HumanImport) -> str:
+    """Return a sentence where the file's ids have another length than the library's, else an empty text."""
+    own = {len(photo.image_id) for photo in photos}
+    other = {len(image_id) for image_id in found.unknown_ids} - own
+    if not other or not own:
+        return ""
+    return (
+        f"The file's ids have {min(other)} digits and the library's {min(own)}: set library.content_hash in "
+        "params.yaml to xxh64 for 16 digits or xxh3_128 for 32, or name photos by rel_path"
+    )
 
 
 def describe_changes(human: Path, records: Mapping[str, GroundTruth], taxonomy: Taxonomy) -> list[str]:
@@ -119,6 +142,32 @@ def take_import(human: Path, records: Mapping[str, GroundTruth]) -> Path:
         kept = merged[image_id].extra if image_id in merged else {}
         merged[image_id] = msgspec.structs.replace(record, extra={**kept, **record.extra})
     write_json(path, [truth_object(record) for record in merged.values()])
+    return path
+
+
+def take_teaching(human: Path, store: Path, records: Mapping[str, GroundTruth]) -> Path:
+    """Append the records to the log of imported teaching, and to the store's copy of it.
+
+    Raises:
+        StoreError: the disk is full or fails.
+    """
+    reviewer = "imported"
+    path = human / DECISIONS_FOLDER / f"{reviewer}.jsonl"
+    begin = datetime.now(UTC)
+    lines = [
+        Decision(
+            image_id=image_id,
+            decided_at=write_time(begin + timedelta(microseconds=number)),
+            purpose="teach",
+            after=truth_value(record),
+        )
+        for number, (image_id, record) in enumerate(records.items())
+    ]
+    for place in (kept_log(store, reviewer), path):
+        with AppendLog(place) as log:
+            for line in lines:
+                log.append(msgspec.json.encode(line))
+            log.sync()
     return path
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from vibe_photos.errors import InputError
-from vibe_photos.human_truth.audited import AUDITED_FILE, DECISIONS_FOLDER, standing_lines
+from vibe_photos.human_truth.said import AUDITED_FILE, CHECKED, DECISIONS_FOLDER, standing_lines
 from vibe_photos.records.ground_truth import Decision, GroundTruth, fit_keys, parse_truth, read_truth_file
 from vibe_photos.review.photo_state import PhotoState, StandingLine, judge_photo
 from vibe_photos.settings import Taxonomy
@@ -102,7 +102,8 @@ def sign_files(human: Path) -> Signature:
 
 def _read_edited(file: Path, taxonomy: Taxonomy) -> dict[str, GroundTruth]:
     records = read_truth_file(file) if file.exists() else []
-    return {record.image_id: record for record in fit_keys(records, taxonomy, file)}
+    checked = [record for record in records if record.extra.get(CHECKED, True)]
+    return {record.image_id: record for record in fit_keys(checked, taxonomy, file)}
 
 
 def _read_time(line: Decision, log: Path) -> datetime:

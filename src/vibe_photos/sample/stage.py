@@ -89,7 +89,7 @@ def stratify(
     """Return the photos of each stratum: those of recorded draws, and the other photos by their scene."""
     taken = list(records)
     recorded = find_strata(draws, [record.image_id for record in taken])
-    number = next_number([draw for draw in draws if draw.how != "uniform"])
+    number = next_number(draws)
     strata: dict[str, list[str]] = defaultdict(list)
     for record in taken:
         own = (record.scene or [NO_SCENE])[0] if strategy == "stratified" else WHOLE_LIBRARY
