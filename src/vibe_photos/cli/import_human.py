@@ -21,7 +21,9 @@ def add_command(commands: Commands) -> None:
     )
     parser.add_argument("file", type=Path, metavar="FILE")
     how = parser.add_mutually_exclusive_group()
-    how.add_argument("--sample", action="store_true", help="measure: take the photos that stage `sample` drew")
+    how.add_argument(
+        "--sample", action="store_true", help="measure: take the photos that stage `sample` drew"
+    )
     how.add_argument(
         "--drawn-uniformly-from",
         type=int,
@@ -73,7 +75,7 @@ def _run(options: argparse.Namespace) -> None:
     if options.drawn_uniformly_from is not None:
         draw = record_uniform(paths.human, list(found.records))
         if options.drawn_uniformly_from != len(photos):
-            print(f"the library has {len(photos)} photos, not {options.drawn_uniformly_from}: figures speak for these")
+            print(f"the library has {len(photos)} photos: figures speak for these")
     if draw:
         print(f"how they were drawn is in {draw}")
     print("now: dvc repro")

@@ -12,10 +12,10 @@ def add_command(commands: Commands) -> None:
         "review",
         help="check and correct labels in the browser",
         description="Check labels in the browser, one photo at a time or twenty alike at once. Photos of the "
-        "review sample MEASURE: your answers make the figures about the library, and these photos never train. "
-        "Other photos TEACH: your answers are learnt in the teacher's place, those first that the teacher "
-        "probably got wrong. Every decision is on disk before the next photo shows, in data/human/decisions/ "
-        "and in this machine's store. The page is for this machine only; Ctrl-C ends it.",
+        "review sample MEASURE: your answers make the figures about the library, and these photos never "
+        "train. Other photos TEACH: your answers are learnt in the teacher's place, those first that the "
+        "teacher probably got wrong. Every decision is on disk before the next photo shows, in "
+        "data/human/decisions/ and in this machine's store. The page is for this machine only; Ctrl-C ends it.",
     )
     parser.add_argument("--reviewer", metavar="NAME", help="whose log (default: git's user.name)")
     parser.add_argument("--port", type=int, default=0, help="on 127.0.0.1 (default: a free one)")

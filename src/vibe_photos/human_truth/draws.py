@@ -1,8 +1,8 @@
 """Recorded draws: which photo was in which stratum when people began to measure (`data/human/draws/`).
 
-A figure about the library weighs each stratum by its size. So the strata must stay those of the draw, whatever
-teacher, mapping or library come later: the file holds their members. Photos that no recorded draw knows
-(they came later) are strata of the next draw.
+A figure about the library weighs each stratum by its size. So the strata must stay those of the draw,
+whatever teacher, mapping or library come later: the file holds their members. Photos that no recorded draw
+knows (they came later) are strata of the next draw.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,7 +30,7 @@ _SHORT_ID_BYTES = 5
 
 
 class Stratum(msgspec.Struct, frozen=True, kw_only=True):
-    """The photos drawn from together; `members` are the sorted short ids, 5 bytes each (base64 in the file)."""
+    """The photos drawn from together; `members`: sorted short ids, 5 bytes each (base64 in the file)."""
 
     photos: int
     members: bytes
@@ -128,5 +128,5 @@ def _members(stratum: Stratum) -> NDArray[np.uint64]:
 
 
 def _shorten(image_ids: Sequence[str]) -> NDArray[np.uint64]:
-    hashed = (xxhash.xxh3_64_intdigest(image_id) for image_id in image_ids)
+    hashed = (xxhash.xxh3_64_intdigest(image_id.encode()) for image_id in image_ids)
     return np.fromiter(hashed, np.uint64, len(image_ids)) >> np.uint64(64 - 8 * _SHORT_ID_BYTES)

@@ -1,8 +1,8 @@
 """The second copy of every decision, in the machine-local store.
 
 git and DVC replace files in `data/human/`: a checkout, `dvc exp apply`, a stash. So each decision is first
-written to the store, where they never write. What the files lack can then be named and brought back. Nothing is
-brought back without being asked for: to go back to an earlier commit is legitimate.
+written to the store, where they never write. What the files lack can then be named and brought back.
+Nothing is brought back without being asked for: to go back to an earlier commit is legitimate.
 """
 
 import logging
@@ -39,7 +39,9 @@ def find_lost(human: Path, store: Path) -> dict[str, list[Decision]]:
         for line in _read(own):
             latest[line.image_id] = max(latest.get(line.image_id, ""), line.decided_at)
         # A photo on which the reviewer said something later in the file has lost nothing that counts.
-        lost = {line.decided_at: line for line in _read(path) if line.decided_at > latest.get(line.image_id, "")}
+        lost = {
+            line.decided_at: line for line in _read(path) if line.decided_at > latest.get(line.image_id, "")
+        }
         if lost:
             found[path.stem] = [lost[time] for time in sorted(lost)]
     return found

@@ -109,8 +109,8 @@ def weigh_drawn(
 ) -> MeasuredSample:
     """Weigh records by the recorded draws.
 
-    `uniform` are photos that were drawn uniformly at random elsewhere. In each stratum they are a simple random
-    sample too, and so is their union with the photos that count by their numbers.
+    `uniform` are photos that were drawn uniformly at random elsewhere. In each stratum they are a simple
+    random sample too, and so is their union with the photos that count by their numbers.
     """
     sample = MeasuredSample(not_in_library=len(truth.measured.keys() - memberships.keys()))
     in_order: dict[str, list[tuple[float, str]]] = defaultdict(list)
@@ -200,7 +200,9 @@ def read_stated_design(record: GroundTruth) -> StatedDesign | None:
 
 def _find_reach(ids: Sequence[str], judged: set[str], skipped: Mapping[str, str]) -> int:
     """Return how many photos at the beginning of a stratum's order were shown."""
-    unseen = (place for place, image_id in enumerate(ids) if image_id not in judged and image_id not in skipped)
+    unseen = (
+        place for place, image_id in enumerate(ids) if image_id not in judged and image_id not in skipped
+    )
     return next(unseen, len(ids))
 
 

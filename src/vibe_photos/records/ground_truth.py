@@ -84,7 +84,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         kind: a `skip` (the photo goes to the end of the queue) and a `remark` (a flag or a note alone) decide
             nothing.
         reason: why a photo was skipped.
-        undoes: the `decided_at` of the reviewer's own line that this one takes back; both then decide nothing.
+        undoes: the `decided_at` of the reviewer's own line that this one takes back: both decide nothing.
         seen: the opinions that the reviewer saw: `teacher`, `student`, and `reviewers` where a disagreement
             was settled.
     """

@@ -16,7 +16,7 @@ class TrainingRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     Attributes:
         group: its near-duplicates; they share a fold.
         fold: of cross-validation.
-        by_people: the fields (`scene`, `objects`) or attribute keys that a person said instead of the teacher.
+        by_people: the fields (`scene`, `objects`) or attribute keys that a person said, not the teacher.
     """
 
     image_id: str

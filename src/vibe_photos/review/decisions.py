@@ -1,7 +1,7 @@
 """What people decided, and this reviewer's log, to which the next decision is appended.
 
-A decision is on the disk before the page is told that it is recorded: first in the machine-local store, then in
-the log in `data/human/`. Git may replace that log at any moment. So after each write the log is looked at
+A decision is on the disk before the page is told that it is recorded: first in the machine-local store, then
+in the log in `data/human/`. Git may replace that log at any moment. So after each write the log is looked at
 again, and where it is another file now, the lines are written to that one too. The other reviewers' logs and
 the file that people edit are read again whenever they change: a `git pull` counts at once.
 """
@@ -149,7 +149,9 @@ class DecisionLog:
                 break
             self._open_again()
         else:
-            raise StoreError(f"{self._path} was replaced again and again while a decision was written; try again")
+            raise StoreError(
+                f"{self._path} was replaced again and again while a decision was written; try again"
+            )
         signature = sign_files(self._human)
         if signature == self._signature | {self._path: signature.get(self._path)} and self._has_grown(
             signature, sum(len(line) + 1 for line in encoded)

@@ -214,7 +214,7 @@ class ReviewDesk:
         )
 
     def _draw_of(self, image_id: str) -> int | None:
-        """Return the recorded draw of a sampled photo. Before the first line about one, the draw is recorded."""
+        """Return a sampled photo's recorded draw; it is recorded before the first line about one."""
         if image_id not in self._sources.queued:
             return None
         if self._draw_numbers is None:

@@ -1,8 +1,8 @@
 """Import truth that somebody already has: joined to the library, checked, shown, and only then taken.
 
-It measures or it teaches. What measures lands in the edited file. How its photos were drawn decides for what it
-speaks: our sample, a uniform random draw, or nothing but itself (your own set). What teaches lands in a log of
-decisions, `decisions/imported.jsonl`.
+It measures or it teaches. What measures lands in the edited file. How its photos were drawn decides for what
+it speaks: our sample, a uniform random draw, or nothing but itself (your own set). What teaches lands in a
+log of decisions, `decisions/imported.jsonl`.
 
 A record names its photo by `image_id`, or by `rel_path` under the library's root (or another place of
 the same photo).

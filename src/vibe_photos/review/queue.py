@@ -2,10 +2,10 @@
 
 - *Measure*: the review sample, in its order. What people say of it makes the figures about the library. These
   photos never train.
-- *Teach*: photos that may train, those first on which a person's word is likely to change most: labels that the
-  teacher probably got wrong, then photos on which student and teacher contradict each other, on which the
-  student is unsure, or that may have a rare label. What people say of them is learnt in the teacher's place,
-  and is in no figure about the library.
+- *Teach*: photos that may train, those first on which a person's answer is likely to change most: labels that
+  the teacher probably got wrong, then photos on which student and teacher contradict each other, on which
+  the student is unsure, or that may have a rare label. What people say of them is learnt in the teacher's
+  place, and is in no figure about the library.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,7 +19,13 @@ from vibe_photos.human_truth.sample import read_sampled
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth
 from vibe_photos.records.splits import read_splits
 from vibe_photos.records.taxonomy import HEADS, label_name
-from vibe_photos.review.teaching_reasons import explain, find_reasons, measure_worth, read_library, read_unseen_labels
+from vibe_photos.review.teaching_reasons import (
+    explain,
+    find_reasons,
+    measure_worth,
+    read_library,
+    read_unseen_labels,
+)
 from vibe_photos.settings import Settings
 from vibe_photos.statistics.opinions import read_keys
 from vibe_photos.statistics.suspects import Suspect, find_suspects

@@ -65,7 +65,9 @@ def open_sources(settings: Settings, reviewer: str, store: Path) -> ReviewSource
         row_of=row_of,
         queued=queued,
         not_in_library=len(queue) - len(queued),
-        teaching={one.image_id: one for one in teaching if one.image_id in row_of and one.image_id not in queued},
+        teaching={
+            one.image_id: one for one in teaching if one.image_id in row_of and one.image_id not in queued
+        },
         roles={i: one.role for i, one in read_splits(splits).items()} if splits.is_file() else {},
         teacher=TeacherTruth(settings.paths.auto / ALL_LABELS, row_of),
         student=StudentLabels(settings.paths.labels, row_of),

@@ -1,8 +1,8 @@
 """Why a photo is worth a person's look as teaching, and how much: from what student and teacher say of it.
 
-Each kind of reason has a share of the looks, spread evenly over the photos that it holds for. A photo's worth is
-the sum over its reasons. The student is asked about photos that it has not learnt from: training photos have
-the labels of the fits that had not seen them.
+Each kind of reason has a share of the looks, spread evenly over the photos that it holds for. A photo's worth
+is the sum over its reasons. The student is asked about photos that it has not learnt from: training photos
+have the labels of the fits that had not seen them.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from vibe_photos.records.ground_truth import GroundTruth
 from vibe_photos.classify.stage import decide_labels
 from vibe_photos.heads.out_of_fold import OutOfFold
+from vibe_photos.records.ground_truth import GroundTruth
 from vibe_photos.records.label_tables import LabelTable, read_scores
-from vibe_photos.settings import Settings
 from vibe_photos.records.taxonomy import label_name
+from vibe_photos.settings import Settings
 from vibe_photos.statistics.metrics import UNJUDGED, Bools
 from vibe_photos.statistics.opinions import LabelKeys, Opinions, opinions_of_labels, opinions_of_records
 from vibe_photos.statistics.suspects import guess_true_labels

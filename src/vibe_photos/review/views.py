@@ -88,7 +88,7 @@ class PhotoViews:
         return say.DisagreementItem(image_id=photo.image_id, rel_path=photo.rel_path, opinions=opinions)
 
     def purpose(self, image_id: str) -> Purpose:
-        """Return what a decision about a photo is made for: photos that may train teach, all others measure."""
+        """Return what a decision about a photo is made for: photos that may train teach, others measure."""
         if image_id in self._queued or self._book.state(image_id).measures:
             return "measure"
         return "teach" if self._roles.get(image_id) in ("train", "holdout") else "measure"

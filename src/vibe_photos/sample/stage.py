@@ -2,8 +2,8 @@
 
 Photos are ranked by their permanent random number, and the first of each stratum are taken. So who is sampled
 depends on ids, the seed and the strata alone. The strata are those of the recorded draws where people have
-begun to measure, and the teacher's scenes otherwise. A larger sample contains the smaller one. The strata take
-turns in the file, so that whoever stops half-way has looked at half of every stratum.
+begun to measure, and the teacher's scenes otherwise. A larger sample contains the smaller one. The strata
+take turns in the file, so that whoever stops half-way has looked at half of every stratum.
 """
 
 import heapq
@@ -83,9 +83,7 @@ class _Drawn:
         return Fraction(2 * self.rank - 1, 2 * self.size)
 
 
-def stratify(
-    records: Iterable[GroundTruth], strategy: str, draws: Sequence[Draw]
-) -> dict[str, list[str]]:
+def stratify(records: Iterable[GroundTruth], strategy: str, draws: Sequence[Draw]) -> dict[str, list[str]]:
     """Return the photos of each stratum: those of recorded draws, and the other photos by their scene."""
     taken = list(records)
     recorded = find_strata(draws, [record.image_id for record in taken])

@@ -45,7 +45,9 @@ def split_photos(settings: Settings) -> None:
     write_splits(paths.splits, memberships)
     left = [image_id for image_id in truth.taught if _has_left_training(memberships, image_id, asked)]
     if left:
-        log.info("%d taught photos do not train: they are in the sample, the holdout or beside one", len(left))
+        log.info(
+            "%d taught photos do not train: they are in the sample, the holdout or beside one", len(left)
+        )
 
 
 def assign_roles(

@@ -50,7 +50,9 @@ def compile_training_truth(settings: Settings) -> None:
             "labels_changed": sum(_count_changed(record, said.get(record.image_id)) for record in records),
         }
     write_json(paths.eval / "teach.json", counts)
-    log.info("teach: %d photos to learn from, %d of them taught by people", counts["scene"]["photos"], len(taught))
+    log.info(
+        "teach: %d photos to learn from, %d of them taught by people", counts["scene"]["photos"], len(taught)
+    )
 
 
 def overlay(
