@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from vibe_photos.compare.compare import F1, SHARE
+from vibe_photos.configuration import read_resolved
 from vibe_photos.convert.mapping import Mapping
 from vibe_photos.embed.stage import embed_library
 from vibe_photos.heads.fit import Loss, find_coordinates
@@ -69,12 +70,14 @@ def make_world(photos: Path, answers: Path, truth: Path, embedder: Embedder, fol
     taxonomy = read_settings("taxonomy/m2.yaml", Taxonomy)
     extensions = ["jpg", "jpeg", "png", "webp"]
     library = Library(root=str(photos), content_hash="xxh3_128", extensions=extensions, skip_folders=[])
-    manifest = folder / "photos.jsonl"
-    scan_library(library, manifest, folder / "problems.jsonl", folder / "store")
+    manifest, base = folder / "photos.jsonl", read_resolved(REPOSITORY)
+    paths = msgspec.structs.replace(base.paths, photos=manifest, embeddings=folder / embedder.name)
     embed = Embed(
         max_pixels=10**9, max_failed_share=0.0, precision="float32", batch_size=32, workers=2, device="cpu"
     )
-    embed_library(manifest, photos, embedder, embed, folder / embedder.name, folder / "store")
+    settings = msgspec.structs.replace(base, library=library, embedder=embedder, embed=embed, paths=paths)
+    scan_library(settings, folder / "store")
+    embed_library(settings, folder / "store")
     embeddings = read_embeddings(folder / embedder.name / "embeddings.sqlite")
     groups = read_groups(manifest, folder / embedder.name / "perceptual_hashes.jsonl", 6)
     id_of = {

@@ -24,21 +24,19 @@ from pathlib import Path
 
 import httpx
 import msgspec
+import xxhash
 from benchmarks.prepare import render_photo
 from benchmarks.rounds import at_least, at_most, parse_arguments, print_table, write_results
 from omegaconf import OmegaConf
 from PIL import Image
 
-from vibe_photos.annotate.answer import Answer, AnswerKey
-from vibe_photos.annotate.answers import AnswerStore
-from vibe_photos.annotate.payload import data_url, prepare_jpeg, request_body
-from vibe_photos.annotate.prompt import build_question
-from vibe_photos.annotate.replay.rehearsal import start_replay_server
+from vibe_photos.annotate.answers import Answer, AnswerKey, AnswerStore
+from vibe_photos.annotate.question import build_question, data_url, prepare_jpeg, request_body
+from vibe_photos.annotate.replay.server import start_replay_server
 from vibe_photos.annotate.stage import annotate_library
 from vibe_photos.configuration import from_mapping
 from vibe_photos.records.ground_truth import RawAnnotation
 from vibe_photos.records.photos import Photo
-from vibe_photos.scan.files import hash_bytes
 from vibe_photos.settings import Replay, Settings
 from vibe_photos.storage.jsonl import read_jsonl, write_jsonl
 
@@ -62,7 +60,7 @@ def make_library(folder: Path, count: int) -> None:
         content = jpeg + b"%08d" % number
         path = root / f"{number:06}.jpg"
         path.write_bytes(content)
-        image_id = hash_bytes(content, "xxh3_128")
+        image_id = xxhash.xxh3_128_hexdigest(content)
         photos.append(Photo(image_id=image_id, rel_path=path.name, bytes=len(content), format="JPEG"))
     write_jsonl(folder / "photos.jsonl", photos)
     answers = [
@@ -76,7 +74,7 @@ def make_settings(folder: Path, concurrency: int) -> Settings:
     mapping = OmegaConf.to_container(OmegaConf.load(CONF / "config.yaml"))
     mapping = {key: mapping[key] for key in mapping if key not in ("defaults", "hydra")}
     for group, choices in {
-        "teacher": ("_question", "qwen3_vl_32b"),
+        "teacher": ("../question", "qwen3_vl_32b"),
         "taxonomy": ("m2",),
         "embedder": ("hog",),
     }.items():

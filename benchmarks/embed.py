@@ -19,9 +19,8 @@ from benchmarks.rounds import Reach, at_least, measure, parse_arguments, print_t
 from PIL import Image
 from safetensors.torch import save_file
 
-from vibe_photos.embed.engines.local import embed_photos
-from vibe_photos.embed.prepare import EncoderOnDemand, Preparation
-from vibe_photos.embed.saved_work import open_saved_work
+from vibe_photos.embed.engines.local import Job, LocalEngine
+from vibe_photos.embed.outs import open_saved_work
 from vibe_photos.embed.stage import save_batches
 from vibe_photos.encoders.encoder import Encoder, load_encoder
 from vibe_photos.encoders.image_tower import Pixels, run_module
@@ -65,17 +64,15 @@ def make_library(root: Path) -> list[Photo]:
     ]
 
 
-def embed_files(encoder: Encoder, photos: list[Photo], root: Path, embed: Embed) -> None:
+def embed_files(encoder: Encoder, photos: list[Photo], job: Job) -> None:
     """Embed all photos into a new store, with the loaded encoder."""
-    loaded = EncoderOnDemand(lambda: encoder)
-    preparation = Preparation(root, embed.max_pixels, loaded, frozenset())
+    engine = LocalEngine(job, lambda: encoder)
     with (
         tempfile.TemporaryDirectory() as store,
         open_saved_work(Path(store) / "vectors.sqlite") as vectors,
         open_saved_work(Path(store) / "hashes.sqlite") as hashes,
     ):
-        batches = embed_photos(photos, preparation, embed)
-        problems = save_batches(batches, len(photos), vectors, hashes)
+        problems = save_batches(engine.embed(photos, frozenset()), len(photos), vectors, hashes)
         if problems or len(vectors.image_ids()) != PHOTOS:
             raise SystemExit(f"not every photo was embedded: {problems}")
 
@@ -166,7 +163,8 @@ def main() -> None:
         }
         for title, encoder in encoders.items():
             candidates[f"{title}, from memory"] = partial(encoder.encode, pixels)
-            candidates[f"{title}, from files"] = partial(embed_files, encoder, photos, root, variants[title])
+            job = Job(root, embedder, variants[title], encoder.model)
+            candidates[f"{title}, from files"] = partial(embed_files, encoder, photos, job)
         results = {"embed": measure(candidates, arguments.rounds)}
         check_vectors(encoders, pixels, to_unit_norm(run_from_memory(network, pixels).numpy()))
     print_table(f"{PHOTOS} photos of 12 megapixels", results["embed"], FLOOR, PHOTOS, "photos")

@@ -19,7 +19,7 @@ def annotate(settings: Settings) -> None:
     manifest, store = settings.paths.photos, find_store()
     if not manifest.exists():
         logging.info("%s does not exist yet: scanning %s", manifest, settings.library.root)
-        scan_library(settings.library, manifest, manifest.with_name("problems.jsonl"), store)
+        scan_library(settings, store)
     annotate_library(settings, store)
 
 

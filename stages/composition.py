@@ -1,34 +1,113 @@
-"""The configuration of a run: what Hydra composed, checked, and which file a wrong key stands in."""
+"""The configuration of a run: check `params.yaml`, arrange the command line, check what Hydra composed."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
+import yaml
+from hydra._internal.utils import get_args_parser
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from vibe_photos.configuration import from_mapping
+from vibe_photos.configuration import from_mapping, iterate_leaves, line_of, parse_yaml
 from vibe_photos.errors import ConfigurationError
 from vibe_photos.settings import Settings
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
 PARAMS = Path("params.yaml")
 GROUPS = ("teacher", "taxonomy", "embedder")
+SECTIONS = ("use", *Settings.__struct_fields__)
+VALUES = ("head", "truth")
+"""The top-level keys that are no section."""
+
+_MULTIRUN = (
+    "--multirun is not supported, because every job would overwrite the outputs of the one before; "
+    "queue experiments instead: `dvc exp run --queue -S sample.size=50,100`, then `dvc queue start`"
+)
 
 
-def choose_groups(arguments: list[str]) -> list[str]:
-    """Put the choices of `params.yaml` (`use:`) in front of a command line that does not make them itself.
+def list_choices(group: str, folder: Path = CONF) -> list[str]:
+    """Return the names of a group's files: what `use:` in `params.yaml` and the command line may choose."""
+    return sorted(file.stem for file in (folder / group).glob("*.yaml"))
+
+
+def arrange_arguments(arguments: list[str]) -> list[str]:
+    """Return the arguments for Hydra: choices of `params.yaml`, then overrides, then options.
+
+    Hydra takes overrides in one block only, so here they are collected from wherever they stand. A choice of
+    `params.yaml` (`use:`) is left out when the command line makes it.
 
     Raises:
-        ConfigurationError: there is no `params.yaml` here, or `use:` names no group of `conf/`.
+        ConfigurationError: `params.yaml` or a chosen file is not valid, or several runs are asked for.
+    """
+    overrides = [word for word in arguments if word[:1] != "-" and ("=" in word or word[:1] == "~")]
+    options = [word for word in arguments if word not in overrides]
+    asked = get_args_parser().parse_args(overrides + options)
+    if asked.multirun or "hydra.mode=MULTIRUN" in overrides:
+        raise ConfigurationError(_MULTIRUN)
+    if asked.hydra_help:  # composes Hydra's own configuration only: ours has no place in it
+        return ["--hydra-help"]
+    folders = [CONF, *([Path(asked.config_dir)] if asked.config_dir else [])]
+    chosen = read_choices(folders)
+    named = {_name_of(override): override.partition("=")[2] for override in overrides}
+    for file in _list_used_files({**chosen, **named}):
+        parse_yaml(file)
+    choices = [f"{group}={choice}" for group, choice in chosen.items() if group not in named]
+    return choices + overrides + options
+
+
+def read_choices(folders: list[Path]) -> dict[str, str]:
+    """Check `params.yaml` and return its choices (`use:`), by group.
+
+    The file holds values and choices only. Hydra would obey a section `hydra:` (which sets environment
+    variables and calls functions), a list `defaults:` and a comment `# @package`, and would resolve
+    `${oc.env:...}`.
+
+    Args:
+        folders: where configuration files are; a choice must be a file in one of them.
+
+    Raises:
+        ConfigurationError: the file is missing, not valid, or holds more than that; the line is named.
     """
     if not PARAMS.is_file():
         raise ConfigurationError(f"no {PARAMS} in {Path.cwd()}: run stages from the repository's root")
-    chosen = cast(dict[str, str], _lookup(_read(PARAMS), "use") or {})
-    for group in chosen:
-        if group not in GROUPS:
-            raise ConfigurationError(f"use.{group} in {PARAMS}: the choices are {', '.join(GROUPS)}")
-    named = {argument.partition("=")[0] for argument in arguments}
-    return [f"{group}={choice}" for group, choice in chosen.items() if group not in named] + arguments
+    root = parse_yaml(PARAMS)
+    text = PARAMS.read_text(encoding="utf-8")
+    header = re.search(r"^\s*#\s*@package", text, re.MULTILINE)
+    if header:
+        line = text.count("\n", 0, header.end()) + 1
+        raise ConfigurationError(
+            f"{PARAMS}, line {line}: `# @package` is not allowed here; remove the comment"
+        )
+    choices = {}
+    for key, node in root.value if root else []:
+        name, where = key.value, f"in {PARAMS}, line {line_of(key)}"
+        if name in ("hydra", "defaults"):
+            raise ConfigurationError(
+                f"{name} {where}: Hydra's own settings are not allowed here; remove them"
+            )
+        if name not in SECTIONS:
+            raise ConfigurationError(f"{name} {where}: no such section; there are {', '.join(SECTIONS)}")
+        if name not in VALUES and not isinstance(node, yaml.MappingNode):
+            raise ConfigurationError(f"{name} {where}: write `key: value` lines under it, or remove it")
+        for dotted, scalar in _iterate_scalars(node, name):
+            if "${" in scalar.value:
+                raise _interpolation_error(dotted, f"{PARAMS}, line {line_of(scalar)}")
+        if name == "use":
+            choices = dict(_check_choice(group, choice, folders) for group, choice in node.value)
+    return choices
+
+
+def _check_choice(group: yaml.Node, choice: yaml.Node, folders: list[Path]) -> tuple[str, str]:
+    where = f"use.{group.value} in {PARAMS}, line {line_of(group)}"
+    if group.value not in GROUPS:
+        raise ConfigurationError(f"{where}: the choices are {', '.join(GROUPS)}")
+    known = [name for folder in folders for name in list_choices(group.value, folder)]
+    if not isinstance(choice, yaml.ScalarNode) or choice.value not in known:
+        found = repr(choice.value) if isinstance(choice, yaml.ScalarNode) else "a list or a section"
+        raise ConfigurationError(f"{where}: {found} is not one of {', '.join(known)}")
+    return group.value, choice.value
 
 
 def to_mapping(composed: DictConfig) -> dict[str, Any]:
@@ -39,59 +118,97 @@ def to_mapping(composed: DictConfig) -> dict[str, Any]:
             carry a secret from the environment into a file.
     """
     mapping = cast(dict[str, Any], OmegaConf.to_container(composed, resolve=False))
-    for key, value in _leaves(mapping):
+    for key, value in iterate_leaves(mapping):
         if value == "???":
-            raise ConfigurationError(f"{key} in {find_file(key, mapping)} has no value: write one for `???`")
+            raise ConfigurationError(f"{key} in {find_place(key)} has no value: write one for `???`")
         if isinstance(value, str) and "${" in value:
-            raise ConfigurationError(
-                f"{key} in {find_file(key, mapping)} holds `${{`: interpolations are refused, write the value"
-            )
+            raise _interpolation_error(key, find_place(key))
     return mapping
 
 
 def to_settings(composed: DictConfig) -> Settings:
-    """Return the typed settings; a `ConfigurationError` names the key and the file it stands in."""
-    mapping = to_mapping(composed)
+    """Return the typed settings; a `ConfigurationError` names the key, the file and the line it stands in."""
     try:
-        return from_mapping(mapping)
+        return from_mapping(to_mapping(composed))
     except ConfigurationError as error:
-        key, _, what = str(error).partition(": ")
-        raise ConfigurationError(f"{key} in {find_file(key, mapping)}: {what}") from None
+        key, separator, what = str(error).partition(": ")
+        if " " in key:  # it names the place already
+            raise
+        raise ConfigurationError(f"{key} in {find_place(key)}{separator}{what}") from None
 
 
-def find_file(key: str, mapping: Mapping[str, Any]) -> str:
-    """Return which file gives `key` its value: the last of those that are laid over each other."""
-    group = key.partition(".")[0]
-    choices = sorted((CONF / group).glob("*.yaml")) if group in GROUPS else []
-    sources = [
-        (PARAMS, key),
-        *((file, key.partition(".")[2]) for file in choices),
-        (CONF / "config.yaml", key),
-    ]
-    for file, inside in sources:
-        if _holds(file, inside, _lookup(mapping, key)):
-            return str(file.relative_to(CONF.parent)) if file.is_absolute() else str(file)
-    return "the command line"
+def find_place(key: str) -> str:
+    """Return which file and line gives `key` its value, or that the command line does.
+
+    A missing key belongs to the chosen file of its group, else to `conf/config.yaml`. This works only inside
+    a Hydra run.
+    """
+    hydra = HydraConfig.get()
+    overridden = {_name_of(override) for override in hydra.overrides.task} - set(GROUPS)
+    if any(key == name or key.startswith(f"{name}.") for name in overridden):
+        return "the command line"
+    group, _, inside = key.partition(".")
+    own = [(CONF / "config.yaml", key)]
+    if group in GROUPS:
+        own.insert(0, (CONF / group / f"{hydra.runtime.choices[group]}.yaml", inside))
+    if group == "teacher":
+        own.insert(1, (CONF / "question.yaml", inside))
+    for file, name in [(PARAMS, key), *own]:
+        line = _find_line(parse_yaml(file), name) if file.is_file() else None
+        if line is not None:
+            return f"{_show(file)}, line {line}"
+    return _show(own[0][0])
 
 
-def _holds(file: Path, key: str, value: Any) -> bool:
-    found = _lookup(_read(file), key)
-    return found is not None and found == value
+def _interpolation_error(key: str, place: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{key} in {place} holds `${{`: interpolations are not allowed; write the value"
+    )
 
 
-def _read(file: Path) -> Any:
-    return OmegaConf.to_container(OmegaConf.load(file), resolve=False)
+def _list_used_files(choices: dict[str, str]) -> list[Path]:
+    """Return the files of `conf/` that a run reads; of a group without a choice, all."""
+    files = [CONF / "config.yaml", CONF / "question.yaml"]
+    for group in GROUPS:
+        names = [choices[group]] if group in choices else list_choices(group)
+        files += [CONF / group / f"{name}.yaml" for name in names]
+    return [file for file in files if file.is_file()]
 
 
-def _lookup(node: Any, key: str) -> Any:
-    for part in filter(None, key.split(".")):
-        node = node.get(part) if isinstance(node, Mapping) else None
-    return node
+def _name_of(override: str) -> str:
+    """Return the key or group that an override changes: `sample.size` of `++sample.size=5`."""
+    return re.split("[=@]", override.lstrip("+~"), maxsplit=1)[0]
 
 
-def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(node, Mapping):
-        for key, value in node.items():
-            yield from _leaves(value, f"{prefix}.{key}" if prefix else str(key))
+def _iterate_scalars(node: yaml.Node, key: str) -> Iterator[tuple[str, yaml.ScalarNode]]:
+    if isinstance(node, yaml.ScalarNode):
+        yield key, node
+    elif isinstance(node, yaml.MappingNode):
+        for name, part in node.value:
+            yield f"{key}.{name.value}", name
+            yield from _iterate_scalars(part, f"{key}.{name.value}")
     else:
-        yield prefix, node
+        for number, part in enumerate(node.value):
+            yield from _iterate_scalars(part, f"{key}.{number}")
+
+
+def _find_line(node: yaml.Node | None, key: str) -> int | None:
+    """Return the line of a dotted key, or None if it does not stand there."""
+    line = None
+    for part in key.split("."):
+        parts = (
+            {name.value: (name, value) for name, value in node.value}
+            if isinstance(node, yaml.MappingNode)
+            else {}
+        )
+        if isinstance(node, yaml.SequenceNode):
+            parts = {str(number): (value, value) for number, value in enumerate(node.value)}
+        if part not in parts:
+            return None
+        name, node = parts[part]
+        line = line_of(name)
+    return line
+
+
+def _show(file: Path) -> str:
+    return str(file.relative_to(CONF.parent)) if file.is_absolute() else str(file)

@@ -1,57 +1,74 @@
 """How every stage starts: compose the configuration with Hydra, check it, run one function."""
 
+import inspect
 import logging
+import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from inspect import cleandoc
 
-from composition import CONF, choose_groups, to_settings
+import hydra
+from composition import CONF, GROUPS, arrange_arguments, list_choices, to_settings
+from hydra.errors import HydraException
 from omegaconf import DictConfig
 
 from vibe_photos.errors import VibePhotosError
-from vibe_photos.settings import Settings
+from vibe_photos.storage.local_store import find_store
 
 _USAGE = """
-Usage: python {script} [GROUP=CHOICE ...] [KEY=VALUE ...] [--cfg job]
+Usage: python {script} [GROUP=CHOICE ...] [KEY=VALUE ...] [OPTION ...]
 
-  GROUP=CHOICE   another file of conf/<group>/ than `use:` in params.yaml says, e.g. teacher=qwen3_vl_32b
-  KEY=VALUE      another value for any key, e.g. sample.size=50 or paths.{example}
-  --cfg job      show the configuration this run would use, and stop
+  GROUP=CHOICE   use another file of conf/<group>/ than `use:` in params.yaml says:
+{choices}
+  KEY=VALUE      set another value for any key, e.g. sample.size=50 or paths.labels=other.sqlite
+  --cfg job      show the configuration this run would use, and stop (--package sample: only that section)
   --info         show what Hydra composes it from
+  --hydra-help   show Hydra's other options
 
 Keys and their meaning: conf/config.yaml. What you usually change: params.yaml. With DVC: dvc repro.
 Run it from the repository's root; it needs no DVC."""
 
 
-def run_stage(function: Callable[[Settings], None]) -> None:
-    """Run a stage's function with the checked configuration; an expected error ends it without traceback."""
-    run_composed(lambda composed: function(to_settings(composed)), function.__doc__ or "")
+def run_stage(function: Callable[..., None]) -> None:
+    """Run a stage's function with the checked settings, and with the store's folder if it takes that too.
+
+    An error that a person can fix ends the process with its message and status 1, without traceback.
+    """
+    takes_store = len(inspect.signature(function).parameters) > 1
+
+    def run(composed: DictConfig) -> None:
+        settings = to_settings(composed)
+        function(settings, find_store()) if takes_store else function(settings)
+
+    run_composed(run, function.__doc__ or "")
 
 
 def run_composed(function: Callable[[DictConfig], None], description: str) -> None:
     """Run a function on what Hydra composes from conf/, params.yaml and the command line."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     if {"-h", "--help"} & set(sys.argv[1:]):
-        print(cleandoc(description) + "\n" + _USAGE.format(script=sys.argv[0], example="labels=other.sqlite"))
+        choices = "\n".join(f"                   {group}={'|'.join(list_choices(group))}" for group in GROUPS)
+        summary = re.split("\n(?:Args|Raises):", inspect.cleandoc(description))[0].strip()
+        print(summary + "\n" + _USAGE.format(script=sys.argv[0], choices=choices))
         return
-    with _errors_for_people():
-        sys.argv[1:] = choose_groups(sys.argv[1:])
 
     def task(composed: DictConfig) -> None:
-        with _errors_for_people():
+        logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+        with _short_errors(VibePhotosError):
             function(composed)
 
-    import hydra
-
-    hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(task)()
+    with _short_errors(VibePhotosError):
+        sys.argv[1:] = arrange_arguments(sys.argv[1:])
+    # What Hydra raises itself is about the arguments; HYDRA_FULL_ERROR=1 shows where it comes from.
+    with _short_errors(*(() if os.environ.get("HYDRA_FULL_ERROR") == "1" else (HydraException, ValueError))):
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(task)()
 
 
 @contextmanager
-def _errors_for_people() -> Iterator[None]:
+def _short_errors(*expected: type[Exception]) -> Iterator[None]:
     """Turn an expected error into its message on stderr and exit status 1."""
     try:
         yield
-    except VibePhotosError as error:
+    except expected as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)

@@ -1,15 +1,13 @@
-"""From a composed mapping to typed settings, with the key named that is wrong.
+"""Read YAML files with errors that name the line, and turn a composed mapping into typed settings."""
 
-Keys that say where things are or how fast they go (`MACHINE_LOCAL_KEYS`) change no label and are left out of
-`data/config/resolved.yaml`, so that no stage reruns for them.
-"""
-
-import re
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 import msgspec
+import yaml
 
 from vibe_photos.errors import ConfigurationError
 from vibe_photos.settings import Settings
@@ -18,8 +16,8 @@ RESOLVED = Path("data/config/resolved.yaml")
 """What stage `compose` writes and DVC compares: the configuration without the machine-local keys."""
 
 ENCODER = "encoder"
-"""The key of that file that is no setting: the encoder's name, which ends in a hash of its weights and of all
-else that decides a vector. So other weights in the same place make stage `embed` run again."""
+"""A key of that file which is no setting: the encoder's name, with a hash of its weights and of all else that
+decides a vector. So other weights in the same place make stage `embed` run again."""
 
 MACHINE_LOCAL_KEYS = (
     "paths",
@@ -38,35 +36,42 @@ MACHINE_LOCAL_KEYS = (
     "embed.engine",
     "embed.ray_address",
 )
-"""Where things are, how fast they go, and which instance of a stage runs: never tracked."""
+"""Where things are, how fast they go, and which instance of a stage runs. They change no label, so they are
+left out of `data/config/resolved.yaml` and no stage reruns for them."""
+
+_STANDARD_TAGS = {"null", "bool", "int", "float", "str", "timestamp", "seq", "map", "merge"}
 
 
 def from_mapping(composed: Mapping[str, Any]) -> Settings:
     """Check a composed configuration and return it typed.
 
     Raises:
-        ConfigurationError: a key is unknown, missing, of the wrong type or out of range; it is named.
+        ConfigurationError: a key is unknown, missing, of the wrong type or out of range. The message starts
+            with the dotted key and a colon.
     """
     values = {key: value for key, value in composed.items() if key != "use"}
+    for key, value in iterate_leaves(values):
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ConfigurationError(f"{key}: {value} is not a finite number")
     try:
-        return msgspec.convert(values, Settings, strict=True, dec_hook=_decode_path)
-    except msgspec.ValidationError as error:
-        raise ConfigurationError(_name_key(str(error))) from None
+        settings: Settings = _convert(values, Settings)
+    except msgspec.ValidationError:
+        raise ConfigurationError(_explain(values, Settings, "")) from None
+    return settings
 
 
 def read_resolved(folder: Path = Path()) -> Settings:
-    """Return the configuration of the last `compose`, with `conf/config.yaml`'s machine-local values.
+    """Return the configuration of the last `compose`, with the machine-local values of `conf/config.yaml`.
 
     Args:
         folder: the repository's root.
 
     Raises:
-        ConfigurationError: stage `compose` has not run here yet.
+        ConfigurationError: stage `compose` has not run here yet, or a file is not valid.
     """
     if not (folder / RESOLVED).is_file():
         raise ConfigurationError(f"{folder / RESOLVED} does not exist: run `dvc repro compose` first")
-    defaults = msgspec.yaml.decode((folder / "conf" / "config.yaml").read_bytes())
-    resolved = msgspec.yaml.decode((folder / RESOLVED).read_bytes())
+    defaults, resolved = (_read_mapping(folder / file) for file in ("conf/config.yaml", RESOLVED))
     composed = {key: value for key, value in defaults.items() if key not in ("defaults", "hydra")}
     for section in resolved.keys() - {ENCODER}:
         composed[section] = {**composed.get(section, {}), **resolved[section]}
@@ -85,18 +90,126 @@ def without_machine_local(composed: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
+def iterate_leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every value that is no mapping and no list, with its dotted key (list items: their number)."""
+    if isinstance(value, Mapping | list):
+        for name, part in value.items() if isinstance(value, Mapping) else enumerate(value):
+            yield from iterate_leaves(part, _join(key, name))
+    else:
+        yield key, value
+
+
+def parse_yaml(file: Path) -> yaml.MappingNode | None:
+    """Parse a YAML file to its nodes, which know their lines; None if it is empty.
+
+    Raises:
+        ConfigurationError: the file is not UTF-8 or not YAML, is no mapping, has a key twice, a key that is
+            not text, a tag, or a part that contains itself. File and line are named.
+    """
+    try:
+        content = file.read_bytes()
+        text = content.decode("utf-8-sig")
+    except OSError as error:
+        raise ConfigurationError(f"{file} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigurationError(
+            f"{file}, line {line}: this is not UTF-8 text; save the file as UTF-8"
+        ) from None
+    try:
+        root = yaml.compose(text, yaml.SafeLoader)
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise ConfigurationError(f"{file}, line {line}: {error.reason}; save the file as UTF-8") from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 1
+        raise ConfigurationError(f"{file}, line {line}: this is not valid YAML: {error.problem}") from None
+    if root is None:
+        return None
+    if not isinstance(root, yaml.MappingNode):
+        raise ConfigurationError(f"{file}, line {line_of(root)}: this file must hold `key: value` lines")
+    _check_node(root, file, ())
+    return root
+
+
+def line_of(node: yaml.Node) -> int:
+    """Return the line, from 1, on which a node begins."""
+    return node.start_mark.line + 1
+
+
+def _check_node(node: yaml.Node, file: Path, parents: tuple[yaml.Node, ...]) -> None:
+    where = f"{file}, line {line_of(node)}"
+    if node.tag.removeprefix("tag:yaml.org,2002:") not in _STANDARD_TAGS:
+        raise ConfigurationError(f"{where}: the tag {node.tag!r} is not allowed; write a plain value")
+    if any(node is parent for parent in parents):
+        raise ConfigurationError(f"{where}: this part contains itself")
+    parts: list[yaml.Node] = []
+    if isinstance(node, yaml.MappingNode):
+        seen = set()
+        for key, part in node.value:
+            where = f"{file}, line {line_of(key)}"
+            if key.tag not in ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"):
+                raise ConfigurationError(f"{where}: the key {key.value!r} is not text; put it in quotes")
+            if key.value in seen:
+                raise ConfigurationError(
+                    f"{where}: the key {key.value!r} stands here a second time; remove one"
+                )
+            seen.add(key.value)
+            parts.append(part)
+    elif isinstance(node, yaml.SequenceNode):
+        parts = node.value
+    for part in parts:
+        _check_node(part, file, (*parents, node))
+
+
+def _read_mapping(file: Path) -> dict[str, Any]:
+    parse_yaml(file)
+    mapping: dict[str, Any] = msgspec.yaml.decode(file.read_bytes())
+    return mapping
+
+
+def _convert(value: Any, kind: Any) -> Any:
+    return msgspec.convert(value, kind, strict=True, dec_hook=_decode_path)
+
+
 def _decode_path(kind: type, value: Any) -> Path:
     if kind is Path and isinstance(value, str) and value:
         return Path(value)
     raise ValueError("Expected a path")
 
 
-def _name_key(message: str) -> str:
-    """Turn msgspec's `... - at `$.sample.size`` into `sample.size: ...`, down to the field it speaks of."""
-    what, _, place = message.partition(" - at `$")
-    keys = [key for key in place.rstrip("`").split(".") if key]
-    field = re.fullmatch(r"Object (contains unknown|missing required) field `(.*)`", what)
-    if field:
-        keys.append(field[2])
-        what = "no such key" if field[1] == "contains unknown" else "this key is missing"
-    return f"{'.'.join(keys)}: {what}"
+def _explain(value: Any, kind: Any, key: str) -> str:
+    """Return `dotted.key: what is wrong` for the innermost value that is not of its type."""
+    if get_origin(kind) in (Union, UnionType):  # of the form `X | None`
+        kind = next(part for part in get_args(kind) if part is not NoneType)
+    parts: dict[Any, Any] = {}  # what `value` is made of: each part's name and type
+    if isinstance(value, Mapping) and isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        fields = {field.name: field for field in msgspec.structs.fields(kind)}
+        for name in value:
+            if name not in fields:
+                return f"{_join(key, name)}: no such key"
+        for name, field in fields.items():
+            if field.required and name not in value:
+                return f"{_join(key, name)}: this key is missing"
+        parts = {name: fields[name].type for name in value}
+    elif isinstance(value, Mapping) and get_origin(kind) is dict:
+        parts = dict.fromkeys(value, get_args(kind)[1])
+    elif isinstance(value, list) and get_origin(kind) is list:
+        parts = dict.fromkeys(range(len(value)), get_args(kind)[0])
+    for name, part_kind in parts.items():
+        try:
+            _convert(value[name], part_kind)
+        except msgspec.ValidationError:
+            return _explain(value[name], part_kind, _join(key, name))
+    if get_origin(kind) is Literal:
+        return f"{key}: {value!r} is not one of {', '.join(map(str, get_args(kind)))}"
+    try:
+        _convert(value, kind)
+    except msgspec.ValidationError as error:
+        return f"{key}: {error}"
+    raise AssertionError(f"{key} is of its type")
+
+
+def _join(key: str, name: Any) -> str:
+    return f"{key}.{name}" if key else str(name)

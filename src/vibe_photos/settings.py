@@ -1,4 +1,4 @@
-"""The sections of the configuration, typed: what `conf/` and `params.yaml` compose to."""
+"""The typed sections of the configuration that `conf/` and `params.yaml` are composed to."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,10 +12,10 @@ Positive = Annotated[int, Meta(ge=1)]
 PositiveNumber = Annotated[float, Meta(gt=0.0)]
 
 HeadName = Literal["scene", "attribute", "object"]
-"""The three groups of labels; each has one head, one file of automatic truth and one level in the tables."""
+"""The three groups of labels. Each has one head, one file of automatic truth and one level in the tables."""
 
 TruthName = Literal["human", "auto"]
-"""What labels are held against: a person's audited records, or the teacher's on the holdout."""
+"""The truth that labels are evaluated against: people's audited records, or the teacher's on the holdout."""
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,7 +40,7 @@ class Vocabulary(Section, frozen=True):
 
 
 class Prompts(Section, frozen=True):
-    """Text prompts by a label's short name, for encoders with a text tower where no head is learnt."""
+    """Text prompts by a label's short name: for labels without a head, if the encoder has a text tower."""
 
     scene: dict[str, list[str]]
     attribute: dict[str, list[str]]
@@ -48,7 +48,7 @@ class Prompts(Section, frozen=True):
 
 
 class Taxonomy(Section, frozen=True):
-    """What the teacher may say, and which label key each of its words means."""
+    """The words that the teacher may answer, and the label key of each word."""
 
     vocabulary: Vocabulary
     scenes: dict[str, str]
@@ -59,7 +59,7 @@ class Taxonomy(Section, frozen=True):
 
 
 class SentImage(Section, frozen=True):
-    """The JPEG that a teacher is shown: longest edge and area in pixels, JPEG quality 1-95."""
+    """The JPEG that the teacher gets: longest edge and area in pixels, JPEG quality 1-95."""
 
     max_edge_px: Positive
     max_pixels: Positive
@@ -67,7 +67,7 @@ class SentImage(Section, frozen=True):
 
 
 class Sampling(Section, frozen=True):
-    """How the teacher decodes; `max_tokens` caps a reply."""
+    """How the teacher generates text; `max_tokens` limits a reply."""
 
     temperature: Annotated[float, Meta(ge=0.0)]
     max_tokens: Positive
@@ -77,8 +77,8 @@ class Sampling(Section, frozen=True):
 class Replay(Section, frozen=True):
     """How the replay server behaves: recorded answers, latency in seconds, and shares of faults.
 
-    Of all requests `error_share` get a status 500, `rate_limit_share` a 429 with a `Retry-After` of
-    `retry_after_seconds`, `malformed_share` an answer that breaks off, `stall_share` no answer at all.
+    Of all requests, `error_share` get status 500, `rate_limit_share` status 429 with a `Retry-After` of
+    `retry_after_seconds`, `malformed_share` a truncated answer, and `stall_share` no answer.
     """
 
     recordings: str
@@ -92,11 +92,11 @@ class Replay(Section, frozen=True):
 
 
 class Teacher(Section, frozen=True):
-    """Who is asked, and exactly what: everything that can change an answer, and so is part of its key.
+    """The model and the question: everything that can change an answer, and so is part of its key.
 
-    `server` is `openai` (any OpenAI-compatible server, `QWEN_BASE_URL`), `replay` (recorded answers over
-    loopback HTTP) or `store` (no server: only what is already paid or imported). `prompt_id` is given
-    only where answers were imported under one; elsewhere it is computed.
+    `server` is `openai` (any OpenAI-compatible server, `QWEN_BASE_URL`), `replay` (recorded answers, served
+    on this machine) or `store` (no server: only answers that exist already). `prompt_id` is set only for
+    imported answers; otherwise it is computed.
     """
 
     server: Literal["openai", "replay", "store"]
@@ -111,7 +111,7 @@ class Teacher(Section, frozen=True):
 
 
 class Rates(Section, frozen=True):
-    """What a dry run reckons with: tokens a second of the whole server, and its price an hour."""
+    """Assumptions of the dry-run estimate: the server's total tokens per second, and its price per hour."""
 
     prompt_tokens_per_second: PositiveNumber
     completion_tokens_per_second: PositiveNumber
@@ -120,9 +120,9 @@ class Rates(Section, frozen=True):
 
 
 class Annotate(Section, frozen=True):
-    """The night's loop. `limit` asks about the first so many photos only; null asks about all.
+    """How the teacher is asked. `limit` asks about that many photos only, the first ones; null: about all.
 
-    `max_attempts` is how many requests one photo may cost in a run; `max_pixels` refuses larger photos.
+    `max_attempts` limits the requests per photo in a run. Photos of more than `max_pixels` are not sent.
     """
 
     limit: Positive | None
@@ -138,14 +138,14 @@ class Annotate(Section, frozen=True):
 
 
 class Convert(Section, frozen=True):
-    """Which of the teacher's objects become truth."""
+    """Which of the teacher's objects become labels."""
 
     min_object_confidence: Share
     include_non_main: bool
 
 
 class Sample(Section, frozen=True):
-    """How many photos a person is asked to check, and how they are drawn."""
+    """How many photos people are asked to check, and how they are drawn."""
 
     size: Count
     seed: int
@@ -154,7 +154,7 @@ class Sample(Section, frozen=True):
 
 
 class Split(Section, frozen=True):
-    """Who may train: folds, holdout, and how alike two photos count as near-duplicates (bits of 64)."""
+    """Folds, holdout, and the distance (of 64 bits) up to which two photos are near-duplicates."""
 
     seed: int
     folds: Annotated[int, Meta(ge=2)]
@@ -163,10 +163,10 @@ class Split(Section, frozen=True):
 
 
 class Embed(Section, frozen=True):
-    """How photos become vectors. `max_pixels` refuses larger photos; `precision` is the model's.
+    """How photos become vectors. Photos of more than `max_pixels` are not read.
 
-    `engine` is `local` (this process) or `ray` (the workers of a Ray cluster, at `ray_address`, else
-    `RAY_ADDRESS`, else one started here). A worker of the cluster takes `workers` processors.
+    `engine` is `local` (this process) or `ray` (a Ray cluster at `ray_address`, else at `RAY_ADDRESS`, else
+    one that is started here). With `ray`, each worker of the cluster uses `workers` processors.
     """
 
     max_pixels: Positive
@@ -180,7 +180,7 @@ class Embed(Section, frozen=True):
 
 
 class HeadTraining(Section, frozen=True):
-    """How one head is fitted: positives a label needs to be learnable, the L2 penalties that are tried."""
+    """How one head is fitted: the positives that a label needs to be learnt, and the L2 penalties to try."""
 
     min_positive: Positive
     l2: list[PositiveNumber]
@@ -197,14 +197,14 @@ class Train(Section, frozen=True):
 
 
 TunedOn = Literal["none", "human_tune_half"]
-"""Whether audited photos decided a threshold: those of the `tune` half then flatter, and are not scored."""
+"""Whether thresholds were tuned on audited photos (the `tune` half). Those photos are then not scored."""
 
 
 class Classify(Section, frozen=True):
-    """From probabilities to labels. Thresholds by short name (`has_person`, `keyboard`, `default`).
+    """How probabilities become labels. Thresholds by short name (`has_person`, `keyboard`, `default`).
 
-    `attribute_from_scene` maps an attribute's short name to the scene key that decides it. `tuned_on` says
-    which photos a person audited were used to choose thresholds; it changes no label, only what is scored.
+    `attribute_from_scene` maps an attribute's short name to the scene key that decides it. `tuned_on` changes
+    no label, only which photos are scored.
     """
 
     attribute_threshold: dict[str, Share]
@@ -214,7 +214,7 @@ class Classify(Section, frozen=True):
 
 
 class Evaluate(Section, frozen=True):
-    """How labels are held against truth."""
+    """How labels are evaluated."""
 
     confidence_level: Annotated[float, Meta(gt=0.0, lt=1.0)]
     bootstrap_repetitions: Positive
@@ -228,15 +228,18 @@ class Embedder(Section, frozen=True):
     `architecture` (an open_clip name) with `checkpoint` (a tag or a file), or `checkpoint` alone
     (`local-dir:PATH` or `hf-hub:OWNER/NAME@COMMIT`).
     `mean` and `std` are in the units of the scaled pixels (`scale` times 0..255), in the order of `channels`.
-    `transform: log` takes an output of probabilities back to its logits, less their mean. `database` needs
-    `source_model`, `dim` and `revision`: which vectors of an app, how long, and how often they have changed.
-    `name` begins the model's name, which is also a file's name.
+    `transform: log` turns an output of probabilities back into logits with mean 0. `database` needs
+    `source_model` and `dim` (which of the app's vectors, and their length) and `revision`, a number to change
+    when the app's vectors changed. The model's name, also used as a file name, starts with `name`.
+    `precision` of a `siglip` overrides `embed.precision`: float64 gives the same vectors on every processor,
+    slowly.
     """
 
     kind: Literal["hog", "onnx", "siglip", "database"]
     name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     architecture: str | None = None
     checkpoint: str | None = None
+    precision: Literal["float32", "bfloat16", "float64"] | None = None
     input_px: Positive | None = None
     resize: Literal["squash", "center_crop"] | None = None
     resize_px: Positive | None = None

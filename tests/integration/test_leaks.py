@@ -6,18 +6,19 @@ from pathlib import Path
 
 import pytest
 from PIL import Image, ImageEnhance, ImageOps
+from tests.unit.drawn_library import embed_into
+from tests.unit.scanned_library import scan_settings
 from tests.unit.small_pipeline import EMBED, EMBEDDER, TRAINING
 
-from vibe_photos.embed.stage import embed_library
 from vibe_photos.heads.out_of_fold import read_out_of_fold
 from vibe_photos.records.ground_truth import GroundTruth, truth_object
 from vibe_photos.records.photos import read_manifest
 from vibe_photos.records.splits import Membership
 from vibe_photos.scan.stage import scan_library
-from vibe_photos.settings import Library, Split, Taxonomy, Train
+from vibe_photos.settings import Split, Taxonomy, Train
 from vibe_photos.split.near_duplicates import read_groups
 from vibe_photos.split.stage import assign_roles, write_splits
-from vibe_photos.statistics.comparison import is_evaluated
+from vibe_photos.statistics.label_arrays import is_evaluated
 from vibe_photos.storage.jsonl import write_jsonl
 from vibe_photos.train.stage import train_head
 
@@ -56,11 +57,8 @@ def folder(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(path, folder / "photos" / f"{name_photo(number)}.jpg")
         if number % AUDITED_EVERY == 0:
             plant_twins(path, folder / "photos", number)
-    library = Library(
-        root=str(folder / "photos"), content_hash="xxh3_128", extensions=["jpg"], skip_folders=[]
-    )
-    scan_library(library, folder / "photos.jsonl", folder / "problems.jsonl", folder / "store")
-    embed_library(
+    scan_library(scan_settings(folder / "photos", folder), folder / "store")
+    embed_into(
         folder / "photos.jsonl", folder / "photos", EMBEDDER, EMBED, folder / "embeddings", folder / "store"
     )
     return folder

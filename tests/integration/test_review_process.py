@@ -15,7 +15,7 @@ from tests.unit.review.review_library import read_settings, write_review_library
 from tests.unit.review.running_review import RunningReview
 
 from vibe_photos.cli import main
-from vibe_photos.human_truth.audited import read_audited
+from vibe_photos.human_truth.said import read_human_truth
 from vibe_photos.storage.append_log import read_lines
 
 IS_PROOF = os.environ.get("VIBE_PHOTOS_PROVE") == "1"
@@ -46,7 +46,7 @@ def list_queue(review: RunningReview) -> list[str]:
 
 
 def scenes_on_disk(folder: Path) -> dict[str, str]:
-    return {record.image_id: record.scene[0] for record in read_audited(folder / "data" / "human")}
+    return {record.image_id: record.scene[0] for record in [*read_human_truth(folder / "data" / "human").everything.values()]}
 
 
 def test_a_review_ends_calmly_and_goes_on_where_it_was(folder: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from vibe_photos.cli import main
-from vibe_photos.human_truth.audited import read_audited
+from vibe_photos.human_truth.said import read_human_truth
 from vibe_photos.records.ground_truth import GroundTruth, truth_object
 from vibe_photos.records.label_tables import LabelTable, write_labels
 from vibe_photos.records.photos import Photo
@@ -98,11 +98,11 @@ def test_tasks_go_out_and_annotations_come_back(workspace, capsys):
     said = capsys.readouterr().out
     assert "id-b: new: scene.other attr.has_text=yes" in said
     assert "nothing is written yet" in said
-    assert read_audited(workspace / "data" / "human") == []
+    assert [*read_human_truth(workspace / "data" / "human").everything.values()] == []
     assert main([*command, "--write"]) == 0
     log = workspace / "data" / "human" / "decisions" / "ada.jsonl"
     taken = log.read_bytes()
-    assert [record.scene for record in read_audited(log.parent.parent)] == [["scene.food"], ["scene.other"]]
+    assert [record.scene for record in [*read_human_truth(log.parent.parent).everything.values()]] == [["scene.food"], ["scene.other"]]
     assert main([*command, "--write"]) == 0
     assert "there is nothing to write" in capsys.readouterr().out
     assert log.read_bytes() == taken
@@ -127,7 +127,7 @@ def test_truth_by_hand_is_shown_before_it_is_taken(workspace, capsys):
     file.write_text(json.dumps([{"rel_path": "a.png", "scene": ["scene.people"]}]))
     assert main(["import-human", str(file)]) == 0
     assert "id-a: new: scene.people" in capsys.readouterr().out
-    assert read_audited(workspace / "data" / "human") == []
+    assert [*read_human_truth(workspace / "data" / "human").everything.values()] == []
     assert main(["import-human", str(file), "--write", "--only-sampled"]) == 0
-    (record,) = read_audited(workspace / "data" / "human")
+    (record,) = [*read_human_truth(workspace / "data" / "human").everything.values()]
     assert record.extra["inclusion_probability"] == 1.0

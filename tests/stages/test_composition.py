@@ -81,6 +81,16 @@ def test_the_same_configuration_is_not_written_again(checkout):
     assert (checkout / "data" / "config" / "resolved.yaml").stat().st_mtime_ns == before
 
 
+def test_a_resolved_file_with_a_merge_conflict_is_written_again(checkout):
+    assert run(checkout).returncode == 0
+    resolved = checkout / "data" / "config" / "resolved.yaml"
+    before = resolved.read_bytes()
+    resolved.write_bytes(b"<<<<<<< HEAD\n" + before + b"=======\n>>>>>>> theirs\n")
+    result = run(checkout)
+    assert result.returncode == 0, result.stderr
+    assert resolved.read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -88,7 +98,19 @@ def test_the_same_configuration_is_not_written_again(checkout):
         (["sample.size=many"], "error: sample.size in the command line: Expected `int`"),
         (["sample.size=-1"], "error: sample.size in the command line: .*>= 0"),
         (["split.holdout_share=1.5"], "error: split.holdout_share in the command line"),
-        (["teacher=gpt"], "Could not find 'teacher/gpt'"),
+        (
+            ["teacher=gpt"],
+            r"Could not find 'teacher/gpt'\s+Available options.*\s+demo\s+offline\s+qwen3_vl_32b\s+qwen",
+        ),
+        (["teacher=_question"], "Could not find 'teacher/_question'"),
+        (["head=scenes"], "error: head in the command line: 'scenes' is not one of scene, attribute, object"),
+        (["truth=people"], "error: truth in the command line: 'people' is not one of human, auto"),
+        (
+            ["classify.object_threshold.keyboard=2"],
+            "error: classify.object_threshold.keyboard in the command line",
+        ),
+        (["--resolve"], "error: .*--resolve"),
+        (["--info", "defaults", "--cfg", "job"], "error: Only one of"),
         (["library.root=???"], "error: library.root in the command line has no value"),
         (["library.root=${oc.env:QWEN_API_KEY}"], r"error: library.root .*\$\{"),
     ],
@@ -105,19 +127,34 @@ def test_a_wrong_override_is_named(checkout, arguments, message):
 @pytest.mark.parametrize(
     ("file", "old", "new", "message"),
     [
-        ("params.yaml", "  size: 140", "  siez: 140", "sample.siez in params.yaml: no such key"),
-        ("params.yaml", "  size: 140", "  size: lots", "sample.size in params.yaml: Expected `int`"),
-        ("params.yaml", "teacher: demo ", "teachr: demo ", "use.teachr in params.yaml"),
-        ("params.yaml", "teacher: demo ", "teacher: dmeo ", "Could not find 'teacher/dmeo'"),
-        ("conf/config.yaml", "folds: 5", "folds: ???", "split.folds in conf/config.yaml has no value"),
-        ("conf/config.yaml", "folds: 5", "folds: 1", "split.folds in conf/config.yaml: .*>= 2"),
+        ("params.yaml", "  size: 140", "  siez: 140", "sample.siez in params.yaml, line 14: no such key"),
+        ("params.yaml", "  size: 140", "  size: lots", "sample.size in params.yaml, line 14: Expected `int`"),
+        ("params.yaml", "teacher: demo ", "teachr: demo ", "use.teachr in params.yaml, line 3"),
+        (
+            "params.yaml",
+            "teacher: demo ",
+            "teacher: dmeo ",
+            "use.teacher in params.yaml, line 3: 'dmeo' is not one of demo, offline, qwen",
+        ),
+        (
+            "conf/config.yaml",
+            "folds: 5",
+            "folds: ???",
+            r"split.folds in conf/config.yaml, line \d+ has no value",
+        ),
+        ("conf/config.yaml", "folds: 5", "folds: 1", r"split.folds in conf/config.yaml, line \d+: .*>= 2"),
         (
             "conf/teacher/demo.yaml",
             "model: demo",
             "modle: demo",
-            "teacher.modle in conf/teacher/demo.yaml: no such",
+            "teacher.modle in conf/teacher/demo.yaml, line 4: no such",
         ),
-        ("conf/teacher/_question.yaml", "max_tokens: 768", "max_tokens: 0", "conf/teacher/_question.yaml"),
+        (
+            "conf/question.yaml",
+            "max_tokens: 768",
+            "max_tokens: 0",
+            r"teacher.sampling.max_tokens in conf/question.yaml, line \d+: .*>= 1",
+        ),
     ],
 )
 def test_a_wrong_line_is_named_with_its_file(checkout, file, old, new, message):
@@ -146,9 +183,40 @@ def test_outside_the_root_it_says_where_to_run(checkout):
     assert "run stages from the repository's root" in result.stderr
 
 
-def test_cfg_job_shows_the_choice_of_the_command_line(checkout):
-    result = run(checkout, "teacher=qwen3_vl_8b", "--cfg", "job")
-    assert "model: Qwen/Qwen3-VL-8B-Instruct" in result.stdout
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        (["teacher=qwen3_vl_8b", "--cfg", "job"], "model: Qwen/Qwen3-VL-8B-Instruct"),
+        (["--cfg", "job", "teacher=qwen3_vl_8b"], "model: Qwen/Qwen3-VL-8B-Instruct"),
+        (
+            ["--cfg", "job", "train.seed=3", "--package", "train", "teacher=offline"],
+            "# @package train\nseed: 3\n",
+        ),
+        (["sample.size=5", "-c", "job", "-p", "sample", "sample.seed=3"], "size: 5\nseed: 3\n"),
+        (["--cfg", "hydra"], "output_subdir: null"),
+        (["--cfg", "all", "--resolve", "split.folds=4"], "folds: 4"),
+        (["--info", "teacher=offline"], "model: imported"),
+        (["--info", "defaults", "teacher=offline"], "teacher/offline"),
+        (["split.folds=4", "--info", "config"], "folds: 4"),
+        (["--hydra-help", "split.folds=4"], "--config-dir"),
+        (["--version"], "Hydra 1."),
+    ],
+)
+def test_hydras_options_work_in_any_order(checkout, arguments, shown):
+    result = run(checkout, *arguments)
+    assert result.returncode == 0, result.stderr
+    assert shown in result.stdout
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("option", ["-m", "--multirun", "hydra.mode=MULTIRUN"])
+def test_several_runs_in_one_are_refused(checkout, option):
+    before = sorted(checkout.iterdir())
+    result = run(checkout, "sample.size=50,100", option)
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: --multirun is not supported")
+    assert "dvc exp run --queue -S" in result.stderr
+    assert sorted(checkout.iterdir()) == before
 
 
 def test_help_says_what_the_stage_does_and_how_to_change_it(checkout):
@@ -156,3 +224,4 @@ def test_help_says_what_the_stage_does_and_how_to_change_it(checkout):
     assert result.returncode == 0
     assert "data/config/resolved.yaml" in result.stdout
     assert "KEY=VALUE" in result.stdout
+    assert "teacher=demo|offline|qwen3_vl_32b|qwen3_vl_8b\n" in result.stdout

@@ -5,7 +5,9 @@ import os
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from PIL import Image
+from tests.conftest import REPOSITORY
 from tests.unit.tiny_models import (
     TINY_MODEL,
     WORDS,
@@ -16,10 +18,29 @@ from tests.unit.tiny_models import (
     save_tiny_weights,
 )
 
-from vibe_photos.settings import Embed, Embedder
+from vibe_photos.configuration import read_resolved
+from vibe_photos.embed.stage import embed_library
+from vibe_photos.settings import Embed, Embedder, Settings
 from vibe_photos.storage.jsonl import write_jsonl
 
 os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+def embed_settings(photos: Path, root: Path, embedder: Embedder, embed: Embed, out: Path) -> Settings:
+    """Return the repository's settings for embedding the photos of a manifest into the folder `out`."""
+    base = read_resolved(REPOSITORY)
+    return replace(
+        base,
+        library=replace(base.library, root=str(root)),
+        embedder=embedder,
+        embed=embed,
+        paths=replace(base.paths, photos=photos, embeddings=out),
+    )
+
+
+def embed_into(photos: Path, root: Path, embedder: Embedder, embed: Embed, out: Path, store: Path) -> None:
+    """Run the stage under these settings."""
+    embed_library(embed_settings(photos, root, embedder, embed, out), store)
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import numpy as np
 
 from vibe_photos.classify.stage import classify_photos
 from vibe_photos.configuration import read_resolved
-from vibe_photos.human_truth.audited import AUDITED_FILE
-from vibe_photos.human_truth.sample_design import DESIGN_FIELDS, read_sampled
+from vibe_photos.human_truth.said import AUDITED_FILE
+from vibe_photos.human_truth.sample import DESIGN_FIELDS, read_sampled
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth, truth_object
 from vibe_photos.records.label_tables import ScoreTable, write_scores
 from vibe_photos.records.splits import Membership

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from vibe_photos.convert.stage import convert_annotations
 from vibe_photos.human_truth.inclusion import split_by_hand, weigh_audited
 from vibe_photos.human_truth.rounds import Round
-from vibe_photos.human_truth.sample_design import DESIGN_FIELDS, read_sampled
+from vibe_photos.human_truth.sample import DESIGN_FIELDS, read_sampled
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth, read_truth_file, truth_object
 from vibe_photos.records.label_tables import LabelTable
 from vibe_photos.review.next_round import choose_round

@@ -5,15 +5,16 @@ from pathlib import Path
 import msgspec
 import numpy as np
 from PIL import Image
+from tests.unit.drawn_library import embed_into
+from tests.unit.scanned_library import scan_settings
 
 from vibe_photos.classify.stage import classify_photos
-from vibe_photos.embed.stage import embed_library
 from vibe_photos.records.ground_truth import GroundTruth, truth_object
 from vibe_photos.records.splits import Membership
 from vibe_photos.records.taxonomy import HEADS
 from vibe_photos.scan.stage import scan_library
 from vibe_photos.score.stage import score_photos
-from vibe_photos.settings import Classify, Embed, Embedder, HeadTraining, Library, Taxonomy, Train
+from vibe_photos.settings import Classify, Embed, Embedder, HeadTraining, Taxonomy, Train
 from vibe_photos.split.stage import write_splits
 from vibe_photos.storage.jsonl import read_jsonl, write_jsonl
 from vibe_photos.train.stage import train_head
@@ -48,12 +49,9 @@ def draw_photos(root: Path) -> dict[str, str]:
 def run_pipeline(folder: Path, taxonomy: Taxonomy, embedder: Embedder = EMBEDDER) -> None:
     """Write a small library after scan, embed, train, score and classify, with its `resolved.yaml`."""
     scenes = draw_photos(folder / "photos")
-    library = Library(
-        root=str(folder / "photos"), content_hash="xxh3_128", extensions=["png"], skip_folders=[]
-    )
     manifest = folder / "photos.jsonl"
-    scan_library(library, manifest, folder / "problems.jsonl", folder / "store")
-    embed_library(manifest, folder / "photos", embedder, EMBED, folder / "embeddings", folder / "store")
+    scan_library(scan_settings(folder / "photos", folder), folder / "store")
+    embed_into(manifest, folder / "photos", embedder, EMBED, folder / "embeddings", folder / "store")
     id_of = {photo["rel_path"]: photo["image_id"] for photo in read_jsonl(manifest, dict)}
     records = [
         GroundTruth(

@@ -6,16 +6,17 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from tests.unit.drawn_library import embed_into
+from tests.unit.scanned_library import scan_settings
 from tests.unit.small_pipeline import CLASSIFY, EMBED, EMBEDDER, run_pipeline
 
 from vibe_photos.classifier import Classifier
 from vibe_photos.classify.stage import classify_photos
-from vibe_photos.embed.stage import embed_library
 from vibe_photos.errors import ConfigurationError, DecodeError, HeadError, InputError
 from vibe_photos.records.label_tables import read_labels
 from vibe_photos.scan.stage import scan_library
 from vibe_photos.score.stage import score_photos
-from vibe_photos.settings import Library, Taxonomy
+from vibe_photos.settings import Taxonomy
 from vibe_photos.storage.jsonl import read_jsonl
 
 
@@ -50,9 +51,8 @@ def test_photos_of_a_camera_get_the_scores_that_stand_in_the_table(pipeline, tax
         (root / f"demo{number}.jpg").write_bytes(photo.read_bytes())
         with Image.open(photo) as image:
             image.convert("RGB").resize((1600, 1200)).save(root / f"camera{number}.jpg")
-    library = Library(root=str(root), content_hash="xxh3_128", extensions=["jpg"], skip_folders=[])
-    scan_library(library, tmp_path / "photos.jsonl", tmp_path / "problems.jsonl", store)
-    embed_library(tmp_path / "photos.jsonl", root, EMBEDDER, EMBED, tmp_path / "embeddings", store)
+    scan_library(scan_settings(root, tmp_path), store)
+    embed_into(tmp_path / "photos.jsonl", root, EMBEDDER, EMBED, tmp_path / "embeddings", store)
     probabilities = tmp_path / "p.sqlite"
     score_photos(
         tmp_path / "embeddings", pipeline / "models", taxonomy, EMBEDDER, EMBED, probabilities, store

@@ -42,9 +42,9 @@ def test_no_machine_local_key_is_left(composed):
         ("sample", "size", "many", "^sample.size: Expected `int`"),
         ("sample", "size", -1, "^sample.size: .*>= 0"),
         ("sample", "siez", 5, "^sample.siez: no such key"),
-        ("library", "content_hash", "md5", "^library.content_hash: Invalid enum value 'md5'"),
+        ("library", "content_hash", "md5", "^library.content_hash: 'md5' is not one of xxh3_128, xxh64$"),
         ("paths", "models", "", "^paths.models: "),
-        ("classify", "attribute_threshold", {"default": 2}, "attribute_threshold"),
+        ("classify", "attribute_threshold", {"default": 2}, "^classify.attribute_threshold.default: .*<= 1"),
     ],
 )
 def test_a_wrong_value_is_named_by_its_key(composed, section, key, value, message):
@@ -61,3 +61,21 @@ def test_a_missing_key_is_named(composed):
 def test_before_compose_it_says_what_to_run(tmp_path):
     with pytest.raises(ConfigurationError, match="dvc repro compose"):
         read_resolved(tmp_path)
+
+
+@pytest.mark.parametrize("file", ["conf/config.yaml", "data/config/resolved.yaml"])
+def test_a_file_that_is_not_yaml_is_named_with_its_line(repository, tmp_path, file):
+    for name in ("conf/config.yaml", "data/config/resolved.yaml"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes((repository / name).read_bytes())
+    (tmp_path / file).write_text("sample:\n\tsize: 5\n")
+    with pytest.raises(ConfigurationError, match=f"{file}, line 2: this is not valid YAML"):
+        read_resolved(tmp_path)
+
+
+def test_an_optional_value_of_the_wrong_kind_is_named(composed):
+    composed["embedder"]["resize"] = "crop"
+    with pytest.raises(
+        ConfigurationError, match=r"^embedder\.resize: 'crop' is not one of squash, center_crop$"
+    ):
+        from_mapping(composed)

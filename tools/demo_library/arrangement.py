@@ -9,6 +9,7 @@ from PIL import Image
 from tools.demo_library.creatures import ANIMALS
 from tools.demo_library.figures import draw_bust, draw_figure, draw_looks, draw_selfie
 from tools.demo_library.placing import Pose
+from tools.demo_library.portable_math import power
 from tools.demo_library.specs import ABOVE, TABLES, PhotoSpec
 from tools.demo_library.stationery import draw_sign
 from tools.demo_library.things import CATALOGUE
@@ -84,7 +85,7 @@ def arrange_animals(
         sticker = ANIMALS[kind](rng)
         if rng.random() < 0.5:
             sticker = sticker.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        width = fit_width(rng.uniform(low, high) / len(spec.animals) ** 0.4, sticker, size, 0.82)
+        width = fit_width(rng.uniform(low, high) / power(len(spec.animals), 0.4), sticker, size, 0.82)
         height = width * size[0] / size[1] * sticker.height / sticker.width
         if spec.setting == "aquarium":
             pose = Pose(x, rng.uniform(height + 0.05, 0.95), width, casts_shadow=False)

@@ -6,6 +6,8 @@ from io import BytesIO
 import numpy as np
 from PIL import Image, ImageFilter
 
+from tools.demo_library.portable_math import cos, exp, power, sin, tanh
+
 MOST_BYTES = 11_200
 _ORIENTATION, _MAKE, _MODEL, _GPS = 0x0112, 0x010F, 0x0110, 0x8825
 _TURNS = {
@@ -40,7 +42,7 @@ def _tilt(rng: np.random.Generator, scene: Image.Image) -> Image.Image:
     degrees = float(np.clip(rng.normal(0, 1.6), -5, 5))
     angle = abs(np.radians(degrees))
     width, height = scene.size
-    keep = 1 / (np.cos(angle) + np.sin(angle) * max(width, height) / min(width, height))
+    keep = 1 / (cos(angle) + sin(angle) * max(width, height) / min(width, height))
     left, top = width * (1 - keep) / 2, height * (1 - keep) / 2
     turned = scene.rotate(degrees, Image.Resampling.BICUBIC)
     return turned.crop((round(left), round(top), round(width - left), round(height - top)))
@@ -48,15 +50,15 @@ def _tilt(rng: np.random.Generator, scene: Image.Image) -> Image.Image:
 
 def _grade(rng: np.random.Generator, pixels: np.ndarray) -> np.ndarray:
     """Exposure as a meter sets it, contrast, colour cast, saturation, haze; pixels are floats in [0, 1]."""
-    exposure = np.exp(rng.normal(0.05, 0.11)) * (0.6 if rng.random() < 0.06 else 1.0)
+    exposure = exp(rng.normal(0.05, 0.11)) * (0.6 if rng.random() < 0.06 else 1.0)
     exposure *= min(1.0, 0.58 / float(pixels.mean()))
     cast = 1 + rng.normal(0, 0.02, size=3) + rng.normal(0, 0.035) * np.array([1.0, 0.1, -1.0])
-    graded = np.clip(pixels, 0, 1) ** rng.uniform(0.82, 1.12) * exposure * cast
+    graded = power(pixels, rng.uniform(0.82, 1.12)) * exposure * cast
     grey = graded.mean(axis=2, keepdims=True)
     graded = grey + (graded - grey) * rng.uniform(0.75, 1.15)
     graded = 0.5 + (graded - 0.5) * rng.uniform(0.84, 1.15)
     # Film and sensors roll off: without it pale things would vanish in a pale backdrop.
-    graded = np.where(graded > 0.8, 0.8 + 0.2 * np.tanh((graded - 0.8) / 0.2), graded)
+    graded = np.where(graded > 0.8, 0.8 + 0.2 * tanh((graded - 0.8) / 0.2), graded)
     veil = rng.uniform(0, 0.16) if rng.random() < 0.3 else 0.0
     hazy: np.ndarray = graded * (1 - veil) + 0.8 * veil
     return hazy

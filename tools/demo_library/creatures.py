@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image
 
+from tools.demo_library.portable_math import cos, sin
 from tools.demo_library.sketch import INK, WHITE, Color, Sheet, darken, lighten, pick, vary
 
 FURS: tuple[Color, ...] = (
@@ -159,7 +160,7 @@ def draw_sheep(rng: np.random.Generator) -> Image.Image:
     sheet = Sheet(140, 110)
     _paint_grazer(sheet, wool, pick(rng, ((52, 48, 48), (210, 190, 170))), (52, 48, 48), rng.uniform(-4, 4))
     for angle in np.linspace(0, 6.28, 22):
-        curl = (64 + 40 * float(np.cos(angle)), 54 + 24 * float(np.sin(angle)))
+        curl = (64 + 40 * float(cos(angle)), 54 + 24 * float(sin(angle)))
         sheet.ellipse(*curl, 9, 8, vary(rng, wool, 10))
     return sheet.image
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from tools.demo_library.portable_math import cos, sin
 from tools.demo_library.sketch import INK, WHITE, Color, Sheet, darken, lighten, mix, pick, vary, vivid
 
 SKINS: tuple[Color, ...] = ((246, 214, 186), (230, 186, 150), (198, 146, 106), (150, 102, 72), (104, 70, 52))
@@ -59,8 +60,8 @@ def _paint_back_hair(sheet: Sheet, looks: Looks, x: float, y: float, size: float
     elif looks.hair_style == "curly":
         for angle in np.linspace(2.6, 6.82, 11):
             curl = (
-                x + size * 0.92 * float(np.cos(angle)),
-                y - size * 0.15 + size * 0.98 * float(np.sin(angle)),
+                x + size * 0.92 * float(cos(angle)),
+                y - size * 0.15 + size * 0.98 * float(sin(angle)),
             )
             sheet.ellipse(*curl, size * 0.42, size * 0.42, looks.hair)
 

@@ -3,6 +3,7 @@
 import numpy as np
 from PIL import Image
 
+from tools.demo_library.portable_math import cos, sin
 from tools.demo_library.sketch import INK, WHITE, Color, Sheet, casing, darken, lighten, pick, vary, vivid
 
 
@@ -179,7 +180,7 @@ def draw_plant(rng: np.random.Generator) -> Image.Image:
     sheet = Sheet(100, 140)
     for angle in np.linspace(-1.25, 1.25, int(rng.integers(7, 12))):
         reach = rng.uniform(52, 84)
-        tip_x, tip_y = 50 + reach * np.sin(angle) * 0.62, 100 - reach * np.cos(angle)
+        tip_x, tip_y = 50 + reach * sin(angle) * 0.62, 100 - reach * cos(angle)
         sheet.line(
             [(50, 104), ((50 + tip_x) / 2, (96 + tip_y) / 2 - 6), (tip_x, tip_y)], darken(leaf, 0.3), 1.4
         )
@@ -223,7 +224,7 @@ def draw_vase(rng: np.random.Generator) -> Image.Image:
         petal = vivid(rng)
         sheet.line([(40, 84), (x, y)], (70, 120, 66), 1.6)
         for angle in np.linspace(0, 6.28, 7)[:-1]:
-            sheet.ellipse(x + 6 * np.cos(angle), y + 6 * np.sin(angle), 4.6, 4.6, petal)
+            sheet.ellipse(x + 6 * cos(angle), y + 6 * sin(angle), 4.6, 4.6, petal)
         sheet.ellipse(x, y, 3.6, 3.6, (240, 200, 80))
     sheet.ellipse(40, 102, 19, 26, glass)
     sheet.polygon([(32, 70), (48, 70), (50, 90), (30, 90)], glass)

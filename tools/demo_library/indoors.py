@@ -3,6 +3,7 @@
 import numpy as np
 from PIL import Image, ImageDraw
 
+from tools.demo_library.portable_math import sin
 from tools.demo_library.sketch import Color, darken, lighten, mix, pick, vary, vivid
 from tools.demo_library.textures import Size, gradient, lay_surface, noise, roughen, surface
 
@@ -177,7 +178,7 @@ def _aquarium(rng: np.random.Generator, size: Size) -> tuple[Image.Image, float]
     draw = ImageDraw.Draw(photo)
     for _ in range(int(rng.integers(5, 12))):
         x, top = rng.uniform(0, size[0]), size[1] * rng.uniform(0.4, 0.8)
-        stem = [(x + 10 * np.sin(y / 26 + x), y) for y in np.arange(top, size[1], 8)]
+        stem = [(x + 10 * sin(y / 26 + x), y) for y in np.arange(top, size[1], 8)]
         draw.line(stem, fill=vary(rng, (60, 130, 70), 24), width=7)
     for _ in range(14):
         x, y, radius = rng.uniform(0, size[0]), rng.uniform(0, size[1]), rng.uniform(2, 6)

@@ -3,6 +3,7 @@
 import numpy as np
 from PIL import Image
 
+from tools.demo_library.portable_math import cos, sin
 from tools.demo_library.sketch import WHITE, Color, Sheet, darken, lighten, mix, pick, vary, vivid
 
 
@@ -21,7 +22,7 @@ def _scatter(
     """Strew blobs over the middle of a plate."""
     for _ in range(count):
         angle, reach = rng.uniform(0, 6.28), np.sqrt(rng.random())
-        x, y = 50 + 30 * reach * np.cos(angle), 36 + 19 * reach * np.sin(angle)
+        x, y = 50 + 30 * reach * cos(angle), 36 + 19 * reach * sin(angle)
         fill = vary(rng, pick(rng, colors), 16)
         rx = size * rng.uniform(0.6, 1.2)
         sheet.ellipse(x, y + 1, rx, rx * 0.75, darken(fill, 0.3))
@@ -43,7 +44,7 @@ def draw_pizza(rng: np.random.Generator) -> Image.Image:
         5,
     )
     for angle in np.linspace(0.2, 3.34, 4)[:-1]:
-        dx, dy = 46 * np.cos(angle), 32 * np.sin(angle)
+        dx, dy = 46 * cos(angle), 32 * sin(angle)
         sheet.line([(50 - dx, 37 - dy), (50 + dx, 37 + dy)], (168, 110, 60), 0.9)
     return sheet.image
 
@@ -56,9 +57,10 @@ def draw_noodle_soup(rng: np.random.Generator) -> Image.Image:
     sheet.ellipse(50, 34, 47, 26, bowl)
     sheet.ellipse(50, 35, 42, 22, vary(rng, (190, 122, 58), 16))
     for _ in range(16):
-        y = 35 + rng.uniform(-12, 12)
-        reach = 34 * np.sqrt(max(0.05, 1 - ((y - 35) / 20) ** 2))
-        wave = [(50 - reach + step * reach / 4, y + 2.4 * np.sin(step + y)) for step in range(9)]
+        off_centre = rng.uniform(-12, 12)
+        y = 35 + off_centre
+        reach = 34 * np.sqrt(max(0.05, 1 - off_centre * off_centre / 400))
+        wave = [(50 - reach + step * reach / 4, y + 2.4 * sin(step + y)) for step in range(9)]
         sheet.line(wave, vary(rng, (240, 212, 140), 10), 1.5)
     sheet.ellipse(34, 29, 11, 7.5, WHITE)
     sheet.ellipse(34, 29, 5.4, 3.8, (240, 168, 50))
@@ -93,7 +95,7 @@ def draw_burger(rng: np.random.Generator) -> Image.Image:
     sheet.pie(41, 44, 35, 33, (180, 360), bun)
     for _ in range(14):
         angle, reach = rng.uniform(3.5, 5.9), rng.uniform(8, 28)
-        sheet.ellipse(41 + reach * np.cos(angle), 44 + reach * np.sin(angle) * 0.9, 1.5, 1, (246, 228, 180))
+        sheet.ellipse(41 + reach * cos(angle), 44 + reach * sin(angle) * 0.9, 1.5, 1, (246, 228, 180))
     return sheet.image
 
 
@@ -192,7 +194,7 @@ def draw_donut(rng: np.random.Generator) -> Image.Image:
     sheet.ellipse(50, 34, 43, 27, glaze)
     for _ in range(40):
         angle, reach = rng.uniform(0, 6.28), rng.uniform(0.55, 0.9)
-        x, y = 50 + 41 * reach * np.cos(angle), 34 + 26 * reach * np.sin(angle)
+        x, y = 50 + 41 * reach * cos(angle), 34 + 26 * reach * sin(angle)
         sheet.line([(x - 1.5, y - 0.8), (x + 1.5, y + 0.8)], vivid(rng), 1.2)
     sheet.ellipse(50, 35, 13, 8, (176, 114, 58))
     sheet.ellipse(50, 37, 11, 6, mix((120, 90, 70), glaze, 0.15))

@@ -3,6 +3,7 @@
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
+from tools.demo_library.portable_math import cos, sin
 from tools.demo_library.sketch import darken, lighten, mix, pick, vary, vivid
 from tools.demo_library.textures import Size, gradient, noise, roughen, surface
 
@@ -28,9 +29,9 @@ def _fireworks(rng: np.random.Generator, size: Size) -> Image.Image:
         fill = lighten(vivid(rng), 0.3)
         for angle in np.linspace(0, 6.28, int(rng.integers(16, 34))):
             length = reach * rng.uniform(0.7, 1)
-            tip = (x + length * np.cos(angle), y + length * np.sin(angle) + 0.1 * reach)
+            tip = (x + length * cos(angle), y + length * sin(angle) + 0.1 * reach)
             draw.line(
-                [(x + 0.3 * length * np.cos(angle), y + 0.3 * length * np.sin(angle)), tip],
+                [(x + 0.3 * length * cos(angle), y + 0.3 * length * sin(angle)), tip],
                 fill=fill,
                 width=2,
             )
@@ -40,7 +41,7 @@ def _fireworks(rng: np.random.Generator, size: Size) -> Image.Image:
 
 def _fabric(rng: np.random.Generator, size: Size) -> Image.Image:
     photo = surface(rng, pick(rng, ("cloth", "tiles", "wood")), size)
-    folds = np.sin(noise(rng, size, (3, 2)) * rng.uniform(12, 30))
+    folds = sin(noise(rng, size, (3, 2)) * rng.uniform(12, 30)).astype(np.float32)
     pixels = np.asarray(photo, dtype=np.float32) * (1 + 0.22 * folds[..., None])
     return Image.fromarray(np.clip(pixels, 0, 255).round().astype(np.uint8), "RGB")
 

@@ -71,7 +71,7 @@ def _paint_trees(
     rng: np.random.Generator, photo: Image.Image, horizon: float, count: int, leaf: Color
 ) -> None:
     for depth in np.sort(rng.random(count)):
-        foot = photo.height * (horizon + 0.02 + 0.3 * float(depth) ** 2)
+        foot = photo.height * (horizon + 0.02 + 0.3 * float(depth * depth))
         height = photo.height * (0.1 + 0.42 * float(depth)) * rng.uniform(0.7, 1.2)
         paint_tree(rng, photo, rng.uniform(0, photo.width), foot, height, vary(rng, leaf, 10))
 
@@ -145,7 +145,7 @@ def _forest(rng: np.random.Generator, photo: Image.Image, haze: Color, horizon: 
     _ground(rng, photo, horizon, vary(rng, (88, 92, 58), 16), (30, 20))
     leaf = vary(rng, pick(rng, ((46, 84, 56), (80, 110, 50), (170, 110, 50))), 10)
     for depth in np.sort(rng.random(int(rng.integers(22, 38)))):
-        foot = photo.height * (horizon + 0.04 + 0.42 * float(depth) ** 2)
+        foot = photo.height * (horizon + 0.04 + 0.42 * float(depth * depth))
         height = photo.height * (0.3 + 0.55 * float(depth))
         color = mix(leaf, haze, 0.45 * (1 - float(depth)))
         paint_tree(rng, photo, rng.uniform(0, photo.width), foot, height, vary(rng, color, 8))

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageFilter
 
+from tools.demo_library.portable_math import solve
+
 
 @dataclass(frozen=True, slots=True)
 class Light:
@@ -50,13 +52,13 @@ def warp(image: Image.Image, size: tuple[int, int], corners: np.ndarray) -> Imag
         size: Size of the page in px.
         corners: (4, 2) array in px: where upper left, upper right, lower right, lower left go.
     """
-    source = np.array([(0, 0), (image.width, 0), (image.width, image.height), (0, image.height)], float)
+    source = [(0, 0), (image.width, 0), (image.width, image.height), (0, image.height)]
     rows = []
-    for (u, v), (x, y) in zip(source, corners, strict=True):
+    for (u, v), (x, y) in zip(source, corners.tolist(), strict=True):
         rows.append([x, y, 1, 0, 0, 0, -u * x, -u * y])
         rows.append([0, 0, 0, x, y, 1, -v * x, -v * y])
-    coefficients = np.linalg.solve(np.array(rows), source.reshape(8))
-    return image.transform(size, Image.Transform.PERSPECTIVE, tuple(coefficients), Image.Resampling.BICUBIC)
+    coefficients = solve(rows, [value for point in source for value in point])
+    return image.transform(size, Image.Transform.PERSPECTIVE, coefficients, Image.Resampling.BICUBIC)
 
 
 def tilt_back(sticker: Image.Image, squash: float) -> Image.Image:

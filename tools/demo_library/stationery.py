@@ -3,6 +3,7 @@
 import numpy as np
 from PIL import Image
 
+from tools.demo_library.portable_math import sin
 from tools.demo_library.sketch import INK, WHITE, Color, Sheet, darken, lighten, pick, vary, vivid
 
 WORDS = (
@@ -58,7 +59,7 @@ def draw_letter(rng: np.random.Generator) -> Image.Image:
     write_lines(rng, sheet, (10, 26, 90, 62), size)
     write_lines(rng, sheet, (10, 68, 90, 104), size)
     start = rng.uniform(10, 50)
-    wave = [(start + step * 2, 120 + 4 * np.sin(step * 1.9 + start)) for step in range(16)]
+    wave = [(start + step * 2, 120 + 4 * sin(step * 1.9 + start)) for step in range(16)]
     sheet.line(wave, (44, 60, 140), 0.9)
     return sheet.image
 

@@ -14,12 +14,12 @@ from vibe_photos.storage.files import write_bytes
 
 
 def write_resolved(composed: Mapping[str, Any], settings: Settings, path: Path = RESOLVED) -> None:
-    """Write the configuration to data/config/resolved.yaml, unless it already says the same.
+    """Write the configuration to data/config/resolved.yaml, unless the file holds the same already.
 
     DVC compares that file key by key: a stage reruns only when a key that it declares changed. The key
-    `encoder` stands for the encoder's weights; they may lie anywhere, so this stage always runs.
+    `encoder` changes with the encoder's weights. They may lie anywhere, so this stage always runs.
     """
-    before = msgspec.yaml.decode(path.read_bytes()) if path.exists() else {}
+    before = _read_before(path)
     resolved = without_machine_local(composed)
     resolved[ENCODER] = _name_encoder(settings, resolved, before)
     text = msgspec.yaml.encode(resolved)
@@ -27,8 +27,17 @@ def write_resolved(composed: Mapping[str, Any], settings: Settings, path: Path =
         write_bytes(path, text)
 
 
+def _read_before(path: Path) -> dict[str, Any]:
+    """Return what the file holds: nothing if it is missing or damaged, as by a merge conflict."""
+    try:
+        before = msgspec.yaml.decode(path.read_bytes())
+    except (FileNotFoundError, msgspec.DecodeError):
+        return {}
+    return before if isinstance(before, dict) else {}
+
+
 def _name_encoder(settings: Settings, resolved: Mapping[str, Any], before: Mapping[str, Any]) -> str | None:
-    """Return the encoder's name; where its weights are not at hand, the name that they had the last time."""
+    """Return the encoder's name; if its weights are not on this machine, the name from the last time."""
     try:
         return name_encoder(settings.embedder, settings.embed)
     except EncoderError:

@@ -1,25 +1,33 @@
-"""The stage's outs: written from what is saved, and taken back in where `dvc pull` brought them."""
+"""What is computed once and kept: the machine-local store of vectors and hashes, and the stage's outs.
 
+The store has one file for each model and each way of hashing, out of DVC's reach. Outs are written from it,
+and what `dvc pull` brought is saved into it.
+"""
+
+import json
 import logging
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from itertools import islice
 from pathlib import Path
 
 import msgspec
 import xxhash
 
-from vibe_photos.embed.prepare import HASH_RECIPE
-from vibe_photos.embed.saved_work import SavedWork, open_saved_work
-from vibe_photos.errors import InputError
-from vibe_photos.records.photos import HashRecord, PhotoProblem
+from vibe_photos.embed.engines.local import hash_recipe
+from vibe_photos.errors import InputError, StoreError
+from vibe_photos.records.photos import HashRecord
 from vibe_photos.storage.files import write_json
 from vibe_photos.storage.jsonl import read_jsonl, write_jsonl
-from vibe_photos.storage.sqlite import open_database
+from vibe_photos.storage.sqlite import PAGE_SIZE_BYTES, open_database
 from vibe_photos.storage.vectors import write_rows
 
 logger = logging.getLogger(__name__)
 
 _FLOAT_BYTES = 4
+_LOCK_TIMEOUT_SECONDS = 60.0
+_ROWS_AT_A_TIME = 256
 
 
 class Digest(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +44,53 @@ class Digest(msgspec.Struct, frozen=True, kw_only=True):
     perceptual_hash: str
 
 
+class SavedWork:
+    """A table from `image_id` to what was computed for that photo, as bytes: a vector, or its hashes."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        """Use `open_saved_work`."""
+        self._connection = connection
+
+    def image_ids(self) -> set[str]:
+        """Return the photos for which there is a result."""
+        return {row[0] for row in self._connection.execute("SELECT image_id FROM saved")}
+
+    def add(self, results: Iterable[tuple[str, bytes]]) -> None:
+        """Save `(image_id, result)` pairs to the disk, all or none; a result that is there already stays."""
+        with self._connection:
+            self._connection.executemany("INSERT OR IGNORE INTO saved VALUES (?, ?)", results)
+
+    def read(self, image_ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        """Yield `(image_id, result)` for those photos that have one, in the order asked for."""
+        query = "SELECT image_id, result FROM saved WHERE image_id IN (SELECT value FROM json_each(?))"
+        remaining = iter(image_ids)
+        while chunk := list(islice(remaining, _ROWS_AT_A_TIME)):
+            found = dict(self._connection.execute(query, (json.dumps(chunk),)))
+            yield from ((image_id, found[image_id]) for image_id in chunk if image_id in found)
+
+
+@contextmanager
+def open_saved_work(path: Path) -> Iterator[SavedWork]:
+    """Open the file, or create it. Several runs may share it; each `add` is one transaction.
+
+    Raises:
+        StoreError: the file is damaged, or another run has kept it locked for a minute.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with closing(sqlite3.connect(path, timeout=_LOCK_TIMEOUT_SECONDS)) as connection:
+            connection.execute(f"PRAGMA page_size={PAGE_SIZE_BYTES}")
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS saved(image_id TEXT NOT NULL PRIMARY KEY, result BLOB NOT NULL)"
+            )
+            yield SavedWork(connection)
+    except sqlite3.OperationalError as error:
+        raise StoreError(f"{path}: {error}; is another run using it, or the disk full?") from error
+    except sqlite3.DatabaseError as error:
+        advice = "move the file away, and what it held is computed again"
+        raise StoreError(f"{path} is damaged ({error}): {advice}") from error
+
+
 def vectors_file(store: Path, model: str) -> Path:
     """Return where the vectors of one model are saved."""
     return store / "embeddings" / f"{model}.sqlite"
@@ -43,45 +98,41 @@ def vectors_file(store: Path, model: str) -> Path:
 
 def hashes_file(store: Path) -> Path:
     """Return where perceptual hashes are saved, one file for each way of making them."""
-    return store / "perceptual_hashes" / f"{HASH_RECIPE}.sqlite"
+    return store / "perceptual_hashes" / f"{hash_recipe()}.sqlite"
 
 
 def write_outs(
     folder: Path, model: str, image_ids: Sequence[str], vectors: SavedWork, hashes: SavedWork
 ) -> Digest:
     """Write the vectors and hashes of these photos in their order, then the digest."""
-    counted = _CountedRows(vectors.read(image_ids))
-    write_rows(folder / "embeddings.sqlite", model, counted)
-    records = (
-        HashRecord(image_id=image_id, perceptual_hash=result.hex())
-        for image_id, result in hashes.read(image_ids)
-    )
+    rows_hash, n, dim = xxhash.xxh3_128(), 0, 0
+
+    def count_rows() -> Iterator[tuple[str, bytes]]:
+        nonlocal n, dim
+        for image_id, vector in vectors.read(image_ids):
+            rows_hash.update(image_id.encode() + vector)
+            n, dim = n + 1, len(vector) // _FLOAT_BYTES
+            yield image_id, vector
+
+    write_rows(folder / "embeddings.sqlite", model, count_rows())
+    records = (HashRecord(image_id=id_, perceptual_hash=found.hex()) for id_, found in hashes.read(image_ids))
     write_jsonl(folder / "perceptual_hashes.jsonl", records)
     digest = Digest(
-        model=model,
-        dim=counted.dim,
-        n=counted.n,
-        rows_digest=counted.hexdigest(),
-        perceptual_hash=HASH_RECIPE,
+        model=model, dim=dim, n=n, rows_digest=rows_hash.hexdigest(), perceptual_hash=hash_recipe()
     )
     write_json(folder / "digest.json", digest)
     return digest
 
 
-def write_problems(folder: Path, problems: Iterable[PhotoProblem]) -> None:
-    """Write `problems.jsonl`: the photos that have no vector or no hash, and why."""
-    write_jsonl(folder / "problems.jsonl", problems)
-
-
 def absorb_outs(folder: Path, store: Path) -> None:
-    """Save what the present outs hold and this machine does not; outs that cannot be read are named."""
+    """Save what the present outs hold and the store lacks; outs that cannot be read are named in the log."""
     for absorb, name in ((_absorb_vectors, "embeddings.sqlite"), (_absorb_hashes, "perceptual_hashes.jsonl")):
         if not (folder / name).exists():
             continue
         try:
             absorb(folder, store)
         except (InputError, sqlite3.DatabaseError) as error:
-            logger.warning("%s is no use and will be written anew: %s", folder / name, error)
+            logger.warning("%s cannot be used and will be written again: %s", folder / name, error)
 
 
 def _absorb_vectors(folder: Path, store: Path) -> None:
@@ -100,43 +151,14 @@ def _absorb_vectors(folder: Path, store: Path) -> None:
 
 
 def _absorb_hashes(folder: Path, store: Path) -> None:
-    if _read_hash_recipe(folder / "digest.json") != HASH_RECIPE:
+    try:
+        digest = msgspec.json.decode((folder / "digest.json").read_bytes(), type=Digest)
+    except (OSError, msgspec.DecodeError):
+        return
+    if digest.perceptual_hash != hash_recipe():
         return
     records = read_jsonl(folder / "perceptual_hashes.jsonl", HashRecord)
     with open_saved_work(hashes_file(store)) as saved:
         known = saved.image_ids()
-        saved.add(
-            (record.image_id, bytes.fromhex(record.perceptual_hash))
-            for record in records
-            if record.image_id not in known
-        )
-
-
-def _read_hash_recipe(path: Path) -> str | None:
-    """Return how the hashes beside this digest were made, None where nothing says so."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Digest).perceptual_hash
-    except (OSError, msgspec.DecodeError):
-        return None
-
-
-class _CountedRows:
-    """Rows on their way into the file, counted and hashed as they pass."""
-
-    def __init__(self, rows: Iterable[tuple[str, bytes]]) -> None:
-        self._rows = rows
-        self._hash = xxhash.xxh3_128()
-        self.n = 0
-        self.dim = 0
-
-    def __iter__(self) -> Iterator[tuple[str, bytes]]:
-        for image_id, vector in self._rows:
-            self._hash.update(image_id.encode())
-            self._hash.update(vector)
-            self.n += 1
-            self.dim = len(vector) // _FLOAT_BYTES
-            yield image_id, vector
-
-    def hexdigest(self) -> str:
-        """Return the hash of all rows that have passed."""
-        return str(self._hash.hexdigest())
+        new = (record for record in records if record.image_id not in known)
+        saved.add((record.image_id, bytes.fromhex(record.perceptual_hash)) for record in new)

@@ -1,8 +1,8 @@
-"""Every photo of the library to a unit-norm vector and a perceptual hash, each computed once.
+"""Stage `embed`: a unit-norm vector and a perceptual hash for every photo of the library, each computed once.
 
-Vectors and hashes go first into the machine-local store, batch by batch; the outs are then written from it
-in the manifest's order. So a killed run, another encoder tried and left again, or outs brought by
-`dvc pull` cost nothing twice, and the outs' bytes do not tell in how many runs they came about.
+Vectors and hashes first go into the machine-local store, batch by batch; the outs are then written from it in
+the manifest's order. So nothing is computed twice after a killed run, a change of encoder and back, or a
+`dvc pull`, and the outs' bytes do not depend on how many runs it took.
 """
 
 import logging
@@ -12,47 +12,45 @@ from contextlib import closing
 from pathlib import Path
 
 from vibe_photos.embed.engines.database import DatabaseEngine
-from vibe_photos.embed.engines.engine import Batch, Engine, Job
-from vibe_photos.embed.engines.local import LocalEngine
-from vibe_photos.embed.outs import absorb_outs, hashes_file, vectors_file, write_outs, write_problems
-from vibe_photos.embed.saved_work import SavedWork, open_saved_work
+from vibe_photos.embed.engines.local import Batch, Engine, Job, LocalEngine
+from vibe_photos.embed.outs import (
+    SavedWork,
+    absorb_outs,
+    hashes_file,
+    open_saved_work,
+    vectors_file,
+    write_outs,
+)
 from vibe_photos.encoders.encoder import name_encoder
 from vibe_photos.errors import LibraryError, TooManyFailures
 from vibe_photos.records.photos import PhotoProblem, read_manifest
-from vibe_photos.settings import Embed, Embedder
+from vibe_photos.settings import Settings
+from vibe_photos.storage.jsonl import write_jsonl
 
 logger = logging.getLogger(__name__)
 
 _PROGRESS_SECONDS = 30.0
 
 
-def embed_library(
-    photos: Path, root: Path, embedder: Embedder, embed: Embed, out_folder: Path, store: Path
-) -> None:
-    """Give every photo of the manifest a vector and perceptual hashes, and write the stage's outs.
+def embed_library(settings: Settings, store: Path) -> None:
+    """Turn every photo into a unit-norm vector, and into a perceptual hash on the way.
 
-    Args:
-        photos: the manifest, whose order the outs keep.
-        root: the folder under which the photos lie; it may be absent where nothing is left to compute.
-        embedder: which encoder; its model's name covers everything that decides a vector.
-        embed: how, and which share of the photos may fail.
-        out_folder: gets `embeddings.sqlite`, `digest.json`, `perceptual_hashes.jsonl`, `problems.jsonl`.
-        store: the machine-local store.
-
-    A photo that failed is tried again by the next run.
+    The photo folder may be missing where nothing is left to compute. A photo that failed is tried again by
+    the next run.
 
     Raises:
         InputError: the manifest cannot be read.
         ConfigurationError: a key that the encoder needs is not set.
         EncoderError: the encoder cannot be loaded; it says how to get what is missing.
-        ClusterError: the Ray cluster cannot be reached or gave up.
-        DatabaseError: the app's database, whose vectors are taken, cannot be read.
+        ClusterError: the Ray cluster cannot be reached or failed.
+        DatabaseError: the app's database, whose vectors are used, cannot be read.
         LibraryError: the photo folder is missing and there is something to compute.
         TooManyFailures: more than `embed.max_failed_share` of the photos failed; what was computed is saved.
         StoreError: the store is damaged or locked.
     """
-    library = read_manifest(photos)
-    model = name_encoder(embedder, embed)
+    root, out_folder = Path(settings.library.root), settings.paths.embeddings
+    library = read_manifest(settings.paths.photos)
+    model = name_encoder(settings.embedder, settings.embed)
     absorb_outs(out_folder, store)
     with (
         open_saved_work(vectors_file(store, model)) as vectors,
@@ -61,32 +59,27 @@ def embed_library(
         has_vector = vectors.image_ids()
         has_both = has_vector & hashes.image_ids()
         missing = [photo for photo in library if photo.image_id not in has_both]
-        _check_root(root, len(missing))
-        engine = load_engine(Job(root, embedder, embed, model))
+        if missing and not root.is_dir():
+            raise LibraryError(
+                f"{root} is no folder on this machine, and {len(missing)} photos have no embedding yet; "
+                "mount it, or set library.root"
+            )
+        engine = load_engine(Job(root, settings.embedder, settings.embed, model))
         with closing(engine.embed(missing, frozenset(has_vector))) as batches:
             problems = save_batches(batches, len(missing), vectors, hashes)
-        write_problems(out_folder, problems)
-        _check_failures(len(problems), len(library), embed.max_failed_share, out_folder)
+        write_jsonl(out_folder / "problems.jsonl", problems)
+        if len(problems) > settings.embed.max_failed_share * len(library):
+            raise TooManyFailures(
+                f"{len(problems)} of {len(library)} photos could not be embedded, more than "
+                f"embed.max_failed_share ({settings.embed.max_failed_share:g}) allows; "
+                f"{out_folder / 'problems.jsonl'} names each. What was computed is saved."
+            )
         digest = write_outs(out_folder, model, [photo.image_id for photo in library], vectors, hashes)
     reused = sum(photo.image_id in has_vector for photo in library)
     logger.info(
         "embed: %d photos, %d vectors reused, %d computed, %d photos failed; model %s, dimension %d",
         *(len(library), reused, digest.n - reused, len(problems), model, digest.dim),
     )
-
-
-def save_batches(
-    batches: Iterable[Batch], total: int, vectors: SavedWork, hashes: SavedWork
-) -> list[PhotoProblem]:
-    """Save what an engine yields for `total` photos, batch by batch; return what failed, by path."""
-    problems: list[PhotoProblem] = []
-    show_progress = _Progress(total)
-    for batch in batches:
-        vectors.add(batch.vectors)
-        hashes.add(batch.perceptual_hashes)
-        problems += batch.problems
-        show_progress(len(batch.perceptual_hashes), len(problems))
-    return sorted(problems, key=lambda problem: problem.rel_path)
 
 
 def load_engine(job: Job) -> Engine:
@@ -100,40 +93,28 @@ def load_engine(job: Job) -> Engine:
     return RayEngine(job)
 
 
-def _check_root(root: Path, n_missing: int) -> None:
-    if n_missing and not root.is_dir():
-        raise LibraryError(
-            f"{root} is no folder on this machine, and {n_missing} photos have no embedding yet; "
-            "mount it, or set library.root"
-        )
+def save_batches(
+    batches: Iterable[Batch], total: int, vectors: SavedWork, hashes: SavedWork
+) -> list[PhotoProblem]:
+    """Save what an engine yields for `total` photos, batch by batch; return what failed, sorted by path.
 
-
-def _check_failures(n_failed: int, n: int, max_failed_share: float, out_folder: Path) -> None:
-    if n_failed > max_failed_share * n:
-        raise TooManyFailures(
-            f"{n_failed} of {n} photos could not be embedded, more than embed.max_failed_share "
-            f"({max_failed_share:g}) allows; {out_folder / 'problems.jsonl'} names each. "
-            "What was computed is saved."
-        )
-
-
-class _Progress:
-    """A line in the log every half minute: done, failed, rate and time left."""
-
-    def __init__(self, total: int) -> None:
-        self._total = total
-        self._done = 0
-        self._started = self._shown = time.monotonic()
-
-    def __call__(self, newly_done: int, failed: int) -> None:
-        self._done += newly_done
+    A line in the log every half minute says how far it is.
+    """
+    problems: list[PhotoProblem] = []
+    n_done = 0
+    started = shown = time.monotonic()
+    for batch in batches:
+        vectors.add(batch.vectors)
+        hashes.add(batch.perceptual_hashes)
+        problems += batch.problems
+        n_done += len(batch.perceptual_hashes)
         now = time.monotonic()
-        if now - self._shown < _PROGRESS_SECONDS:
-            return
-        self._shown = now
-        rate = (self._done + failed) / (now - self._started)
-        left_seconds = (self._total - self._done - failed) / rate
-        logger.info(
-            "embed done=%d failed=%d of=%d rate=%.1f/s left=%.0fs",
-            *(self._done, failed, self._total, rate, left_seconds),
-        )
+        if now - shown >= _PROGRESS_SECONDS:
+            shown = now
+            rate = (n_done + len(problems)) / (now - started)
+            left_seconds = (total - n_done - len(problems)) / rate
+            logger.info(
+                "embed done=%d failed=%d of=%d rate=%.1f/s left=%.0fs",
+                *(n_done, len(problems), total, rate, left_seconds),
+            )
+    return sorted(problems, key=lambda problem: problem.rel_path)

@@ -1,7 +1,7 @@
 """What every encoder can do, and which one a configuration means.
 
-Importing this costs little: each encoder imports its library (scikit-image, onnxruntime, torch) only when
-it is loaded.
+Importing this is cheap: each encoder imports its library (scikit-image, onnxruntime, torch) only when it is
+loaded.
 """
 
 from typing import Any, Protocol, runtime_checkable
@@ -9,12 +9,11 @@ from typing import Any, Protocol, runtime_checkable
 import numpy.typing as npt
 from PIL import Image
 
-from vibe_photos.encoders.database import DatabaseRecipe, read_database_recipe
 from vibe_photos.encoders.hog import HogEncoder, HogRecipe
 from vibe_photos.encoders.onnx import OnnxEncoder, OnnxRecipe, read_onnx_recipe
 from vibe_photos.encoders.recipe import Recipe, name_model
-from vibe_photos.encoders.siglip import SiglipEncoder, SiglipRecipe, read_siglip_recipe
-from vibe_photos.errors import EncoderError
+from vibe_photos.encoders.siglip import SiglipEncoder, read_siglip_recipe
+from vibe_photos.errors import ConfigurationError, EncoderError
 from vibe_photos.settings import Embed, Embedder
 from vibe_photos.storage.vectors import Vectors
 
@@ -23,11 +22,11 @@ class Encoder(Protocol):
     """Turns photos into vectors; a photo's vector depends on that photo alone, never on its neighbours."""
 
     model: str
-    """Name and short hash of all that decides the vector."""
+    """Name and short hash of everything that decides the vector."""
     dim: int
 
     def needed_size(self, width: int, height: int) -> tuple[int, int]:
-        """Return the size in pixels to which a photo of `width` x `height` is going to be resized."""
+        """Return the size in pixels to which a photo of `width` x `height` will be resized."""
         ...
 
     def preprocess(self, image: Image.Image) -> npt.NDArray[Any]:
@@ -49,6 +48,29 @@ class TextEncoder(Encoder, Protocol):
     def encode_texts(self, texts: list[str]) -> Vectors:
         """Turn n texts into float32 [n, dim] of unit norm, in the space of the photos' vectors."""
         ...
+
+
+class DatabaseRecipe(Recipe, frozen=True, kw_only=True, tag="database"):
+    """Which vectors an app already has. DVC cannot see its database: `revision` stands for its content."""
+
+    version: int = 1
+    source_model: str
+    dim: int
+    revision: int
+
+
+def read_database_recipe(embedder: Embedder) -> DatabaseRecipe:
+    """Return the recipe of `kind: database`; the database itself is not asked.
+
+    Raises:
+        ConfigurationError: a key that this kind of embedder needs is not set.
+    """
+    if embedder.source_model is None or embedder.dim is None or embedder.revision is None:
+        raise ConfigurationError(
+            "embedder.source_model, embedder.dim, embedder.revision: kind database needs all three "
+            "(see conf/embedder/database.yaml)"
+        )
+    return DatabaseRecipe(source_model=embedder.source_model, dim=embedder.dim, revision=embedder.revision)
 
 
 def name_encoder(embedder: Embedder, embed: Embed) -> str:
@@ -73,15 +95,15 @@ def load_encoder(embedder: Embedder, embed: Embed) -> Encoder:
     match recipe:
         case OnnxRecipe():
             return OnnxEncoder(name, recipe, str(embedder.checkpoint))
-        case SiglipRecipe():
-            return SiglipEncoder(name, embedder, embed)
         case DatabaseRecipe():
             raise EncoderError(
-                f"{name} reads vectors that an app has already: no encoder is at hand for another photo. "
+                f"{name} means vectors that an app already has: no encoder is at hand for other photos. "
                 "Label vectors with the heads, or choose an encoder with use.embedder in params.yaml"
             )
-        case _:
+        case HogRecipe():
             return HogEncoder(name)
+        case _:
+            return SiglipEncoder(name, embedder, embed)
 
 
 def _read_recipe(embedder: Embedder, embed: Embed) -> Recipe:

@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from vibe_photos.encoders.recipe import Recipe
+from vibe_photos.encoders.numerics import to_rounded_unit_norm
+from vibe_photos.encoders.recipe import PixelRecipe
 from vibe_photos.pixels.decode import resize
-from vibe_photos.storage.vectors import Vectors, to_unit_norm
+from vibe_photos.storage.vectors import Vectors
 
 _INPUT_PX = 256
 _GRADIENT_PX = 128
@@ -27,10 +28,10 @@ _WEIGHTS = (1.0, 0.7, 2.0)
 Block = npt.NDArray[np.float64]
 
 
-class HogRecipe(Recipe, frozen=True, kw_only=True, tag="hog"):
-    """The classic features have no settings: only their code decides them."""
+class HogRecipe(PixelRecipe, frozen=True, kw_only=True, tag="hog"):
+    """The classic features have no settings: only their code and the pixels decide them."""
 
-    version: int = 1
+    version: int = 2
 
 
 class HogEncoder:
@@ -46,7 +47,7 @@ class HogEncoder:
         return _INPUT_PX, _INPUT_PX
 
     def preprocess(self, image: Image.Image) -> npt.NDArray[Any]:
-        """Return the features, float32 [dim]: all of the work, so that it runs in the threads."""
+        """Return the features, float64 [dim]: all of the work, so that it runs in the threads."""
         square = resize(image, (_INPUT_PX, _INPUT_PX))
         pyramid = {_INPUT_PX // factor: square.reduce(factor) for factor in (1, 2, 4, 8)}
         grey = {edge: np.asarray(level.convert("L")) for edge, level in pyramid.items()}
@@ -56,11 +57,11 @@ class HogEncoder:
             np.concatenate([_describe_texture(grey[edge], cells) for edge, cells in _TEXTURES]),
         )
         weighted = [weight * _centre(block) for weight, block in zip(_WEIGHTS, blocks, strict=True)]
-        return np.concatenate(weighted).astype(np.float32)
+        return np.concatenate(weighted)
 
     def encode(self, batch: npt.NDArray[Any]) -> Vectors:
         """Return the features as vectors, float32 [n, dim] of unit norm."""
-        return to_unit_norm(batch)
+        return to_rounded_unit_norm(batch)
 
 
 def _describe_gradients(grey: npt.NDArray[np.uint8]) -> Block:
@@ -86,7 +87,7 @@ def _describe_texture(grey: npt.NDArray[np.uint8], cells: int) -> Block:
 
     codes = np.asarray(local_binary_pattern(grey, 8, 1, "nri_uniform"), dtype=np.int64)  # type: ignore[no-untyped-call]
     counts = _count_by_cell(codes, cells, _TEXTURE_CODES)
-    return np.asarray(counts / np.linalg.norm(counts))
+    return counts / _length(counts)
 
 
 def _count_by_cell(codes: npt.NDArray[np.int64], cells: int, n_codes: int) -> Block:
@@ -97,7 +98,12 @@ def _count_by_cell(codes: npt.NDArray[np.int64], cells: int, n_codes: int) -> Bl
 
 
 def _centre(block: Block) -> Block:
-    """Take out the mean, which all photos share, and scale to unit norm (a constant block to zeros)."""
+    """Subtract the mean and scale to unit norm (a constant block to zeros)."""
     centred: Block = block - block.mean()
-    length = float(np.linalg.norm(centred))
+    length = _length(centred)
     return centred / length if length > 0 else centred
+
+
+def _length(block: Block) -> float:
+    """Return the Euclidean norm, added up in NumPy's fixed order: BLAS adds in the processor's own."""
+    return float(np.sqrt(np.square(block).sum()))

@@ -1,14 +1,14 @@
-"""A torch image encoder at work: on which device, how precisely, and how many photos at a time."""
+"""A torch image encoder at work: on which device, in which precision, and how many photos at a time."""
 
 import copy
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from vibe_photos.encoders.threads import count_threads
+from vibe_photos.encoders.numerics import count_threads
 from vibe_photos.errors import EncoderError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ MIN_COSINE = 0.9999
 _CPU_CHUNK = 4
 """Photos in one pass of one thread: as fast as a large batch over all threads, and the bits of a photo's
 vector depend neither on its neighbours nor on the number of threads (a pass is always filled up to this).
-A smaller `embed.batch_size` is taken as it is: one photo at a time then waits for one photo's work."""
+A smaller `embed.batch_size` is used as it is: one photo at a time then waits for one photo's work."""
 
 _PROBES = 8
 _PROBE_CELLS = 8
@@ -39,33 +39,39 @@ class ImageTower:
     ) -> None:
         """Move the module to its device and into its precision.
 
+        In float64 it stays on the processor: a GPU would give other last bits.
+
         Raises:
             EncoderError: there is no such device.
         """
-        self._device = find_device(device)
+        self._device = find_device("cpu" if precision == "float64" else device)
         module = module.eval().to(self._device)
         if precision == "bfloat16":
             module = reduce_precision(module, input_px, self._device)
+        elif precision == "float64":
+            module = module.double()
         self._module = module
         self._dtype = next(module.parameters()).dtype
         self._chunk = batch_size if self._device.type == "cuda" else min(batch_size, _CPU_CHUNK)
         self._threads = _start_threads() if self._device.type == "cpu" else None
 
-    def run(self, pixels: Pixels) -> npt.NDArray[np.float32]:
-        """Return the module's output for n photos, float32 [n, dim]."""
+    def run(self, pixels: Pixels) -> npt.NDArray[np.floating[Any]]:
+        """Return the module's output for n photos, [n, dim]: float64 in that precision, else float32."""
         if self._threads is None:
-            return self._run_on_accelerator(pixels)
-        chunks = [pixels[start : start + self._chunk] for start in range(0, len(pixels), self._chunk)]
-        return np.concatenate(list(self._threads.map(self._run_chunk, chunks)))
+            features = self._run_on_accelerator(pixels)
+        else:
+            starts = range(0, len(pixels), self._chunk)
+            chunks = (_cut_chunk(pixels, start, self._chunk) for start in starts)
+            features = np.concatenate(list(self._threads.map(self._run_on_processor, chunks)))
+        return features[: len(pixels)]
 
-    def _run_chunk(self, pixels: Pixels) -> npt.NDArray[np.float32]:
+    def _run_on_processor(self, chunk: "torch.Tensor") -> npt.NDArray[np.floating[Any]]:
         import torch
 
         with torch.inference_mode():
-            features = self._forward(torch.from_numpy(_fill_up(pixels, self._chunk)))
-        return np.asarray(features[: len(pixels)].numpy(), dtype=np.float32)
+            return np.asarray(run_module(self._module, chunk, self._dtype).numpy())
 
-    def _run_on_accelerator(self, pixels: Pixels) -> npt.NDArray[np.float32]:
+    def _run_on_accelerator(self, pixels: Pixels) -> npt.NDArray[np.floating[Any]]:
         """Queue all chunks, so that copying one overlaps with computing another; wait once, at the end."""
         import torch
 
@@ -73,16 +79,12 @@ class ImageTower:
             while True:
                 try:
                     starts = range(0, len(pixels), self._chunk)
-                    filled = (_fill_up(pixels[start : start + self._chunk], self._chunk) for start in starts)
-                    features = torch.cat([self._forward(self._send(chunk)) for chunk in filled])
-                    return np.asarray(features.cpu().numpy()[: len(pixels)], dtype=np.float32)
+                    chunks = (_cut_chunk(pixels, start, self._chunk).pin_memory() for start in starts)
+                    sent = (chunk.to(self._device, non_blocking=True) for chunk in chunks)
+                    features = torch.cat([run_module(self._module, chunk, self._dtype) for chunk in sent])
+                    return np.asarray(features.cpu().numpy())
                 except torch.OutOfMemoryError:
                     self._shrink_chunk()
-
-    def _send(self, pixels: Pixels) -> "torch.Tensor":
-        import torch
-
-        return torch.from_numpy(pixels).pin_memory().to(self._device, non_blocking=True)
 
     def _shrink_chunk(self) -> None:
         import torch
@@ -93,15 +95,18 @@ class ImageTower:
         torch.cuda.empty_cache()
         logger.warning("embed: out of memory on %s, now %d photos at a time", self._device, self._chunk)
 
-    def _forward(self, pixels: "torch.Tensor") -> "torch.Tensor":
-        return run_module(self._module, pixels, self._dtype)
-
 
 def run_module(module: "torch.nn.Module", pixels: "torch.Tensor", dtype: "torch.dtype") -> "torch.Tensor":
-    """Scale uint8 [n, height, width, 3] to -1..1 (mean and std 0.5) and run the module; float32 [n, dim]."""
-    scaled = pixels.permute(0, 3, 1, 2).float().div(255).sub(0.5).div(0.5)
+    """Scale uint8 [n, height, width, 3] to -1..1 (mean and std 0.5) and run the module; return [n, dim].
+
+    Scaling and the result are in float32, or in float64 where `dtype` is.
+    """
+    import torch
+
+    wide = torch.float64 if dtype == torch.float64 else torch.float32
+    scaled = pixels.permute(0, 3, 1, 2).to(wide).div(255).sub(0.5).div(0.5)
     output: torch.Tensor = module(scaled.to(dtype))
-    return output.float()
+    return output.to(wide)
 
 
 def find_device(device: str) -> "torch.device":
@@ -119,15 +124,16 @@ def find_device(device: str) -> "torch.device":
     except RuntimeError:
         raise EncoderError(f"embed.device: {device!r} is no device; use auto, cpu, cuda or cuda:1") from None
     if found.type not in ("cpu", "cuda") or (found.type == "cuda" and not torch.cuda.is_available()):
-        raise EncoderError(f"embed.device: torch finds no {device} on this machine; auto takes what there is")
+        raise EncoderError(f"embed.device: torch finds no {device} on this machine; auto uses what there is")
     return found
 
 
 def reduce_precision(module: "torch.nn.Module", input_px: int, device: "torch.device") -> "torch.nn.Module":
-    """Return the module in bfloat16 where that is fast and agrees with float32, else as it is, and say so."""
+    """Return the module in bfloat16 where that is fast and agrees with float32, else unchanged."""
     import torch
 
-    if device.type == "cpu" and not _has_bfloat16():
+    capabilities = torch.cpu.get_capabilities() if device.type == "cpu" else {"bf16": True}
+    if not any(capabilities.get(name) for name in ("amx_bf16", "avx512_bf16", "bf16")):
         logger.warning("embed: this processor does not compute in bfloat16; going on in float32")
         return module
     reduced = copy.deepcopy(module).to(torch.bfloat16)
@@ -153,13 +159,6 @@ def measure_agreement(
         return float(torch.nn.functional.cosine_similarity(full, half).min())
 
 
-def _has_bfloat16() -> bool:
-    import torch
-
-    capabilities = torch.cpu.get_capabilities()
-    return any(capabilities.get(name) for name in ("amx_bf16", "avx512_bf16", "bf16"))
-
-
 def _start_threads() -> ThreadPoolExecutor:
     """Start one thread for each processor, each of which computes alone."""
     import torch
@@ -167,8 +166,11 @@ def _start_threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(count_threads(), "tower", initializer=torch.set_num_threads, initargs=(1,))
 
 
-def _fill_up(pixels: Pixels, count: int) -> Pixels:
-    """Return `count` photos: these, and black ones after them."""
+def _cut_chunk(pixels: Pixels, start: int, count: int) -> "torch.Tensor":
+    """Return `count` photos from `start` on; black ones stand where there are no more."""
+    import torch
+
     filled = np.zeros((count, *pixels.shape[1:]), dtype=np.uint8)
-    filled[: len(pixels)] = pixels
-    return filled
+    chunk = pixels[start : start + count]
+    filled[: len(chunk)] = chunk
+    return torch.from_numpy(filled)

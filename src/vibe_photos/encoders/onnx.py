@@ -3,20 +3,21 @@
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from vibe_photos.encoders.recipe import Recipe, hash_checkpoint
-from vibe_photos.encoders.threads import count_threads
+from vibe_photos.encoders.numerics import count_threads
+from vibe_photos.encoders.recipe import PixelRecipe, hash_checkpoint
 from vibe_photos.errors import ConfigurationError, EncoderError
 from vibe_photos.pixels.decode import resize
 from vibe_photos.settings import Embedder
 from vibe_photos.storage.vectors import Vectors, to_unit_norm
 
-T = TypeVar("T")
+_REQUIRED = ("checkpoint", "input_px", "resize", "scale", "mean", "std", "channels", "output")
 
 _ITEM_TYPES: Mapping[str, type[np.floating[Any]]] = {
     "tensor(float)": np.float32,
@@ -27,7 +28,7 @@ _SMALLEST_PROBABILITY = 2.0**-24
 """The smallest step of float16: what a half-precision softmax rounds to zero counts as this."""
 
 
-class OnnxRecipe(Recipe, frozen=True, kw_only=True, tag="onnx"):
+class OnnxRecipe(PixelRecipe, frozen=True, kw_only=True, tag="onnx"):
     """Everything that decides the vectors; `checkpoint` is the hash of the model file."""
 
     version: int = 1
@@ -50,25 +51,24 @@ def read_onnx_recipe(embedder: Embedder) -> OnnxRecipe:
         ConfigurationError: a key that this kind of encoder needs is not set, or makes no sense.
         EncoderError: the model file is missing.
     """
-    input_px = _require("input_px", embedder.input_px)
-    resize_px = embedder.resize_px or input_px
-    mean, std = _require("mean", embedder.mean), _require("std", embedder.std)
-    if len(mean) != 3 or len(std) != 3 or 0.0 in std:
+    values = msgspec.structs.asdict(embedder)
+    for key in _REQUIRED:
+        if values[key] is None:
+            raise ConfigurationError(f"embedder.{key}: kind onnx needs it (see conf/embedder/onnx.yaml)")
+    if len(values["mean"]) != 3 or len(values["std"]) != 3 or 0.0 in values["std"]:
         raise ConfigurationError("embedder.mean, embedder.std: three numbers each, and no std of 0")
-    if resize_px < input_px:
-        raise ConfigurationError(f"embedder.resize_px: {resize_px} is less than input_px, {input_px}")
-    return OnnxRecipe(
-        checkpoint=hash_checkpoint(_find_checkpoint(embedder)),
-        input_px=input_px,
-        resize=_require("resize", embedder.resize),
-        resize_px=resize_px,
-        scale=_require("scale", embedder.scale),
-        mean=mean,
-        std=std,
-        channels=_require("channels", embedder.channels),
-        output=_require("output", embedder.output),
-        transform=embedder.transform,
-    )
+    values["resize_px"] = values["resize_px"] or values["input_px"]
+    if values["resize_px"] < values["input_px"]:
+        raise ConfigurationError(
+            f"embedder.resize_px: {values['resize_px']} is less than input_px, {values['input_px']}"
+        )
+    path = Path(values["checkpoint"])
+    if not path.is_file():
+        raise EncoderError(
+            f"{path} (embedder.checkpoint) does not exist: put the ONNX file of an image encoder there, or "
+            "set embedder.checkpoint to where it is. The encoder `hog` (use.embedder: hog) needs no file."
+        )
+    return msgspec.convert(values | {"checkpoint": hash_checkpoint(path)}, OnnxRecipe)
 
 
 class OnnxEncoder:
@@ -88,9 +88,21 @@ class OnnxEncoder:
         self._recipe = recipe
         self._session = _open_session(checkpoint)
         self._input, self._item_type = _read_input(self._session, checkpoint)
-        _check_output(self._session, recipe.output, checkpoint)
+        outputs = [entry.name for entry in self._session.get_outputs()]
+        if recipe.output not in outputs:
+            raise EncoderError(
+                f"{checkpoint} has no output {recipe.output!r} (embedder.output); "
+                f"its outputs are {', '.join(outputs)}"
+            )
         self._pool = ThreadPoolExecutor(count_threads(), thread_name_prefix="onnx")
-        self.dim = self._probe(checkpoint)
+        shape = (3, recipe.input_px, recipe.input_px)
+        try:
+            self.dim = len(self._run_one(np.zeros(shape, dtype=self._item_type)))
+        # onnxruntime's exceptions have no common base but Exception.
+        except Exception as error:
+            raise EncoderError(
+                f"{checkpoint} does not run on {[1, *shape]} (embedder.input_px: {recipe.input_px}): {error}"
+            ) from error
 
     def needed_size(self, width: int, height: int) -> tuple[int, int]:
         """Return the input's square, or the size whose shorter edge is `resize_px`, to be cropped."""
@@ -119,32 +131,11 @@ class OnnxEncoder:
         (output,) = self._session.run([self._recipe.output], {self._input: item[np.newaxis]})
         return np.asarray(output, dtype=np.float64).ravel()
 
-    def _probe(self, checkpoint: str) -> int:
-        """Run a grey picture through; return the length of what comes out."""
-        edge = self._recipe.input_px
-        try:
-            return len(self._run_one(np.zeros((3, edge, edge), dtype=self._item_type)))
-        # onnxruntime's exceptions have no common base but Exception.
-        except Exception as error:
-            raise EncoderError(
-                f"{checkpoint} does not run on [1, 3, {edge}, {edge}] (embedder.input_px: {edge}): {error}"
-            ) from error
-
 
 def centre_log(probabilities: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return the centred log-ratio of each row (Aitchison 1986): the logits, without their mean."""
     logs = np.log(np.maximum(probabilities, _SMALLEST_PROBABILITY))
     return np.asarray(logs - logs.mean(axis=1, keepdims=True))
-
-
-def _find_checkpoint(embedder: Embedder) -> Path:
-    path = Path(_require("checkpoint", embedder.checkpoint))
-    if not path.is_file():
-        raise EncoderError(
-            f"{path} (embedder.checkpoint) does not exist: put the ONNX file of an image encoder there, or "
-            "set embedder.checkpoint to where it is. The encoder `hog` (use.embedder: hog) needs no file."
-        )
-    return path
 
 
 def _open_session(checkpoint: str) -> Any:
@@ -175,17 +166,3 @@ def _read_input(session: Any, checkpoint: str) -> tuple[str, type[np.floating[An
         found = ", ".join(f"{entry.name}: {entry.type}" for entry in inputs)
         raise EncoderError(f"{checkpoint} must have one input of float16 or float32, but has {found}")
     return inputs[0].name, _ITEM_TYPES[inputs[0].type]
-
-
-def _check_output(session: Any, output: str, checkpoint: str) -> None:
-    names = [entry.name for entry in session.get_outputs()]
-    if output not in names:
-        raise EncoderError(
-            f"{checkpoint} has no output {output!r} (embedder.output); its outputs are {', '.join(names)}"
-        )
-
-
-def _require(key: str, value: T | None) -> T:
-    if value is None:
-        raise ConfigurationError(f"embedder.{key}: kind onnx needs it (see conf/embedder/onnx.yaml)")
-    return value

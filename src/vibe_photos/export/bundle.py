@@ -10,7 +10,7 @@ import msgspec
 from PIL import Image
 
 from vibe_photos.classify.stage import check_names, decide_labels
-from vibe_photos.embed.prepare import size_to_decode
+from vibe_photos.embed.engines.local import size_to_decode
 from vibe_photos.encoders.encoder import Encoder, load_encoder
 from vibe_photos.errors import DecodeError, InputError
 from vibe_photos.export.decision import Decision, Labels, describe_decision, describe_labels

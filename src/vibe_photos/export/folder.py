@@ -1,12 +1,10 @@
 """A folder that is either the old one or the new one, whole."""
 
-import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 from vibe_photos.errors import InputError
-from vibe_photos.storage.files import write_bytes
+from vibe_photos.storage.files import replace_folder
 
 FILES = frozenset(
     {
@@ -30,22 +28,7 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
         InputError: there is something else in that place.
     """
     refuse_another(folder)
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-    replaced = folder.with_name(f".{folder.name}.{os.getpid()}.old")
-    try:
-        for name, content in sorted(files.items()):
-            write_bytes(temporary / name, content)
-        if folder.exists():
-            folder.rename(replaced)
-        try:
-            temporary.rename(folder)
-        except OSError:
-            if replaced.exists():
-                replaced.rename(folder)
-            raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        shutil.rmtree(replaced, ignore_errors=True)
+    replace_folder(folder, files)
 
 
 def refuse_another(folder: Path) -> None:

@@ -9,8 +9,9 @@ from vibe_photos.export.data_revision import find_data_revision
 from vibe_photos.export.decision import Labels
 from vibe_photos.export.templates import render
 from vibe_photos.records.taxonomy import HEADS
-from vibe_photos.report.headline import describe_run, headline_lines
+from vibe_photos.report.provenance import describe_run
 from vibe_photos.report.sources import Sources, read_sources
+from vibe_photos.report.tables import headline_lines
 from vibe_photos.settings import Settings
 
 

@@ -1,6 +1,6 @@
-"""Sidecars over a whole library: what would change, and the change; the photos are never opened for writing.
+"""Sidecars of a whole library: what would change, and the change. Photos are never opened for writing.
 
-What goes wrong with one sidecar is a line in the report, and the others go on.
+A problem with one sidecar becomes a line in the report; the others go on.
 """
 
 import os
@@ -12,25 +12,33 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from PIL import IptcImagePlugin
+
 from vibe_photos.errors import InputError, LibraryError
-from vibe_photos.keywords.embedded import read_embedded
-from vibe_photos.keywords.notation import OURS, Keywords
-from vibe_photos.keywords.sidecar import set_keywords
+from vibe_photos.keywords.sidecar import (
+    OUR_NAMESPACE,
+    KeywordPath,
+    Keywords,
+    read_foreign_keywords,
+    set_keywords,
+    strip_keywords,
+)
+from vibe_photos.pixels.formats import open_image
 from vibe_photos.records.photos import Photo, text_to_path
 from vibe_photos.storage.files import replace_atomically
 
 Naming = Literal["full", "stem"]
 """`full`: `IMG_1.JPG.xmp` (digiKam, darktable, Immich); `stem`: `IMG_1.xmp` (Adobe, Immich too)."""
 
-_Change = Callable[[bytes | None], bytes | None]
+_IPTC_KEYWORDS = (2, 25)
 
 
 @dataclass(slots=True)
 class SidecarReport:
-    """What became of the sidecars: counts of `written`, `unchanged`, `removed`, and each problem's sentence.
+    """What happened to the sidecars: counts of `written`, `unchanged` and `removed`, and the problems.
 
-    `removed` counts those that are gone because nothing of anybody was left in them. `changed` names the
-    sidecars that were, or in a dry run would be, written or removed, in the order of the manifest.
+    A sidecar is removed when nothing is left in it. `changed` lists the sidecars that were, or in a dry run
+    would be, written or removed, in the order of the manifest.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
@@ -41,28 +49,28 @@ class SidecarReport:
 def export_keywords(
     photos: Iterable[Photo], root: Path, keywords: Mapping[str, Keywords], naming: Naming, is_writing: bool
 ) -> SidecarReport:
-    """Give the sidecar of every place of every photo exactly its keywords; a photo without any has none.
+    """Give the sidecar of each copy of each photo exactly its keywords; a photo without any gets none.
 
     Args:
         photos: the manifest.
         root: the library's folder.
         keywords: by `image_id`.
         naming: how a sidecar is named after its photo.
-        is_writing: False looks at everything and writes nothing.
+        is_writing: False only looks and writes nothing.
 
     Raises:
         LibraryError: `root` is not there.
     """
-    _refuse_missing(root)
+    _check_root(root)
     report = SidecarReport()
-    owner_of: dict[Path, Path] = {}
-    for photo, path in _find_places(photos, root):
+    owners: dict[Path, Path] = {}
+    for photo, path in _find_copies(photos, root):
         sidecar = path.with_name(path.name + ".xmp") if naming == "full" else path.with_suffix(".xmp")
-        trouble = _find_trouble(photo, path)
-        if owner_of.setdefault(sidecar, path) != path:
-            trouble = f"{sidecar} is the sidecar of {owner_of[sidecar].name} already; use --naming full"
-        if trouble:
-            report.problems.append(trouble)
+        problem = _find_problem(photo, path)
+        if owners.setdefault(sidecar, path) != path:
+            problem = f"{sidecar} is the sidecar of {owners[sidecar].name} already; use --naming full"
+        if problem:
+            report.problems.append(problem)
             continue
         own = keywords.get(photo.image_id, Keywords())
         _update_sidecar(sidecar, partial(_set_keywords, photo, path, own), report, is_writing)
@@ -70,15 +78,15 @@ def export_keywords(
 
 
 def remove_keywords(root: Path, is_writing: bool) -> SidecarReport:
-    """Take our keywords out of every sidecar under `root`, also of photos that are no longer there.
+    """Take our keywords out of every sidecar under `root`, also those of photos that are gone.
 
     Raises:
         LibraryError: `root` is not there.
     """
-    _refuse_missing(root)
+    _check_root(root)
     report = SidecarReport()
     for sidecar in sorted(path for path in root.rglob("*") if path.suffix.lower() == ".xmp"):
-        _update_sidecar(sidecar, _take_out, report, is_writing)
+        _update_sidecar(sidecar, _strip_ours, report, is_writing)
     return report
 
 
@@ -86,35 +94,76 @@ def _set_keywords(photo: Photo, path: Path, own: Keywords, data: bytes | None) -
     return set_keywords(data, own, read_embedded(path, photo.format) if own.paths else ())
 
 
-def _take_out(data: bytes | None) -> bytes | None:
-    if data is None or OURS.encode() not in data:
-        return data
-    return set_keywords(data, Keywords())
+def _strip_ours(data: bytes | None) -> bytes | None:
+    # Most sidecars hold nothing of ours: they need not be parsed, nor be valid.
+    return data if data is None or OUR_NAMESPACE.encode() not in data else strip_keywords(data)
 
 
-def _refuse_missing(root: Path) -> None:
+def read_embedded(path: Path, image_format: str) -> list[KeywordPath]:
+    """Return the keywords inside a photo, those of its XMP first, then those of the older IPTC, each once.
+
+    Args:
+        path: the photo, which is only read.
+        image_format: Pillow's name of its format.
+
+    Raises:
+        InputError: they cannot be read; the message goes after the name of the photo's sidecar.
+        OSError: the photo cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            image = open_image(file, image_format)
+            xmp = image.info.get("xmp") or b""
+            iptc = (IptcImagePlugin.getiptcinfo(image) or {}).get(_IPTC_KEYWORDS, [])
+    except OSError:
+        raise
+    except Exception as error:
+        raise InputError(f"is not written: the keywords in its photo cannot be read: {error}") from None
+    data = (xmp.encode() if isinstance(xmp, str) else xmp).strip(b"\0 \r\n\t")
+    try:
+        paths = read_foreign_keywords(data) if data else []
+    except InputError as error:
+        raise InputError(f"is not written: the XMP in its photo {error}") from None
+    words = [_decode_iptc(value) for value in (iptc if isinstance(iptc, list) else [iptc])]
+    known = {path[-1] for path in paths}
+    return [*paths, *((word,) for word in dict.fromkeys(words) if word.strip() and word not in known)]
+
+
+def _decode_iptc(value: bytes) -> str:
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        # Old programs wrote it.
+        text = value.decode("latin-1")
+    # IPTC may hold control characters, XML may not.
+    return "".join(character for character in text if character.isprintable())
+
+
+def _check_root(root: Path) -> None:
     if not root.is_dir():
-        raise LibraryError(f"{root} is no folder; --root says where the photos are")
+        raise LibraryError(f"{root} is not a folder; --root says where the photos are")
 
 
-def _find_places(photos: Iterable[Photo], root: Path) -> Iterator[tuple[Photo, Path]]:
+def _find_copies(photos: Iterable[Photo], root: Path) -> Iterator[tuple[Photo, Path]]:
     for photo in photos:
         for place in (photo.rel_path, *photo.also_at):
             yield photo, root / os.fsdecode(text_to_path(place))
 
 
-def _find_trouble(photo: Photo, path: Path) -> str | None:
-    """Return why the labels may not be those of this file, if so."""
+def _find_problem(photo: Photo, path: Path) -> str | None:
+    """Return why the labels may not belong to this file, None where they do."""
     try:
         size_bytes = path.stat().st_size
     except OSError as error:
-        return f"{path}: {error.strerror}; `dvc repro scan` looks again"
+        return f"{path}: {error.strerror}; run `dvc repro scan` to look again"
     if size_bytes != photo.bytes:
         return f"{path} has changed since it was labelled; run `dvc repro`"
     return None
 
 
-def _update_sidecar(sidecar: Path, change: _Change, report: SidecarReport, is_writing: bool) -> None:
+def _update_sidecar(
+    sidecar: Path, change: Callable[[bytes | None], bytes | None], report: SidecarReport, is_writing: bool
+) -> None:
     try:
         target = sidecar.resolve() if sidecar.is_symlink() else sidecar
         old = _read_sidecar(target)
@@ -137,27 +186,27 @@ def _read_sidecar(path: Path) -> bytes | None:
     if not os.path.lexists(path):
         return None
     if not path.is_file():
-        raise InputError("is no file")
+        raise InputError("is not a file")
     return path.read_bytes()
 
 
 def _replace(path: Path, old: bytes | None, new: bytes | None) -> None:
-    """Put the new bytes, or nothing, in the place of the old in one step, with the old file's mode.
+    """Replace the file in one step by the new bytes, or by nothing; keep the old file's mode.
 
     Raises:
-        InputError: it is no longer what was read.
+        InputError: the file has changed since it was read.
     """
+
+    def check_unchanged() -> None:
+        if _read_sidecar(path) != old:
+            raise InputError("was changed by another program just now: run this again")
+
     if new is None:
-        _refuse_changed(path, old)
+        check_unchanged()
         path.unlink()
         return
     with replace_atomically(path) as temporary:
         temporary.write_bytes(new)
         if old is not None:
             temporary.chmod(stat.S_IMODE(path.stat().st_mode))
-        _refuse_changed(path, old)
-
-
-def _refuse_changed(path: Path, old: bytes | None) -> None:
-    if _read_sidecar(path) != old:
-        raise InputError("was changed by another program just now: run again")
+        check_unchanged()

@@ -6,17 +6,15 @@ from pathlib import Path
 from typing import Literal
 
 from vibe_photos.errors import InputError
-from vibe_photos.human_truth.audited import read_audited
-from vibe_photos.keywords.notation import Keywords
+from vibe_photos.human_truth.said import read_human_truth
+from vibe_photos.keywords.sidecar import Keywords
 from vibe_photos.records.ground_truth import GroundTruth, fit_keys
 from vibe_photos.records.taxonomy import head_keys, label_name, with_ancestors
 from vibe_photos.settings import Taxonomy
 from vibe_photos.storage.sqlite import open_database
 
 ROOT = "vibe-photos"
-"""The keyword under which all of ours hang."""
-
-_SELECT = "SELECT image_id, scene, attributes, objects FROM photo_labels"
+"""The keyword above all of ours."""
 
 Whose = Literal["final", "human"]
 """`final`: every photo's labels, a person's where there are some; `human`: only what people audited."""
@@ -25,16 +23,16 @@ Whose = Literal["final", "human"]
 def read_keywords(labels: Path, human: Path, taxonomy: Taxonomy, whose: Whose) -> dict[str, Keywords]:
     """Return each labelled photo's keywords by `image_id`.
 
-    What a person did not judge (no scene, an attribute left out) is the student's with `final`, and
-    missing with `human`.
+    Where a person did not judge something (no scene, an attribute left out), `final` takes the student's
+    label and `human` none.
 
     Raises:
         InputError: `labels` is missing, or a record in `human` is malformed.
     """
     keys = _read_final(labels) if whose == "final" else {}
     objects = head_keys(taxonomy, "object")
-    for record in fit_keys(read_audited(human), taxonomy, human):
-        keys[record.image_id] = _lay_over(keys.get(record.image_id, set()), record, objects)
+    for record in fit_keys(read_human_truth(human).everything.values(), taxonomy, human):
+        keys[record.image_id] = _overrule(keys.get(record.image_id, set()), record, objects)
     return {image_id: to_keywords(own) for image_id, own in keys.items()}
 
 
@@ -50,15 +48,16 @@ def to_keywords(keys: Iterable[str]) -> Keywords:
 def _read_final(labels: Path) -> dict[str, set[str]]:
     with open_database(labels) as connection:
         try:
-            rows = connection.execute(_SELECT).fetchall()
+            query = "SELECT image_id, scene, attributes, objects FROM photo_labels"
+            rows = connection.execute(query).fetchall()
         except sqlite3.OperationalError as error:
             raise InputError(f"{labels} has no final labels: {error}; make it with `dvc repro`") from None
     return {row[0]: {key for part in row[1:] if part for key in part.split(",")} for row in rows}
 
 
-def _lay_over(said: set[str], record: GroundTruth, objects: Collection[str]) -> set[str]:
-    """Return what the student said with what a person said in its place."""
-    scenes = set(record.scene) or {key for key in said if key.startswith("scene.")}
-    attributes = {key for key in said if key.startswith("attr.")} - record.attributes.keys()
+def _overrule(student: set[str], record: GroundTruth, objects: Collection[str]) -> set[str]:
+    """Return the student's keys with a person's judgements in their place."""
+    scenes = set(record.scene) or {key for key in student if key.startswith("scene.")}
+    attributes = {key for key in student if key.startswith("attr.")} - record.attributes.keys()
     attributes |= {key for key, is_true in record.attributes.items() if is_true}
     return scenes | attributes | with_ancestors(record.objects, objects)

@@ -1,19 +1,22 @@
-"""Our keywords in an XMP sidecar: put in, taken out again, and all that others wrote left as it is.
+"""Put our keywords into an XMP sidecar and take them out again; what others wrote stays as it is.
 
-Three properties hold keywords, and each program reads the last of them that it knows and finds:
-`dc:subject` (flat words), `lr:hierarchicalSubject` (`A|B|C`), `digiKam:TagsList` (`A/B/C`); and those of a
-sidecar before those in the photo. So a list that we begin also gets the words of others that it now hides.
+Three properties hold keywords: `dc:subject` (flat words), `lr:hierarchicalSubject` (`A|B|C`) and
+`digiKam:TagsList` (`A/B/C`). A program reads the last of them that it knows and finds, and reads the sidecar
+before the photo. So a list that we create also gets the keywords of others that it would hide.
 
-Which words we wrote stands in the sidecar itself, in properties of our own namespace with the same names.
-A word that somebody else wrote first is neither written again nor recorded, and so never taken back.
+The words that we wrote are recorded in the sidecar itself, in properties of our own namespace with the same
+names. A word that somebody else wrote first is neither written again nor recorded, and so never removed.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from xml.sax.saxutils import escape, quoteattr
 
-from vibe_photos.keywords.notation import NOTATIONS, OURS, KeywordPath, Keywords, Notation
-from vibe_photos.keywords.packet import RDF, Element, KeywordList, Packet, splice
+from vibe_photos.keywords.packet import RDF, Edit, Element, KeywordList, Name, Packet, splice
+
+OUR_NAMESPACE = "urn:vibe-photos:keywords:1.0/"
+"""The namespace in which we record what we wrote."""
 
 _EMPTY = (
     '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
@@ -23,53 +26,116 @@ _EMPTY = (
     "</x:xmpmeta>\n"
     '<?xpacket end="w"?>\n'
 ).encode()
-"""What a sidecar that we began holds without our keywords: nothing of anybody."""
+"""The sidecar that we create where there is none, before any keyword."""
+
+KeywordPath = tuple[str, ...]
+"""A keyword from its root to its leaf."""
 
 Cut = tuple[Element, Element]
-"""An element to be taken out, and its parent."""
+"""An element to be removed, and its parent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keywords:
+    """A photo's keywords: paths in the tree, and flat words for programs that know no tree."""
+
+    paths: tuple[KeywordPath, ...] = ()
+    words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class KeywordProperty:
+    """One of the three properties and how it writes a keyword; without a separator it holds flat words.
+
+    `uri`, `prefix` and `local` are its name, `container` is its RDF container (`Bag`, `Seq`).
+    """
+
+    uri: str
+    prefix: str
+    local: str
+    container: str
+    separator: str | None
+
+    @property
+    def name(self) -> Name:
+        """The property's name."""
+        return self.uri, self.local
+
+    @property
+    def record(self) -> Name:
+        """The name of our own property that lists what we wrote into this one."""
+        return OUR_NAMESPACE, self.local
+
+    def write(self, path: KeywordPath) -> str:
+        """Return a keyword as it is written in the list; a separator inside a part becomes the other one."""
+        if self.separator is None:
+            return path[-1]
+        other = "|" if self.separator == "/" else "/"
+        return self.separator.join(part.replace(self.separator, other) for part in path)
+
+    def read(self, text: str) -> KeywordPath:
+        """Return an item of the list as a keyword."""
+        return tuple(text.split(self.separator)) if self.separator else (text,)
+
+    def write_all(self, keywords: Keywords) -> Iterable[str]:
+        """Return the items for a photo's keywords."""
+        return keywords.words if self.separator is None else map(self.write, keywords.paths)
+
+
+# From the one that a program reads last to the one that it reads first.
+_PROPERTIES = (
+    KeywordProperty("http://purl.org/dc/elements/1.1/", "dc", "subject", "Bag", None),
+    KeywordProperty("http://ns.adobe.com/lightroom/1.0/", "lr", "hierarchicalSubject", "Bag", "|"),
+    KeywordProperty("http://www.digikam.org/ns/1.0/", "digiKam", "TagsList", "Seq", "/"),
+)
 
 
 def set_keywords(
     data: bytes | None, keywords: Keywords, embedded: Sequence[KeywordPath] = ()
 ) -> bytes | None:
-    """Return the sidecar with exactly these of our keywords; None stands for no file.
+    """Return the sidecar with exactly these keywords of ours; None stands for no file.
 
     Args:
         data: the sidecar as it is.
-        keywords: ours.
-        embedded: what others wrote into the photo itself, which a list that we begin would hide.
+        keywords: our keywords.
+        embedded: keywords of others in the photo itself, which a list that we create would hide.
 
     Raises:
-        InputError: the sidecar cannot be edited; the message says why, the caller where.
+        InputError: the sidecar cannot be edited; the message says why, and goes after the file's name.
     """
     others = None if data is None else strip_keywords(data)
     return add_keywords(others, keywords, embedded) if keywords.paths else others
 
 
 def strip_keywords(data: bytes) -> bytes | None:
-    """Return the sidecar without what we wrote; None where we began it and nobody added anything.
+    """Return the sidecar without what we wrote; None where we created it and nobody added anything.
 
-    It is the inverse of `add_keywords` to the byte, but for lists that were there and empty.
+    It undoes `add_keywords` to the byte, except for lists that were there but empty.
 
     Raises:
         InputError: as `set_keywords`.
     """
     packet = Packet(data)
     cut: dict[int, Cut] = {}
-    for notation in NOTATIONS:
-        record = packet.find_list(notation.record)
+    for each in _PROPERTIES:
+        record = packet.find_list(each.record)
         if record is not None:
-            ours = [(record.owner, record.description), *_find_ours(packet.find_list(notation.name), record)]
+            ours = [(record.owner, record.description), *_find_ours(packet.find_list(each.name), record)]
             cut |= {element.start: (element, parent) for element, parent in ours}
     for description in packet.descriptions:
-        _cut_left_over(packet, description, cut)
+        starts = {child.start for child in description.children}
+        says_more = description.attributes.keys() - {(RDF, "about"), ("", "about")}
+        if starts and not says_more and starts <= cut.keys():
+            # Nothing would be left in the description: cut it instead of its properties.
+            cut = {start: one for start, one in cut.items() if start not in starts}
+            cut[description.start] = (description, packet.rdf)
     edits = [(packet.gap_before(element, parent), element.end, b"") for element, parent in cut.values()]
     bare = splice(data, edits)
     return None if bare == _EMPTY else bare
 
 
-def read_keywords(data: bytes) -> list[KeywordPath]:
-    """Return the keywords that others wrote, from the one list that most programs would read.
+def read_foreign_keywords(data: bytes) -> list[KeywordPath]:
+    """Return the keywords that others wrote, from the list that most programs would read.
 
     Raises:
         InputError: as `set_keywords`.
@@ -78,41 +144,42 @@ def read_keywords(data: bytes) -> list[KeywordPath]:
     found: list[KeywordPath] = []
     if bare is not None:
         packet = Packet(bare)
-        for notation in NOTATIONS:
-            found = [notation.read(word) for word in _read_words(packet, notation)] or found
+        for each in _PROPERTIES:
+            found = [each.read(word) for word in _read_words(packet.find_list(each.name))] or found
     return found
 
 
 def add_keywords(data: bytes | None, keywords: Keywords, embedded: Sequence[KeywordPath] = ()) -> bytes:
-    """Return the sidecar, which has none of our keywords, with them.
+    """Return the sidecar, which holds no keywords of ours yet, with our keywords added.
 
     Raises:
         InputError: as `set_keywords`.
     """
     packet = Packet(_EMPTY if data is None else data)
-    edits: list[tuple[int, int, bytes]] = []
-    begun, recorded = [], []
+    edits: list[Edit] = []
+    created, records = "", ""
     hidden: list[KeywordPath] = []
-    for notation in NOTATIONS:
-        there = packet.find_list(notation.name)
-        theirs = _read_words(packet, notation)
+    for each in _PROPERTIES:
+        there = packet.find_list(each.name)
+        theirs = _read_words(there)
         carried = [] if theirs else [*embedded, *hidden]
-        wanted = [*map(notation.write, carried), *notation.write_all(keywords)]
+        wanted = [*map(each.write, carried), *each.write_all(keywords)]
         ours = [word for word in dict.fromkeys(wanted) if word not in theirs]
-        hidden = [notation.read(word) for word in theirs] or hidden
+        hidden = [each.read(word) for word in theirs] or hidden
         if there and ours:
             edits.append(_append_items(packet, there, ours))
         elif not there:
-            begun.append(_write_list(f"{notation.prefix}:{notation.local}", notation.container, ours))
-        recorded.append(_write_list(f"vibePhotos:{notation.local}", "Bag", ours))
-    edits.append(_append_description(packet, "".join([*begun, *recorded])))
+            created += _write_list(f"{each.prefix}:{each.local}", each.container, ours)
+        records += _write_list(f"vibePhotos:{each.local}", "Bag", ours)
+    if records:
+        edits.append(_append_description(packet, created + records))
     written = splice(packet.data, edits)
-    Packet(written)  # nothing is put in a file's place that could not be read again
+    # A file is only replaced by one that can be read again.
+    Packet(written)
     return written
 
 
-def _read_words(packet: Packet, notation: Notation) -> list[str]:
-    there = packet.find_list(notation.name)
+def _read_words(there: KeywordList | None) -> list[str]:
     return [item.text for item in there.items if item.text.strip()] if there else []
 
 
@@ -129,18 +196,8 @@ def _find_ours(there: KeywordList | None, record: KeywordList) -> list[Cut]:
     return ours if len(ours) < len(there.items) else [(there.owner, there.description)]
 
 
-def _cut_left_over(packet: Packet, description: Element, cut: dict[int, Cut]) -> None:
-    """Cut a description whose properties are all cut, in place of these."""
-    starts = [child.start for child in description.children]
-    says_more = description.attributes.keys() - {(RDF, "about"), ("", "about")}
-    if starts and not says_more and cut.keys() >= set(starts):
-        for start in starts:
-            del cut[start]
-        cut[description.start] = (description, packet.rdf)
-
-
-def _append_items(packet: Packet, there: KeywordList, words: list[str]) -> tuple[int, int, bytes]:
-    """Return the edit that puts the words after the last item of a list, laid out as that one."""
+def _append_items(packet: Packet, there: KeywordList, words: list[str]) -> Edit:
+    """Return the edit that puts the words after the last item of a list, laid out like that item."""
     container = there.container
     tag = container.prefix
     items = [f"<{tag}li>{escape(word)}</{tag}li>".encode() for word in words]
@@ -159,16 +216,15 @@ def _write_list(name: str, container: str, words: list[str]) -> str:
     return f"   <{name}>\n    <rdf:{container}>\n{items}    </rdf:{container}>\n   </{name}>\n"
 
 
-def _append_description(packet: Packet, properties: str) -> tuple[int, int, bytes]:
-    """Return the edit that puts a description of our own after the others; none where it would be empty."""
+def _append_description(packet: Packet, properties: str) -> Edit:
+    """Return the edit that puts a description of our own after the others."""
     rdf = packet.rdf
-    spaces = "".join(f'\n    xmlns:{one.prefix}="{one.uri}"' for one in NOTATIONS)
-    text = (
+    spaces = "".join(f'\n    xmlns:{each.prefix}="{each.uri}"' for each in _PROPERTIES)
+    block = (
         f'\n  <rdf:Description xmlns:rdf="{RDF}" rdf:about={quoteattr(packet.about)}{spaces}'
-        f'\n    xmlns:vibePhotos="{OURS}">\n{properties}  </rdf:Description>'
-    )
-    block = text.encode() if properties else b""
-    if rdf.is_collapsed and block:
+        f'\n    xmlns:vibePhotos="{OUR_NAMESPACE}">\n{properties}  </rdf:Description>'
+    ).encode()
+    if rdf.is_collapsed:
         return rdf.inner_start - 2, rdf.inner_start, b">%s</%sRDF>" % (block, rdf.prefix.encode())
     end = rdf.children[-1].end if rdf.children else rdf.inner_start
     return end, end, block

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from vibe_photos.human_truth.audited import DECISIONS_FOLDER
+from vibe_photos.human_truth.said import DECISIONS_FOLDER
 from vibe_photos.records.ground_truth import Decision
 from vibe_photos.review.ledger import Ledger
 from vibe_photos.review.truth_difference import describe_difference, describe_labels

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from vibe_photos.human_truth.audited import DECISIONS_FOLDER
+from vibe_photos.human_truth.said import DECISIONS_FOLDER
 from vibe_photos.records.ground_truth import Decision
 from vibe_photos.storage.append_log import AppendLog
 from vibe_photos.storage.jsonl import read_jsonl

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote_from_bytes
 
-from vibe_photos.human_truth.audited import read_audited
+from vibe_photos.human_truth.said import read_human_truth
 from vibe_photos.label_studio.interface import Interface
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth
 from vibe_photos.records.photos import Photo, read_manifest, text_to_path
@@ -57,7 +57,7 @@ def find_waiting(settings: Settings, with_audited: bool) -> Waiting:
     queue = read_queue(settings)
     photos = {photo.image_id: photo for photo in read_manifest(paths.photos)}
     there = [one for one in queue if one.image_id in photos]
-    audited = set() if with_audited else {record.image_id for record in read_audited(paths.human)}
+    audited = set() if with_audited else read_human_truth(paths.human).everything.keys()
     waiting = [one for one in there if one.image_id not in audited]
     ids = {one.image_id for one in waiting}
     auto = read_jsonl(paths.auto / ALL_LABELS, GroundTruth)

@@ -1,27 +1,27 @@
-"""From a photo's file to its pixels: right, cheaply, safely."""
+"""From a photo's path to its pixels: what every encoder, page and payload is made from."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 from PIL import Image
 
 from vibe_photos.errors import DecodeError
-from vibe_photos.pixels.conversion import read_pixels
+from vibe_photos.pixels.conversion import NeededSize, read_pixels
 from vibe_photos.pixels.decoder_process import decode_apart
 from vibe_photos.pixels.formats import BOUNDED_FORMATS, HEAD_BYTES, recognise_format
 
+PIXELS_VERSION: int = 1
+"""Raise it when `decode_photo` or `resize` gives other pixels for any photo.
 
-def decode_photo(
-    path: Path,
-    *,
-    max_pixels: int,
-    needed_size: Callable[[int, int], tuple[int, int]] | None = None,
-) -> Image.Image:
+Stored vectors and answers are kept under this number, so that old ones are not taken for new ones.
+"""
+
+
+def decode_photo(path: Path, *, max_pixels: int, needed_size: NeededSize | None = None) -> Image.Image:
     """Return a photo's pixels upright, as 8-bit sRGB on white; of an animation the first frame.
 
     Args:
-        path: the photo; what it is, its first bytes say, not its name.
+        path: the photo; its format is told by its first bytes, not by its name.
         max_pixels: a photo with more is refused before anything is decoded.
         needed_size: from the upright width and height to the size that the caller is going to resize to.
             A JPEG is then decoded at 1/2, 1/4 or 1/8 of its size, as long as neither edge gets smaller
@@ -36,9 +36,11 @@ def decode_photo(
     try:
         with path.open("rb") as file:
             head = file.read(HEAD_BYTES)
+            if not head:
+                raise DecodeError("empty", "the file has no bytes")
             image_format = recognise_format(head)
             if image_format is None:
-                raise DecodeError(*_judge_head(head))
+                raise DecodeError("not_an_image", "its first bytes are of no image format that is read")
             if image_format not in BOUNDED_FORMATS:
                 return decode_apart(os.fsencode(path), image_format, max_pixels)
             file.seek(0)
@@ -56,9 +58,3 @@ def resize(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     be seen (`reducing_gap` of 3 in Pillow), and a JPEG that was decoded small never gets there.
     """
     return image if image.size == size else image.resize(size, Image.Resampling.BICUBIC, reducing_gap=3.0)
-
-
-def _judge_head(head: bytes) -> tuple[str, str]:
-    if not head:
-        return "empty", "the file has no bytes"
-    return "not_an_image", "its first bytes are of no image format that is read"

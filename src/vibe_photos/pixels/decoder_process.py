@@ -1,27 +1,58 @@
 """Decoding in a process of its own, with limits on time and memory, for formats that may be hostile.
 
-BMP, GIF, TIFF, WebP, HEIF and AVIF decoders can be made to work without a bound that a header tells, or
+BMP, GIF, TIFF, WebP, HEIF and AVIF decoders can be made to work much longer than a header tells, or
 have crashed on crafted files. Here the worst they do is end one child process: the photo is recorded and
 the run goes on. A child is kept for the next photo; there are as many as threads that decode at a time.
+
+Parent and child talk through a socket: a request and a reply in MessagePack, then the pixels. Nothing is
+unpickled, because a child that a crafted file took over may send anything.
 """
 
 import atexit
 import os
 import queue
+import resource
+import signal
 import subprocess
 import sys
 import threading
+import time
+import warnings
+from collections.abc import Iterator
 from contextlib import suppress
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 
 import msgspec
 from PIL import Image
 
 from vibe_photos.errors import DecodeError
-from vibe_photos.pixels.decoder_child import LENGTH, Reply, Request, cut_strips
-from vibe_photos.pixels.formats import check_pixels
+from vibe_photos.pixels.conversion import read_pixels
 
 TIME_LIMIT_SECONDS = 120.0
 """For one photo: ten times what a picture of 250 megapixels takes on one slow core."""
+
+_BASE_MEMORY_BYTES = 2 << 30
+_MEMORY_BYTES_PER_PIXEL = 16
+_STRIP_BYTES = 1 << 19
+_MAX_REPLY_BYTES = 1 << 16
+
+
+class Request(msgspec.Struct, frozen=True, array_like=True):
+    """What the child is to decode."""
+
+    path: bytes
+    image_format: str
+    max_pixels: int
+
+
+class Reply(msgspec.Struct, frozen=True, array_like=True):
+    """The size of the picture whose RGB follows in strips, or why there is none."""
+
+    width: int = 0
+    height: int = 0
+    reason: str = ""
+    message: str = ""
 
 
 class DecoderProcess:
@@ -30,12 +61,15 @@ class DecoderProcess:
     def __init__(self) -> None:
         # A crafted file that takes the child over finds no keys in its environment.
         kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
-        self._child = subprocess.Popen(
-            [sys.executable, "-m", "vibe_photos.pixels.decoder_child"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=kept | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        )
+        self._connection, childs_end = Pipe()
+        with childs_end:
+            self._child = subprocess.Popen(
+                [sys.executable, "-m", "vibe_photos.pixels.decoder_process", str(childs_end.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=[childs_end.fileno()],
+                env=kept | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            )
 
     def decode(self, request: Request, time_limit_seconds: float) -> Image.Image:
         """Return the pixels of one photo.
@@ -43,23 +77,37 @@ class DecoderProcess:
         Raises:
             DecodeError: as the child says; or it was ended as `too_slow`; or `decoder_died`.
         """
-        timer = threading.Timer(time_limit_seconds, self._child.kill)
-        timer.start()
+        killer = threading.Timer(time_limit_seconds, self._child.kill)
+        started_at = time.monotonic()
+        killer.start()
         try:
-            self._send(msgspec.msgpack.encode(request))
-            reply = msgspec.msgpack.decode(self._receive(*LENGTH.unpack(self._receive(4))), type=Reply)
+            self._connection.send_bytes(msgspec.msgpack.encode(request))
+            reply = msgspec.msgpack.decode(self._connection.recv_bytes(_MAX_REPLY_BYTES), type=Reply)
             if reply.reason:
                 raise DecodeError(reply.reason, reply.message)
-            # A child that a crafted file took over may say anything.
-            check_pixels(reply.width, reply.height, request.max_pixels)
+            if reply.width * reply.height > request.max_pixels:
+                raise ValueError("more pixels than were allowed")
             return self._receive_pixels(reply.width, reply.height)
-        except (EOFError, BrokenPipeError, msgspec.DecodeError, ValueError):
+        except DecodeError:
+            raise
+        except (EOFError, OSError, msgspec.DecodeError, ValueError):
             self.close()
-            if timer.finished.is_set():
+            if time.monotonic() - started_at >= time_limit_seconds:
                 raise DecodeError("too_slow", f"decoding took more than {time_limit_seconds:g} s") from None
             raise DecodeError("decoder_died", f"the decoder ended with {self._child.returncode}") from None
+        except BaseException:
+            # Ctrl-C: what the child still sends must not become the next photo's pixels.
+            self.close()
+            raise
         finally:
-            timer.cancel()
+            killer.cancel()
+
+    def _receive_pixels(self, width: int, height: int) -> Image.Image:
+        image = Image.new("RGB", (width, height))
+        for top, rows in _cut_strips(width, height):
+            strip = self._connection.recv_bytes(3 * width * rows)
+            image.paste(Image.frombytes("RGB", (width, rows), strip), (0, top))
+        return image
 
     def is_alive(self) -> bool:
         """Tell whether the child can decode another photo."""
@@ -67,30 +115,9 @@ class DecoderProcess:
 
     def close(self) -> None:
         """End the child."""
-        for pipe in (self._child.stdin, self._child.stdout):
-            with suppress(OSError):
-                pipe.close()  # type: ignore[union-attr]
+        self._connection.close()
         self._child.kill()
         self._child.wait()
-
-    def _send(self, message: bytes) -> None:
-        assert self._child.stdin
-        self._child.stdin.write(LENGTH.pack(len(message)) + message)
-        self._child.stdin.flush()
-
-    def _receive_pixels(self, width: int, height: int) -> Image.Image:
-        image = Image.new("RGB", (width, height))
-        for top, rows in cut_strips(width, height):
-            strip = Image.frombytes("RGB", (width, rows), self._receive(3 * width * rows))
-            image.paste(strip, (0, top))
-        return image
-
-    def _receive(self, count_bytes: int) -> bytes:
-        assert self._child.stdout
-        data = self._child.stdout.read(count_bytes)
-        if len(data) < count_bytes:
-            raise EOFError
-        return data
 
 
 _idle: queue.LifoQueue[DecoderProcess] = queue.LifoQueue()
@@ -117,3 +144,54 @@ def close_idle_decoders() -> None:
     with suppress(queue.Empty):
         while True:
             _idle.get_nowait().close()
+
+
+def serve(connection: Connection) -> None:
+    """Answer requests until the parent closes its end: the child's whole life."""
+    while True:
+        try:
+            request = msgspec.msgpack.decode(connection.recv_bytes(), type=Request)
+        except EOFError:
+            return
+        image = None
+        try:
+            limit_memory(request.max_pixels)
+            with open(request.path, "rb") as file:
+                image = read_pixels(file, request.image_format, request.max_pixels)
+            reply = Reply(*image.size)
+        except DecodeError as error:
+            reply = Reply(reason=error.reason, message=str(error)[:10_000])
+        except OSError as error:
+            reply = Reply(reason="unreadable", message=error.strerror or str(error))
+        connection.send_bytes(msgspec.msgpack.encode(reply))
+        if image is not None:
+            for top, rows in _cut_strips(*image.size):
+                connection.send_bytes(image.crop((0, top, image.width, top + rows)).tobytes())
+
+
+def _cut_strips(width: int, height: int) -> Iterator[tuple[int, int]]:
+    """Yield the first row and the number of rows of strips that stay in the processor's cache."""
+    rows = max(1, _STRIP_BYTES // (3 * width))
+    return ((top, min(rows, height - top)) for top in range(0, height, rows))
+
+
+def limit_memory(max_pixels: int) -> None:
+    """Limit this process's address space to what honest pictures of so many pixels take."""
+    wanted = _BASE_MEMORY_BYTES + _MEMORY_BYTES_PER_PIXEL * max_pixels
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (wanted if hard < 0 else min(wanted, hard), hard))
+
+
+def main() -> None:
+    """Be the child: the argument is the number of the socket to the parent."""
+    # Ctrl-C reaches the whole foreground group, and the parent decides when its children end.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    warnings.simplefilter("ignore")
+    Image.MAX_IMAGE_PIXELS = None
+    # Libraries complain about crafted files.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    serve(Connection(int(sys.argv[1])))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,9 +1,8 @@
-"""Which image format a file is, by its first bytes; its name counts for nothing.
+"""The image formats that may be opened: recognised by a file's first bytes, read by Pillow's readers.
 
-Pillow's readers of the formats that may be opened, and of no others.
-
-They are called directly, because `Image.open` warns of large pictures by a limit that is global to the
-process, and gives JPEGs with several pictures to a reader that cannot shrink while decoding.
+A file's name counts for nothing. The readers are called directly, because `Image.open` warns of large
+pictures by a limit that is global to the process, and gives JPEGs with several pictures to a reader that
+cannot shrink while decoding.
 """
 
 from collections.abc import Callable
@@ -23,18 +22,25 @@ from PIL import (
 from vibe_photos.errors import DecodeError
 
 HEAD_BYTES = 512
-"""How much of a file's beginning `recognise_format` wants to see; shorter files are judged as they are."""
+"""How much of a file's beginning `recognise_format` needs; a shorter file is passed whole."""
+
+BOUNDED_FORMATS = frozenset({"JPEG", "PNG"})
+"""Formats whose decoding time and memory follow from the number of pixels, which is checked first.
+
+The others are decoded in a process of their own, with limits: see `decoder_process`.
+"""
 
 _BMP_HEADER_SIZES = {12, 40, 52, 56, 64, 108, 124}
 _AVIF_BRANDS = {b"avif", b"avis"}
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+_MAX_JPEG_SCANS = 100
 
 
 def recognise_format(head: bytes) -> str | None:
     """Return Pillow's name of the format that `head` begins, or None when it is none of the allowed ones.
 
     Allowed are JPEG, PNG, WEBP, BMP, TIFF (BigTIFF too), GIF, HEIF and AVIF. PostScript and the other
-    formats that Pillow could open are not: their readers run programs or have no bounds.
+    formats that Pillow could open are not: their readers run programs or have no limits.
     """
     if head.startswith(b"\xff\xd8\xff"):
         return "JPEG"
@@ -63,34 +69,14 @@ def _recognise_brand(head: bytes) -> str | None:
     return "HEIF" if brands & _HEIF_BRANDS else None
 
 
-BOUNDED_FORMATS = frozenset({"JPEG", "PNG"})
-"""Formats whose decoding time and memory follow from the number of pixels, which is checked first.
-
-The others are decoded in a process of their own, with limits: see `decoder_process`.
-"""
-
-_MAX_JPEG_SCANS = 100
-
-
 def open_image(file: IO[bytes], image_format: str) -> ImageFile.ImageFile:
     """Read the header of an image of a known format; no pixel is decoded.
 
     Raises:
         Exception: whatever Pillow's reader raises for a damaged header.
+        DecodeError: `too_complex`, a JPEG that would take too long.
     """
     return _READERS[image_format](file)
-
-
-def check_pixels(width: int, height: int, max_pixels: int) -> None:
-    """Refuse a picture that is too large.
-
-    Raises:
-        DecodeError: `too_many_pixels`.
-    """
-    if width * height > max_pixels:
-        raise DecodeError(
-            "too_many_pixels", f"{width} x {height} pixels are more than the {max_pixels} that are allowed"
-        )
 
 
 def _open_jpeg(file: IO[bytes]) -> ImageFile.ImageFile:
@@ -111,7 +97,7 @@ def _open_jpeg(file: IO[bytes]) -> ImageFile.ImageFile:
 
 
 def _open_heif(file: IO[bytes]) -> ImageFile.ImageFile:
-    # It takes 20 ms to load, and most libraries have none.
+    # The import takes 20 ms, and most libraries hold no HEIF.
     from pillow_heif import HeifImageFile
 
     image: ImageFile.ImageFile = HeifImageFile(file)  # type: ignore[no-untyped-call]

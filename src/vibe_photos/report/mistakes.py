@@ -1,22 +1,24 @@
-"""What the student gets wrong, by kind: what was said, what is true, and the worst photos of each kind."""
+"""What the student, and probably the teacher, got wrong, by kind, with the worst photos of each kind."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from vibe_photos.heads.out_of_fold import OutOfFold
 from vibe_photos.records.taxonomy import absence_name, label_name
-from vibe_photos.statistics.opinions import most_specific
-from vibe_photos.statistics.summary import Comparison
+from vibe_photos.settings import HeadName
+from vibe_photos.statistics.label_arrays import JudgedPhotos, most_specific
+from vibe_photos.statistics.suspects import find_suspects
 
-MOST_KINDS_OF_A_LEVEL = 9
 MOST_PHOTOS_OF_A_KIND = 6
+MOST_SUSPECTS_OF_A_HEAD = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """One photo's mistake. `score` is how sure the student was of what it said, 0..1, None if unknown."""
+    """One photo's mistake. `score` is how sure the student was, 0..1, None if unknown."""
 
     image_id: str
     said: str
@@ -26,20 +28,38 @@ class Mistake:
 
 @dataclass(frozen=True, slots=True)
 class MistakeKind:
-    """All mistakes of a kind: how many there are, and the worst of them, surest first."""
+    """All mistakes of one kind: their number, and the worst of them, surest first."""
 
     title: str
     count: int
     worst: list[Mistake]
 
 
-def find_mistakes(comparison: Comparison) -> dict[str, list[MistakeKind]]:
-    """Return the kinds of mistakes by level (`Scenes`, `Attributes`, `Objects`), frequent ones first."""
-    return {
-        "Scenes": _group(_scene_mistakes(comparison)),
-        "Attributes": _group(_flag_mistakes(comparison, "attribute")),
-        "Objects": _group(_flag_mistakes(comparison, "object")),
+def find_mistakes(photos: JudgedPhotos) -> dict[str, list[MistakeKind]]:
+    """Return the kinds of mistakes of each level that has any, frequent ones first."""
+    kinds = {
+        "Scenes": _group(_scene_mistakes(photos)),
+        "Attributes": _group(_flag_mistakes(photos, "attribute")),
+        "Objects": _group(_flag_mistakes(photos, "object")),
     }
+    return {level: found for level, found in kinds.items() if found}
+
+
+def find_teacher_mistakes(held_out: Mapping[HeadName, OutOfFold]) -> list[MistakeKind]:
+    """Return for each head the teacher's answers that are probably wrong, the least likely ones first.
+
+    `said` is the teacher's answer, `true` the head's, `score` the head's probability of its own.
+    """
+    kinds = []
+    for head, predictions in held_out.items():
+        suspects = find_suspects(predictions, head).suspects
+        worst = [
+            Mistake(suspect.image_id, suspect.teacher, suspect.student, suspect.student_probability)
+            for suspect in suspects[:MOST_SUSPECTS_OF_A_HEAD]
+        ]
+        if worst:
+            kinds.append(MistakeKind(f"{head.capitalize()}s", len(suspects), worst))
+    return kinds
 
 
 def _group(mistakes: Iterator[tuple[str, Mistake]]) -> list[MistakeKind]:
@@ -53,39 +73,39 @@ def _group(mistakes: Iterator[tuple[str, Mistake]]) -> list[MistakeKind]:
     return sorted(kinds, key=lambda kind: (-kind.count, kind.title))
 
 
-def _scene_mistakes(comparison: Comparison) -> Iterator[tuple[str, Mistake]]:
-    names = [label_name(key) for key in comparison.keys.scene]
-    truth, prediction = comparison.truth.scene, comparison.prediction
-    for row in np.flatnonzero((truth >= 0) & (truth != prediction.scene)):
-        true = names[truth[row]]
-        said = names[prediction.scene[row]] if prediction.scene[row] >= 0 else "no scene"
-        score = _score(prediction.scene_score[row])
-        yield f"{true} taken for {said}", Mistake(comparison.image_ids[row], said, true, score)
+def _scene_mistakes(photos: JudgedPhotos) -> Iterator[tuple[str, Mistake]]:
+    names = [label_name(key) for key in photos.keys.scene]
+    y_true, y_pred, scores = photos.truth.scene, photos.prediction.scene, photos.prediction.scene_score
+    for row in np.flatnonzero((y_true >= 0) & (y_true != y_pred)):
+        true = names[y_true[row]]
+        said = names[y_pred[row]] if y_pred[row] >= 0 else "no scene"
+        mistake = Mistake(photos.image_ids[row], said, true, _to_score(scores[row]))
+        yield f"{true} labelled as {said}", mistake
 
 
-def _flag_mistakes(comparison: Comparison, head: str) -> Iterator[tuple[str, Mistake]]:
-    """Yield wrong assertions, oversights (scored by the label's absence) and what there is no label for."""
+def _flag_mistakes(photos: JudgedPhotos, head: HeadName) -> Iterator[tuple[str, Mistake]]:
+    """Yield false positives, then false negatives (scored by the label's absence) and missing labels."""
+    truth, prediction = photos.truth, photos.prediction
     if head == "attribute":
-        keys, scores = comparison.keys.attribute, comparison.prediction.attribute_scores
-        y_true, y_pred = comparison.truth.attributes, comparison.prediction.attributes
+        keys, scores = photos.keys.attribute, prediction.attribute_scores
+        y_true, y_pred = truth.attributes, prediction.attributes
     else:
-        keys, scores = comparison.keys.object, comparison.prediction.object_scores
-        y_true = most_specific(comparison.truth.objects, keys)
-        y_pred = most_specific(comparison.prediction.objects, keys)
+        keys, scores = photos.keys.object, prediction.object_scores
+        y_true, y_pred = most_specific(truth.objects, keys), most_specific(prediction.objects, keys)
     for column, key in enumerate(keys):
         name, absence = label_name(key), absence_name(key)
         for row in np.flatnonzero((y_true[:, column] == 0) & (y_pred[:, column] == 1)):
-            said = Mistake(comparison.image_ids[row], name, absence, _score(scores[row, column]))
-            yield f"{name} said, not there", said
+            score = _to_score(scores[row, column])
+            yield f"{name} said, but not there", Mistake(photos.image_ids[row], name, absence, score)
         for row in np.flatnonzero((y_true[:, column] == 1) & (y_pred[:, column] != 1)):
-            unsaid = _score(1 - scores[row, column])
-            title = f"no label for {name}" if unsaid is None else f"{name} overlooked"
-            yield title, Mistake(comparison.image_ids[row], absence, name, unsaid)
+            score = _to_score(1 - scores[row, column])
+            title = f"no label for {name}" if score is None else f"{name} overlooked"
+            yield title, Mistake(photos.image_ids[row], absence, name, score)
 
 
-def _score(value: float) -> float | None:
+def _to_score(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
 def _surest_first(mistake: Mistake) -> tuple[float, str]:
-    return (-(mistake.score if mistake.score is not None else -1.0), mistake.image_id)
+    return -(-1.0 if mistake.score is None else mistake.score), mistake.image_id

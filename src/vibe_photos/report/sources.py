@@ -1,6 +1,5 @@
-"""What the stages wrote, as far as it is there; what is not there is named, with the stage that makes it."""
+"""Read what the stages wrote, as far as it is there; name what is missing and the stage that makes it."""
 
-import csv
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,9 +14,7 @@ from vibe_photos.records.ground_truth import ALL_LABELS, RawAnnotation
 from vibe_photos.records.photos import Photo, read_manifest
 from vibe_photos.records.splits import Membership, read_splits
 from vibe_photos.records.taxonomy import HEADS
-from vibe_photos.settings import HeadName, Settings, TruthName
-from vibe_photos.statistics.intervals import Interval
-from vibe_photos.statistics.reliability import ReliabilityPoint
+from vibe_photos.settings import HeadName, Paths, Settings, TruthName
 from vibe_photos.statistics.summary import Figures
 from vibe_photos.storage.jsonl import read_jsonl
 
@@ -25,47 +22,45 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
-    """A file that is not there, what it would tell, and the stage that writes it."""
+class Piece:
+    """A file that the page reads: what it tells, and the stage that writes it."""
 
+    path: Path
     what: str
     stage: str
 
 
 @dataclass(frozen=True, slots=True)
 class TeacherAnswers:
-    """Which teacher answered: photos answered, models and prompt ids with how many photos each."""
+    """Who answered: the number of photos by model, the prompt ids, and whether any answer is simulated."""
 
-    photos: int
     models: dict[str, int]
-    prompt_ids: dict[str, int]
+    prompt_ids: list[str]
     is_simulated: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Everything that the page tells, read once; None where a file is not there (then in `missing`).
+    """Everything that the page shows, read once; None where a file is missing.
 
-    `metrics` holds the metrics files that are there, by the names of `METRICS`; `held_out` what heads say of
-    their training photos without having seen them.
+    `metrics` holds the metrics files that are there: `convert`, `train_<head>`, `human`, `auto`, `teacher`.
+    `held_out` holds the heads' out-of-fold predictions.
     """
 
     settings: Settings
-    missing: list[Missing]
+    missing: list[Piece]
     metrics: dict[str, Figures]
     photos: list[Photo] | None
     memberships: dict[str, Membership] | None
     answers: TeacherAnswers | None
     held_out: dict[HeadName, OutOfFold]
-    has_teacher_truth: bool
-    has_labels: bool
     failed_answers: int
     unreadable_files: int
     photos_without_vector: int
 
     @property
     def truth(self) -> TruthName | None:
-        """Which truth the page is about: people's where there is any, else the teacher's, else none."""
+        """The truth that the page uses: people's where there is any, else the teacher's, else none."""
         truths: tuple[TruthName, ...] = ("human", "auto")
         return next((truth for truth in truths if self.measured(truth)), None)
 
@@ -75,114 +70,77 @@ class Sources:
         return figures if figures and figures.get("n") else None
 
 
-METRICS = {
-    "convert": Missing("what the mapping dropped", "convert"),
-    "train_scene": Missing("the scene head", "train@scene"),
-    "train_attribute": Missing("the attribute head", "train@attribute"),
-    "train_object": Missing("the object head", "train@object"),
-    "human": Missing("the figures against people's truth", "evaluate@human"),
-    "auto": Missing("the figures against the teacher's truth", "evaluate@auto"),
-    "teacher": Missing("how good the teacher is", "agreement"),
-}
-"""The metrics files by name: what each tells, and the stage that writes it."""
-
-
 def read_sources(settings: Settings) -> Sources:
-    """Read what is there of the stages' outputs.
+    """Read the stages' outputs that are there.
 
     Raises:
         InputError: a file is there, but damaged.
     """
-    paths, missing = settings.paths, list[Missing]()
-
-    def read(path: Path, piece: Missing, reader: Callable[[Path], T]) -> T | None:
-        if path.exists():
-            return reader(path)
-        missing.append(piece)
-        return None
-
-    photos = read(paths.photos, Missing("the list of photos", "scan"), read_manifest)
-    answers = read(paths.raw_annotations, Missing("the teacher's answers", "annotate"), read_answers)
-    memberships = read(paths.splits, Missing("who may train", "split"), read_splits)
-    found = {
-        name: read(_metrics_path(paths.eval, name), piece, read_figures) for name, piece in METRICS.items()
-    }
-    labels = read(paths.labels, Missing("the labels of each photo", "classify"), Path.exists)
-    auto = read(paths.auto / ALL_LABELS, Missing("the teacher's truth", "convert"), Path.exists)
+    paths = settings.paths
+    metrics = _list_metrics(paths)
+    pieces = [
+        Piece(paths.photos, "the list of photos", "scan"),
+        Piece(paths.raw_annotations, "the teacher's answers", "annotate"),
+        Piece(paths.splits, "which photos may be used for training", "split"),
+        *metrics.values(),
+        Piece(paths.labels, "the labels of each photo", "classify"),
+        Piece(paths.auto / ALL_LABELS, "the teacher's labels", "convert"),
+    ]
     return Sources(
         settings=settings,
-        missing=missing,
-        metrics={name: figures for name, figures in found.items() if figures is not None},
-        photos=photos,
-        memberships=memberships,
-        answers=answers,
+        missing=[piece for piece in pieces if not piece.path.exists()],
+        metrics={name: _read_figures(piece.path) for name, piece in metrics.items() if piece.path.exists()},
+        photos=_read_if_there(paths.photos, read_manifest),
+        memberships=_read_if_there(paths.splits, read_splits),
+        answers=_read_if_there(paths.raw_annotations, _read_answers),
         held_out={
             head: read_out_of_fold(paths.models, head)
             for head in HEADS
             if out_of_fold_path(paths.models, head).exists()
         },
-        has_teacher_truth=bool(auto),
-        has_labels=bool(labels),
-        failed_answers=count_lines(paths.raw_annotations.with_name("failures.jsonl")),
-        unreadable_files=count_lines(paths.photos.with_name("problems.jsonl")),
-        photos_without_vector=count_lines(paths.embeddings / "problems.jsonl"),
+        failed_answers=_count_lines(paths.raw_annotations.with_name("failures.jsonl")),
+        unreadable_files=_count_lines(paths.photos.with_name("problems.jsonl")),
+        photos_without_vector=_count_lines(paths.embeddings / "problems.jsonl"),
     )
 
 
-def read_answers(path: Path) -> TeacherAnswers:
-    """Tell from the raw annotations who answered."""
-    said = {record.image_id: record for record in read_jsonl(path, RawAnnotation)}
+def _list_metrics(paths: Paths) -> dict[str, Piece]:
+    human, auto, teacher = (paths.eval / name / "metrics.json" for name in ("human", "auto", "teacher"))
+    return {
+        "convert": Piece(paths.eval / "convert.json", "which words have no label", "convert"),
+        **{
+            f"train_{head}": Piece(paths.eval / f"train_{head}.json", f"the {head} head", f"train@{head}")
+            for head in HEADS
+        },
+        "human": Piece(human, "the comparison with people", "evaluate@human"),
+        "auto": Piece(auto, "the comparison with the teacher", "evaluate@auto"),
+        "teacher": Piece(teacher, "how good the teacher is", "agreement"),
+    }
+
+
+def _read_if_there(path: Path, reader: Callable[[Path], T]) -> T | None:
+    return reader(path) if path.exists() else None
+
+
+def _read_answers(path: Path) -> TeacherAnswers:
+    last = {record.image_id: record for record in read_jsonl(path, RawAnnotation)}
     return TeacherAnswers(
-        photos=len(said),
-        models=dict(Counter(record.model or "unnamed" for record in said.values())),
-        prompt_ids=dict(Counter(record.prompt_id or "none stated" for record in said.values())),
-        is_simulated=any(record.simulated for record in said.values()),
+        models=dict(Counter(record.model or "unnamed" for record in last.values())),
+        prompt_ids=sorted({record.prompt_id or "none stated" for record in last.values()}),
+        is_simulated=any(record.simulated for record in last.values()),
     )
 
 
-def read_figures(path: Path) -> Figures:
-    """Read a metrics file.
-
-    Raises:
-        InputError: it is no JSON object.
-    """
+def _read_figures(path: Path) -> Figures:
     try:
         return msgspec.json.decode(path.read_bytes(), type=Figures)
     except msgspec.DecodeError as error:
         raise InputError(f"{path}: {error}") from None
 
 
-def read_curve(path: Path) -> list[tuple[float, float]]:
-    """Return the `(recall, precision)` points of a curve's CSV, none where it is not there."""
-    if not path.exists():
-        return []
-    with path.open(newline="") as file:
-        return [(float(row["recall"]), float(row["precision"])) for row in csv.DictReader(file)]
-
-
-def read_reliability(path: Path) -> list[ReliabilityPoint]:
-    """Return the points of a calibration's CSV, none where it is not there."""
-    if not path.exists():
-        return []
-    with path.open(newline="") as file:
-        return [
-            ReliabilityPoint(
-                probability=float(row["probability"]),
-                frequency=float(row["frequency"]),
-                interval=Interval(float(row["low"]), float(row["high"])),
-                statements=int(row["statements"]),
-            )
-            for row in csv.DictReader(file)
-        ]
-
-
-def count_lines(path: Path) -> int:
+def _count_lines(path: Path) -> int:
     """Count the records of a JSON Lines file; one that is not there has none."""
     if not path.exists():
         return 0
     with path.open("rb") as file:
         return sum(bool(line.strip()) for line in file)
-
-
-def _metrics_path(folder: Path, name: str) -> Path:
-    return folder / name / "metrics.json" if name in ("human", "auto", "teacher") else folder / f"{name}.json"

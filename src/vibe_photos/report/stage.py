@@ -1,7 +1,6 @@
 """The report: one self-contained HTML page, the same bytes for the same inputs."""
 
 import logging
-from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -9,63 +8,39 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from vibe_photos.human_truth.audited import read_audited_truth
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth
 from vibe_photos.records.label_tables import read_decisions
-from vibe_photos.report.calibration import calibration_cards
-from vibe_photos.report.contact_sheet import make_levels, make_suspect_sheets
-from vibe_photos.report.figures import draw_confusion
-from vibe_photos.report.headline import describe_run, headline_lines
-from vibe_photos.report.library import library_estimates
-from vibe_photos.report.mistakes import find_mistakes
-from vibe_photos.report.plots import confusion_of, curve_cards
-from vibe_photos.report.provenance import list_facts, show_configuration, unmapped_words
+from vibe_photos.report.mistakes import find_mistakes, find_teacher_mistakes
+from vibe_photos.report.plots import make_calibrations, make_curves, read_confusion
+from vibe_photos.report.provenance import describe_run, list_facts, show_configuration, unmapped_words
 from vibe_photos.report.sources import Sources, read_sources
+from vibe_photos.report.svg import draw_confusion
 from vibe_photos.report.tables import (
-    attribute_table,
+    attribute_rows,
     format_interval,
     format_share,
-    object_table,
-    scene_table,
+    headline_lines,
+    library_estimates,
+    object_rows,
+    scene_rows,
 )
+from vibe_photos.report.thumbnails import make_thumbnails
 from vibe_photos.settings import Settings
-from vibe_photos.statistics.comparison import HOW_TO_BEGIN, compare_with_labels, is_evaluated
-from vibe_photos.statistics.summary import Comparison
+from vibe_photos.statistics.label_arrays import JudgedPhotos, is_evaluated, judge_photos
+from vibe_photos.statistics.summary import HOW_TO_BEGIN
 from vibe_photos.storage.files import write_bytes
 from vibe_photos.storage.jsonl import read_jsonl
+
+MOST_KINDS_OF_A_LEVEL = 9
 
 log = logging.getLogger(__name__)
 
 
-def render_report(settings: Settings, out: Path) -> None:
-    """Write the page from what the stages left; what is missing is named on it.
+def render_report(settings: Settings) -> None:
+    """Write the page that shows the results: data/report/index.html. What is missing is named on it.
 
     Raises:
         InputError: a file is there, but damaged.
     """
     sources = read_sources(settings)
-    comparison = _compare(sources)
-    levels = make_levels(find_mistakes(comparison), sources) if comparison else []
-    html = (
-        _environment()
-        .get_template("page.html")
-        .render(
-            **_view_figures(sources),
-            **_view_sources(sources),
-            levels=levels,
-            has_pictures=any(p.source for level in levels for sheet in level.sheets for p in sheet.pictures),
-            suspects=make_suspect_sheets(sources),
-        )
-    )
-    page = html.encode("utf-8", "replace")
-    write_bytes(out, page)
-    log.info(
-        "report: %s, %.1f MB, %d thumbnails, %d sources missing",
-        out,
-        len(page) / 1e6,
-        html.count('<img src="data:'),
-        len(sources.missing),
-    )
-
-
-def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("vibe_photos.report"),
         autoescape=True,
@@ -74,42 +49,26 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["share"] = format_share
-    return environment
-
-
-def _view_figures(sources: Sources) -> dict[str, Any]:
-    """Return what the page says of the labels; figures are empty where nothing is measured yet."""
-    truth = sources.truth
-    student = sources.measured(truth) if truth else None
-    ceiling = sources.measured("teacher") if truth == "human" else None
-    view: dict[str, Any] = {
-        "truth": truth,
-        "how_to_begin": HOW_TO_BEGIN["human"],
-        "student": student,
-        "teacher": ceiling,
-        "auto": sources.measured("auto") if truth == "human" else None,
-        "interval": format_interval,
-        "lines": [],
-    }
-    if student is None:
-        return view
-    return view | {
-        "lines": headline_lines(student, ceiling),
-        "confusion": draw_confusion(confusion_of(student)) if student["scene"]["support"] else None,
-        "curves": curve_cards(sources, student, ceiling),
-        "calibrations": calibration_cards(sources, student),
-        "estimates": library_estimates(student),
-        "scene_table": scene_table(student, ceiling),
-        "attribute_table": attribute_table(student, ceiling),
-        "object_table": object_table(student, ceiling),
-    }
+    view = _view_sources(sources) | _view_figures(sources) | _view_mistakes(sources)
+    html = environment.get_template("page.html").render(view)
+    # A file name may hold bytes that are no text.
+    page = html.encode("utf-8", "replace")
+    write_bytes(settings.paths.report, page)
+    log.info(
+        "report: %s, %.1f MB, %d thumbnails, %d sources missing",
+        settings.paths.report,
+        len(page) / 1e6,
+        html.count('<img src="data:'),
+        len(sources.missing),
+    )
 
 
 def _view_sources(sources: Sources) -> dict[str, Any]:
-    """Return what the page says of where the figures come from."""
+    """Return what the page says about where the figures come from."""
     return {
         "notice": describe_run(sources),
         "settings": sources.settings,
+        "level_percent": f"{100 * sources.settings.evaluate.confidence_level:.0f}",
         "photo_count": len(sources.photos) if sources.photos is not None else None,
         "facts": list_facts(sources),
         "words": unmapped_words(sources),
@@ -118,17 +77,67 @@ def _view_sources(sources: Sources) -> dict[str, Any]:
     }
 
 
-def _compare(sources: Sources) -> Comparison | None:
-    settings, truth = sources.settings, sources.truth
-    if truth is None or sources.memberships is None or not sources.has_labels:
+def _view_figures(sources: Sources) -> dict[str, Any]:
+    """Return the figures that the page shows; `student` is None where nothing is measured yet."""
+    truth = sources.truth
+    student = sources.measured(truth) if truth else None
+    teacher = sources.measured("teacher") if truth == "human" else None
+    view: dict[str, Any] = {
+        "truth": truth,
+        "how_to_begin": HOW_TO_BEGIN["human"],
+        "student": student,
+        "teacher": teacher,
+        "auto": sources.measured("auto") if truth == "human" else None,
+        "interval": format_interval,
+    }
+    if student is None:
+        return view
+    return view | {
+        "lines": headline_lines(student, teacher),
+        "confusion": draw_confusion(read_confusion(student)) if student["scene"]["support"] else None,
+        "curves": make_curves(sources, student, teacher),
+        "calibrations": make_calibrations(sources, student),
+        "estimates": library_estimates(student),
+        "scene_rows": scene_rows(student, teacher),
+        "attribute_rows": attribute_rows(student, teacher),
+        "object_rows": object_rows(student, teacher),
+    }
+
+
+def _view_mistakes(sources: Sources) -> dict[str, Any]:
+    """Return the kinds of mistakes, and names and pictures of the photos that show them."""
+    photos = _judge_photos(sources)
+    found = find_mistakes(photos) if photos else {}
+    levels = {level: kinds[:MOST_KINDS_OF_A_LEVEL] for level, kinds in found.items()}
+    suspects = find_teacher_mistakes(sources.held_out)
+    kinds = [kind for level in levels.values() for kind in level] + suspects
+    shown = {mistake.image_id for kind in kinds for mistake in kind.worst}
+    known = [photo for photo in sources.photos or () if photo.image_id in shown]
+    return {
+        "levels": levels,
+        "left_out": {level: len(kinds) - len(levels[level]) for level, kinds in found.items()},
+        "suspects": suspects,
+        "names": {photo.image_id: photo.rel_path for photo in known},
+        "thumbnails": make_thumbnails(known, sources.settings),
+    }
+
+
+def _judge_photos(sources: Sources) -> JudgedPhotos | None:
+    """Return the evaluated photos with truth and labels, None where a file for that is missing."""
+    settings, truth, members = sources.settings, sources.truth, sources.memberships
+    paths = settings.paths
+    if truth is None or members is None or not paths.labels.exists():
         return None
     if truth == "human":
-        records = read_audited_truth(settings.paths.human, settings.taxonomy)
-    elif sources.has_teacher_truth:
-        records = list(read_jsonl(settings.paths.auto / ALL_LABELS, GroundTruth))
+        records = read_audited_truth(paths.human, settings.taxonomy)
+    elif (paths.auto / ALL_LABELS).exists():
+        records = list(read_jsonl(paths.auto / ALL_LABELS, GroundTruth))
     else:
         return None
-    members, tuned_on = sources.memberships, settings.classify.tuned_on
-    known = [record for record in records if record.image_id in members]
-    chosen = [record for record in known if is_evaluated(members[record.image_id], truth, tuned_on)]
-    return compare_with_labels(chosen, members, read_decisions(settings.paths.labels), settings.taxonomy)
+    chosen = [
+        record
+        for record in records
+        if record.image_id in members
+        and is_evaluated(members[record.image_id], truth, settings.classify.tuned_on)
+    ]
+    return judge_photos(chosen, members, read_decisions(paths.labels), settings.taxonomy)

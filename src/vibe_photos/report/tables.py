@@ -1,69 +1,117 @@
-"""Per-class tables, made by pandas; names are escaped by it."""
+"""Figures as rows of text: the headline, one table a level, and the estimates of the whole library."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from vibe_photos.report.svg import Mark, draw_pair, draw_scale
+from vibe_photos.statistics.intervals import Interval
 from vibe_photos.statistics.summary import Figures, read_interval
 
+Row = dict[str, str]
+"""A row of a table: text by column."""
 
-def scene_table(student: Figures, teacher: Figures | None) -> Markup:
+_OBJECT_FIGURES = {
+    "top1": "best guess is right",
+    "top3": "one of the best three guesses is right",
+    "top1_hierarchical": "best guess is right, or a parent of the right one",
+    "coverage": "true objects that it has a label for",
+    "precision": "precision",
+    "recall": "recall",
+    "f1": "F1",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One figure of the headline with its interval, or the reason why it has none, and the teacher's.
+
+    `photos` is the number of photos that the figure is about; `scale` draws it.
+    """
+
+    name: str
+    kind: str
+    value: str
+    interval: str
+    reason: str
+    photos: int
+    scale: Markup
+    teacher: str
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """One figure of the library: from people alone, from people with the teacher, and both drawn."""
+
+    name: str
+    kind: str
+    alone: str
+    alone_interval: str
+    together: str
+    together_interval: str
+    scale: Markup
+
+
+def headline_lines(student: Figures, teacher: Figures | None) -> list[Line]:
+    """Return scene accuracy, each attribute's F1, and the objects' F1 and top-1, beside the teacher's."""
+    theirs = teacher or {"scene": None, "attributes": {}, "objects": None}
+    objects = student["objects"]
+    lines = [_line("Scene", "accuracy", student["scene"], theirs["scene"], "accuracy", "support")]
+    lines += [
+        _line(name, "F1", values, theirs["attributes"].get(name), "f1", "positives")
+        for name, values in student["attributes"].items()
+    ]
+    lines.append(_line("Objects", "F1", objects, theirs["objects"], "f1", "n"))
+    if "top1" in objects:
+        lines.append(_line("Objects", "best guess right", objects, None, "top1", "n"))
+    return lines
+
+
+def scene_rows(student: Figures, teacher: Figures | None) -> list[Row]:
     """Return one row a scene: photos, precision, recall, F1, and the teacher's F1."""
-    theirs = {row["scene"]: row["f1"] for row in teacher["scene"]["per_class"]} if teacher else {}
-    rows = [
-        {
-            "scene": row["scene"],
-            "photos": str(row["support"]),
-            **_shares(row, ("precision", "recall", "f1")),
-            **({"teacher": format_share(theirs.get(row["scene"]))} if teacher else {}),
-        }
+    theirs = {row["scene"]: row for row in teacher["scene"]["per_class"]} if teacher else {}
+    return [
+        {"scene": row["scene"], "photos": str(row["support"])}
+        | _shares(row, ("precision", "recall", "f1"))
+        | ({"teacher's F1": format_share(theirs.get(row["scene"], {}).get("f1"))} if teacher else {})
         for row in student["scene"]["per_class"]
     ]
-    return _to_html(rows)
 
 
-def attribute_table(student: Figures, teacher: Figures | None) -> Markup:
-    """Return one row an attribute: photos, positives, precision, recall, F1 with interval, the teacher's."""
+def attribute_rows(student: Figures, teacher: Figures | None) -> list[Row]:
+    """Return one row an attribute: photos, positives, precision, recall, F1 with interval, teacher's F1."""
     rows = []
     for name, values in student["attributes"].items():
-        row = {
-            "attribute": name,
-            "photos": str(values["support"]),
-            "with it": str(values["positives"]),
-            **_shares(values, ("precision", "recall", "f1")),
-            "F1 interval": format_interval(values, "f1"),
-        }
+        row = {"attribute": name, "photos": str(values["support"]), "with it": str(values["positives"])}
+        row |= _shares(values, ("precision", "recall", "f1"))
+        row["F1 interval"] = format_interval(values, "f1")
         if "average_precision" in values:
             row["average precision"] = format_share(values["average_precision"])
         if teacher:
-            row["teacher"] = format_share(teacher["attributes"].get(name, {}).get("f1"))
+            row["teacher's F1"] = format_share(teacher["attributes"].get(name, {}).get("f1"))
         rows.append(row)
-    return _to_html(rows)
+    return rows
 
 
-def object_table(student: Figures, teacher: Figures | None) -> Markup:
-    """Return one row a figure of objects: value, interval, the teacher's."""
-    names = {
-        "top1": "best guess is right",
-        "top3": "one of three guesses is right",
-        "top1_hierarchical": "best guess is right or its parent",
-        "coverage": "true objects it has a label for",
-        "precision": "precision",
-        "recall": "recall",
-        "f1": "F1",
-    }
+def object_rows(student: Figures, teacher: Figures | None) -> list[Row]:
+    """Return one row for each figure of objects: value, interval, and the teacher's value."""
     objects = student["objects"]
-    rows = [
-        {
-            "objects": text,
-            "student": format_share(objects[name]),
-            "interval": format_interval(objects, name),
-            **({"teacher": format_share(teacher["objects"].get(name))} if teacher else {}),
-        }
-        for name, text in names.items()
-        if name in objects
+    return [
+        {"objects": text, "student": format_share(objects[key]), "interval": format_interval(objects, key)}
+        | ({"teacher": format_share(teacher["objects"].get(key))} if teacher else {})
+        for key, text in _OBJECT_FIGURES.items()
+        if key in objects
     ]
-    return _to_html(rows)
+
+
+def library_estimates(student: Figures) -> list[Estimate]:
+    """Return the prediction-powered figures of a metrics file, none where it has none."""
+    powered = student.get("prediction_powered", {})
+    found = [("Scene", powered["scene"], "accuracy")] if "scene" in powered else []
+    for name, figures in powered.get("attributes", {}).items():
+        found += [(name, figures, "prevalence"), (name, figures, "accuracy")]
+    return [_estimate(*each) for each in found if each[1].get(f"{each[2]}_ppi") is not None]
 
 
 def format_share(value: float | None) -> str:
@@ -71,22 +119,51 @@ def format_share(value: float | None) -> str:
     return "–" if value is None else f"{100 * value:.0f} %"
 
 
-def format_interval(figures: Figures, name: str) -> str:
+def format_interval(figures: Figures, key: str) -> str:
     """Return a figure's interval in percent, empty where it has none."""
-    interval = read_interval(figures, name)
-    return (
-        "" if interval is None or interval.reason else f"{100 * interval.low:.0f}–{100 * interval.high:.0f}"
+    interval = read_interval(figures, key)
+    if interval is None or interval.reason:
+        return ""
+    return f"{100 * interval.low:.0f}–{100 * interval.high:.0f}"
+
+
+def _line(name: str, kind: str, ours: Figures, theirs: Figures | None, key: str, count: str) -> Line:
+    value, teacher = ours[key], theirs.get(key) if theirs else None
+    interval = read_interval(ours, key) or Interval(reason="not estimated")
+    alt = f"{name} {kind}: student {format_share(value)}, teacher {format_share(teacher)}"
+    return Line(
+        name=name,
+        kind=kind,
+        value=format_share(value),
+        interval=format_interval(ours, key),
+        reason=interval.reason,
+        photos=ours[count],
+        scale=Markup("") if value is None else draw_scale(_mark(ours, key, teacher), alt),
+        teacher=format_share(teacher),
     )
 
 
-def _shares(values: Figures, names: Sequence[str]) -> dict[str, str]:
-    return {"F1" if name == "f1" else name: format_share(values[name]) for name in names}
+def _estimate(name: str, figures: Figures, key: str) -> Estimate:
+    powered = f"{key}_ppi"
+    alone, together = format_share(figures[key]), format_share(figures[powered])
+    alt = f"{name} {key}: people alone {alone}, with the teacher {together}"
+    return Estimate(
+        name=name,
+        kind="share of photos" if key == "prevalence" else key,
+        alone=alone,
+        alone_interval=format_interval(figures, key),
+        together=together,
+        together_interval=format_interval(figures, powered),
+        scale=draw_pair(_mark(figures, key), _mark(figures, powered), alt),
+    )
 
 
-def _to_html(rows: Sequence[Mapping[str, str]]) -> Markup:
-    if not rows:
-        return Markup("")
-    import pandas as pd
+def _mark(figures: Figures, key: str, teacher: float | None = None) -> Mark:
+    interval = read_interval(figures, key)
+    if interval is None or interval.reason:
+        return Mark(figures[key], teacher=teacher)
+    return Mark(figures[key], interval.low, interval.high, teacher)
 
-    html = pd.DataFrame(rows).to_html(index=False, border=0, escape=True, classes="figures", justify="unset")
-    return Markup(html)
+
+def _shares(values: Figures, keys: Sequence[str]) -> Row:
+    return {"F1" if key == "f1" else key: format_share(values[key]) for key in keys}

@@ -1,40 +1,43 @@
-"""Small pictures inside the page: re-encoded from pixels, so that no metadata of the photo comes along."""
+"""Small pictures inside the page, encoded from pixels alone: no metadata of the photo gets into it."""
 
 import base64
 import io
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from vibe_photos.errors import DecodeError
 from vibe_photos.pixels.decode import decode_photo, resize
 from vibe_photos.records.photos import Photo, photo_path
+from vibe_photos.settings import Settings
 
 THUMBNAIL_PX = 240
 JPEG_QUALITY = 68
 
 
-def make_thumbnail(root: Path, photo: Photo, max_pixels: int) -> str | None:
-    """Return a photo as a `data:` URI of a JPEG of at most `THUMBNAIL_PX`, or None where it cannot be read.
+def make_thumbnails(photos: Iterable[Photo], settings: Settings) -> dict[str, str]:
+    """Return `data:` URIs of JPEGs by `image_id`, for the photos that can be read."""
+    root = Path(settings.library.root)
+    if not os.access(root, os.R_OK):
+        return {}
+    thumbnails = {photo.image_id: _make_thumbnail(root, photo, settings.embed.max_pixels) for photo in photos}
+    return {image_id: thumbnail for image_id, thumbnail in thumbnails.items() if thumbnail}
 
-    Nothing is left of Exif, GPS, profiles or comments.
-    """
+
+def _make_thumbnail(root: Path, photo: Photo, max_pixels: int) -> str | None:
     try:
-        image = decode_photo(photo_path(root, photo), max_pixels=max_pixels, needed_size=thumbnail_size)
+        image = decode_photo(photo_path(root, photo), max_pixels=max_pixels, needed_size=_thumbnail_size)
     except DecodeError:
         return None
-    small = resize(image, thumbnail_size(*image.size))
+    small = resize(image, _thumbnail_size(*image.size))
+    # Pillow would write a comment or a profile that is left here.
     small.info = {}
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=JPEG_QUALITY)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def thumbnail_size(width: int, height: int) -> tuple[int, int]:
+def _thumbnail_size(width: int, height: int) -> tuple[int, int]:
     """Return the size at which the longer edge is at most `THUMBNAIL_PX`, each edge at least 1."""
     scale = min(1.0, THUMBNAIL_PX / max(width, height))
     return max(1, round(width * scale)), max(1, round(height * scale))
-
-
-def has_photos(root: Path) -> bool:
-    """Return whether the folder of photos is at hand."""
-    return root.is_dir() and os.access(root, os.R_OK)

@@ -1,6 +1,6 @@
 """Whether a file goes on to its end, by the marker or the lengths that its format ends with.
 
-The rules look at a few bytes only. They catch a copy that was cut off; damage inside is the decoder's to
+The rules look at a few bytes only. They notice a copy that was cut off; damage inside is for the decoder to
 find. Bytes after the end (a film that a phone appends, a second picture, zeros) are no fault.
 """
 
@@ -13,6 +13,10 @@ _LARGEST_BLOCK_BYTES = 1 << 18
 
 _MAX_STEPS = 10_000
 """Segments or boxes that are followed: cameras write some dozens, a crafted file could have millions."""
+
+_TIFF_TYPE_LETTERS = {3: "H", 4: "I", 16: "Q"}
+_TIFF_OFFSETS = {273, 324}
+_TIFF_LENGTHS = {279, 325}
 
 
 def has_ending(file: int, image_format: str, size_bytes: int) -> bool:
@@ -48,14 +52,6 @@ def _has_jpeg_end(file: int, size_bytes: int) -> bool:
     return False
 
 
-def _has_png_end(file: int, size_bytes: int) -> bool:
-    return _has_bytes(file, b"\0\0\0\0IEND\xaeB`\x82", 8, size_bytes)
-
-
-def _has_gif_end(file: int, size_bytes: int) -> bool:
-    return _has_bytes(file, b"\0;", 13, size_bytes)
-
-
 def _has_webp_end(file: int, size_bytes: int) -> bool:
     (length,) = struct.unpack("<I", os.pread(file, 4, 4))
     return bool(8 + length <= size_bytes)
@@ -63,18 +59,17 @@ def _has_webp_end(file: int, size_bytes: int) -> bool:
 
 def _has_boxes(file: int, size_bytes: int) -> bool:
     """Follow the top-level boxes of an ISO base media file (ISO 14496-12, 4.2)."""
-    at = 0
-    names: set[bytes] = set()
+    at, names = 0, set[bytes]()
     for _ in range(_MAX_STEPS):
         if at + 8 > size_bytes:
             break
         length, name = struct.unpack(">I4s", os.pread(file, 8, at))
         if not name.isalnum():
             break
-        if length == 1:
-            (length,) = struct.unpack(">Q", os.pread(file, 8, at + 8))
-        elif length == 0:
+        if length == 0:
             length = size_bytes - at
+        elif length == 1:
+            (length,) = struct.unpack(">Q", os.pread(file, 8, at + 8))
         names.add(name)
         at += max(length, 8)
     # A sequence of pictures may describe itself in `moov` instead.
@@ -82,18 +77,45 @@ def _has_boxes(file: int, size_bytes: int) -> bool:
 
 
 def _has_bmp_rows(file: int, size_bytes: int) -> bool:
-    (start, header_size) = struct.unpack("<II", os.pread(file, 8, 10))
+    start, header_size = struct.unpack("<II", os.pread(file, 8, 10))
     if header_size == 12:
         (width, height, _, bits), compression = struct.unpack("<HHHH", os.pread(file, 8, 18)), 0
     else:
         width, height, _, bits, compression = struct.unpack("<iiHHI", os.pread(file, 16, 18))
-    is_packed = compression not in (0, 3, 6)
     row_bytes = (abs(width) * bits + 31) // 32 * 4
+    is_packed = compression not in (0, 3, 6)
     return bool(start + (1 if is_packed else row_bytes * abs(height)) <= size_bytes)
 
 
+def _has_tiff_strips(file: int, size_bytes: int) -> bool:
+    """Follow the first directory (TIFF 6.0, section 2; BigTIFF has the same with 8-byte counts)."""
+    head = os.pread(file, 16, 0)
+    order, is_big = "<" if head.startswith(b"I") else ">", b"+" in head[2:4]
+    letters = ("Q", "HHQ8s", "Q") if is_big else ("H", "HHI4s", "I")
+    count_format, entry_format, offset_format = (order + letter for letter in letters)
+    (at,) = struct.unpack_from(offset_format, head, 8 if is_big else 4)
+    count_bytes = struct.calcsize(count_format)
+    (count,) = struct.unpack(count_format, os.pread(file, count_bytes, at))
+    entries = os.pread(file, struct.calcsize(entry_format) * min(count, 0xFFFF), at + count_bytes)
+    offsets: tuple[int, ...] = ()
+    lengths: tuple[int, ...] = ()
+    for tag, kind, length, value in struct.iter_unpack(entry_format, entries):
+        if tag not in _TIFF_OFFSETS | _TIFF_LENGTHS:
+            continue
+        layout = f"{order}{length}{_TIFF_TYPE_LETTERS[kind]}"
+        needed_bytes = struct.calcsize(layout)
+        if needed_bytes > size_bytes:
+            return False
+        if needed_bytes > len(value):  # the values do not fit into the entry, which says where they are
+            value = os.pread(file, needed_bytes, *struct.unpack(offset_format, value))
+        values = struct.unpack_from(layout, value)
+        offsets, lengths = (values, lengths) if tag in _TIFF_OFFSETS else (offsets, values)
+    ends = [offset + length for offset, length in zip(offsets, lengths, strict=True)]
+    return bool(ends) and max(ends) <= size_bytes
+
+
 def _has_bytes(file: int, wanted: bytes, start: int, end: int) -> bool:
-    """Tell whether `wanted` stands between `start` and `end`; looked for from the back, where ends are."""
+    """Tell whether `wanted` stands between `start` and `end`; searched from the back, where ends are."""
     overlap = len(wanted) - 1
     block_bytes = _FIRST_BLOCK_BYTES
     while end > start:
@@ -105,49 +127,10 @@ def _has_bytes(file: int, wanted: bytes, start: int, end: int) -> bool:
     return False
 
 
-_TIFF_TYPE_LETTERS = {3: "H", 4: "I", 16: "Q"}
-_TIFF_OFFSETS = {273, 324}
-_TIFF_LENGTHS = {279, 325}
-
-
-def _has_tiff_strips(file: int, size_bytes: int) -> bool:
-    """Follow the first directory (TIFF 6.0, section 2; BigTIFF has the same with 8-byte counts)."""
-    head = os.pread(file, 16, 0)
-    order = "<" if head.startswith(b"I") else ">"
-    is_big = head[2:4].strip(b"\0") == b"+"
-    count_format, entry_format, offset_format = ("Q", "HHQ8s", "Q") if is_big else ("H", "HHI4s", "I")
-    (at,) = struct.unpack_from(order + offset_format, head, 8 if is_big else 4)
-    count_bytes = struct.calcsize(order + count_format)
-    (count,) = struct.unpack(order + count_format, os.pread(file, count_bytes, at))
-    entry_bytes = struct.calcsize(order + entry_format)
-    directory = os.pread(file, entry_bytes * min(count, 0xFFFF), at + count_bytes)
-    offsets: tuple[int, ...] = ()
-    lengths: tuple[int, ...] = ()
-    for tag, kind, length, value in struct.iter_unpack(order + entry_format, directory):
-        if tag in _TIFF_OFFSETS | _TIFF_LENGTHS:
-            layout = f"{order}{length}{_TIFF_TYPE_LETTERS[kind]}"
-            values = _read_tiff_values(file, size_bytes, layout, value, order + offset_format)
-            offsets, lengths = (values, lengths) if tag in _TIFF_OFFSETS else (offsets, values)
-    ends = [offset + length for offset, length in zip(offsets, lengths, strict=True)]
-    return bool(ends) and max(ends) <= size_bytes
-
-
-def _read_tiff_values(
-    file: int, size_bytes: int, layout: str, value: bytes, offset_format: str
-) -> tuple[int, ...]:
-    """Values that fit stand in the entry itself, others where it points to."""
-    needed_bytes = struct.calcsize(layout)
-    if needed_bytes > size_bytes:
-        raise ValueError("more values than the file has bytes")
-    if needed_bytes > len(value):
-        value = os.pread(file, needed_bytes, *struct.unpack(offset_format, value))
-    return struct.unpack_from(layout, value)
-
-
 _RULES: dict[str, Callable[[int, int], bool]] = {
     "JPEG": _has_jpeg_end,
-    "PNG": _has_png_end,
-    "GIF": _has_gif_end,
+    "PNG": lambda file, size_bytes: _has_bytes(file, b"\0\0\0\0IEND\xaeB`\x82", 8, size_bytes),
+    "GIF": lambda file, size_bytes: _has_bytes(file, b"\0;", 13, size_bytes),
     "WEBP": _has_webp_end,
     "HEIF": _has_boxes,
     "AVIF": _has_boxes,

@@ -1,7 +1,4 @@
-"""The hash of a file's bytes that names a photo.
-
-What one file is: a photo with its id, or a problem with a reason.
-"""
+"""What one file is: a photo, named by the hash of its bytes, or a problem with a reason."""
 
 import errno
 import os
@@ -20,37 +17,15 @@ HashName = Literal["xxh3_128", "xxh64"]
 BUFFER_BYTES = 1 << 18
 """Small enough to stay in the processor's cache between being read and being hashed."""
 
-_HASHES: dict[HashName, Callable[[], Any]] = {"xxh3_128": xxhash.xxh3_128, "xxh64": xxhash.xxh64}
-
-
-def hash_bytes(data: bytes, content_hash: HashName) -> str:
-    """Return the lower-case hex hash of `data`: 32 digits for `xxh3_128`, 16 for `xxh64`."""
-    hasher = _HASHES[content_hash]()
-    hasher.update(data)
-    return str(hasher.hexdigest())
-
-
-def hash_file(file: int, content_hash: HashName, buffer: bytearray) -> str:
-    """Hash the open file (a descriptor at its start) to its end, through `buffer`.
-
-    Raises:
-        OSError: the file cannot be read.
-    """
-    hasher = _HASHES[content_hash]()
-    window = memoryview(buffer)
-    while count := os.readv(file, [buffer]):
-        hasher.update(window[:count])
-    return str(hasher.hexdigest())
-
-
 INSPECTION_VERSION = 1
-"""Rises when the same file may be judged differently: what older versions found is then read again."""
+"""Raise it when the same file may be judged differently: files are then read again."""
 
+_HASHES: dict[HashName, Callable[[], Any]] = {"xxh3_128": xxhash.xxh3_128, "xxh64": xxhash.xxh64}
 _READ_ATTEMPTS = 3
 
 
 class FileStamp(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What the file system says of a file; another stamp means that its bytes may be others."""
+    """What the file system says of a file; with another stamp its bytes may be others."""
 
     size_bytes: int
     mtime_ns: int
@@ -86,27 +61,26 @@ def inspect_file(path: bytes, content_hash: HashName, buffer: bytearray | None =
     try:
         # A pipe without a writer would block the scan for ever.
         file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            for _ in range(_READ_ATTEMPTS):
+                finding = _inspect_open_file(file, content_hash, buffer)
+                if take_stamp(os.fstat(file)) == finding.stamp:
+                    return finding
+                os.lseek(file, 0, os.SEEK_SET)
+        finally:
+            os.close(file)
     except OSError as error:
-        return _judge_error(error)
-    try:
-        for _ in range(_READ_ATTEMPTS):
-            before = os.fstat(file)
-            finding = _inspect_open_file(file, before, content_hash, buffer)
-            if take_stamp(os.fstat(file)) == finding.stamp:
-                return finding
-            os.lseek(file, 0, os.SEEK_SET)
         return FileFinding(
-            finding.stamp, reason="changing", detail="it is being written to: scan again later"
+            FileStamp(0, 0, 0, 0),
+            reason="missing" if error.errno == errno.ENOENT else "unreadable",
+            detail=error.strerror or str(error),
+            error_number=error.errno or 0,
         )
-    except OSError as error:
-        return _judge_error(error)
-    finally:
-        os.close(file)
+    return FileFinding(finding.stamp, reason="changing", detail="it is being written to: scan again later")
 
 
-def _inspect_open_file(
-    file: int, status: os.stat_result, content_hash: HashName, buffer: bytearray
-) -> FileFinding:
+def _inspect_open_file(file: int, content_hash: HashName, buffer: bytearray) -> FileFinding:
+    status = os.fstat(file)
     stamp = take_stamp(status)
     if not stat.S_ISREG(status.st_mode):
         return FileFinding(stamp, reason="not_a_file", detail="a pipe, socket or device")
@@ -114,19 +88,23 @@ def _inspect_open_file(
         return FileFinding(stamp, reason="empty", detail="the file has no bytes")
     image_format = recognise_format(os.pread(file, HEAD_BYTES, 0))
     if image_format is None:
-        return FileFinding(
-            stamp, reason="not_an_image", detail="its first bytes are of no image format that is read"
-        )
+        detail = "its first bytes are of no image format that is read"
+        return FileFinding(stamp, reason="not_an_image", detail=detail)
     if not has_ending(file, image_format, stamp.size_bytes):
         return FileFinding(stamp, reason="truncated", detail=f"the end of the {image_format} is missing")
     return FileFinding(stamp, image_id=hash_file(file, content_hash, buffer), format=image_format)
 
 
-def _judge_error(error: OSError) -> FileFinding:
-    reason = "missing" if error.errno == errno.ENOENT else "unreadable"
-    return FileFinding(
-        FileStamp(0, 0, 0, 0),
-        reason=reason,
-        detail=error.strerror or str(error),
-        error_number=error.errno or 0,
-    )
+def hash_file(file: int, content_hash: HashName, buffer: bytearray) -> str:
+    """Return the lower-case hex hash of an open file (a descriptor at its start), read through `buffer`.
+
+    It has 32 digits for `xxh3_128`, 16 for `xxh64`.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    hasher = _HASHES[content_hash]()
+    window = memoryview(buffer)
+    while count := os.readv(file, [buffer]):
+        hasher.update(window[:count])
+    return str(hasher.hexdigest())

@@ -1,25 +1,21 @@
-"""What all files of a library are: known from earlier scans, or read now, several at a time.
+"""What every file of a library is: known from earlier scans, or read now, several at a time.
 
-Walk a library's folders and judge all its files, unless the disk goes away meanwhile.
-
-What a library holds, once every file in it has been judged: its photos, and its problems.
+A disk that goes away meanwhile stops the scan: its photos are not taken for deleted.
 """
 
 import errno
 import logging
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from operator import itemgetter
 from pathlib import Path
 
-import msgspec
-
 from vibe_photos.errors import LibraryError
-from vibe_photos.records.photos import Photo, PhotoProblem, path_to_text, read_manifest
+from vibe_photos.records.photos import PhotoProblem, path_to_text
 from vibe_photos.scan.files import BUFFER_BYTES, FileFinding, HashName, inspect_file
+from vibe_photos.scan.manifest import HOW_TO_SET_ROOT, list_places
 from vibe_photos.scan.stat_cache import Findings, StatCache
 from vibe_photos.scan.walk import Folder, walk_folders
 from vibe_photos.settings import Library
@@ -38,136 +34,34 @@ FilePlace = tuple[bytes, bytes]
 
 @dataclass(slots=True)
 class Inspection:
-    """What was found in the folders that changed, by folder and name, and what reading it cost.
+    """All folders of a library, what their files are, and what reading them cost.
 
-    A folder that is not here is as the cache has it.
+    `closed_folders` are those that forbid looking into them. `changed` holds the findings of the folders
+    that are not as the cache had them when the scan began; the others are read from it when needed.
     """
 
-    folders: dict[bytes, Findings] = field(default_factory=dict)
+    folders: list[Folder]
+    closed_folders: list[PhotoProblem]
+    changed: dict[bytes, Findings]
     read_files: int = 0
     read_bytes: int = 0
     io_errors: int = 0
     unsaved: set[bytes] = field(default_factory=set)
 
+    def list_findings(self, cache: StatCache) -> Iterator[tuple[str, FileFinding]]:
+        """Yield each file's `rel_path` with what it is."""
+        for folder in self.folders:
+            changed = self.changed.get(folder.path)
+            findings = cache.read_folder(folder.path) if changed is None else changed
+            prefix = f"{path_to_text(folder.path)}/" if folder.path else ""
+            for name, finding in findings.items():
+                yield prefix + path_to_text(name), finding
 
-def inspect_folders(
-    root: bytes, folders: Sequence[Folder], content_hash: HashName, cache: StatCache
-) -> Inspection:
-    """Find out what every file of `folders` is, reading only those that the cache does not know.
+
+def inspect_library(library: Library, cache: StatCache, manifest: Path) -> Inspection:
+    """Find out what every file of a library is, reading only those that the cache does not know.
 
     What was found is put into the cache every few seconds and at the end, also of a scan that is stopped.
-
-    Raises:
-        LibraryError: the device is gone, or gives errors for more than a few files.
-    """
-    changed = [folder for folder in folders if not cache.has_all(folder.path, folder.files)]
-    inspection = Inspection({folder.path: _find_known(folder, cache) for folder in changed})
-    inspection.unsaved.update(inspection.folders)
-    unread = [
-        (folder.path, name)
-        for folder in changed
-        for name in sorted(folder.files.keys() - inspection.folders[folder.path].keys())
-    ]
-    saved_at = time.monotonic()
-    try:
-        for place, finding in _inspect_in_threads(root, unread, content_hash):
-            _add_finding(inspection, place, finding)
-            if time.monotonic() - saved_at > _SAVE_EVERY_SECONDS:
-                _save(changed, inspection, cache)
-                _log.info("read %d of %d files", inspection.read_files, len(unread))
-                saved_at = time.monotonic()
-    finally:
-        _save(changed, inspection, cache)
-    cache.forget_folders_except({folder.path for folder in folders})
-    return inspection
-
-
-def _find_known(folder: Folder, cache: StatCache) -> Findings:
-    """Return the cached findings of the files whose stamp is still the same."""
-    cached = cache.read_folder(folder.path)
-    stamped = ((name, stamp, cached.get(name)) for name, stamp in folder.files.items())
-    return {name: finding for name, stamp, finding in stamped if finding and finding.stamp == stamp}
-
-
-def _add_finding(inspection: Inspection, place: FilePlace, finding: FileFinding) -> None:
-    path, name = place
-    inspection.folders[path][name] = finding
-    inspection.unsaved.add(path)
-    inspection.read_files += 1
-    inspection.read_bytes += finding.stamp.size_bytes
-    inspection.io_errors += finding.error_number == errno.EIO
-    if finding.error_number in _DEVICE_GONE or inspection.io_errors > _MAX_IO_ERRORS:
-        raise _device_error(path, name, finding)
-
-
-def _save(changed: Sequence[Folder], inspection: Inspection, cache: StatCache) -> None:
-    """Put into the cache what is known by now, in the order of the folders' listings."""
-    known = {}
-    for folder in changed:
-        if folder.path not in inspection.unsaved:
-            continue
-        findings = inspection.folders[folder.path]
-        known[folder.path] = {name: findings[name] for name in folder.files if name in findings}
-    cache.write_folders(known)
-    inspection.unsaved.clear()
-
-
-def _inspect_in_threads(
-    root: bytes, unread: list[FilePlace], content_hash: HashName
-) -> Iterator[tuple[FilePlace, FileFinding]]:
-    """Yield every file's finding in the given order; reading and hashing leave the interpreter free."""
-    batches = [unread[start : start + _BATCH_FILES] for start in range(0, len(unread), _BATCH_FILES)]
-
-    def inspect_batch(batch: list[FilePlace]) -> list[FileFinding]:
-        buffer = bytearray(BUFFER_BYTES)
-        return [inspect_file(os.path.join(root, *place), content_hash, buffer) for place in batch]
-
-    with ThreadPoolExecutor(_THREADS, thread_name_prefix="scan") as pool:
-        try:
-            for batch, findings in zip(batches, pool.map(inspect_batch, batches), strict=True):
-                yield from zip(batch, findings, strict=True)
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _device_error(path: bytes, name: bytes, finding: FileFinding) -> LibraryError:
-    place = path_to_text(os.path.join(path, name))
-    return LibraryError(
-        f"reading the photo library broke off at {place}: {finding.detail}. The manifest is left as it was. "
-        "Check the disk, cable or mount of library.root and run again: what was read is not read again. "
-        "If the disk has bad places, move the files that it cannot read out of the library."
-    )
-
-
-HOW_TO_SET_ROOT = "mount it, or set library.root in params.yaml to the folder of your photos"
-
-
-@dataclass(frozen=True, slots=True)
-class InspectedLibrary:
-    """All folders, what their files are, and the folders that forbid looking into them."""
-
-    folders: list[Folder]
-    inspection: Inspection
-    closed_folders: list[PhotoProblem]
-
-    @property
-    def is_reused(self) -> bool:
-        """Tell whether earlier scans had found all of this."""
-        return not self.inspection.read_files and not self.closed_folders
-
-    @property
-    def candidates(self) -> int:
-        """How many files have a photo's extension."""
-        return sum(len(folder.files) for folder in self.folders)
-
-    @property
-    def other_files(self) -> int:
-        """How many files have none."""
-        return sum(folder.other_files for folder in self.folders)
-
-
-def inspect_library(library: Library, cache: StatCache, manifest: Path | None) -> InspectedLibrary:
-    """Judge every file of a library, reading only what the cache does not know.
 
     Args:
         library: its root, extensions, folders to skip, and hash.
@@ -176,23 +70,26 @@ def inspect_library(library: Library, cache: StatCache, manifest: Path | None) -
             folder forbids looking into it.
 
     Raises:
-        LibraryError: the root does not exist or cannot be read, or became unreadable on the way.
+        LibraryError: the root does not exist or cannot be read, or became unreadable during the scan.
     """
     root = os.fsencode(library.root)
     identity = _identify_root(library.root)
     folders = list(walk_folders(root, library.extensions, library.skip_folders))
     closed = [_judge_folder_error(folder, folder.error, manifest) for folder in folders if folder.error]
-    inspection = inspect_folders(root, folders, library.content_hash, cache)
+    changed = {
+        folder.path: _find_known(folder, cache)
+        for folder in folders
+        if not cache.has_all(folder.path, folder.files)
+    }
+    inspection = Inspection(folders, closed, changed, unsaved=set(changed))
+    try:
+        _read_unknown_files(root, library.content_hash, inspection, cache)
+    finally:
+        _save(inspection, cache)
+    cache.forget_folders_except({folder.path for folder in folders})
     if _identify_root(library.root) != identity:
         raise LibraryError(f"library.root {library.root} was unmounted during the scan: {HOW_TO_SET_ROOT}")
-    return InspectedLibrary(folders, inspection, closed)
-
-
-def list_places(manifest: Path | None) -> list[str]:
-    """Return every path that a manifest lists; none where there is no manifest."""
-    if manifest is None or not manifest.exists():
-        return []
-    return [place for photo in read_manifest(manifest) for place in (photo.rel_path, *photo.also_at)]
+    return inspection
 
 
 def _identify_root(root: str) -> tuple[int, int]:
@@ -211,8 +108,8 @@ def _identify_root(root: str) -> tuple[int, int]:
         raise LibraryError(f"library.root {root} cannot be read as a folder: {error.strerror}") from None
 
 
-def _judge_folder_error(folder: Folder, error: OSError, manifest: Path | None) -> PhotoProblem:
-    """A folder that forbids looking into it is a problem; anything else means that the disk is going.
+def _judge_folder_error(folder: Folder, error: OSError, manifest: Path) -> PhotoProblem:
+    """A folder that forbids looking into it is a problem; anything else means that the disk is failing.
 
     Raises:
         LibraryError: it did not merely forbid, or photos in it are listed: they are not deleted.
@@ -224,61 +121,72 @@ def _judge_folder_error(folder: Folder, error: OSError, manifest: Path | None) -
         return PhotoProblem(rel_path=place, reason="closed_folder", detail=detail)
     raise LibraryError(
         f"the folder {place or '.'} of the photo library cannot be read: {error.strerror}. The manifest is "
-        "left as it was. Mend the disk, mount or permissions, or name the folder in library.skip_folders, "
+        "left as it was. Fix the disk, mount or permissions, or name the folder in library.skip_folders, "
         "and run again."
     )
 
 
-@dataclass(frozen=True, slots=True)
-class LibraryContent:
-    """Photos and problems, each sorted by `rel_path`."""
+def _find_known(folder: Folder, cache: StatCache) -> Findings:
+    """Return the cached findings of the files whose stamp is still the same."""
+    cached = cache.read_folder(folder.path)
+    stamped = ((name, stamp, cached.get(name)) for name, stamp in folder.files.items())
+    return {name: finding for name, stamp, finding in stamped if finding and finding.stamp == stamp}
 
-    photos: list[Photo]
-    problems: list[PhotoProblem]
 
-
-def gather_content(inspected: InspectedLibrary, cache: StatCache) -> LibraryContent:
-    """Part the files into photos and problems; files with the same bytes are one photo.
-
-    What did not change is taken from `cache`, by which `inspected` was made.
-
-    Raises:
-        LibraryError: two different photos have the same hash.
-    """
-    photos: dict[str, Photo] = {}
-    further_places: dict[str, list[str]] = {}
-    problems = list(inspected.closed_folders)
-    for place, finding in sorted(_list_findings(inspected, cache), key=itemgetter(0)):
-        image_id = finding.image_id
-        if finding.reason:
-            problems.append(PhotoProblem(rel_path=place, reason=finding.reason, detail=finding.detail))
-        elif image_id not in photos:
-            size_bytes = finding.stamp.size_bytes
-            photos[image_id] = Photo(
-                image_id=image_id, rel_path=place, bytes=size_bytes, format=finding.format
+def _read_unknown_files(
+    root: bytes, content_hash: HashName, inspection: Inspection, cache: StatCache
+) -> None:
+    unread = [
+        (folder.path, name)
+        for folder in inspection.folders
+        if folder.path in inspection.changed
+        for name in sorted(folder.files.keys() - inspection.changed[folder.path].keys())
+    ]
+    saved_at = time.monotonic()
+    for (path, name), finding in _inspect_in_threads(root, unread, content_hash):
+        inspection.changed[path][name] = finding
+        inspection.unsaved.add(path)
+        inspection.read_files += 1
+        inspection.read_bytes += finding.stamp.size_bytes
+        inspection.io_errors += finding.error_number == errno.EIO
+        if finding.error_number in _DEVICE_GONE or inspection.io_errors > _MAX_IO_ERRORS:
+            place = path_to_text(os.path.join(path, name))
+            raise LibraryError(
+                f"reading the photo library broke off at {place}: {finding.detail}. The manifest is left as "
+                "it was. Check the disk, cable or mount of library.root and run again: what was read is not "
+                "read again. If the disk has bad places, move the files that it cannot read out of the "
+                "library."
             )
-        else:
-            _check_collision(photos[image_id], place, finding)
-            further_places.setdefault(image_id, []).append(place)
-    for image_id, places in further_places.items():
-        photos[image_id] = msgspec.structs.replace(photos[image_id], also_at=places)
-    problems.sort(key=lambda problem: problem.rel_path)
-    return LibraryContent(list(photos.values()), problems)
+        if time.monotonic() - saved_at > _SAVE_EVERY_SECONDS:
+            _save(inspection, cache)
+            _log.info("read %d of %d files", inspection.read_files, len(unread))
+            saved_at = time.monotonic()
 
 
-def _list_findings(inspected: InspectedLibrary, cache: StatCache) -> Iterator[tuple[str, FileFinding]]:
-    """Yield each file's `rel_path` with what it is."""
-    for folder in inspected.folders:
-        changed = inspected.inspection.folders.get(folder.path)
-        findings = cache.read_folder(folder.path) if changed is None else changed
-        prefix = f"{path_to_text(folder.path)}/" if folder.path else ""
-        for name, finding in findings.items():
-            yield prefix + path_to_text(name), finding
+def _inspect_in_threads(
+    root: bytes, unread: list[FilePlace], content_hash: HashName
+) -> Iterator[tuple[FilePlace, FileFinding]]:
+    """Yield every file's finding in the given order; reading and hashing run outside the interpreter lock."""
+    batches = [unread[start : start + _BATCH_FILES] for start in range(0, len(unread), _BATCH_FILES)]
+
+    def inspect_batch(batch: list[FilePlace]) -> list[FileFinding]:
+        buffer = bytearray(BUFFER_BYTES)
+        return [inspect_file(os.path.join(root, *place), content_hash, buffer) for place in batch]
+
+    with ThreadPoolExecutor(_THREADS, thread_name_prefix="scan") as pool:
+        try:
+            for batch, findings in zip(batches, pool.map(inspect_batch, batches), strict=True):
+                yield from zip(batch, findings, strict=True)
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
-def _check_collision(photo: Photo, place: str, finding: FileFinding) -> None:
-    if photo.bytes != finding.stamp.size_bytes:
-        raise LibraryError(
-            f"two different photos have the same hash: {photo.rel_path} and {place}. Set "
-            "library.content_hash to xxh3_128, or move one of them out of the library."
-        )
+def _save(inspection: Inspection, cache: StatCache) -> None:
+    """Put into the cache what is known by now, in the order of the folders' listings."""
+    known = {}
+    for folder in inspection.folders:
+        if folder.path in inspection.unsaved:
+            findings = inspection.changed[folder.path]
+            known[folder.path] = {name: findings[name] for name in folder.files if name in findings}
+    cache.write_folders(known)
+    inspection.unsaved.clear()

@@ -12,68 +12,47 @@ import msgspec
 
 from vibe_photos.errors import LibraryError
 from vibe_photos.records.photos import Photo, PhotoProblem
-from vibe_photos.scan.inspection import (
-    HOW_TO_SET_ROOT,
-    InspectedLibrary,
-    LibraryContent,
-    gather_content,
-    inspect_library,
-    list_places,
-)
-from vibe_photos.scan.stat_cache import StatCache, open_stat_cache
-from vibe_photos.settings import Library
+from vibe_photos.scan.inspection import Inspection, inspect_library
+from vibe_photos.scan.manifest import HOW_TO_SET_ROOT, list_content, list_places
+from vibe_photos.scan.stat_cache import open_stat_cache
+from vibe_photos.settings import Library, Settings
 from vibe_photos.storage.jsonl import write_jsonl
 
 _log = logging.getLogger(__name__)
 
 
-def scan_library(library: Library, manifest: Path, problems: Path, store: Path) -> None:
-    """Write the manifest of the library's photos, and its problems beside it.
+def scan_library(settings: Settings, store: Path) -> None:
+    """Find every photo under `library.root`; any other file is counted or recorded as a problem.
 
-    Unchanged files are not read again, and an unchanged library gives the same bytes. When the root does
-    not exist, a manifest that an earlier scan of it left is kept, with a warning: a disk that is not
-    mounted has not lost its photos.
+    Writes `paths.photos` and `problems.jsonl` beside it. Unchanged files are not read again, and an
+    unchanged library gives the same bytes. When the root does not exist, a manifest that an earlier scan of
+    it left is kept, with a warning: a disk that is not mounted has not lost its photos.
 
     Raises:
         LibraryError: the root does not exist and there is no manifest of it, it has no photos, or it
             became unreadable during the scan. Nothing is written then.
     """
+    library, manifest = settings.library, settings.paths.photos
+    problems_file = manifest.with_name("problems.jsonl")
     if not os.path.lexists(library.root):
         _keep_manifest(library, manifest, store)
         return
-    with open_stat_cache(store, os.fsencode(library.root), library.content_hash) as cache:
-        inspected = inspect_library(library, cache, manifest)
-        earlier, earlier_problems = _read_bytes(manifest), _read_bytes(problems)
-        is_written = problems.exists() and cache.is_outcome(library.root, earlier, earlier_problems)
-        if is_written and inspected.is_reused:
-            _log_sums(library.root, inspected, earlier.count(b"\n"), earlier_problems.count(b"\n"))
+    with open_stat_cache(store, library.root, library.content_hash) as cache:
+        inspection = inspect_library(library, cache, manifest)
+        earlier, earlier_problems = _read_bytes(manifest), _read_bytes(problems_file)
+        is_written = problems_file.exists() and cache.is_outcome(library.root, earlier, earlier_problems)
+        if is_written and not inspection.read_files and not inspection.closed_folders:
+            _log_sums(library.root, inspection, earlier.count(b"\n"), earlier_problems.count(b"\n"))
             return
-        content = _gather_photos(library.root, inspected, cache, manifest)
-        write_jsonl(manifest, content.photos)
-        write_jsonl(problems, content.problems)
-        cache.remember_outcome(library.root, _read_bytes(manifest), _read_bytes(problems))
-    _log_changes(earlier, content.photos)
-
-
-def find_photos(library: Library, store: Path) -> LibraryContent:
-    """Return what the library holds, writing nothing but the stat cache in `store`.
-
-    Raises:
-        LibraryError: the root does not exist, has no photos, or became unreadable during the scan.
-    """
-    with open_stat_cache(store, os.fsencode(library.root), library.content_hash) as cache:
-        inspected = inspect_library(library, cache, manifest=None)
-        return _gather_photos(library.root, inspected, cache, manifest=None)
-
-
-def _gather_photos(
-    root: str, inspected: InspectedLibrary, cache: StatCache, manifest: Path | None
-) -> LibraryContent:
-    content = gather_content(inspected, cache)
-    _log_sums(root, inspected, len(content.photos), len(content.problems))
-    if not content.photos:
-        raise _no_photos_error(root, content.problems, manifest)
-    return content
+        photos, problems = list_content(inspection.list_findings(cache))
+        problems = sorted(problems + inspection.closed_folders, key=lambda problem: problem.rel_path)
+        _log_sums(library.root, inspection, len(photos), len(problems))
+        if not photos:
+            raise _no_photos_error(library.root, problems, manifest)
+        write_jsonl(manifest, photos)
+        write_jsonl(problems_file, problems)
+        cache.remember_outcome(library.root, manifest.read_bytes(), problems_file.read_bytes())
+    _log_changes(earlier, photos)
 
 
 def _keep_manifest(library: Library, manifest: Path, store: Path) -> None:
@@ -82,7 +61,7 @@ def _keep_manifest(library: Library, manifest: Path, store: Path) -> None:
             f"library.root {library.root} does not exist: {HOW_TO_SET_ROOT}; in a clone without the photos, "
             "`dvc pull scan` fetches their list"
         )
-    with open_stat_cache(store, os.fsencode(library.root), library.content_hash) as cache:
+    with open_stat_cache(store, library.root, library.content_hash) as cache:
         roots = cache.roots_of_manifest(manifest.read_bytes())
     if roots and library.root not in roots:
         raise LibraryError(
@@ -92,7 +71,7 @@ def _keep_manifest(library: Library, manifest: Path, store: Path) -> None:
     _log.warning("library.root %s does not exist: %s is kept; %s", library.root, manifest, HOW_TO_SET_ROOT)
 
 
-def _no_photos_error(root: str, problems: list[PhotoProblem], manifest: Path | None) -> LibraryError:
+def _no_photos_error(root: str, problems: list[PhotoProblem], manifest: Path) -> LibraryError:
     unusable = f"; {len(problems)} files cannot be used" if problems else ""
     unusable += f", the first is {problems[0].rel_path}: {problems[0].detail}" if problems else ""
     if listed := list_places(manifest):
@@ -111,32 +90,32 @@ def _read_bytes(path: Path) -> bytes:
     return path.read_bytes() if path.exists() else b""
 
 
-def _log_sums(root: str, inspected: InspectedLibrary, photos: int, problems: int) -> None:
-    """Say where every file ended: photos, further places, problems and others add up to all files."""
-    closed = len(inspected.closed_folders)
-    file_problems = problems - closed
-    read = inspected.inspection.read_files
+def _log_sums(root: str, inspection: Inspection, photos: int, problems: int) -> None:
+    """Log where every file ended: photos, further places, problems and others add up to all files."""
+    folders, closed, read = inspection.folders, len(inspection.closed_folders), inspection.read_files
+    candidates = sum(len(folder.files) for folder in folders)
+    other_files = sum(folder.other_files for folder in folders)
     _log.info(
         "scanned %s: %d files = %d photos + %d further places of the same bytes + %d problems + %d without a "
         "photo's extension; %d read (%.1f MB), %d known from earlier scans; %d folders, %d of them closed, "
         "%d skipped",
         root,
-        inspected.candidates + inspected.other_files,
+        candidates + other_files,
         photos,
-        inspected.candidates - photos - file_problems,
-        file_problems,
-        inspected.other_files,
+        candidates - photos - (problems - closed),
+        problems - closed,
+        other_files,
         read,
-        inspected.inspection.read_bytes / 1e6,
-        inspected.candidates - read,
-        len(inspected.folders),
+        inspection.read_bytes / 1e6,
+        candidates - read,
+        len(folders),
         closed,
-        sum(folder.skipped_folders for folder in inspected.folders),
+        sum(folder.skipped_folders for folder in folders),
     )
 
 
 def _log_changes(earlier: bytes, photos: list[Photo]) -> None:
-    """Say how many photos came and went since `earlier` was written; losing most is worth a warning."""
+    """Log how many photos are new and gone since `earlier` was written; losing most is a warning."""
     try:
         before = {photo.image_id for photo in msgspec.json.Decoder(Photo).decode_lines(earlier)}
     except msgspec.DecodeError:

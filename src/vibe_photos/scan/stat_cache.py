@@ -25,6 +25,7 @@ Findings = dict[bytes, FileFinding]
 
 _SETTLED_NS = 2_000_000_000
 _WAIT_FOR_OTHER_SCAN_SECONDS = 60
+_DAMAGED = {"SQLITE_NOTADB", "SQLITE_CORRUPT", "SQLITE_ERROR"}
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS folder (
@@ -51,19 +52,22 @@ class _Row(NamedTuple):
 
 
 class StatCache:
-    """The findings of one root's folders under one hash, and what earlier scans made of them."""
+    """The findings of one root's folders under one hash, and what earlier scans wrote of them."""
 
     def __init__(self, database: Path, root: bytes, content_hash: HashName) -> None:
         self._connection = sqlite3.connect(database, timeout=_WAIT_FOR_OTHER_SCAN_SECONDS)
         self._key = (os.path.abspath(root), f"{content_hash}/{INSPECTION_VERSION}")
         self._settled_before_ns = time.time_ns() - _SETTLED_NS
         self._decoder = msgspec.msgpack.Decoder(Findings)
-        self._rows: dict[bytes, _Row] = {}
         try:
             # A power cut may cost the cache, which is only time; waiting for the disk costs every scan.
             self._connection.execute("PRAGMA synchronous=OFF")
             self._connection.executescript(_SCHEMA)
-            self._read_rows()
+            rows = self._connection.execute(
+                "SELECT path, stamps, checksum, findings FROM folder WHERE root = ? AND inspection = ?",
+                self._key,
+            )
+            self._rows: dict[bytes, _Row] = {path: _Row(*columns) for path, *columns in rows}
         except sqlite3.Error:
             self.close()
             raise
@@ -78,16 +82,15 @@ class StatCache:
         return self._decoder.decode(row.findings) if row and row.is_whole() else {}
 
     def has_all(self, path: bytes, stamps: Mapping[bytes, FileStamp | None]) -> bool:
-        """Tell whether the folder's row is of exactly these files in this order, without reading it out."""
+        """Tell whether the folder's row is of exactly these files in this order, without decoding it."""
         row = self._rows.get(path)
         return row is not None and row.stamps == _checksum(msgspec.msgpack.encode(stamps)) and row.is_whole()
 
     def write_folders(self, folders: Mapping[bytes, Findings]) -> None:
         """Keep the findings of folders, each in the order of its listing.
 
-        Files that were modified just now and those that the system refused to read are left out.
-
-        What cannot be written is warned about and done without: it costs reading the files again.
+        Files that were modified just now and those that the system refused to read are left out. A database
+        that cannot be written is no more than a warning: it costs reading the files again.
         """
         rows = []
         for path, findings in folders.items():
@@ -101,7 +104,8 @@ class StatCache:
     def forget_folders_except(self, paths: Collection[bytes]) -> None:
         """Drop the rows of folders that are gone."""
         gone = self._rows.keys() - set(paths)
-        self._rows = {path: row for path, row in self._rows.items() if path not in gone}
+        for path in gone:
+            del self._rows[path]
         self._write(
             "DELETE FROM folder WHERE root = ? AND inspection = ? AND path = ?",
             [(*self._key, path) for path in gone],
@@ -131,15 +135,7 @@ class StatCache:
     def _is_settled(self, finding: FileFinding) -> bool:
         return finding.stamp.mtime_ns < self._settled_before_ns and not finding.error_number
 
-    def _read_rows(self) -> None:
-        rows = self._connection.execute(
-            "SELECT path, stamps, checksum, findings FROM folder WHERE root = ? AND inspection = ?", self._key
-        )
-        self._rows = {path: _Row(*columns) for path, *columns in rows}
-
     def _write(self, statement: str, rows: Collection[tuple[object, ...]]) -> None:
-        if not rows:
-            return
         try:
             with self._connection:
                 self._connection.executemany(statement, rows)
@@ -148,32 +144,25 @@ class StatCache:
 
 
 @contextmanager
-def open_stat_cache(store: Path, root: bytes, content_hash: HashName) -> Iterator[StatCache]:
+def open_stat_cache(store: Path, root: str, content_hash: HashName) -> Iterator[StatCache]:
     """Open the cache in the local store, and make it where there is none.
 
     A damaged file is started anew; where no file can be had (a full or read-only disk) the cache lives
     in memory. Both are warned about, neither changes what a scan finds.
     """
-    cache = _open_cache(store / "library" / "stat_cache.sqlite", root, content_hash)
-    with closing(cache):
-        yield cache
-
-
-def _open_cache(path: Path, root: bytes, content_hash: HashName) -> StatCache:
+    path, key = store / "library" / "stat_cache.sqlite", (os.fsencode(root), content_hash)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return StatCache(path, root, content_hash)
+        cache = StatCache(path, *key)
     except (OSError, sqlite3.DatabaseError) as error:
         _log.warning("the stat cache %s cannot be used, files are read again: %s", path, error)
-        is_damaged = getattr(error, "sqlite_errorname", "") in (
-            "SQLITE_NOTADB",
-            "SQLITE_CORRUPT",
-            "SQLITE_ERROR",
-        )
-    if is_damaged:
-        path.unlink()
-        return StatCache(path, root, content_hash)
-    return StatCache(Path(":memory:"), root, content_hash)
+        if getattr(error, "sqlite_errorname", "") in _DAMAGED:
+            path.unlink()
+            cache = StatCache(path, *key)
+        else:
+            cache = StatCache(Path(":memory:"), *key)
+    with closing(cache):
+        yield cache
 
 
 def _checksum(data: bytes) -> str:

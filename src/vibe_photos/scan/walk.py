@@ -41,13 +41,12 @@ def walk_folders(root: bytes, extensions: Sequence[str], skip_folders: Sequence[
     real, linked, seen = [b""], deque[bytes](), set[tuple[int, int]]()
     while real or linked:
         path = real.pop() if real else linked.popleft()
-        folder = Folder(path)
         try:
             status = os.stat(os.path.join(root, path))
             if (status.st_dev, status.st_ino) in seen:
                 continue
             seen.add((status.st_dev, status.st_ino))
-            folder = list_folder(root, path, is_photo, is_skipped)
+            folder = _list_folder(root, path, is_photo, is_skipped)
         except OSError as error:
             folder = Folder(path, error=error)
         real.extend(sorted(folder.folders, reverse=True))
@@ -55,17 +54,16 @@ def walk_folders(root: bytes, extensions: Sequence[str], skip_folders: Sequence[
         yield folder
 
 
-def list_folder(root: bytes, path: bytes, is_photo: NamePredicate, is_skipped: NamePredicate) -> Folder:
-    """List one folder.
-
-    Raises:
-        OSError: it cannot be listed to its end.
-    """
+def _list_folder(root: bytes, path: bytes, is_photo: NamePredicate, is_skipped: NamePredicate) -> Folder:
     folder = Folder(path)
     with os.scandir(os.path.join(root, path)) as entries:
         for entry in entries:
             if _is_folder(entry):
-                _add_folder(folder, entry, is_skipped)
+                if is_skipped(entry.name):
+                    folder.skipped_folders += 1
+                else:
+                    into = folder.linked_folders if entry.is_symlink() else folder.folders
+                    into.append(os.path.join(path, entry.name))
             elif not is_photo(entry.name):
                 folder.other_files += 1
             else:
@@ -74,6 +72,14 @@ def list_folder(root: bytes, path: bytes, is_photo: NamePredicate, is_skipped: N
                 except OSError:
                     folder.files[entry.name] = None
     return folder
+
+
+def _is_folder(entry: os.DirEntry[bytes]) -> bool:
+    try:
+        return entry.is_dir()
+    # A link to itself, or to where nobody may look.
+    except OSError:
+        return False
 
 
 def match_extensions(patterns: Sequence[str]) -> NamePredicate:
@@ -94,20 +100,3 @@ def match_names(patterns: Sequence[str]) -> NamePredicate:
     """Return whether a name fits one of the shell patterns, whole and in its own case."""
     either = re.compile("|".join(fnmatch.translate(pattern) for pattern in patterns) or r"(?!)")
     return lambda name: either.match(os.fsdecode(name)) is not None
-
-
-def _is_folder(entry: os.DirEntry[bytes]) -> bool:
-    try:
-        return entry.is_dir()
-    # A link to itself, or to where nobody may look.
-    except OSError:
-        return False
-
-
-def _add_folder(folder: Folder, entry: os.DirEntry[bytes], is_skipped: NamePredicate) -> None:
-    if is_skipped(entry.name):
-        folder.skipped_folders += 1
-    elif entry.is_symlink():
-        folder.linked_folders.append(os.path.join(folder.path, entry.name))
-    else:
-        folder.folders.append(os.path.join(folder.path, entry.name))

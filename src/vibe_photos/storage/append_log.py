@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from vibe_photos.errors import StoreError
+from vibe_photos.storage.files import fsync_path
 
 logger = logging.getLogger(__name__)
 
@@ -28,11 +29,11 @@ class AppendLog:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._broken_by: OSError | None = None
         try:
             self._descriptor = _open_locked(path)
         except OSError as error:
             raise StoreError(f"{path} cannot be opened: {error.strerror}") from None
-        self._broken_by: OSError | None = None
         try:
             self._size_bytes = self._repair_tail()
         except BaseException:
@@ -60,7 +61,10 @@ class AppendLog:
         try:
             self._write(line + b"\n")
         except OSError as error:
-            self._take_back(offset)
+            try:
+                os.ftruncate(self._descriptor, offset)
+            except OSError:
+                logger.warning("%s ends in half a line, which the next run moves aside", self.path)
             raise self._broken(error) from None
         self._size_bytes += len(line) + 1
         return offset
@@ -106,7 +110,7 @@ class AppendLog:
         return b"".join(parts)
 
     def close(self) -> None:
-        """Give the log back; lines that were not synced stay in the system's hands.
+        """Give the log back; lines that were not synced are left to the system to write.
 
         A log without a line leaves no file: git would show it.
         """
@@ -123,17 +127,11 @@ class AppendLog:
             if written + rest < len(data):
                 raise OSError(0, "the line could only be written in part")
 
-    def _take_back(self, size_bytes: int) -> None:
-        try:
-            os.ftruncate(self._descriptor, size_bytes)
-        except OSError:
-            logger.warning("%s ends in half a line, which the next run moves aside", self.path)
-
     def _broken(self, error: OSError) -> StoreError:
         self._broken_by = self._broken_by or error
         return StoreError(
             f"{self.path} takes no more lines: {self._broken_by.strerror}. Everything kept before is safe; "
-            "make room or mend the disk, and run the same command again"
+            "make room or fix the disk, and run the same command again"
         )
 
     def _refuse_if_broken(self) -> None:
@@ -141,11 +139,15 @@ class AppendLog:
             raise self._broken(self._broken_by)
 
     def _repair_tail(self) -> int:
+        """Move half a line at the end aside; return the size of the whole lines in bytes."""
         size_bytes = os.fstat(self._descriptor).st_size
         whole_bytes = _end_of_last_line(self._descriptor, size_bytes)
         if whole_bytes < size_bytes:
             torn = self.path.with_name(self.path.name + ".torn")
-            _append_durably(torn, os.pread(self._descriptor, size_bytes - whole_bytes, whole_bytes))
+            with torn.open("ab") as file:
+                file.write(os.pread(self._descriptor, size_bytes - whole_bytes, whole_bytes) + b"\n")
+            fsync_path(torn)
+            fsync_path(torn.parent)
             os.ftruncate(self._descriptor, whole_bytes)
             os.fsync(self._descriptor)
             logger.warning("%s ended in half a line; it now lies in %s", self.path, torn.name)
@@ -170,7 +172,7 @@ def _open_locked(path: Path) -> int:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _is_at(path, descriptor):  # else the holder before removed its empty log meanwhile
-                _sync_folder(path.parent)
+                fsync_path(path.parent)
                 return descriptor
         except BlockingIOError:
             os.close(descriptor)
@@ -197,19 +199,3 @@ def _end_of_last_line(descriptor: int, size_bytes: int) -> int:
             return start + found + 1
         end = start
     return 0
-
-
-def _append_durably(path: Path, data: bytes) -> None:
-    with path.open("ab") as file:
-        file.write(data + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-    _sync_folder(path.parent)
-
-
-def _sync_folder(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

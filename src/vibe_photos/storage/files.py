@@ -1,9 +1,7 @@
-"""Files that are either the old one or the new one, whole, whatever happens in between.
-
-Named arrays in one `.npz` archive that numpy reads: the same arrays give the same bytes.
-"""
+"""Files and folders that are either the old one or the new one, whole, whatever happens in between."""
 
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
@@ -18,6 +16,15 @@ from numpy.typing import NDArray
 _BUFFER_BYTES = 1 << 20
 
 
+def fsync_path(path: Path) -> None:
+    """Wait until a file's bytes, or the names in a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 @contextmanager
 def replace_atomically(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; once it is written, fsync it and put it in place.
@@ -28,9 +35,9 @@ def replace_atomically(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
-        _fsync(temporary)
+        fsync_path(temporary)
         os.replace(temporary, path)
-        _fsync(path.parent)
+        fsync_path(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -53,16 +60,8 @@ def write_json(path: Path, value: Any) -> None:
     write_bytes(path, msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
 
 
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Replace `path` by an archive of the arrays, in their order.
+    """Replace `path` by a `.npz` archive of the arrays, in their order; the same arrays give the same bytes.
 
     `numpy.savez` streams each array in, and how an entry of unknown length is marked differs between patch
     versions of Python; entries of known length look the same in all.
@@ -72,3 +71,24 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
             entry = BytesIO()
             np.lib.format.write_array(entry, array, allow_pickle=False)
             archive.writestr(ZipInfo(f"{name}.npy"), entry.getvalue())
+
+
+def replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Replace `folder` by one of these files; on an error the old one is left, or put back."""
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    replaced = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+    try:
+        for name, content in sorted(files.items()):
+            write_bytes(temporary / name, content)
+        if folder.exists():
+            folder.rename(replaced)
+        try:
+            temporary.rename(folder)
+        except OSError:
+            if replaced.exists():
+                replaced.rename(folder)
+            raise
+        fsync_path(folder.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(replaced, ignore_errors=True)

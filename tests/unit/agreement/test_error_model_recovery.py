@@ -9,7 +9,7 @@ import pytest
 
 from vibe_photos.agreement.stage import measure_agreement
 from vibe_photos.convert.stage import convert_annotations
-from vibe_photos.human_truth.sample_design import read_sampled
+from vibe_photos.human_truth.sample import read_sampled
 from vibe_photos.records.ground_truth import (
     ALL_LABELS,
     GroundTruth,

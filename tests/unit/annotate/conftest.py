@@ -33,7 +33,7 @@ def composed(repository: Path) -> dict[str, Any]:
 
     return {
         **load("config.yaml"),
-        "teacher": {**load("teacher/_question.yaml"), **load("teacher/qwen3_vl_32b.yaml")},
+        "teacher": {**load("question.yaml"), **load("teacher/qwen3_vl_32b.yaml")},
         "taxonomy": load("taxonomy/m2.yaml"),
         "embedder": load("embedder/hog.yaml"),
     }

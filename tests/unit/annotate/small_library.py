@@ -4,10 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import xxhash
 from PIL import Image
 
 from vibe_photos.records.photos import Photo
-from vibe_photos.scan.files import hash_bytes
 from vibe_photos.settings import Settings
 from vibe_photos.storage.jsonl import write_jsonl
 
@@ -25,7 +25,7 @@ def make_library(folder: Path, count: int, size: tuple[int, int] = (64, 48)) -> 
         Image.new("RGB", size, tuple(generator.integers(0, 256, 3).tolist())).save(path, comment=str(number))
         photos.append(
             Photo(
-                image_id=hash_bytes(path.read_bytes(), "xxh3_128"),
+                image_id=xxhash.xxh3_128_hexdigest(path.read_bytes()),
                 rel_path=path.name,
                 bytes=path.stat().st_size,
                 format="JPEG",

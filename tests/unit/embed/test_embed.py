@@ -11,15 +11,16 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from tests.unit.drawn_library import embed_into, embed_settings
 from tests.unit.tiny_models import draw_photo, list_photos
 
 from vibe_photos.embed.outs import Digest
-from vibe_photos.embed.stage import embed_library
 from vibe_photos.encoders.encoder import load_encoder, name_encoder
 from vibe_photos.errors import EncoderError, InputError, LibraryError, TooManyFailures
+from vibe_photos.pixels import decode
 from vibe_photos.pixels.decode import decode_photo
 from vibe_photos.records.photos import HashRecord, PhotoProblem, read_manifest
-from vibe_photos.settings import Embed, Embedder
+from vibe_photos.settings import Embed, Embedder, Settings
 from vibe_photos.storage.jsonl import read_jsonl, write_jsonl
 from vibe_photos.storage.vectors import read_embeddings
 
@@ -34,7 +35,7 @@ def test_every_photo_gets_a_vector_and_a_hash_in_the_manifests_order(
     manifest: Path, root: Path, hog: Embedder, embed: Embed, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO, "vibe_photos.embed"):
-        embed_library(manifest, root, hog, embed, tmp_path / "out", tmp_path / "store")
+        embed_into(manifest, root, hog, embed, tmp_path / "out", tmp_path / "store")
     ids = [photo.image_id for photo in read_manifest(manifest)]
     embeddings = read_embeddings(tmp_path / "out" / "embeddings.sqlite")
     assert embeddings.image_ids == ids
@@ -57,11 +58,11 @@ def test_every_photo_gets_a_vector_and_a_hash_in_the_manifests_order(
 def test_workers_batches_and_runs_leave_no_trace_in_the_outs(
     manifest: Path, root: Path, hog: Embedder, embed: Embed, tmp_path: Path
 ) -> None:
-    embed_library(manifest, root, hog, embed, tmp_path / "a", tmp_path / "store-a")
+    embed_into(manifest, root, hog, embed, tmp_path / "a", tmp_path / "store-a")
     other = msgspec.structs.replace(embed, workers=3, batch_size=3)
     write_jsonl(tmp_path / "some.jsonl", read_manifest(manifest)[3:6])
-    embed_library(tmp_path / "some.jsonl", root, hog, other, tmp_path / "b", tmp_path / "store-b")
-    embed_library(manifest, root, hog, other, tmp_path / "b", tmp_path / "store-b")
+    embed_into(tmp_path / "some.jsonl", root, hog, other, tmp_path / "b", tmp_path / "store-b")
+    embed_into(manifest, root, hog, other, tmp_path / "b", tmp_path / "store-b")
     assert read_outs(tmp_path / "a") == read_outs(tmp_path / "b")
 
 
@@ -73,7 +74,7 @@ def test_the_perceptual_hash_knows_no_encoder(
     hashes = []
     for number, embedder in enumerate((hog, onnx, siglip, large)):
         out = tmp_path / f"out-{number}"
-        embed_library(manifest, root, embedder, embed, out, tmp_path / f"store-{number}")
+        embed_into(manifest, root, embedder, embed, out, tmp_path / f"store-{number}")
         hashes.append((out / "perceptual_hashes.jsonl").read_bytes())
     assert len(set(hashes)) == 1
 
@@ -82,7 +83,7 @@ def test_an_encoder_that_looks_closer_gets_more_pixels(
     manifest: Path, root: Path, onnx: Embedder, embed: Embed, tmp_path: Path
 ) -> None:
     large = msgspec.structs.replace(onnx, resize_px=600)
-    embed_library(manifest, root, large, embed, tmp_path / "out", tmp_path / "store")
+    embed_into(manifest, root, large, embed, tmp_path / "out", tmp_path / "store")
     encoder = load_encoder(large, embed)
     # 0.jpg is 1600 x 1200: half its size still covers 600 pixels, and is what the hash's decode gives too.
     photo = decode_photo(root / "0.jpg", max_pixels=embed.max_pixels, needed_size=encoder.needed_size)
@@ -97,21 +98,21 @@ def test_nothing_is_computed_again_for_an_encoder_tried_and_left(
     manifest: Path, root: Path, hog: Embedder, onnx: Embedder, embed: Embed, tmp_path: Path
 ) -> None:
     store, out = tmp_path / "store", tmp_path / "out"
-    embed_library(manifest, root, hog, embed, out, store)
+    embed_into(manifest, root, hog, embed, out, store)
     first = read_outs(out)
-    embed_library(manifest, root, onnx, embed, out, store)
+    embed_into(manifest, root, onnx, embed, out, store)
     assert read_outs(out)["embeddings.sqlite"] != first["embeddings.sqlite"]
     # With the photos out of reach, anything computed would be an error.
-    embed_library(manifest, tmp_path / "unmounted", hog, embed, out, store)
+    embed_into(manifest, tmp_path / "unmounted", hog, embed, out, store)
     assert read_outs(out) == first
 
 
 def test_outs_brought_by_a_pull_are_not_computed_again(
     manifest: Path, root: Path, hog: Embedder, embed: Embed, tmp_path: Path
 ) -> None:
-    embed_library(manifest, root, hog, embed, tmp_path / "out", tmp_path / "store")
+    embed_into(manifest, root, hog, embed, tmp_path / "out", tmp_path / "store")
     pulled = read_outs(tmp_path / "out")
-    embed_library(manifest, tmp_path / "unmounted", hog, embed, tmp_path / "out", tmp_path / "new-store")
+    embed_into(manifest, tmp_path / "unmounted", hog, embed, tmp_path / "out", tmp_path / "new-store")
     assert read_outs(tmp_path / "out") == pulled
 
 
@@ -119,7 +120,7 @@ def test_hashes_that_another_recipe_made_are_not_taken_over(
     manifest: Path, root: Path, hog: Embedder, embed: Embed, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    embed_library(manifest, root, hog, embed, out, tmp_path / "store")
+    embed_into(manifest, root, hog, embed, out, tmp_path / "store")
     hashes = (out / "perceptual_hashes.jsonl").read_bytes()
     old = msgspec.json.decode((out / "digest.json").read_bytes(), type=Digest)
     (out / "digest.json").write_bytes(
@@ -129,8 +130,25 @@ def test_hashes_that_another_recipe_made_are_not_taken_over(
         out / "perceptual_hashes.jsonl",
         [HashRecord(image_id=p.image_id, perceptual_hash="0" * 256) for p in read_manifest(manifest)],
     )
-    embed_library(manifest, root, hog, embed, out, tmp_path / "new-store")
+    embed_into(manifest, root, hog, embed, out, tmp_path / "new-store")
     assert (out / "perceptual_hashes.jsonl").read_bytes() == hashes
+
+
+def test_other_pixels_are_embedded_and_hashed_again(
+    manifest: Path, root: Path, hog: Embedder, embed: Embed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, store = tmp_path / "out", tmp_path / "store"
+    embed_into(manifest, root, hog, embed, out, store)
+    before = msgspec.json.decode((out / "digest.json").read_bytes(), type=Digest)
+    monkeypatch.setattr(decode, "PIXELS_VERSION", decode.PIXELS_VERSION + 1)
+    # Neither the store nor the outs are reused.
+    with pytest.raises(LibraryError, match="10 photos have no embedding yet"):
+        embed_into(manifest, tmp_path / "unmounted", hog, embed, out, store)
+    embed_into(manifest, root, hog, embed, out, store)
+    after = msgspec.json.decode((out / "digest.json").read_bytes(), type=Digest)
+    assert after.model != before.model
+    assert after.perceptual_hash != before.perceptual_hash
+    assert after.n == 10
 
 
 @pytest.mark.parametrize("name", ["embeddings.sqlite", "perceptual_hashes.jsonl"])
@@ -143,12 +161,12 @@ def test_a_damaged_out_is_named_and_written_anew(
     caplog: pytest.LogCaptureFixture,
     name: str,
 ) -> None:
-    embed_library(manifest, root, hog, embed, tmp_path / "out", tmp_path / "store")
+    embed_into(manifest, root, hog, embed, tmp_path / "out", tmp_path / "store")
     whole = read_outs(tmp_path / "out")
     (tmp_path / "out" / name).write_bytes(b"torn")
-    embed_library(manifest, root, hog, embed, tmp_path / "out", tmp_path / "new-store")
+    embed_into(manifest, root, hog, embed, tmp_path / "out", tmp_path / "new-store")
     assert read_outs(tmp_path / "out") == whole
-    assert f"{name} is no use" in caplog.text
+    assert f"{name} cannot be used" in caplog.text
 
 
 def test_photos_that_cannot_be_read_are_listed_every_time_and_tried_again(
@@ -162,7 +180,7 @@ def test_photos_that_cannot_be_read_are_listed_every_time_and_tried_again(
     (photos / "2.jpg").write_bytes(draw_photo(77, (50, 50)).tobytes())
     (photos / "7.jpg").unlink()
     for _ in range(2):
-        embed_library(tmp_path / "photos.jsonl", photos, hog, embed, tmp_path / "out", tmp_path / "store")
+        embed_into(tmp_path / "photos.jsonl", photos, hog, embed, tmp_path / "out", tmp_path / "store")
         problems = list(read_jsonl(tmp_path / "out" / "problems.jsonl", PhotoProblem))
         assert [(p.rel_path, p.reason) for p in problems] == [
             ("2.jpg", "not_an_image"),
@@ -174,7 +192,7 @@ def test_photos_that_cannot_be_read_are_listed_every_time_and_tried_again(
         assert len(embedded) == 7
         assert not embedded & {problem.image_id for problem in problems}
     shutil.copy(root / "7.jpg", photos)
-    embed_library(tmp_path / "photos.jsonl", photos, hog, embed, tmp_path / "out", tmp_path / "store")
+    embed_into(tmp_path / "photos.jsonl", photos, hog, embed, tmp_path / "out", tmp_path / "store")
     assert len(read_embeddings(tmp_path / "out" / "embeddings.sqlite").image_ids) == 8
 
 
@@ -185,7 +203,7 @@ def test_a_file_changed_since_the_scan_gets_no_vector_under_the_old_id(
     shutil.copytree(root, photos)
     write_jsonl(tmp_path / "photos.jsonl", list_photos(photos))
     draw_photo(50, (400, 300)).save(photos / "3.jpg")
-    embed_library(tmp_path / "photos.jsonl", photos, hog, embed, tmp_path / "out", tmp_path / "store")
+    embed_into(tmp_path / "photos.jsonl", photos, hog, embed, tmp_path / "out", tmp_path / "store")
     (problem,) = read_jsonl(tmp_path / "out" / "problems.jsonl", PhotoProblem)
     assert (problem.rel_path, problem.reason) == ("3.jpg", "changed")
 
@@ -197,7 +215,7 @@ def test_a_vector_without_direction_is_a_problem_of_that_photo(
     shutil.copytree(root, photos)
     draw_photo(0, (40, 40)).point(lambda _: 0).save(photos / "black.png")
     write_jsonl(tmp_path / "photos.jsonl", list_photos(photos))
-    embed_library(tmp_path / "photos.jsonl", photos, onnx, embed, tmp_path / "out", tmp_path / "store")
+    embed_into(tmp_path / "photos.jsonl", photos, onnx, embed, tmp_path / "out", tmp_path / "store")
     (problem,) = read_jsonl(tmp_path / "out" / "problems.jsonl", PhotoProblem)
     assert (problem.rel_path, problem.reason) == ("black.png", "no_vector")
     assert len(read_embeddings(tmp_path / "out" / "embeddings.sqlite").image_ids) == 10
@@ -211,13 +229,13 @@ def test_too_many_failures_stop_the_stage_and_keep_what_was_computed(
     (photos / "7.jpg").unlink()
     strict = msgspec.structs.replace(embed, max_failed_share=0.05)
     with pytest.raises(TooManyFailures, match=r"1 of 10 photos.*embed\.max_failed_share \(0\.05\)"):
-        embed_library(manifest, photos, hog, strict, tmp_path / "out", tmp_path / "store")
+        embed_into(manifest, photos, hog, strict, tmp_path / "out", tmp_path / "store")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["problems.jsonl"]
     # Now only the one photo is read.
     for path in photos.iterdir():
         path.unlink()
     shutil.copy(root / "7.jpg", photos)
-    embed_library(manifest, photos, hog, strict, tmp_path / "out", tmp_path / "store")
+    embed_into(manifest, photos, hog, strict, tmp_path / "out", tmp_path / "store")
     assert len(read_embeddings(tmp_path / "out" / "embeddings.sqlite").image_ids) == 10
 
 
@@ -225,9 +243,9 @@ def test_a_missing_folder_or_manifest_is_named(
     manifest: Path, hog: Embedder, embed: Embed, tmp_path: Path
 ) -> None:
     with pytest.raises(LibraryError, match=r"unmounted is no folder .* 10 photos have no embedding"):
-        embed_library(manifest, tmp_path / "unmounted", hog, embed, tmp_path / "out", tmp_path / "store")
+        embed_into(manifest, tmp_path / "unmounted", hog, embed, tmp_path / "out", tmp_path / "store")
     with pytest.raises(InputError, match=r"gone\.jsonl"):
-        embed_library(tmp_path / "gone.jsonl", tmp_path, hog, embed, tmp_path / "out", tmp_path / "store")
+        embed_into(tmp_path / "gone.jsonl", tmp_path, hog, embed, tmp_path / "out", tmp_path / "store")
 
 
 def test_an_encoder_that_cannot_be_loaded_stops_the_stage(
@@ -236,18 +254,15 @@ def test_an_encoder_that_cannot_be_loaded_stops_the_stage(
     (tmp_path / "cat.onnx").write_bytes(b"meow")
     broken = msgspec.structs.replace(onnx, checkpoint=str(tmp_path / "cat.onnx"))
     with pytest.raises(EncoderError, match=r"cat\.onnx is no ONNX model"):
-        embed_library(manifest, root, broken, embed, tmp_path / "out", tmp_path / "store")
+        embed_into(manifest, root, broken, embed, tmp_path / "out", tmp_path / "store")
 
 
 RUN = """
 import sys, msgspec
 from pathlib import Path
+from vibe_photos.configuration import from_mapping
 from vibe_photos.embed.stage import embed_library
-from vibe_photos.settings import Embed, Embedder
-manifest, root, out, store = map(Path, sys.argv[1:5])
-embedder = msgspec.json.decode(sys.argv[5], type=Embedder)
-embed = msgspec.json.decode(sys.argv[6], type=Embed)
-embed_library(manifest, root, embedder, embed, out, store)
+embed_library(from_mapping(msgspec.json.decode(sys.argv[1])), Path(sys.argv[2]))
 print(sorted({"torch", "open_clip", "onnxruntime", "skimage", "scipy"} & set(sys.modules)))
 """
 
@@ -255,10 +270,10 @@ print(sorted({"torch", "open_clip", "onnxruntime", "skimage", "scipy"} & set(sys
 def test_a_paid_run_imports_no_encoder_library(
     manifest: Path, root: Path, siglip: Embedder, embed: Embed, tmp_path: Path, repository: Path
 ) -> None:
-    embed_library(manifest, root, siglip, embed, tmp_path / "out", tmp_path / "store")
-    arguments = [manifest, tmp_path / "unmounted", tmp_path / "again", tmp_path / "store"]
+    embed_into(manifest, root, siglip, embed, tmp_path / "out", tmp_path / "store")
+    settings = embed_settings(manifest, tmp_path / "unmounted", siglip, embed, tmp_path / "again")
     ran = subprocess.run(
-        [sys.executable, "-c", RUN, *map(str, arguments), *encode_settings(siglip, embed)],
+        [sys.executable, "-c", RUN, encode_settings(settings), str(tmp_path / "store")],
         env=os.environ | {"PYTHONPATH": str(repository / "src")},
         capture_output=True,
         text=True,
@@ -279,7 +294,11 @@ def test_a_killed_run_goes_on_where_it_was_and_gives_the_same_bytes(
     write_jsonl(manifest, list_photos(photos))
     out, store = tmp_path / "out", tmp_path / "store"
     run = subprocess.Popen(
-        [sys.executable, "-c", RUN, *map(str, (manifest, photos, out, store)), *encode_settings(hog, embed)],
+        [
+            *(sys.executable, "-c", RUN),
+            encode_settings(embed_settings(manifest, photos, hog, embed, out)),
+            str(store),
+        ],
         env=os.environ | {"PYTHONPATH": str(repository / "src")},
     )
     wait_for_rows(store, run)
@@ -292,15 +311,15 @@ def test_a_killed_run_goes_on_where_it_was_and_gives_the_same_bytes(
     # What was saved is not computed again: its photos are gone.
     for photo in read_manifest(manifest)[: n_saved - embed.batch_size]:
         (photos / photo.rel_path).rename(tmp_path / photo.rel_path)
-    embed_library(manifest, photos, hog, embed, out, store)
+    embed_into(manifest, photos, hog, embed, out, store)
     for photo in tmp_path.glob("*.jpg"):
         photo.rename(photos / photo.name)
-    embed_library(manifest, photos, hog, embed, tmp_path / "whole", tmp_path / "other-store")
+    embed_into(manifest, photos, hog, embed, tmp_path / "whole", tmp_path / "other-store")
     assert read_outs(out) == read_outs(tmp_path / "whole")
 
 
-def encode_settings(embedder: Embedder, embed: Embed) -> list[str]:
-    return [msgspec.json.encode(section).decode() for section in (embedder, embed)]
+def encode_settings(settings: Settings) -> str:
+    return msgspec.json.encode(settings, enc_hook=str).decode()
 
 
 def wait_for_rows(store: Path, run: "subprocess.Popen[bytes]") -> None:

@@ -2,19 +2,24 @@ from pathlib import Path
 
 import pytest
 
+from vibe_photos.encoders.encoder import name_encoder
 from vibe_photos.encoders.hog import HogRecipe
 from vibe_photos.encoders.onnx import OnnxRecipe
 from vibe_photos.encoders.recipe import hash_checkpoint, name_model
 from vibe_photos.encoders.siglip import SiglipRecipe
 from vibe_photos.errors import EncoderError
+from vibe_photos.pixels import decode
+from vibe_photos.settings import Embed, Embedder
 
 
 def test_a_name_differs_with_whatever_decides_the_vector() -> None:
     recipes = [
         HogRecipe(),
-        HogRecipe(version=2),
+        HogRecipe(version=99),
+        HogRecipe(pixels=99),
         SiglipRecipe(architecture="A", checkpoint="tag:webli", precision="float32"),
         SiglipRecipe(architecture="A", checkpoint="tag:webli", precision="bfloat16"),
+        SiglipRecipe(architecture="A", checkpoint="tag:webli", precision="float64"),
         SiglipRecipe(architecture="B", checkpoint="tag:webli", precision="float32"),
         SiglipRecipe(architecture="A", checkpoint="tag:other", precision="float32"),
         describe_onnx(),
@@ -28,6 +33,17 @@ def test_a_name_differs_with_whatever_decides_the_vector() -> None:
 def test_a_name_is_the_same_every_time_and_begins_with_the_configured_one() -> None:
     assert name_model("hog", HogRecipe()) == name_model("hog", HogRecipe())
     assert name_model("hog", HogRecipe()).startswith("hog-")
+
+
+def test_other_pixels_give_every_encoder_another_name_but_not_an_apps_own_vectors(
+    hog: Embedder, onnx: Embedder, siglip: Embedder, embed: Embed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = Embedder(kind="database", name="app", source_model="clip", dim=8, revision=1)
+    embedders = (hog, onnx, siglip, app)
+    before = [name_encoder(embedder, embed) for embedder in embedders]
+    monkeypatch.setattr(decode, "PIXELS_VERSION", decode.PIXELS_VERSION + 1)
+    after = [name_encoder(embedder, embed) for embedder in embedders]
+    assert [old == new for old, new in zip(before, after, strict=True)] == [False, False, False, True]
 
 
 def test_a_folder_is_hashed_by_names_and_bytes_but_not_by_its_place(tmp_path: Path) -> None:

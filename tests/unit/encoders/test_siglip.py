@@ -258,7 +258,7 @@ def test_a_hubs_folder_is_taken_at_its_revision(
     )
     other = msgspec.structs.replace(siglip, checkpoint=f"hf-hub:owner/tiny@{revision[::-1]}")
     assert name_encoder(hub, embed) != name_encoder(other, embed)
-    with pytest.raises(EncoderError, match=r"hf-hub:owner/tiny@98765.* cannot be had"):
+    with pytest.raises(EncoderError, match=r"hf-hub:owner/tiny@98765.* cannot be downloaded"):
         load_encoder(other, embed)
     with pytest.raises(ConfigurationError, match="names no revision"):
         name_encoder(msgspec.structs.replace(siglip, checkpoint="hf-hub:owner/tiny"), embed)

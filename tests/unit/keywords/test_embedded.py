@@ -7,8 +7,7 @@ from PIL.PngImagePlugin import PngInfo
 from tests.unit.keywords.sidecars import DARKTABLE, DIGIKAM
 
 from vibe_photos.errors import InputError
-from vibe_photos.keywords.embedded import read_embedded
-from vibe_photos.keywords.export import export_keywords
+from vibe_photos.keywords.export import export_keywords, read_embedded
 from vibe_photos.keywords.labels import to_keywords
 from vibe_photos.keywords.sidecar import add_keywords, strip_keywords
 from vibe_photos.records.photos import Photo
@@ -45,7 +44,7 @@ def test_our_own_keywords_that_somebody_copied_into_the_photo_are_not_those_of_o
 
 
 def test_xmp_that_cannot_be_read_is_said(tmp_path):
-    with pytest.raises(InputError, match="the XMP in its photo is no XML"):
+    with pytest.raises(InputError, match="the XMP in its photo is not XML"):
         read_embedded(save(tmp_path / "photo", "JPEG", b"<x:xmpmeta"), "JPEG")
 
 

@@ -9,7 +9,7 @@ from tests.unit.keywords.sidecars import DARKTABLE
 from vibe_photos.errors import LibraryError
 from vibe_photos.keywords.export import export_keywords, remove_keywords
 from vibe_photos.keywords.labels import to_keywords
-from vibe_photos.keywords.notation import Keywords
+from vibe_photos.keywords.sidecar import Keywords
 from vibe_photos.records.photos import Photo, path_to_text
 
 PIXELS = io.BytesIO()
@@ -108,7 +108,7 @@ def test_what_is_wrong_with_one_sidecar_is_said_and_the_others_are_written(tmp_p
     before = read_tree(tmp_path)
     report = run(tmp_path, [photo])
     assert report.changed == [tmp_path / "fine.jpg.xmp"]
-    reasons = ["No such file", "has changed since it was labelled", "is no XML", "is no file", "too long"]
+    reasons = ["No such file", "has changed since it was labelled", "is not XML", "is not a file", "too long"]
     assert len(report.problems) == len(reasons)
     for name, problem, reason in zip(names, report.problems, reasons, strict=False):
         assert name in problem

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from tests.unit.keywords.sidecars import DARKTABLE, DIGIKAM, LIGHTROOM, RDF
 
 from vibe_photos.errors import InputError
-from vibe_photos.keywords.notation import Keywords
-from vibe_photos.keywords.sidecar import add_keywords, set_keywords, strip_keywords
+from vibe_photos.keywords.sidecar import Keywords, add_keywords, set_keywords, strip_keywords
 
 FOOD = Keywords(
     paths=(("vibe-photos", "scene", "food"), ("vibe-photos", "object", "food", "dessert")),
@@ -68,9 +67,9 @@ def test_a_list_that_hides_another_one_gets_its_words():
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"", "is no XML"),
+        (b"", "is not XML"),
         (b"\xff\xd8\xff\xe0 JFIF", "is not UTF-8"),
-        (b"<x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf", "is no XML"),
+        (b"<x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf", "is not XML"),
         (b"<html/>", "holds no rdf:RDF"),
         (DARKTABLE.replace(b'"UTF-8"', b'"ISO-8859-1"'), "is written in ISO-8859-1"),
         (b'<!DOCTYPE x [<!ENTITY a "b">]>' + LIGHTROOM, "document type"),

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vibe_photos.errors import InputError
-from vibe_photos.human_truth.audited import read_audited
+from vibe_photos.human_truth.said import read_human_truth
 from vibe_photos.label_studio.annotations import KEPT, read_annotations
 from vibe_photos.label_studio.differences import find_differences
 from vibe_photos.label_studio.interface import Interface
@@ -86,7 +86,7 @@ def test_an_annotation_becomes_a_decision_with_all_that_came(read, task, interfa
     append_lines(tmp_path, found.lines)
     (line,) = read_jsonl(tmp_path / "decisions" / "label-studio-3.jsonl", Decision)
     assert (line.image_id, line.decided_at, line.seen) == ("id-a", "2026-01-02T10:00:00.500000Z", ["teacher"])
-    (record,) = read_audited(tmp_path)
+    (record,) = [*read_human_truth(tmp_path).everything.values()]
     assert (record.scene, record.attributes, record.objects) == (FOOD.scene, FOOD.attributes, [])
     assert record.extra == {**DESIGN, KEPT: labelled["annotations"][0]}
 
@@ -115,7 +115,7 @@ def test_of_the_prediction_that_an_annotation_began_from_only_the_id_is_kept(rea
 
     append_lines(tmp_path, read(export("0 minutes")).lines)
     assert read(export("2 hours")).counts["known"] == 1
-    (record,) = read_audited(tmp_path)
+    (record,) = [*read_human_truth(tmp_path).everything.values()]
     assert record.extra[KEPT]["prediction"] == 7
 
 
@@ -133,7 +133,7 @@ def test_two_annotators_count_as_two_reviewers(read, task, interface, tmp_path, 
         "id-a: label-studio-3 says scene.food attr.has_text=no; ada says scene.people"
     ]
     append_lines(tmp_path, found.lines)
-    assert [record.scene for record in read_audited(tmp_path)] == [["scene.people"]]
+    assert [record.scene for record in [*read_human_truth(tmp_path).everything.values()]] == [["scene.people"]]
 
 
 def test_what_was_decided_later_stands_and_is_named(read, task, interface, tmp_path, taxonomy):
@@ -152,7 +152,7 @@ def test_a_skipped_task_is_a_skip_and_decides_nothing(read, task, interface, tmp
     append_lines(tmp_path, found.lines)
     (line,) = read_jsonl(tmp_path / "decisions" / "label-studio-3.jsonl", Decision)
     assert (line.kind, line.after) == ("skip", {KEPT: skipped["annotations"][0]})
-    assert read_audited(tmp_path) == []
+    assert [*read_human_truth(tmp_path).everything.values()] == []
     assert read(skipped).counts["known"] == 1
 
 
@@ -221,7 +221,7 @@ def test_truth_goes_out_is_accepted_and_comes_back_the_same(tmp_path_factory, in
     (folder / "export.json").write_text(json.dumps(export))
     found = read_annotations(folder / "export.json", PHOTOS, interface, folder, {})
     append_lines(folder, found.lines)
-    audited = read_audited(folder)
+    audited = [*read_human_truth(folder).everything.values()]
     assert [(r.image_id, r.scene, r.attributes, r.objects) for r in audited] == [
         (r.image_id, r.scene, r.attributes, r.objects) for r in truths
     ]

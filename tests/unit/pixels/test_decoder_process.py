@@ -9,8 +9,7 @@ import pytest
 from tests.unit.pictures import draw_picture, encode_picture
 
 from vibe_photos.errors import DecodeError
-from vibe_photos.pixels.decoder_child import Request
-from vibe_photos.pixels.decoder_process import DecoderProcess, close_idle_decoders, decode_apart
+from vibe_photos.pixels.decoder_process import DecoderProcess, Request, close_idle_decoders, decode_apart
 
 
 @pytest.fixture
@@ -69,7 +68,7 @@ def test_the_next_photo_gets_a_new_child(tmp_path, webp):
 def test_more_memory_than_allowed_is_a_reason_and_does_not_end_the_run():
     # The whole child may use 2 GiB and 16 bytes a pixel: reserving more fails there, not here.
     code = (
-        "from vibe_photos.pixels.decoder_child import limit_memory; limit_memory(1_000_000)\n"
+        "from vibe_photos.pixels.decoder_process import limit_memory; limit_memory(1_000_000)\n"
         "try: bytearray(3 << 30)\n"
         "except MemoryError: print('refused')"
     )

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps, PngImagePlugin
 from tests.unit.pictures import draw_picture, encode_picture
 
-from vibe_photos.pixels.conversion import find_orientation, swaps_edges, turn_upright
+from vibe_photos.pixels.conversion import find_orientation, read_pixels
 
 
 def exif_with(orientation: int) -> Image.Exif:
@@ -18,18 +18,28 @@ def exif_with(orientation: int) -> Image.Exif:
     return exif
 
 
+def read(data: bytes, image_format: str) -> np.ndarray:
+    return np.asarray(read_pixels(io.BytesIO(data), image_format, 10_000))
+
+
+def pillows_pixels(data: bytes) -> np.ndarray:
+    with Image.open(io.BytesIO(data)) as image:
+        return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP"])
 def test_each_orientation_is_turned_as_pillow_turns_it(image_format, orientation):
     data = encode_picture(draw_picture(0), image_format, exif=exif_with(orientation))
     with Image.open(io.BytesIO(data)) as image:
         assert find_orientation(image) == orientation
-        upright = turn_upright(image.convert("RGB"), orientation)
-        expected = ImageOps.exif_transpose(image).convert("RGB")
-    assert upright.size == expected.size == ((64, 96) if swaps_edges(orientation) else (96, 64))
-    assert np.array_equal(np.asarray(upright), np.asarray(expected))
+    pixels = read(data, image_format)
+    assert pixels.shape == ((96, 64, 3) if orientation >= 5 else (64, 96, 3))
+    assert np.array_equal(pixels, pillows_pixels(data))
 
 
+# The directory ends without the offset of a next one, of which Pillow warns.
+@pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_both_byte_orders(order):
     tags = struct.pack(order + "HHHIHH", 1, 0x0112, 3, 1, 6, 0)
@@ -47,6 +57,30 @@ def test_the_text_form_that_older_png_writers_use():
     data = encode_picture(draw_picture(0), "PNG", pnginfo=text)
     with Image.open(io.BytesIO(data)) as image:
         assert find_orientation(image) == 8
+
+
+def test_a_png_whose_exif_stands_behind_its_pixels():
+    data = encode_picture(draw_picture(0), "PNG", exif=exif_with(6))
+    start = data.index(b"eXIf") - 4
+    end = start + 12 + int.from_bytes(data[start : start + 4], "big")
+    moved = data[:start] + data[end:-12] + data[start:end] + data[-12:]
+    assert np.array_equal(read(moved, "PNG"), pillows_pixels(data))
+
+
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_an_orientation_that_only_xmp_tells_counts_as_in_pillow(image_format):
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+    options = {"xmp": xmp}
+    if image_format == "PNG":
+        text = PngImagePlugin.PngInfo()
+        text.add_itxt("XML:com.adobe.xmp", xmp.decode())
+        options = {"pnginfo": text}
+    if image_format == "TIFF":
+        options = {"tiffinfo": {700: xmp}}
+    data = encode_picture(draw_picture(0), image_format, **options)
+    expected = pillows_pixels(data)
+    assert expected.shape == (96, 64, 3)
+    assert np.array_equal(read(data, image_format), expected)
 
 
 @pytest.mark.parametrize("orientation", [0, 9, 65535])

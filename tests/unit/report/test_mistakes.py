@@ -2,17 +2,16 @@ import numpy as np
 
 from vibe_photos.report.mistakes import MOST_PHOTOS_OF_A_KIND, MistakeKind, find_mistakes
 from vibe_photos.statistics.design import simple_design
+from vibe_photos.statistics.label_arrays import JudgedPhotos, LabelArrays, LabelKeys
 from vibe_photos.statistics.metrics import UNJUDGED
-from vibe_photos.statistics.opinions import LabelKeys, Opinions
-from vibe_photos.statistics.summary import Comparison
 
 KEYS = LabelKeys(["scene.food", "scene.people"], ["attr.has_text"], ["object.food", "object.food.dessert"])
 
 
-def opinions(scene: list[int], text: list[int], objects: list[list[int]], scores: list[float]) -> Opinions:
+def opinions(scene: list[int], text: list[int], objects: list[list[int]], scores: list[float]) -> LabelArrays:
     n = len(scene)
     object_scores = np.tile(np.array(scores)[:, None], 2)
-    return Opinions(
+    return LabelArrays(
         np.array(scene),
         np.array(text, np.int8).reshape(n, 1),
         np.array(objects, np.int8).reshape(n, 2),
@@ -23,9 +22,9 @@ def opinions(scene: list[int], text: list[int], objects: list[list[int]], scores
     )
 
 
-def find(truth: Opinions, prediction: Opinions) -> dict[str, list[MistakeKind]]:
+def find(truth: LabelArrays, prediction: LabelArrays) -> dict[str, list[MistakeKind]]:
     ids = [f"photo{row}" for row in range(len(truth.scene))]
-    return find_mistakes(Comparison(ids, KEYS, truth, prediction, simple_design(np.arange(len(ids)))))
+    return find_mistakes(JudgedPhotos(ids, KEYS, truth, prediction, simple_design(np.arange(len(ids)))))
 
 
 def test_kinds_say_what_was_said_and_what_is_true() -> None:
@@ -35,22 +34,22 @@ def test_kinds_say_what_was_said_and_what_is_true() -> None:
     )
     kinds = find(truth, prediction)
     assert [(kind.title, kind.count) for kind in kinds["Scenes"]] == [
-        ("food taken for people", 2),
-        ("people taken for no scene", 1),
+        ("food labelled as people", 2),
+        ("people labelled as no scene", 1),
     ]
     # The surer of the two comes first.
     assert [(m.image_id, m.score) for m in kinds["Scenes"][0].worst] == [("photo1", 0.9), ("photo0", 0.6)]
     # Photo 2 has no judgement of text; photo 3 has no truth of it, and no mistake.
     assert [kind.title for kind in kinds["Attributes"]] == [
         "has_text overlooked",
-        "has_text said, not there",
+        "has_text said, but not there",
         "no label for has_text",
     ]
     # Photo 0: food said, dessert true: both kinds. Photo 1: the parent of dessert is no mistake of its own.
     assert [kind.title for kind in kinds["Objects"]] == [
         "dessert overlooked",
-        "dessert said, not there",
-        "food said, not there",
+        "dessert said, but not there",
+        "food said, but not there",
         "no label for food",
     ]
 
@@ -67,4 +66,4 @@ def test_only_the_worst_of_a_kind_are_kept_and_all_counted() -> None:
 
 def test_no_mistakes_no_kinds() -> None:
     same = opinions([0], [1], [[0, 1]], [0.9])
-    assert find(same, same) == {"Scenes": [], "Attributes": [], "Objects": []}
+    assert find(same, same) == {}

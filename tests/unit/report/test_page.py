@@ -14,11 +14,10 @@ import pytest
 from PIL import Image
 from tests.unit.report.conftest import HOSTILE
 
-from vibe_photos.report.contact_sheet import MOST_SUSPECTS_OF_A_HEAD
-from vibe_photos.report.mistakes import MOST_KINDS_OF_A_LEVEL, MOST_PHOTOS_OF_A_KIND
-from vibe_photos.report.stage import render_report
+from vibe_photos.report.mistakes import MOST_PHOTOS_OF_A_KIND, MOST_SUSPECTS_OF_A_HEAD
+from vibe_photos.report.stage import MOST_KINDS_OF_A_LEVEL, render_report
 from vibe_photos.settings import Settings
-from vibe_photos.statistics.comparison import SCORE_HALF
+from vibe_photos.statistics.summary import SCORE_HALF
 
 VOID = {"meta", "img", "line", "circle", "path", "rect"}
 
@@ -56,9 +55,8 @@ class Page(HTMLParser):
 
 
 def render(settings: Settings) -> tuple[str, Page]:
-    out = settings.paths.report
-    render_report(settings, out)
-    html = out.read_text()
+    render_report(settings)
+    html = settings.paths.report.read_text()
     page = Page(html)
     assert page.open == []
     return html, page
@@ -127,9 +125,9 @@ def test_figures_are_those_of_the_metrics(full_run: Settings) -> None:
     text = " ".join("".join(page.text).split())
     # Every second of 24 photos is right; Wilson at 12 of 24 is 31 to 69; the teacher missed one of 24.
     assert "Scene accuracy 50 % 31–69" in text
-    assert "against 24 photos that people checked" in text
+    assert "compared with 24 photos that people checked" in text
     assert "student 50 %, teacher 96 %" in html
-    assert "food taken for people 12" in text
+    assert "food labelled as people 12" in text
     # Positives of has_text are 12: no interval, and why.
     assert "no interval: n < 20" in text
 
@@ -147,10 +145,10 @@ def test_calibration_is_told_of_both_truths(full_run: Settings) -> None:
 def test_what_the_teacher_probably_got_wrong_is_shown_with_its_id(full_run: Settings) -> None:
     _, page = render(full_run)
     text = " ".join("".join(page.text).split())
-    assert "Did the teacher err?" in text
+    assert "Where the teacher may be wrong" in text
     assert f"Scenes 1 food people 95 % {HOSTILE.replace('/', '')} {0:032x}" in text
     (full_run.paths.models / "scene_out_of_fold.npz").unlink()
-    assert "Did the teacher err?" not in "".join(render(full_run)[1].text)
+    assert "Where the teacher may be wrong" not in "".join(render(full_run)[1].text)
 
 
 def test_figures_of_the_whole_library_stand_beside_those_of_people_alone(
@@ -184,14 +182,14 @@ def test_it_is_said_where_only_half_of_the_audited_photos_count(
     change_metrics(full_run.paths.eval / "human" / "metrics.json", {"scored_on": SCORE_HALF})
     _, page = render(full_run)
     text = " ".join("".join(page.text).split())
-    assert "They are the score half, thresholds were tuned on the other." in text
+    assert "Only half of the checked photos count here: the thresholds were chosen on the other half." in text
 
 
 def test_without_the_photos_the_mistakes_have_names_instead(full_run: Settings) -> None:
     away = msgspec.structs.replace(full_run.library, root="/nowhere/at/all")
     _, page = render(msgspec.structs.replace(full_run, library=away))
     assert page.tags["img"] == 0
-    assert "not at hand" in "".join(page.text)
+    assert "The photos are not available here" in "".join(page.text)
     assert "23.jpg" in "".join(page.text)
 
 
@@ -207,7 +205,7 @@ def test_an_empty_run_names_every_missing_piece(empty_run: Settings) -> None:
     text = " ".join("".join(page.text).split())
     for stage in ("scan", "annotate", "convert", "split", "train@scene", "evaluate@human", "agreement"):
         assert f"dvc repro {stage}" in text
-    assert "nothing yet to hold their labels against" in text
+    assert "nothing yet to compare their labels with" in text
     assert "How to begin" in text
 
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vibe_photos.errors import InputError, StoreError
-from vibe_photos.human_truth.audited import read_audited
+from vibe_photos.human_truth.said import read_human_truth
 from vibe_photos.records.ground_truth import Decision
 from vibe_photos.review.decisions import DecisionBook
 from vibe_photos.settings import Taxonomy
@@ -98,7 +98,7 @@ def test_undo_walks_back_through_sittings_to_the_edited_file(tmp_path: Path, tax
     book.close()
     assert seen == [("a", FOOD, FOOD), ("b", FOOD, None), ("a", OTHER, None)]
     assert len(read_log(tmp_path, "ada")) == 6
-    assert [(record.image_id, record.scene) for record in read_audited(tmp_path)] == [("a", [OTHER])]
+    assert [(record.image_id, record.scene) for record in [*read_human_truth(tmp_path).everything.values()]] == [("a", [OTHER])]
 
 
 def test_undo_takes_back_ones_own_and_leaves_the_others(ada: DecisionBook, bob: DecisionBook) -> None:
@@ -161,7 +161,7 @@ def test_a_later_decision_is_later_whatever_the_clocks_say(ada: DecisionBook, tm
     assert scene_of(ada, "a") == FOOD
     decide(ada, "a", PEOPLE)
     assert scene_of(ada, "a") == PEOPLE
-    assert [record.scene for record in read_audited(tmp_path)] == [[PEOPLE]]
+    assert [record.scene for record in [*read_human_truth(tmp_path).everything.values()]] == [[PEOPLE]]
 
 
 def test_a_log_that_git_replaced_is_written_on(ada: DecisionBook, tmp_path: Path) -> None:
@@ -351,5 +351,5 @@ def test_the_page_and_the_pipeline_derive_the_same_truth(
     for book in books.values():
         assert {image_id: scene_of(book, image_id) for image_id in "ab"} == expected
         book.close()
-    derived = {record.image_id: record.scene[0] for record in read_audited(folder)}
+    derived = {record.image_id: record.scene[0] for record in [*read_human_truth(folder).everything.values()]}
     assert derived == {image_id: scene for image_id, scene in expected.items() if scene}

@@ -1,7 +1,7 @@
 import pytest
 from tests.unit.review.conftest import PHOTOS, SAMPLED, Library, OpenDesk
 
-from vibe_photos.human_truth.audited import read_audited
+from vibe_photos.human_truth.said import read_human_truth
 from vibe_photos.review.desk import ReviewDesk
 from vibe_photos.review.replies import Refusal
 from vibe_photos.review.requests import (
@@ -35,7 +35,7 @@ def test_a_decision_keeps_how_the_photo_was_drawn_and_judges_only_what_was_judge
     desk, sources = open_desk()
     image_id = library.queue[0]
     decide(desk, image_id)
-    (record,) = read_audited(library.settings.paths.human)
+    (record,) = [*read_human_truth(library.settings.paths.human).everything.values()]
     assert record.scene == ["scene.people"]
     assert record.attributes == {"attr.has_text": False}
     assert record.objects == ["object.drink"]
@@ -50,7 +50,7 @@ def test_a_photo_that_was_not_drawn_can_be_corrected_and_says_no_probability(
     other = next(image_id for image_id in library.image_ids if image_id not in library.queue)
     assert desk.show_photo(other).is_queued is False
     decide(desk, other)
-    (record,) = read_audited(library.settings.paths.human)
+    (record,) = [*read_human_truth(library.settings.paths.human).everything.values()]
     assert record.extra == {}
 
 

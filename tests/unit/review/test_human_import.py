@@ -3,7 +3,7 @@ import json
 import pytest
 
 from vibe_photos.errors import InputError
-from vibe_photos.human_truth.audited import read_audited, read_audited_truth
+from vibe_photos.human_truth.said import read_human_truth
 from vibe_photos.records.photos import Photo
 from vibe_photos.review.human_import import describe_changes, read_import, refuse_problems, take_import
 
@@ -95,7 +95,7 @@ def test_how_a_photo_was_drawn_stays_when_its_labels_are_replaced(read, tmp_path
     drawn = {"stratum": "all", "inclusion_probability": 0.5}
     take_import(tmp_path, read([{"image_id": "id-a", "scene": ["scene.food"], **drawn}]).records)
     take_import(tmp_path, read([{"image_id": "id-a", "scene": ["scene.people"]}]).records)
-    assert [(record.scene, record.extra) for record in read_audited(tmp_path)] == [(["scene.people"], drawn)]
+    assert [(record.scene, record.extra) for record in [*read_human_truth(tmp_path).everything.values()]] == [(["scene.people"], drawn)]
 
 
 def test_a_decision_that_stands_over_the_file_is_named(read, tmp_path, taxonomy):

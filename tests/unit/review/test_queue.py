@@ -2,7 +2,7 @@ import numpy as np
 from tests.unit.review.conftest import Library
 
 from vibe_photos.human_truth.rounds import Candidates, build_round, draw_round, write_round
-from vibe_photos.human_truth.sample_design import DESIGN_FIELDS, read_sampled
+from vibe_photos.human_truth.sample import DESIGN_FIELDS, read_sampled
 from vibe_photos.review.queue import read_queue
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from tests.unit.reviewed_library import IDS, audit, write_reviewed_library
 
-from vibe_photos.human_truth.sample_design import read_sampled
+from vibe_photos.human_truth.sample import read_sampled
 from vibe_photos.review.next_round import refresh_round
 from vibe_photos.review.status import (
     AuditCount,

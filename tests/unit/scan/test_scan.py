@@ -10,10 +10,11 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests.unit.pictures import LONG_AGO_SECONDS, draw_picture, encode_picture, put_file
+from tests.unit.scanned_library import scan_settings
 
 from vibe_photos.errors import LibraryError
 from vibe_photos.records.photos import Photo, PhotoProblem, photo_path, read_manifest, text_to_path
-from vibe_photos.scan.stage import find_photos, scan_library
+from vibe_photos.scan.stage import scan_library
 from vibe_photos.storage.jsonl import read_jsonl
 
 
@@ -21,15 +22,15 @@ class Scan:
     """A library, and where scanning it writes."""
 
     def __init__(self, library, folder):
-        self.library = library
         self.root = Path(library.root)
+        self.settings = msgspec.structs.replace(scan_settings(self.root, folder / "out"), library=library)
         self.manifest = folder / "out" / "photos.jsonl"
         self.problems = folder / "out" / "problems.jsonl"
         self.store = folder / "store"
 
     def run(self, **changes):
-        library = msgspec.structs.replace(self.library, **changes)
-        scan_library(library, self.manifest, self.problems, self.store)
+        library = msgspec.structs.replace(self.settings.library, **changes)
+        scan_library(msgspec.structs.replace(self.settings, library=library), self.store)
 
     def photos(self) -> list[Photo]:
         return read_manifest(self.manifest)
@@ -404,14 +405,3 @@ def test_losing_most_photos_is_warned_about(scan, jpegs, caplog):
         (scan.root / f"{number}.jpg").unlink()
     scan.run()
     assert "0 photos are new and 4 are gone" in caplog.text
-
-
-def test_find_photos_needs_no_manifest_and_writes_none(scan, jpegs):
-    put_file(scan.root / "a.jpg", jpegs[0])
-    put_file(scan.root / "b.jpg", b"")
-    content = find_photos(scan.library, scan.store)
-    scan.run()
-    assert content.photos == scan.photos()
-    assert content.problems == scan.read_problems()
-    with pytest.raises(LibraryError, match="does not exist"):
-        find_photos(msgspec.structs.replace(scan.library, root="nowhere at all"), scan.store)

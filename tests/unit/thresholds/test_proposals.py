@@ -14,7 +14,7 @@ from vibe_photos.configuration import RESOLVED, read_resolved
 from vibe_photos.errors import ConfigurationError, InputError
 from vibe_photos.evaluate.stage import evaluate_labels
 from vibe_photos.heads.out_of_fold import out_of_fold_path
-from vibe_photos.human_truth.audited import AUDITED_FILE, read_audited_truth
+from vibe_photos.human_truth.said import AUDITED_FILE, read_audited_truth
 from vibe_photos.records.ground_truth import GroundTruth, truth_object
 from vibe_photos.records.label_tables import ScoreTable, write_scores
 from vibe_photos.records.splits import Membership

@@ -1,29 +1,49 @@
-"""Vectors read from an app's database instead of computed; see `database`.
+"""Vectors read from an app's database instead of computed.
 
-Photos are decoded all the same, for their perceptual hashes. What was read once is saved like any computed
-vector, under the name that `embedder.revision` is part of.
+They are in its table `image_embedding(image_id, model, dim, vector)`, in SQLite or PostgreSQL. Photos are
+decoded all the same, for their perceptual hashes. What was read once is saved like any computed vector, under
+a name that `embedder.revision` is part of.
 """
 
+import json
 import logging
 import os
-from collections.abc import Generator, Sequence
-from contextlib import closing
+import sqlite3
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, TypeAlias
 
-from vibe_photos.embed.app_vectors import ReadVectors, decode_vector, normalise, open_vector_table
-from vibe_photos.embed.engines.engine import Batch, Engine, Job
-from vibe_photos.embed.prepare import describe_problem
-from vibe_photos.encoders.database import read_database_recipe
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from vibe_photos.embed.engines.local import Batch, Engine, Job, describe_problem
+from vibe_photos.encoders.encoder import read_database_recipe
 from vibe_photos.errors import DatabaseError, DecodeError
 from vibe_photos.records.photos import Photo, PhotoProblem
-from vibe_photos.storage.postgres import URL_VARIABLE
+from vibe_photos.storage.postgres import SCHEMES, URL_VARIABLE, open_postgres
+from vibe_photos.storage.sqlite import open_database
+from vibe_photos.storage.vectors import Vectors, to_unit_norm
 
 logger = logging.getLogger(__name__)
 
+_SQLITE = "sqlite:///"
 _PHOTOS_AT_A_TIME = 1000
+_BYTE_TYPES = {2: "<f2", 4: "<f4", 8: "<f8"}
+_MAX_NORM_ERROR = 1e-6
+"""A float32 vector of unit norm is never farther from it; what is nearer stays as it is, bit for bit."""
+
+_MODELS = "SELECT model, count(*) FROM image_embedding GROUP BY model ORDER BY model"
+_ROWS = "SELECT image_id, dim, vector FROM image_embedding WHERE model = {} AND image_id {}"
+
+_Ask: TypeAlias = Callable[[str, tuple[Any, ...]], list[Any]]
+_Read: TypeAlias = Callable[[list[str]], list[tuple[str, int, object]]]
+"""From image ids to the rows of those that have a vector: `(image_id, dim, vector as stored)`."""
 
 
 class DatabaseEngine:
-    """Takes vectors from the app's table, and perceptual hashes from the engine that it is given."""
+    """Takes vectors from the app's table, and perceptual hashes from another engine."""
 
     def __init__(self, job: Job, hasher: Engine) -> None:
         """Take what to do; nothing is opened yet."""
@@ -41,19 +61,19 @@ class DatabaseEngine:
         for batch in self._read([photo for photo in photos if photo.image_id not in has_vector]):
             problems |= {problem.image_id or "": problem for problem in batch.problems}
             yield Batch(batch.vectors, [], [])
-        # Nobody lacks a vector here: the hasher is to load no encoder.
-        everybody = frozenset(photo.image_id for photo in photos)
-        with closing(self._hasher.embed(photos, everybody)) as batches:
+        # As if all had a vector, so that the hasher loads no encoder.
+        all_ids = frozenset(photo.image_id for photo in photos)
+        with closing(self._hasher.embed(photos, all_ids)) as batches:
             for batch in batches:
                 problems |= {problem.image_id or "": problem for problem in batch.problems}
                 yield Batch([], batch.perceptual_hashes, [])
         yield Batch([], [], list(problems.values()))
 
-    def _read(self, photos: Sequence[Photo]) -> Generator[Batch, None, None]:
+    def _read(self, photos: Sequence[Photo]) -> Iterator[Batch]:
         if not photos:
             return
         n_read = n_scaled = 0
-        with open_vector_table(_find_url(), self._recipe.source_model) as read:
+        with _open_vector_table(_find_url(), self._recipe.source_model) as read:
             for start in range(0, len(photos), _PHOTOS_AT_A_TIME):
                 batch, scaled = self._read_some(photos[start : start + _PHOTOS_AT_A_TIME], read)
                 n_read, n_scaled = n_read + len(batch.vectors), n_scaled + scaled
@@ -63,23 +83,23 @@ class DatabaseEngine:
             *(n_read, self._recipe.source_model, n_scaled),
         )
 
-    def _read_some(self, photos: Sequence[Photo], read: ReadVectors) -> tuple[Batch, int]:
-        """Return the vectors of some photos with what is wrong with others, and how many were scaled."""
+    def _read_some(self, photos: Sequence[Photo], read: _Read) -> tuple[Batch, int]:
+        """Return the vectors of some photos with the problems of others, and how many were scaled."""
         found: dict[str, list[tuple[int, object]]] = {}
         for image_id, dim, value in read([photo.image_id for photo in photos]):
             found.setdefault(image_id, []).append((dim, value))
         vectors, problems, n_scaled = [], [], 0
         for photo in photos:
             try:
-                vector, is_scaled = self._choose(found.get(photo.image_id, []))
+                vector, is_scaled = self._decode_rows(found.get(photo.image_id, []))
             except DecodeError as error:
                 problems.append(describe_problem(photo, error.reason, str(error)))
             else:
-                vectors.append((photo.image_id, vector))
+                vectors.append((photo.image_id, vector.astype("<f4", copy=False).tobytes()))
                 n_scaled += is_scaled
         return Batch(vectors, [], problems), n_scaled
 
-    def _choose(self, rows: Sequence[tuple[int, object]]) -> tuple[bytes, bool]:
+    def _decode_rows(self, rows: Sequence[tuple[int, object]]) -> tuple[Vectors, bool]:
         """Return a photo's vector from its rows, and whether it was scaled."""
         recipe = self._recipe
         if not rows:
@@ -91,8 +111,52 @@ class DatabaseEngine:
         dim, value = rows[0]
         if dim != recipe.dim:
             raise DecodeError("wrong_dim", f"image_embedding says dim {dim}, embedder.dim is {recipe.dim}")
-        vector, is_scaled = normalise(decode_vector(value, recipe.dim))
-        return vector.astype("<f4", copy=False).tobytes(), is_scaled
+        return normalise(decode_vector(value, recipe.dim))
+
+
+def decode_vector(value: object, dim: int) -> NDArray[np.float64]:
+    """Return the numbers of a stored vector, float64 [dim].
+
+    Args:
+        value: bytes (float16, float32 or float64, little-endian; their number says which), text (a JSON
+            list, which is also how pgvector writes), or a list of numbers (`real[]`).
+        dim: how many numbers there must be.
+
+    Raises:
+        DecodeError: `reason` is `damaged`, `wrong_dim` or `not_finite`.
+    """
+    if isinstance(value, bytes):
+        kind = _BYTE_TYPES.get(len(value) // dim)
+        if kind is None or len(value) % dim:
+            raise DecodeError("wrong_dim", f"{len(value)} stored bytes are no vector of {dim} numbers")
+        numbers = np.frombuffer(value, dtype=kind).astype(np.float64)
+    else:
+        try:
+            if isinstance(value, str):
+                # NaN is not JSON; as null it can be told apart from damage.
+                value = msgspec.json.decode(value.replace("NaN", "null"))
+            numbers = np.array(msgspec.convert(value, list[float | None]), dtype=np.float64)
+        except msgspec.MsgspecError as error:
+            raise DecodeError("damaged", f"the stored vector cannot be read: {error}") from None
+    if len(numbers) != dim:
+        raise DecodeError("wrong_dim", f"the stored vector has {len(numbers)} numbers, not {dim}")
+    if not np.isfinite(numbers).all():
+        raise DecodeError("not_finite", "the stored vector holds NaN or infinity")
+    return numbers
+
+
+def normalise(numbers: NDArray[np.float64]) -> tuple[Vectors, bool]:
+    """Return a vector as float32 [dim] of unit norm, and whether it had to be scaled.
+
+    Raises:
+        DecodeError: `no_direction`: all its numbers are zero.
+    """
+    norm = float(np.linalg.norm(numbers))
+    if norm == 0.0:
+        raise DecodeError("no_direction", "the stored vector is zero")
+    if abs(norm - 1.0) <= _MAX_NORM_ERROR:
+        return numbers.astype(np.float32), False
+    return to_unit_norm(numbers[np.newaxis])[0], True
 
 
 def _find_url() -> str:
@@ -103,3 +167,48 @@ def _find_url() -> str:
             "sqlite:///FILE or postgresql://USER@HOST:PORT/DATABASE"
         )
     return url
+
+
+@contextmanager
+def _open_vector_table(url: str, model: str) -> Iterator[_Read]:
+    """Open the table for reading the vectors of one model.
+
+    Raises:
+        DatabaseError: the database cannot be reached, has no such table, or no vector of that model.
+        InputError: the SQLite file is missing or is no database.
+    """
+    if url.startswith(_SQLITE):
+        opened, placeholder, is_any = _open_sqlite(url), "?", "IN (SELECT value FROM json_each(?))"
+    elif url.startswith(SCHEMES):
+        opened, placeholder, is_any = _open_postgres(url), "%s", "= ANY(%s)"
+    else:
+        raise DatabaseError(f"an address begins with {_SQLITE} or {SCHEMES[0]}, and this one does not")
+    with opened as ask:
+        models: dict[str, int] = dict(ask(_MODELS, ()))
+        if model not in models:
+            has = ", ".join(f"{name} ({count})" for name, count in models.items()) or "no vectors at all"
+            raise DatabaseError(
+                f"image_embedding has no vectors of {model!r} (embedder.source_model); it has {has}"
+            )
+        yield lambda image_ids: ask(_ROWS.format(placeholder, is_any), (model, image_ids))
+
+
+@contextmanager
+def _open_sqlite(url: str) -> Iterator[_Ask]:
+    path = Path(url.removeprefix(_SQLITE))
+    with open_database(path) as connection:
+
+        def ask(query: str, values: tuple[Any, ...]) -> list[Any]:
+            flat = [json.dumps(value) if isinstance(value, list) else value for value in values]
+            return connection.execute(query, flat).fetchall()
+
+        try:
+            yield ask
+        except sqlite3.DatabaseError as error:
+            raise DatabaseError(f"{path}: {error}") from None
+
+
+@contextmanager
+def _open_postgres(url: str) -> Iterator[_Ask]:
+    with open_postgres(url) as connection:
+        yield lambda query, values: connection.execute(query.encode(), values).fetchall()

@@ -1,36 +1,183 @@
-"""Work done ahead in threads, results in order, never more than so many waiting.
+"""What an engine is, and the engine `local`: photos are prepared in threads, each step ahead of the next."""
 
-A library embedded by this process: photos prepared in threads, each step ahead of the next.
-"""
-
+import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import TypeVar
+from math import ceil
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
-from vibe_photos.embed.engines.engine import Batch, Job
-from vibe_photos.embed.prepare import EncoderOnDemand, Preparation, PreparedPhoto, describe_problem
-from vibe_photos.encoders.encoder import load_encoder
-from vibe_photos.records.photos import Photo, PhotoProblem
-from vibe_photos.settings import Embed
-from vibe_photos.storage.vectors import Vectors
+from vibe_photos.encoders.encoder import Encoder, load_encoder
+from vibe_photos.errors import DecodeError
+from vibe_photos.pixels import decode
+from vibe_photos.pixels.perceptual_hash import Hashes, perceptual_hashes
+from vibe_photos.records.photos import Photo, PhotoProblem, photo_path
+from vibe_photos.settings import Embed, Embedder
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+SHORT_EDGE_PX = 384
+"""Every photo is decoded to at least this, whichever encoder runs, so that a hash depends on no encoder."""
+
+
+def hash_recipe() -> str:
+    """Return the name of the pixels and the code that make perceptual hashes; it changes when they do."""
+    return f"dct64-{SHORT_EDGE_PX}px-16windows-1-pixels{decode.PIXELS_VERSION}"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What an engine needs besides the photos; `model` is the encoder's name, as vectors are saved."""
+
+    root: Path
+    embedder: Embedder
+    embed: Embed
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The results for some photos, ready to be saved.
+
+    `vectors` and `perceptual_hashes` are pairs of an `image_id` and the bytes that are kept for it: float32
+    little-endian of unit norm, uint64 big-endian. A photo in `problems` lacks one of them, or both.
+    """
+
+    vectors: list[tuple[str, bytes]]
+    perceptual_hashes: list[tuple[str, bytes]]
+    problems: list[PhotoProblem]
+
+
+class Engine(Protocol):
+    """One of the ways in which a library is embedded: `embed.engine`."""
+
+    def embed(self, photos: Sequence[Photo], has_vector: frozenset[str]) -> Generator[Batch, None, None]:
+        """Yield the results, each photo in one batch, in any order, a few batches ahead at most.
+
+        Args:
+            photos: which, in the manifest's order.
+            has_vector: the ids of those that only lack their perceptual hashes.
+
+        Raises:
+            EncoderError: the encoder cannot be loaded.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _PreparedPhoto:
+    """A photo's perceptual hashes, and its item of the encoder's batch (None where it has a vector)."""
+
+    photo: Photo
+    perceptual_hashes: Hashes
+    item: npt.NDArray[Any] | None
+
+
+class LocalEngine:
+    """Embeds photos in this process; the first readable photo loads the encoder, and it is kept."""
+
+    def __init__(self, job: Job, load: Callable[[], Encoder] | None = None) -> None:
+        """Take what to do; `load` replaces loading the configured encoder. Nothing is loaded yet."""
+        self._job = job
+        self._load = load or partial(load_encoder, job.embedder, job.embed)
+        self._lock = threading.Lock()
+        self._encoder: Encoder | None = None
+
+    def embed(self, photos: Sequence[Photo], has_vector: frozenset[str]) -> Generator[Batch, None, None]:
+        """Yield a batch for every `embed.batch_size` photos, in their order; see `Engine`."""
+        embed = self._job.embed
+        ahead = 2 * embed.batch_size + embed.workers
+        outcomes = map_ahead(partial(self._prepare, has_vector), photos, embed.workers, ahead)
+        batches = map_ahead(self._encode, _take_batches(outcomes, embed.batch_size), 1, 2)
+        with closing(outcomes), closing(batches):
+            yield from batches
+
+    def _prepare(self, has_vector: frozenset[str], photo: Photo) -> _PreparedPhoto | PhotoProblem:
+        """Decode, hash and preprocess one photo; what prevents it becomes a problem record."""
+        path = photo_path(self._job.root, photo)
+        read = partial(decode.decode_photo, path, max_pixels=self._job.embed.max_pixels)
+        item = None
+        try:
+            image = read(needed_size=cover_short_edge)
+            hashes = perceptual_hashes(image)
+            if photo.image_id not in has_vector:
+                encoder = self._get_encoder()
+                size = size_to_decode(encoder)
+                item = encoder.preprocess(image if size is cover_short_edge else read(needed_size=size))
+        except DecodeError as error:
+            return describe_problem(photo, error.reason, str(error))
+        # A file of another size is another photo: its vector must not be saved under the old id.
+        if _read_size(path) != photo.bytes:
+            return describe_problem(photo, "changed", "the file is not the one that was scanned; scan again")
+        return _PreparedPhoto(photo, hashes, item)
+
+    def _encode(self, outcomes: list[_PreparedPhoto | PhotoProblem]) -> Batch:
+        prepared = [outcome for outcome in outcomes if isinstance(outcome, _PreparedPhoto)]
+        problems = [outcome for outcome in outcomes if isinstance(outcome, PhotoProblem)]
+        hashes = [(p.photo.image_id, p.perceptual_hashes.astype(">u8").tobytes()) for p in prepared]
+        photos = [p.photo for p in prepared if p.item is not None]
+        if not photos:
+            return Batch([], hashes, problems)
+        vectors = self._get_encoder().encode(np.stack([p.item for p in prepared if p.item is not None]))
+        has_direction = np.isfinite(vectors).all(axis=1)
+        problems += [
+            describe_problem(photos[i], "no_vector", "the encoder's output has no direction")
+            for i in np.flatnonzero(~has_direction)
+        ]
+        blobs = vectors.astype("<f4", copy=False)
+        found = [(photos[i].image_id, blobs[i].tobytes()) for i in np.flatnonzero(has_direction)]
+        return Batch(found, hashes, problems)
+
+    def _get_encoder(self) -> Encoder:
+        with self._lock:
+            if self._encoder is None:
+                self._encoder = self._load()
+            return self._encoder
+
+
+def describe_problem(photo: Photo, reason: str, detail: str) -> PhotoProblem:
+    """Return the record of a photo that gets no vector."""
+    return PhotoProblem(rel_path=photo.rel_path, reason=reason, detail=detail, image_id=photo.image_id)
+
+
+def _read_size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None
+
+
+def size_to_decode(encoder: Encoder) -> Callable[[int, int], tuple[int, int]]:
+    """Return the `needed_size` with which photos are decoded for this encoder, wherever it is used.
+
+    It is the size that hashes need, so that one decode serves both, unless the encoder needs more pixels.
+    """
+    is_enough = max(encoder.needed_size(SHORT_EDGE_PX, SHORT_EDGE_PX)) <= SHORT_EDGE_PX
+    return cover_short_edge if is_enough else encoder.needed_size
+
+
+def cover_short_edge(width: int, height: int) -> tuple[int, int]:
+    """Return the size at which a photo's shorter edge is `SHORT_EDGE_PX`; a smaller photo's own."""
+    shrink = min(1.0, SHORT_EDGE_PX / min(width, height))
+    return ceil(width * shrink), ceil(height * shrink)
 
 
 def map_ahead(
     function: Callable[[T], R], items: Iterable[T], workers: int, ahead: int
 ) -> Generator[R, None, None]:
-    """Yield `function(item)` in the order of `items`, while threads are at the following items.
+    """Yield `function(item)` in the order of `items`, while threads work on the following items.
 
     At most `ahead` results are computed or waiting at a time, which bounds memory. An error of `function`
-    is raised where its result would have come; what has not begun by then is left.
+    is raised in place of its result; items whose work has not begun by then are dropped.
     """
     pool = ThreadPoolExecutor(workers)
     pending: deque[Future[R]] = deque()
@@ -45,57 +192,7 @@ def map_ahead(
         pool.shutdown(cancel_futures=True)
 
 
-class LocalEngine:
-    """The engine `local`; it keeps its encoder, which the first readable photo loads."""
-
-    def __init__(self, job: Job) -> None:
-        """Take what to do; nothing is loaded yet."""
-        self._job = job
-        self._encoder = EncoderOnDemand(partial(load_encoder, job.embedder, job.embed))
-
-    def embed(self, photos: Sequence[Photo], has_vector: frozenset[str]) -> Generator[Batch, None, None]:
-        """Yield a batch for every `embed.batch_size` photos, in their order; see `Engine`."""
-        preparation = Preparation(self._job.root, self._job.embed.max_pixels, self._encoder, has_vector)
-        return embed_photos(photos, preparation, self._job.embed)
-
-
-def embed_photos(
-    photos: Sequence[Photo], preparation: Preparation, embed: Embed
-) -> Generator[Batch, None, None]:
-    """Prepare and encode `photos`, each step ahead of the next; yield batches in their order."""
-    ahead = 2 * embed.batch_size + embed.workers
-    outcomes = map_ahead(preparation.prepare_photo, photos, embed.workers, ahead)
-    batches = map_ahead(
-        partial(_encode_batch, preparation.encoder), _take_batches(outcomes, embed.batch_size), 1, 2
-    )
-    with closing(outcomes), closing(batches):
-        yield from batches
-
-
-def _encode_batch(encoder: EncoderOnDemand, outcomes: list[PreparedPhoto | PhotoProblem]) -> Batch:
-    prepared = [outcome for outcome in outcomes if isinstance(outcome, PreparedPhoto)]
-    problems = [outcome for outcome in outcomes if isinstance(outcome, PhotoProblem)]
-    hashes = [(p.photo.image_id, p.perceptual_hashes.astype(">u8").tobytes()) for p in prepared]
-    photos = [p.photo for p in prepared if p.item is not None]
-    if not photos:
-        return Batch([], hashes, problems)
-    vectors = encoder.get().encode(np.stack([p.item for p in prepared if p.item is not None]))
-    has_direction = np.isfinite(vectors).all(axis=1)
-    problems += [
-        describe_problem(photos[i], "no_vector", "the encoder's output has no direction")
-        for i in np.flatnonzero(~has_direction)
-    ]
-    found = [(photos[i].image_id, _to_blob(vectors[i])) for i in np.flatnonzero(has_direction)]
-    return Batch(found, hashes, problems)
-
-
-def _to_blob(vector: Vectors) -> bytes:
-    return vector.astype("<f4", copy=False).tobytes()
-
-
-def _take_batches(
-    outcomes: Iterable[PreparedPhoto | PhotoProblem], size: int
-) -> Iterator[list[PreparedPhoto | PhotoProblem]]:
-    remaining = iter(outcomes)
+def _take_batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    remaining = iter(items)
     while batch := list(islice(remaining, size)):
         yield batch

@@ -8,9 +8,9 @@ import msgspec
 import numpy as np
 import psycopg
 import pytest
+from tests.unit.drawn_library import embed_into
 
 from vibe_photos.embed.outs import Digest
-from vibe_photos.embed.stage import embed_library
 from vibe_photos.encoders.encoder import load_encoder, name_encoder
 from vibe_photos.errors import ConfigurationError, DatabaseError, EncoderError, InputError, TooManyFailures
 from vibe_photos.records.photos import PhotoProblem, read_manifest
@@ -76,7 +76,7 @@ def run(manifest, root, embed, tmp_path):
     def run_stage(embedder=DATABASE, photos=manifest, share=1.0):
         out = tmp_path / "out"
         chosen = msgspec.structs.replace(embed, max_failed_share=share)
-        embed_library(photos, root, embedder, chosen, out, tmp_path / "store")
+        embed_into(photos, root, embedder, chosen, out, tmp_path / "store")
         problems = {
             problem.image_id: problem.reason for problem in read_jsonl(out / "problems.jsonl", PhotoProblem)
         }
@@ -109,7 +109,7 @@ def test_photos_are_hashed_as_with_any_encoder(
 ):
     monkeypatch.setenv(URL_VARIABLE, write_sqlite(tmp_path / "app.sqlite", ids, raw))
     run()
-    embed_library(manifest, root, hog, embed, tmp_path / "hog", tmp_path / "hog-store")
+    embed_into(manifest, root, hog, embed, tmp_path / "hog", tmp_path / "hog-store")
     assert (tmp_path / "out" / "perceptual_hashes.jsonl").read_bytes() == (
         tmp_path / "hog" / "perceptual_hashes.jsonl"
     ).read_bytes()

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.unit.drawn_library import embed_into
 from tests.unit.embed.test_embed import read_outs
 from tests.unit.tiny_models import draw_photo, list_photos
 
 from vibe_photos.embed.engines.ray import WorkerShare, check_port, choose_share, count_workers
-from vibe_photos.embed.stage import embed_library
 from vibe_photos.errors import ClusterError, EncoderError
 from vibe_photos.records.photos import PhotoProblem, read_manifest
 from vibe_photos.settings import Embed, Embedder
@@ -95,10 +95,10 @@ def test_a_killed_worker_costs_what_it_was_at_and_leaves_no_trace_in_the_outs(
     small = msgspec.structs.replace(ray_embed, batch_size=1)
     with ThreadPoolExecutor(1) as pool:
         places = (tmp_path / "photos.jsonl", many, hog, small, tmp_path / "ray", tmp_path / "ray-store")
-        running = pool.submit(embed_library, *places)
+        running = pool.submit(embed_into, *places)
         killed = kill_busy_worker(workers, running)
         running.result()
-    embed_library(tmp_path / "photos.jsonl", many, hog, embed, tmp_path / "local", tmp_path / "local-store")
+    embed_into(tmp_path / "photos.jsonl", many, hog, embed, tmp_path / "local", tmp_path / "local-store")
     assert read_outs(tmp_path / "ray") == read_outs(tmp_path / "local")
     problems = read_jsonl(tmp_path / "ray" / "problems.jsonl", PhotoProblem)
     assert [(p.rel_path, p.reason) for p in problems] == [("17.jpg", "truncated"), ("50.jpg", "not_an_image")]
@@ -132,7 +132,7 @@ def test_photos_that_kill_every_worker_stop_the_run(
     with ThreadPoolExecutor(1) as pool:
         places = (tmp_path / "photos.jsonl", many, hog, ray_embed, tmp_path / "out", tmp_path / "store")
         before = set(workers.list_begun())
-        running = pool.submit(embed_library, *places)
+        running = pool.submit(embed_into, *places)
         killed: set[int] = set()
         while not running.done():
             for process in workers.list_begun().keys() - before - killed:
@@ -147,14 +147,14 @@ def test_photos_that_kill_every_worker_stop_the_run(
 def test_a_model_gives_the_same_bytes_over_a_cluster_and_what_is_saved_is_not_computed_again(
     manifest: Path, root: Path, siglip: Embedder, embed: Embed, ray_embed: Embed, tmp_path: Path
 ) -> None:
-    embed_library(manifest, root, siglip, embed, tmp_path / "local", tmp_path / "local-store")
+    embed_into(manifest, root, siglip, embed, tmp_path / "local", tmp_path / "local-store")
     store, out = tmp_path / "ray-store", tmp_path / "ray"
     write_jsonl(tmp_path / "some.jsonl", read_manifest(manifest)[3:6])
-    embed_library(tmp_path / "some.jsonl", root, siglip, embed, out, store)
-    embed_library(manifest, root, siglip, ray_embed, out, store)
+    embed_into(tmp_path / "some.jsonl", root, siglip, embed, out, store)
+    embed_into(manifest, root, siglip, ray_embed, out, store)
     assert read_outs(out) == read_outs(tmp_path / "local")
     # With the photos out of reach, anything computed would be an error.
-    embed_library(manifest, tmp_path / "unmounted", siglip, ray_embed, out, store)
+    embed_into(manifest, tmp_path / "unmounted", siglip, ray_embed, out, store)
     assert read_outs(out) == read_outs(tmp_path / "local")
 
 
@@ -164,7 +164,7 @@ def test_what_stops_a_worker_stops_the_run_and_is_said_as_it_is(
     (tmp_path / "cat.onnx").write_bytes(b"meow")
     broken = msgspec.structs.replace(onnx, checkpoint=str(tmp_path / "cat.onnx"))
     with pytest.raises(EncoderError, match=r"cat\.onnx is no ONNX model"):
-        embed_library(manifest, root, broken, ray_embed, tmp_path / "out", tmp_path / "store")
+        embed_into(manifest, root, broken, ray_embed, tmp_path / "out", tmp_path / "store")
 
 
 NODES = [
@@ -204,7 +204,7 @@ def test_a_missing_package_is_named(
     monkeypatch.setitem(sys.modules, "ray", None)
     ray_embed = msgspec.structs.replace(embed, engine="ray")
     with pytest.raises(ClusterError, match=r"pip install 'vibe-photos\[ray\]'"):
-        embed_library(manifest, root, hog, ray_embed, tmp_path / "out", tmp_path / "store")
+        embed_into(manifest, root, hog, ray_embed, tmp_path / "out", tmp_path / "store")
 
 
 def test_an_address_where_nothing_listens_is_found_out_at_once() -> None:

@@ -1,6 +1,16 @@
 import xml.etree.ElementTree as ElementTree
 
-from vibe_photos.report.squares import draw_curve, draw_reliability
+import pytest
+
+from vibe_photos.report.svg import (
+    Confusion,
+    Mark,
+    draw_confusion,
+    draw_curve,
+    draw_pair,
+    draw_reliability,
+    draw_scale,
+)
 from vibe_photos.statistics.intervals import Interval
 from vibe_photos.statistics.reliability import ReliabilityPoint
 
@@ -9,6 +19,31 @@ EVIL = '<script>"&'
 
 def parse(svg: str) -> ElementTree.Element:
     return ElementTree.fromstring(svg)
+
+
+def test_a_cells_depth_is_its_share_of_the_row() -> None:
+    svg = parse(draw_confusion(Confusion(["food", EVIL], ["food", EVIL, "missing"], [[3, 1, 0], [0, 0, 0]])))
+    cells = svg.findall(".//rect")
+    assert [cell.get("fill-opacity") for cell in cells] == ["0.75", "0.25", "0.0", "0.0", "0.0", "0.0"]
+    assert [cell.get("class") for cell in cells] == ["right", "wrong", "wrong", "wrong", "right", "wrong"]
+    titles = [title.text for title in svg.findall(".//title")]
+    assert titles[:2] == ["3 of 4 food photos were labelled food", f"1 of 4 food photos were labelled {EVIL}"]
+
+
+@pytest.mark.parametrize(("value", "place"), [(0.5, "50.0%"), (1.5, "100.0%"), (-1.0, "0.0%")])
+def test_a_mark_stays_on_its_scale(value: float, place: str) -> None:
+    dot = parse(draw_scale(Mark(value, 0.4, 0.6, 0.9), "a mark")).find(".//circle")
+    assert dot is not None
+    assert dot.get("cx") == place
+
+
+def test_a_pair_draws_both_estimates_where_they_are() -> None:
+    svg = parse(draw_pair(Mark(0.5, 0.4, 0.6), Mark(0.55, 0.5, 0.6), EVIL))
+    assert svg.get("aria-label") == EVIL
+    assert [dot.get("cx") for dot in svg.findall(".//circle")] == ["50.0%", "55.0%"]
+    ranges = [line for line in svg.findall(".//line") if "range" in str(line.get("class"))]
+    assert [(line.get("x1"), line.get("x2")) for line in ranges] == [("40.0%", "60.0%"), ("50.0%", "60.0%")]
+    assert len(parse(draw_pair(Mark(0.5), Mark(0.5), "no intervals")).findall(".//line")) == 1
 
 
 def said(probability: float, frequency: float, low: float, high: float) -> ReliabilityPoint:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from vibe_photos.embed.saved_work import open_saved_work
+from vibe_photos.embed.outs import open_saved_work
 from vibe_photos.errors import StoreError
 
 
