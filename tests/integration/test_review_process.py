@@ -46,7 +46,10 @@ def list_queue(review: RunningReview) -> list[str]:
 
 
 def scenes_on_disk(folder: Path) -> dict[str, str]:
-    return {record.image_id: record.scene[0] for record in [*read_human_truth(folder / "data" / "human").everything.values()]}
+    return {
+        record.image_id: record.scene[0]
+        for record in [*read_human_truth(folder / "data" / "human").everything.values()]
+    }
 
 
 def test_a_review_ends_calmly_and_goes_on_where_it_was(folder: Path) -> None:

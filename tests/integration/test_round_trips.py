@@ -102,7 +102,10 @@ def test_tasks_go_out_and_annotations_come_back(workspace, capsys):
     assert main([*command, "--write"]) == 0
     log = workspace / "data" / "human" / "decisions" / "ada.jsonl"
     taken = log.read_bytes()
-    assert [record.scene for record in [*read_human_truth(log.parent.parent).everything.values()]] == [["scene.food"], ["scene.other"]]
+    assert [record.scene for record in [*read_human_truth(log.parent.parent).everything.values()]] == [
+        ["scene.food"],
+        ["scene.other"],
+    ]
     assert main([*command, "--write"]) == 0
     assert "there is nothing to write" in capsys.readouterr().out
     assert log.read_bytes() == taken

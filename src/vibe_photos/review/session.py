@@ -49,8 +49,10 @@ def serve_review(
 
 
 def _greet(sources: ReviewSources, address: str) -> None:
-    print(f"{sources.book.reviewer} reviews: {len(sources.queued)} photos measure (they make the figures), ")
-    print(f"{len(sources.teaching)} photos teach (they improve the student). Open", flush=True)
+    measure, teach = len(sources.queued), len(sources.teaching)
+    print(
+        f"{sources.book.reviewer} reviews {measure} photos that measure, {teach} that teach, at", flush=True
+    )
     print(address, flush=True)
     if sources.not_in_library:
         print(f"photos of the sample that are no longer in the library: {sources.not_in_library}", flush=True)

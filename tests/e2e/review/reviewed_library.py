@@ -47,7 +47,10 @@ class Library:
 
     @property
     def audited(self) -> dict[str, GroundTruth]:
-        return {record.image_id: record for record in [*read_human_truth(read_settings(self.folder).paths.human).everything.values()]}
+        return {
+            record.image_id: record
+            for record in [*read_human_truth(read_settings(self.folder).paths.human).everything.values()]
+        }
 
     def teacher(self, image_id: str) -> GroundTruth:
         (record,) = [each for each in read_jsonl(self.auto, GroundTruth) if each.image_id == image_id]

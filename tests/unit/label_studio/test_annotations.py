@@ -133,7 +133,9 @@ def test_two_annotators_count_as_two_reviewers(read, task, interface, tmp_path, 
         "id-a: label-studio-3 says scene.food attr.has_text=no; ada says scene.people"
     ]
     append_lines(tmp_path, found.lines)
-    assert [record.scene for record in [*read_human_truth(tmp_path).everything.values()]] == [["scene.people"]]
+    assert [record.scene for record in [*read_human_truth(tmp_path).everything.values()]] == [
+        ["scene.people"]
+    ]
 
 
 def test_what_was_decided_later_stands_and_is_named(read, task, interface, tmp_path, taxonomy):

@@ -10,12 +10,14 @@ import xxhash
 from PIL import Image
 
 from vibe_photos.configuration import RESOLVED, read_resolved, without_machine_local
+from vibe_photos.human_truth.sample import read_sampled
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth, truth_object
 from vibe_photos.records.label_tables import LabelTable, write_labels
 from vibe_photos.records.photos import Photo, path_to_text
 from vibe_photos.records.taxonomy import all_keys, parent_key
 from vibe_photos.sample.stage import sample_for_review
 from vibe_photos.settings import Paths, Settings
+from vibe_photos.split.stage import assign_roles, write_splits
 from vibe_photos.storage.jsonl import write_jsonl
 
 SCENES = ("scene.food", "scene.document", "scene.landscape")
@@ -49,9 +51,11 @@ def write_review_library(
     write_jsonl(settings.paths.photos, sorted(photos, key=lambda photo: photo.rel_path))
     truths = [_teach(image_id, scenes[number % len(scenes)]) for number, image_id in enumerate(ids)]
     write_jsonl(settings.paths.auto / ALL_LABELS, map(truth_object, truths))
-    sample_for_review(
-        settings.paths.auto / ALL_LABELS, settings.paths.sample, settings.paths.human, settings.sample
-    )
+    sample_for_review(settings)
+    reserved = set(read_sampled(settings.paths.sample))
+    split = msgspec.structs.replace(settings.split, holdout_share=0.0)
+    memberships = assign_roles({i: i for i in ids}, reserved, split, settings.sample.seed)
+    write_splits(settings.paths.splits, memberships)
     _write_labels(settings, truths)
     return ids
 
