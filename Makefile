@@ -4,6 +4,7 @@ VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export HF_HUB_OFFLINE ?= 1
 INSTALLED := $(VENV)/.installed
+PYTEST := python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 
 .PHONY: demo test prove repro format lint type bench clean
 
@@ -22,10 +23,10 @@ repro: $(INSTALLED)  ## Rerun what a change touches; say what moved and whether 
 
 test: $(INSTALLED)  ## Set up and pass every check and test
 	$(MAKE) lint type
-	python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder
+	$(PYTEST)
 
-prove: $(INSTALLED)  ## The tests with their full numbers of repetitions
-	VIBE_PHOTOS_PROVE=1 python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder
+prove: $(INSTALLED)  ## The tests with their full numbers of repetitions, once for each kind of processor
+	VIBE_PHOTOS_PROVE=1 python -m tests.profiles each -- $(PYTEST) --timeout=3600
 
 format: $(INSTALLED)
 	ruff format . && ruff check --fix .

@@ -20,7 +20,7 @@ from vibe_photos.records.label_tables import LabelTable, read_decisions, read_la
 from vibe_photos.records.splits import Membership
 from vibe_photos.records.taxonomy import head_keys
 from vibe_photos.settings import Evaluate, Taxonomy
-from vibe_photos.statistics.comparison import compare_with_labels
+from vibe_photos.statistics.label_arrays import judge_photos
 from vibe_photos.statistics.summary import summarise
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
@@ -80,9 +80,7 @@ def make_world(records: int, folder: Path) -> World:
 
 def measure_ours(world: World) -> float:
     """Read, compare and summarise, intervals and curves included; return scene accuracy."""
-    comparison = compare_with_labels(
-        world.records, world.memberships, read_decisions(world.labels), world.taxonomy
-    )
+    comparison = judge_photos(world.records, world.memberships, read_decisions(world.labels), world.taxonomy)
     return float(summarise(comparison, world.evaluate)["scene"]["accuracy"])
 
 

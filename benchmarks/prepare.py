@@ -14,7 +14,7 @@ import numpy.typing as npt
 from benchmarks.rounds import at_least, at_most, measure, parse_arguments, print_table, write_results
 from PIL import Image
 
-from vibe_photos.annotate.payload import prepare_jpeg
+from vibe_photos.annotate.question import prepare_jpeg
 from vibe_photos.settings import SentImage
 
 EDGE_PX = 1024

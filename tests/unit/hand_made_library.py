@@ -1,17 +1,22 @@
 """A library of a few photos whose every figure can be worked out by hand."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
-from vibe_photos.records.ground_truth import GroundTruth
+from vibe_photos.configuration import read_resolved
+from vibe_photos.human_truth.audited import AUDITED_FILE
+from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth, truth_object
 from vibe_photos.records.label_tables import LabelTable, write_labels
 from vibe_photos.records.splits import Membership
 from vibe_photos.records.taxonomy import all_keys, parent_key
-from vibe_photos.settings import Evaluate, Taxonomy
+from vibe_photos.settings import Evaluate, Settings, Taxonomy
 from vibe_photos.split.stage import write_splits
+from vibe_photos.storage.files import write_json
+from vibe_photos.storage.jsonl import write_jsonl
 
 Labels = dict[str, dict[str, tuple[float, int]]]
 """Photo -> label key -> score and value."""
@@ -20,6 +25,31 @@ Labels = dict[str, dict[str, tuple[float, int]]]
 @pytest.fixture(scope="session")
 def evaluate() -> Evaluate:
     return Evaluate(confidence_level=0.95, bootstrap_repetitions=200, seed=0)
+
+
+@pytest.fixture
+def library(tmp_path: Path, repository: Path, evaluate: Evaluate) -> Settings:
+    """Return settings of a library in which nobody has said anything yet; its files lie in `tmp_path`."""
+    base = read_resolved(repository)
+    names = {
+        "labels": "labels.sqlite",
+        "splits": "splits.json",
+        "human": "human",
+        "auto": "auto",
+        "eval": "eval",
+    }
+    paths = msgspec.structs.replace(base.paths, **{name: tmp_path / file for name, file in names.items()})
+    settings = msgspec.structs.replace(base, paths=paths, evaluate=evaluate)
+    write_truth(settings)
+    return settings
+
+
+def write_truth(
+    settings: Settings, people: Sequence[GroundTruth] = (), teacher: Sequence[GroundTruth] = ()
+) -> None:
+    """Write people's records and the teacher's."""
+    write_json(settings.paths.human / AUDITED_FILE, [truth_object(record) for record in people])
+    write_jsonl(settings.paths.auto / ALL_LABELS, [truth_object(record) for record in teacher])
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from vibe_photos.review.next_round import choose_round
 from vibe_photos.review.review_reasons import find_reasons, read_library
 from vibe_photos.sample.stage import sample_for_review
 from vibe_photos.settings import Convert, Sample, Taxonomy
+from vibe_photos.statistics.label_arrays import arrays_of_records, read_keys
 from vibe_photos.statistics.metrics import Ratio
-from vibe_photos.statistics.opinions import opinions_of_records, read_keys
 from vibe_photos.storage.jsonl import read_jsonl, write_jsonl
 
 Photo = tuple[GroundTruth, GroundTruth]
@@ -75,7 +75,7 @@ class SimulatedReview:
         keys = read_keys(taxonomy)
         self._truth = {truth.image_id: truth for truth, _ in photos}
         self._row_of = {image_id: row for row, image_id in enumerate(self._truth)}
-        self.true = opinions_of_records([truth for truth, _ in photos], keys)
+        self.true = arrays_of_records([truth for truth, _ in photos], keys)
         labels = self._simulate_student(keys.scene, keys.attribute)
         library = read_library(self._auto, labels, keys)
         self.student, self._reasons = library.student, find_reasons(library)

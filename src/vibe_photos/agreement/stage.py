@@ -1,52 +1,54 @@
-"""Stage `agreement`: how good the teacher itself is, on the photos that a person has checked.
-
-Its figures are those of the student, so that they are the student's ceiling one by one.
-"""
+"""Stage `agreement`: how good the teacher itself is, on the photos that people have checked."""
 
 import logging
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
-from vibe_photos.records.ground_truth import GroundTruth
-from vibe_photos.records.splits import read_splits
-from vibe_photos.settings import Evaluate, Taxonomy
-from vibe_photos.statistics.comparison import begin_figures, describe
+from vibe_photos.human_truth.audited import read_audited_truth
+from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth
+from vibe_photos.records.splits import Membership, read_splits
+from vibe_photos.settings import Settings, Taxonomy
 from vibe_photos.statistics.design import read_design
-from vibe_photos.statistics.opinions import opinions_of_records, read_keys
-from vibe_photos.statistics.summary import Comparison, summarise
+from vibe_photos.statistics.label_arrays import JudgedPhotos, arrays_of_records, read_keys
+from vibe_photos.statistics.summary import begin_figures, describe, summarise
 from vibe_photos.storage.files import write_json
+from vibe_photos.storage.jsonl import read_jsonl
 
 log = logging.getLogger(__name__)
 
 
-def measure_agreement(
-    auto: Sequence[GroundTruth],
-    audited: Sequence[GroundTruth],
-    taxonomy: Taxonomy,
-    evaluate: Evaluate,
-    metric: Path,
-    splits: Path | None = None,
-) -> None:
-    """Write the teacher's figures against the audited truth to `metric`.
+def measure_agreement(settings: Settings) -> None:
+    """Measure the teacher against what people audited: how good are the labels that the heads learn from?
 
-    An audited photo without teacher truth is wrong and counted as `missing`; one that is not in the
-    library is counted as `not_in_library`. `splits` says what is in the library and which photos are
-    near-duplicates; without it all audited photos count, each for itself.
+    The figures are those of the student, so that the teacher's are the student's ceiling one by one. An
+    audited photo without an answer of the teacher is wrong and counted as `missing`; one that is not in the
+    library is counted as `not_in_library`.
 
     Raises:
-        InputError: `splits` does not exist, or a record's inclusion probability is impossible.
+        InputError: a file is missing or malformed, or a record's inclusion probability is impossible.
     """
-    memberships, keys = read_splits(splits) if splits else {}, read_keys(taxonomy)
-    records = [record for record in audited if not splits or record.image_id in memberships]
-    said = {record.image_id: record for record in auto}
-    comparison = Comparison(
-        image_ids=[record.image_id for record in records],
-        keys=keys,
-        truth=opinions_of_records(records, keys),
-        prediction=opinions_of_records([said.get(record.image_id) for record in records], keys),
-        design=read_design(records, memberships),
-    )
+    paths = settings.paths
+    answers = list(read_jsonl(paths.auto / ALL_LABELS, GroundTruth))
+    audited, memberships = read_audited_truth(paths.human, settings.taxonomy), read_splits(paths.splits)
+    records = [record for record in audited if record.image_id in memberships]
+    photos = judge_teacher(records, answers, memberships, settings.taxonomy)
     counts = {"truth": "human", "not_in_library": len(audited) - len(records)}
-    figures = summarise(comparison, evaluate) if records else begin_figures("human")
-    write_json(metric, counts | figures)
+    figures = summarise(photos, settings.evaluate) if records else begin_figures("human")
+    write_json(paths.eval / "teacher" / "metrics.json", counts | figures)
     log.info("agreement of the teacher with people: %s", describe(figures, counts))
+
+
+def judge_teacher(
+    audited: Sequence[GroundTruth],
+    answers: Sequence[GroundTruth],
+    memberships: Mapping[str, Membership],
+    taxonomy: Taxonomy,
+) -> JudgedPhotos:
+    """Join people's records with the teacher's of the same photos; without memberships photos are alone."""
+    keys, answer_of = read_keys(taxonomy), {answer.image_id: answer for answer in answers}
+    return JudgedPhotos(
+        image_ids=[record.image_id for record in audited],
+        keys=keys,
+        truth=arrays_of_records(audited, keys),
+        prediction=arrays_of_records([answer_of.get(record.image_id) for record in audited], keys),
+        design=read_design(audited, memberships),
+    )

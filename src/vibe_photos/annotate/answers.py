@@ -1,26 +1,94 @@
 """The store of paid answers: one append-only log per model and question, replies kept as they came.
 
-Parsing happens when an answer is read, so a better parser never has to pay again. Every line carries its
-own checksum: damage in the middle of a log is found and named, never passed over.
+Parsing happens when an answer is read, so a better parser never has to pay again. Every line ends with its
+own checksum: damage in the middle of a log is found and reported with its line number.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
+from urllib.parse import quote
 
 import msgspec
+import xxhash
 
-from vibe_photos.annotate.answer import Answer, AnswerKey, open_line, seal_line
-from vibe_photos.annotate.reply import UnusableReply
+from vibe_photos.annotate.reply import UnusableReply, clean_annotation, parse_reply
 from vibe_photos.errors import StoreError
+from vibe_photos.records.ground_truth import Annotation
 from vibe_photos.storage.append_log import AppendLog, read_lines
+
+_CHECKSUM_BYTES = len(b',"xxh3":"0123456789abcdef"}')
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerKey:
+    """Which answers belong together: the model that was asked, and what it was asked."""
+
+    model: str
+    prompt_id: str
+
+    def log_path(self, store: Path) -> Path:
+        """Return where the answers lie in a store; different keys never share a file."""
+        return store / "answers" / _file_name(self.model) / f"{_file_name(self.prompt_id)}.jsonl"
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One paid answer: the reply's text as it came, or the annotation of an imported record.
+
+    `usage` counts tokens, `created_at` is the server's own time in Unix seconds, `simulated` says that no
+    model looked at the photo. `pixels_version` is the `PIXELS_VERSION` that prepared the photo, None where
+    that is unknown.
+    """
+
+    image_id: str
+    model: str
+    prompt_id: str
+    reply: str | None = None
+    annotation: dict[str, Any] | None = None
+    finish_reason: str | None = None
+    usage: dict[str, Any] | None = None
+    created_at: int | None = None
+    simulated: bool = False
+    pixels_version: int | None = None
+
+    def read(self) -> Annotation:
+        """Return the annotation.
+
+        Raises:
+            UnusableReply: the reply was cut off or holds no annotation.
+        """
+        if self.annotation is not None:
+            return clean_annotation(self.annotation)
+        if self.is_cut:
+            raise UnusableReply("the reply broke off at its largest number of tokens")
+        return parse_reply(self.reply or "")
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether `read` returns an annotation."""
+        try:
+            self.read()
+        except UnusableReply:
+            return False
+        return True
+
+    @property
+    def key(self) -> AnswerKey:
+        """The answers that this one belongs to."""
+        return AnswerKey(self.model, self.prompt_id)
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the reply was cut off at the cap on its tokens."""
+        return self.finish_reason == "length"
 
 
 class Answers:
     """The answers of one key, open for reading and adding; one writer at a time.
 
-    Memory: an offset a photo (about 0.25 kB with its id). The last usable answer of a photo counts, and
-    where none is usable the last one says why.
+    Memory: an offset per photo (about 0.25 kB with its id). The last usable answer of a photo counts; where
+    none is usable, the last one says why.
 
     Raises:
         StoreError: another run holds the log, or a line in it is damaged (named by its number).
@@ -46,7 +114,7 @@ class Answers:
         return len(self._usable)
 
     def close(self) -> None:
-        """Let another run have the answers."""
+        """Release the log, so that another run can open it."""
         self._log.close()
 
     def append(self, answer: Answer) -> int:
@@ -59,18 +127,16 @@ class Answers:
 
     def count(self, answer: Answer, offset: int) -> bool:
         """Count an answer that is safely kept; return whether it is usable."""
-        try:
-            answer.read()
-        except UnusableReply:
-            if answer.image_id not in self._usable:
-                self._unusable[answer.image_id] = offset
-            return False
-        self._usable[answer.image_id] = offset
-        self._unusable.pop(answer.image_id, None)
-        return True
+        if answer.is_usable:
+            self._usable[answer.image_id] = offset
+            self._unusable.pop(answer.image_id, None)
+            return True
+        if answer.image_id not in self._usable:
+            self._unusable[answer.image_id] = offset
+        return False
 
     def find(self, image_id: str) -> Answer | None:
-        """Return the answer that counts for a photo, or None where nobody asked."""
+        """Return the answer that counts for a photo, or None where there is none."""
         offset = self._usable.get(image_id, self._unusable.get(image_id))
         return None if offset is None else open_line(self._log.read_line(offset))
 
@@ -108,15 +174,28 @@ class AnswerStore:
 def read_paid_ids(store: Path, key: AnswerKey) -> set[str]:
     """Return the photos that have a usable answer, without holding the log."""
     path = key.log_path(store)
-    usable: set[str] = set()
-    if path.exists():
-        for _, answer in _read_log(path):
-            try:
-                answer.read()
-            except UnusableReply:
-                continue
-            usable.add(answer.image_id)
-    return usable
+    return {answer.image_id for _, answer in _read_log(path) if answer.is_usable} if path.exists() else set()
+
+
+def seal_line(answer: Answer) -> bytes:
+    """Write an answer as a line whose last field is the checksum of everything before it."""
+    body = msgspec.json.encode(answer)[:-1]
+    return body + b',"xxh3":"' + xxhash.xxh3_64_hexdigest(body).encode() + b'"}'
+
+
+def open_line(line: bytes) -> Answer:
+    """Read a sealed line.
+
+    Raises:
+        ValueError: the line is not as it was written.
+    """
+    body = line[:-_CHECKSUM_BYTES]
+    if line[-_CHECKSUM_BYTES:] != b',"xxh3":"' + xxhash.xxh3_64_hexdigest(body).encode() + b'"}':
+        raise ValueError("the checksum does not match")
+    return _DECODER.decode(line)
+
+
+_DECODER = msgspec.json.Decoder(Answer)
 
 
 def _read_log(path: Path) -> Iterator[tuple[int, Answer]]:
@@ -128,3 +207,11 @@ def _read_log(path: Path) -> Iterator[tuple[int, Answer]]:
                 f"{path}, line {number} is damaged: {error}. The lines around it are whole: copy the file, "
                 "delete that line, and only its photo is asked about again"
             ) from None
+
+
+def _file_name(text: str) -> str:
+    """Return a text as a file name: readable, one to one, never hidden, never another folder."""
+    name = quote(text, safe="")
+    if name.startswith("."):
+        name = "%2E" + name[1:]
+    return name if len(name) <= 150 else f"{name[:120]}-{xxhash.xxh3_64_hexdigest(text.encode())}"

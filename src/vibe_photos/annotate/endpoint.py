@@ -9,7 +9,7 @@ from vibe_photos.errors import ConfigurationError
 from vibe_photos.settings import Annotate, Teacher
 
 MIN_SECRET_LENGTH = 8
-"""Keys shorter than this (`dummy`, `EMPTY`) are placeholders; removing them would spoil ordinary text."""
+"""Shorter keys (`dummy`, `EMPTY`) are placeholders; masking them would spoil ordinary text."""
 
 MASK = "[QWEN_API_KEY]"
 
@@ -27,7 +27,7 @@ class Endpoint:
         return is_loopback(urlsplit(self.base_url).hostname or "")
 
     def mask_key(self, content: bytes) -> bytes:
-        """Return what came from outside with the key masked, should it echo it."""
+        """Return bytes from the server with the key masked, in case they repeat it."""
         if self.api_key and len(self.api_key) >= MIN_SECRET_LENGTH:
             return content.replace(self.api_key.encode(), MASK.encode())
         return content
@@ -39,7 +39,7 @@ def endpoint_from_environment(
     """Read `QWEN_BASE_URL` and `QWEN_API_KEY`; check `QWEN_MODEL` against the configured model.
 
     Raises:
-        ConfigurationError: an address is missing, malformed or plain http to another machine, the key
+        ConfigurationError: the address is missing, malformed or plain http to another machine, the key
             cannot stand in a header, or the environment names another model.
     """
     model = environment.get("QWEN_MODEL", "").strip()
@@ -54,8 +54,20 @@ def endpoint_from_environment(
             "QWEN_BASE_URL is not set. It says where the teacher's OpenAI-compatible server is, e.g.\n"
             "  export QWEN_BASE_URL=http://localhost:8000/v1"
         )
-    _check_address(base_url, annotate)
-    return Endpoint(base_url, _read_key(environment))
+    parts = _split_address(base_url)
+    if parts.username or parts.password:
+        raise ConfigurationError("QWEN_BASE_URL holds a user name or password; the key goes in QWEN_API_KEY")
+    if parts.query or parts.fragment:
+        raise ConfigurationError("QWEN_BASE_URL holds a ? or #; it ends where /chat/completions is added")
+    if parts.scheme == "http" and not is_loopback(parts.hostname or "") and not annotate.allow_plain_http:
+        raise ConfigurationError(
+            f"QWEN_BASE_URL sends photos unencrypted to {parts.hostname}. Use https, a tunnel "
+            "(ssh -L 8000:localhost:8000 HOST), or allow it: annotate.allow_plain_http=true"
+        )
+    key = environment.get("QWEN_API_KEY", "").strip()
+    if key and not (key.isascii() and key.isprintable()):
+        raise ConfigurationError("QWEN_API_KEY holds characters that cannot stand in an HTTP header")
+    return Endpoint(base_url, key or None)
 
 
 def is_loopback(host: str) -> bool:
@@ -66,34 +78,14 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-def _check_address(base_url: str, annotate: Annotate) -> None:
-    parts = _split(base_url)
-    if parts.username or parts.password:
-        raise ConfigurationError("QWEN_BASE_URL holds a user name or password; the key goes in QWEN_API_KEY")
-    if parts.query or parts.fragment:
-        raise ConfigurationError("QWEN_BASE_URL holds a ? or #; it ends where /chat/completions is added")
-    if parts.scheme == "http" and not is_loopback(parts.hostname or "") and not annotate.allow_plain_http:
-        raise ConfigurationError(
-            f"QWEN_BASE_URL sends photos unencrypted to {parts.hostname}. Use https, a tunnel "
-            "(ssh -L 8000:localhost:8000 HOST), or allow it: annotate.allow_plain_http=true"
-        )
-
-
-def _split(base_url: str) -> SplitResult:
+def _split_address(base_url: str) -> SplitResult:
     try:
         parts = urlsplit(base_url)
-        has_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        has_address = False
-    if not has_address:
+        is_address = False
+    if not is_address:
         raise ConfigurationError(
             "QWEN_BASE_URL is no address of a server; it looks like http://localhost:8000/v1"
         )
     return parts
-
-
-def _read_key(environment: Mapping[str, str]) -> str | None:
-    key = environment.get("QWEN_API_KEY", "").strip()
-    if key and not (key.isascii() and key.isprintable()):
-        raise ConfigurationError("QWEN_API_KEY holds characters that cannot stand in an HTTP header")
-    return key or None

@@ -4,8 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from vibe_photos.annotate.payload import fit_size
-from vibe_photos.annotate.prompt import Question
+from vibe_photos.annotate.question import Question, fit_size
 from vibe_photos.pixels.formats import open_image
 from vibe_photos.records.photos import Photo, photo_path
 from vibe_photos.settings import Rates, SentImage
@@ -14,7 +13,7 @@ PIXELS_PER_TOKEN_EDGE = 32
 """Qwen3-VL sees one token for 32 x 32 px (patches of 16, merged 2 x 2)."""
 
 CHARACTERS_PER_TOKEN = 4
-"""Of English text, about."""
+"""In English text, about."""
 
 COMPLETION_TOKENS = 160
 """Of an answer with two or three objects, about."""
@@ -37,7 +36,7 @@ class Estimate:
         return (prompt_seconds + self.completion_tokens / rates.completion_tokens_per_second) / 3600
 
     def describe(self, rates: Rates) -> str:
-        """Return the figures as text, with what they rest on."""
+        """Return the figures as text, with the rates that they depend on."""
         hours = self.hours(rates)
         return (
             f"dry run, nothing was sent: {self.photos} photos, {self.paid} already paid, "
@@ -50,7 +49,7 @@ class Estimate:
 
 
 def estimate_run(photos: Iterable[Photo], paid: set[str], root: Path, question: Question) -> Estimate:
-    """Reckon a run from the photos' headers; `paid` are the ids that have an answer."""
+    """Estimate a run from the photos' headers; `paid` are the ids that have an answer."""
     text_tokens = (len(question.system) + len(question.user)) // CHARACTERS_PER_TOKEN
     listed = already_paid = unreadable = prompt_tokens = 0
     for photo in photos:
@@ -58,11 +57,12 @@ def estimate_run(photos: Iterable[Photo], paid: set[str], root: Path, question: 
         if photo.image_id in paid:
             already_paid += 1
             continue
-        size = _read_size(root, photo)
-        if size is None:
+        try:
+            with photo_path(root, photo).open("rb") as file:
+                width, height = open_image(file, photo.format).size
+            prompt_tokens += text_tokens + image_tokens(width, height, question.image)
+        except Exception:  # readers meet damaged headers with exceptions of any kind
             unreadable += 1
-        else:
-            prompt_tokens += text_tokens + image_tokens(*size, question.image)
     requests = listed - already_paid - unreadable
     return Estimate(
         photos=listed,
@@ -82,12 +82,3 @@ def image_tokens(width: int, height: int, image: SentImage) -> int:
     edges = fit_size(width, height, image)
     across, down = (max(1, round(edge / PIXELS_PER_TOKEN_EDGE)) for edge in edges)
     return across * down
-
-
-def _read_size(root: Path, photo: Photo) -> tuple[int, int] | None:
-    """Return width and height from the file's header, or None where there is no reading it."""
-    try:
-        with photo_path(root, photo).open("rb") as file:
-            return open_image(file, photo.format).size
-    except Exception:  # whatever a reader makes of a damaged header
-        return None

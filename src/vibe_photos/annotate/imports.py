@@ -9,28 +9,14 @@ from typing import Any
 
 import msgspec
 
-from vibe_photos.annotate.answer import Answer, AnswerKey
-from vibe_photos.annotate.answers import Answers, AnswerStore
+from vibe_photos.annotate.answers import Answer, AnswerKey, Answers, AnswerStore
 from vibe_photos.annotate.reply import UnusableReply
 from vibe_photos.errors import InputError
+from vibe_photos.storage.jsonl import read_numbered_lines
 
 logger = logging.getLogger(__name__)
 
 IMPORTED = AnswerKey("imported", "imported")
-
-
-class _Imported(msgspec.Struct, kw_only=True):
-    """What is read of a line, whoever wrote it: a raw annotation, or an answer of another store."""
-
-    image_id: str
-    annotation: dict[str, Any] | None = None
-    reply: str | None = None
-    model: str | None = None
-    prompt_id: str | None = None
-    finish_reason: str | None = None
-    usage: dict[str, Any] | None = None
-    created_at: int | None = None
-    simulated: bool = False
 
 
 @dataclass(slots=True)
@@ -62,9 +48,9 @@ def import_annotations(
     model: str = IMPORTED.model,
     prompt_id: str = IMPORTED.prompt_id,
 ) -> ImportSummary:
-    """Take the answers of JSON Lines files into the store, and say what came of every line.
+    """Take the answers of JSON Lines files into the store, and report what happened to every line.
 
-    Records that say their own model and prompt keep them; `model` and `prompt_id` are for those that do
+    Records that name their own model and prompt keep them; `model` and `prompt_id` are for those that do
     not. Of several records of a photo the last whole one counts, over all files in the given order.
 
     Raises:
@@ -73,14 +59,15 @@ def import_annotations(
     """
     default = AnswerKey(model, prompt_id)
     summary = ImportSummary()
-    last = _find_last(files, default, summary)
+    first_pass = _read_answers(files, default, summary.problems)
+    last_place = {(answer.key, answer.image_id): place for place, answer in first_pass}
     with AnswerStore(store) as answer_store:
         for place, answer in _read_answers(files, default):
-            if last[answer.key, answer.image_id] != place:
+            if last_place[answer.key, answer.image_id] != place:
                 summary.repeated += 1
                 continue
             kept = answer_store.of(answer.key)
-            _take(kept, answer, summary, is_new=not _says_the_same(kept.find(answer.image_id), answer))
+            _take(kept, answer, summary, is_new=not _is_kept(kept.find(answer.image_id), answer))
         answer_store.sync()
     logger.info(summary.describe())
     logger.info("To use them: dvc repro -f -s annotate && dvc repro")
@@ -90,7 +77,7 @@ def import_annotations(
 def absorb_output(raw_annotations: Path, answer_store: AnswerStore) -> ImportSummary:
     """Take into the store what an existing output has and the store has not (from `dvc pull`, or by hand).
 
-    Here the store's own answer of a photo stays the one that counts.
+    Where the store has its own answer for a photo, that one stays.
     """
     summary = ImportSummary()
     if raw_annotations.is_file():
@@ -103,68 +90,41 @@ def absorb_output(raw_annotations: Path, answer_store: AnswerStore) -> ImportSum
     return summary
 
 
-_Place = tuple[int, int]
-"""Which file of those given, and which line in it."""
-
-
-def _find_last(
-    files: Sequence[Path], default: AnswerKey, summary: ImportSummary
-) -> dict[tuple[AnswerKey, str], _Place]:
-    answers = _read_answers(files, default, summary.problems)
-    return {(answer.key, answer.image_id): place for place, answer in answers}
-
-
 def _read_answers(
     files: Sequence[Path], default: AnswerKey, problems: list[str] | None = None
-) -> Iterator[tuple[_Place, Answer]]:
-    """Yield every whole answer with its place; what is none is logged and added to `problems`."""
-    decoder = msgspec.json.Decoder(_Imported)
+) -> Iterator[tuple[tuple[int, int], Answer]]:
+    """Yield every whole answer with its place (file and line number); log the rest, add it to `problems`."""
+    decoder = msgspec.json.Decoder(dict[str, Any])
     for file_number, path in enumerate(files):
         if not path.is_file():
             raise InputError(f"{path} does not exist")
-        with path.open("rb") as file:
-            for line_number, line in enumerate(file, start=1):
-                if not line.strip():
-                    continue
-                try:
-                    answer = _to_answer(decoder.decode(line), default)
-                    answer.read()
-                except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, UnusableReply) as error:
-                    if problems is not None:
-                        torn = "" if line.endswith(b"\n") else " (the file was cut off here)"
-                        problems.append(f"{path}, line {line_number}: {error}{torn}")
-                        logger.warning("left out: %s", problems[-1])
-                else:
-                    yield (file_number, line_number), answer
+        for line_number, line in read_numbered_lines(path):
+            try:
+                answer = _make_answer(decoder.decode(line), default)
+                answer.read()
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, UnusableReply) as error:
+                if problems is not None:
+                    torn = "" if line.endswith(b"\n") else " (the file was cut off here)"
+                    problems.append(f"{path}, line {line_number}: {error}{torn}")
+                    logger.warning("left out: %s", problems[-1])
+            else:
+                yield (file_number, line_number), answer
 
 
-def _to_answer(said: _Imported, default: AnswerKey) -> Answer:
-    return Answer(
-        image_id=said.image_id,
-        model=said.model or default.model,
-        prompt_id=said.prompt_id or default.prompt_id,
-        reply=said.reply,
-        annotation=said.annotation,
-        finish_reason=said.finish_reason,
-        usage=said.usage,
-        created_at=said.created_at,
-        simulated=said.simulated,
-    )
+def _make_answer(record: dict[str, Any], default: AnswerKey) -> Answer:
+    """Return the answer in a raw annotation or in a line of another store's log."""
+    given = {name: value for name, value in record.items() if value not in (None, "")}
+    return msgspec.convert({"model": default.model, "prompt_id": default.prompt_id, **given}, Answer)
 
 
 def _take(kept: Answers, answer: Answer, summary: ImportSummary, *, is_new: bool) -> None:
     if is_new:
-        kept.count(answer, kept.append(answer))  # synced before anyone is told
+        kept.count(answer, kept.append(answer))  # the caller syncs before it reports
         summary.new[answer.key] += 1
     else:
         summary.known[answer.key] += 1
 
 
-def _says_the_same(kept: Answer | None, answer: Answer) -> bool:
-    """Whether a kept answer makes another one superfluous: the same annotation from the same source."""
-    if kept is None:
-        return False
-    try:
-        return kept.read() == answer.read()
-    except UnusableReply:
-        return False
+def _is_kept(kept: Answer | None, answer: Answer) -> bool:
+    """Whether the same annotation from the same source is kept already."""
+    return kept is not None and kept.is_usable and kept.read() == answer.read()

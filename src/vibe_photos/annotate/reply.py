@@ -1,20 +1,21 @@
-"""From a reply's text to an annotation, or to the reason why it is none.
+"""What a server says about a photo: from its HTTP body to the reply's text, and from that to an annotation.
 
-The reply is data from outside, and may be led astray by text inside a photo. What it says is kept as said
-where it is small and plain; what it means is decided later, by `labels.convert`:
+A reply comes from outside, and text inside a photo may have led the model astray. Small plain values are
+kept as they are; what they mean is decided later, by the stage `convert`:
 
-- the text is at most `MAX_REPLY_LENGTH` characters, with no run of `MAX_WHITESPACE` blanks;
-- the annotation is its first JSON object that has a `scene` or `objects`: alone, fenced, or after prose;
-- `NaN` and `Infinity` anywhere in it refuse it (they are no JSON);
+- the text has at most `MAX_REPLY_LENGTH` characters and no run of `MAX_WHITESPACE` blanks;
+- the annotation is the first JSON object in it with a `scene` or `objects`: alone, fenced, or after prose;
+- `NaN` or `Infinity` in it makes the reply unusable (they are no JSON);
 - a string is cut at `MAX_TEXT_LENGTH`; a number too large for 64 bits, and a list or object where a plain
   value belongs, become null;
-- of `objects`, items that are no object are left out, and what comes after `MAX_LISTED` is; `objects` that is
-  no list becomes null.
+- of `objects` the first `MAX_LISTED` items that are JSON objects are kept; `objects` that is no list
+  becomes null.
 """
 
 import json
 import math
 import re
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import msgspec
@@ -29,11 +30,103 @@ MAX_LISTED = 32
 MAX_FIELDS = 64
 
 _MAX_CANDIDATES = 32
+_MAX_ERROR_LENGTH = 300
 _ENDLESS_WHITESPACE = re.compile(rf"\s{{{MAX_WHITESPACE}}}")
 
 
 class UnusableReply(VibePhotosError):
     """Why a reply's text is no annotation; the message goes into `failures.jsonl`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a server answered about one photo, its text not parsed yet.
+
+    `usage` counts tokens (`prompt_tokens`, `completion_tokens`), `created_at` is the server's own clock in
+    Unix seconds, `simulated` says that a replay server gave an answer that no model made.
+    """
+
+    text: str
+    finish_reason: str | None
+    usage: dict[str, int] | None
+    created_at: int | None
+    simulated: bool
+
+    @property
+    def tokens(self) -> int:
+        """All tokens of prompt and reply, 0 where the server does not say."""
+        usage = self.usage or {}
+        return usage.get("prompt_tokens", 0) + usage.get("completion_tokens", 0)
+
+
+class _Message(msgspec.Struct):
+    content: str | None = None
+
+
+class _Choice(msgspec.Struct):
+    message: _Message
+    finish_reason: str | None = None
+
+
+class _Completion(msgspec.Struct):
+    choices: list[_Choice]
+    usage: Any = None
+    created: Any = None
+    simulated: bool = False
+
+
+class _Model(msgspec.Struct):
+    id: str
+
+
+class _Models(msgspec.Struct):
+    data: list[_Model]
+    simulated: bool = False
+
+
+def read_reply(content: bytes) -> Reply:
+    """Read a chat completion.
+
+    Raises:
+        msgspec.MsgspecError: it is no chat completion, or has no choices.
+    """
+    completion = msgspec.json.decode(content, type=_Completion)
+    if not completion.choices:
+        raise msgspec.ValidationError("a chat completion without choices")
+    choice, created, usage = completion.choices[0], completion.created, completion.usage
+    counted = ("prompt_tokens", "completion_tokens", "total_tokens")
+    return Reply(
+        text=choice.message.content or "",
+        finish_reason=choice.finish_reason,
+        usage={name: usage[name] for name in counted if type(usage.get(name)) is int}
+        if isinstance(usage, dict)
+        else None,
+        created_at=int(created) if isinstance(created, (int, float)) else None,
+        simulated=completion.simulated,
+    )
+
+
+def read_models(content: bytes) -> tuple[list[str], bool]:
+    """Return the ids of the models that a server lists, and whether it replays simulated answers."""
+    try:
+        models = msgspec.json.decode(content, type=_Models)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return [], False
+    return [model.id for model in models.data], models.simulated
+
+
+def read_error(content: bytes) -> str:
+    """Return a short one-line text of an error response: its message where it has one."""
+    text = content[: 16 * _MAX_ERROR_LENGTH].decode("utf-8", "replace")
+    try:
+        body = msgspec.json.decode(content)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        body = None
+    if isinstance(body, dict):
+        error = body.get("error", body)
+        message = error.get("message") or error.get("detail") if isinstance(error, dict) else error
+        text = message if isinstance(message, str) else text
+    return " ".join(text.split())[:_MAX_ERROR_LENGTH] or "no message"
 
 
 def parse_reply(text: str) -> Annotation:
@@ -48,36 +141,31 @@ def parse_reply(text: str) -> Annotation:
         raise UnusableReply(f"the reply is longer than {MAX_REPLY_LENGTH} characters")
     if _ENDLESS_WHITESPACE.search(text):
         raise UnusableReply("the reply trails off into whitespace")
-    return keep_said(_find_object(text))
+    return clean_annotation(_find_annotation(text))
 
 
-def keep_said(said: dict[str, Any]) -> Annotation:
-    """Return what a teacher said with every value plain and capped (rules above).
+def clean_annotation(annotation: dict[str, Any]) -> Annotation:
+    """Return an annotation with every value plain and capped (rules above).
 
     Raises:
-        UnusableReply: it speaks neither of a scene nor of objects.
+        UnusableReply: it has neither a scene nor objects.
     """
-    if not _is_annotation(said):
+    if not _is_annotation(annotation):
         raise UnusableReply("the reply has neither a scene nor objects")
-    fields = list(said.items())[:MAX_FIELDS]
     return {
-        _cut(name): _keep_objects(value) if name == "objects" else _keep_plain(value)
-        for name, value in fields
+        _cut(name): _clean_objects(value) if name == "objects" else _clean_value(value)
+        for name, value in list(annotation.items())[:MAX_FIELDS]
     }
 
 
-def _find_object(text: str) -> dict[str, Any]:
+def _find_annotation(text: str) -> dict[str, Any]:
+    """Take the whole text, else try every opening brace in turn: fences and prose around it fall away."""
     try:
         whole = msgspec.json.decode(text)
         if _is_annotation(whole):
             return dict(whole)
     except (msgspec.DecodeError, RecursionError, UnicodeError):
         pass
-    return _search_object(text)
-
-
-def _search_object(text: str) -> dict[str, Any]:
-    """Try every opening brace in turn: fences, prose and a list around the object fall away."""
     decoder = json.JSONDecoder(parse_constant=_refuse_constant)
     start, found = -1, "no JSON object"
     for _ in range(_MAX_CANDIDATES):
@@ -99,16 +187,17 @@ def _is_annotation(candidate: Any) -> bool:
     return isinstance(candidate, dict) and ("scene" in candidate or "objects" in candidate)
 
 
-def _keep_objects(value: Any) -> list[Annotation] | None:
+def _clean_objects(value: Any) -> list[Annotation] | None:
     if not isinstance(value, list):
         return None
     listed = [item for item in value if isinstance(item, dict)][:MAX_LISTED]
     return [
-        {_cut(name): _keep_plain(said) for name, said in list(item.items())[:MAX_FIELDS]} for item in listed
+        {_cut(name): _clean_value(field) for name, field in list(item.items())[:MAX_FIELDS]}
+        for item in listed
     ]
 
 
-def _keep_plain(value: Any) -> Any:
+def _clean_value(value: Any) -> Any:
     if isinstance(value, str):
         return _cut(value)
     if isinstance(value, float):

@@ -1,7 +1,13 @@
-"""`vibe-photos`: what a person does beside `dvc repro`, one module a command."""
+"""`vibe-photos`: what a person does beside `dvc repro`.
+
+Each command is a module with `add_arguments` and `run`; the first line of its docstring is its line in
+`vibe-photos --help`, the rest is its description. What is heavy is imported in `run`.
+"""
 
 import argparse
 import logging
+import os
+import select
 import sys
 
 from vibe_photos.cli import (
@@ -38,18 +44,28 @@ _COMMANDS = (
     share,
     export_xmp,
 )
+_READER_LEFT = 141
+"""The status of a program that was ended by SIGPIPE, as `head` ends others in a shell."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; an expected error is a sentence on stderr and status 1."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    parser = build_parser()
-    options = parser.parse_args(arguments)
     try:
-        options.run(options)
+        try:
+            options = build_parser().parse_args(arguments)
+            options.run(options)
+        finally:
+            sys.stdout.flush()
     except VibePhotosError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        if not _has_reader_left():
+            raise
+        # Python flushes stdout once more when it ends, which would fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _READER_LEFT
     return 0
 
 
@@ -57,6 +73,17 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands; nothing heavy is imported before one of them runs."""
     parser = argparse.ArgumentParser(prog="vibe-photos", description="What a person does beside `dvc repro`.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in _COMMANDS:
-        command.add_command(commands)
+    for module in _COMMANDS:
+        name = module.__name__.rpartition(".")[2].replace("_", "-")
+        summary, _, description = (module.__doc__ or "").partition("\n\n")
+        command = commands.add_parser(name, help=summary, description=description)
+        command.set_defaults(run=module.run)
+        module.add_arguments(command)
     return parser
+
+
+def _has_reader_left() -> bool:
+    """Return whether stdout is a pipe that nobody reads any more."""
+    poll = select.poll()
+    poll.register(sys.stdout, 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))

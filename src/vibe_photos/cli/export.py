@@ -1,27 +1,23 @@
-"""A folder that an app ships."""
+"""Make a folder that an app ships: ONNX, JSON, a model card.
+
+Write the heads as ONNX, labels, thresholds and rules as JSON, a model card and an example that needs ONNX
+Runtime alone. What is written is checked against this package first.
+"""
 
 import argparse
 from pathlib import Path
 
-from vibe_photos.cli.command import Commands
 
-
-def add_command(commands: Commands) -> None:
-    """Declare `vibe-photos export`."""
-    parser = commands.add_parser(
-        "export",
-        help="make a folder that an app ships: ONNX, JSON, a model card",
-        description="Write the heads as ONNX, labels, thresholds and rules as JSON, a model card and an "
-        "example that needs ONNX Runtime alone. What is written is checked against this package first.",
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `vibe-photos export`."""
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="new, or an earlier export")
     parser.add_argument(
         "--with-encoder", action="store_true", help="the encoder too, so that an app needs nothing else"
     )
-    parser.set_defaults(run=_run)
 
 
-def _run(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> None:
+    """Run the command."""
     from vibe_photos.configuration import read_resolved
     from vibe_photos.export.bundle import export_bundle
 

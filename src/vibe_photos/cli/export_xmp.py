@@ -1,11 +1,14 @@
-"""Labels as keywords in XMP sidecars."""
+"""Write labels as keywords into XMP sidecars, or remove them again.
+
+Write every photo's labels as keywords under `vibe-photos` into an XMP sidecar beside it, where digiKam,
+darktable, Immich and others read them. The photos, and what others wrote into a sidecar, are never touched.
+Without --write it only shows what it would do.
+"""
 
 import argparse
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from vibe_photos.cli.command import Commands
 
 if TYPE_CHECKING:
     from vibe_photos.keywords.export import SidecarReport
@@ -13,19 +16,12 @@ if TYPE_CHECKING:
 _MOST_SHOWN = 20
 
 
-def add_command(commands: Commands) -> None:
-    """Declare `vibe-photos export-xmp`."""
-    parser = commands.add_parser(
-        "export-xmp",
-        help="write labels as keywords into XMP sidecars, or take them back",
-        description="Write every photo's labels as keywords under `vibe-photos` into an XMP sidecar beside "
-        "it, where digiKam, darktable, Immich and others read them. The photos, and what others wrote into a "
-        "sidecar, are never touched. Shows what it would do; --write does it.",
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `vibe-photos export-xmp`."""
     action = parser.add_mutually_exclusive_group()
-    action.add_argument("--write", action="store_true", help="do it; without this it is only shown")
+    action.add_argument("--write", action="store_true", help="write; without this nothing is written")
     action.add_argument("--dry-run", action="store_true", help="only show (the default)")
-    parser.add_argument("--remove", action="store_true", help="take our keywords back, and nothing else")
+    parser.add_argument("--remove", action="store_true", help="remove our keywords, and nothing else")
     parser.add_argument(
         "--labels",
         choices=["final", "human"],
@@ -40,10 +36,10 @@ def add_command(commands: Commands) -> None:
         default="full",
         help="full: IMG_1.JPG.xmp (digiKam, darktable, Immich); stem: IMG_1.xmp (default: %(default)s)",
     )
-    parser.set_defaults(run=_run)
 
 
-def _run(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> None:
+    """Run the command."""
     from vibe_photos.configuration import read_resolved
     from vibe_photos.keywords.export import export_keywords, remove_keywords
     from vibe_photos.keywords.labels import read_keywords

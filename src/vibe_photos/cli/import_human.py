@@ -1,24 +1,19 @@
-"""Truth that somebody already has, taken to measure or to teach."""
+"""Take truth that you already have, to measure or to teach.
+
+Check a truth file (JSON list or JSON Lines; photos named by image_id or rel_path), show what it would change in
+data/human/, and with --write take it. Say how its photos were chosen: figures about the library rest on photos
+drawn at random. Without --sample, --drawn-uniformly-from or --teach they are your own set: reserved, never
+trained on, and reported for themselves.
+"""
 
 import argparse
 from pathlib import Path
 
-from vibe_photos.cli.command import Commands
-
 _MOST_SHOWN = 40
 
 
-def add_command(commands: Commands) -> None:
-    """Declare `vibe-photos import-human`."""
-    parser = commands.add_parser(
-        "import-human",
-        help="take truth that you already have, to measure or to teach",
-        description="Check a truth file (JSON list or JSON Lines; photos named by image_id or rel_path), "
-        "show what it would change in data/human/, and with --write take it. Say how its photos were "
-        "chosen: figures about the library rest on photos drawn at random. Without --sample, "
-        "--drawn-uniformly-from or --teach they are your own set: reserved, never trained on, and reported "
-        "for themselves.",
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `vibe-photos import-human`."""
     parser.add_argument("file", type=Path, metavar="FILE")
     how = parser.add_mutually_exclusive_group()
     how.add_argument(
@@ -35,10 +30,10 @@ def add_command(commands: Commands) -> None:
     parser.add_argument(
         "--drop-unknown-keys", action="store_true", help="drop and count label keys that the taxonomy lacks"
     )
-    parser.set_defaults(run=_run)
 
 
-def _run(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> None:
+    """Run the command."""
     from vibe_photos.configuration import read_resolved
     from vibe_photos.errors import InputError
     from vibe_photos.human_truth.sample import read_sampled

@@ -1,54 +1,47 @@
-"""The round trip to Label Studio."""
+"""Correct labels in Label Studio: tasks out, annotations in.
+
+Write what waits to be audited as Label Studio tasks with the teacher's labels as predictions, and take its
+JSON export as decisions.
+"""
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from vibe_photos.cli.command import Commands
-
 _MOST_SHOWN = 40
 
 
-def add_command(commands: Commands) -> None:
-    """Declare `vibe-photos label-studio export` and `import`."""
-    parser = commands.add_parser(
-        "label-studio",
-        help="correct labels in Label Studio: tasks out, annotations in",
-        description="Write what waits to be audited as Label Studio tasks with the teacher's labels as "
-        "predictions, and take its JSON export as decisions.",
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `vibe-photos label-studio export` and `import`."""
     actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION")
-    _add_export(actions)
-    _add_import(actions)
-
-
-def _add_export(actions: Commands) -> None:
-    parser = actions.add_parser("export", help="write tasks.json and labeling_config.xml")
-    parser.add_argument("folder", type=Path, metavar="FOLDER")
-    parser.add_argument("--all", action="store_true", help="photos that are audited already, too")
-    parser.add_argument(
+    export = actions.add_parser("export", help="write tasks.json and labeling_config.xml")
+    export.set_defaults(action=_export)
+    export.add_argument("folder", type=Path, metavar="FOLDER")
+    export.add_argument("--all", action="store_true", help="photos that are audited already, too")
+    export.add_argument(
         "--prefix",
         help="what stands before a photo's path in its address (default: as Label Studio serves the photo "
         "folder when LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT is the folder above it)",
     )
-    parser.set_defaults(run=_run_export)
-
-
-def _add_import(actions: Commands) -> None:
-    parser = actions.add_parser("import", help="take Label Studio's export in its format JSON")
-    parser.add_argument("file", type=Path, metavar="FILE")
-    parser.add_argument("--write", action="store_true", help="take it; without this it is only shown")
-    parser.add_argument(
+    take = actions.add_parser("import", help="take Label Studio's export in its format JSON")
+    take.set_defaults(action=_import)
+    take.add_argument("file", type=Path, metavar="FILE")
+    take.add_argument("--write", action="store_true", help="take it; without this it is only shown")
+    take.add_argument(
         "--reviewer",
         action="append",
         default=[],
         metavar="ID=NAME",
         help="whose log gets what the user with this id or e-mail did (default: label-studio-ID)",
     )
-    parser.set_defaults(run=_run_import)
 
 
-def _run_export(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> None:
+    """Run the action."""
+    options.action(options)
+
+
+def _export(options: argparse.Namespace) -> None:
     from vibe_photos.configuration import read_resolved
     from vibe_photos.label_studio.interface import Interface
     from vibe_photos.label_studio.tasks import find_waiting, local_prefix, write_project
@@ -64,7 +57,7 @@ def _run_export(options: argparse.Namespace) -> None:
     )
 
 
-def _run_import(options: argparse.Namespace) -> None:
+def _import(options: argparse.Namespace) -> None:
     from vibe_photos.configuration import read_resolved
     from vibe_photos.errors import InputError
     from vibe_photos.label_studio.annotations import read_annotations

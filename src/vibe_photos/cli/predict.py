@@ -1,28 +1,78 @@
-"""Photos labelled with the trained heads."""
+"""Label photos with the trained heads.
+
+Say of each photo its scene, attributes and objects, as an app would with vibe_photos.classifier.Classifier.
+"""
 
 import argparse
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from vibe_photos.cli.command import Commands
+import msgspec
+
+from vibe_photos.errors import DecodeError, InputError
+from vibe_photos.records.taxonomy import label_name
+
+if TYPE_CHECKING:
+    from vibe_photos.classifier import PhotoLabels
 
 
-def add_command(commands: Commands) -> None:
-    """Declare `vibe-photos predict`."""
-    parser = commands.add_parser(
-        "predict",
-        help="label photos with the trained heads",
-        description="Say of each photo its scene, attributes and objects, as an app would with "
-        "vibe_photos.classifier.Classifier.",
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `vibe-photos predict`."""
     parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTO")
     parser.add_argument(
         "--models", type=Path, default=Path("models"), help="the folder with the heads (default: %(default)s)"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
-    parser.set_defaults(run=_run)
 
 
-def _run(options: argparse.Namespace) -> None:
-    from vibe_photos.predictions import print_predictions
+def run(options: argparse.Namespace) -> None:
+    """Label the photos and print them in the given order; one that fails does not stop the others.
 
-    print_predictions(options.photos, options.models, options.json)
+    For people a failure goes to stderr. As JSON it takes the photo's line: `photo`, `reason`, `error`.
+
+    Raises:
+        InputError: a photo could not be labelled.
+        HeadError: a head is missing, damaged, or made for another encoder.
+        EncoderError: the encoder cannot be loaded.
+    """
+    from vibe_photos.classifier import Classifier
+
+    classifier = Classifier(options.models)
+    failed = 0
+    for photo in options.photos:
+        try:
+            labels = classifier.label(photo)
+        except DecodeError as error:
+            failed += 1
+            if options.json:
+                _print_json(photo=str(photo), reason=error.reason, error=str(error))
+            else:
+                print(f"{photo}: {error}", file=sys.stderr, flush=True)
+        else:
+            if options.json:
+                _print_json(photo=str(photo), labels=labels)
+            else:
+                print(format_labels(photo, labels), flush=True)
+    if failed:
+        raise InputError(f"{failed} of {len(options.photos)} photos could not be labelled")
+
+
+def format_labels(photo: Path, labels: "PhotoLabels") -> str:
+    """Return a photo's path and labels, with probabilities, on four lines."""
+
+    def with_score(key: str) -> str:
+        return f"{label_name(key)} {labels.scores[key]:.2f}"
+
+    lines = {
+        "scene": [with_score(labels.scene)] if labels.scene else [],
+        "attributes": [
+            f"{'' if is_present else 'no '}{with_score(key)}" for key, is_present in labels.attributes.items()
+        ],
+        "objects": [with_score(key) for key in labels.objects],
+    }
+    return "\n".join([str(photo), *(f"  {name:<12}{', '.join(said) or '-'}" for name, said in lines.items())])
+
+
+def _print_json(**fields: object) -> None:
+    print(msgspec.json.encode(fields).decode(), flush=True)

@@ -1,30 +1,29 @@
-"""Labels in an app's own database."""
+"""Write the labels into an app's PostgreSQL.
+
+Write the labels of the last `dvc repro` into the schema vibe_photos of a PostgreSQL database, as a version
+that readers see once it is complete. Older versions stay.
+"""
 
 import argparse
 import os
 
-from vibe_photos.cli.command import Commands
 from vibe_photos.storage.postgres import URL_VARIABLE
 
 
-def add_command(commands: Commands) -> None:
-    """Declare `vibe-photos publish`."""
-    parser = commands.add_parser(
-        "publish",
-        help="write the labels into an app's PostgreSQL",
-        description="Write the labels of the last `dvc repro` into the schema vibe_photos of a PostgreSQL "
-        "database, as a version that readers see when it is whole. Older versions stay.",
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `vibe-photos publish`."""
     parser.add_argument(
         "url",
         nargs="?",
         metavar="URL",
-        help=f"postgresql://USER@HOST:PORT/DATABASE (default: {URL_VARIABLE}); best without the password, "
-        "which PGPASSWORD or ~/.pgpass may give",
+        help=f"postgresql://USER@HOST:PORT/DATABASE (default: {URL_VARIABLE}); better without the "
+        "password: PGPASSWORD or ~/.pgpass may hold it",
     )
-    parser.add_argument("--embeddings", action="store_true", help="the photos' vectors too")
+    parser.add_argument("--embeddings", action="store_true", help="also publish the photos' vectors")
     parser.add_argument(
-        "--version", metavar="NAME", help="what to call this version (default: a hash of what decides labels)"
+        "--version",
+        metavar="NAME",
+        help="the name of this version (default: a hash of all that decides the labels)",
     )
     parser.add_argument(
         "--keep",
@@ -32,18 +31,18 @@ def add_command(commands: Commands) -> None:
         metavar="N",
         help="then drop all but the last N versions (default: keep all)",
     )
-    parser.add_argument("--dry-run", action="store_true", help="say what would be written, and stop")
-    parser.set_defaults(run=_run)
+    parser.add_argument("--dry-run", action="store_true", help="show what would be written, and stop")
 
 
 def _parse_keep(text: str) -> int:
     keep = int(text)
     if keep < 1:
-        raise argparse.ArgumentTypeError("at least the current version stays: give 1 or more")
+        raise argparse.ArgumentTypeError("the current version always stays: give 1 or more")
     return keep
 
 
-def _run(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> None:
+    """Run the command."""
     from vibe_photos.configuration import read_resolved
     from vibe_photos.errors import InputError
     from vibe_photos.publish.publication import read_publication
@@ -52,7 +51,9 @@ def _run(options: argparse.Namespace) -> None:
 
     url = options.url or os.environ.get(URL_VARIABLE, "")
     if not url:
-        raise InputError(f"where to? Give postgresql://USER@HOST:PORT/DATABASE, or set {URL_VARIABLE}")
+        raise InputError(
+            f"no database is given: name postgresql://USER@HOST:PORT/DATABASE, or set {URL_VARIABLE}"
+        )
     publication = read_publication(read_resolved(), options.version, options.embeddings)
     with open_postgres(url) as connection:
         labels, vectors = publication.labels, publication.vectors

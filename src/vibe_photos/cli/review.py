@@ -1,22 +1,17 @@
-"""The review page: photos judged in the browser."""
+"""Check and correct labels in the browser.
+
+One photo at a time, or twenty alike at once. Photos of the review sample MEASURE: your answers make the figures
+about the library, and these photos never train. Other photos TEACH: your answers are learnt in the teacher's
+place, those first that the teacher probably got wrong. Every decision is on disk before the next photo shows, in
+data/human/decisions/ and in this machine's store. The page is for this machine only; Ctrl-C ends it.
+"""
 
 import argparse
 import contextlib
 
-from vibe_photos.cli.command import Commands
 
-
-def add_command(commands: Commands) -> None:
-    """Declare `vibe-photos review`."""
-    parser = commands.add_parser(
-        "review",
-        help="check and correct labels in the browser",
-        description="Check labels in the browser, one photo at a time or twenty alike at once. Photos of the "
-        "review sample MEASURE: your answers make the figures about the library, and these photos never "
-        "train. Other photos TEACH: your answers are learnt in the teacher's place, those first that the "
-        "teacher probably got wrong. Every decision is on disk before the next photo shows, in "
-        "data/human/decisions/ and in this machine's store. The page is for this machine only; Ctrl-C ends it.",
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `vibe-photos review`."""
     parser.add_argument("--reviewer", metavar="NAME", help="whose log (default: git's user.name)")
     parser.add_argument("--port", type=int, default=0, help="on 127.0.0.1 (default: a free one)")
     parser.add_argument(
@@ -26,10 +21,10 @@ def add_command(commands: Commands) -> None:
     parser.add_argument(
         "--status", action="store_true", help="what measuring and teaching have brought so far; opens no page"
     )
-    parser.set_defaults(run=_run)
 
 
-def _run(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> None:
+    """Run the command."""
     if options.status:
         _show_status()
     else:

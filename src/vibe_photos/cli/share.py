@@ -1,27 +1,23 @@
-"""What would leave this machine?"""
+"""See what `dvc push` and `git push` would upload, then push.
+
+List what `dvc push` and `git push` would upload, by kind and size, and the personal data in it: names, paths,
+free text, pictures, vectors, credentials. Then ask, and run both.
+"""
 
 import argparse
 import sys
 
-from vibe_photos.cli.command import Commands
 
-
-def add_command(commands: Commands) -> None:
-    """Declare `vibe-photos share`."""
-    parser = commands.add_parser(
-        "share",
-        help="see what `dvc push` and `git push` would upload, then push",
-        description="List what `dvc push` and `git push` would upload, by kind and size, and the personal "
-        "data in it: names, paths, free text, pictures, vectors, credentials. Then ask, and run both.",
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `vibe-photos share`."""
     parser.add_argument("--dry-run", action="store_true", help="only list; upload nothing")
     parser.add_argument("--yes", action="store_true", help="do not ask")
     parser.add_argument("--remote", metavar="NAME", help="DVC's remote (default: the project's)")
     parser.add_argument("--json", action="store_true", help="list as JSON for programs; upload nothing")
-    parser.set_defaults(run=_run)
 
 
-def _run(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> None:
+    """Run the command."""
     import msgspec
 
     from vibe_photos.sharing.share import plan_sharing, push_all

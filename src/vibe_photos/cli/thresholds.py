@@ -1,20 +1,15 @@
-"""Thresholds proposed, and written when asked."""
+"""Propose thresholds, and with --write use them.
+
+Try every threshold of every attribute and object on half of the audited photos (or, where these are too few,
+on the teacher's labels of the training photos), and show the best one with its precision, recall and F1.
+"""
 
 import argparse
 from pathlib import Path
 
-from vibe_photos.cli.command import Commands
 
-
-def add_command(commands: Commands) -> None:
-    """Declare `vibe-photos thresholds`."""
-    parser = commands.add_parser(
-        "thresholds",
-        help="propose thresholds, and with --write take them",
-        description="Try every threshold of every attribute and object on half of the audited photos (or, "
-        "where these are too few, on the teacher's truth of the training photos), and show what the best one "
-        "is worth.",
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `vibe-photos thresholds`."""
     parser.add_argument(
         "--aim",
         default="f1",
@@ -24,14 +19,14 @@ def add_command(commands: Commands) -> None:
     parser.add_argument(
         "--write",
         action="store_true",
-        help="write them into params.yaml; photos that chose one are then no longer scored",
+        help="write them into params.yaml; audited photos that chose one are then no longer scored",
     )
-    parser.set_defaults(run=_run)
 
 
-def _run(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> None:
+    """Run the command."""
     from vibe_photos.configuration import read_resolved
-    from vibe_photos.statistics.comparison import SCORE_HALF
+    from vibe_photos.statistics.summary import SCORE_HALF
     from vibe_photos.thresholds.params_file import write_thresholds
     from vibe_photos.thresholds.proposals import tune_thresholds
     from vibe_photos.thresholds.sweep import parse_aim

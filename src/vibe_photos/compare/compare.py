@@ -19,18 +19,18 @@ from vibe_photos.records.taxonomy import label_name
 from vibe_photos.settings import Evaluate, Taxonomy
 from vibe_photos.statistics import metrics
 from vibe_photos.statistics.design import read_design
-from vibe_photos.statistics.metrics import UNJUDGED, Flags, Ratio
-from vibe_photos.statistics.opinions import (
+from vibe_photos.statistics.label_arrays import (
+    JudgedPhotos,
+    LabelArrays,
     LabelKeys,
-    Opinions,
+    arrays_of_labels,
+    arrays_of_records,
     most_specific,
-    opinions_of_labels,
-    opinions_of_records,
     own_scores,
     read_keys,
 )
+from vibe_photos.statistics.metrics import UNJUDGED, Flags, Ratio
 from vibe_photos.statistics.paired import Difference, PairedRatio, adjust_p_values, estimate_difference
-from vibe_photos.statistics.summary import Comparison
 
 Kind = Literal["fixed", "broken", "wrong"]
 """What became of a judged label that flipped: now right, no longer right, or not right either way."""
@@ -48,7 +48,7 @@ class Flip:
     kind: Kind
 
 
-def find_flips(a: Comparison, b: Comparison) -> Iterator[Flip]:
+def find_flips(a: JudgedPhotos, b: JudgedPhotos) -> Iterator[Flip]:
     """Yield every flip of scenes, then attributes, then objects; both sides are of the same photos.
 
     Objects flip as a whole, by their most specific keys: fixed where fewer of them are wrong than before.
@@ -58,7 +58,7 @@ def find_flips(a: Comparison, b: Comparison) -> Iterator[Flip]:
     yield from _object_flips(a, b)
 
 
-def _scene_flips(a: Comparison, b: Comparison) -> Iterator[Flip]:
+def _scene_flips(a: JudgedPhotos, b: JudgedPhotos) -> Iterator[Flip]:
     names = [*(label_name(key) for key in a.keys.scene), "nothing"]
     truth, before, after = a.truth.scene, a.prediction.scene, b.prediction.scene
     for row in np.flatnonzero((truth >= 0) & (before != after)):
@@ -66,7 +66,7 @@ def _scene_flips(a: Comparison, b: Comparison) -> Iterator[Flip]:
         yield _flip(a.image_ids[row], "scene", *words)
 
 
-def _attribute_flips(a: Comparison, b: Comparison) -> Iterator[Flip]:
+def _attribute_flips(a: JudgedPhotos, b: JudgedPhotos) -> Iterator[Flip]:
     words = {1: "yes", 0: "no", UNJUDGED: "nothing"}
     truth, before, after = a.truth.attributes, a.prediction.attributes, b.prediction.attributes
     for column, key in enumerate(a.keys.attribute):
@@ -76,7 +76,7 @@ def _attribute_flips(a: Comparison, b: Comparison) -> Iterator[Flip]:
             yield _flip(a.image_ids[row], label_name(key), *said)
 
 
-def _object_flips(a: Comparison, b: Comparison) -> Iterator[Flip]:
+def _object_flips(a: JudgedPhotos, b: JudgedPhotos) -> Iterator[Flip]:
     keys = a.keys.object
     sides = [
         most_specific(objects, keys) == 1
@@ -103,7 +103,7 @@ F1 = ((2.0, 2.0), (0.0, 1.0))
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class LabelSet:
     """One of the two: its name, its labels, and the splits by which it was trained.
 
     `is_tuned` says whether thresholds were chosen on the photos that people audited in the `tune` half.
@@ -160,8 +160,8 @@ class LabelComparison:
 
 
 def compare_labels(
-    before: Side,
-    after: Side,
+    before: LabelSet,
+    after: LabelSet,
     records: Sequence[GroundTruth],
     memberships: Mapping[str, Membership],
     taxonomy: Taxonomy,
@@ -182,9 +182,9 @@ def compare_labels(
         if not (before.has_learnt_from(record.image_id) or after.has_learnt_from(record.image_id))
     ]
     image_ids = [record.image_id for record in fair]
-    truth, design = opinions_of_records(fair, keys), read_design(fair, memberships)
+    truth, design = arrays_of_records(fair, keys), read_design(fair, memberships)
     a, b = (
-        Comparison(image_ids, keys, truth, opinions_of_labels(side.labels, image_ids, keys), design)
+        JudgedPhotos(image_ids, keys, truth, arrays_of_labels(side.labels, image_ids, keys), design)
         for side in (before, after)
     )
     return LabelComparison(
@@ -201,14 +201,14 @@ def compare_labels(
 
 
 def _count_changed(before: LabelTable, after: LabelTable, image_ids: Sequence[str], keys: LabelKeys) -> int:
-    a, b = (opinions_of_labels(table, image_ids, keys) for table in (before, after))
+    a, b = (arrays_of_labels(table, image_ids, keys) for table in (before, after))
     is_changed = a.scene != b.scene
     for one, other in ((a.attributes, b.attributes), (a.objects, b.objects)):
         is_changed |= (one != other).any(axis=1)
     return int(is_changed.sum())
 
 
-def _compare_figures(a: Comparison, b: Comparison, evaluate: Evaluate) -> list[FigureDifference]:
+def _compare_figures(a: JudgedPhotos, b: JudgedPhotos, evaluate: Evaluate) -> list[FigureDifference]:
     found = {
         name: difference
         for name, pair in _pair_figures(a, b)
@@ -220,8 +220,8 @@ def _compare_figures(a: Comparison, b: Comparison, evaluate: Evaluate) -> list[F
     return [FigureDifference(name, found[name], adjusted.get(name, 1.0)) for name in found]
 
 
-def _pair_figures(a: Comparison, b: Comparison) -> Iterator[tuple[str, PairedRatio]]:
-    def pair(figure: Callable[[Opinions], Ratio], unit: tuple[tuple[float, float], ...]) -> PairedRatio:
+def _pair_figures(a: JudgedPhotos, b: JudgedPhotos) -> Iterator[tuple[str, PairedRatio]]:
+    def pair(figure: Callable[[LabelArrays], Ratio], unit: tuple[tuple[float, float], ...]) -> PairedRatio:
         return PairedRatio(figure(a.prediction), figure(b.prediction), *unit)
 
     truth, keys = a.truth, a.keys
@@ -237,5 +237,5 @@ def _pair_figures(a: Comparison, b: Comparison) -> Iterator[tuple[str, PairedRat
     yield "objects F1", pair(lambda said: metrics.f1(y_true, most_specific(said.objects, keys.object)), F1)
 
 
-def _top1(y_true: Flags, said: Opinions, keys: Sequence[str]) -> Ratio:
+def _top1(y_true: Flags, said: LabelArrays, keys: Sequence[str]) -> Ratio:
     return metrics.top_k(y_true, metrics.rank_of_truth(y_true, own_scores(said.object_scores, keys)), 1)

@@ -6,7 +6,7 @@ Two revisions of the labels, compared on the truth that is at hand.
 from dataclasses import dataclass
 from pathlib import Path
 
-from vibe_photos.compare.compare import LabelComparison, Side, compare_labels
+from vibe_photos.compare.compare import LabelComparison, LabelSet, compare_labels
 from vibe_photos.configuration import RESOLVED
 from vibe_photos.errors import InputError
 from vibe_photos.human_truth.audited import read_audited_truth
@@ -107,8 +107,8 @@ def name_photos(settings: Settings) -> dict[str, str]:
     return {photo.image_id: photo.rel_path for photo in read_manifest(photos)} if photos.is_file() else {}
 
 
-def _read_side(revision: Revision) -> Side:
-    return Side(
+def _read_side(revision: Revision) -> LabelSet:
+    return LabelSet(
         name=revision.name,
         labels=read_labels(revision.labels),
         memberships=read_splits(revision.splits),

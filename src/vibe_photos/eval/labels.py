@@ -10,7 +10,7 @@ from pathlib import Path
 
 from vibe_photos.configuration import read_resolved
 from vibe_photos.errors import VibePhotosError
-from vibe_photos.evaluate.truth_file import _as_json, _as_text, measure_truth_file
+from vibe_photos.evaluate.truth_file import format_json, format_text, measure_truth_file
 
 _EXAMPLES = """examples:
   python -m vibe_photos.eval.labels --gt data/human/ground_truth_human.audited.json
@@ -19,25 +19,25 @@ _EXAMPLES = """examples:
 The truth is a JSON list, one JSON object or JSON Lines of
   {"image_id": "...", "scene": ["scene.food"], "attributes": {"attr.has_text": false}, "objects": []}
 Label keys and settings are those of data/config/resolved.yaml (`dvc repro compose` makes it).
-A record with "inclusion_probability" weighs by its inverse. An attribute that is absent is not judged."""
+A record with "inclusion_probability" is weighted by its inverse. A missing attribute is not judged."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; return 0, or 1 after an error that is told in a line."""
+    """Run the command; return 0, or 1 after an error message."""
     options = _parse(arguments)
     try:
-        measured = measure_truth_file(options.gt, options.labels, read_resolved())
+        found = measure_truth_file(options.gt, options.labels, read_resolved())
     except VibePhotosError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print(_as_json(measured) if options.json else _as_text(measured, options.gt, options.labels))
+    print(format_json(found) if options.json else format_text(found, options.gt, options.labels))
     return 0
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m vibe_photos.eval.labels",
-        description="Hold the labels in a database against a truth file, and print how good they are.",
+        description="Measure the labels in a database against a truth file, and print how good they are.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

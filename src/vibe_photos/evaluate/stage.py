@@ -1,76 +1,141 @@
-"""Stage `evaluate`: the labels that an app would use, held against what is true.
+"""Stage `evaluate`: measure the labels against ground truth.
 
-Against a person's truth all audited photos of the library count; a photo without a label is wrong, and
-counted as missing. Once audited photos have chosen thresholds (`classify.tuned_on`), only those of the other
-half count. Against the teacher's truth only the holdout counts, which no head was trained on.
+Against people's truth all audited photos of the library count; a photo without a label is wrong, and counted
+as missing. Once audited photos have chosen thresholds (`classify.tuned_on`), only those of the other half
+count. Against the teacher's truth only the holdout counts, which no head was trained on.
 """
 
+import csv
+import io
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
-from vibe_photos.evaluate.library_estimates import Library, estimate_library
-from vibe_photos.evaluate.plot_data import write_plot_data
-from vibe_photos.records.ground_truth import GroundTruth
+import numpy as np
+
+from vibe_photos.evaluate.library_estimates import estimate_library
+from vibe_photos.human_truth.audited import read_audited_truth
+from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth
 from vibe_photos.records.label_tables import read_decisions
 from vibe_photos.records.splits import read_splits
-from vibe_photos.settings import Evaluate, Taxonomy, TruthName, TunedOn
-from vibe_photos.statistics.comparison import (
-    SCORE_HALF,
-    begin_figures,
-    compare_with_labels,
-    describe,
-    is_evaluated,
+from vibe_photos.records.taxonomy import label_name
+from vibe_photos.settings import Settings
+from vibe_photos.statistics.label_arrays import JudgedPhotos, is_evaluated, judge_photos
+from vibe_photos.statistics.metrics import Curve, precision_recall_curve
+from vibe_photos.statistics.reliability import (
+    ScoredPredictions,
+    predictions_of_labels,
+    reliability_points,
+    summarise_calibration,
 )
-from vibe_photos.statistics.reliability import statements_of_labels, summarise_calibration
-from vibe_photos.statistics.summary import Figures, summarise
-from vibe_photos.storage.files import write_json
+from vibe_photos.statistics.summary import (
+    SCORE_HALF,
+    Figures,
+    begin_figures,
+    describe,
+    round_figure,
+    summarise,
+)
+from vibe_photos.storage.files import write_bytes, write_json
+from vibe_photos.storage.jsonl import read_jsonl
 
 log = logging.getLogger(__name__)
 
+MOST_CURVE_POINTS = 500
+"""A plot shows no more; a curve of a million thresholds is thinned evenly to this many."""
 
-def evaluate_labels(
-    truth: TruthName,
-    truth_records: Sequence[GroundTruth],
-    labels: Path,
-    splits: Path,
-    taxonomy: Taxonomy,
-    evaluate: Evaluate,
-    out_folder: Path,
-    tuned_on: TunedOn = "none",
-    teacher_records: Sequence[GroundTruth] = (),
-) -> None:
-    """Write `metrics.json`, and beside it in `plots/` what `plot_data` makes of it.
 
-    With no record to evaluate `metrics.json` says how to begin. A record of a photo that is not in the
-    library (not in `splits`) is counted as `not_in_library`. Where thresholds were tuned on half of the
-    audited photos, only the other half counts, and `scored_on` says so. With `teacher_records` the human
-    truth also gets `prediction_powered`: what people and the teacher together say of the whole library.
+def evaluate_labels(settings: Settings) -> None:
+    """Measure the labels against what people audited (`truth=human`) or against the teacher (`truth=auto`).
+
+    Writes `metrics.json` and `plots/`. With no record to evaluate `metrics.json` says how to begin. A record
+    of a photo that is not in the library is counted as `not_in_library`. Where thresholds were tuned on half
+    of the audited photos, `scored_on` says that only the other half counts. For people's truth there is also
+    `prediction_powered`: what people and the teacher together tell about the whole library.
 
     Raises:
-        InputError: `splits` or `labels` is missing, or a record's inclusion probability is impossible.
+        InputError: a file is missing or malformed, or a record's inclusion probability is impossible.
     """
-    memberships = read_splits(splits)
-    in_library = [record for record in truth_records if record.image_id in memberships]
-    records = [r for r in in_library if is_evaluated(memberships[r.image_id], truth, tuned_on)]
+    paths, truth, tuned_on = settings.paths, settings.truth, settings.classify.tuned_on
+    teacher = list(read_jsonl(paths.auto / ALL_LABELS, GroundTruth))
+    records = read_audited_truth(paths.human, settings.taxonomy) if truth == "human" else teacher
+    memberships, labels = read_splits(paths.splits), read_decisions(paths.labels)
+    in_library = [record for record in records if record.image_id in memberships]
+    evaluated = [r for r in in_library if is_evaluated(memberships[r.image_id], truth, tuned_on)]
     is_half = truth == "human" and tuned_on != "none"
-    table = read_decisions(labels)
-    comparison = compare_with_labels(records, memberships, table, taxonomy, 0.5 if is_half else 1.0)
+    photos = judge_photos(evaluated, memberships, labels, settings.taxonomy, 0.5 if is_half else 1.0)
+    predictions = predictions_of_labels(photos)
     counts: Figures = {
         "truth": truth,
-        "not_in_library": len(truth_records) - len(in_library),
-        "trained_on": sum(memberships[record.image_id].role == "train" for record in records),
+        "not_in_library": len(records) - len(in_library),
+        "trained_on": sum(memberships[record.image_id].role == "train" for record in evaluated),
     }
     if is_half:
         counts["scored_on"] = SCORE_HALF
-    figures = summarise(comparison, evaluate) if records else begin_figures(truth, len(in_library))
-    if records and teacher_records:
-        answers = {record.image_id: record for record in teacher_records}
-        library = Library(answers, table, memberships)
-        figures["prediction_powered"] = estimate_library(comparison, library, evaluate)
-    statements = statements_of_labels(comparison)
-    if records:
-        figures["calibration_error"] = summarise_calibration(statements)
-    write_json(out_folder / "metrics.json", counts | figures)
-    write_plot_data(out_folder / "plots", comparison, statements, evaluate.confidence_level)
+    if evaluated:
+        figures = summarise(photos, settings.evaluate)
+        figures["calibration_error"] = summarise_calibration(predictions)
+        if truth == "human" and teacher:
+            figures["prediction_powered"] = estimate_library(
+                photos, teacher, labels, memberships, settings.evaluate
+            )
+    else:
+        figures = begin_figures(truth, len(in_library))
+    out = paths.eval / truth
+    write_json(out / "metrics.json", counts | figures)
+    write_plots(out / "plots", photos, predictions, settings.evaluate.confidence_level)
     log.info("evaluate@%s: %s", truth, describe(figures, counts))
+
+
+def write_plots(
+    folder: Path, photos: JudgedPhotos, predictions: dict[str, ScoredPredictions], level: float
+) -> None:
+    """Write `confusion.csv`, `precision_recall/<attribute>.csv` and `calibration/<name>.csv`.
+
+    For `dvc plots`, for the report, for anyone's own tools. `confusion.csv` has one line a photo with a true
+    scene. Each attribute has a file of its own, so that no curve is joined to another's; with nothing to plot
+    it is its header alone.
+    """
+    names = [*(label_name(key) for key in photos.keys.scene), "missing"]
+    pairs = zip(photos.truth.scene.tolist(), photos.prediction.scene.tolist(), strict=True)
+    confusion = [(names[actual], names[predicted]) for actual, predicted in pairs if actual >= 0]
+    _write_csv(folder / "confusion.csv", ("actual", "predicted"), confusion)
+    for column, key in enumerate(photos.keys.attribute):
+        curve = precision_recall_curve(
+            photos.truth.attributes[:, column],
+            photos.prediction.attribute_scores[:, column],
+            photos.design.weights,
+        )
+        path = folder / "precision_recall" / f"{label_name(key)}.csv"
+        _write_csv(path, ("recall", "precision", "threshold"), thin_curve(curve))
+    for name, said in predictions.items():
+        points = [
+            (p.probability, p.frequency, p.interval.low, p.interval.high, p.statements)
+            for p in reliability_points(said, level)
+        ]
+        columns = ("probability", "frequency", "low", "high", "statements")
+        _write_csv(folder / "calibration" / f"{name}.csv", columns, points)
+
+
+def thin_curve(curve: Curve) -> list[tuple[float, float, float]]:
+    """Return at most `MOST_CURVE_POINTS` points (recall, precision, threshold), both ends among them.
+
+    A curve on which nothing is true has no points.
+    """
+    if not len(curve.recall) or curve.recall[-1] == 0:
+        return []
+    count = min(len(curve.recall), MOST_CURVE_POINTS)
+    chosen = np.linspace(0, len(curve.recall) - 1, count).round().astype(np.int64)
+    columns = (curve.recall[chosen], curve.precision[chosen], curve.threshold[chosen])
+    return list(zip(*(column.tolist() for column in columns), strict=True))
+
+
+def _write_csv(path: Path, header: tuple[str, ...], rows: Iterable[tuple[str | float, ...]]) -> None:
+    """Write a CSV file; a float has 4 decimals, rounded as in `metrics.json`."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(
+        [f"{round_figure(cell):.4f}" if isinstance(cell, float) else cell for cell in row] for row in rows
+    )
+    write_bytes(path, text.getvalue().encode())

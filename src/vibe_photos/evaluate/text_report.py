@@ -9,9 +9,9 @@ _ATTRIBUTE_COLUMNS = ("precision", "recall", "f1", "average_precision", "support
 
 
 def format_figures(figures: Figures) -> str:
-    """Return the tables of a metrics mapping that `eval.summary.summarise` made, for people."""
-    parts = [*_scene_part(figures["scene"]), *_attribute_part(figures["attributes"])]
-    return "\n".join([*parts, *_object_part(figures["objects"])])
+    """Return the tables of a metrics mapping that `statistics.summary.summarise` made."""
+    scenes, attributes = _format_scenes(figures["scene"]), _format_attributes(figures["attributes"])
+    return "\n".join([*scenes, *attributes, *_format_objects(figures["objects"])])
 
 
 def format_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
@@ -30,27 +30,25 @@ def format_share(figures: Figures, name: str) -> str:
     return f"{value} (no interval: {interval.reason})" if interval.reason else f"{value} ({ends})"
 
 
-def _scene_part(scene: Figures) -> list[str]:
+def _format_scenes(scene: Figures) -> list[str]:
     rows = [[row[column] for column in ("scene", *_CLASS_COLUMNS)] for row in scene["per_class"]]
+    confusion = ["no scene was confused with another"]
+    if scene["confusion"]:
+        pairs = [(row["actual"], row["predicted"], row["photos"]) for row in scene["confusion"]]
+        table = format_table(("true", "predicted", "photos"), pairs)
+        confusion = ["confused, most frequent first:", *table]
     return [
         f"SCENES ({scene['support']} photos, {scene['missing']} without a predicted scene)",
         f"accuracy {format_share(scene, 'accuracy')}, macro-F1 {_cell(scene['macro_f1'])}",
         "",
         *format_table(("scene", *_CLASS_COLUMNS), rows),
         "",
-        *_confusion_part(scene),
+        *confusion,
         "",
     ]
 
 
-def _confusion_part(scene: Figures) -> list[str]:
-    if not scene["confusion"]:
-        return ["no scene was confused with another"]
-    rows = [(row["actual"], row["predicted"], row["photos"]) for row in scene["confusion"]]
-    return ["confused, most often first:", *format_table(("true", "predicted", "photos"), rows)]
-
-
-def _attribute_part(attributes: Figures) -> list[str]:
+def _format_attributes(attributes: Figures) -> list[str]:
     columns = [column for column in _ATTRIBUTE_COLUMNS if any(column in v for v in attributes.values())]
     rows = [
         [name, *(values[column] for column in columns), _range(values)] for name, values in attributes.items()
@@ -58,14 +56,11 @@ def _attribute_part(attributes: Figures) -> list[str]:
     return ["ATTRIBUTES", *format_table(("attribute", *columns, "f1 interval"), rows), ""]
 
 
-def _object_part(objects: Figures) -> list[str]:
+def _format_objects(objects: Figures) -> list[str]:
     lines = [f"OBJECTS ({objects['n']} photos with true objects, {objects['missing']} without any judged)"]
-    names = ("top1", "top3", "top1_hierarchical", "coverage", "precision", "recall", "f1")
-    headline = {"top1", "top3", "f1"}
-    for name in names:
+    for name in ("top1", "top3", "top1_hierarchical", "coverage", "precision", "recall", "f1"):
         if name in objects:
-            text = format_share(objects, name) if name in headline else _cell(objects[name])
-            lines.append(f"{name:<18}{text}")
+            lines.append(f"{name:<18}{format_share(objects, name)}")
     return lines
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -13,12 +13,8 @@ from vibe_photos.classify.stage import check_names, decide_labels
 from vibe_photos.embed.engines.local import size_to_decode
 from vibe_photos.encoders.encoder import Encoder, load_encoder
 from vibe_photos.errors import DecodeError, InputError
-from vibe_photos.export.decision import Decision, Labels, describe_decision, describe_labels
-from vibe_photos.export.encoder_graph import EncoderGraph, export_encoder
-from vibe_photos.export.folder import refuse_another, write_folder
-from vibe_photos.export.heads_graph import build_graph, fold_levels
-from vibe_photos.export.model_card import Contents, describe_model
-from vibe_photos.export.templates import render
+from vibe_photos.export.graphs import EncoderGraph, build_graph, export_encoder, fold_levels
+from vibe_photos.export.model_card import Contents, describe_decision, describe_labels, describe_model, render
 from vibe_photos.export.verification import measure_encoder, measure_heads
 from vibe_photos.heads.linear import LinearHead, head_path, load_head
 from vibe_photos.pixels.decode import decode_photo
@@ -27,8 +23,23 @@ from vibe_photos.records.taxonomy import HEADS
 from vibe_photos.score.stage import DECIMALS, score_vectors
 from vibe_photos.score.zero_shot import find_prompts
 from vibe_photos.settings import Settings
+from vibe_photos.storage.files import replace_folder
 from vibe_photos.storage.local_store import find_store
 from vibe_photos.storage.vectors import Embeddings, read_embeddings
+
+FILES = frozenset(
+    {
+        "MODEL_CARD.md",
+        "decision.json",
+        "encoder.onnx",
+        "example.py",
+        "heads.onnx",
+        "labels.json",
+        "preprocessing.json",
+        "__pycache__",
+    }
+)
+"""What an export holds, and what Python leaves there: a folder with anything else is not replaced."""
 
 _MOST_VECTORS = 10_000
 _MOST_PHOTOS = 16
@@ -43,81 +54,69 @@ def export_bundle(settings: Settings, folder: Path, with_encoder: bool) -> Conte
         with_encoder: whether the encoder goes with the heads.
 
     Raises:
-        InputError: the embeddings are missing, no photo is at hand, or `folder` holds something else.
+        InputError: the embeddings are missing, no photo can be read, or `folder` holds something else.
         HeadError: a head is missing, made for another encoder, without labels, or differs as ONNX.
         EncoderError: the encoder has no ONNX form, differs as ONNX, or a package is missing.
     """
-    refuse_another(folder)
-    heads = [load_head(head_path(settings.paths.models, kind), kind) for kind in HEADS]
-    exported = _export_heads(settings, heads)
-    encoder = _export_encoder(settings, heads) if with_encoder else None
-    contents = Contents(
-        labels=exported.labels,
-        vectors=exported.vectors,
-        heads_difference=exported.difference,
-        photos=encoder.photos if encoder else 0,
-        encoder_difference=encoder.difference if encoder else None,
-    )
-    recipe = encoder.graph.preprocessing if encoder else None
-    example = render("example.py.jinja", recipe=recipe, encoder=exported.labels.encoder)
-    files = {
-        "heads.onnx": exported.graph,
-        "labels.json": _to_json(exported.labels),
-        "decision.json": _to_json(exported.decision),
-        "MODEL_CARD.md": describe_model(settings, contents).encode(),
-        "example.py": example.encode(),
-    }
-    if encoder:
-        files["encoder.onnx"] = encoder.graph.model
-        files["preprocessing.json"] = _to_json(encoder.graph.preprocessing)
-    write_folder(folder, files)
-    return contents
-
-
-@dataclass(frozen=True, slots=True)
-class _CheckedHeads:
-    """The heads' ONNX form, what makes labels of it, and by how much it differed on how many vectors."""
-
-    graph: bytes
-    labels: Labels
-    decision: Decision
-    vectors: int
-    difference: float
-
-
-@dataclass(frozen=True, slots=True)
-class _CheckedEncoder:
-    """An encoder's ONNX form, and by how much it differed at most on how many photos."""
-
-    graph: EncoderGraph
-    photos: int
-    difference: float
-
-
-def _export_heads(settings: Settings, heads: Sequence[LinearHead]) -> _CheckedHeads:
+    refuse_other_files(folder)
     taxonomy, classify = settings.taxonomy, settings.classify
     check_names(taxonomy, classify)
+    heads = [load_head(head_path(settings.paths.models, kind), kind) for kind in HEADS]
     some = _read_some(settings.paths.embeddings / "embeddings.sqlite")
     prompts = find_prompts(taxonomy, some.model, settings.embedder, settings.embed, find_store())
     scores = score_vectors(some.image_ids, some.vectors, some.model, heads, prompts)
     table, levels = decide_labels(scores, taxonomy, classify), fold_levels(heads, prompts)
     graph = build_graph(levels)
-    return _CheckedHeads(
-        graph=graph,
+    contents = Contents(
         labels=describe_labels(levels, table, taxonomy, some.model),
-        decision=describe_decision(table, classify, DECIMALS),
         vectors=len(some.image_ids),
-        difference=measure_heads(graph, levels, some.vectors, scores),
+        heads_difference=measure_heads(graph, levels, some.vectors, scores),
+        photos=0,
+        encoder_difference=None,
     )
+    files = {
+        "heads.onnx": graph,
+        "labels.json": _to_json(contents.labels),
+        "decision.json": _to_json(describe_decision(table, classify, DECIMALS)),
+    }
+    recipe = None
+    if with_encoder:
+        encoder, contents = _export_encoder(settings, heads, contents)
+        recipe = encoder.preprocessing
+        files |= {"encoder.onnx": encoder.model, "preprocessing.json": _to_json(recipe)}
+    files["MODEL_CARD.md"] = describe_model(settings, contents).encode()
+    files["example.py"] = render("example.py.jinja", recipe=recipe, encoder=some.model).encode()
+    refuse_other_files(folder)
+    replace_folder(folder, files)
+    return contents
 
 
-def _export_encoder(settings: Settings, heads: Sequence[LinearHead]) -> _CheckedEncoder:
+def refuse_other_files(folder: Path) -> None:
+    """Refuse a place that holds anything but an earlier export.
+
+    Raises:
+        InputError: says what is there.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file; name a folder to write")
+    held = {path.name for path in folder.iterdir()} if folder.exists() else set()
+    if others := sorted(held - FILES):
+        raise InputError(
+            f"{folder} holds {others[0]}, which no export wrote: name a new folder, or an earlier export"
+        )
+
+
+def _export_encoder(
+    settings: Settings, heads: Sequence[LinearHead], contents: Contents
+) -> tuple[EncoderGraph, Contents]:
+    """Return the encoder's ONNX form, and the contents with how it was checked."""
     encoder = load_encoder(settings.embedder, msgspec.structs.replace(settings.embed, device="cpu"))
     for head in heads:
         head.check_embedder(encoder.model, encoder.dim)
     graph = export_encoder(encoder, settings.embedder)
     photos = _decode_some(settings, encoder)
-    return _CheckedEncoder(graph, len(photos), measure_encoder(graph, encoder, photos))
+    difference = measure_encoder(graph, encoder, photos)
+    return graph, replace(contents, photos=len(photos), encoder_difference=difference)
 
 
 def _read_some(path: Path) -> Embeddings:
@@ -134,11 +133,10 @@ def _decode_some(settings: Settings, encoder: Encoder) -> list[Image.Image]:
 
     def decode_each() -> Iterator[Image.Image]:
         for photo in read_manifest(settings.paths.photos):
+            path = photo_path(Path(settings.library.root), photo)
+            size = size_to_decode(encoder)
             with suppress(DecodeError):
-                path = photo_path(Path(settings.library.root), photo)
-                yield decode_photo(
-                    path, max_pixels=settings.embed.max_pixels, needed_size=size_to_decode(encoder)
-                )
+                yield decode_photo(path, max_pixels=settings.embed.max_pixels, needed_size=size)
 
     photos = list(islice(decode_each(), _MOST_PHOTOS))
     if not photos:

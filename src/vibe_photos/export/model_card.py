@@ -1,18 +1,60 @@
-"""`MODEL_CARD.md`: what the exported model is, how good it is, from which data, and what it is not for.
+"""The texts of an export: labels and decisions as JSON, the data's revision, and `MODEL_CARD.md`.
 
-After Mitchell et al. 2019, "Model Cards for Model Reporting".
+The card follows Mitchell et al. 2019, "Model Cards for Model Reporting".
 """
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vibe_photos.export.data_revision import find_data_revision
-from vibe_photos.export.decision import Labels
-from vibe_photos.export.templates import render
-from vibe_photos.records.taxonomy import HEADS
+import msgspec
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from vibe_photos.errors import InputError
+from vibe_photos.export.graphs import Level
+from vibe_photos.heads.linear import head_path
+from vibe_photos.lineage import LOCK, Lock, find_commit, read_lock
+from vibe_photos.records.label_tables import LabelTable, Source
+from vibe_photos.records.taxonomy import HEADS, head_keys, label_name, parent_key, with_ancestors
 from vibe_photos.report.provenance import describe_run
-from vibe_photos.report.sources import Sources, read_sources
+from vibe_photos.report.sources import read_sources
 from vibe_photos.report.tables import headline_lines
-from vibe_photos.settings import Settings
+from vibe_photos.settings import Classify, HeadName, Settings, Taxonomy
+
+
+class Label(msgspec.Struct, frozen=True):
+    """A label of the taxonomy; `source` says by what it is judged, null where it is not."""
+
+    level: HeadName
+    parent: str | None
+    source: Source | None
+
+
+class Labels(msgspec.Struct, frozen=True):
+    """`labels.json`: `outputs` names the columns of each output of `heads.onnx`; `labels` is the tree.
+
+    `encoder` is the one whose vectors, of `dim` numbers, the heads take.
+    """
+
+    encoder: str
+    dim: int
+    outputs: dict[HeadName, list[str]]
+    labels: dict[str, Label]
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """`decision.json`, in the order in which it applies.
+
+    Probabilities are rounded to `decimals`. The scene is the likeliest one. An attribute or object is
+    present where its probability is at least its threshold. An attribute of `attribute_from_scene` is
+    present where that is the scene. An object that is present makes its `ancestors` present. Labels that
+    are in neither `thresholds` nor `attribute_from_scene` are not judged.
+    """
+
+    decimals: int
+    thresholds: dict[str, float]
+    attribute_from_scene: dict[str, str]
+    ancestors: dict[str, list[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +72,59 @@ class Contents:
     encoder_difference: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class DataRevision:
+    """The commit (None outside git), whether its `dvc.lock` is the present one, and outs' md5 by path.
+
+    `changed` are the heads that are not those of `dvc.lock`.
+    """
+
+    commit: str | None
+    is_committed: bool
+    files: dict[str, str]
+    changed: list[str]
+
+
+def describe_labels(levels: Sequence[Level], table: LabelTable, taxonomy: Taxonomy, encoder: str) -> Labels:
+    """Return `labels.json` of the exported levels, as `table` (decisions on any photo) judges them."""
+    level = {key: head for head in HEADS for key in head_keys(taxonomy, head)}
+    return Labels(
+        encoder=encoder,
+        dim=levels[0].weight.shape[1],
+        outputs={one.name: list(one.keys) for one in levels},
+        labels={
+            key: Label(level[key], parent_key(key, level), table.source.get(key)) for key in sorted(level)
+        },
+    )
+
+
+def describe_decision(table: LabelTable, classify: Classify, decimals: int) -> Decision:
+    """Return the thresholds and rules by which `table` was decided, resolved for each label."""
+    rules = [key for key in table.keys if table.source[key] == "rule"]
+    objects = [key for key in table.keys if table.level[key] == "object"]
+    ancestors = {key: sorted(with_ancestors([key], objects) - {key}) for key in objects}
+    return Decision(
+        decimals=decimals,
+        thresholds={key: value for key in table.keys if (value := table.threshold[key]) is not None},
+        attribute_from_scene={key: classify.attribute_from_scene[label_name(key)] for key in rules},
+        ancestors={key: above for key, above in ancestors.items() if above},
+    )
+
+
 def describe_model(settings: Settings, contents: Contents) -> str:
     """Return the card as Markdown: the same for the same data, commit and metrics.
 
     Raises:
         InputError: a metrics file or `dvc.lock` is damaged.
     """
-    sources, said = read_sources(settings), contents.labels.labels
+    sources, labels = read_sources(settings), contents.labels.labels
     figures = sources.measured(sources.truth) if sources.truth else None
+    trained = (sources.metrics.get(f"train_{head}", {}) for head in HEADS)
     return render(
         "MODEL_CARD.md.jinja",
         contents=contents,
         by_source={
-            source: [key for key in sorted(said) if said[key].source == source]
+            source: [key for key in sorted(labels) if labels[key].source == source]
             for source in ("head", "prompt", "rule", None)
         },
         warning=describe_run(sources),
@@ -52,13 +134,50 @@ def describe_model(settings: Settings, contents: Contents) -> str:
         confidence_percent=round(100 * settings.evaluate.confidence_level),
         is_tuned=settings.classify.tuned_on != "none",
         teacher=settings.teacher.model,
-        positives=_count_positives(sources),
+        positives={row["label"]: row["photos"] for head in trained for row in head.get("learnt", [])},
         photos=len(sources.photos) if sources.photos is not None else None,
         revision=find_data_revision(settings),
     )
 
 
-def _count_positives(sources: Sources) -> dict[str, int]:
-    """Return with how many training photos each learnt label was learnt."""
-    heads = (sources.metrics.get(f"train_{head}", {}) for head in HEADS)
-    return {row["label"]: row["photos"] for figures in heads for row in figures.get("learnt", [])}
+def find_data_revision(settings: Settings) -> DataRevision:
+    """Return the commit, and what `dvc.lock` says of the data behind the present heads.
+
+    Raises:
+        InputError: `dvc.lock` is damaged.
+    """
+    paths = settings.paths
+    heads = [head_path(paths.models, kind) for kind in HEADS]
+    embeddings = paths.embeddings / "embeddings.sqlite"
+    data = [paths.photos, paths.raw_annotations, paths.auto, paths.splits, embeddings]
+    lock = read_lock() if LOCK.is_file() else Lock()
+    md5 = {out.path: out.md5 for stage in lock.stages.values() for out in stage.outs}
+    files = {path.as_posix(): md5.get(path.as_posix()) for path in (*data, *heads)}
+    commit, is_committed = None, False
+    try:
+        commit = find_commit("HEAD")
+        is_committed = read_lock(commit) == lock
+    except InputError:
+        pass
+    return DataRevision(
+        commit=commit,
+        is_committed=is_committed,
+        files={path: md5 for path, md5 in files.items() if md5},
+        changed=[
+            path.as_posix()
+            for path in heads
+            if files[path.as_posix()] != hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+        ],
+    )
+
+
+def render(name: str, **values: object) -> str:
+    """Return a template of the folder `templates` with its values filled in."""
+    environment = Environment(
+        loader=PackageLoader("vibe_photos.export"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+    return environment.get_template(name).render(values)

@@ -1,4 +1,4 @@
-"""Does the ONNX form say what this package says? Measured on real vectors and photos, refused where not."""
+"""Checks on real vectors and photos that the ONNX files give what this package gives."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,15 +10,13 @@ from PIL import Image
 from vibe_photos.encoders.encoder import Encoder
 from vibe_photos.encoders.onnx import centre_log
 from vibe_photos.errors import EncoderError, HeadError
-from vibe_photos.export.encoder_graph import EncoderGraph, Preprocessing
-from vibe_photos.export.heads_graph import INPUT, Level
-from vibe_photos.export.onnx_package import open_session
+from vibe_photos.export.graphs import VECTORS, EncoderGraph, Level, Preprocessing, open_session
 from vibe_photos.pixels.decode import resize
 from vibe_photos.records.label_tables import ScoreTable
 from vibe_photos.storage.vectors import Vectors, to_unit_norm
 
 MAX_DIFFERENCE = 1e-4
-"""The largest difference of a probability, and of a number of a unit-norm vector, that is let through."""
+"""The largest difference that is accepted, of a probability and of a number of a unit-norm vector."""
 
 
 def measure_heads(model: bytes, levels: Sequence[Level], vectors: Vectors, scores: ScoreTable) -> float:
@@ -28,12 +26,12 @@ def measure_heads(model: bytes, levels: Sequence[Level], vectors: Vectors, score
         model: `heads.onnx`.
         levels: its outputs.
         vectors: unit-norm float32 [n, dim].
-        scores: what heads and prompts themselves say of these vectors, in float64.
+        scores: the probabilities of heads and prompts themselves for these vectors, in float64.
 
     Raises:
         HeadError: it is more than `MAX_DIFFERENCE`.
     """
-    outputs = open_session(model).run([level.name for level in levels], {INPUT: vectors})
+    outputs = open_session(model).run([level.name for level in levels], {VECTORS: vectors})
     expected = [scores.probability[:, [scores.keys.index(key) for key in level.keys]] for level in levels]
     difference = max(map(_largest_difference, outputs, expected))
     if not difference <= MAX_DIFFERENCE:

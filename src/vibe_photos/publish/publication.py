@@ -1,21 +1,25 @@
 """What is published: the files that the last `dvc repro` left, and the name of their version."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import xxhash
 
-from vibe_photos.errors import InputError
-from vibe_photos.publish.label_space import read_label_space, read_model
-from vibe_photos.settings import Settings
+from vibe_photos.embed.outs import Digest
+from vibe_photos.errors import HeadError, InputError
+from vibe_photos.heads.linear import head_path
+from vibe_photos.records.taxonomy import HEADS
+from vibe_photos.settings import Paths, Settings
 from vibe_photos.storage.sqlite import open_database
 
-_CHUNK_BYTES = 1 << 20
+_DIGITS = 12
 
 
 @dataclass(frozen=True, slots=True)
 class LabelFile:
-    """`labels.sqlite`, the hash of its bytes, and what it holds."""
+    """`labels.sqlite`, the hash of its bytes, its numbers of photos and of label assignments."""
 
     path: Path
     content: str
@@ -25,7 +29,7 @@ class LabelFile:
 
 @dataclass(frozen=True, slots=True)
 class VectorFile:
-    """`embeddings.sqlite`, the hash of its bytes, and what it holds."""
+    """`embeddings.sqlite`, the hash of its bytes, its number of photos, the length of a vector."""
 
     path: Path
     content: str
@@ -35,7 +39,7 @@ class VectorFile:
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """A version of the labels by the vectors of `model`; `vectors` is None where labels go alone."""
+    """A version of the labels, from vectors of `model`; `vectors` is None where only labels are published."""
 
     version: str
     model: str
@@ -44,7 +48,7 @@ class Publication:
 
 
 def read_publication(settings: Settings, version: str | None, with_embeddings: bool) -> Publication:
-    """Return what there is to publish; the version's name is the label space's where none is given.
+    """Return what there is to publish; without a name the version is named after its label space.
 
     Raises:
         InputError: the labels or embeddings are missing or empty.
@@ -52,8 +56,8 @@ def read_publication(settings: Settings, version: str | None, with_embeddings: b
     """
     paths = settings.paths
     return Publication(
-        version=version or read_label_space(settings).version(),
-        model=read_model(paths),
+        version=version or name_label_space(settings),
+        model=_read_model(paths),
         labels=describe_labels(paths.labels),
         vectors=describe_vectors(paths.embeddings / "embeddings.sqlite") if with_embeddings else None,
     )
@@ -79,6 +83,41 @@ def describe_vectors(path: Path) -> VectorFile:
     return VectorFile(path, _hash_file(path), photos, dim)
 
 
+def name_label_space(settings: Settings) -> str:
+    """Return 12 hex digits of a hash of all that decides a photo's labels.
+
+    That is: the label tree, how each label is judged (source and threshold), the rules and prompts, the
+    heads' bytes and the encoder. With the same name, the same photo gets the same labels.
+
+    Raises:
+        InputError: the labels or the embeddings' digest are missing.
+        HeadError: a head is missing.
+    """
+    with open_database(settings.paths.labels) as connection:
+        labels = connection.execute("SELECT key, level, parent FROM label ORDER BY key").fetchall()
+        first = "SELECT label_key, source, threshold FROM label_assignment WHERE label_key = ? LIMIT 1"
+        judged = [connection.execute(first, (key,)).fetchone() for key, _, _ in labels]
+    space = {
+        "model": _read_model(settings.paths),
+        "labels": labels,
+        "judged": [row for row in judged if row is not None],
+        "attribute_from_scene": settings.classify.attribute_from_scene,
+        "prompts": settings.taxonomy.prompts,
+        "heads": {head: _hash_head(head_path(settings.paths.models, head)) for head in HEADS},
+    }
+    return xxhash.xxh3_128_hexdigest(msgspec.json.encode(space, order="sorted"))[:_DIGITS]
+
+
+def _read_model(paths: Paths) -> str:
+    path = paths.embeddings / "digest.json"
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Digest).model
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist: get it with `dvc pull`, or `dvc repro`") from None
+    except msgspec.MsgspecError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
 def _count(path: Path, query: str) -> tuple[int, int]:
     with open_database(path) as connection:
         first, second = connection.execute(query).fetchone()
@@ -87,10 +126,14 @@ def _count(path: Path, query: str) -> tuple[int, int]:
     return first, second
 
 
+def _hash_head(path: Path) -> str:
+    try:
+        return _hash_file(path)
+    except FileNotFoundError:
+        raise HeadError(f"{path} does not exist: get it with `dvc pull`, or name a --version") from None
+
+
 def _hash_file(path: Path) -> str:
-    """Return the xxh3-128 of a file's bytes; the pipeline's files have the same bytes for the same rows."""
-    digest = xxhash.xxh3_128()
+    """Return the xxh3-128 of a file's bytes; the pipeline writes the same bytes for the same rows."""
     with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return str(digest.hexdigest())
+        return hashlib.file_digest(file, xxhash.xxh3_128).hexdigest()

@@ -5,10 +5,7 @@ from typing import Literal
 from vibe_photos.storage.postgres import Connection, fetch_one
 
 VectorType = Literal["vector", "real[]"]
-"""`vector` is pgvector's; without the extension vectors are plain arrays."""
-
-_LOCK = 0x76696265
-"""The advisory lock of whoever publishes: "vibe" in ASCII."""
+"""`vector` is pgvector's type; a server without that extension gets plain arrays."""
 
 _TABLES = """
 CREATE SCHEMA IF NOT EXISTS vibe_photos;
@@ -84,23 +81,13 @@ WHERE model = (
 """
 
 
-def try_lock(connection: Connection) -> bool:
-    """Take the publishers' lock if it is free; it goes when the connection ends, however it ends."""
-    return bool(fetch_one(connection, "SELECT pg_try_advisory_lock(%s)", _LOCK)[0])
-
-
-def wait_for_lock(connection: Connection) -> None:
-    """Take the publishers' lock as soon as whoever has it is done."""
-    fetch_one(connection, "SELECT pg_advisory_lock(%s)", _LOCK)
-
-
 def has_table(connection: Connection, name: str) -> bool:
-    """Tell whether the schema has that table."""
+    """Return whether the schema has that table."""
     return bool(fetch_one(connection, "SELECT to_regclass(%s) IS NOT NULL", f"vibe_photos.{name}")[0])
 
 
 def create_tables(connection: Connection, with_embeddings: bool) -> None:
-    """Create what is missing, in one transaction; what is there is not touched, so no reader waits."""
+    """Create missing tables in one transaction; existing ones are not touched, so that no reader waits."""
     with connection.transaction():
         if not has_table(connection, "label_version"):
             connection.execute(_TABLES.encode())
@@ -112,7 +99,7 @@ def create_tables(connection: Connection, with_embeddings: bool) -> None:
 
 
 def find_vector_type(connection: Connection) -> VectorType:
-    """Return the type of vectors: that of the table where it is there, else the best the server has."""
+    """Return the type of vectors: that of an existing table, else the best that the server has."""
     if has_table(connection, "image_embedding"):
         query = (
             "SELECT udt_name = 'vector' FROM information_schema.columns WHERE table_schema = 'vibe_photos' "

@@ -1,37 +1,46 @@
-"""Versions of the labels in an app's database: published, found again, pruned.
+"""Versions of the labels in an app's database: publish, find again, prune.
 
-All of a version is written in one transaction, whose last act moves the pointer that the views read. Who is
-killed before that leaves the database as it was. Versions stay beside each other, each a partition of its
-own, so that an old one can be gone back to, and is dropped in no time when it is pruned.
+A version is written in one transaction, whose last step moves the pointer that the views read. A publisher
+that is killed before that leaves the database as it was. Each version is a partition of its own beside the
+others, so that an old one can become current again, and pruning drops it at once.
 """
 
 import logging
+from pathlib import Path
 
-from vibe_photos.publish.label_rows import name_partition, write_version
-from vibe_photos.publish.publication import Publication
-from vibe_photos.publish.schema import create_tables, has_table, try_lock, wait_for_lock
-from vibe_photos.publish.vector_rows import write_vectors
+import numpy as np
+
+from vibe_photos.publish.publication import Publication, VectorFile
+from vibe_photos.publish.schema import create_tables, find_vector_type, has_table
 from vibe_photos.storage.postgres import Connection, fetch_one
+from vibe_photos.storage.sqlite import open_database
 
 logger = logging.getLogger(__name__)
+
+_LOCK = 0x76696265
+"""The advisory lock of whoever publishes: "vibe" in ASCII."""
+
+_COLUMNS = "image_id, label_key, level, source, score, threshold, value"
+_TYPES = ("text", "text", "text", "text", "float8", "float8", "bool")
+_REAL_OID = 700
 
 
 def publish(connection: Connection, publication: Publication) -> bool:
     """Write the version and make it the current one; return whether anything had to be written.
 
-    The connection holds the publishers' lock from then on until it ends. What fails is raised by psycopg,
-    which `open_postgres` makes a `DatabaseError`; the database is then as it was.
+    The connection holds the publishers' lock from then on until it ends. Errors are psycopg's, which
+    `open_postgres` turns into a `DatabaseError`; the database is then as it was.
     """
-    if not try_lock(connection):
-        logger.info("publish: somebody else is publishing into this database; waiting for them")
-        wait_for_lock(connection)
+    if not fetch_one(connection, "SELECT pg_try_advisory_lock(%s)", _LOCK)[0]:
+        logger.info("publish: another program is publishing into this database; waiting for it")
+        fetch_one(connection, "SELECT pg_advisory_lock(%s)", _LOCK)
     create_tables(connection, publication.vectors is not None)
     has_labels, has_vectors = is_published(connection, publication)
     with connection.transaction():
         if publication.vectors and not has_vectors:
-            write_vectors(connection, publication.model, publication.vectors)
+            _write_vectors(connection, publication.model, publication.vectors)
         if not has_labels:
-            write_version(connection, publication)
+            _write_version(connection, publication)
         connection.execute(
             "INSERT INTO vibe_photos.current_version (version) VALUES (%s) "
             "ON CONFLICT (is_current) DO UPDATE SET version = excluded.version",
@@ -41,19 +50,23 @@ def publish(connection: Connection, publication: Publication) -> bool:
 
 
 def is_published(connection: Connection, publication: Publication) -> tuple[bool, bool]:
-    """Tell whether the labels, and the vectors that go with them, are there as they would be written."""
-    version, model, vectors = publication.version, publication.model, publication.vectors
-    has_labels = _has_content(connection, "label_version", "version", version, publication.labels.content)
-    has_vectors = vectors is None or _has_content(
-        connection, "embedding_model", "model", model, vectors.content
+    """Return whether the labels, and the vectors that go with them, are there as they would be written."""
+
+    def has_content(table: str, key: str, name: str, content: str) -> bool:
+        query = f"SELECT count(*) FROM vibe_photos.{table} WHERE {key} = %s AND content = %s"
+        return has_table(connection, table) and bool(fetch_one(connection, query, name, content)[0])
+
+    labels, vectors = publication.labels, publication.vectors
+    return (
+        has_content("label_version", "version", publication.version, labels.content),
+        vectors is None or has_content("embedding_model", "model", publication.model, vectors.content),
     )
-    return has_labels, has_vectors
 
 
 def prune(connection: Connection, keep: int) -> list[str]:
-    """Drop all but the `keep` versions published last, and vectors of which no version is left.
+    """Drop all but the `keep` versions published last, and vectors that no version uses any more.
 
-    The current version always stays. Returns the names of those that went.
+    The current version always stays. Returns the names of the dropped versions.
     """
     old = (
         "SELECT version, publication FROM vibe_photos.label_version "
@@ -62,8 +75,8 @@ def prune(connection: Connection, keep: int) -> list[str]:
     )
     with connection.transaction():
         rows = connection.execute(old, (keep - 1,)).fetchall()
-        for version, publication in rows:
-            connection.execute(f"DROP TABLE {name_partition(publication)}".encode())
+        for version, number in rows:
+            connection.execute(f"DROP TABLE {_name_partition(number)}".encode())
             connection.execute("DELETE FROM vibe_photos.label_version WHERE version = %s", (version,))
         for table in ("image_embedding", "embedding_model"):
             if rows and has_table(connection, table):
@@ -72,6 +85,104 @@ def prune(connection: Connection, keep: int) -> list[str]:
     return [version for version, _ in rows]
 
 
-def _has_content(connection: Connection, table: str, key: str, name: str, content: str) -> bool:
-    query = f"SELECT count(*) FROM vibe_photos.{table} WHERE {key} = %s AND content = %s"
-    return has_table(connection, table) and bool(fetch_one(connection, query, name, content)[0])
+def _write_version(connection: Connection, publication: Publication) -> None:
+    """Write a version's rows, its label tree and itself, in place of older content of that version."""
+    from psycopg import sql
+
+    (number,) = fetch_one(connection, "SELECT nextval('vibe_photos.publication')")
+    table, version = _name_partition(number), sql.Literal(publication.version)
+    connection.execute(f"CREATE TABLE {table} (LIKE vibe_photos.label_assignment)".encode())
+    # With the check the rows need not be read again when the partition is attached.
+    rules = "ALTER TABLE {} ALTER version SET DEFAULT {}, ADD CONSTRAINT one_version CHECK (version = {})"
+    connection.execute(sql.SQL(rules).format(sql.SQL(table), version, version))
+    _copy_labels(connection, publication.labels.path, table)
+    # Built once over all rows, the indexes take a fraction of the time.
+    connection.execute(f"ALTER TABLE {table} ADD PRIMARY KEY (image_id, label_key)".encode())
+    connection.execute(f"CREATE INDEX ON {table} (label_key, image_id) WHERE value".encode())
+    replaced = connection.execute(
+        "SELECT publication FROM vibe_photos.label_version WHERE version = %s", (publication.version,)
+    ).fetchone()
+    _write_tree(connection, publication, number)
+    if replaced:
+        connection.execute(f"DROP TABLE {_name_partition(replaced[0])}".encode())
+    attach = "ALTER TABLE vibe_photos.label_assignment ATTACH PARTITION {} FOR VALUES IN ({})"
+    connection.execute(sql.SQL(attach).format(sql.SQL(table), version))
+
+
+def _name_partition(number: int) -> str:
+    return f"vibe_photos.label_assignment_{number}"
+
+
+def _copy_labels(connection: Connection, labels: Path, table: str) -> None:
+    with (
+        open_database(labels) as source,
+        connection.cursor() as cursor,
+        cursor.copy(f"COPY {table} ({_COLUMNS}) FROM STDIN (FORMAT BINARY)".encode()) as copy,
+    ):
+        copy.set_types(_TYPES)
+        for *row, value in source.execute(f"SELECT {_COLUMNS} FROM label_assignment"):
+            copy.write_row((*row, value == 1))
+
+
+def _write_tree(connection: Connection, publication: Publication, number: int) -> None:
+    """Write the version itself, and its label tree."""
+    labels, version = publication.labels, publication.version
+    connection.execute(
+        "INSERT INTO vibe_photos.label_version (version, publication, content, model, photos) "
+        "VALUES (%s, %s, %s, %s, %s) ON CONFLICT (version) DO UPDATE SET publication = excluded.publication, "
+        "content = excluded.content, model = excluded.model, photos = excluded.photos, "
+        "published_at = excluded.published_at",
+        (version, number, labels.content, publication.model, labels.photos),
+    )
+    connection.execute("DELETE FROM vibe_photos.label WHERE version = %s", (version,))
+    with open_database(labels.path) as source, connection.cursor() as cursor:
+        rows = source.execute("SELECT ?, key, level, parent FROM label", (version,))
+        cursor.executemany("INSERT INTO vibe_photos.label VALUES (%s, %s, %s, %s)", rows)
+
+
+def _write_vectors(connection: Connection, model: str, vectors: VectorFile) -> None:
+    """Make the model's rows those of `embeddings.sqlite`; rows that stay the same are not touched."""
+    vector_type = find_vector_type(connection)
+    columns = f"image_id text PRIMARY KEY, dim integer, vector {vector_type}"
+    connection.execute(f"CREATE TEMP TABLE incoming ({columns}) ON COMMIT DROP".encode())
+    to_field = _to_pgvector if vector_type == "vector" else _to_real_array
+    with (
+        open_database(vectors.path) as source,
+        connection.cursor() as cursor,
+        cursor.copy("COPY incoming (image_id, dim, vector) FROM STDIN (FORMAT BINARY)") as copy,
+    ):
+        # bytea is sent as it is, here in the binary form of the column's own type.
+        copy.set_types(("text", "int4", "bytea"))
+        for image_id, dim, vector in source.execute("SELECT image_id, dim, vector FROM image_embedding"):
+            copy.write_row((image_id, dim, to_field(vector)))
+    connection.execute(
+        "DELETE FROM vibe_photos.image_embedding AS old WHERE model = %s "
+        "AND NOT EXISTS (SELECT FROM incoming WHERE incoming.image_id = old.image_id)",
+        (model,),
+    )
+    connection.execute(
+        "INSERT INTO vibe_photos.image_embedding AS old (image_id, model, dim, vector) "
+        "SELECT image_id, %s, dim, vector FROM incoming ON CONFLICT (model, image_id) "
+        "DO UPDATE SET dim = excluded.dim, vector = excluded.vector WHERE old.vector <> excluded.vector",
+        (model,),
+    )
+    connection.execute(
+        "INSERT INTO vibe_photos.embedding_model VALUES (%s, %s, %s, %s) ON CONFLICT (model) DO UPDATE SET "
+        "content = excluded.content, dim = excluded.dim, photos = excluded.photos",
+        (model, vectors.content, vectors.dim, vectors.photos),
+    )
+
+
+def _to_pgvector(vector: bytes) -> bytes:
+    """Return a float32 little-endian vector as pgvector receives it: length, reserved, big-endian floats."""
+    values = np.frombuffer(vector, dtype="<f4")
+    return np.array([len(values), 0], dtype=">i2").tobytes() + values.astype(">f4").tobytes()
+
+
+def _to_real_array(vector: bytes) -> bytes:
+    """Return a float32 little-endian vector as PostgreSQL receives a `real[]`: each item with its length."""
+    values = np.frombuffer(vector, dtype="<f4")
+    header = np.array([1, 0, _REAL_OID, len(values), 1], dtype=">i4")
+    items = np.empty(len(values), dtype=[("bytes", ">i4"), ("value", ">f4")])
+    items["bytes"], items["value"] = 4, values
+    return header.tobytes() + items.tobytes()

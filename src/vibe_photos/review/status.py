@@ -13,10 +13,9 @@ from vibe_photos.records.splits import read_splits
 from vibe_photos.records.taxonomy import label_name
 from vibe_photos.settings import Settings
 from vibe_photos.statistics import metrics
-from vibe_photos.statistics.comparison import compare_with_labels, is_evaluated
 from vibe_photos.statistics.intervals import Interval, estimate_intervals
+from vibe_photos.statistics.label_arrays import JudgedPhotos, is_evaluated, judge_photos
 from vibe_photos.statistics.metrics import UNJUDGED, Ratio
-from vibe_photos.statistics.summary import Comparison
 
 MORE = 100
 """Photos of which the status says what they would give."""
@@ -89,7 +88,7 @@ def measure_status(settings: Settings) -> list[FigureStatus]:
         return []
     kept_share = 1.0 if tuned_on == "none" else 0.5
     table = read_labels(settings.paths.labels)
-    comparison = compare_with_labels(records, memberships, table, settings.taxonomy, kept_share)
+    comparison = judge_photos(records, memberships, table, settings.taxonomy, kept_share)
     ratios = list_ratios(comparison)
     intervals = estimate_intervals(list(ratios.values()), comparison.design, settings.evaluate)
     shrinkage = expect_shrinkage(len(records), len(memberships), round(MORE * kept_share))
@@ -99,7 +98,7 @@ def measure_status(settings: Settings) -> list[FigureStatus]:
     ]
 
 
-def list_ratios(comparison: Comparison) -> dict[str, Ratio]:
+def list_ratios(comparison: JudgedPhotos) -> dict[str, Ratio]:
     """Return the figures that the status shows, by name."""
     truth, prediction = comparison.truth, comparison.prediction
     ratios = {"scene accuracy": metrics.accuracy(truth.scene, prediction.scene)}

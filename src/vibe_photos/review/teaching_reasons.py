@@ -17,8 +17,8 @@ from vibe_photos.records.ground_truth import GroundTruth
 from vibe_photos.records.label_tables import LabelTable, read_scores
 from vibe_photos.records.taxonomy import label_name
 from vibe_photos.settings import Settings
+from vibe_photos.statistics.label_arrays import LabelArrays, LabelKeys, arrays_of_labels, arrays_of_records
 from vibe_photos.statistics.metrics import UNJUDGED, Bools
-from vibe_photos.statistics.opinions import LabelKeys, Opinions, opinions_of_labels, opinions_of_records
 from vibe_photos.statistics.suspects import guess_true_labels
 
 Floats = NDArray[np.float64]
@@ -65,8 +65,8 @@ class Library:
 
     image_ids: Sequence[str]
     keys: LabelKeys
-    teacher: Opinions
-    student: Opinions
+    teacher: LabelArrays
+    student: LabelArrays
     scene_scores: Floats
     thresholds: dict[str, float | None]
 
@@ -83,8 +83,8 @@ def read_library(records: Sequence[GroundTruth], labels: LabelTable, keys: Label
     return Library(
         image_ids=image_ids,
         keys=keys,
-        teacher=opinions_of_records(records, keys),
-        student=opinions_of_labels(labels, image_ids, keys),
+        teacher=arrays_of_records(records, keys),
+        student=arrays_of_labels(labels, image_ids, keys),
         scene_scores=scene_scores,
         thresholds=labels.threshold,
     )

@@ -1,13 +1,12 @@
 """How the judged photos were drawn: weights, near-duplicate groups, strata.
 
-An interval is only as honest as what it knows of the drawing. A record says with which probability its photo
-was audited (`inclusion_probability`, `weight_factor`) and in which stratum (`labels.draws.inclusion`);
-`splits.json` says which photos are near-duplicates. A record without a probability stands for itself alone.
+A record says with which probability its photo was audited (`inclusion_probability`, `weight_factor`) and in
+which stratum (`human_truth.inclusion`); `splits.json` says which photos are near-duplicates. A record without
+a probability stands only for itself.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,12 +21,12 @@ Indices = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """The drawing of n photos.
+    """How n photos were drawn.
 
     Attributes:
         weights: float64 [n], 1 / inclusion probability times the weight factor, or ones.
         drawn_share: float64 [n] in 0..1, the inclusion probability where a finite library was drawn from,
-            0 where photos stand for photos yet to come (no finite-population correction).
+            0 where photos stand for future photos (no finite-population correction).
         groups: int64 [n] from 0 without gaps, equal for near-duplicates.
         strata: int64 [n] from 0, equal for photos drawn together.
         is_weighted: whether any record said its inclusion probability.
@@ -53,19 +52,19 @@ class Design:
 def read_design(
     records: Sequence[GroundTruth], memberships: Mapping[str, Membership], kept_share: float = 1.0
 ) -> Design:
-    """Take the design from what the records and the splits say.
+    """Return the design by what the records and the splits say.
 
-    `kept_share` is the chance with which a drawn photo is among `records`: where only a random part of what
-    was drawn is looked at, even a stratum that was drawn whole is a sample.
+    `kept_share` is the probability with which a drawn photo is among `records`: where only a random part of
+    the drawn photos counts, even a stratum that was drawn whole is a sample.
 
     Raises:
         InputError: an inclusion probability is no number above 0 and up to 1; the photo is named.
     """
     groups = group_photos([record.image_id for record in records], memberships)
-    is_weighted = any("inclusion_probability" in record.extra for record in records)
-    if not is_weighted:
+    if not any("inclusion_probability" in record.extra for record in records):
         return simple_design(groups)
-    probability = kept_share * np.array([_inclusion_probability(record) for record in records])
+    designs = [read_sample_design(record) for record in records]
+    probability = kept_share * np.array([one.inclusion_probability if one else 1.0 for one in designs])
     factors = np.array([record.extra.get("weight_factor", 1.0) for record in records], dtype=np.float64)
     return Design(
         weights=factors / probability,
@@ -78,23 +77,21 @@ def read_design(
 
 def group_photos(image_ids: Sequence[str], memberships: Mapping[str, Membership]) -> Indices:
     """Return each photo's near-duplicate group: int64 [n] from 0 without gaps; unknown photos are alone."""
-    return _number(
-        memberships[image_id].group if image_id in memberships else image_id for image_id in image_ids
-    )
+    return _number(memberships[i].group if i in memberships else i for i in image_ids)
 
 
 def simple_design(groups: Indices) -> Design:
-    """Return the design of photos that all count the same and stand for photos yet to come."""
+    """Return the design of photos that all count the same and stand for future photos."""
     n = len(groups)
     return Design(np.ones(n), np.zeros(n), groups, np.zeros(n, np.int64), False)
 
 
 def strata_of_groups(design: Design) -> Indices:
-    """Return each group's stratum (that of its first photo), strata of a single group taken together."""
+    """Return each group's stratum (that of its first photo); strata of a single group become one."""
     strata = np.zeros(int(design.groups.max()) + 1, np.int64)
     strata[design.groups[::-1]] = design.strata[::-1]
-    is_lonely = np.bincount(strata)[strata] == 1
-    strata[is_lonely] = strata.max() + 1
+    is_single = np.bincount(strata)[strata] == 1
+    strata[is_single] = strata.max() + 1
     return strata
 
 
@@ -103,12 +100,12 @@ def sum_by_group(values: Floats, design: Design) -> Floats:
     return np.bincount(design.groups, values).astype(np.float64)
 
 
-def _inclusion_probability(record: GroundTruth) -> float:
-    design = read_sample_design(record)
-    return design.inclusion_probability if design else 1.0
+def effective_count(weights: Floats) -> float:
+    """Return how many equal weights carry as much information as these (Kish 1965, 11.7)."""
+    return float(weights.sum() ** 2 / (weights**2).sum())
 
 
-def _number(names: Any) -> Indices:
-    """Number names in the order in which they first come."""
-    numbers: dict[str, int] = {}
+def _number(names: Iterable[object]) -> Indices:
+    """Number names in the order in which they first occur."""
+    numbers: dict[object, int] = {}
     return np.fromiter((numbers.setdefault(name, len(numbers)) for name in names), np.int64)

@@ -1,10 +1,10 @@
-"""What every figure means, on plain arrays.
+"""The definition of every figure, on plain arrays.
 
-Most figures are ratios of two totals over photos, so one type carries them all: `Ratio`. A photo counts
-with its weight, the inverse of the probability with which it was drawn for review (Hajek 1971,
-"Comment on An essay on the logical foundations of survey sampling"); with weights of one these are the
-usual figures. Judgements are int8: 1 yes, 0 no, -1 nobody judged. A missing prediction is never a hit:
-it lowers accuracy, recall and F1, and is also counted apart.
+Most figures are ratios of two totals over photos: `Ratio`. A photo counts with its weight, the inverse of the
+probability with which it was drawn for review (Hajek 1971, "Comment on An essay on the logical foundations of
+survey sampling"); with weights of one these are the usual figures. Labels are int8: 1 yes, 0 no, -1 not
+judged. A missing prediction is never a hit: it lowers accuracy, recall and F1, and is also counted apart.
+The arrays are summed with numpy: importing scikit-learn takes longer than the whole evaluation.
 """
 
 from dataclasses import dataclass
@@ -16,11 +16,10 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.floating[Any]]
 Flags = npt.NDArray[np.int8]
 Indices = npt.NDArray[np.int64]
-
 Bools = npt.NDArray[np.bool_]
 
 UNJUDGED = -1
-"""No judgement: in a truth, nobody said; in a prediction, the student said nothing."""
+"""No label: in a truth, nobody judged it; in a prediction, there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +59,16 @@ def accuracy(y_true: Indices, y_pred: Indices) -> Ratio:
 
 
 def precision(y_true: Flags, y_pred: Flags) -> Ratio:
-    """Share of the asserted judgements, where truth is known, that are true.
+    """Share of the positive predictions, where truth is known, that are true.
 
-    Arrays are [n], or [n, keys] for the micro-average over keys. `cases`: photos with an assertion.
+    Arrays are [n], or [n, keys] for the micro-average over keys. `cases`: photos with a positive prediction.
     """
-    is_asserted = (y_pred == 1) & (y_true != UNJUDGED)
-    return _ratio(is_asserted & (y_true == 1), is_asserted, is_asserted)
+    is_predicted = (y_pred == 1) & (y_true != UNJUDGED)
+    return _ratio(is_predicted & (y_true == 1), is_predicted, is_predicted)
 
 
 def recall(y_true: Flags, y_pred: Flags) -> Ratio:
-    """Share of the true judgements that are asserted; a missing prediction asserts nothing.
+    """Share of the true labels that are predicted; a missing prediction is none.
 
     Arrays as in `precision`. `cases`: photos with something true.
     """
@@ -78,14 +77,23 @@ def recall(y_true: Flags, y_pred: Flags) -> Ratio:
 
 
 def f1(y_true: Flags, y_pred: Flags) -> Ratio:
-    """Harmonic mean of precision and recall: 2 hits / (asserted + true).
+    """Harmonic mean of precision and recall: 2 hits / (predicted + true).
 
     Arrays as in `precision`. `cases`: photos with something true.
     """
     is_true = y_true == 1
-    is_asserted = (y_pred == 1) & (y_true != UNJUDGED)
-    hits = 2.0 * _per_photo(is_true & is_asserted)
-    return Ratio(hits, _per_photo(is_true) + _per_photo(is_asserted), _count_photos(is_true))
+    is_predicted = (y_pred == 1) & (y_true != UNJUDGED)
+    hits = 2.0 * _per_photo(is_true & is_predicted)
+    return Ratio(hits, _per_photo(is_true) + _per_photo(is_predicted), _count_photos(is_true))
+
+
+def precision_recall_f1(y_true: Flags, y_pred: Flags) -> dict[str, Ratio]:
+    """Return all three by name; arrays as in `precision`."""
+    return {
+        "precision": precision(y_true, y_pred),
+        "recall": recall(y_true, y_pred),
+        "f1": f1(y_true, y_pred),
+    }
 
 
 def confusion_matrix(y_true: Indices, y_pred: Indices, classes: int, weights: Floats | None = None) -> Floats:
@@ -95,17 +103,16 @@ def confusion_matrix(y_true: Indices, y_pred: Indices, classes: int, weights: Fl
     its weight, or one where there are no weights.
     """
     is_known = y_true >= 0
-    column = np.where(y_pred[is_known] < 0, classes, y_pred[is_known])
-    cells = y_true[is_known] * (classes + 1) + column
-    summed = np.bincount(
-        cells, None if weights is None else weights[is_known], minlength=classes * (classes + 1)
-    )
+    column = np.where(y_pred < 0, classes, y_pred)
+    cells = (y_true * (classes + 1) + column)[is_known]
+    weight = None if weights is None else weights[is_known]
+    summed = np.bincount(cells, weight, minlength=classes * (classes + 1))
     return summed.reshape(classes, classes + 1).astype(np.float64)
 
 
 @dataclass(frozen=True, slots=True)
 class ClassScores:
-    """Precision, recall and F1 of each class, float64 [classes] in 0..1, NaN where there is none to have."""
+    """Precision, recall and F1 of each class, float64 [classes] in 0..1, NaN over nothing."""
 
     precision: Floats
     recall: Floats
@@ -115,9 +122,9 @@ class ClassScores:
 def class_scores(matrix: Floats) -> ClassScores:
     """Return each class's scores from a confusion matrix: its own cell over its column, its row, or both."""
     hits = np.diagonal(matrix)
-    said, true = matrix[:, :-1].sum(axis=0), matrix.sum(axis=1)
+    predicted, true = matrix[:, :-1].sum(axis=0), matrix.sum(axis=1)
     with np.errstate(invalid="ignore"):
-        return ClassScores(hits / said, hits / true, 2 * hits / (said + true))
+        return ClassScores(hits / predicted, hits / true, 2 * hits / (predicted + true))
 
 
 def macro_f1(matrix: Floats) -> float | None:
@@ -127,10 +134,10 @@ def macro_f1(matrix: Floats) -> float | None:
 
 
 def precision_recall_curve(y_true: Flags, y_score: Floats, weights: Floats) -> Curve:
-    """Precision and recall when everything scored at least a threshold is asserted, for every threshold.
+    """Precision and recall when every score from a threshold on is a positive, for every threshold.
 
-    Recall's denominator holds all positives; one without a score (NaN) is never found. Same score, same
-    point.
+    Recall's denominator holds all true labels; one without a score (NaN) is never found. Photos with the same
+    score are one point.
 
     Args:
         y_true: int8 [n]; unjudged photos are left out.
@@ -138,16 +145,14 @@ def precision_recall_curve(y_true: Flags, y_score: Floats, weights: Floats) -> C
         weights: float64 [n].
     """
     total = float(weights[y_true == 1].sum())
-    is_scored = (y_true != UNJUDGED) & ~np.isnan(y_score)
-    scores, weight = y_score[is_scored], weights[is_scored]
-    order = np.argsort(-scores)
-    scores, weight = scores[order], weight[order]
-    found = np.cumsum(weight * (y_true[is_scored][order] == 1))
+    rows = np.flatnonzero((y_true != UNJUDGED) & ~np.isnan(y_score))
+    rows = rows[np.argsort(-y_score[rows], kind="stable")]  # stable: equal scores in one order everywhere
+    scores = y_score[rows]
     last_of_score = np.flatnonzero(np.append(scores[1:] != scores[:-1], True)[: len(scores)])
-    found, asserted = found[last_of_score], np.cumsum(weight)[last_of_score]
-    return Curve(
-        found / total if total > 0 else found * 0, found / asserted, scores[last_of_score].astype(np.float64)
-    )
+    found = np.cumsum(weights[rows] * (y_true[rows] == 1))[last_of_score]
+    asserted = np.cumsum(weights[rows])[last_of_score]
+    recall = found / total if total > 0 else np.zeros(len(found))
+    return Curve(recall, found / asserted, scores[last_of_score].astype(np.float64))
 
 
 def average_precision(curve: Curve) -> float | None:
@@ -157,7 +162,8 @@ def average_precision(curve: Curve) -> float | None:
     """
     if not len(curve.recall) or curve.recall[-1] == 0:
         return None
-    return float(np.diff(curve.recall, prepend=0.0) @ curve.precision)
+    # Not a dot product: that sums in another order on another processor.
+    return float(np.sum(np.diff(curve.recall, prepend=0.0) * curve.precision))
 
 
 def rank_of_truth(y_true: Flags, y_score: Floats) -> Indices:
@@ -192,13 +198,10 @@ def top_k(y_true: Flags, ranks: Indices, k: int) -> Ratio:
 
 
 def coverage(y_true: Flags, y_score: Floats) -> Ratio:
-    """Share of the true keys, counted over photos, that the student can speak of at all.
-
-    A key that is judged on no photo (all NaN) is one it cannot speak of.
-    """
+    """Share of the true keys, counted over photos, that the student knows: it scores them on some photo."""
     is_true = y_true == 1
-    can_speak = ~np.isnan(y_score).all(axis=0)
-    return _ratio(is_true & can_speak, is_true, is_true)
+    is_known = ~np.isnan(y_score).all(axis=0)
+    return _ratio(is_true & is_known, is_true, is_true)
 
 
 def _ratio(numerator: Bools, denominator: Bools, cases: Bools) -> Ratio:

@@ -1,16 +1,16 @@
-"""Two predictions of the same photos: how far apart a figure is, and whether that could be chance.
+"""Two predictions of the same photos: how much a figure differs, and whether that could be chance.
 
-The question is whether B would also be better on photos yet to come, so there is no finite-population
-correction here, also where the photos were drawn from a library.
+The question is whether B would also be better on future photos, so there is no finite-population correction,
+even where the photos were drawn from a library.
 
-- Test: if it made no difference which of the two labelled a photo, A's and B's answers could change places
-  in any near-duplicate group. p is the share of such swaps that drive the figure at least as far apart
-  (approximate randomisation, Yeh 2000, "More accurate tests for the statistical significance of result
-  differences"; for accuracy a sign-flip test, for single photos of equal weight McNemar's exact test).
+- Test: if A and B were equally good, their predictions could be swapped in any near-duplicate group. p is the
+  share of such swaps after which the figure differs at least as much (approximate randomisation, Yeh 2000,
+  "More accurate tests for the statistical significance of result differences"; for accuracy a sign-flip test,
+  for single photos of equal weight McNemar's exact test).
 - Interval: from the linearised variance of the difference with Student's t, after adding two photos of
-  average weight, one that only A gets right and one that only B does (Bonett and Price 2012, "Adjusted Wald
-  confidence interval for a difference of binomial proportions based on paired data"): without them a
-  difference that rests on a handful of photos looks surer than it is.
+  average weight, one that only A predicts correctly and one that only B does (Bonett and Price 2012,
+  "Adjusted Wald confidence interval for a difference of binomial proportions based on paired data"): without
+  them a difference that rests on a handful of photos looks more certain than it is.
 """
 
 from collections.abc import Sequence
@@ -28,14 +28,15 @@ SWAPS = 9_999
 """Random swaps where there are too many to try all; the smallest p is then 1 / 10,000."""
 
 MOST_SWAPPED_GROUPS = 5_000
-"""With more groups that differ the swaps' distribution is normal, and is written down."""
+"""With more groups that differ, p is taken from the normal distribution that the swaps approach."""
 
 
 @dataclass(frozen=True, slots=True)
 class PairedRatio:
     """The same figure of two predictions of the same n photos.
 
-    `right` and `wrong` are what one photo adds to numerator and denominator when its case is hit or missed.
+    `right` and `wrong` are what one photo adds to (numerator, denominator) when its prediction is correct and
+    when it is not.
     """
 
     before: Ratio
@@ -46,7 +47,7 @@ class PairedRatio:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A figure of A and B and what lies between them.
+    """A figure of A and of B, and their difference.
 
     `interval` is of `after - before`; `p_value` is two-sided; `changed_groups` counts the near-duplicate
     groups in which the figure differs.
@@ -70,7 +71,8 @@ def estimate_difference(pair: PairedRatio, design: Design, evaluate: Evaluate) -
     before, after = pair.before.value(design.weights), pair.after.value(design.weights)
     if before is None or after is None:
         return None
-    totals = _group_totals(pair, design)
+    ratios = (pair.before.numerator, pair.before.denominator, pair.after.numerator, pair.after.denominator)
+    totals = np.column_stack([sum_by_group(design.weights * column, design) for column in ratios])
     is_changed = (totals[:, :2] != totals[:, 2:]).any(axis=1)
     return Difference(
         before=before,
@@ -82,9 +84,9 @@ def estimate_difference(pair: PairedRatio, design: Design, evaluate: Evaluate) -
 
 
 def adjust_p_values(p_values: Sequence[float]) -> list[float]:
-    """Return p-values that may all be held against one level (Holm 1979).
+    """Return p-values adjusted for testing several figures at once (Holm 1979).
 
-    Of several figures one always looks different; adjusted, the chance that any is called so is the level.
+    If no figure truly differs, the probability that any adjusted p is below a level is at most that level.
     """
     order = sorted(range(len(p_values)), key=p_values.__getitem__)
     adjusted, floor = [0.0] * len(p_values), 0.0
@@ -94,13 +96,8 @@ def adjust_p_values(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def _group_totals(pair: PairedRatio, design: Design) -> Floats:
-    """Return weighted numerator and denominator of A, then of B: float64 [groups, 4]."""
-    columns = (pair.before.numerator, pair.before.denominator, pair.after.numerator, pair.after.denominator)
-    return np.column_stack([sum_by_group(design.weights * column, design) for column in columns])
-
-
 def _swap_test(totals: Floats, is_changed: Bools, seed: int) -> float:
+    """Return p from weighted numerator and denominator of A, then of B: float64 [groups, 4]."""
     changed = totals[is_changed]
     if not len(changed):
         return 1.0
@@ -116,7 +113,7 @@ def _swap_test(totals: Floats, is_changed: Bools, seed: int) -> float:
 
 
 def _draw_swaps(groups: int, seed: int) -> tuple[Floats, bool]:
-    """Return which groups change places, float64 [swaps, groups] of 0 and 1, and whether these are all."""
+    """Return which groups are swapped, float64 [swaps, groups] of 0 and 1, and whether these are all."""
     if 2**groups <= SWAPS:
         codes = np.arange(2**groups)[:, None] >> np.arange(groups)
         return (codes & 1).astype(np.float64), True
@@ -139,9 +136,9 @@ def _normal_p(totals: Floats, step: Floats, observed: float) -> float:
 
 
 def difference_interval(pair: PairedRatio, design: Design, level: float) -> Interval:
-    """Return the interval of B's figure minus A's; `design` as it is without a finite-population correction.
+    """Return the interval of B's figure minus A's; `design` has no finite-population correction.
 
-    None under 20 cases, and none where all photos are near-duplicates of one another.
+    There is none under 20 cases, and none where all photos are near-duplicates of one another.
     """
     strata = strata_of_groups(design)
     freedom = len(strata) - len(np.unique(strata))
@@ -153,14 +150,14 @@ def difference_interval(pair: PairedRatio, design: Design, level: float) -> Inte
     after = find_influence(pair.after, (pair.right, pair.wrong), extra, design)
     before = find_influence(pair.before, (pair.wrong, pair.right), extra, design)
     apart = after.value - before.value
-    variance = linearised_variance(after.of_photos - before.of_photos, design, strata)
+    variance = linearised_variance(after.of_photos - before.of_photos, design)
     variance += float(((extra * (after.of_extra - before.of_extra)) ** 2).sum())
     reach = student_t(level, freedom) * sqrt(variance)
     return Interval(apart - reach, apart + reach)
 
 
 def average_weight(counts: Bools, design: Design) -> float:
-    """Return the weight of which n_eff make up the photos that count, bool [n] (Kish 1965, 11.7)."""
+    """Return the total weight of the photos that count, bool [n], divided by their effective number."""
     by_group = sum_by_group(design.weights * counts, design)
     return float((by_group**2).sum() / by_group.sum())
 
@@ -177,7 +174,7 @@ class Influence:
 def find_influence(
     ratio: Ratio, added: Sequence[tuple[float, float]], weight: float, design: Design
 ) -> Influence:
-    """Return a figure after adding photos of some weight, each a numerator and a denominator."""
+    """Return a figure after adding photos of that weight, given as (numerator, denominator) each."""
     numerator, denominator = np.array(added).T
     total = float(np.sum(design.weights * ratio.denominator) + weight * denominator.sum())
     value = float(np.sum(design.weights * ratio.numerator) + weight * numerator.sum()) / total

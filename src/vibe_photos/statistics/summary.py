@@ -1,74 +1,77 @@
-"""The figures of one side against a truth, as the mapping that becomes `metrics.json`.
+"""The figures of a prediction against a ground truth, as the mapping that becomes `metrics.json`.
 
-Student and teacher go through the same definitions, so that one is the other's ceiling figure by figure.
-Every number is rounded to 4 decimals. Headline figures (accuracy, F1, top-1, top-3) have an interval beside
-them, `<name>_interval`: a list of its two ends, or the reason why there is none.
+Student and teacher go through the same definitions, so that the teacher's figures are the student's ceiling
+one by one. Every number is rounded to 4 decimals. Headline figures (accuracy, F1, top-1, top-3) have an
+interval beside them, `<name>_interval`: a list of its two ends, or the reason why there is none.
 
 What has a row for each class or pair of classes is a list as well: DVC prints the numbers and texts of a
 metrics file and passes over lists, so that `dvc metrics diff` shows the figures that one compares.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from vibe_photos.records.taxonomy import label_name
-from vibe_photos.settings import Evaluate
+from vibe_photos.settings import Evaluate, TruthName
 from vibe_photos.statistics import metrics
 from vibe_photos.statistics.design import Design
 from vibe_photos.statistics.intervals import Interval, estimate_intervals
-from vibe_photos.statistics.metrics import UNJUDGED, Ratio
-from vibe_photos.statistics.opinions import LabelKeys, Opinions, most_specific, own_scores, with_parents
+from vibe_photos.statistics.label_arrays import JudgedPhotos, most_specific, own_scores, with_parents
+from vibe_photos.statistics.metrics import UNJUDGED, Floats, Ratio
 
 Figures = dict[str, Any]
 """A node of a metrics file: what is written as JSON, nothing else."""
 
+HEADLINE = {"accuracy", "f1", "top1", "top3"}
+"""The figures that have an interval."""
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """A truth and a prediction of the same n photos, and how the photos were drawn."""
+HOW_TO_BEGIN = {
+    "human": "nobody has checked a photo yet: copy data/ground_truth/to_review.json to "
+    "data/human/ground_truth_human.audited.json, correct it there, and run dvc repro",
+    "auto": "no photo of the holdout has teacher truth: let the teacher answer more photos, or raise "
+    "split.holdout_share in params.yaml",
+}
+NOTHING_TO_SCORE = (
+    "thresholds were tuned on all photos that people checked so far: check more, and run dvc repro"
+)
+SCORE_HALF = "score half, thresholds were tuned on the other"
+"""`scored_on` of the figures when `classify.tuned_on` keeps half of the audited photos from counting."""
 
-    image_ids: list[str]
-    keys: LabelKeys
-    truth: Opinions
-    prediction: Opinions
-    design: Design
 
-
-def summarise(comparison: Comparison, evaluate: Evaluate) -> Figures:
+def summarise(photos: JudgedPhotos, evaluate: Evaluate) -> Figures:
     """Return `n`, `missing`, `scene`, `attributes` and `objects`.
 
-    `n` is the number of photos, `missing` those of which the prediction says nothing at all. A weighted
-    figure weighs each photo by 1 / inclusion probability; counts are plain.
+    `n` is the number of photos, `missing` of those without any predicted label. A weighted figure weighs each
+    photo by 1 / inclusion probability; counts are plain.
     """
     return {
-        "n": len(comparison.image_ids),
-        "missing": int((~comparison.prediction.has_any()).sum()),
-        "weights": "inclusion_probability" if comparison.design.is_weighted else "none",
-        "scene": summarise_scenes(comparison, evaluate),
+        "n": len(photos.image_ids),
+        "missing": int((~photos.prediction.has_any()).sum()),
+        "weights": "inclusion_probability" if photos.design.is_weighted else "none",
+        "scene": summarise_scenes(photos, evaluate),
         "attributes": {
-            label_name(key): summarise_attribute(comparison, column, evaluate)
-            for column, key in enumerate(comparison.keys.attribute)
+            label_name(key): summarise_attribute(photos, column, evaluate)
+            for column, key in enumerate(photos.keys.attribute)
         },
-        "objects": summarise_objects(comparison, evaluate),
+        "objects": summarise_objects(photos, evaluate),
     }
 
 
-def summarise_scenes(comparison: Comparison, evaluate: Evaluate) -> Figures:
+def summarise_scenes(photos: JudgedPhotos, evaluate: Evaluate) -> Figures:
     """Return accuracy, macro-F1, per-class figures and the confusion of scenes.
 
     `support`: photos with a true scene; `missing`: those without a predicted one. `per_class`: a row for each
-    scene that is true or said of some photo. `confusion`: a row for each pair of `actual` and another
-    `predicted` scene, the most frequent first.
+    scene that is the truth or the prediction of some photo. `confusion`: a row for each pair of `actual` and
+    another `predicted` scene, the most frequent first.
     """
-    y_true, y_pred = comparison.truth.scene, comparison.prediction.scene
-    names = [label_name(key) for key in comparison.keys.scene]
+    y_true, y_pred = photos.truth.scene, photos.prediction.scene
+    names = [label_name(key) for key in photos.keys.scene]
     counts = metrics.confusion_matrix(y_true, y_pred, len(names))
-    weighed = metrics.confusion_matrix(y_true, y_pred, len(names), comparison.design.weights)
-    accuracy = {"accuracy": metrics.accuracy(y_true, y_pred)}
+    weighed = metrics.confusion_matrix(y_true, y_pred, len(names), photos.design.weights)
     return {
-        **_figures(accuracy, {"accuracy"}, comparison.design, evaluate),
+        **_figures({"accuracy": metrics.accuracy(y_true, y_pred)}, photos.design, evaluate),
         "macro_f1": round_figure(metrics.macro_f1(weighed)),
         "support": int(counts.sum()),
         "missing": int(counts[:, -1].sum()),
@@ -77,28 +80,19 @@ def summarise_scenes(comparison: Comparison, evaluate: Evaluate) -> Figures:
     }
 
 
-def summarise_attribute(comparison: Comparison, column: int, evaluate: Evaluate) -> Figures:
+def summarise_attribute(photos: JudgedPhotos, column: int, evaluate: Evaluate) -> Figures:
     """Return precision, recall, F1 and average precision of one attribute.
 
     `support`: photos whose truth judges it; `positives`: those where it is true; `missing`: those without
     a prediction. Average precision needs scores, and is left out where there are none.
     """
-    y_true = comparison.truth.attributes[:, column]
-    y_pred = comparison.prediction.attributes[:, column]
+    y_true = photos.truth.attributes[:, column]
+    y_pred = photos.prediction.attributes[:, column]
     is_judged = y_true != UNJUDGED
-    figures = _figures(
-        {
-            "precision": metrics.precision(y_true, y_pred),
-            "recall": metrics.recall(y_true, y_pred),
-            "f1": metrics.f1(y_true, y_pred),
-        },
-        {"f1"},
-        comparison.design,
-        evaluate,
-    )
-    if comparison.prediction.is_scored:
-        scores, weights = comparison.prediction.attribute_scores[:, column], comparison.design.weights
-        curve = metrics.precision_recall_curve(y_true, scores, weights)
+    figures = _figures(metrics.precision_recall_f1(y_true, y_pred), photos.design, evaluate)
+    if photos.prediction.is_scored:
+        scores = photos.prediction.attribute_scores[:, column]
+        curve = metrics.precision_recall_curve(y_true, scores, photos.design.weights)
         figures["average_precision"] = round_figure(metrics.average_precision(curve))
     return figures | {
         "support": int(is_judged.sum()),
@@ -107,46 +101,60 @@ def summarise_attribute(comparison: Comparison, column: int, evaluate: Evaluate)
     }
 
 
-def summarise_objects(comparison: Comparison, evaluate: Evaluate) -> Figures:
+def summarise_objects(photos: JudgedPhotos, evaluate: Evaluate) -> Figures:
     """Return the figures of object keys.
 
     `n`: photos with a true object, the denominator of `top1` and `top3`; `missing`: those without any
     judged object. Precision, recall and F1 are micro-averages of the most specific keys, over all photos.
-    Rankings are of the most specific keys; `top1_hierarchical` ranks all keys and takes an ancestor of a
-    true key for a hit. Figures that need scores are left out where there are none.
+    Rankings are of the most specific keys; `top1_hierarchical` ranks all keys, and an ancestor of a true key
+    is a hit. Figures that need scores are left out where there are none.
     """
-    prediction, keys = comparison.prediction, comparison.keys.object
-    y_true = most_specific(comparison.truth.objects, keys)
-    y_pred = most_specific(prediction.objects, keys)
-    ratios = _rankings(comparison) if prediction.is_scored else {}
-    ratios |= {
-        "precision": metrics.precision(y_true, y_pred),
-        "recall": metrics.recall(y_true, y_pred),
-        "f1": metrics.f1(y_true, y_pred),
-    }
+    keys, scores = photos.keys.object, photos.prediction.object_scores
+    y_true = most_specific(photos.truth.objects, keys)
+    y_pred = most_specific(photos.prediction.objects, keys)
+    ratios: dict[str, Ratio] = {}
+    if photos.prediction.is_scored:
+        ranks = metrics.rank_of_truth(y_true, own_scores(scores, keys))
+        closed = with_parents(photos.truth.objects, keys)
+        ratios = {
+            "top1": metrics.top_k(y_true, ranks, 1),
+            "top3": metrics.top_k(y_true, ranks, 3),
+            "top1_hierarchical": metrics.top_k(closed, metrics.rank_of_truth(closed, scores), 1),
+            "coverage": metrics.coverage(y_true, scores),
+        }
+    ratios |= metrics.precision_recall_f1(y_true, y_pred)
     has_truth, is_judged = (y_true == 1).any(axis=1), (y_pred != UNJUDGED).any(axis=1)
-    return _figures(ratios, {"top1", "top3", "f1"} & ratios.keys(), comparison.design, evaluate) | {
+    return _figures(ratios, photos.design, evaluate) | {
         "n": int(has_truth.sum()),
         "missing": int((has_truth & ~is_judged).sum()),
     }
 
 
-def _rankings(comparison: Comparison) -> dict[str, Ratio]:
-    keys, scores = comparison.keys.object, comparison.prediction.object_scores
-    y_true = most_specific(comparison.truth.objects, keys)
-    closed = with_parents(comparison.truth.objects, keys)
-    ranks = metrics.rank_of_truth(y_true, own_scores(scores, keys))
-    return {
-        "top1": metrics.top_k(y_true, ranks, 1),
-        "top3": metrics.top_k(y_true, ranks, 3),
-        "top1_hierarchical": metrics.top_k(closed, metrics.rank_of_truth(closed, scores), 1),
-        "coverage": metrics.coverage(y_true, scores),
-    }
+def begin_figures(truth: TruthName, unscored: int = 0) -> Figures:
+    """Return the metrics of a truth without records to score; `unscored` ones are kept from counting."""
+    is_used_up = truth == "human" and unscored > 0
+    return {"n": 0, "how_to_begin": NOTHING_TO_SCORE if is_used_up else HOW_TO_BEGIN[truth]}
+
+
+def describe(figures: Figures, counts: Figures) -> str:
+    """Return the one line that a person reads when the stage ends."""
+    if not figures["n"]:
+        return f"n: 0; {figures['how_to_begin']}"
+    half = f"of the {counts['scored_on']} " if "scored_on" in counts else ""
+    return (
+        f"{figures['n']} photos {half}({figures['missing']} without labels; "
+        f"{counts['not_in_library']} more records are of photos not in the library), "
+        f"scene accuracy {figures['scene']['accuracy']}, macro-F1 {figures['scene']['macro_f1']}"
+    )
 
 
 def round_figure(value: float | None) -> float | None:
-    """Round to the 4 decimals of every metrics file; None and NaN give None (nothing to divide by)."""
-    return None if value is None or np.isnan(value) else round(float(value), 4)
+    """Round to the 4 decimals of every metrics file and plot; None and NaN (a share of nothing) give None.
+
+    First to 12 decimals: a figure that lies half-way, as 27/32 does, is otherwise rounded up or down by the
+    last bit of a sum, which another processor may compute differently.
+    """
+    return None if value is None or np.isnan(value) else round(round(float(value), 12), 4)
 
 
 def show_interval(name: str, interval: Interval) -> Figures:
@@ -163,7 +171,21 @@ def read_interval(figures: Figures, name: str) -> Interval | None:
     return Interval(reason=found) if isinstance(found, str) else Interval(*found)
 
 
-def _class_rows(counts: metrics.Floats, weighed: metrics.Floats, names: list[str]) -> list[Figures]:
+def _figures(ratios: Mapping[str, Ratio], design: Design, evaluate: Evaluate) -> Figures:
+    """Return the rounded value of each ratio, headline figures with their intervals."""
+    names = [name for name in ratios if name in HEADLINE]
+    intervals = dict(
+        zip(names, estimate_intervals([ratios[name] for name in names], design, evaluate), strict=True)
+    )
+    figures: Figures = {}
+    for name, ratio in ratios.items():
+        figures[name] = round_figure(ratio.value(design.weights))
+        if name in intervals:
+            figures |= show_interval(name, intervals[name])
+    return figures
+
+
+def _class_rows(counts: Floats, weighed: Floats, names: list[str]) -> list[Figures]:
     scores = metrics.class_scores(weighed)
     return [
         {
@@ -178,18 +200,7 @@ def _class_rows(counts: metrics.Floats, weighed: metrics.Floats, names: list[str
     ]
 
 
-def _figures(ratios: dict[str, Ratio], headline: set[str], design: Design, evaluate: Evaluate) -> Figures:
-    figures: Figures = {}
-    intervals = estimate_intervals([ratios[name] for name in ratios if name in headline], design, evaluate)
-    waiting = iter(intervals)
-    for name, ratio in ratios.items():
-        figures[name] = round_figure(ratio.value(design.weights))
-        if name in headline:
-            figures |= show_interval(name, next(waiting))
-    return figures
-
-
-def _confusion_rows(counts: metrics.Floats, names: list[str]) -> list[Figures]:
+def _confusion_rows(counts: Floats, names: list[str]) -> list[Figures]:
     predicted = [*names, "missing"]
     rows: list[Figures] = [
         {"actual": names[i], "predicted": predicted[j], "photos": int(counts[i, j])}

@@ -1,4 +1,4 @@
-"""Proposed thresholds written into `params.yaml`: comments, order and every other line stay as they are."""
+"""Write proposed thresholds into `params.yaml`: comments, order and every other line stay as they are."""
 
 import io
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 from vibe_photos.errors import InputError
 from vibe_photos.settings import TunedOn
 from vibe_photos.storage.files import write_bytes
-from vibe_photos.thresholds.proposals import LEVELS, Tuning, changed_thresholds
+from vibe_photos.thresholds.proposals import LEVELS, Tuning
 
 TUNED: TunedOn = "human_tune_half"
 _UNWRAPPED = 1_000_000
@@ -17,8 +17,8 @@ def write_thresholds(params: Path, tuning: Tuning) -> int:
     """Write the proposals that differ from what is in use into `params`; return how many they are.
 
     Only keys of `classify` change: `attribute_threshold`, `object_threshold`, and, where audited photos
-    decided one of the new values, `tuned_on`, by which evaluation knows that it may score the other half
-    only. It stays when later values have another source, because earlier ones may still be in force.
+    decided one of the new values, `tuned_on`, which tells evaluation to score only the other half. It stays
+    when later values have another source, because earlier ones may still be in use.
 
     Raises:
         InputError: `params` is missing, is no YAML, or `classify` in it is no mapping.
@@ -29,7 +29,7 @@ def write_thresholds(params: Path, tuning: Tuning) -> int:
     yaml = YAML()
     yaml.preserve_quotes, yaml.width = True, _UNWRAPPED
     document = _load(yaml, params)
-    changes = {f"{level}_threshold": changed_thresholds(tuning, level) for level in LEVELS}
+    changes = {f"{level}_threshold": tuning.changed(level) for level in LEVELS}
     count = sum(map(len, changes.values()))
     if not count:
         return 0

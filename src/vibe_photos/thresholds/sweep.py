@@ -1,7 +1,7 @@
-"""Which threshold to take for one label: every one that can be written is tried, the best for an aim found.
+"""Find the best threshold for one label: every possible one is tried.
 
-A label is asserted from its threshold on (`score >= threshold`). Thresholds are rounded before anything is
-measured, so that every figure is that of the number which comes to stand in `params.yaml`.
+A photo has a label from its threshold on (`score >= threshold`). Thresholds are rounded before anything is
+measured, so that every figure is that of the number that is written into `params.yaml`.
 """
 
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ from vibe_photos.errors import InputError
 from vibe_photos.statistics.metrics import UNJUDGED, Flags, Floats
 
 MIN_EXAMPLES = 10
-"""A threshold is tuned on no fewer photos of which the label is true, and no fewer of which it is false."""
+"""Minimum number of positives, and of negatives, needed to tune a threshold."""
 
 _FIGURE_DECIMALS = 9
-"""Figures are compared so coarsely that equal ones are equal in whatever order weights were added."""
+"""Figures are rounded before they are compared, so that the order of summation decides nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """What a threshold is to be best for.
+    """What a threshold shall be best for.
 
     `f1`: the best F1. `precision`: the best recall with a precision of at least `floor` (0..1).
     `recall`: the best precision with a recall of at least `floor`.
@@ -38,7 +38,7 @@ class Aim:
 class Sweep:
     """Precision, recall and F1 (float64 [m], 0..1) at rising, rounded thresholds (float64 [m]).
 
-    At none of them nothing is asserted, so that precision always has a denominator.
+    At least one photo is positive at every threshold, so precision is defined.
     """
 
     threshold: Floats
@@ -72,15 +72,15 @@ def count_examples(y_true: Flags, y_score: Floats) -> tuple[int, int]:
 
 
 def sweep_thresholds(y_true: Flags, y_score: Floats, weights: Floats) -> Sweep:
-    """Measure every division of the photos by their score.
+    """Measure every way to divide the photos by their score.
 
     A threshold lies half-way between two neighbouring scores (the last one between the lowest score and 0),
-    so that a new photo just below the lowest asserted one is not cut off by chance. It has three decimals,
-    six where it is below 0.01; divisions that rounding makes one are measured as one.
+    so that a new photo just below the lowest positive one is not cut off by chance. It has three decimals,
+    six where it is below 0.01; thresholds that rounding makes equal are one.
 
     Args:
         y_true: int8 [n]: 1 true, 0 false, -1 not judged (left out).
-        y_score: float64 [n] in 0..1, NaN where there is no score: never asserted, in recall's denominator.
+        y_score: float64 [n] in 0..1, NaN where there is no score: never positive, but in recall.
         weights: float64 [n].
     """
     is_judged = y_true != UNJUDGED
@@ -89,11 +89,11 @@ def sweep_thresholds(y_true: Flags, y_score: Floats, weights: Floats) -> Sweep:
     score, weight = y_score[order], weights[order]
     threshold = _list_thresholds(score)
     first = np.searchsorted(score, threshold, side="left")
-    asserted = _sum_from(weight)[first]
+    positive = _sum_from(weight)[first]
     found = _sum_from(weight * (y_true[order] == 1))[first]
     total = float(weights[y_true == 1].sum())
     with np.errstate(invalid="ignore", divide="ignore"):
-        figures = (found / asserted, found / total, 2.0 * found / (asserted + total))
+        figures = (found / positive, found / total, 2.0 * found / (positive + total))
     return Sweep(threshold, *(np.round(values, _FIGURE_DECIMALS) for values in figures))
 
 
@@ -101,24 +101,20 @@ def find_threshold(sweep: Sweep, aim: Aim) -> float | None:
     """Return the threshold that is best for the aim, or None where no threshold reaches its floor.
 
     Ties: of equal F1 the higher precision; of equal recall the higher precision, and the other way round;
-    of what is left the highest threshold, which asserts least.
+    of what is left the highest threshold, which has the fewest positives.
     """
-    if aim.kind == "f1":
-        is_allowed, ranks = np.ones(len(sweep.threshold), dtype=bool), (sweep.f1, sweep.precision)
-    elif aim.kind == "precision":
-        is_allowed, ranks = sweep.precision >= aim.floor, (sweep.recall, sweep.precision)
-    else:
-        is_allowed, ranks = sweep.recall >= aim.floor, (sweep.precision, sweep.recall)
-    allowed = np.flatnonzero(is_allowed)
-    if not len(allowed):
-        return None
-    first, second = ranks
-    best = np.lexsort((sweep.threshold[allowed], second[allowed], first[allowed]))[-1]
-    return float(sweep.threshold[allowed[best]])
+    reached, first, second = {
+        "f1": (sweep.f1, sweep.f1, sweep.precision),
+        "precision": (sweep.precision, sweep.recall, sweep.precision),
+        "recall": (sweep.recall, sweep.precision, sweep.recall),
+    }[aim.kind]
+    order = np.lexsort((sweep.threshold, second, first))
+    allowed = order[reached[order] >= aim.floor]
+    return float(sweep.threshold[allowed[-1]]) if len(allowed) else None
 
 
 def _list_thresholds(score: Floats) -> Floats:
-    """Return the rounded thresholds between the sorted scores, ascending, that assert at least one photo."""
+    """Return the rounded thresholds between the sorted scores, ascending, with at least one positive."""
     distinct = np.unique(score)
     halfway = (distinct + np.append(0.0, distinct[:-1])) / 2.0
     rounded = np.unique(np.where(halfway < 0.01, np.round(halfway, 6), np.round(halfway, 3)))

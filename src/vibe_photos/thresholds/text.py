@@ -1,27 +1,26 @@
-"""Proposed thresholds as plain text for a terminal: one line a label, then what is left as it is, and why."""
+"""Proposed thresholds as text for a terminal: one line a label, then the labels without one, and why."""
 
 from vibe_photos.evaluate.text_report import format_table
 from vibe_photos.records.taxonomy import label_name
-from vibe_photos.thresholds.evidence import EvidenceName
-from vibe_photos.thresholds.proposals import Choice, Tuning, Worth
+from vibe_photos.thresholds.proposals import Choice, ExamplesName, LabelScores, Tuning
 from vibe_photos.thresholds.sweep import Aim
 
-_SOURCES: dict[EvidenceName, str] = {
+_SOURCES: dict[ExamplesName, str] = {
     "people": "people: audited photos of the tune half",
-    "teacher": "teacher: its truth of the training photos, by fits that had not seen them",
+    "teacher": "teacher: its labels of the training photos, with scores of fits that had not seen them",
 }
 _COLUMNS = ("label", "tuned on", "positives", "now", "proposed", "tune half now", "then", "score half then")
 
 
 def format_tuning(tuning: Tuning, aim: Aim) -> str:
-    """Return the table of proposals with their worth, and the labels that have none."""
+    """Return the table of proposals with their scores, and the labels that have none."""
     rows = [
         _row(key, choice, tuning) for key, choice in tuning.choices.items() if choice.threshold is not None
     ]
     used = {choice.source for choice in tuning.choices.values() if choice.threshold is not None}
     lines = [
         f"thresholds for {aim}",
-        f"worth: precision/recall/F1 on {tuning.tune_photos} audited photos of the tune half and "
+        f"scores: precision/recall/F1 on {tuning.tune_photos} audited photos of the tune half and "
         f"{tuning.score_photos} of the score half",
         *(text for source, text in _SOURCES.items() if source in used),
         "",
@@ -50,10 +49,10 @@ def _row(key: str, choice: Choice, tuning: Tuning) -> list[str]:
         str(choice.positives),
         f"{choice.current:g}",
         f"{choice.in_force:g}",
-        *(_worth(side[key]) for side in (tuning.before, tuning.after, tuning.scored)),
+        *(_format_scores(scores[key]) for scores in (tuning.before, tuning.after, tuning.scored)),
     ]
 
 
-def _worth(worth: Worth) -> str:
-    figures = (worth.precision, worth.recall, worth.f1)
+def _format_scores(scores: LabelScores) -> str:
+    figures = (scores.precision, scores.recall, scores.f1)
     return "/".join("-" if figure is None else f"{figure:.2f}" for figure in figures)

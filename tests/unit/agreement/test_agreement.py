@@ -2,17 +2,19 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.unit.hand_made_library import write_truth
+
 from vibe_photos.agreement.stage import measure_agreement
 from vibe_photos.records.ground_truth import GroundTruth
-from vibe_photos.settings import Evaluate, Taxonomy
+from vibe_photos.settings import Settings
+
+
+def read_metrics(library: Settings) -> dict:
+    return json.loads((library.paths.eval / "teacher" / "metrics.json").read_text())
 
 
 def test_the_teacher_is_measured_like_a_student(
-    make_truth: Callable[..., GroundTruth],
-    write_roles: Callable[..., Path],
-    taxonomy: Taxonomy,
-    evaluate: Evaluate,
-    tmp_path: Path,
+    library: Settings, make_truth: Callable[..., GroundTruth], write_roles: Callable[..., Path]
 ) -> None:
     audited = [
         make_truth("a", "food", ("food", "drink"), has_text=True),
@@ -24,12 +26,10 @@ def test_the_teacher_is_measured_like_a_student(
         make_truth("a", "food", ("food",), has_text=True),
         make_truth("b", "food", ("drink",), has_text=True),
     ]
-    splits, metric = (
-        write_roles({"a": "reserved", "b": "reserved", "c": "reserved"}),
-        tmp_path / "metrics.json",
-    )
-    measure_agreement(auto, audited, taxonomy, evaluate, metric, splits)
-    figures = json.loads(metric.read_text())
+    write_roles({"a": "reserved", "b": "reserved", "c": "reserved"})
+    write_truth(library, audited, auto)
+    measure_agreement(library)
+    figures = read_metrics(library)
     assert (figures["n"], figures["missing"], figures["not_in_library"]) == (3, 1, 1)
     # a right, b wrong, c never answered.
     assert (figures["scene"]["accuracy"], figures["scene"]["missing"]) == (0.3333, 1)
@@ -42,8 +42,9 @@ def test_the_teacher_is_measured_like_a_student(
     assert "average_precision" not in text
 
 
-def test_nobody_audited_yet(taxonomy: Taxonomy, evaluate: Evaluate, tmp_path: Path) -> None:
-    measure_agreement([], [], taxonomy, evaluate, tmp_path / "metrics.json")
-    figures = json.loads((tmp_path / "metrics.json").read_text())
+def test_nobody_audited_yet(library: Settings, write_roles: Callable[..., Path]) -> None:
+    write_roles({"a": "reserved"})
+    measure_agreement(library)
+    figures = read_metrics(library)
     assert figures["n"] == 0
     assert "to_review.json" in figures["how_to_begin"]

@@ -1,13 +1,12 @@
 """Repeated audits of the demo, whose whole truth is known: how often the teacher's intervals cover it."""
 
-import json
 import os
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from vibe_photos.agreement.stage import measure_agreement
+from vibe_photos.agreement.stage import judge_teacher
 from vibe_photos.convert.stage import convert_annotations
 from vibe_photos.human_truth.sample import read_sampled
 from vibe_photos.records.ground_truth import (
@@ -19,7 +18,7 @@ from vibe_photos.records.ground_truth import (
 )
 from vibe_photos.sample.stage import sample_for_review
 from vibe_photos.settings import Convert, Evaluate, Sample, Taxonomy
-from vibe_photos.statistics.summary import read_interval
+from vibe_photos.statistics.summary import read_interval, summarise
 from vibe_photos.storage.jsonl import read_jsonl
 
 AUDITS = 1000 if os.environ.get("VIBE_PHOTOS_PROVE") else 60
@@ -63,9 +62,7 @@ class Demo:
 
     def measure(self, audited: list[GroundTruth]) -> dict[str, dict]:
         """Return the teacher's figures, `{name: {value, low, high}}`; no interval where none is given."""
-        metric = self.folder / "metrics.json"
-        measure_agreement(self.auto, audited, self.taxonomy, EVALUATE, metric)
-        figures = json.loads(metric.read_text())
+        figures = summarise(judge_teacher(audited, self.auto, {}, self.taxonomy), EVALUATE)
         return {name: read_figure(figures, path) for name, path in FIGURES.items()}
 
 

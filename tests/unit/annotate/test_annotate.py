@@ -16,11 +16,10 @@ import pytest
 from tests.unit.annotate.fault_server import Act, FaultServer, completion, error
 from tests.unit.annotate.small_library import MakeSettings
 
-from vibe_photos.annotate.answer import AnswerKey
-from vibe_photos.annotate.answers import AnswerStore
-from vibe_photos.annotate.failures import Failure
-from vibe_photos.annotate.prompt import build_question
-from vibe_photos.annotate.replay.rehearsal import start_replay_server
+from vibe_photos.annotate.answers import AnswerKey, AnswerStore
+from vibe_photos.annotate.outputs import Failure
+from vibe_photos.annotate.question import build_question
+from vibe_photos.annotate.replay.server import start_replay_server
 from vibe_photos.annotate.stage import annotate_library
 from vibe_photos.errors import (
     ConfigurationError,
@@ -82,6 +81,33 @@ def test_every_photo_is_asked_about_once_and_written_in_manifest_order(
     assert (metric["photos"], metric["answered"], metric["prompt_tokens"]) == (12, 12, 1200)
     assert metric["failed"] == dict.fromkeys(metric["failed"], 0)
     assert failures(settings) == []
+
+
+def test_the_summary_says_to_which_pixels_the_answers_were_given(
+    make_settings: MakeSettings,
+    library: list[Photo],
+    store: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Three answers from elsewhere, four given to version 1, five to version 2; none is asked for twice."""
+    caplog.set_level(logging.INFO)
+    settings = make_settings()
+    prompt_id = build_question(settings.teacher, settings.taxonomy).prompt_id
+    brought = {"model": settings.teacher.model, "prompt_id": prompt_id, "annotation": {"scene": "food"}}
+    write_jsonl(
+        settings.paths.raw_annotations, [{"image_id": photo.image_id, **brought} for photo in library[:3]]
+    )
+    with FaultServer(lambda image_id, attempt: Act()) as server:
+        monkeypatch.setattr("vibe_photos.annotate.run.PIXELS_VERSION", 1)
+        run(make_settings(annotate={"limit": 7}), store, server, monkeypatch)
+        monkeypatch.setattr("vibe_photos.annotate.run.PIXELS_VERSION", 2)
+        run(settings, store, server, monkeypatch)
+        assert server.asked == Counter(photo.image_id for photo in library[3:])
+    (*_, first), (*_, last) = (line.split("; ") for line in caplog.messages if line.startswith("annotate: "))
+    assert first == "4 with pixel version 1, 3 with unknown version"
+    assert last == "4 with pixel version 1, 5 with pixel version 2, 3 with unknown version"
+    assert b"pixel" not in b"".join(outs(settings))
 
 
 def test_no_server_is_needed_where_everything_is_paid(

@@ -1,9 +1,17 @@
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from vibe_photos.annotate.answer import Answer, AnswerKey, open_line, seal_line
-from vibe_photos.annotate.answers import Answers, AnswerStore, read_paid_ids
+from vibe_photos.annotate.answers import (
+    Answer,
+    AnswerKey,
+    Answers,
+    AnswerStore,
+    open_line,
+    read_paid_ids,
+    seal_line,
+)
 from vibe_photos.errors import StoreError
 
 KEY = AnswerKey("Qwen/Qwen3-VL-32B-Instruct", "0123456789abcdef")
@@ -67,6 +75,13 @@ def test_an_answer_counts_only_once_it_is_counted(tmp_path: Path) -> None:
         assert answers.count(answer("a"), offset)
         assert "a" in answers
         assert len(answers) == 1
+
+
+def test_an_older_line_without_the_version_of_the_pixels_is_read(tmp_path: Path) -> None:
+    keep(tmp_path, answer("a"), msgspec.structs.replace(answer("b"), pixels_version=3))
+    lines = KEY.log_path(tmp_path).read_bytes().splitlines()
+    assert [b"pixels_version" in line for line in lines] == [False, True]
+    assert [open_line(line).pixels_version for line in lines] == [None, 3]
 
 
 def test_a_cut_reply_is_no_answer_even_where_it_parses(tmp_path: Path) -> None:

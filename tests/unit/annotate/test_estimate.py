@@ -4,7 +4,7 @@ import pytest
 from tests.unit.annotate.small_library import make_library
 
 from vibe_photos.annotate.estimate import COMPLETION_TOKENS, Estimate, estimate_run, image_tokens
-from vibe_photos.annotate.prompt import build_question
+from vibe_photos.annotate.question import build_question
 from vibe_photos.settings import Rates, SentImage, Taxonomy, Teacher
 
 SENT = SentImage(max_edge_px=1536, max_pixels=1310720, jpeg_quality=88)

@@ -5,8 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from vibe_photos.annotate.answer import AnswerKey
-from vibe_photos.annotate.answers import AnswerStore
+from vibe_photos.annotate.answers import AnswerKey, AnswerStore
 from vibe_photos.annotate.imports import ImportSummary, import_annotations
 from vibe_photos.errors import InputError
 

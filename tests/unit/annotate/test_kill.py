@@ -12,7 +12,7 @@ import msgspec
 from tests.unit.annotate.fault_server import Act, FaultServer, completion
 from tests.unit.annotate.small_library import MakeSettings, make_library
 
-from vibe_photos.annotate.answer import open_line
+from vibe_photos.annotate.answers import open_line
 from vibe_photos.settings import Settings
 from vibe_photos.storage.append_log import read_lines
 

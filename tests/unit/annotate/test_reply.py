@@ -6,7 +6,13 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from vibe_photos.annotate.reply import MAX_LISTED, MAX_TEXT_LENGTH, UnusableReply, keep_said, parse_reply
+from vibe_photos.annotate.reply import (
+    MAX_LISTED,
+    MAX_TEXT_LENGTH,
+    UnusableReply,
+    clean_annotation,
+    parse_reply,
+)
 
 PLAIN = '{"scene": "food", "has_text": false, "objects": [{"coarse_type": "mug", "confidence": 0.9}]}'
 MEANT = {"scene": "food", "has_text": False, "objects": [{"coarse_type": "mug", "confidence": 0.9}]}
@@ -65,7 +71,7 @@ def test_fields_are_kept_as_said_where_they_are_plain() -> None:
         "is_document": [True],
         "objects": [{"coarse_type": "Mug ", "is_main": "true", "confidence": "high"}, "mug", 7],
     }
-    assert keep_said(said) == {
+    assert clean_annotation(said) == {
         "scene": 3,
         "has_person": "yes",
         "has_text": None,
@@ -76,7 +82,7 @@ def test_fields_are_kept_as_said_where_they_are_plain() -> None:
 
 
 def test_lengths_are_capped() -> None:
-    kept = keep_said({"scene": "x" * 999, "objects": [{"name_free": "y" * 999}] * 100, "n": 10**30})
+    kept = clean_annotation({"scene": "x" * 999, "objects": [{"name_free": "y" * 999}] * 100, "n": 10**30})
     assert len(kept["scene"]) == MAX_TEXT_LENGTH
     assert len(kept["objects"]) == MAX_LISTED
     assert len(kept["objects"][0]["name_free"]) == MAX_TEXT_LENGTH
@@ -84,7 +90,7 @@ def test_lengths_are_capped() -> None:
 
 
 def test_objects_that_are_no_list_become_null() -> None:
-    assert keep_said({"scene": "food", "objects": {"coarse_type": "mug"}})["objects"] is None
+    assert clean_annotation({"scene": "food", "objects": {"coarse_type": "mug"}})["objects"] is None
 
 
 def test_half_a_surrogate_pair_does_not_break_the_file() -> None:
@@ -103,7 +109,7 @@ JSON = st.recursive(
 @hypothesis_settings(deadline=None, max_examples=300)
 def test_whatever_is_said_can_be_written_or_is_refused(said: dict[str, object]) -> None:
     try:
-        kept = keep_said(said)
+        kept = clean_annotation(said)
     except UnusableReply:
         return
     assert msgspec.json.decode(msgspec.json.encode(kept)) == kept

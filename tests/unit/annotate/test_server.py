@@ -7,14 +7,12 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
-import uvloop
 from tests.unit.annotate.fault_server import Act, FaultServer, completion, error
 
 from vibe_photos.annotate.client import MAX_RESPONSE_BYTES, Client
-from vibe_photos.annotate.completion import Reply
 from vibe_photos.annotate.endpoint import Endpoint
-from vibe_photos.annotate.failures import AskFailed
-from vibe_photos.annotate.server import Attempts, TeacherServer
+from vibe_photos.annotate.reply import Reply
+from vibe_photos.annotate.server import AskFailed, Attempts, TeacherServer
 from vibe_photos.errors import ConfigurationError, TeacherRefused, TeacherUnreachable
 
 KEY = "canary-key-5417"
@@ -45,7 +43,7 @@ def ask(
                 results += await asyncio.gather(*asked, return_exceptions=True)
             return results
 
-    return uvloop.run(run())
+    return asyncio.run(run())
 
 
 def first_then_well(act: Act) -> Callable[[str, int], Act]:
@@ -196,20 +194,20 @@ def test_a_server_that_died_ends_the_run_instead_of_failing_every_photo() -> Non
     assert isinstance(results[9], TeacherUnreachable)
 
 
-def greet(base_url: str) -> bool:
+def check_reachable(base_url: str) -> bool:
     async def run() -> bool:
         async with Client(Endpoint(base_url), 1) as client:
             server = TeacherServer(
                 client, "json_schema", slots=1, timeout_seconds=5, first_pause_seconds=0.01
             )
-            return await server.greet()
+            return await server.check_reachable()
 
-    return uvloop.run(run())
+    return asyncio.run(run())
 
 
 def test_a_server_that_lists_no_models_is_good_enough() -> None:
     with FaultServer(lambda image_id, attempt: Act()) as server:
-        assert greet(server.base_url) is False
+        assert check_reachable(server.base_url) is False
 
 
 def test_no_server_is_told_at_once_with_the_address() -> None:
@@ -217,7 +215,7 @@ def test_no_server_is_told_at_once_with_the_address() -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with pytest.raises(TeacherUnreachable, match=rf"QWEN_BASE_URL, http://127.0.0.1:{port}/v1"):
-        greet(f"http://127.0.0.1:{port}/v1")
+        check_reachable(f"http://127.0.0.1:{port}/v1")
 
 
 def test_a_proxy_of_the_environment_is_never_used_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-import uvloop
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -18,8 +17,7 @@ from tests.unit.annotate.fault_server import Act, FaultServer
 
 from vibe_photos.annotate.client import Client
 from vibe_photos.annotate.endpoint import Endpoint
-from vibe_photos.annotate.failures import AskFailed
-from vibe_photos.annotate.server import Attempts, TeacherServer
+from vibe_photos.annotate.server import AskFailed, Attempts, TeacherServer
 from vibe_photos.errors import TeacherUnreachable
 
 MEGABYTE = b"x" * 1_000_000
@@ -66,12 +64,12 @@ def test_a_certificate_that_is_not_trusted_is_named_and_nothing_is_sent(self_sig
                 client, "json_schema", slots=1, timeout_seconds=5, first_pause_seconds=0.01
             )
             with pytest.raises(TeacherUnreachable, match="certificate is not trusted"):
-                await server.greet()
+                await server.check_reachable()
             with pytest.raises(AskFailed, match="certificate is not trusted"):
                 await server.ask(0, "p", str.encode, Attempts(2))
 
     with FaultServer(lambda image_id, attempt: Act(), self_signed) as refused:
-        uvloop.run(meet(refused.base_url))
+        asyncio.run(meet(refused.base_url))
     assert not refused.requests
 
 
@@ -88,7 +86,7 @@ def test_a_server_that_is_trusted_gets_the_photo_whole(trusted: ssl.SSLContext) 
                 assert (await client.complete_chat(0, "p", MEGABYTE, 20)).status == 200
 
     with FaultServer(lambda image_id, attempt: Act(body=MEGABYTE), trusted) as server:
-        uvloop.run(meet(server.base_url))
+        asyncio.run(meet(server.base_url))
     assert [request.body == MEGABYTE for request in server.requests] == [True, True]
     assert server.most_open_connections == 1
 
@@ -135,7 +133,7 @@ def test_through_a_proxy_the_photo_stays_encrypted(
         return proxy
 
     with FaultServer(lambda image_id, attempt: Act(), trusted) as server:
-        proxy = uvloop.run(meet(server.port))
+        proxy = asyncio.run(meet(server.port))
         (head,) = proxy.heads
         assert head.startswith(f"CONNECT teacher.invalid:{server.port} HTTP/1.1")
         assert f"Proxy-Authorization: Basic {base64.b64encode(b'ann:pass word').decode()}" in head

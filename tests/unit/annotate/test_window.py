@@ -5,7 +5,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from vibe_photos.annotate.window import Window, backoff_seconds, read_retry_after
+from vibe_photos.annotate.server import ConcurrencyWindow, backoff_seconds, read_retry_after
 from vibe_photos.errors import RunInterrupted, TeacherRefused
 
 
@@ -41,14 +41,14 @@ def test_pauses_double_are_jittered_and_capped() -> None:
         assert longest / 2 <= min(drawn) < max(drawn) <= longest
 
 
-async def hold(window: Window, seconds: float) -> None:
+async def hold(window: ConcurrencyWindow, seconds: float) -> None:
     async with window.turn():
         await asyncio.sleep(seconds)
 
 
 def test_nothing_is_sent_before_a_pause_ends_and_then_by_half_the_window() -> None:
     async def scenario() -> None:
-        window = Window(4)
+        window = ConcurrencyWindow(4)
         window.slow_down(0.2)
         window.slow_down(0.1)  # said by another request of the same burst: no further halving
         started = time.monotonic()
@@ -65,7 +65,7 @@ def test_nothing_is_sent_before_a_pause_ends_and_then_by_half_the_window() -> No
 
 def test_a_shrunken_window_still_lets_everyone_through_in_the_end() -> None:
     async def scenario() -> None:
-        window = Window(8)
+        window = ConcurrencyWindow(8)
         for _ in range(10):
             window.slow_down(0)
         await asyncio.wait_for(asyncio.gather(*(hold(window, 0.01) for _ in range(8))), 30)
@@ -75,7 +75,7 @@ def test_a_shrunken_window_still_lets_everyone_through_in_the_end() -> None:
 
 def test_a_closed_window_wakes_whoever_waits() -> None:
     async def scenario() -> None:
-        window = Window(2)
+        window = ConcurrencyWindow(2)
         window.slow_down(3000)
         waiting = [asyncio.create_task(hold(window, 0)), asyncio.create_task(window.pause(3000))]
         await asyncio.sleep(0)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from vibe_photos.compare.compare import Flip, LabelComparison, Side, compare_labels
+from vibe_photos.compare.compare import Flip, LabelComparison, LabelSet, compare_labels
 from vibe_photos.compare.text import comparison_mapping, format_brief, format_comparison
 from vibe_photos.records.ground_truth import GroundTruth
 from vibe_photos.records.label_tables import LabelTable
@@ -45,8 +45,8 @@ def compare(
         sides = options.get("sides", (members, members))
         is_tuned = bool(options.get("is_tuned"))
         return compare_labels(
-            Side("A", before, sides[0]),
-            Side("B", after, sides[1], is_tuned),
+            LabelSet("A", before, sides[0]),
+            LabelSet("B", after, sides[1], is_tuned),
             options.get("records", records),
             members,
             taxonomy,

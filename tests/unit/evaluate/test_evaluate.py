@@ -3,13 +3,15 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
+from tests.unit.hand_made_library import write_truth
 
 from vibe_photos.errors import InputError
 from vibe_photos.evaluate.stage import evaluate_labels
 from vibe_photos.records.ground_truth import GroundTruth
 from vibe_photos.records.splits import Membership
-from vibe_photos.settings import Evaluate, Taxonomy
+from vibe_photos.settings import Settings
 from vibe_photos.split.stage import write_splits
 
 LABELS = {
@@ -37,18 +39,21 @@ def records(make_truth: Callable[..., GroundTruth]) -> list[GroundTruth]:
     ]
 
 
+def measure(library: Settings, truth: str, records: list[GroundTruth], tuned_on: str = "none") -> dict:
+    """Evaluate against records of people or of the teacher; return `metrics.json`."""
+    write_truth(library, **{"people" if truth == "human" else "teacher": records})
+    classify = msgspec.structs.replace(library.classify, tuned_on=tuned_on)
+    evaluate_labels(msgspec.structs.replace(library, truth=truth, classify=classify))
+    return json.loads((library.paths.eval / truth / "metrics.json").read_text())
+
+
 @pytest.fixture
 def run(
-    tmp_path: Path,
-    write_table: Callable[..., Path],
-    write_roles: Callable[..., Path],
-    taxonomy: Taxonomy,
-    evaluate: Evaluate,
+    library: Settings, write_table: Callable[..., Path], write_roles: Callable[..., Path]
 ) -> Callable[..., dict]:
     def run(truth: str, records: list[GroundTruth]) -> dict:
-        labels, splits = write_table(LABELS), write_roles(ROLES)
-        evaluate_labels(truth, records, labels, splits, taxonomy, evaluate, tmp_path / "eval")
-        return json.loads((tmp_path / "eval" / "metrics.json").read_text())
+        write_table(LABELS), write_roles(ROLES)
+        return measure(library, truth, records)
 
     return run
 
@@ -113,23 +118,20 @@ def test_auto_truth_counts_the_holdout_only(run: Callable, records: list[GroundT
     [("human", {"a": "score", "b": "tune"}, 1), ("human", {"a": "tune", "b": "tune"}, 0), ("auto", {}, 1)],
 )
 def test_photos_that_chose_thresholds_are_not_scored(
+    library: Settings,
     write_table: Callable[..., Path],
     records: list[GroundTruth],
-    taxonomy: Taxonomy,
-    evaluate: Evaluate,
-    tmp_path: Path,
     truth: str,
     halves: dict[str, str],
     n: int,
 ) -> None:
-    splits, out = tmp_path / "splits.json", tmp_path / "eval"
     members = {
         image_id: Membership(group=image_id, fold=0, role=role, half=halves.get(image_id))
         for image_id, role in ROLES.items()
     }
-    write_splits(splits, members)
-    evaluate_labels(truth, records, write_table(LABELS), splits, taxonomy, evaluate, out, "human_tune_half")
-    figures = json.loads((out / "metrics.json").read_text())
+    write_splits(library.paths.splits, members)
+    write_table(LABELS)
+    figures = measure(library, truth, records, "human_tune_half")
     assert figures["n"] == n
     said = "score half, thresholds were tuned on the other" if truth == "human" else None
     assert figures.get("scored_on") == said
@@ -138,7 +140,7 @@ def test_photos_that_chose_thresholds_are_not_scored(
 
 def test_plot_files_for_dvc(run: Callable, records: list[GroundTruth], tmp_path: Path) -> None:
     run("human", records)
-    plots = tmp_path / "eval" / "plots"
+    plots = tmp_path / "eval" / "human" / "plots"
     assert (plots / "confusion.csv").read_text() == (
         "actual,predicted\nfood,food\npeople,food\npeople,missing\nfood,missing\n"
     )
@@ -163,7 +165,7 @@ def test_no_truth_yet_says_how_to_begin(
     assert figures["n"] == 0
     assert "copy data/ground_truth/to_review.json" in figures["how_to_begin"]
     assert figures["how_to_begin"] in caplog.text
-    plots = tmp_path / "eval" / "plots"
+    plots = tmp_path / "eval" / "human" / "plots"
     assert (plots / "confusion.csv").read_text() == "actual,predicted\n"
     assert (plots / "precision_recall" / "has_text.csv").read_text() == "recall,precision,threshold\n"
     assert (plots / "calibration" / "scene.csv").read_text() == "probability,frequency,low,high,statements\n"
@@ -179,13 +181,10 @@ def test_weights_reach_the_figures(run: Callable, make_truth: Callable[..., Grou
     assert figures["scene"]["accuracy"] == 0.8
 
 
-def test_missing_splits_are_named(
-    tmp_path: Path, write_table: Callable[..., Path], taxonomy: Taxonomy, evaluate: Evaluate
-) -> None:
+def test_missing_splits_are_named(library: Settings, write_table: Callable[..., Path]) -> None:
+    write_table(LABELS)
     with pytest.raises(InputError, match=r"splits\.json does not exist"):
-        evaluate_labels(
-            "human", [], write_table(LABELS), tmp_path / "splits.json", taxonomy, evaluate, tmp_path / "eval"
-        )
+        evaluate_labels(library)
 
 
 def test_same_inputs_same_bytes(run: Callable, records: list[GroundTruth], tmp_path: Path) -> None:

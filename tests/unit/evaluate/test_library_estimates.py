@@ -7,10 +7,11 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from tests.unit.hand_made_library import write_truth
 
 from vibe_photos.evaluate.stage import evaluate_labels
 from vibe_photos.records.ground_truth import GroundTruth
-from vibe_photos.settings import Evaluate, Taxonomy
+from vibe_photos.settings import Settings
 from vibe_photos.statistics.design import Design
 
 IDS = [f"p{number:02d}" for number in range(40)]
@@ -21,9 +22,7 @@ def measure(
     make_truth: Callable[..., GroundTruth],
     write_roles: Callable[..., Path],
     write_table: Callable[..., Path],
-    taxonomy: Taxonomy,
-    evaluate: Evaluate,
-    tmp_path: Path,
+    library: Settings,
 ) -> Callable[..., dict[str, object]]:
     """The first 20 photos are audited, the next 10 holdout; the teacher sees text on every fourth photo,
     from the twentieth on every second."""
@@ -40,10 +39,12 @@ def measure(
         # People agree but for the first two photos: no text on the first, and its scene is food.
         people = [make_truth("p00", "food", has_text=False), make_truth("p01", "food", has_text=True)]
         audited = [msgspec.structs.replace(record, extra=extra) for record in [*people, *auto[2:20]]]
-        labels = write_table({i: {"scene.food": (0.9, 1), "attr.has_text": (0.1, 0)} for i in IDS})
-        splits = write_roles(dict(zip(IDS, roles, strict=True)))
-        evaluate_labels("human", audited, labels, splits, taxonomy, evaluate, tmp_path, teacher_records=auto)
-        return json.loads((tmp_path / "metrics.json").read_text())["prediction_powered"]
+        write_table({i: {"scene.food": (0.9, 1), "attr.has_text": (0.1, 0)} for i in IDS})
+        write_roles(dict(zip(IDS, roles, strict=True)))
+        write_truth(library, audited, auto)
+        evaluate_labels(library)
+        metrics = json.loads((library.paths.eval / "human" / "metrics.json").read_text())
+        return metrics["prediction_powered"]
 
     return run
 

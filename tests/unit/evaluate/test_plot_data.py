@@ -1,6 +1,6 @@
 import numpy as np
 
-from vibe_photos.evaluate.plot_data import MOST_CURVE_POINTS, thin_curve
+from vibe_photos.evaluate.stage import MOST_CURVE_POINTS, thin_curve
 from vibe_photos.statistics.metrics import Curve
 
 

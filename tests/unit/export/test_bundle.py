@@ -17,6 +17,7 @@ from vibe_photos.errors import EncoderError, InputError
 from vibe_photos.export.bundle import export_bundle
 from vibe_photos.records.label_tables import read_labels
 from vibe_photos.settings import Settings
+from vibe_photos.storage.files import replace_folder
 from vibe_photos.storage.jsonl import read_jsonl
 from vibe_photos.storage.vectors import read_embeddings
 
@@ -145,3 +146,35 @@ def test_the_card_says_from_how_many_photos_each_label_was_learnt(hog, tmp_path)
     card = (tmp_path / "model" / "MODEL_CARD.md").read_text()
     assert "`scene.food` (6)" in card
     assert "`scene.document`," in card
+
+
+def read_folder(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_an_export_without_encoder_leaves_no_encoder_of_an_earlier_one(tiny, tmp_path):
+    export_bundle(tiny, tmp_path / "model", with_encoder=True)
+    export_bundle(tiny, tmp_path / "model", with_encoder=False)
+    assert not {"encoder.onnx", "preprocessing.json"} & read_folder(tmp_path / "model").keys()
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_what_somebody_else_wrote_stays(hog, tmp_path):
+    folder = tmp_path / "holiday"
+    folder.mkdir()
+    (folder / "beach.jpg").write_bytes(b"sand")
+    with pytest.raises(InputError, match=r"holds beach\.jpg, which no export wrote"):
+        export_bundle(hog, folder, with_encoder=False)
+    assert read_folder(folder) == {"beach.jpg": b"sand"}
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="is a file"):
+        export_bundle(hog, tmp_path / "file", with_encoder=False)
+
+
+def test_a_write_that_fails_leaves_the_earlier_export(tmp_path):
+    folder = tmp_path / "model"
+    replace_folder(folder, {"heads.onnx": b"1"})
+    with pytest.raises(OSError, match="name too long"):
+        replace_folder(folder, {"heads.onnx": b"2", "x" * 300: b""})
+    assert read_folder(folder) == {"heads.onnx": b"1"}
+    assert list(tmp_path.iterdir()) == [folder]

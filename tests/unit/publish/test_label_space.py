@@ -7,8 +7,7 @@ import pytest
 
 from vibe_photos.classify.stage import classify_photos
 from vibe_photos.errors import HeadError
-from vibe_photos.publish.label_space import read_label_space
-from vibe_photos.publish.publication import read_publication
+from vibe_photos.publish.publication import name_label_space, read_publication
 
 
 @pytest.fixture
@@ -25,7 +24,7 @@ def name_version(settings, tmp_path):
         labels = tmp_path / "labels.sqlite"
         classify_photos(settings.paths.labels.with_name("p.sqlite"), settings.taxonomy, classify, labels)
         paths = msgspec.structs.replace(settings.paths, labels=labels, models=models)
-        return read_label_space(msgspec.structs.replace(settings, classify=classify, paths=paths)).version()
+        return name_label_space(msgspec.structs.replace(settings, classify=classify, paths=paths))
 
     return name
 

@@ -173,7 +173,7 @@ def test_two_publishers_at_once_take_turns(app_database, tmp_path, caplog):
         threads = [threading.Thread(target=publish_into, args=(app_database, each)) for each in publications]
         for thread in threads:
             thread.start()
-        while sum("waiting for them" in record.message for record in caplog.records) < len(threads):
+        while sum("waiting for it" in record.message for record in caplog.records) < len(threads):
             threads[0].join(0.01)
         holder.execute("SELECT pg_advisory_unlock_all()")
         for thread in threads:

@@ -13,7 +13,7 @@ from vibe_photos.agreement.stage import measure_agreement
 from vibe_photos.configuration import read_resolved
 from vibe_photos.evaluate.stage import evaluate_labels
 from vibe_photos.heads.out_of_fold import out_of_fold_path
-from vibe_photos.records.ground_truth import GroundTruth, truth_object
+from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth, truth_object
 from vibe_photos.records.label_tables import LabelTable, write_labels
 from vibe_photos.records.photos import Photo
 from vibe_photos.records.splits import Membership
@@ -111,11 +111,10 @@ def write_truth(settings: Settings, records: list[GroundTruth]) -> None:
     ids = [record.image_id for record in records]
     table = LabelTable(ids, keys, level, dict.fromkeys(keys, "head"), dict.fromkeys(keys, 0.5), score, value)
     write_labels(paths.labels, table, {key: parent_key(key, known) for key in known})
-    evaluate_labels(
-        "human", records, paths.labels, paths.splits, taxonomy, settings.evaluate, paths.eval / "human"
-    )
-    teacher = paths.eval / "teacher" / "metrics.json"
-    measure_agreement(records[1:], records, taxonomy, settings.evaluate, teacher, paths.splits)
+    write_jsonl(paths.auto / ALL_LABELS, map(truth_object, records[1:]))
+    evaluate_labels(settings)
+    measure_agreement(settings)
+    (paths.auto / ALL_LABELS).unlink()
 
 
 @pytest.fixture

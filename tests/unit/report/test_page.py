@@ -128,6 +128,9 @@ def test_figures_are_those_of_the_metrics(full_run: Settings) -> None:
     assert "compared with 24 photos that people checked" in text
     assert "student 50 %, teacher 96 %" in html
     assert "food labelled as people 12" in text
+    assert "scene photos precision recall F1 teacher's F1 food 24 100 % 50 % 67 % " in text
+    assert "attribute photos with it precision recall F1 F1 interval average precision teacher's F1" in text
+    assert "objects student interval teacher best guess is right " in text
     # Positives of has_text are 12: no interval, and why.
     assert "no interval: n < 20" in text
 

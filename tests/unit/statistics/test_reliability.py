@@ -6,15 +6,19 @@ import pytest
 from vibe_photos.heads.calibration import expected_calibration_error
 from vibe_photos.heads.out_of_fold import OutOfFold
 from vibe_photos.statistics.reliability import (
-    Statements,
+    ScoredPredictions,
     calibration_error,
+    predictions_out_of_fold,
     reliability_points,
-    statements_out_of_fold,
 )
 
 
-def state(probability: list[float], is_true: list[bool], weights: list[float] | None = None) -> Statements:
-    return Statements(np.array(probability), np.array(is_true), np.array(weights or [1.0] * len(probability)))
+def state(
+    probability: list[float], is_true: list[bool], weights: list[float] | None = None
+) -> ScoredPredictions:
+    return ScoredPredictions(
+        np.array(probability), np.array(is_true), np.array(weights or [1.0] * len(probability))
+    )
 
 
 def test_the_error_by_hand() -> None:
@@ -32,14 +36,16 @@ def test_the_error_is_that_of_the_heads_metrics() -> None:
     rng = np.random.default_rng(0)
     probabilities, y = rng.random((300, 1)), rng.integers(0, 2, (300, 1))
     theirs = expected_calibration_error(probabilities, y, np.ones((300, 1), dtype=np.bool_), "sigmoid")
-    ours = calibration_error(Statements(probabilities[:, 0], y[:, 0] == 1, np.ones(300)))
+    ours = calibration_error(ScoredPredictions(probabilities[:, 0], y[:, 0] == 1, np.ones(300)))
     assert ours == pytest.approx(theirs)
 
 
 def test_a_point_stands_for_a_tenth_of_all_probabilities() -> None:
     rng = np.random.default_rng(1)
     probability = rng.random(2000)
-    points = reliability_points(Statements(probability, rng.random(2000) < probability, np.ones(2000)), 0.95)
+    points = reliability_points(
+        ScoredPredictions(probability, rng.random(2000) < probability, np.ones(2000)), 0.95
+    )
     assert [int(10 * point.probability) for point in points] == list(range(10))
     assert sum(point.statements for point in points) == 2000
     # Calibrated, so that 95 % of the intervals hold the probability.
@@ -72,7 +78,7 @@ def test_out_of_fold_the_teacher_is_the_truth() -> None:
         np.array([[1], [-1]], dtype=np.int8),
     )
     untold = OutOfFold(["a"], ["object.food"], np.full((1, 1), np.nan, np.float32), np.ones((1, 1), np.int8))
-    found = statements_out_of_fold({"scene": scenes, "attribute": attributes, "object": untold})
+    found = predictions_out_of_fold({"scene": scenes, "attribute": attributes, "object": untold})
     assert found.keys() == {"scene", "has_text"}
     assert found["scene"].probability.tolist() == pytest.approx([0.9, 0.7])
     assert found["scene"].is_true.tolist() == [True, False]

@@ -1,6 +1,6 @@
 import numpy as np
 
-from vibe_photos.statistics.opinions import most_specific, own_scores, with_parents
+from vibe_photos.statistics.label_arrays import most_specific, own_scores, with_parents
 
 KEYS = [
     "object.electronics",

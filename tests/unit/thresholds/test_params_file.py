@@ -4,9 +4,8 @@ import msgspec
 import pytest
 
 from vibe_photos.errors import InputError
-from vibe_photos.thresholds.evidence import OF_PEOPLE, OF_TEACHER, EvidenceName
 from vibe_photos.thresholds.params_file import write_thresholds
-from vibe_photos.thresholds.proposals import Choice, Tuning
+from vibe_photos.thresholds.proposals import Choice, ExamplesName, Tuning
 
 PARAMS = """\
 # What you edit.
@@ -31,7 +30,7 @@ lists:
 """
 
 
-def tuning(source: EvidenceName = OF_PEOPLE, **thresholds: float) -> Tuning:
+def tuning(source: ExamplesName = "people", **thresholds: float) -> Tuning:
     """Return proposals by short name; all labels have 0.5 in use."""
     choices = {}
     for name, threshold in thresholds.items():
@@ -76,7 +75,7 @@ def test_new_names_come_last_in_their_section(params):
 
 def test_what_follows_a_section_stays_behind_it(params):
     params.write_text("classify:\n  object_threshold:\n    default: 0.5\n\n# next\nevaluate:\n  seed: 1\n")
-    write_thresholds(params, tuning(OF_TEACHER, drink=0.1, food=0.2))
+    write_thresholds(params, tuning("teacher", drink=0.1, food=0.2))
     assert params.read_text() == (
         "classify:\n  object_threshold:\n    default: 0.5\n    drink: 0.1\n    food: 0.2\n\n"
         "# next\nevaluate:\n  seed: 1\n"
@@ -104,10 +103,10 @@ def test_missing_sections_are_made(params):
 
 
 def test_the_teacher_alone_does_not_use_up_audited_photos(params):
-    write_thresholds(params, tuning(OF_TEACHER, has_text=0.2))
+    write_thresholds(params, tuning("teacher", has_text=0.2))
     assert "tuned_on" not in params.read_text()
-    write_thresholds(params, tuning(OF_PEOPLE, has_text=0.3))
-    write_thresholds(params, tuning(OF_TEACHER, has_person=0.1))
+    write_thresholds(params, tuning("people", has_text=0.3))
+    write_thresholds(params, tuning("teacher", has_person=0.1))
     assert params.read_text().count("tuned_on: human_tune_half") == 1
 
 

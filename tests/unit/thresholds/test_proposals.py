@@ -14,14 +14,15 @@ from vibe_photos.configuration import RESOLVED, read_resolved
 from vibe_photos.errors import ConfigurationError, InputError
 from vibe_photos.evaluate.stage import evaluate_labels
 from vibe_photos.heads.out_of_fold import out_of_fold_path
-from vibe_photos.human_truth.said import AUDITED_FILE, read_audited_truth
-from vibe_photos.records.ground_truth import GroundTruth, truth_object
+from vibe_photos.human_truth.said import AUDITED_FILE
+from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth, truth_object
 from vibe_photos.records.label_tables import ScoreTable, write_scores
 from vibe_photos.records.splits import Membership
 from vibe_photos.settings import Paths, Settings
 from vibe_photos.split.stage import write_splits
 from vibe_photos.storage.files import write_json
-from vibe_photos.thresholds.proposals import changed_thresholds, tune_thresholds
+from vibe_photos.storage.jsonl import write_jsonl
+from vibe_photos.thresholds.proposals import tune_thresholds
 from vibe_photos.thresholds.sweep import Aim
 
 F1 = Aim("f1")
@@ -144,39 +145,39 @@ def test_what_it_is_worth_is_told_for_both_halves(run):
     assert tuning.scored["attr.has_person"].recall > 0.9
 
 
-def test_worth_is_what_evaluation_says_of_the_same_thresholds(run, tmp_path):
+def evaluate(run: Settings, tuned_on: str) -> dict:
+    """Return what `evaluate` says of the labels against people; the teacher has answered nothing."""
+    write_jsonl(run.paths.auto / ALL_LABELS, [])
+    classify = msgspec.structs.replace(run.classify, tuned_on=tuned_on)
+    evaluate_labels(msgspec.structs.replace(run, truth="human", classify=classify))
+    return json.loads((run.paths.eval / "human" / "metrics.json").read_text())
+
+
+def test_scores_are_what_evaluation_says_of_the_same_thresholds(run):
     tuning = tune_thresholds(run, Aim("recall", 0.8))
     classify = msgspec.structs.replace(
         run.classify,
-        attribute_threshold=run.classify.attribute_threshold | changed_thresholds(tuning, "attribute"),
-        object_threshold=run.classify.object_threshold | changed_thresholds(tuning, "object"),
+        attribute_threshold=run.classify.attribute_threshold | tuning.changed("attribute"),
+        object_threshold=run.classify.object_threshold | tuning.changed("object"),
     )
     classify_photos(run.paths.probabilities, run.taxonomy, classify, run.paths.labels)
-    records = read_audited_truth(run.paths.human, run.taxonomy)
-    evaluate_labels(
-        "human", records, run.paths.labels, run.paths.splits, run.taxonomy, run.evaluate,
-        tmp_path / "out", "human_tune_half",
-    )  # fmt: skip
-    figures = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    figures = evaluate(run, "human_tune_half")
     assert (figures["n"], figures["scored_on"]) == (80, "score half, thresholds were tuned on the other")
     for name in ("has_person", "has_text"):
-        told, worth = figures["attributes"][name], tuning.scored[f"attr.{name}"]
-        assert (told["precision"], told["recall"]) == pytest.approx((worth.precision, worth.recall), abs=1e-4)
+        told, scores = figures["attributes"][name], tuning.scored[f"attr.{name}"]
+        assert (told["precision"], told["recall"]) == pytest.approx(
+            (scores.precision, scores.recall), abs=1e-4
+        )
 
 
-def test_half_of_a_library_that_was_audited_whole_has_an_interval(run, tmp_path):
+def test_half_of_a_library_that_was_audited_whole_has_an_interval(run):
     classify_photos(run.paths.probabilities, run.taxonomy, run.classify, run.paths.labels)
-    records = read_audited_truth(run.paths.human, run.taxonomy)
-    for record in records:
-        record.extra["inclusion_probability"] = 1.0
-    ends = {}
-    for tuned_on in ("none", "human_tune_half"):
-        evaluate_labels(
-            "human", records, run.paths.labels, run.paths.splits, run.taxonomy, run.evaluate,
-            tmp_path / tuned_on, tuned_on,
-        )  # fmt: skip
-        scene = json.loads((tmp_path / tuned_on / "metrics.json").read_text())["scene"]
-        ends[tuned_on] = scene["accuracy_interval"]
+    drawn = [truth_object(record) | {"inclusion_probability": 1.0} for record in make_records(as_drawn)]
+    write_json(run.paths.human / AUDITED_FILE, drawn)
+    ends = {
+        tuned_on: evaluate(run, tuned_on)["scene"]["accuracy_interval"]
+        for tuned_on in ("none", "human_tune_half")
+    }
     # Whole, nothing is left to chance; the half that is scored is a sample of the library.
     assert ends["none"][0] == ends["none"][1]
     assert ends["human_tune_half"][1] - ends["human_tune_half"][0] > 0.05

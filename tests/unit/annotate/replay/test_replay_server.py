@@ -17,10 +17,9 @@ import msgspec
 import pytest
 from PIL import Image
 
-from vibe_photos.annotate.payload import data_url, request_body
-from vibe_photos.annotate.prompt import build_question
-from vibe_photos.annotate.replay.faults import Fault, draw_fault
-from vibe_photos.annotate.replay.rehearsal import start_replay_server
+from vibe_photos.annotate.question import build_question, data_url, request_body
+from vibe_photos.annotate.replay.app import Fault, draw_fault
+from vibe_photos.annotate.replay.server import start_replay_server
 from vibe_photos.errors import InputError
 from vibe_photos.records.ground_truth import RawAnnotation
 from vibe_photos.settings import Replay, Taxonomy, Teacher
@@ -172,7 +171,7 @@ def test_it_ends_with_whoever_started_it(recordings: Path) -> None:
     script = (
         "import sys, time\n"
         "from vibe_photos.settings import Replay\n"
-        "from vibe_photos.annotate.replay.rehearsal import start_replay_server\n"
+        "from vibe_photos.annotate.replay.server import start_replay_server\n"
         "with start_replay_server(Replay(recordings=sys.argv[1])) as endpoint:\n"
         "    print(endpoint.base_url, flush=True)\n"
         "    time.sleep(60)\n"

@@ -6,7 +6,7 @@ import subprocess
 import msgspec
 import pytest
 
-from vibe_photos.export.data_revision import find_data_revision
+from vibe_photos.export.model_card import find_data_revision
 from vibe_photos.heads.linear import head_path
 from vibe_photos.records.taxonomy import HEADS
 

@@ -9,7 +9,7 @@ from tests.unit.small_pipeline import run_pipeline
 
 from vibe_photos.classifier import Classifier, PhotoLabels
 from vibe_photos.cli import main
-from vibe_photos.predictions import format_labels
+from vibe_photos.cli.predict import format_labels
 from vibe_photos.settings import Taxonomy
 
 

@@ -1,15 +1,16 @@
-"""The check that an exported encoder has to pass. SigLIP's own export: tests/e2e/test_apps.py."""
+"""The check that an exported encoder has to pass."""
 
 import dataclasses
 
 import msgspec
+import numpy as np
 import pytest
 from tests.unit.small_pipeline import EMBED
 from tests.unit.tiny_models import describe_onnx, draw_photo, save_tiny_onnx
 
 from vibe_photos.encoders.encoder import load_encoder
 from vibe_photos.errors import EncoderError
-from vibe_photos.export.encoder_graph import export_encoder
+from vibe_photos.export.graphs import export_encoder
 from vibe_photos.export.verification import measure_encoder
 
 
@@ -37,3 +38,15 @@ def test_another_preprocessing_is_refused(exported, change):
     wrong = dataclasses.replace(graph, preprocessing=msgspec.structs.replace(graph.preprocessing, **change))
     with pytest.raises(EncoderError, match="nothing is exported"):
         measure_encoder(wrong, encoder, [draw_photo(0, (300, 200))])
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_siglip_is_exported_in_float32_and_stays_as_it_was(siglip, precision):
+    embedder = msgspec.structs.replace(siglip, precision=precision)
+    encoder = load_encoder(embedder, EMBED)
+    photos = [draw_photo(seed, (90, 60)) for seed in range(3)]
+    batch = np.stack([encoder.preprocess(photo) for photo in photos])
+    before = encoder.encode(batch)
+    graph = export_encoder(encoder, embedder)
+    assert measure_encoder(graph, encoder, photos) < 1e-5
+    assert encoder.encode(batch).tobytes() == before.tobytes()

@@ -1,0 +1,152 @@
+"""The stage's outs, written from what the store knows: the same answers give the same bytes."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, get_args
+
+import msgspec
+
+from vibe_photos.annotate.answers import Answer, AnswerKey, Answers
+from vibe_photos.annotate.reply import UnusableReply
+from vibe_photos.records.ground_truth import RawAnnotation
+from vibe_photos.records.photos import Photo
+from vibe_photos.storage.files import open_atomically, write_json
+
+FailureKind = Literal["unreadable", "refused", "no_answer", "length", "unparsable", "missing"]
+"""`unreadable`: the photo could not be decoded. `refused`: the server takes everything but this request.
+`no_answer`: every attempt failed. `length`: the reply broke off, also with the larger cap. `unparsable`: the
+reply is no annotation. `missing`: not asked, as there is no server to ask (`teacher.server: store`)."""
+
+FAILURE_KINDS: tuple[FailureKind, ...] = get_args(FailureKind)
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A line of `failures.jsonl`: a photo without a usable answer, and the raw text of its reply, if any."""
+
+    image_id: str
+    rel_path: str
+    kind: FailureKind
+    detail: str
+    reply: str | None = None
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts over the photos: answers and their tokens, and failures by kind.
+
+    `pixels_versions` counts the answers by the version that prepared their photo (None: unknown).
+    """
+
+    failed: Counter[FailureKind] = field(default_factory=Counter)
+    pixels_versions: Counter[int | None] = field(default_factory=Counter)
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    def add(self, answer: Answer) -> None:
+        """Count a usable answer, and its tokens where its server said how many."""
+        usage = answer.usage or {}
+        prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
+        self.prompt_tokens += prompt if isinstance(prompt, int) else 0
+        self.completion_tokens += completion if isinstance(completion, int) else 0
+        self.pixels_versions[answer.pixels_version] += 1
+
+    @property
+    def answered(self) -> int:
+        """Photos with a usable answer."""
+        return self.pixels_versions.total()
+
+    @property
+    def photos(self) -> int:
+        """All photos."""
+        return self.answered + self.failed.total()
+
+    @property
+    def without_answer(self) -> int:
+        """Photos that were asked about in vain or could not be sent; `missing` ones do not count."""
+        return self.failed.total() - self.failed["missing"]
+
+    def describe_failures(self) -> str:
+        """Return the kinds of failures with their numbers, e.g. `2 refused, 1 length`."""
+        counts = [f"{self.failed[kind]} {kind}" for kind in FAILURE_KINDS if self.failed[kind]]
+        return ", ".join(counts) or "none"
+
+    def describe_pixels_versions(self) -> str:
+        """Return how many answers were given to which pixels, e.g. `417 with pixel version 1`."""
+        known = sorted(version for version in self.pixels_versions if version is not None)
+        counts = [f"{self.pixels_versions[version]} with pixel version {version}" for version in known]
+        if self.pixels_versions[None]:
+            counts.append(f"{self.pixels_versions[None]} with unknown version")
+        return ", ".join(counts) or "no answers"
+
+
+def write_outputs(
+    photos: Iterable[Photo],
+    answers: Answers,
+    failures: Mapping[str, Failure],
+    root: str,
+    raw_annotations: Path,
+) -> Tally:
+    """Write the raw annotations and, beside them, `failures.jsonl`, both in the photos' order.
+
+    A photo is in exactly one of the two. `failures` holds, by id, what went wrong in this run; for a photo
+    that is not in it, an unusable reply in the store says why.
+    """
+    tally = Tally()
+    encoder = msgspec.json.Encoder()
+    with (
+        open_atomically(raw_annotations) as annotated,
+        open_atomically(raw_annotations.with_name("failures.jsonl")) as failed,
+    ):
+        for photo in photos:
+            answer = answers.find(photo.image_id)
+            record = _make_record(photo, answer, root)
+            if isinstance(record, Failure):
+                failure = failures.get(photo.image_id, record)
+                tally.failed[failure.kind] += 1
+                failed.write(encoder.encode(failure) + b"\n")
+            else:
+                assert answer is not None  # the record was made from it
+                tally.add(answer)
+                annotated.write(encoder.encode(record) + b"\n")
+    return tally
+
+
+def write_metric(path: Path, tally: Tally, key: AnswerKey) -> None:
+    """Write the stage's metric: counts and tokens of the photos as they now are, whenever they were paid."""
+    metric = {
+        "photos": tally.photos,
+        "answered": tally.answered,
+        "failed": {kind: tally.failed[kind] for kind in FAILURE_KINDS},
+        "prompt_tokens": tally.prompt_tokens,
+        "completion_tokens": tally.completion_tokens,
+        "model": key.model,
+        "prompt_id": key.prompt_id,
+    }
+    write_json(path, metric)
+
+
+def _make_record(photo: Photo, answer: Answer | None, root: str) -> RawAnnotation | Failure:
+    """Return the photo's annotation, or why the store has none."""
+    kind: FailureKind = "missing"
+    detail, reply = "no answer is kept for this photo, model and question", None
+    if answer is not None:
+        try:
+            place = f"{root.rstrip('/')}/{photo.rel_path}"
+            return RawAnnotation(
+                image_id=photo.image_id,
+                server_path=place,
+                image_path=place,
+                rel_path=photo.rel_path,
+                annotation=answer.read(),
+                model=answer.model,
+                prompt_id=answer.prompt_id,
+                finish_reason=answer.finish_reason,
+                usage=answer.usage,
+                created_at=answer.created_at,
+                simulated=answer.simulated,
+            )
+        except UnusableReply as error:
+            kind, detail, reply = "length" if answer.is_cut else "unparsable", str(error), answer.reply
+    return Failure(image_id=photo.image_id, rel_path=photo.rel_path, kind=kind, detail=detail, reply=reply)

@@ -1,0 +1,180 @@
+"""What a teacher is asked about a photo: prompt, JSON schema of the reply, the photo as JPEG, the request."""
+
+import base64
+import math
+import re
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import orjson
+import xxhash
+
+from vibe_photos.errors import ConfigurationError
+from vibe_photos.pixels.decode import decode_photo, resize
+from vibe_photos.settings import Sampling, SentImage, Taxonomy, Teacher
+
+MAX_OBJECTS = 8
+"""Objects a reply may name; as many as the prompt asks for."""
+
+MAX_NAME_LENGTH = 80
+"""Characters of an object's free name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Everything that is asked of a teacher about every photo, except the photo.
+
+    `schema` is the JSON schema of the reply, `response_format` whether the server is to enforce it.
+    `prompt_id` names the question as configured: it is the same when a server that cannot enforce a
+    schema is asked for any JSON object, and when a reply that broke off is asked for with a larger cap.
+    """
+
+    system: str
+    user: str
+    schema: dict[str, Any]
+    response_format: str
+    image: SentImage
+    sampling: Sampling
+    prompt_id: str
+
+
+def build_question(teacher: Teacher, taxonomy: Taxonomy) -> Question:
+    """Put the taxonomy's words into the prompt and the schema.
+
+    Raises:
+        ConfigurationError: the prompt has a `{name}` for which there is no list of words.
+    """
+    vocabulary = taxonomy.vocabulary
+    words = {"scenes": vocabulary.scenes, "attributes": vocabulary.attributes, "objects": vocabulary.objects}
+    quoted = {name: ", ".join(f'"{word}"' for word in listed) for name, listed in words.items()}
+    user = fill_places(teacher.user_prompt, quoted)
+    schema = reply_schema(vocabulary.scenes, vocabulary.attributes, vocabulary.objects)
+    asked = {
+        "system": teacher.system_prompt,
+        "user": user,
+        "schema": schema,
+        "response_format": teacher.response_format,
+        "image": msgspec.to_builtins(teacher.image),
+        "sampling": msgspec.to_builtins(teacher.sampling),
+    }
+    canonical = msgspec.json.encode(asked, order="deterministic")  # sorted keys, no spaces
+    return Question(
+        system=teacher.system_prompt,
+        user=user,
+        schema=schema,
+        response_format=teacher.response_format,
+        image=teacher.image,
+        sampling=teacher.sampling,
+        prompt_id=teacher.prompt_id or xxhash.xxh3_128_hexdigest(canonical)[:16],
+    )
+
+
+def reply_schema(scenes: list[str], attributes: list[str], objects: list[str]) -> dict[str, Any]:
+    """Return the JSON schema that a reply follows: closed, with enumerated words and capped lengths."""
+    named_object = _closed_object(
+        {
+            "name_free": {"type": "string", "maxLength": MAX_NAME_LENGTH},
+            "coarse_type": {"type": "string", "enum": objects},
+            "is_main": {"type": "boolean"},
+            "confidence": {"type": "number", "minimum": 0, "maximum": 1},
+        }
+    )
+    return _closed_object(
+        {
+            "scene": {"type": "string", "enum": scenes},
+            **{attribute: {"type": "boolean"} for attribute in attributes},
+            "objects": {"type": "array", "maxItems": MAX_OBJECTS, "items": named_object},
+        }
+    )
+
+
+def fill_places(template: str, words: dict[str, str]) -> str:
+    """Put `words[name]` where the template says `{name}`; braces around anything but a name stay.
+
+    Raises:
+        ConfigurationError: a `{name}` is not among the words.
+    """
+
+    def fill(match: re.Match[str]) -> str:
+        if match[1] not in words:
+            known = ", ".join(f"{{{name}}}" for name in words)
+            raise ConfigurationError(f"teacher.user_prompt: {match[0]} is none of {known}")
+        return words[match[1]]
+
+    return re.sub(r"\{([a-z_]+)\}", fill, template)
+
+
+def prepare_jpeg(path: Path, image: SentImage, max_pixels: int) -> bytes:
+    """Return the photo as the baseline JPEG that a teacher is shown.
+
+    Upright, sRGB, at most `image.max_edge_px` long and `image.max_pixels` large, never enlarged, with no
+    metadata of any kind. The same file gives the same bytes.
+
+    Raises:
+        DecodeError: the file is no photo that can be read, or has more than `max_pixels`.
+    """
+    sent_size = (0, 0)
+
+    def needed_size(width: int, height: int) -> tuple[int, int]:
+        nonlocal sent_size
+        sent_size = fit_size(width, height, image)
+        return sent_size
+
+    decoded = decode_photo(path, max_pixels=max_pixels, needed_size=needed_size)
+    if sent_size == (0, 0):  # the decoder did not ask: it decoded the photo in its full size
+        sent_size = fit_size(*decoded.size, image)
+    sent = resize(resize(decoded, (decoded.width, sent_size[1])), sent_size)  # rows first is faster
+    sent.info = {}  # Pillow writes a comment, XMP or DPI that it finds here into the file
+    jpeg = BytesIO()
+    sent.save(jpeg, "JPEG", quality=image.jpeg_quality)
+    return jpeg.getvalue()
+
+
+def fit_size(width: int, height: int, image: SentImage) -> tuple[int, int]:
+    """Return the size in pixels at which a photo of this size is sent."""
+    scale = min(1.0, image.max_edge_px / max(width, height), math.sqrt(image.max_pixels / (width * height)))
+    return max(1, int(width * scale)), max(1, int(height * scale))
+
+
+def data_url(jpeg: bytes) -> str:
+    """Return the JPEG as a data URL."""
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
+
+
+def request_body(
+    question: Question, model: str, image_url: str, *, response_format: str, max_tokens: int
+) -> bytes:
+    """Return the JSON body of a chat completion request about one photo."""
+    asked_format: dict[str, Any] = {"type": "json_object"}
+    if response_format != "json_object":
+        schema = {"name": "photo_annotation", "strict": True, "schema": question.schema}
+        asked_format = {"type": "json_schema", "json_schema": schema}
+    content = [
+        {"type": "image_url", "image_url": {"url": image_url}},
+        {"type": "text", "text": question.user},
+    ]
+    body: dict[str, Any] = {
+        "model": model,
+        "messages": [
+            {"role": "system", "content": question.system},
+            {"role": "user", "content": content},
+        ],
+        "temperature": question.sampling.temperature,
+        "max_tokens": max_tokens,
+        "response_format": asked_format,
+    }
+    if question.sampling.seed is not None:
+        body["seed"] = question.sampling.seed
+    return orjson.dumps(body)
+
+
+def _closed_object(properties: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }

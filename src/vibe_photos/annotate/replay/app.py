@@ -1,0 +1,210 @@
+"""The HTTP application of the replay server: recorded answers as an OpenAI-compatible server gives them.
+
+It finds a photo by the `X-Request-Id` of the request, and checks the whole request as a strict server does:
+
+| request | answer |
+|---|---|
+| about a recorded photo | 200, the recorded annotation as a chat completion |
+| about a photo that is not recorded | 422: this photo fails, the run goes on |
+| malformed, or with an image that is not whole | 400 |
+| anything else | 404 |
+
+Faults are drawn by a hash of seed, photo and how often it was asked about, so that a rehearsal repeats.
+"""
+
+import asyncio
+import base64
+import binascii
+from collections import Counter
+from enum import Enum, auto
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import xxhash
+from PIL import Image
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from vibe_photos.errors import VibePhotosError
+from vibe_photos.records.ground_truth import RawAnnotation
+from vibe_photos.settings import Replay
+from vibe_photos.storage.jsonl import read_jsonl
+
+_ENDINGS = {"jpeg": b"\xff\xd9", "png": b"IEND\xaeB`\x82"}
+"""The image formats that are taken, and the bytes that a whole file of each ends in."""
+
+
+class Fault(Enum):
+    """What goes wrong with one request."""
+
+    ERROR = auto()
+    RATE_LIMIT = auto()
+    MALFORMED = auto()
+    STALL = auto()
+
+
+class BadRequest(VibePhotosError):
+    """What is wrong with a request."""
+
+
+class _ImageUrl(msgspec.Struct):
+    url: str
+
+
+class _Part(msgspec.Struct):
+    type: str
+    text: str = ""
+    image_url: _ImageUrl | None = None
+
+
+class _Message(msgspec.Struct):
+    role: str
+    content: str | list[_Part]
+
+
+class _ChatRequest(msgspec.Struct):
+    model: str
+    messages: list[_Message]
+    max_tokens: int
+    temperature: float = 0.0
+
+
+_DECODER = msgspec.json.Decoder(_ChatRequest)
+
+
+class ReplayServer:
+    """Answers from recorded annotations; of several records of a photo the last counts.
+
+    Raises:
+        InputError: the recordings cannot be read.
+    """
+
+    def __init__(self, replay: Replay) -> None:
+        self._replay = replay
+        recorded = read_jsonl(Path(replay.recordings), RawAnnotation)
+        self._recorded = {record.image_id: record for record in recorded}
+        self._asked: Counter[str] = Counter()
+
+    def make_app(self) -> Starlette:
+        """Return the ASGI application."""
+        routes = [
+            Route("/v1/models", self._list_models, methods=["GET"]),
+            Route("/v1/chat/completions", self._complete_chat, methods=["POST"]),
+        ]
+        return Starlette(routes=routes, exception_handlers={HTTPException: _no_such_place})
+
+    async def _list_models(self, _request: Request) -> Response:
+        models = sorted({record.model or "recorded" for record in self._recorded.values()})
+        listed = [{"id": model, "object": "model", "owned_by": "replay"} for model in models]
+        is_simulated = any(record.simulated for record in self._recorded.values())
+        return _respond(200, {"object": "list", "data": listed, "simulated": is_simulated})
+
+    async def _complete_chat(self, request: Request) -> Response:
+        image_id = request.headers.get("x-request-id", "")
+        body = await request.body()
+        self._asked[image_id] += 1
+        fault = draw_fault(self._replay, image_id, self._asked[image_id])
+        if fault is Fault.STALL:
+            await asyncio.Event().wait()
+        await asyncio.sleep(self._replay.latency_seconds)
+        try:
+            model = check_request(body)
+        except BadRequest as error:
+            return _respond_error(400, str(error))
+        if fault is Fault.ERROR:
+            return _respond_error(500, "a rehearsed failure")
+        if fault is Fault.RATE_LIMIT:
+            response = _respond_error(429, "a rehearsed rate limit")
+            response.headers["Retry-After"] = str(self._replay.retry_after_seconds)
+            return response
+        record = self._recorded.get(image_id)
+        if record is None:
+            return _respond_error(422, f"no answer is recorded for the photo {image_id!r} (X-Request-Id)")
+        return _respond(200, _make_completion(record, model, is_malformed=fault is Fault.MALFORMED))
+
+
+def draw_fault(replay: Replay, image_id: str, attempt: int) -> Fault | None:
+    """Return the fault of a photo's request number `attempt` (from 1), or None for a good answer.
+
+    The shares are of all requests; where they sum to more than 1, the later ones get less than theirs.
+    """
+    drawn = xxhash.xxh3_64_intdigest(f"{replay.seed}/{image_id}/{attempt}".encode()) / 2**64
+    shares = {
+        Fault.ERROR: replay.error_share,
+        Fault.RATE_LIMIT: replay.rate_limit_share,
+        Fault.MALFORMED: replay.malformed_share,
+        Fault.STALL: replay.stall_share,
+    }
+    cumulative = 0.0
+    for fault, share in shares.items():
+        cumulative += share
+        if drawn < cumulative:
+            return fault
+    return None
+
+
+def check_request(body: bytes) -> str:
+    """Return the model that a well-formed chat completion request asks for.
+
+    Raises:
+        BadRequest: it is not JSON, lacks a part, or its image is not whole.
+    """
+    try:
+        request = _DECODER.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise BadRequest(f"no chat completion request: {error}") from None
+    parts = [
+        part for message in request.messages if isinstance(message.content, list) for part in message.content
+    ]
+    images = [part.image_url.url for part in parts if part.image_url]
+    if len(images) != 1 or not any(part.text for part in parts):
+        raise BadRequest("the request needs one image and a text")
+    head, _, encoded = images[0].partition(";base64,")
+    name = head.removeprefix("data:image/")
+    if name not in _ENDINGS:
+        raise BadRequest(f"the image is none of {', '.join(_ENDINGS)}, in base64")
+    try:
+        content = base64.b64decode(encoded, validate=True)
+        with Image.open(BytesIO(content), formats=[name]) as image:
+            is_whole = image.width > 0 and content.endswith(_ENDINGS[name])
+    except (binascii.Error, OSError, ValueError) as error:
+        raise BadRequest(f"the image cannot be read: {error}") from None
+    if not is_whole:
+        raise BadRequest("the image breaks off")
+    return request.model
+
+
+def _make_completion(record: RawAnnotation, model: str, *, is_malformed: bool) -> dict[str, Any]:
+    text = msgspec.json.encode(record.annotation).decode()
+    content = text[: len(text) // 2] if is_malformed else text
+    choice = {
+        "index": 0,
+        "message": {"role": "assistant", "content": content},
+        "finish_reason": record.finish_reason or "stop",
+    }
+    return {
+        "id": f"replay-{record.image_id}",
+        "object": "chat.completion",
+        "created": record.created_at or 0,
+        "model": record.model or model,
+        "choices": [choice],
+        "usage": record.usage,
+        "simulated": record.simulated,
+    }
+
+
+async def _no_such_place(request: Request, _error: Exception) -> Response:
+    return _respond_error(404, f"there is no {request.method} {request.url.path} here")
+
+
+def _respond(status: int, value: dict[str, Any]) -> Response:
+    return Response(msgspec.json.encode(value), status, media_type="application/json")
+
+
+def _respond_error(status: int, message: str) -> Response:
+    return _respond(status, {"error": {"message": message, "type": "replay_error", "code": status}})

@@ -1,0 +1,244 @@
+"""The ONNX files of an export: heads and prompts as one graph, an encoder as another.
+
+A head's logits are linear in the vector and its calibration is linear in the logits, so both are one matrix;
+a label prompt is a matrix row as it is. Each level of labels becomes one Gemm and its softmax or sigmoid.
+"""
+
+import copy
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from vibe_photos.encoders.encoder import Encoder
+from vibe_photos.encoders.onnx import OnnxEncoder, read_onnx_recipe
+from vibe_photos.encoders.siglip import SiglipEncoder
+from vibe_photos.errors import EncoderError, HeadError
+from vibe_photos.heads.linear import LinearHead, head_loss
+from vibe_photos.score.zero_shot import PromptSet
+from vibe_photos.settings import Embedder, HeadName
+
+if TYPE_CHECKING:
+    import torch
+
+VECTORS = "vectors"
+"""The input of `heads.onnx`."""
+
+_OPSET = 17
+_IR_VERSION = 8
+"""Old enough for every ONNX Runtime since 2022, mobile ones too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One output of the graph: probabilities of `keys` are softmax or sigmoid of `weight @ vector + bias`.
+
+    `weight` is float64 [keys, dim] and `bias` float64 [keys], calibration included.
+    """
+
+    name: HeadName
+    keys: tuple[str, ...]
+    weight: NDArray[np.float64]
+    bias: NDArray[np.float64]
+
+
+class Preprocessing(msgspec.Struct, frozen=True, kw_only=True):
+    """`preprocessing.json`: from an upright RGB photo, 8 bits a channel, to the encoder's input.
+
+    Resized by bicubic interpolation, to `input_px` by `input_px` (`squash`) or to a shorter edge of
+    `resize_px` and cropped in the middle to `input_px` by `input_px` (`center_crop`); channels in the order
+    of `channels`; times `scale`, minus `mean`, divided by `std`; as [1, 3, input_px, input_px] of
+    `input_type`. Of the output, `transform: log` takes the logarithm minus its mean; last comes unit norm.
+    """
+
+    input: str
+    input_type: Literal["float32", "float16"]
+    input_px: int
+    resize: Literal["squash", "center_crop"]
+    resize_px: int
+    interpolation: Literal["bicubic"] = "bicubic"
+    scale: float
+    mean: list[float]
+    std: list[float]
+    channels: Literal["RGB", "BGR"]
+    output: str
+    transform: Literal["none", "log"]
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderGraph:
+    """The bytes of `encoder.onnx`, and what is done before and after it."""
+
+    model: bytes
+    preprocessing: Preprocessing
+
+
+def fold_levels(heads: Sequence[LinearHead], prompts: PromptSet | None) -> list[Level]:
+    """Return the levels that have labels: learnt ones first, then those with a prompt alone.
+
+    Scenes exclude each other, so prompts are used for scenes only where no scene is learnt.
+
+    Raises:
+        HeadError: there is no label at all.
+    """
+    levels = [level for head in heads if (level := _fold_level(head, prompts)).keys]
+    if not levels:
+        raise HeadError("the heads have no labels yet: nothing is learnable, so there is nothing to export")
+    return levels
+
+
+def _fold_level(head: LinearHead, prompts: PromptSet | None) -> Level:
+    scale = np.asarray(head.calibration.scale, dtype=np.float64)
+    weight = scale[:, None] * head.weight.astype(np.float64)
+    bias = scale * head.bias.astype(np.float64) + np.asarray(head.calibration.offset, dtype=np.float64)
+    if prompts is None or (head.kind == "scene" and head.labels):
+        return Level(head.kind, head.labels, weight, bias)
+    own = [key for key in prompts.keys if prompts.level[key] == head.kind and key not in head.labels]
+    vectors = prompts.vectors[[prompts.keys.index(key) for key in own]].astype(np.float64)
+    return Level(
+        head.kind,
+        (*head.labels, *own),
+        np.concatenate([weight, vectors * prompts.logit_scale]),
+        np.concatenate([bias, np.full(len(own), prompts.logit_bias)]),
+    )
+
+
+def build_graph(levels: Sequence[Level]) -> bytes:
+    """Return `heads.onnx`: input `vectors` float32 [n, dim], one output [n, keys] a level, by its name."""
+    onnx = import_onnx()
+    helper, float32 = onnx.helper, onnx.TensorProto.FLOAT
+    nodes, tensors, outputs = [], [], []
+    for level in levels:
+        weight, bias, logits = (f"{level.name}_{what}" for what in ("weight", "bias", "logits"))
+        tensors.append(onnx.numpy_helper.from_array(level.weight.T.astype(np.float32), weight))
+        tensors.append(onnx.numpy_helper.from_array(level.bias.astype(np.float32), bias))
+        nodes.append(helper.make_node("Gemm", [VECTORS, weight, bias], [logits]))
+        activation = {"softmax": "Softmax", "sigmoid": "Sigmoid"}[head_loss(level.name)]
+        nodes.append(helper.make_node(activation, [logits], [level.name]))
+        outputs.append(helper.make_tensor_value_info(level.name, float32, ["n", len(level.keys)]))
+    inputs = [helper.make_tensor_value_info(VECTORS, float32, ["n", levels[0].weight.shape[1]])]
+    graph = helper.make_graph(nodes, "heads", inputs, outputs, tensors)
+    opset = [helper.make_opsetid("", _OPSET)]
+    model = helper.make_model(graph, opset_imports=opset, ir_version=_IR_VERSION, producer_name="vibe-photos")
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def export_encoder(encoder: Encoder, embedder: Embedder) -> EncoderGraph:
+    """Return an encoder in ONNX form: SigLIP's photo tower traced in float32, an ONNX file as it is.
+
+    Raises:
+        EncoderError: this kind of encoder has no ONNX form, or a package is missing.
+    """
+    if isinstance(encoder, SiglipEncoder):
+        preprocessing = Preprocessing(
+            input="pixels",
+            input_type="float32",
+            input_px=encoder.input_px,
+            resize="squash",
+            resize_px=encoder.input_px,
+            scale=1 / 255,
+            mean=[0.5, 0.5, 0.5],
+            std=[0.5, 0.5, 0.5],
+            channels="RGB",
+            output="features",
+            transform="none",
+        )
+        return EncoderGraph(_trace(encoder.photo_tower, preprocessing), preprocessing)
+    if isinstance(encoder, OnnxEncoder):
+        model = Path(str(embedder.checkpoint)).read_bytes()
+        (entry,) = open_session(model).get_inputs()
+        input_type = "float16" if entry.type == "tensor(float16)" else "float32"
+        recipe = msgspec.structs.asdict(read_onnx_recipe(embedder))
+        found = recipe | {"input": entry.name, "input_type": input_type}
+        return EncoderGraph(model, msgspec.convert(found, Preprocessing))
+    raise EncoderError(
+        f"the encoder {encoder.model} is no neural network and has no ONNX form: export without "
+        "--with-encoder, or choose another encoder (use.embedder in params.yaml)"
+    )
+
+
+def _trace(tower: "torch.nn.Module", preprocessing: Preprocessing) -> bytes:
+    """Return the tower, float32 [n, 3, px, px] to [n, dim], as ONNX; the same weights give the same bytes."""
+    import_onnx()
+    import torch
+
+    edge = preprocessing.input_px
+    # Two photos: torch would take a size of 1 for a constant.
+    photos = torch.from_numpy(np.zeros((2, 3, edge, edge), dtype=np.float32))
+    with torch.no_grad(), _hide_exporter_notes():
+        program = torch.onnx.export(
+            copy.deepcopy(tower).cpu().float(),
+            (photos,),
+            input_names=[preprocessing.input],
+            output_names=[preprocessing.output],
+            dynamic_shapes=({0: torch.export.Dim("n")},),
+            dynamo=True,
+            verbose=False,
+        )
+    model = program.model_proto  # type: ignore[union-attr]
+    # Remove what torch notes about where each node came from: paths on this machine.
+    graph = model.graph
+    values = (*graph.input, *graph.output, *graph.value_info, *graph.initializer)
+    for part in (model, graph, *graph.node, *values):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+@contextmanager
+def _hide_exporter_notes() -> Iterator[None]:
+    """Drop torch's deprecations of its own parts, and its exporter's notes below an error."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def import_onnx() -> Any:
+    """Import onnx.
+
+    Raises:
+        EncoderError: the package is missing; it says how to get it.
+    """
+    with _name_missing_package():
+        import onnx
+        import onnx.checker
+        import onnx.numpy_helper
+    return onnx
+
+
+def open_session(model: bytes) -> Any:
+    """Return an ONNX Runtime session of a model's bytes, on the processor.
+
+    Raises:
+        EncoderError: the package is missing; it says how to get it.
+    """
+    with _name_missing_package():
+        import onnxruntime
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+@contextmanager
+def _name_missing_package() -> Iterator[None]:
+    try:
+        yield
+    except ImportError as error:
+        raise EncoderError(
+            f"exporting needs onnx, onnxruntime, onnxscript ({error}): install vibe-photos[onnx]"
+        ) from None

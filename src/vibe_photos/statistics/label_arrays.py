@@ -1,0 +1,222 @@
+"""Labels of n photos as arrays: a ground truth, the teacher's answers or the student's labels in one form.
+
+With truth and prediction in the same form, the student and its teacher are measured by the same code.
+
+The object head learns parents along with their children, so `object.electronics` is at least as likely as
+`object.electronics.phone`. Taken as it is, a parent would win every ranking and count as a false positive
+beside every correct child; `most_specific` and `own_scores` leave it out.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vibe_photos.records.ground_truth import GroundTruth
+from vibe_photos.records.label_tables import LabelTable
+from vibe_photos.records.splits import Membership
+from vibe_photos.records.taxonomy import HEADS, head_keys
+from vibe_photos.settings import Taxonomy, TruthName, TunedOn
+from vibe_photos.statistics.design import Design, read_design
+from vibe_photos.statistics.metrics import UNJUDGED, Bools, Flags, Floats, Indices
+
+
+@dataclass(frozen=True, slots=True)
+class LabelKeys:
+    """The label keys in the order of the arrays' columns: those of the taxonomy, sorted."""
+
+    scene: list[str]
+    attribute: list[str]
+    object: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelArrays:
+    """One source's labels of n photos.
+
+    Attributes:
+        scene: int64 [n], a column of the scene keys, or -1.
+        attributes: int8 [n, attributes], 1, 0 or -1 (not judged).
+        objects: int8 [n, objects], 1, 0 or -1 (not judged).
+        scene_score: float32 [n], the score of the chosen scene; NaN where there is none.
+        attribute_scores: float32 [n, attributes], NaN where there is no score.
+        object_scores: float32 [n, objects], NaN where there is no score.
+        is_scored: whether there are scores at all; without them nothing can be ranked.
+    """
+
+    scene: Indices
+    attributes: Flags
+    objects: Flags
+    scene_score: Floats
+    attribute_scores: Floats
+    object_scores: Floats
+    is_scored: bool
+
+    def has_any(self) -> Bools:
+        """Return bool [n]: whether the photo has any label."""
+        flags = np.column_stack([self.attributes, self.objects])
+        return np.asarray((flags != UNJUDGED).any(axis=1) | (self.scene >= 0))
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedPhotos:
+    """Ground truth and prediction of the same n photos, and how the photos were drawn."""
+
+    image_ids: list[str]
+    keys: LabelKeys
+    truth: LabelArrays
+    prediction: LabelArrays
+    design: Design
+
+
+def is_evaluated(membership: Membership, truth: TruthName, tuned_on: TunedOn = "none") -> bool:
+    """Return whether a photo of the library counts in the evaluation against that truth."""
+    if truth == "auto":
+        return membership.role == "holdout"
+    return tuned_on == "none" or membership.half == "score"
+
+
+def judge_photos(
+    records: Sequence[GroundTruth],
+    memberships: Mapping[str, Membership],
+    labels: LabelTable,
+    taxonomy: Taxonomy,
+    kept_share: float = 1.0,
+) -> JudgedPhotos:
+    """Join truth records with the labels of the same photos.
+
+    Args:
+        records: the truth of n photos; they decide which photos count, in which order.
+        memberships: which photos are near-duplicates.
+        labels: the student's labels.
+        taxonomy: which keys there are.
+        kept_share: the probability with which a photo that was drawn for review is among the records.
+
+    Raises:
+        InputError: a record's inclusion probability is impossible; the photo is named.
+    """
+    keys, image_ids = read_keys(taxonomy), [record.image_id for record in records]
+    return JudgedPhotos(
+        image_ids=image_ids,
+        keys=keys,
+        truth=arrays_of_records(records, keys),
+        prediction=arrays_of_labels(labels, image_ids, keys),
+        design=read_design(records, memberships, kept_share),
+    )
+
+
+def read_keys(taxonomy: Taxonomy) -> LabelKeys:
+    """Return the taxonomy's keys as columns."""
+    return LabelKeys(*(head_keys(taxonomy, head) for head in HEADS))
+
+
+def arrays_of_records(records: Sequence[GroundTruth | None], keys: LabelKeys) -> LabelArrays:
+    """Return the labels of truth records; None stands for a photo without a record.
+
+    Keys that are not in `keys` are ignored (readers of files refuse them); objects that a record does not
+    list count as absent.
+    """
+    n = len(records)
+    scene_columns = {key: column for column, key in enumerate(keys.scene)}
+    object_columns = {key: column for column, key in enumerate(keys.object)}
+    scene = np.fromiter((scene_columns.get(r.scene[0], -1) if r and r.scene else -1 for r in records), int, n)
+    attributes = np.full((n, len(keys.attribute)), UNJUDGED, np.int8)
+    for column, key in enumerate(keys.attribute):
+        said = (record.attributes.get(key, UNJUDGED) if record else UNJUDGED for record in records)
+        attributes[:, column] = np.fromiter(said, np.int8, n)
+    objects = np.zeros((n, len(keys.object)), np.int8)
+    for row, record in enumerate(records):
+        if record is None:
+            objects[row] = UNJUDGED
+        elif record.objects:
+            objects[row, [object_columns[key] for key in record.objects if key in object_columns]] = 1
+    no_scores = [np.full(shape, np.nan, np.float32) for shape in (n, attributes.shape, objects.shape)]
+    return LabelArrays(scene, attributes, objects, *no_scores, is_scored=False)
+
+
+def arrays_of_labels(table: LabelTable, image_ids: Sequence[str], keys: LabelKeys) -> LabelArrays:
+    """Return the labels that a label table has of the photos `image_ids`, in their order.
+
+    A photo's scene is the scene key with value 1, the one with the best score if there are several.
+    """
+    rows = find_rows(table.image_ids, image_ids)
+
+    def take(columns: list[str]) -> tuple[Flags, Floats]:
+        values = take_columns(table.value, table.keys, rows, columns, np.int8(UNJUDGED))
+        return values, take_columns(table.score, table.keys, rows, columns, np.float32(np.nan))
+
+    scenes, scene_scores = take(keys.scene)
+    attributes, attribute_scores = take(keys.attribute)
+    objects, object_scores = take(keys.object)
+    chosen = np.where(scenes == 1, np.nan_to_num(scene_scores, nan=0.0), -np.inf)
+    best = chosen.argmax(axis=1)
+    top = chosen[np.arange(len(rows)), best]
+    has_scene = ~np.isneginf(top)
+    return LabelArrays(
+        np.where(has_scene, best, -1),
+        attributes,
+        objects,
+        np.where(has_scene, top, np.nan).astype(np.float32),
+        attribute_scores,
+        object_scores,
+        is_scored=True,
+    )
+
+
+def find_rows(known_ids: Sequence[str], image_ids: Sequence[str]) -> Indices:
+    """Return the row of each of `image_ids` among `known_ids`, -1 where it is not there: int64 [n]."""
+    row_of = {image_id: row for row, image_id in enumerate(known_ids)}
+    return np.fromiter((row_of.get(image_id, -1) for image_id in image_ids), np.int64, len(image_ids))
+
+
+def take_columns(
+    values: NDArray[Any], known_keys: Sequence[str], rows: Indices, keys: Sequence[str], fill: np.generic
+) -> NDArray[Any]:
+    """Return rows and columns of a table, with `fill` (whose dtype the result has) for what it lacks.
+
+    Args:
+        values: [photos, known_keys].
+        known_keys: the table's columns.
+        rows: int64 [n], -1 for a photo that the table lacks (`find_rows`).
+        keys: the wanted columns.
+        fill: the value of a photo or key that the table lacks.
+    """
+    taken = np.full((len(rows), len(keys)), fill)
+    is_known = rows >= 0
+    column_of = {key: column for column, key in enumerate(known_keys)}
+    for column, key in enumerate(keys):
+        if key in column_of:
+            taken[is_known, column] = values[rows[is_known], column_of[key]]
+    return taken
+
+
+def most_specific(values: Flags, keys: Sequence[str]) -> Flags:
+    """Return `values` (int8 [n, keys]) with 0 for a key where a descendant of it is 1 as well."""
+    kept = values.copy()
+    for column, below in _descendants(keys):
+        kept[(values[:, column] == 1) & (values[:, below] == 1).any(axis=1), column] = 0
+    return kept
+
+
+def own_scores(scores: Floats, keys: Sequence[str]) -> Floats:
+    """Return scores (float [n, keys]) of "this and nothing more specific": p(key) - max p(descendants)."""
+    own = scores.copy()
+    for column, below in _descendants(keys):
+        own[:, column] -= np.nan_to_num(scores[:, below], nan=0.0).max(axis=1)
+    return own
+
+
+def with_parents(values: Flags, keys: Sequence[str]) -> Flags:
+    """Return `values` (int8 [n, keys]) with 1 for every ancestor of a key that is 1, where it is judged."""
+    closed = values.copy()
+    for column, below in _descendants(keys):
+        closed[(values[:, below] == 1).any(axis=1) & (values[:, column] != UNJUDGED), column] = 1
+    return closed
+
+
+def _descendants(keys: Sequence[str]) -> list[tuple[int, list[int]]]:
+    """Return, for each key that has keys below it in the tree, its column and theirs."""
+    below = [[i for i, other in enumerate(keys) if other.startswith(f"{key}.")] for key in keys]
+    return [(column, others) for column, others in enumerate(below) if others]
