@@ -9,7 +9,7 @@ from pathlib import Path
 from vibe_photos.compare.compare import LabelComparison, LabelSet, compare_labels
 from vibe_photos.configuration import RESOLVED
 from vibe_photos.errors import InputError
-from vibe_photos.human_truth.audited import read_audited_truth
+from vibe_photos.human_truth.sample import read_measured_sample, weigh_untrained
 from vibe_photos.lineage import LOCK, Lock, changed_stages, find_cached_object, find_commit, read_lock
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth
 from vibe_photos.records.label_tables import read_labels
@@ -72,7 +72,7 @@ def compare_revisions(
 ) -> LabelComparison:
     """Compare the labels of two revisions (`find_revision`) on the workspace's truth and taxonomy.
 
-    `truth` None takes people's where there is any, else the teacher's on the holdout.
+    `truth` None takes people's where there is any, else the teacher's on photos that did not train.
 
     Raises:
         InputError: a revision or a file of it is not there, or a file is malformed.
@@ -80,15 +80,9 @@ def compare_revisions(
     revisions = [find_revision(name, settings.paths) for name in (before, after)]
     a, b = (_read_side(revision) for revision in revisions)
     memberships = read_splits(settings.paths.splits)
-    human = read_audited_truth(settings.paths.human, settings.taxonomy)
+    human = read_measured_sample(settings.paths.human, settings.taxonomy, memberships).records
     truth = truth or ("human" if human else "auto")
-    records = human if truth == "human" else _read_auto(settings)
-    evaluated = [
-        record
-        for record in records
-        if record.image_id in memberships
-        and (truth == "human" or memberships[record.image_id].role == "holdout")
-    ]
+    evaluated = human if truth == "human" else weigh_untrained(_read_auto(settings), memberships).records
     return compare_labels(a, b, evaluated, memberships, settings.taxonomy, settings.evaluate)
 
 

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Meta
 
 from vibe_photos.errors import InputError
-from vibe_photos.human_truth.draws import WHOLE_LIBRARY, find_uniform, read_draws
+from vibe_photos.human_truth.draws import NO_SCENE, WHOLE_LIBRARY, find_uniform, read_draws
 from vibe_photos.human_truth.said import HumanTruth, read_human_truth
 from vibe_photos.records.ground_truth import GroundTruth, read_objects
 from vibe_photos.records.splits import Membership
@@ -175,6 +175,28 @@ def weigh_stated(
             for design, record in current:
                 if half is None or memberships[record.image_id].half == half:
                     sample.records.append(_state(record, name, design.inclusion_probability))
+    sample.records.sort(key=lambda record: record.image_id)
+    return sample
+
+
+def weigh_untrained(answers: Sequence[GroundTruth], memberships: Mapping[str, Membership]) -> MeasuredSample:
+    """Weigh the teacher's records of photos that never trained.
+
+    They are the photos with the lowest permanent numbers of each stratum (the recorded one, else the teacher's
+    scene), up to the first that trains: a simple random sample of the answered photos of the stratum.
+    """
+    sample = MeasuredSample(not_in_library=sum(one.image_id not in memberships for one in answers))
+    strata: dict[str, list[GroundTruth]] = defaultdict(list)
+    for record in answers:
+        if record.image_id in memberships:
+            own = (record.scene or [NO_SCENE])[0]
+            strata[memberships[record.image_id].stratum or own].append(record)
+    for name, records in sorted(strata.items()):
+        records.sort(key=lambda record: memberships[record.image_id].number)
+        trains = [memberships[record.image_id].role == "train" for record in records]
+        reach = trains.index(True) if True in trains else len(records)
+        sample.strata[name] = StratumCount(len(records), reach)
+        _take(sample, records[:reach], memberships, None, name, len(records))
     sample.records.sort(key=lambda record: record.image_id)
     return sample
 
