@@ -37,7 +37,8 @@ lint: $(INSTALLED)
 type: $(INSTALLED)
 	mypy
 
-bench: $(INSTALLED)  ## Every hot path against its floor and a peer
+bench: $(INSTALLED)  ## Every hot path against its floor and a peer; one of them measures the demo's own report
+	dvc repro
 	python -m benchmarks
 
 clean:  ## Remove the environment, keep data and the store

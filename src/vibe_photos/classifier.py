@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class PhotoLabels(msgspec.Struct, frozen=True, kw_only=True):
-    """What is said of one photo.
+    """The labels of one photo.
 
     `scene` is a label key, None where no scene can be judged. `attributes` holds the judged ones only.
     `objects` are the present ones, ancestors included, sorted. `scores` has every judged label's score.
@@ -53,12 +53,12 @@ class Classifier:
         Args:
             models: the folder with the three heads.
             config: `resolved.yaml`, which names the encoder, the label tree and the thresholds. Where it is
-                not given, it is sought in `models`, then in `data/config` beside `models`: to ship a
+                not given, it is looked for in `models`, then in `data/config` beside `models`: to ship a
                 classifier, put the heads and this file into one folder.
             device: where the encoder runs: `auto`, `cpu`, `cuda`.
 
         Raises:
-            HeadError: a head is missing, damaged or hostile.
+            HeadError: a head is missing, damaged or unsafe to load.
             InputError: there is no `resolved.yaml`.
             ConfigurationError: a key of it is wrong.
         """
@@ -68,7 +68,7 @@ class Classifier:
         check_names(self._config.taxonomy, self._config.classify)
 
     def label(self, photo: str | Path) -> PhotoLabels:
-        """Return what is said of one photo file.
+        """Return the labels of one photo file.
 
         Raises:
             DecodeError: the photo cannot be read; `reason` says why in a word.
@@ -76,13 +76,13 @@ class Classifier:
             HeadError: the heads were made for another encoder.
         """
         encoder = self._encoder
-        # The size at which the photos that the heads learnt from were decoded, else the pixels differ.
+        # Decode at the size that stage `embed` uses; at another size the pixels would differ.
         image = decode_photo(
             Path(photo), max_pixels=self._config.embed.max_pixels, needed_size=size_to_decode(encoder)
         )
         vectors = encoder.encode(encoder.preprocess(image)[np.newaxis])
         if not np.isfinite(vectors).all():
-            raise DecodeError("no_direction", f"{photo}: {encoder.model} makes nothing of this photo")
+            raise DecodeError("no_direction", f"{photo}: {encoder.model} has no finite vector for this photo")
         scores = score_vectors([str(photo)], vectors, encoder.model, self._heads, self._prompts)
         return _describe(decide_labels(scores, self._config.taxonomy, self._config.classify))
 
@@ -113,7 +113,7 @@ def _find_config(models: Path) -> Path:
         if place.is_file():
             return place
     raise InputError(
-        f"there is neither {places[0]} nor {places[1]}, which name the encoder and the thresholds: "
+        f"neither {places[0]} nor {places[1]} exists; one of them must name the encoder and the thresholds: "
         "run `dvc repro`, or put resolved.yaml beside the heads"
     )
 
@@ -121,19 +121,19 @@ def _find_config(models: Path) -> Path:
 def _read_config(path: Path, device: str) -> _Config:
     try:
         found = msgspec.yaml.decode(path.read_bytes(), type=dict[str, object])
-        # Beside the sections stands the encoder's name, which is no setting.
+        # The file also holds the encoder's name, which is not a section.
         values = {name: section for name, section in found.items() if isinstance(section, dict)}
-        # How fast to go is no part of the file; one photo at a time needs little.
+        # The file does not say how fast to go; one photo at a time needs little.
         values["embed"] = {**values.get("embed", {}), "batch_size": 1, "workers": 1, "device": device}
         return msgspec.convert(values, _Config)
     except FileNotFoundError:
         raise InputError(f"{path} does not exist; `dvc repro compose` writes it") from None
     except msgspec.MsgspecError as error:
-        raise ConfigurationError(f"{path}: {error}; `dvc repro compose` writes it anew") from None
+        raise ConfigurationError(f"{path}: {error}; `dvc repro compose` writes it again") from None
 
 
 def _describe(table: LabelTable) -> PhotoLabels:
-    """Return the one photo of `table` in words."""
+    """Return the labels of the one photo in `table`."""
     value = dict(zip(table.keys, table.value[0].tolist(), strict=True))
     present = [key for key, is_present in value.items() if is_present]
     return PhotoLabels(

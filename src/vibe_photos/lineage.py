@@ -1,7 +1,7 @@
-"""What git and DVC have on record, read from their own files: commits, `dvc.lock`, objects of the cache.
+"""What git and DVC have on record: commits, `dvc.lock`, DVC's configuration and cache.
 
-A commit's `dvc.lock` names every out by hash, and DVC's cache holds it under that hash. Only git is asked;
-DVC itself is not imported.
+A commit's `dvc.lock` names every out by hash, and DVC's cache holds it under that hash. Only the `git`
+command is run; DVC's files are read without it.
 """
 
 import configparser
@@ -13,7 +13,11 @@ import msgspec
 from vibe_photos.errors import InputError
 
 LOCK = Path("dvc.lock")
-_CONFIGS = (Path(".dvc/config"), Path(".dvc/config.local"))
+DVC_FOLDER = Path(".dvc")
+
+
+class GitError(InputError):
+    """A git command that ended with an error."""
 
 
 class LockedFile(msgspec.Struct, frozen=True):
@@ -36,6 +40,14 @@ class Lock(msgspec.Struct, frozen=True):
     """What `dvc.lock` says: each stage's command, inputs and outputs."""
 
     stages: dict[str, LockedStage] = {}
+
+    def find_out(self, path: Path) -> tuple[str, str] | None:
+        """Return the stage that writes that file, and the md5 of its content; None where no stage does."""
+        for name, stage in self.stages.items():
+            for out in stage.outs:
+                if out.path == path.as_posix() and out.md5:
+                    return name, out.md5
+        return None
 
 
 def find_commit(name: str) -> str:
@@ -79,7 +91,20 @@ def read_lock(commit: str | None = None) -> Lock:
 
 def find_cached_object(md5: str) -> Path:
     """Return where DVC's cache on this machine keeps the content of that hash, if it has it."""
-    return _cache_folder() / "files" / "md5" / md5[:2] / md5[2:]
+    cache = DVC_FOLDER / read_dvc_config().get("cache", "dir", fallback="cache")
+    return cache / "files" / "md5" / md5[:2] / md5[2:]
+
+
+def read_dvc_config() -> configparser.ConfigParser:
+    """Return the project's configuration of DVC, `config.local` over `config`; its paths start at `.dvc`."""
+    config = configparser.ConfigParser(interpolation=None)
+    config.read([DVC_FOLDER / "config", DVC_FOLDER / "config.local"])
+    return config
+
+
+def has_remote() -> bool:
+    """Return whether DVC has a default remote."""
+    return read_dvc_config().has_option("core", "remote")
 
 
 def changed_stages(before: Lock, after: Lock) -> list[str]:
@@ -87,17 +112,32 @@ def changed_stages(before: Lock, after: Lock) -> list[str]:
     return [name for name, stage in after.stages.items() if before.stages.get(name) != stage]
 
 
-def _cache_folder() -> Path:
-    """Return DVC's cache: `cache.dir` of the project's configuration, relative to it, or `.dvc/cache`."""
-    config = configparser.ConfigParser(interpolation=None)
-    config.read(_CONFIGS)
-    return _CONFIGS[0].parent / config.get("cache", "dir", fallback="cache")
+def run_git(*arguments: str, text: str | None = None) -> str:
+    """Return what a git command prints; `text` goes to its standard input.
+
+    Raises:
+        GitError: it ends with an error.
+        InputError: git is not installed.
+    """
+    try:
+        ended = subprocess.run(
+            ["git", "-c", "core.quotePath=false", *arguments],
+            input=text,
+            capture_output=True,
+            encoding="utf-8",
+            errors="surrogateescape",
+            check=False,
+        )
+    except FileNotFoundError:
+        raise InputError("git is not installed, and only git knows a project's revisions") from None
+    if ended.returncode:
+        raise GitError(f"`git {' '.join(arguments)}` failed: {ended.stderr.strip()}")
+    return ended.stdout
 
 
 def _ask_git(*arguments: str) -> str | None:
-    """Return what git prints, or None where it refuses."""
+    """Return what git prints, or None where it ends with an error."""
     try:
-        asked = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        raise InputError("git is not installed, and only git knows other revisions") from None
-    return asked.stdout if asked.returncode == 0 else None
+        return run_git(*arguments)
+    except GitError:
+        return None

@@ -4,7 +4,8 @@ import os
 import sys
 
 import pytest
-from tests.e2e.conftest import clone_tree_at_hand
+import yaml
+from tests.e2e.conftest import Checkout, clone_tree_at_hand
 from tests.profiles import PROFILES, find_wrong_kernels, list_missing
 
 if os.environ.get("VIBE_PHOTOS_PROFILE"):  # the whole suite runs under this one
@@ -25,4 +26,21 @@ def test_the_demo_from_nothing_leaves_git_clean(repository, tmp_path, name):
     ran = clone.run(sys.executable, "-m", "tests.profiles", "run", name, "--", "dvc", "repro", "--force")
     changed = clone.run("git", "status", "--porcelain").stdout
     if changed:
-        pytest.fail(f"profile {name} changed\n{changed}\n{clone.run('git', 'diff').stdout}\n{ran.stdout}")
+        metrics = clone.run("git", "diff", "--", "data", "models").stdout
+        outs = "\n".join(list_changed_outs(clone))
+        pytest.fail(
+            f"profile {name} changed\n{changed}\nouts in dvc.lock:\n{outs}\n\n{metrics}\n{ran.stdout}"
+        )
+
+
+def list_changed_outs(clone: Checkout) -> list[str]:
+    """Return each out whose hash in dvc.lock is not the committed one; without any, only inputs changed."""
+    committed, present = (
+        {out["path"]: out.get("md5") for stage in lock["stages"].values() for out in stage.get("outs", [])}
+        for lock in map(
+            yaml.safe_load, (clone.run("git", "show", "HEAD:dvc.lock").stdout, clone.bytes("dvc.lock"))
+        )
+    )
+    return sorted(
+        path for path in committed.keys() | present.keys() if committed.get(path) != present.get(path)
+    )

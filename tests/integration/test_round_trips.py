@@ -71,7 +71,7 @@ def test_keywords_are_written_only_when_asked_and_taken_back(workspace, capsys):
     assert main(["export-xmp", "--write", "--labels", "human"]) == 0
     said = capsys.readouterr().out
     assert "0 written, 0 unchanged, 1 removed, 1 problems" in said
-    assert "problem: data/demo/photos/a.png.xmp is no XML" in said
+    assert "problem: data/demo/photos/a.png.xmp is not XML" in said
     (photos / "a.png.xmp").unlink()
     assert main(["export-xmp", "--write"]) == 0
     assert main(["export-xmp", "--remove", "--write"]) == 0

@@ -1,15 +1,17 @@
 """The miniature SigLIP: open_clip's two towers with SigLIP's scale and bias, and the folder that ships."""
 
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tools.demo_siglip.tokenizer import write_tokenizer
 from vibe_photos.encoders.siglip import import_open_clip
 from vibe_photos.storage.files import write_bytes, write_json
 
+PAD, UNKNOWN, END = "[PAD]", "[UNK]", "[EOS]"
 INPUT_PX = 64
 CONTEXT_LENGTH = 32
 """Words of a text, with its end; the longest description of the demo's painter has 24."""
@@ -53,11 +55,28 @@ def build_model(config: dict[str, Any], seed: int) -> Any:
         return import_open_clip().CustomTextCLIP(**towers)
 
 
+def build_tokenizer(texts: Iterable[str]) -> Any:
+    """Build a word-level tokenizer from all words of some texts; case and punctuation do not count."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+
+    # As open_clip's `canonicalize` cleans every text before the tokenizer sees it: "solid-state" is one word.
+    words = sorted({word for text in texts for word in re.sub(r"[^\w\s]", "", text.lower()).split()})
+    ids = {word: number for number, word in enumerate((PAD, UNKNOWN, END, *words))}
+    tokenizer = Tokenizer(models.WordLevel(ids, unk_token=UNKNOWN))
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing(f"$A {END}", special_tokens=[(END, ids[END])])
+    return tokenizer
+
+
 def write_configuration(folder: Path, config: dict[str, Any], tokenizer: Any) -> None:
     """Write all of open_clip's `local-dir:` folder but the weights."""
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "open_clip_config.json", {"model_cfg": config, "preprocess_cfg": _PREPROCESSING})
-    write_tokenizer(folder, tokenizer)
+    # The two files that `transformers` loads, whichever its version.
+    tokenizer.save(str(folder / "tokenizer.json"))
+    special = {"pad_token": PAD, "unk_token": UNKNOWN, "eos_token": END}
+    write_json(folder / "tokenizer_config.json", {"tokenizer_class": "PreTrainedTokenizerFast", **special})
 
 
 def write_weights(folder: Path, model: Any) -> int:

@@ -1,20 +1,15 @@
-"""`vibe-photos compare`: is B better than A?"""
+"""Is B better than A?
+
+Measure two sets of labels against the same truth: what changed, whether that is distinguishable from noise,
+and which photos changed for better or worse. A and B are commits, experiments, `workspace`, or label files.
+"""
 
 import argparse
 from pathlib import Path
 
-from vibe_photos.cli.command import Commands
 
-
-def add_command(commands: Commands) -> None:
-    """Declare `vibe-photos compare`."""
-    parser = commands.add_parser(
-        "compare",
-        help="is B better than A?",
-        description="Measure two sets of labels against the same truth: what changed, whether that is "
-        "distinguishable from noise, and which photos changed for better or worse. A and B are commits, "
-        "experiments, `workspace`, or label files.",
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `vibe-photos compare`."""
     parser.add_argument("before", nargs="?", default="HEAD", metavar="A", help="default: %(default)s")
     parser.add_argument("after", nargs="?", default="workspace", metavar="B", help="default: %(default)s")
     parser.add_argument(
@@ -23,18 +18,18 @@ def add_command(commands: Commands) -> None:
     parser.add_argument(
         "--compute",
         action="store_true",
-        help="where the labels of a commit are not on this machine, fetch them, or run `dvc repro` for them in a "
-        "temporary git worktree (it uses the same store; the teacher is asked only about photos without an "
-        "answer)",
+        help="fetch labels of a commit that are not on this machine, or run `dvc repro` for them in a "
+        "temporary git worktree (with the same store: the teacher is asked only about photos it has not "
+        "answered)",
     )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON for programs")
     form.add_argument("--brief", action="store_true", help="print three lines")
     form.add_argument("--html", type=Path, metavar="FILE", help="write a page")
-    parser.set_defaults(run=_run)
 
 
-def _run(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> None:
+    """Run the command."""
     from vibe_photos.compare import revisions, text
     from vibe_photos.configuration import read_resolved
     from vibe_photos.lineage import changed_stages

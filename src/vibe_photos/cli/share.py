@@ -20,8 +20,7 @@ def run(options: argparse.Namespace) -> None:
     """Run the command."""
     import msgspec
 
-    from vibe_photos.sharing.share import plan_sharing, push_all
-    from vibe_photos.sharing.text import format_sharing
+    from vibe_photos.sharing.share import format_sharing, plan_sharing, push_all
 
     sharing = plan_sharing(options.remote)
     if options.json:

@@ -1,13 +1,12 @@
-"""Judged labels on which two sides differ: what each said, what is true, and what became of it.
+"""Is B better than A? Two label tables of one library, measured against the same truth.
 
-Is B better than A? Two label tables of one library, held against the same truth.
-
-Compared are photos that both label and that neither has learnt from, which would flatter one side alone.
-Everything that is left out is counted.
+Compared are judged photos that both have labels for and that neither has learnt from, which would flatter one
+side alone; what is left out is counted. A flip is a judged label on which A and B differ.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -18,18 +17,17 @@ from vibe_photos.records.splits import Membership
 from vibe_photos.records.taxonomy import label_name
 from vibe_photos.settings import Evaluate, Taxonomy
 from vibe_photos.statistics import metrics
-from vibe_photos.statistics.design import read_design
 from vibe_photos.statistics.label_arrays import (
     JudgedPhotos,
     LabelArrays,
     LabelKeys,
     arrays_of_labels,
-    arrays_of_records,
+    judge_photos,
     most_specific,
     own_scores,
     read_keys,
 )
-from vibe_photos.statistics.metrics import UNJUDGED, Flags, Ratio
+from vibe_photos.statistics.metrics import UNJUDGED, Ratio
 from vibe_photos.statistics.paired import Difference, PairedRatio, adjust_p_values, estimate_difference
 
 Kind = Literal["fixed", "broken", "wrong"]
@@ -53,43 +51,33 @@ def find_flips(a: JudgedPhotos, b: JudgedPhotos) -> Iterator[Flip]:
 
     Objects flip as a whole, by their most specific keys: fixed where fewer of them are wrong than before.
     """
-    yield from _scene_flips(a, b)
-    yield from _attribute_flips(a, b)
-    yield from _object_flips(a, b)
+    keys, ids = a.keys, a.image_ids
+    names = [*(label_name(key) for key in keys.scene), "nothing"]
+    scenes = (a.prediction.scene, b.prediction.scene, a.truth.scene)
+    for row in np.flatnonzero((scenes[2] >= 0) & (scenes[0] != scenes[1])):
+        yield _flip(ids[row], "scene", *(names[scene[row]] for scene in scenes))
 
-
-def _scene_flips(a: JudgedPhotos, b: JudgedPhotos) -> Iterator[Flip]:
-    names = [*(label_name(key) for key in a.keys.scene), "nothing"]
-    truth, before, after = a.truth.scene, a.prediction.scene, b.prediction.scene
-    for row in np.flatnonzero((truth >= 0) & (before != after)):
-        words = (names[before[row]], names[after[row]], names[truth[row]])
-        yield _flip(a.image_ids[row], "scene", *words)
-
-
-def _attribute_flips(a: JudgedPhotos, b: JudgedPhotos) -> Iterator[Flip]:
     words = {1: "yes", 0: "no", UNJUDGED: "nothing"}
-    truth, before, after = a.truth.attributes, a.prediction.attributes, b.prediction.attributes
-    for column, key in enumerate(a.keys.attribute):
-        is_flipped = (truth[:, column] != UNJUDGED) & (before[:, column] != after[:, column])
-        for row in np.flatnonzero(is_flipped):
-            said = (words[int(side[row, column])] for side in (before, after, truth))
-            yield _flip(a.image_ids[row], label_name(key), *said)
+    attributes = (a.prediction.attributes, b.prediction.attributes, a.truth.attributes)
+    for column, key in enumerate(keys.attribute):
+        before, after, truth = (flags[:, column] for flags in attributes)
+        for row in np.flatnonzero((truth != UNJUDGED) & (before != after)):
+            yield _flip(
+                ids[row], label_name(key), *(words[int(side[row])] for side in (before, after, truth))
+            )
 
-
-def _object_flips(a: JudgedPhotos, b: JudgedPhotos) -> Iterator[Flip]:
-    keys = a.keys.object
-    sides = [
-        most_specific(objects, keys) == 1
-        for objects in (a.prediction.objects, b.prediction.objects, a.truth.objects)
+    objects = [
+        most_specific(side.objects, keys.object) == 1 for side in (a.prediction, b.prediction, a.truth)
     ]
-    before, after, truth = sides
-    for row in np.flatnonzero((before != after).any(axis=1)):
-        words = [
-            ", ".join(label_name(keys[i]) for i in np.flatnonzero(side[row])) or "none" for side in sides
+    for row in np.flatnonzero((objects[0] != objects[1]).any(axis=1)):
+        before, after, truth = (side[row] for side in objects)
+        said = [
+            ", ".join(label_name(keys.object[i]) for i in np.flatnonzero(side)) or "none"
+            for side in (before, after, truth)
         ]
-        errors = [int((side[row] != truth[row]).sum()) for side in (before, after)]
-        kind: Kind = "fixed" if errors[1] < errors[0] else "broken" if errors[1] > errors[0] else "wrong"
-        yield Flip(a.image_ids[row], "objects", words[0], words[1], words[2], kind)
+        change = int((after != truth).sum()) - int((before != truth).sum())
+        kind: Kind = "fixed" if change < 0 else "broken" if change > 0 else "wrong"
+        yield Flip(ids[row], "objects", *said, kind)
 
 
 def _flip(image_id: str, label: str, before: str, after: str, true: str) -> Flip:
@@ -104,9 +92,9 @@ F1 = ((2.0, 2.0), (0.0, 1.0))
 
 @dataclass(frozen=True, slots=True)
 class LabelSet:
-    """One of the two: its name, its labels, and the splits by which it was trained.
+    """The labels of one side: its name, its label table, and the splits by which its heads were trained.
 
-    `is_tuned` says whether thresholds were chosen on the photos that people audited in the `tune` half.
+    `is_tuned` says whether thresholds were chosen on the audited photos of the `tune` half.
     """
 
     name: str
@@ -115,7 +103,7 @@ class LabelSet:
     is_tuned: bool = False
 
     def has_learnt_from(self, image_id: str) -> bool:
-        """Return whether a photo trained this side or chose a threshold of it, and so flatters it."""
+        """Return whether a photo trained these heads or chose a threshold, and so flatters the labels."""
         membership = self.memberships.get(image_id)
         if membership is None:
             return False
@@ -124,7 +112,7 @@ class LabelSet:
 
 @dataclass(frozen=True, slots=True)
 class FigureDifference:
-    """One figure of both sides; `adjusted_p` may be held against the level together with the others'."""
+    """One figure of both sides; `adjusted_p` accounts for the other figures that were tested with it."""
 
     name: str
     difference: Difference
@@ -133,7 +121,7 @@ class FigureDifference:
 
 @dataclass(frozen=True, slots=True)
 class LabelComparison:
-    """What lies between A and B.
+    """The differences between A and B.
 
     `n` judged photos are compared; `learnt_from` and `not_in_both` judged photos are left out. Of
     `photos` that both label, `changed_photos` have another label somewhere. `figures` holds those that
@@ -151,7 +139,7 @@ class LabelComparison:
     flips: list[Flip]
 
     def moved(self) -> list[FigureDifference]:
-        """Return the figures that some judged photo moves."""
+        """Return the figures that change on some judged photo."""
         return [figure for figure in self.figures if figure.difference.changed_groups]
 
     def real(self, level: float) -> list[FigureDifference]:
@@ -167,7 +155,7 @@ def compare_labels(
     taxonomy: Taxonomy,
     evaluate: Evaluate,
 ) -> LabelComparison:
-    """Hold both sides against `records`; `memberships` say which photos are near-duplicates.
+    """Measure both sides against `records`; `memberships` say which photos are near-duplicates.
 
     Raises:
         InputError: a record's inclusion probability is impossible.
@@ -181,12 +169,7 @@ def compare_labels(
         for record in known
         if not (before.has_learnt_from(record.image_id) or after.has_learnt_from(record.image_id))
     ]
-    image_ids = [record.image_id for record in fair]
-    truth, design = arrays_of_records(fair, keys), read_design(fair, memberships)
-    a, b = (
-        JudgedPhotos(image_ids, keys, truth, arrays_of_labels(side.labels, image_ids, keys), design)
-        for side in (before, after)
-    )
+    a, b = (judge_photos(fair, memberships, side.labels, taxonomy) for side in (before, after))
     return LabelComparison(
         before=before.name,
         after=after.name,
@@ -214,7 +197,7 @@ def _compare_figures(a: JudgedPhotos, b: JudgedPhotos, evaluate: Evaluate) -> li
         for name, pair in _pair_figures(a, b)
         if (difference := estimate_difference(pair, a.design, evaluate)) is not None
     }
-    # A figure that no photo moves cannot be called different, and takes nothing from the others' level.
+    # A figure that no photo moves cannot be different, so it is not among those that p is adjusted for.
     moved = {name: found[name].p_value for name in found if found[name].changed_groups}
     adjusted = dict(zip(moved, adjust_p_values(list(moved.values())), strict=True))
     return [FigureDifference(name, found[name], adjusted.get(name, 1.0)) for name in found]
@@ -226,16 +209,17 @@ def _pair_figures(a: JudgedPhotos, b: JudgedPhotos) -> Iterator[tuple[str, Paire
 
     truth, keys = a.truth, a.keys
     yield "scene accuracy", pair(lambda said: metrics.accuracy(truth.scene, said.scene), SHARE)
-    for column, key in enumerate(keys.attribute):
-        y_true = truth.attributes[:, column]
-        yield (
-            f"{label_name(key)} F1",
-            pair(lambda said, y=y_true, c=column: metrics.f1(y, said.attributes[:, c]), F1),  # type: ignore[misc]
-        )
-    y_true = most_specific(truth.objects, keys.object)
-    yield "objects top-1", pair(lambda said: _top1(y_true, said, keys.object), SHARE)
-    yield "objects F1", pair(lambda said: metrics.f1(y_true, most_specific(said.objects, keys.object)), F1)
+    for i, key in enumerate(keys.attribute):
+        yield f"{label_name(key)} F1", pair(partial(_attribute_f1, truth, i), F1)
+    objects = most_specific(truth.objects, keys.object)
+
+    def top1(said: LabelArrays) -> Ratio:
+        ranks = metrics.rank_of_truth(objects, own_scores(said.object_scores, keys.object))
+        return metrics.top_k(objects, ranks, 1)
+
+    yield "objects top-1", pair(top1, SHARE)
+    yield "objects F1", pair(lambda said: metrics.f1(objects, most_specific(said.objects, keys.object)), F1)
 
 
-def _top1(y_true: Flags, said: LabelArrays, keys: Sequence[str]) -> Ratio:
-    return metrics.top_k(y_true, metrics.rank_of_truth(y_true, own_scores(said.object_scores, keys)), 1)
+def _attribute_f1(truth: LabelArrays, column: int, said: LabelArrays) -> Ratio:
+    return metrics.f1(truth.attributes[:, column], said.attributes[:, column])

@@ -1,16 +1,15 @@
-"""The labels of a commit, an experiment, the workspace or a file, without checking anything out.
+"""The labels of a commit, an experiment, the workspace or a file, without changing the workspace."""
 
-Two revisions of the labels, compared on the truth that is at hand.
-"""
-
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from vibe_photos.compare.compare import LabelComparison, LabelSet, compare_labels
+from vibe_photos.compare.worktree import compute_revision
 from vibe_photos.configuration import RESOLVED
 from vibe_photos.errors import InputError
 from vibe_photos.human_truth.sample import read_measured_sample, weigh_untrained
-from vibe_photos.lineage import LOCK, Lock, changed_stages, find_cached_object, find_commit, read_lock
+from vibe_photos.lineage import LOCK, Lock, find_cached_object, find_commit, has_remote, read_lock
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth
 from vibe_photos.records.label_tables import read_labels
 from vibe_photos.records.photos import read_manifest
@@ -23,7 +22,7 @@ WORKSPACE = "workspace"
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """Where the labels of one side are, the splits by which its heads were trained, and its `dvc.lock`."""
+    """Where one side's labels are, the splits by which its heads were trained, and its `dvc.lock`."""
 
     name: str
     labels: Path
@@ -37,48 +36,50 @@ class Revision:
         return isinstance(classify, dict) and classify.get("tuned_on", "none") != "none"
 
 
-def find_revision(name: str, paths: Paths) -> Revision:
+def find_revision(name: str, paths: Paths, compute: bool = False) -> Revision:
     """Return where the labels and splits of `name` are: `workspace`, a label file, an experiment or a commit.
 
-    A label file says nothing of who trained it; the workspace's splits and lock stand in.
+    A label file does not say what trained it; the workspace's splits and lock are used.
+
+    Args:
+        name: of the revision.
+        paths: where the labels and splits lie in a workspace.
+        compute: whether to fetch or compute files that are not on this machine (`compute_revision`).
 
     Raises:
-        InputError: there is no such thing, or its files are not in the local cache.
+        InputError: there is no such revision, its files are not on this machine, or computing them failed.
     """
     if name == WORKSPACE or Path(name).is_file():
         labels = paths.labels if name == WORKSPACE else Path(name)
         return Revision(name, labels, paths.splits, read_lock() if LOCK.is_file() else Lock())
-    lock = read_lock(find_commit(name))
-    found = {path: _find_cached(lock, path, name) for path in (paths.labels, paths.splits)}
-    absent = [path for path, cached in found.items() if not cached.is_file()]
-    if absent:
-        raise InputError(
-            f"{' and '.join(str(path) for path in absent)} of {name}: not in the local cache; where somebody "
-            f"pushed them, get them with: dvc fetch --all-commits {' '.join(str(path) for path in absent)}"
-        )
-    return Revision(name, found[paths.labels], found[paths.splits], lock)
-
-
-def _find_cached(lock: Lock, path: Path, name: str) -> Path:
-    for stage in lock.stages.values():
-        for out in stage.outs:
-            if out.path == path.as_posix() and out.md5:
-                return find_cached_object(out.md5)
-    raise InputError(f"{name} has no {path}: no stage of its {LOCK} writes that file")
+    commit = find_commit(name)
+    lock = read_lock(commit)
+    wanted = [paths.labels, paths.splits]
+    found = [_find_file(lock, path, name) for path in wanted]
+    missing = [str(path) for path, place in zip(wanted, found, strict=True) if place is None]
+    if missing and compute:
+        lock = compute_revision(name, commit, lock, wanted)
+        found = [_find_file(lock, path, name) for path in wanted]
+    labels, splits = found
+    if labels is None or splits is None:
+        raise InputError(_describe_missing(name, missing))
+    return Revision(name, labels, splits, lock)
 
 
 def compare_revisions(
-    before: str, after: str, truth: TruthName | None, settings: Settings
+    before: Revision, after: Revision, truth: TruthName | None, settings: Settings
 ) -> LabelComparison:
-    """Compare the labels of two revisions (`find_revision`) on the workspace's truth and taxonomy.
+    """Compare the labels of two revisions on the workspace's truth and taxonomy.
 
     `truth` None takes people's where there is any, else the teacher's on photos that did not train.
 
     Raises:
-        InputError: a revision or a file of it is not there, or a file is malformed.
+        InputError: a file of a revision or of the truth is missing or malformed.
     """
-    revisions = [find_revision(name, settings.paths) for name in (before, after)]
-    a, b = (_read_side(revision) for revision in revisions)
+    a, b = (
+        LabelSet(one.name, read_labels(one.labels), read_splits(one.splits), one.is_tuned_on_people())
+        for one in (before, after)
+    )
     memberships = read_splits(settings.paths.splits)
     human = read_measured_sample(settings.paths.human, settings.taxonomy, memberships).records
     truth = truth or ("human" if human else "auto")
@@ -86,28 +87,10 @@ def compare_revisions(
     return compare_labels(a, b, evaluated, memberships, settings.taxonomy, settings.evaluate)
 
 
-def list_changed_stages(before: str, after: str, settings: Settings) -> list[str]:
-    """Return the stages whose inputs or outputs differ between two revisions; none for a label file.
-
-    Raises:
-        InputError: a revision is not there.
-    """
-    return changed_stages(*(find_revision(name, settings.paths).lock for name in (before, after)))
-
-
 def name_photos(settings: Settings) -> dict[str, str]:
-    """Return each photo's path under the library's root by its id, where the manifest is at hand."""
+    """Return each photo's path under the library's root by its id, where the manifest exists."""
     photos = settings.paths.photos
     return {photo.image_id: photo.rel_path for photo in read_manifest(photos)} if photos.is_file() else {}
-
-
-def _read_side(revision: Revision) -> LabelSet:
-    return LabelSet(
-        name=revision.name,
-        labels=read_labels(revision.labels),
-        memberships=read_splits(revision.splits),
-        is_tuned=revision.is_tuned_on_people(),
-    )
 
 
 def _read_auto(settings: Settings) -> list[GroundTruth]:
@@ -115,3 +98,27 @@ def _read_auto(settings: Settings) -> list[GroundTruth]:
     if not path.is_file():
         raise InputError(f"{path} does not exist; `dvc repro convert` makes it")
     return list(read_jsonl(path, GroundTruth))
+
+
+def _find_file(lock: Lock, path: Path, name: str) -> Path | None:
+    """Return where this machine has that file of a lock: in DVC's cache, or unchanged in the workspace."""
+    found = lock.find_out(path)
+    if found is None:
+        raise InputError(f"{name} has no {path}: no stage of its {LOCK} writes that file")
+    cached = find_cached_object(found[1])
+    if cached.is_file():
+        return cached
+    if path.is_file():
+        with path.open("rb") as file:
+            md5 = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+        return path if md5 == found[1] else None
+    return None
+
+
+def _describe_missing(name: str, missing: list[str]) -> str:
+    are = "are" if len(missing) > 1 else "is"
+    fetch = f"Get what somebody pushed with: dvc fetch --all-commits {' '.join(missing)}. Or repeat"
+    return (
+        f"{' and '.join(missing)} of {name} {are} not on this machine. {fetch if has_remote() else 'Repeat'} "
+        f"this command with --compute: it checks {name} out in a temporary folder and runs dvc repro there"
+    )

@@ -1,29 +1,32 @@
-"""What a comparison of two sides says, in words for a terminal and as a mapping for programs."""
+"""A comparison of two label tables as text for a terminal, as JSON for programs, and as a page."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 import msgspec
 
 from vibe_photos.compare.compare import FigureDifference, Flip, LabelComparison
 from vibe_photos.evaluate.text_report import format_table
 from vibe_photos.statistics.summary import Figures, round_figure
+from vibe_photos.storage.files import write_bytes
 
 MOST_FLIPS_SHOWN = 10
-_NO_JUDGED_PHOTO = "no judged photo has labels on both sides, so nobody can say which is better"
+_NO_JUDGED_PHOTO = "no judged photo has labels on both sides, so it is unknown which is better"
 
 
 def format_comparison(found: LabelComparison, level: float, names: Mapping[str, str]) -> str:
     """Return the comparison for a terminal; `names` gives a photo's path by its id where it is known."""
-    if not found.changed_photos and not found.moved():
-        return f"{describe_sides(found)}: the labels are the same"
+    sides, moved = f"{found.after} (B) against {found.before} (A)", found.moved()
+    if not found.changed_photos and not moved:
+        return f"{sides}: the labels are the same"
     if not found.n:
         return "\n".join([describe_changes(found), _NO_JUDGED_PHOTO])
-    lines = [f"{describe_sides(found)}, on {found.n} judged photos", describe_changes(found), ""]
-    if found.moved():
+    lines = [f"{sides}, on {found.n} judged photos", describe_changes(found), ""]
+    if moved:
         header = ("", "A", "B", "B - A", "interval", "p, adjusted")
-        lines += [*format_table(header, [_figure_row(figure) for figure in found.moved()]), ""]
+        lines += [*format_table(header, [_figure_row(figure) for figure in moved]), ""]
     lines.append(describe_verdict(found, level))
     return "\n".join([*lines, *_flip_lines(found, names)])
 
@@ -33,9 +36,33 @@ def format_brief(found: LabelComparison, stages: Sequence[str], level: float) ->
     ran = f"ran since {found.before}: {', '.join(stages) or 'no stage'}"
     if not found.changed_photos and not found.moved():
         return f"{ran}\nthe labels are the same as {found.before}'s"
-    moved = "; ".join(describe_figure(figure) for figure in found.moved()) or "no figure moved"
+    figures = [(one.name, one.difference) for one in found.moved()]
+    moved = "; ".join(f"{name} {d.before:.3f} → {d.after:.3f}" for name, d in figures) or "no figure moved"
     verdict = describe_verdict(found, level) if found.n else _NO_JUDGED_PHOTO
     return f"{ran}\n{found.changed_photos} of {found.photos} photos labelled differently; {moved}\n{verdict}"
+
+
+def render_page(found: LabelComparison, level: float, names: Mapping[str, str], out: Path) -> None:
+    """Write a self-contained page in the report's style to `out`; arguments as for `format_comparison`."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("vibe_photos.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    html = environment.get_template("comparison.html").render(
+        found=found,
+        level=level,
+        names=names,
+        changes=describe_changes(found),
+        verdict=describe_verdict(found, level) if found.n else "",
+        flips=sort_flips(found.flips),
+        interval=format_difference_interval,
+    )
+    write_bytes(out, html.encode("utf-8", "replace"))
 
 
 def comparison_json(found: LabelComparison, level: float) -> str:
@@ -44,7 +71,7 @@ def comparison_json(found: LabelComparison, level: float) -> str:
 
 
 def comparison_mapping(found: LabelComparison, level: float) -> Figures:
-    """Return the comparison as what `--json` prints; figures are rounded to 4 decimals."""
+    """Return what `--json` prints; figures are rounded to 4 decimals."""
     real = {figure.name for figure in found.real(level)}
     return {
         "before": found.before,
@@ -62,11 +89,6 @@ def comparison_mapping(found: LabelComparison, level: float) -> Figures:
     }
 
 
-def describe_sides(found: LabelComparison) -> str:
-    """Return which two are compared, and what A and B stand for."""
-    return f"{found.after} (B) against {found.before} (A)"
-
-
 def describe_changes(found: LabelComparison) -> str:
     """Return how many photos changed, how many judged labels were fixed and broken, what was left out."""
     kinds = [flip.kind for flip in found.flips]
@@ -76,9 +98,9 @@ def describe_changes(found: LabelComparison) -> str:
         f"{kinds.count('broken')} no longer, {kinds.count('wrong')} not right either way",
     ]
     if found.learnt_from:
-        parts.append(f"{found.learnt_from} judged photos left out that one side has learnt from")
+        parts.append(f"{found.learnt_from} judged photos left out because one side has learnt from them")
     if found.not_in_both:
-        parts.append(f"{found.not_in_both} judged photos left out that not both have labels for")
+        parts.append(f"{found.not_in_both} judged photos left out because not both have labels for them")
     return ";\n".join(parts)
 
 
@@ -91,11 +113,6 @@ def describe_verdict(found: LabelComparison, level: float) -> str:
     if not moved:
         return "no figure moved: the judged photos are labelled as well as before"
     return f"not distinguishable from noise (smallest p {min(figure.adjusted_p for figure in moved):.2g})"
-
-
-def describe_figure(figure: FigureDifference) -> str:
-    """Return one figure as `scene accuracy 0.741 → 0.763`."""
-    return f"{figure.name} {figure.difference.before:.3f} → {figure.difference.after:.3f}"
 
 
 def format_difference_interval(figure: FigureDifference) -> str:
@@ -151,11 +168,11 @@ def _flip_lines(found: LabelComparison, names: Mapping[str, str]) -> list[str]:
 
 
 def _choose_flips(flips: Sequence[Flip]) -> list[Flip]:
-    """Return a few flips, as many of each kind as there are, so that no kind crowds out another."""
-    ranks: Counter[str] = Counter()
+    """Return a few flips, the first of each kind before the second of any, so that each kind is shown."""
+    seen: Counter[str] = Counter()
     ranked = []
     for flip in flips:
-        ranked.append((ranks[flip.kind], flip))
-        ranks[flip.kind] += 1
+        ranked.append((seen[flip.kind], flip))
+        seen[flip.kind] += 1
     ranked.sort(key=lambda item: item[0])
     return sort_flips([flip for _, flip in ranked[:MOST_FLIPS_SHOWN]])

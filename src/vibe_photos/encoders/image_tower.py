@@ -1,18 +1,19 @@
-"""A torch image encoder at work: on which device, in which precision, and how many photos at a time."""
+"""A torch image encoder at work: on which device, in which precision, and how many photos at a time.
+
+Importing this imports torch, which takes seconds.
+"""
 
 import copy
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from vibe_photos.encoders.numerics import count_threads
 from vibe_photos.errors import EncoderError
-
-if TYPE_CHECKING:
-    import torch
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ class ImageTower:
     """Runs a module that turns [n, 3, px, px] in -1..1 into [n, dim]."""
 
     def __init__(
-        self, module: "torch.nn.Module", input_px: int, device: str, precision: str, batch_size: int
+        self, module: torch.nn.Module, input_px: int, device: str, precision: str, batch_size: int
     ) -> None:
         """Move the module to its device and into its precision.
 
@@ -53,7 +54,12 @@ class ImageTower:
         self._module = module
         self._dtype = next(module.parameters()).dtype
         self._chunk = batch_size if self._device.type == "cuda" else min(batch_size, _CPU_CHUNK)
-        self._threads = _start_threads() if self._device.type == "cpu" else None
+        self._threads: ThreadPoolExecutor | None = None
+        if self._device.type == "cpu":
+            # One thread for each processor, each of which computes alone.
+            self._threads = ThreadPoolExecutor(
+                count_threads(), "tower", initializer=torch.set_num_threads, initargs=(1,)
+            )
 
     def run(self, pixels: Pixels) -> npt.NDArray[np.floating[Any]]:
         """Return the module's output for n photos, [n, dim]: float64 in that precision, else float32."""
@@ -65,16 +71,12 @@ class ImageTower:
             features = np.concatenate(list(self._threads.map(self._run_on_processor, chunks)))
         return features[: len(pixels)]
 
-    def _run_on_processor(self, chunk: "torch.Tensor") -> npt.NDArray[np.floating[Any]]:
-        import torch
-
+    def _run_on_processor(self, chunk: torch.Tensor) -> npt.NDArray[np.floating[Any]]:
         with torch.inference_mode():
             return np.asarray(run_module(self._module, chunk, self._dtype).numpy())
 
     def _run_on_accelerator(self, pixels: Pixels) -> npt.NDArray[np.floating[Any]]:
         """Queue all chunks, so that copying one overlaps with computing another; wait once, at the end."""
-        import torch
-
         with torch.inference_mode():
             while True:
                 try:
@@ -87,8 +89,6 @@ class ImageTower:
                     self._shrink_chunk()
 
     def _shrink_chunk(self) -> None:
-        import torch
-
         if self._chunk == 1:
             raise EncoderError("the accelerator's memory does not hold one photo: set embed.device to cpu")
         self._chunk = (self._chunk + 1) // 2
@@ -96,27 +96,23 @@ class ImageTower:
         logger.warning("embed: out of memory on %s, now %d photos at a time", self._device, self._chunk)
 
 
-def run_module(module: "torch.nn.Module", pixels: "torch.Tensor", dtype: "torch.dtype") -> "torch.Tensor":
+def run_module(module: torch.nn.Module, pixels: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """Scale uint8 [n, height, width, 3] to -1..1 (mean and std 0.5) and run the module; return [n, dim].
 
     Scaling and the result are in float32, or in float64 where `dtype` is.
     """
-    import torch
-
     wide = torch.float64 if dtype == torch.float64 else torch.float32
     scaled = pixels.permute(0, 3, 1, 2).to(wide).div(255).sub(0.5).div(0.5)
     output: torch.Tensor = module(scaled.to(dtype))
     return output.to(wide)
 
 
-def find_device(device: str) -> "torch.device":
+def find_device(device: str) -> torch.device:
     """Return the device that a setting means; `auto` is the first GPU, else the processor.
 
     Raises:
         EncoderError: torch knows no such device, or it is not there.
     """
-    import torch
-
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -128,10 +124,8 @@ def find_device(device: str) -> "torch.device":
     return found
 
 
-def reduce_precision(module: "torch.nn.Module", input_px: int, device: "torch.device") -> "torch.nn.Module":
+def reduce_precision(module: torch.nn.Module, input_px: int, device: torch.device) -> torch.nn.Module:
     """Return the module in bfloat16 where that is fast and agrees with float32, else unchanged."""
-    import torch
-
     capabilities = torch.cpu.get_capabilities() if device.type == "cpu" else {"bf16": True}
     if not any(capabilities.get(name) for name in ("amx_bf16", "avx512_bf16", "bf16")):
         logger.warning("embed: this processor does not compute in bfloat16; going on in float32")
@@ -145,11 +139,9 @@ def reduce_precision(module: "torch.nn.Module", input_px: int, device: "torch.de
 
 
 def measure_agreement(
-    module: "torch.nn.Module", reduced: "torch.nn.Module", input_px: int, device: "torch.device"
+    module: torch.nn.Module, reduced: torch.nn.Module, input_px: int, device: torch.device
 ) -> float:
     """Return the smallest cosine between the outputs of two modules over a few probe pictures."""
-    import torch
-
     coarse = np.random.default_rng(0).integers(0, 256, (_PROBES, _PROBE_CELLS, _PROBE_CELLS, 3), np.uint8)
     cells = np.arange(input_px) * _PROBE_CELLS // input_px
     pixels = torch.from_numpy(coarse[:, cells][:, :, cells]).to(device)
@@ -159,17 +151,8 @@ def measure_agreement(
         return float(torch.nn.functional.cosine_similarity(full, half).min())
 
 
-def _start_threads() -> ThreadPoolExecutor:
-    """Start one thread for each processor, each of which computes alone."""
-    import torch
-
-    return ThreadPoolExecutor(count_threads(), "tower", initializer=torch.set_num_threads, initargs=(1,))
-
-
-def _cut_chunk(pixels: Pixels, start: int, count: int) -> "torch.Tensor":
+def _cut_chunk(pixels: Pixels, start: int, count: int) -> torch.Tensor:
     """Return `count` photos from `start` on; black ones stand where there are no more."""
-    import torch
-
     filled = np.zeros((count, *pixels.shape[1:]), dtype=np.uint8)
     chunk = pixels[start : start + count]
     filled[: len(chunk)] = chunk

@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from vibe_photos.encoders.image_tower import ImageTower
 from vibe_photos.encoders.numerics import to_rounded_unit_norm
 from vibe_photos.encoders.recipe import PixelRecipe, hash_checkpoint
 from vibe_photos.errors import ConfigurationError, EncoderError
@@ -86,6 +85,8 @@ class SiglipEncoder:
         Raises:
             EncoderError: the checkpoint cannot be loaded or reached, or is not a SigLIP model's.
         """
+        from vibe_photos.encoders.image_tower import ImageTower
+
         self.model = model
         precision = embedder.precision or embed.precision
         self._source = _name_source(embedder)
@@ -93,10 +94,13 @@ class SiglipEncoder:
         if precision == "float64":
             self._network = self._network.double()
         self._to_vectors = to_rounded_unit_norm if precision == "float64" else to_unit_norm
-        self.input_px = _find_input_px(self._network)
-        self._tower = ImageTower(
-            self._network.visual, self.input_px, embed.device, precision, embed.batch_size
-        )
+        size = self._network.visual.image_size
+        height, self.input_px = size if isinstance(size, tuple | list) else (size, size)
+        if height != self.input_px:
+            raise EncoderError(
+                f"the model takes {self.input_px} x {height} px; only square inputs are supported"
+            )
+        self._tower = ImageTower(self.photo_tower, self.input_px, embed.device, precision, embed.batch_size)
         self.dim = self._tower.run(np.zeros((1, self.input_px, self.input_px, 3), dtype=np.uint8)).shape[1]
         # open_clip keeps the scale's logarithm; torch's own exp differs from processor to processor.
         self.logit_scale = float(np.float32(math.exp(float(self._network.logit_scale.detach()))))
@@ -225,16 +229,3 @@ def import_open_clip() -> Any:
     import open_clip
 
     return open_clip
-
-
-def _find_input_px(network: Any) -> int:
-    """Return the edge of the model's square input.
-
-    Raises:
-        EncoderError: the model's input is no square.
-    """
-    size = network.visual.image_size
-    height, width = size if isinstance(size, tuple | list) else (size, size)
-    if height != width:
-        raise EncoderError(f"the model takes {width} x {height} px; only square inputs are supported")
-    return int(height)

@@ -72,11 +72,11 @@ def evaluate_labels(settings: Settings) -> None:
         counts["scored_on"] = SCORE_HALF
     if sample.records:
         figures = summarise(photos, settings.evaluate)
-        figures["calibration_error"] = summarise_calibration(predictions)
         if truth == "human" and teacher:
             figures["prediction_powered"] = estimate_library(
                 photos, teacher, labels, memberships, settings.evaluate
             )
+        figures["calibration_error"] = summarise_calibration(predictions)
     else:
         figures = begin_figures(truth, sample.left_out)
     if sample.own_set:

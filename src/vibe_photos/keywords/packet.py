@@ -25,7 +25,7 @@ Edit = tuple[int, int, bytes]
 
 @dataclass(slots=True)
 class Element:
-    """One element: `data[start:end]` is all of it, `data[inner_start:inner_end]` what is inside its tags.
+    """One element: `data[start:end]` is all of it, `inner_start` is where its start tag ends.
 
     `prefix` is its namespace prefix in the file, colon included. `text` is its own text, without that of its
     children. `is_collapsed`: it is written as one tag (`<rdf:Bag/>`).
@@ -37,7 +37,6 @@ class Element:
     start: int
     inner_start: int
     is_collapsed: bool
-    inner_end: int = 0
     end: int = 0
     text: str = ""
     children: "list[Element]" = field(default_factory=list)
@@ -167,10 +166,9 @@ class _Builder:
     def _end(self, _name: str) -> None:
         element = self.open.pop()
         if element.is_collapsed:
-            element.inner_end = element.end = element.inner_start
+            element.end = element.inner_start
         else:
-            element.inner_end = self.parser.CurrentByteIndex
-            element.end = self.data.index(b">", element.inner_end) + 1
+            element.end = self.data.index(b">", self.parser.CurrentByteIndex) + 1
 
     def _add_text(self, text: str) -> None:
         if self.open:

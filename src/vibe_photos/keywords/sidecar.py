@@ -9,7 +9,7 @@ names. A word that somebody else wrote first is neither written again nor record
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import escape, quoteattr
 
@@ -45,26 +45,15 @@ class Keywords:
 
 @dataclass(frozen=True, slots=True)
 class KeywordProperty:
-    """One of the three properties and how it writes a keyword; without a separator it holds flat words.
+    """One of the three properties, its RDF container (`Bag`, `Seq`), and how it writes a keyword.
 
-    `uri`, `prefix` and `local` are its name, `container` is its RDF container (`Bag`, `Seq`).
+    Without a separator it holds flat words.
     """
 
-    uri: str
+    name: Name
     prefix: str
-    local: str
     container: str
     separator: str | None
-
-    @property
-    def name(self) -> Name:
-        """The property's name."""
-        return self.uri, self.local
-
-    @property
-    def record(self) -> Name:
-        """The name of our own property that lists what we wrote into this one."""
-        return OUR_NAMESPACE, self.local
 
     def write(self, path: KeywordPath) -> str:
         """Return a keyword as it is written in the list; a separator inside a part becomes the other one."""
@@ -77,16 +66,12 @@ class KeywordProperty:
         """Return an item of the list as a keyword."""
         return tuple(text.split(self.separator)) if self.separator else (text,)
 
-    def write_all(self, keywords: Keywords) -> Iterable[str]:
-        """Return the items for a photo's keywords."""
-        return keywords.words if self.separator is None else map(self.write, keywords.paths)
-
 
 # From the one that a program reads last to the one that it reads first.
 _PROPERTIES = (
-    KeywordProperty("http://purl.org/dc/elements/1.1/", "dc", "subject", "Bag", None),
-    KeywordProperty("http://ns.adobe.com/lightroom/1.0/", "lr", "hierarchicalSubject", "Bag", "|"),
-    KeywordProperty("http://www.digikam.org/ns/1.0/", "digiKam", "TagsList", "Seq", "/"),
+    KeywordProperty(("http://purl.org/dc/elements/1.1/", "subject"), "dc", "Bag", None),
+    KeywordProperty(("http://ns.adobe.com/lightroom/1.0/", "hierarchicalSubject"), "lr", "Bag", "|"),
+    KeywordProperty(("http://www.digikam.org/ns/1.0/", "TagsList"), "digiKam", "Seq", "/"),
 )
 
 
@@ -118,7 +103,7 @@ def strip_keywords(data: bytes) -> bytes | None:
     packet = Packet(data)
     cut: dict[int, Cut] = {}
     for each in _PROPERTIES:
-        record = packet.find_list(each.record)
+        record = packet.find_list((OUR_NAMESPACE, each.name[1]))
         if record is not None:
             ours = [(record.owner, record.description), *_find_ours(packet.find_list(each.name), record)]
             cut |= {element.start: (element, parent) for element, parent in ours}
@@ -163,14 +148,15 @@ def add_keywords(data: bytes | None, keywords: Keywords, embedded: Sequence[Keyw
         there = packet.find_list(each.name)
         theirs = _read_words(there)
         carried = [] if theirs else [*embedded, *hidden]
-        wanted = [*map(each.write, carried), *each.write_all(keywords)]
+        own = map(each.write, keywords.paths) if each.separator else keywords.words
+        wanted = [*map(each.write, carried), *own]
         ours = [word for word in dict.fromkeys(wanted) if word not in theirs]
         hidden = [each.read(word) for word in theirs] or hidden
         if there and ours:
             edits.append(_append_items(packet, there, ours))
         elif not there:
-            created += _write_list(f"{each.prefix}:{each.local}", each.container, ours)
-        records += _write_list(f"vibePhotos:{each.local}", "Bag", ours)
+            created += _write_list(f"{each.prefix}:{each.name[1]}", each.container, ours)
+        records += _write_list(f"vibePhotos:{each.name[1]}", "Bag", ours)
     if records:
         edits.append(_append_description(packet, created + records))
     written = splice(packet.data, edits)
@@ -219,7 +205,7 @@ def _write_list(name: str, container: str, words: list[str]) -> str:
 def _append_description(packet: Packet, properties: str) -> Edit:
     """Return the edit that puts a description of our own after the others."""
     rdf = packet.rdf
-    spaces = "".join(f'\n    xmlns:{each.prefix}="{each.uri}"' for each in _PROPERTIES)
+    spaces = "".join(f'\n    xmlns:{each.prefix}="{each.name[0]}"' for each in _PROPERTIES)
     block = (
         f'\n  <rdf:Description xmlns:rdf="{RDF}" rdf:about={quoteattr(packet.about)}{spaces}'
         f'\n    xmlns:vibePhotos="{OUR_NAMESPACE}">\n{properties}  </rdf:Description>'

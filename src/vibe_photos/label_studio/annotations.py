@@ -1,8 +1,8 @@
 """Label Studio's JSON export as decisions, as if they had been made on the review page.
 
 Each annotation becomes one line in the log of who made it, at the time when it was last changed, with all
-that Label Studio says of it. So what counts of two annotations, and who disagrees, follows from the same rule
-as between reviewers. A skipped task becomes a skip. What a log holds already is not written again.
+that Label Studio says of it. So the rule for several reviewers also decides which of two annotations counts,
+and who disagrees. A skipped task becomes a skip. A line that a log already has is not written again.
 """
 
 import re
@@ -17,10 +17,11 @@ import msgspec
 
 from vibe_photos.errors import InputError
 from vibe_photos.label_studio.interface import Interface, Result
-from vibe_photos.label_studio.reviewer_logs import ReviewerLog, log_path, write_time
+from vibe_photos.label_studio.logs import ReviewerLog, log_path
 from vibe_photos.records.ground_truth import Decision, read_objects
 from vibe_photos.records.photos import Photo
-from vibe_photos.review.photo_state import truth_value
+from vibe_photos.review.photo_state import truth_value, write_time
+from vibe_photos.review.requests import Purpose
 
 T = TypeVar("T")
 
@@ -37,7 +38,7 @@ class _Person(msgspec.Struct, frozen=True):
 
 class _Data(msgspec.Struct, frozen=True):
     image_id: str
-    design: dict[str, str | int | float] = {}
+    purpose: Purpose = "measure"
 
 
 class _Annotation(msgspec.Struct, frozen=True):
@@ -85,81 +86,61 @@ def read_annotations(
     Raises:
         InputError: the file is missing, no JSON, or JSON-MIN, which does not say what was skipped.
     """
-    reader = _Reader({photo.image_id for photo in photos}, interface, human, names)
+    ids = {photo.image_id for photo in photos}
+    found = AnnotationImport()
+    logs: dict[str, ReviewerLog] = {}
     for place, value in read_objects(file):
         try:
-            reader.take_task(_convert(value, _Task), place)
+            task = _convert(value, _Task)
+            image_id = task.data.image_id
+            if image_id not in ids:
+                raise InputError(f"photo {image_id} is not in the library")
         except InputError as error:
             if "annotation_id" in value:
                 raise InputError(
                     f"{file} is a JSON-MIN export, which does not say what was skipped: export as JSON"
                 ) from None
-            reader.found.problems.append(f"{place}: {error}")
-    reader.found.lines = {reviewer: log.new for reviewer, log in reader.logs.items() if log.new}
-    return reader.found
-
-
-class _Reader:
-    """Takes task after task; `logs` are those of the reviewers met so far."""
-
-    def __init__(self, known: set[str], interface: Interface, human: Path, names: Mapping[str, str]) -> None:
-        self.found = AnnotationImport()
-        self.logs: dict[str, ReviewerLog] = {}
-        self._known = known
-        self._interface = interface
-        self._human = human
-        self._names = names
-
-    def take_task(self, task: _Task, place: str) -> None:
-        counts = self.found.counts
-        counts["tasks"] += 1
-        counts["unlabelled"] += not task.annotations
-        image_id = task.data.image_id
-        if image_id not in self._known:
-            raise InputError(f"photo {image_id} is not in the library")
-        for number, value in enumerate(task.annotations, start=1):
+            found.problems.append(f"{place}: {error}")
+            continue
+        found.counts["tasks"] += 1
+        found.counts["unlabelled"] += not task.annotations
+        for number, raw in enumerate(task.annotations, start=1):
             try:
-                counts[self._take_annotation(task, value)] += 1
+                annotation = _convert(raw, _Annotation)
+                line = _make_line(task, annotation, raw, interface)
+                reviewer = _name_reviewer(annotation.completed_by, names)
+                if reviewer not in logs:
+                    logs[reviewer] = ReviewerLog(log_path(human, reviewer))
+                is_new = logs[reviewer].add(line)
             except InputError as error:
-                self.found.problems.append(f"{place}, annotation {number} (photo {image_id}): {error}")
-
-    def _take_annotation(self, task: _Task, value: dict[str, Any]) -> str:
-        """Take one annotation; return what it counts as."""
-        annotation = _convert(value, _Annotation)
-        reviewer = _name_reviewer(annotation.completed_by, self._names)
-        line = _decide(task, annotation, value, self._interface)
-        if reviewer not in self.logs:
-            self.logs[reviewer] = ReviewerLog(log_path(self._human, reviewer))
-        if not self.logs[reviewer].add(line):
-            return "known"
-        return "skips" if annotation.was_cancelled else "annotations"
+                found.problems.append(f"{place}, annotation {number} (photo {image_id}): {error}")
+                continue
+            found.counts["known" if not is_new else "skips" if line.kind == "skip" else "annotations"] += 1
+    found.lines = {reviewer: log.new for reviewer, log in logs.items() if log.new}
+    return found
 
 
-def _decide(task: _Task, annotation: _Annotation, value: dict[str, Any], interface: Interface) -> Decision:
-    image_id = task.data.image_id
-    kept = _without_prediction(value)
+def _make_line(task: _Task, annotation: _Annotation, raw: dict[str, Any], interface: Interface) -> Decision:
+    """Return an annotation as a line of a log; `raw` is all that Label Studio says of it."""
+    # Of the prediction that it began from, which is our own, the id is enough.
+    prediction = raw.get("prediction")
+    kept = raw | ({"prediction": prediction.get("id")} if isinstance(prediction, dict) else {})
     after: dict[str, Any] | None = {KEPT: kept}
     if not annotation.was_cancelled:
-        truth = interface.read_results(image_id, annotation.result)
-        extra = {**task.data.design, KEPT: kept}
-        after = truth_value(msgspec.structs.replace(truth, extra=extra))
+        truth = interface.read_results(task.data.image_id, annotation.result)
+        after = truth_value(msgspec.structs.replace(truth, extra={KEPT: kept}))
     return Decision(
-        image_id=image_id,
+        image_id=task.data.image_id,
         decided_at=write_time(annotation.updated_at or annotation.created_at),
+        purpose=task.data.purpose,
         after=after,
         kind="skip" if annotation.was_cancelled else "decision",
         seen=["teacher"] if task.predictions else [],
     )
 
 
-def _without_prediction(value: dict[str, Any]) -> dict[str, Any]:
-    """Return an annotation with only the id of the prediction, our own, that it began from."""
-    prediction = value.get("prediction")
-    return {**value, "prediction": prediction.get("id")} if isinstance(prediction, dict) else value
-
-
 def _name_reviewer(person: int | str | _Person | None, names: Mapping[str, str]) -> str:
-    """Return whose log an annotation belongs into: the name of a file."""
+    """Return whose log gets an annotation: the name of a file."""
     keys = [str(person.id), person.email] if isinstance(person, _Person) else [str(person or "unknown")]
     name = next((names[key] for key in keys if key in names), f"label-studio-{keys[0]}")
     if not _NAME.fullmatch(name):

@@ -5,9 +5,9 @@ One control each for the scene (one choice), every attribute (yes, no, or nothin
 https://labelstud.io/guide/task_format, https://labelstud.io/tags/choices, https://labelstud.io/tags/taxonomy.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
-from xml.sax.saxutils import quoteattr
+from xml.etree import ElementTree
 
 import msgspec
 
@@ -33,14 +33,6 @@ Node = tuple[str, ...]
 _YES_NO = {"yes": True, "no": False}
 
 
-class _ChoicesValue(msgspec.Struct, frozen=True):
-    choices: list[str]
-
-
-class _TaxonomyValue(msgspec.Struct, frozen=True):
-    taxonomy: list[list[str]]
-
-
 class Interface:
     """The controls that a taxonomy asks for.
 
@@ -58,33 +50,32 @@ class Interface:
 
     def write_config(self) -> str:
         """Return the labelling configuration, XML."""
-        attributes = [_write_choices(name, name, _YES_NO) for name in self.attributes]
-        tree = "".join(_write_nodes(self.objects, (), "    "))
-        return (
-            "<View>\n"
-            f'  <Image name="{PHOTO}" value="$image" zoom="true" zoomControl="true"/>\n'
-            f"{_write_choices(SCENE, 'scene', self.scenes)}{''.join(attributes)}"
-            '  <Header value="objects" size="5"/>\n'
-            f'  <Taxonomy name="{OBJECTS}" toName="{PHOTO}" showFullPath="true">\n{tree}  </Taxonomy>\n'
-            "</View>\n"
-        )
+        view = ElementTree.Element("View")
+        ElementTree.SubElement(view, "Image", name=PHOTO, value="$image", zoom="true", zoomControl="true")
+        _add_choices(view, SCENE, self.scenes)
+        for control in self.attributes:
+            _add_choices(view, control, _YES_NO)
+        ElementTree.SubElement(view, "Header", value="objects", size="5")
+        tree = ElementTree.SubElement(view, "Taxonomy", name=OBJECTS, toName=PHOTO, showFullPath="true")
+        _add_nodes(tree, self.objects, ())
+        ElementTree.indent(view)
+        return ElementTree.tostring(view, encoding="unicode") + "\n"
 
     def write_results(self, record: GroundTruth) -> list[Result]:
         """Return a truth as results; it has no key that the taxonomy lacks."""
         names = {key: name for name, key in (*self.scenes.items(), *self.attributes.items())}
         nodes = {key: list(node) for node, key in self.objects.items()}
-        results = [_choose(SCENE, names[key]) for key in record.scene]
+        results = [_make_result(SCENE, "choices", [names[key]]) for key in record.scene]
         results += [
-            _choose(names[key], "yes" if is_true else "no")
+            _make_result(names[key], "choices", ["yes" if is_true else "no"])
             for key, is_true in sorted(record.attributes.items())
         ]
         if record.objects:
-            chosen = {"taxonomy": [nodes[key] for key in sorted(record.objects)]}
-            results.append(_result(OBJECTS, "taxonomy", chosen))
+            results.append(_make_result(OBJECTS, "taxonomy", [nodes[key] for key in sorted(record.objects)]))
         return results
 
     def read_results(self, image_id: str, results: Sequence[Result]) -> GroundTruth:
-        """Return results as a truth; those of controls that are not ours are passed over.
+        """Return results as a truth; those of unknown controls are ignored.
 
         Raises:
             InputError: a choice has no label key, two contradict each other, or a value is malformed.
@@ -95,11 +86,14 @@ class Interface:
         for result in results:
             control = str(result.get("from_name"))
             if control == SCENE:
-                scenes |= {_look_up(self.scenes, name, control) for name in _read_choices(result)}
+                scenes |= {
+                    _look_up(self.scenes, name, control) for name in _read_value(result, "choices", list[str])
+                }
             elif control == OBJECTS:
-                objects |= {_look_up(self.objects, node, control) for node in _read_nodes(result)}
+                nodes = map(tuple, _read_value(result, "taxonomy", list[list[str]]))
+                objects |= {_look_up(self.objects, node, control) for node in nodes}
             elif control in self.attributes:
-                for name in _read_choices(result):
+                for name in _read_value(result, "choices", list[str]):
                     is_true = _look_up(_YES_NO, name, control)
                     if attributes.setdefault(self.attributes[control], is_true) != is_true:
                         raise InputError(f"{control} is both yes and no")
@@ -118,47 +112,31 @@ def _find_node(key: str, keys: Sequence[str]) -> Node:
     return (*_find_node(parent, keys), key.removeprefix(f"{parent}."))
 
 
-def _write_choices(control: str, title: str, names: Mapping[str, Any]) -> str:
-    choices = "".join(f"    <Choice value={quoteattr(name)}/>\n" for name in names)
-    return (
-        f'  <Header value={quoteattr(title)} size="5"/>\n'
-        f'  <Choices name={quoteattr(control)} toName="{PHOTO}" choice="single" showInline="true">\n'
-        f"{choices}  </Choices>\n"
+def _add_choices(view: ElementTree.Element, control: str, names: Iterable[str]) -> None:
+    ElementTree.SubElement(view, "Header", value=control, size="5")
+    choices = ElementTree.SubElement(
+        view, "Choices", name=control, toName=PHOTO, choice="single", showInline="true"
     )
+    for name in names:
+        ElementTree.SubElement(choices, "Choice", value=name)
 
 
-def _write_nodes(objects: Mapping[Node, str], parent: Node, indent: str) -> list[str]:
-    lines = []
+def _add_nodes(above: ElementTree.Element, objects: Iterable[Node], parent: Node) -> None:
     for node in objects:
         if node[:-1] == parent:
-            start = f"{indent}<Choice value={quoteattr(node[-1])}"
-            inner = _write_nodes(objects, node, f"{indent}  ")
-            lines += [f"{start}>\n", *inner, f"{indent}</Choice>\n"] if inner else [f"{start}/>\n"]
-    return lines
+            _add_nodes(ElementTree.SubElement(above, "Choice", value=node[-1]), objects, node)
 
 
-def _choose(control: str, name: str) -> Result:
-    return _result(control, "choices", {"choices": [name]})
+def _make_result(control: str, kind: str, chosen: list[Any]) -> Result:
+    return {"id": control, "from_name": control, "to_name": PHOTO, "type": kind, "value": {kind: chosen}}
 
 
-def _result(control: str, kind: str, value: dict[str, Any]) -> Result:
-    return {"id": control, "from_name": control, "to_name": PHOTO, "type": kind, "value": value}
-
-
-def _read_choices(result: Result) -> list[str]:
-    return _convert(result, _ChoicesValue).choices
-
-
-def _read_nodes(result: Result) -> list[Node]:
-    return [tuple(node) for node in _convert(result, _TaxonomyValue).taxonomy]
-
-
-def _convert(result: Result, kind: type[T]) -> T:
+def _read_value(result: Result, kind: str, shape: type[T]) -> T:
     try:
-        return msgspec.convert(result.get("value"), kind)
-    except msgspec.ValidationError as error:
+        return msgspec.convert(result["value"][kind], shape)
+    except (KeyError, TypeError, msgspec.ValidationError) as error:
         raise InputError(
-            f"{result.get('from_name')} has a value that is not its control's: {error}"
+            f"{result.get('from_name')} has a value that is not its control's, a list of {kind}: {error}"
         ) from None
 
 

@@ -30,6 +30,12 @@ BOUNDED_FORMATS = frozenset({"JPEG", "PNG"})
 The others are decoded in a process of their own, with limits: see `decoder_process`.
 """
 
+_BEGINNINGS: dict[str, bytes | tuple[bytes, ...]] = {
+    "JPEG": b"\xff\xd8\xff",
+    "PNG": b"\x89PNG\r\n\x1a\n",
+    "GIF": (b"GIF87a", b"GIF89a"),
+    "TIFF": (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+}
 _BMP_HEADER_SIZES = {12, 40, 52, 56, 64, 108, 124}
 _AVIF_BRANDS = {b"avif", b"avis"}
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
@@ -42,18 +48,13 @@ def recognise_format(head: bytes) -> str | None:
     Allowed are JPEG, PNG, WEBP, BMP, TIFF (BigTIFF too), GIF, HEIF and AVIF. PostScript and the other
     formats that Pillow could open are not: their readers run programs or have no limits.
     """
-    if head.startswith(b"\xff\xd8\xff"):
-        return "JPEG"
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "PNG"
+    for image_format, beginnings in _BEGINNINGS.items():
+        if head.startswith(beginnings):
+            return image_format
     if head[4:8] == b"ftyp":
         return _recognise_brand(head)
-    if head.startswith((b"GIF87a", b"GIF89a")):
-        return "GIF"
     if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
         return "WEBP"
-    if head.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
-        return "TIFF"
     # Two letters alone would make every text that begins with BM a picture.
     if head.startswith(b"BM") and int.from_bytes(head[14:18], "little") in _BMP_HEADER_SIZES:
         return "BMP"

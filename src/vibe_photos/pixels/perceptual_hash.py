@@ -15,18 +15,16 @@ _CUTS = ((0, 32), (2, 32), (0, 30), (2, 30))
 
 _MIN_CONTRAST = 2.0
 
-
 Hashes = npt.NDArray[np.uint64]
-Labels = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 
 def perceptual_hashes(image: Image.Image) -> Hashes:
     """Return the 64-bit DCT hashes of a picture and of its 15 windows, uint64 [16]; the first is the whole.
 
-    Nearly equal pictures differ in few bits, but a crop of 5 % a side already turns a dozen. So a picture
-    is also hashed as somebody would see it who cut 1/16 off any of its sides: a twin that was cropped by
-    about as much is near one of these windows (measured in docs/decisions/5-near-duplicates.md).
+    Nearly equal pictures differ in few bits, but a crop of 5 % a side already changes a dozen. So a picture
+    is also hashed with 1/16 cut off any of its sides: a twin that was cropped by about as much is near one
+    of these windows (measured in docs/decisions/5-near-duplicates.md).
 
     Brightness is averaged down to 32 x 32, the window's cosine transform is taken, and each of the 8 x 8
     lowest frequencies gives a bit: is it above their median? (Zauner 2010, "Implementation and Benchmarking

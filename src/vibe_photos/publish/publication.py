@@ -18,8 +18,8 @@ _DIGITS = 12
 
 
 @dataclass(frozen=True, slots=True)
-class LabelFile:
-    """`labels.sqlite`, the hash of its bytes, its numbers of photos and of label assignments."""
+class PublishedFile:
+    """A SQLite file, the hash of its bytes, its numbers of photos and of rows."""
 
     path: Path
     content: str
@@ -28,23 +28,13 @@ class LabelFile:
 
 
 @dataclass(frozen=True, slots=True)
-class VectorFile:
-    """`embeddings.sqlite`, the hash of its bytes, its number of photos, the length of a vector."""
-
-    path: Path
-    content: str
-    photos: int
-    dim: int
-
-
-@dataclass(frozen=True, slots=True)
 class Publication:
     """A version of the labels, from vectors of `model`; `vectors` is None where only labels are published."""
 
     version: str
     model: str
-    labels: LabelFile
-    vectors: VectorFile | None
+    labels: PublishedFile
+    vectors: PublishedFile | None
 
 
 def read_publication(settings: Settings, version: str | None, with_embeddings: bool) -> Publication:
@@ -63,24 +53,14 @@ def read_publication(settings: Settings, version: str | None, with_embeddings: b
     )
 
 
-def describe_labels(path: Path) -> LabelFile:
-    """Return what `labels.sqlite` holds.
-
-    Raises:
-        InputError: it is missing or empty.
-    """
-    photos, rows = _count(path, "SELECT count(DISTINCT image_id), count(*) FROM label_assignment")
-    return LabelFile(path, _hash_file(path), photos, rows)
+def describe_labels(path: Path) -> PublishedFile:
+    """Describe `labels.sqlite`; an InputError says that it is missing or empty."""
+    return _describe(path, "label_assignment")
 
 
-def describe_vectors(path: Path) -> VectorFile:
-    """Return what `embeddings.sqlite` holds.
-
-    Raises:
-        InputError: it is missing or empty.
-    """
-    photos, dim = _count(path, "SELECT count(*), max(dim) FROM image_embedding")
-    return VectorFile(path, _hash_file(path), photos, dim)
+def describe_vectors(path: Path) -> PublishedFile:
+    """Describe `embeddings.sqlite`; an InputError says that it is missing or empty."""
+    return _describe(path, "image_embedding")
 
 
 def name_label_space(settings: Settings) -> str:
@@ -118,12 +98,13 @@ def _read_model(paths: Paths) -> str:
         raise InputError(f"{path}: {error}") from None
 
 
-def _count(path: Path, query: str) -> tuple[int, int]:
+def _describe(path: Path, table: str) -> PublishedFile:
     with open_database(path) as connection:
-        first, second = connection.execute(query).fetchone()
-    if not first:
+        query = f"SELECT count(DISTINCT image_id), count(*) FROM {table}"
+        photos, rows = connection.execute(query).fetchone()
+    if not rows:
         raise InputError(f"{path} holds nothing to publish: run `dvc repro` on a library first")
-    return first, second
+    return PublishedFile(path, _hash_file(path), photos, rows)
 
 
 def _hash_head(path: Path) -> str:

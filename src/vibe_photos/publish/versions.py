@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vibe_photos.publish.publication import Publication, VectorFile
+from vibe_photos.publish.publication import Publication, PublishedFile
 from vibe_photos.publish.schema import create_tables, find_vector_type, has_table
 from vibe_photos.storage.postgres import Connection, fetch_one
 from vibe_photos.storage.sqlite import open_database
@@ -140,7 +140,7 @@ def _write_tree(connection: Connection, publication: Publication, number: int) -
         cursor.executemany("INSERT INTO vibe_photos.label VALUES (%s, %s, %s, %s)", rows)
 
 
-def _write_vectors(connection: Connection, model: str, vectors: VectorFile) -> None:
+def _write_vectors(connection: Connection, model: str, vectors: PublishedFile) -> None:
     """Make the model's rows those of `embeddings.sqlite`; rows that stay the same are not touched."""
     vector_type = find_vector_type(connection)
     columns = f"image_id text PRIMARY KEY, dim integer, vector {vector_type}"
@@ -167,9 +167,10 @@ def _write_vectors(connection: Connection, model: str, vectors: VectorFile) -> N
         (model,),
     )
     connection.execute(
-        "INSERT INTO vibe_photos.embedding_model VALUES (%s, %s, %s, %s) ON CONFLICT (model) DO UPDATE SET "
+        "INSERT INTO vibe_photos.embedding_model (model, content, dim, photos) "
+        "SELECT %s, %s, max(dim), count(*) FROM incoming ON CONFLICT (model) DO UPDATE SET "
         "content = excluded.content, dim = excluded.dim, photos = excluded.photos",
-        (model, vectors.content, vectors.dim, vectors.photos),
+        (model, vectors.content),
     )
 
 

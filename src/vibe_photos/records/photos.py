@@ -8,6 +8,11 @@ import msgspec
 
 from vibe_photos.storage.jsonl import read_jsonl
 
+FEATURELESS = 0
+"""The hash of a picture with nothing in it (a blank page, a black frame): it resembles no other."""
+
+_ESCAPE = re.compile(rb"\\(?:\\|x([0-9a-f]{2}))")
+
 
 class Photo(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One distinct content of the library: nothing here changes while the photo does not.
@@ -59,24 +64,12 @@ def path_to_text(path: bytes) -> str:
 
 def text_to_path(text: str) -> bytes:
     """Return the bytes of the path that `path_to_text` wrote as `text`."""
-    return _ESCAPE.sub(_unescape, text.encode("utf-8"))
+    return _ESCAPE.sub(lambda match: bytes.fromhex(match[1].decode()) if match[1] else b"\\", text.encode())
 
 
 def photo_path(root: Path, photo: Photo) -> Path:
     """Return where the photo's file is."""
     return root / os.fsdecode(text_to_path(photo.rel_path))
-
-
-_ESCAPE = re.compile(rb"\\(\\|x[0-9a-f]{2})")
-
-
-def _unescape(match: re.Match[bytes]) -> bytes:
-    code = match.group(1)
-    return b"\\" if code == b"\\" else bytes([int(code[1:], 16)])
-
-
-FEATURELESS = 0
-"""The hash of a picture with nothing in it (a blank page, a black frame): it resembles no other."""
 
 
 class HashRecord(msgspec.Struct, frozen=True):

@@ -4,10 +4,7 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-from markupsafe import Markup
-
 from vibe_photos.report.sources import Sources
-from vibe_photos.report.svg import Confusion, Point, draw_curve, draw_reliability
 from vibe_photos.report.tables import format_share
 from vibe_photos.statistics.intervals import Interval
 from vibe_photos.statistics.reliability import (
@@ -18,14 +15,47 @@ from vibe_photos.statistics.reliability import (
 )
 from vibe_photos.statistics.summary import Figures
 
+Point = tuple[float, float]
+"""Recall and precision."""
+
 
 @dataclass(frozen=True, slots=True)
-class Card:
-    """A plot with its name and what its caption says."""
+class Confusion:
+    """Photos by true class (row) and predicted class (column); the last column may be `missing`."""
+
+    actual: list[str]
+    predicted: list[str]
+    counts: list[list[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Precision over recall of one attribute.
+
+    `points` by rising recall; `student` is the point of the threshold in use; the teacher has no threshold,
+    and so one point.
+    """
 
     name: str
-    captions: tuple[str, ...]
-    plot: Markup
+    average_precision: str
+    points: list[Point]
+    student: Point | None
+    teacher: Point | None
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """A reliability diagram: points by rising probability, and calibration errors in percent.
+
+    `evaluated` and `error` are by the page's truth, `training` and `training_error` by the teacher's answers
+    on training photos (out of fold).
+    """
+
+    name: str
+    error: str
+    training_error: str
+    evaluated: list[ReliabilityPoint]
+    training: list[ReliabilityPoint]
 
 
 def read_confusion(student: Figures) -> Confusion:
@@ -41,33 +71,26 @@ def read_confusion(student: Figures) -> Confusion:
     return Confusion(names, predicted, counts)
 
 
-def make_curves(sources: Sources, student: Figures, teacher: Figures | None) -> list[Card]:
-    """Return precision over recall for each attribute that has a curve; the caption is average precision."""
-    cards = []
+def read_curves(sources: Sources, student: Figures, teacher: Figures | None) -> list[Curve]:
+    """Return the curve of each attribute that has one."""
+    curves = []
     for name, values in student["attributes"].items():
         rows = _read_csv(_plot_folder(sources) / "precision_recall" / f"{name}.csv")
-        if not rows:
-            continue
-        points = [(float(row["recall"]), float(row["precision"])) for row in rows]
-        average = format_share(values["average_precision"])
-        theirs = teacher["attributes"].get(name) if teacher else None
-        alt = f"Precision over recall for {name}: average precision {average}"
-        cards.append(Card(name, (average,), draw_curve(points, _point(values), _point(theirs), alt)))
-    return cards
+        if rows:
+            points = [(float(row["recall"]), float(row["precision"])) for row in rows]
+            theirs = teacher["attributes"].get(name) if teacher else None
+            average = format_share(values["average_precision"])
+            curves.append(Curve(name, average, points, _point(values), _point(theirs)))
+    return curves
 
 
-def make_calibrations(sources: Sources, student: Figures) -> list[Card]:
-    """Return a reliability diagram for the scene, each attribute and all objects.
-
-    The captions are the calibration errors in percent: by the page's truth, and by the teacher's answers on
-    training photos (out of fold).
-    """
+def read_calibrations(sources: Sources, student: Figures) -> list[Calibration]:
+    """Return a reliability diagram for the scene, each attribute and all objects."""
     by_teacher = predictions_out_of_fold(sources.held_out)
     level = sources.settings.evaluate.confidence_level
-    cards = []
+    calibrations = []
     for name, error in student.get("calibration_error", {}).items():
         held_out = by_teacher.get(name)
-        errors = _format_error(error), _format_error(calibration_error(held_out) if held_out else None)
         points = [
             ReliabilityPoint(
                 probability=float(row["probability"]),
@@ -77,10 +100,16 @@ def make_calibrations(sources: Sources, student: Figures) -> list[Card]:
             )
             for row in _read_csv(_plot_folder(sources) / "calibration" / f"{name}.csv")
         ]
-        alt = f"Share that is true over probability for {name}: calibration error {errors[0]}"
-        training = reliability_points(held_out, level) if held_out else []
-        cards.append(Card(name, errors, draw_reliability(points, training, alt)))
-    return cards
+        calibrations.append(
+            Calibration(
+                name=name,
+                error=_format_error(error),
+                training_error=_format_error(calibration_error(held_out) if held_out else None),
+                evaluated=points,
+                training=reliability_points(held_out, level) if held_out else [],
+            )
+        )
+    return calibrations
 
 
 def _plot_folder(sources: Sources) -> Path:

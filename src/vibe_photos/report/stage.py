@@ -1,6 +1,7 @@
 """The report: one self-contained HTML page, the same bytes for the same inputs."""
 
 import logging
+from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -9,10 +10,9 @@ from vibe_photos.human_truth.sample import read_measured_sample, weigh_untrained
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth
 from vibe_photos.records.label_tables import read_decisions
 from vibe_photos.report.mistakes import find_mistakes, find_teacher_mistakes
-from vibe_photos.report.plots import make_calibrations, make_curves, read_confusion
+from vibe_photos.report.plots import read_calibrations, read_confusion, read_curves
 from vibe_photos.report.provenance import describe_run, list_facts, show_configuration, unmapped_words
 from vibe_photos.report.sources import Sources, read_sources
-from vibe_photos.report.svg import draw_confusion
 from vibe_photos.report.tables import (
     attribute_rows,
     format_interval,
@@ -41,16 +41,8 @@ def render_report(settings: Settings) -> None:
         InputError: a file is there, but damaged.
     """
     sources = read_sources(settings)
-    environment = Environment(
-        loader=PackageLoader("vibe_photos.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["share"] = format_share
     view = _view_sources(sources) | _view_figures(sources) | _view_mistakes(sources)
-    html = environment.get_template("page.html").render(view)
+    html = make_environment().get_template("page.html").render(view)
     # A file name may hold bytes that are no text.
     page = html.encode("utf-8", "replace")
     write_bytes(settings.paths.report, page)
@@ -61,6 +53,20 @@ def render_report(settings: Settings) -> None:
         html.count('<img src="data:'),
         len(sources.missing),
     )
+
+
+@cache
+def make_environment() -> Environment:
+    """Return the environment of the page's templates: everything is escaped, a missing name is an error."""
+    environment = Environment(
+        loader=PackageLoader("vibe_photos.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["share"] = format_share
+    return environment
 
 
 def _view_sources(sources: Sources) -> dict[str, Any]:
@@ -94,9 +100,9 @@ def _view_figures(sources: Sources) -> dict[str, Any]:
         return view
     return view | {
         "lines": headline_lines(student, teacher),
-        "confusion": draw_confusion(read_confusion(student)) if student["scene"]["support"] else None,
-        "curves": make_curves(sources, student, teacher),
-        "calibrations": make_calibrations(sources, student),
+        "confusion": read_confusion(student) if student["scene"]["support"] else None,
+        "curves": read_curves(sources, student, teacher),
+        "calibrations": read_calibrations(sources, student),
         "estimates": library_estimates(student),
         "scene_rows": scene_rows(student, teacher),
         "attribute_rows": attribute_rows(student, teacher),

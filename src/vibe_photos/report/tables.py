@@ -3,9 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from markupsafe import Markup
-
-from vibe_photos.report.svg import Mark, draw_pair, draw_scale
 from vibe_photos.statistics.intervals import Interval
 from vibe_photos.statistics.summary import Figures, read_interval
 
@@ -24,10 +21,20 @@ _OBJECT_FIGURES = {
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """One figure on a scale from 0 to 1, with its interval where it has one, and the teacher's figure."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    teacher: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
     """One figure of the headline with its interval, or the reason why it has none, and the teacher's.
 
-    `photos` is the number of photos that the figure is about; `scale` draws it.
+    `photos` is the number of photos that the figure is about.
     """
 
     name: str
@@ -36,21 +43,21 @@ class Line:
     interval: str
     reason: str
     photos: int
-    scale: Markup
     teacher: str
+    mark: Mark
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """One figure of the library: from people alone, from people with the teacher, and both drawn."""
+    """One figure of the library, from people alone and from people with the teacher.
+
+    Each is given as a value and its interval in text, and as a mark.
+    """
 
     name: str
     kind: str
-    alone: str
-    alone_interval: str
-    together: str
-    together_interval: str
-    scale: Markup
+    alone: tuple[str, str, Mark]
+    together: tuple[str, str, Mark]
 
 
 def headline_lines(student: Figures, teacher: Figures | None) -> list[Line]:
@@ -128,34 +135,26 @@ def format_interval(figures: Figures, key: str) -> str:
 
 
 def _line(name: str, kind: str, ours: Figures, theirs: Figures | None, key: str, count: str) -> Line:
-    value, teacher = ours[key], theirs.get(key) if theirs else None
+    teacher = theirs.get(key) if theirs else None
     interval = read_interval(ours, key) or Interval(reason="not estimated")
-    alt = f"{name} {kind}: student {format_share(value)}, teacher {format_share(teacher)}"
     return Line(
         name=name,
         kind=kind,
-        value=format_share(value),
+        value=format_share(ours[key]),
         interval=format_interval(ours, key),
         reason=interval.reason,
         photos=ours[count],
-        scale=Markup("") if value is None else draw_scale(_mark(ours, key, teacher), alt),
         teacher=format_share(teacher),
+        mark=_mark(ours, key, teacher),
     )
 
 
 def _estimate(name: str, figures: Figures, key: str) -> Estimate:
-    powered = f"{key}_ppi"
-    alone, together = format_share(figures[key]), format_share(figures[powered])
-    alt = f"{name} {key}: people alone {alone}, with the teacher {together}"
-    return Estimate(
-        name=name,
-        kind="share of photos" if key == "prevalence" else key,
-        alone=alone,
-        alone_interval=format_interval(figures, key),
-        together=together,
-        together_interval=format_interval(figures, powered),
-        scale=draw_pair(_mark(figures, key), _mark(figures, powered), alt),
+    alone, together = (
+        (format_share(figures[each]), format_interval(figures, each), _mark(figures, each))
+        for each in (key, f"{key}_ppi")
     )
+    return Estimate(name, "share of photos" if key == "prevalence" else key, alone, together)
 
 
 def _mark(figures: Figures, key: str, teacher: float | None = None) -> Mark:

@@ -27,7 +27,7 @@ from vibe_photos.review.teaching_reasons import (
     read_unseen_labels,
 )
 from vibe_photos.settings import Settings
-from vibe_photos.statistics.opinions import read_keys
+from vibe_photos.statistics.label_arrays import read_keys
 from vibe_photos.statistics.suspects import Suspect, find_suspects
 from vibe_photos.storage.jsonl import read_jsonl
 

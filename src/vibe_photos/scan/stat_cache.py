@@ -113,12 +113,12 @@ class StatCache:
 
     def remember_outcome(self, root: str, manifest: bytes, problems: bytes) -> None:
         """Note what was written of `root` (as the configuration names it) and of these findings."""
-        outcome = (_checksum(manifest), root, _checksum(problems), self._state())
+        outcome = self._describe_outcome(root, manifest, problems)
         self._write("INSERT OR REPLACE INTO outcome VALUES (?, ?, ?, ?)", [outcome])
 
     def is_outcome(self, root: str, manifest: bytes, problems: bytes) -> bool:
         """Tell whether exactly this was written of these very findings, all of which are kept."""
-        outcome = (_checksum(manifest), root, _checksum(problems), self._state())
+        outcome = self._describe_outcome(root, manifest, problems)
         statement = "SELECT 1 FROM outcome WHERE (manifest, root, problems, state) = (?, ?, ?, ?)"
         return self._connection.execute(statement, outcome).fetchone() is not None
 
@@ -127,10 +127,11 @@ class StatCache:
         rows = self._connection.execute("SELECT root FROM outcome WHERE manifest = ?", (_checksum(manifest),))
         return {root for (root,) in rows}
 
-    def _state(self) -> str:
-        """One checksum of all rows and of the rules that they were made by."""
+    def _describe_outcome(self, root: str, manifest: bytes, problems: bytes) -> tuple[str, str, str, str]:
+        """Return a row of `outcome`; its state is a checksum of all findings and the rules that made them."""
         rows = sorted((path, row.checksum) for path, row in self._rows.items())
-        return _checksum(msgspec.msgpack.encode((self._key[1], rows)))
+        state = _checksum(msgspec.msgpack.encode((self._key[1], rows)))
+        return _checksum(manifest), root, _checksum(problems), state
 
     def _is_settled(self, finding: FileFinding) -> bool:
         return finding.stamp.mtime_ns < self._settled_before_ns and not finding.error_number

@@ -1,20 +1,28 @@
-"""See what sharing would give away, then share: data first, so that each commit's data can be had."""
+"""What sharing would give away, and the two pushes: data first, so that each commit's data can be had."""
 
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import msgspec
 
 from vibe_photos.errors import InputError
-from vibe_photos.sharing.dvc_uploads import Remote, find_dvc_uploads, find_remote
-from vibe_photos.sharing.git_uploads import find_git_uploads
-from vibe_photos.sharing.inspection import CREDENTIALS
-from vibe_photos.sharing.personal_data import PersonalData, find_personal_data
-from vibe_photos.sharing.upload import Upload
+from vibe_photos.lineage import run_git
+from vibe_photos.sharing.addresses import hide_credentials
+from vibe_photos.sharing.personal_data import CREDENTIALS, PersonalData, find_personal_data
+from vibe_photos.sharing.uploads import (
+    Remote,
+    Upload,
+    find_dvc_remote,
+    find_dvc_uploads,
+    find_git_remote,
+    find_git_uploads,
+)
+
+_MOST_FILES = 2
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -38,7 +46,11 @@ class DvcPush(msgspec.Struct, frozen=True):
 
 
 class GitPush(msgspec.Struct, frozen=True):
-    """What `git push` would share; `uncommitted` files stay here as they are now."""
+    """What `git push` of the current branch would share.
+
+    `remote` and `url` are None where no remote is set. `authors` are names with addresses. `uncommitted`
+    files, which git tracks, differ from the last commit: they stay here as they are now.
+    """
 
     remote: str | None
     url: str | None
@@ -53,7 +65,7 @@ class GitPush(msgspec.Struct, frozen=True):
 
 
 class Sharing(msgspec.Struct, frozen=True):
-    """What leaves the machine, and what speaks against sharing now."""
+    """What leaves the machine, and what has to be changed first."""
 
     dvc: DvcPush
     git: GitPush
@@ -67,23 +79,9 @@ def plan_sharing(remote_name: str | None) -> Sharing:
         remote_name: DVC's remote; None takes the default one.
 
     Raises:
-        InputError: git or DVC refuses, or the remote cannot be reached.
+        InputError: git or DVC fails, or the remote cannot be reached.
     """
-    remote = find_remote(remote_name)
-    data = find_dvc_uploads(remote)
-    dvc = DvcPush(remote, *_sum_up(data.uploads), find_personal_data(data.uploads), data.absent)
-    with TemporaryDirectory() as scratch:
-        code = find_git_uploads(Path(scratch))
-        git = GitPush(
-            code.remote,
-            code.url,
-            code.branch,
-            code.commits,
-            code.authors,
-            *_sum_up(code.uploads),
-            find_personal_data(code.uploads),
-            code.uncommitted,
-        )
+    dvc, git = _plan_dvc(remote_name), _plan_git()
     return Sharing(dvc, git, _find_obstacles(dvc, git))
 
 
@@ -91,33 +89,52 @@ def push_all(sharing: Sharing) -> None:
     """Run `dvc push`, then `git push`.
 
     Raises:
-        InputError: something speaks against it, or one of the two fails.
+        InputError: there is an obstacle, or one of the two fails.
     """
     if sharing.obstacles or not sharing.dvc.remote or not sharing.git.remote:
         raise InputError("nothing was shared: " + "; ".join(sharing.obstacles))
-    _run([sys.executable, "-m", "dvc", "push", "--remote", sharing.dvc.remote.name], "dvc push")
-    _run(["git", "push", sharing.git.remote, sharing.git.branch], "git push")
+    dvc = [sys.executable, "-m", "dvc", "push", "--remote", sharing.dvc.remote.name]
+    git = ["git", "push", sharing.git.remote, sharing.git.branch]
+    for name, command in (("dvc push", dvc), ("git push", git)):
+        if subprocess.run(command, check=False).returncode:
+            raise InputError(f"`{name}` failed; its own message is above")
+
+
+def _plan_dvc(remote_name: str | None) -> DvcPush:
+    remote = find_dvc_remote(remote_name)
+    uploads, absent = find_dvc_uploads(remote)
+    return DvcPush(remote, *_sum_up(uploads), find_personal_data(uploads), absent)
+
+
+def _plan_git() -> GitPush:
+    branch = run_git("rev-parse", "--abbrev-ref", "HEAD").strip()
+    remote = find_git_remote(branch)
+    commits = ["HEAD", "--not", f"--remotes={remote}"] if remote else ["HEAD"]
+    url = hide_credentials(run_git("remote", "get-url", "--push", remote).strip()) if remote else None
+    authors = run_git("log", "--format=%an <%ae>", *commits).splitlines()
+    uncommitted = run_git("diff", "--name-only", "HEAD").splitlines()
+    with TemporaryDirectory() as scratch:
+        uploads = find_git_uploads(commits, Path(scratch))
+        personal = find_personal_data(uploads)
+    head = (remote, url, branch, len(authors), sorted(set(authors)))
+    return GitPush(*head, *_sum_up(uploads), personal, uncommitted)
 
 
 def _sum_up(uploads: Sequence[Upload]) -> tuple[int, int, list[Group]]:
+    """Return how many uploads there are, their size in bytes, and their groups, the largest first."""
     by_kind: dict[str, list[Upload]] = defaultdict(list)
     for upload in uploads:
         by_kind[upload.kind].append(upload)
-    groups = [
-        Group(
-            kind,
-            len(of_kind),
-            sum(upload.size_bytes for upload in of_kind),
-            sorted({path for upload in of_kind for path in upload.paths}),
-        )
-        for kind, of_kind in by_kind.items()
-    ]
+    groups = []
+    for kind, of_kind in by_kind.items():
+        paths = sorted({path for upload in of_kind for path in upload.paths})
+        groups.append(Group(kind, len(of_kind), sum(upload.size_bytes for upload in of_kind), paths))
     groups.sort(key=lambda group: (-group.bytes, group.kind))
-    return len(uploads), sum(upload.size_bytes for upload in uploads), groups
+    return len(uploads), sum(group.bytes for group in groups), groups
 
 
 def _find_obstacles(dvc: DvcPush, git: GitPush) -> list[str]:
-    """Return what would make the shared thing useless to others, or give away a key."""
+    """Return what would make the shared files useless to others, or give away a key."""
     obstacles = []
     if dvc.remote is None:
         obstacles.append("DVC has no remote: `dvc remote add --default NAME ADDRESS`, see docs/SHARING.md")
@@ -136,7 +153,60 @@ def _find_obstacles(dvc: DvcPush, git: GitPush) -> list[str]:
     return obstacles
 
 
-def _run(command: list[str], name: str) -> None:
-    ended = subprocess.run(command, check=False)
-    if ended.returncode:
-        raise InputError(f"`{name}` failed; what it said stands above")
+def format_sharing(sharing: Sharing) -> str:
+    """Return what each of the two pushes would share, what in it is personal, and the obstacles, as text."""
+    dvc, git = sharing.dvc, sharing.git
+    dvc_remote = (dvc.remote.name, dvc.remote.url) if dvc.remote else (None, None)
+    lines = [
+        f"`dvc push` {_format_remote(*dvc_remote)}: "
+        f"{_count(dvc.files, 'file', 'files')}, {format_size(dvc.bytes)}",
+        *_format_contents(dvc.groups, dvc.personal_data),
+    ]
+    if dvc.absent:
+        lines.append(f"neither here nor on the remote: {_shorten(dvc.absent)}")
+    versions = _count(git.files, "version of a file", "versions of files")
+    lines += [
+        "",
+        f"`git push` of {git.branch} {_format_remote(git.remote, git.url)}: "
+        f"{_count(git.commits, 'commit', 'commits')}, {versions}, {format_size(git.bytes)}",
+        *([f"  by {', '.join(git.authors)}"] if git.authors else []),
+        *_format_contents(git.groups, git.personal_data),
+    ]
+    if git.uncommitted:
+        lines.append(f"not committed, so not shared: {_shorten(git.uncommitted)}")
+    if sharing.obstacles:
+        lines += ["", "before sharing:", *(f"- {obstacle}" for obstacle in sharing.obstacles)]
+    return "\n".join(lines)
+
+
+def format_size(size_bytes: int) -> str:
+    """Return a size in the unit that suits it."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size_bytes >= factor:
+            return f"{size_bytes / factor:.1f} {unit}"
+    return f"{size_bytes} B"
+
+
+def _format_remote(name: str | None, url: str | None) -> str:
+    return f"to {name} ({url})" if name else "to a remote, of which there is none yet"
+
+
+def _format_contents(groups: Sequence[Group], personal_data: Sequence[PersonalData]) -> Iterator[str]:
+    width = max((len(group.kind) for group in groups), default=0)
+    for group in groups:
+        yield f"  {group.kind:<{width}}  {format_size(group.bytes):>8}  {_shorten(group.paths)}"
+    if personal_data:
+        yield "  personal data in it:"
+    for data in personal_data:
+        examples = f", as {'; '.join(data.examples)}" if data.examples else ""
+        yield f"  - {data.kind}: {data.count}{examples}"
+        yield f"      in {_shorten(data.files)}"
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
+
+
+def _shorten(paths: Sequence[str]) -> str:
+    more = f" and {len(paths) - _MOST_FILES} more" if len(paths) > _MOST_FILES else ""
+    return ", ".join(paths[:_MOST_FILES]) + more

@@ -107,16 +107,15 @@ def group_near_duplicates(hashes: Hashes, max_distance: int) -> Labels:
     labels = np.arange(len(hashes), dtype=np.int64)
     comparable = np.flatnonzero(hashes[:, 0] != FEATURELESS)
     _, first, inverse = np.unique(hashes[comparable, 0], return_index=True, return_inverse=True)
-    order = np.argsort(first)
-    rank = np.empty_like(order)
-    rank[order] = np.arange(len(order))
-    groups = _group_distinct(hashes[comparable[first[order]]], max_distance)
-    labels[comparable] = comparable[first[order][groups[rank[inverse]]]]
+    groups = _group_distinct(hashes[comparable[first]], max_distance)
+    smallest = first.copy()
+    np.minimum.at(smallest, groups, first)
+    labels[comparable] = comparable[smallest[groups[inverse]]]
     return labels
 
 
 def _group_distinct(hashes: Hashes, max_distance: int) -> Labels:
-    """Group pictures that differ as a whole; the label is the smallest index of the group."""
+    """Group pictures that all differ as a whole; the label is one index of the group."""
     labels = np.arange(len(hashes), dtype=np.int64)
     windows = np.ascontiguousarray(hashes.T)
     equal_bands, key_bits = (2, 16) if len(hashes) <= _FEW_PICTURES else (3, 20)

@@ -94,10 +94,6 @@ class AppendLog:
         """
         return _is_at(self.path, self._descriptor) and os.fstat(self._descriptor).st_size >= self._size_bytes
 
-    def lines(self) -> Iterator[tuple[int, bytes]]:
-        """Yield `(offset, line without its end)` from the start."""
-        return read_lines(self.path)
-
     def read_line(self, offset: int) -> bytes:
         """Return the line that starts at `offset`, without its end."""
         parts: list[bytes] = []

@@ -20,14 +20,8 @@ def read_jsonl(path: Path, record_type: type[T]) -> Iterator[T]:
     Raises:
         InputError: the file is missing, or a line is not a whole record of `record_type`.
     """
-    return (record for _, record in read_numbered_jsonl(path, record_type))
-
-
-def read_numbered_jsonl(path: Path, record_type: type[T]) -> Iterator[tuple[int, T]]:
-    """Yield `(line number from 1, record)`; errors as `read_jsonl`."""
     decoder = msgspec.json.Decoder(record_type)
-    for number, line in read_numbered_lines(path):
-        yield number, decode_line(decoder, line, path, number)
+    return (decode_line(decoder, line, path, number) for number, line in read_numbered_lines(path))
 
 
 def read_numbered_lines(path: Path) -> Iterator[tuple[int, bytes]]:

@@ -1,4 +1,4 @@
-"""Where paid work lies on this machine: outside DVC's reach, shared by every experiment of a checkout."""
+"""Where paid work is kept on this machine: outside DVC, shared by every experiment of a checkout."""
 
 import os
 from pathlib import Path

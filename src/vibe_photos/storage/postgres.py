@@ -1,4 +1,4 @@
-"""PostgreSQL by its URL: connections whose errors are sentences, and whose password nobody sees."""
+"""PostgreSQL by its URL: connections whose errors are readable and never show the password."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 Connection: TypeAlias = "psycopg.Connection[tuple[Any, ...]]"
 
 URL_VARIABLE = "VIBE_PHOTOS_DATABASE_URL"
-"""Where an app's database is, said by the environment: an address may hold a password."""
+"""The environment variable with an app's database: an address may hold a password."""
 
 SCHEMES = ("postgresql://", "postgres://")
 
 
 @contextmanager
 def open_postgres(url: str) -> Iterator[Connection]:
-    """Connect for the block; each statement is a transaction unless `connection.transaction()` says else.
+    """Connect for the block; each statement is a transaction unless `connection.transaction()` groups some.
 
     What the URL leaves out, libpq finds: `PGPASSWORD`, `~/.pgpass`, `PGHOST` and the like.
 
@@ -50,7 +50,7 @@ def fetch_one(connection: Connection, query: str, *values: object) -> tuple[Any,
 
 
 def name_address(url: str) -> str:
-    """Return where a URL leads, as `host:port/database`: nothing of it is secret.
+    """Return where a URL leads, as `host:port/database`, which holds no secret.
 
     Raises:
         DatabaseError: it is no URL of PostgreSQL.
@@ -71,7 +71,7 @@ def _split(url: str) -> dict[str, Any]:
     # libpq repeats what it cannot read, which may be the password.
     except (psycopg.Error, ValueError):
         raise DatabaseError(
-            "that is no address of PostgreSQL: it goes postgresql://USER@HOST:PORT/DATABASE, special "
+            "that is no address of PostgreSQL: write postgresql://USER@HOST:PORT/DATABASE, special "
             "characters as %XX"
         ) from None
 

@@ -1,10 +1,8 @@
-"""The shape in which all vectors are kept: unit norm, float32.
-
-Vectors by photo in one SQLite file: the table, its reader and its writer.
-"""
+"""Vectors by photo, unit norm and float32, in one SQLite file: the table, its reader and its writer."""
 
 import sqlite3
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,19 +16,6 @@ from vibe_photos.storage.sqlite import create_database, open_database
 Vectors = npt.NDArray[np.float32]
 """Rows of unit norm, float32 [n, dim]."""
 
-
-def to_unit_norm(features: npt.NDArray[Any]) -> Vectors:
-    """Scale the rows of `features` [n, dim] to length 1, reckoned in float64.
-
-    A row without a direction (all zero, or not finite) becomes NaN, so that nobody takes it for a vector.
-    """
-    wide = features.astype(np.float64)
-    lengths = np.linalg.norm(wide, axis=1, keepdims=True)
-    has_direction = np.isfinite(lengths) & (lengths > 0)
-    unit = np.divide(wide, lengths, out=np.full_like(wide, np.nan), where=has_direction)
-    return np.asarray(unit, dtype=np.float32)
-
-
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS image_embedding(
     image_id TEXT NOT NULL PRIMARY KEY, model TEXT NOT NULL, dim INTEGER NOT NULL, vector BLOB NOT NULL);
@@ -40,8 +25,6 @@ CREATE TABLE IF NOT EXISTS image_embedding(
 _ROWS_AT_A_TIME = 256
 """Under a megabyte at 768 float32: the rows stay in the processor's cache on their way into the array."""
 
-_FLOAT_BYTES = 4
-
 
 @dataclass(frozen=True, slots=True)
 class Embeddings:
@@ -50,6 +33,18 @@ class Embeddings:
     image_ids: list[str]
     vectors: Vectors
     model: str
+
+
+def to_unit_norm(features: npt.NDArray[Any]) -> Vectors:
+    """Scale the rows of `features` [n, dim] to length 1, computed in float64.
+
+    A row without a direction (all zero, or not finite) becomes NaN, so that nobody takes it for a vector.
+    """
+    wide = features.astype(np.float64)
+    lengths = np.linalg.norm(wide, axis=1, keepdims=True)
+    has_direction = np.isfinite(lengths) & (lengths > 0)
+    unit = np.divide(wide, lengths, out=np.full_like(wide, np.nan), where=has_direction)
+    return np.asarray(unit, dtype=np.float32)
 
 
 def read_embeddings(path: Path, image_ids: Container[str] | None = None) -> Embeddings:
@@ -64,22 +59,37 @@ def read_embeddings(path: Path, image_ids: Container[str] | None = None) -> Embe
     Raises:
         InputError: the file is missing, no such database, or rows of several models or lengths are in it.
     """
-    with open_database(path) as connection:
-        try:
-            n, model, dim = _read_shape(connection, path)
-            return _read_rows(connection, n, model, dim, image_ids)
-        except (sqlite3.DatabaseError, ValueError) as error:
-            raise InputError(f"{path} is no file of embeddings: {error}") from None
+    with _open_embeddings(path) as connection:
+        (n,) = connection.execute("SELECT count(*) FROM image_embedding").fetchone()
+        kinds = connection.execute("SELECT DISTINCT model, dim FROM image_embedding").fetchall()
+        if len(kinds) > 1:
+            models = ", ".join(sorted(model for model, _ in kinds))
+            raise InputError(f"{path} holds vectors of several models ({models})")
+        model, dim = kinds[0] if kinds else ("", 0)
+        ids: list[str] = []
+        vectors = np.empty((n, dim), dtype=np.float32)  # what stays unwritten takes no memory
+        cursor = connection.execute("SELECT image_id, vector FROM image_embedding ORDER BY rowid")
+        while block := cursor.fetchmany(_ROWS_AT_A_TIME):
+            rows = [row for row in block if image_ids is None or row[0] in image_ids]
+            start = len(ids)
+            ids.extend(image_id for image_id, _ in rows)
+            joined = b"".join(vector for _, vector in rows)
+            vectors[start : len(ids)] = np.frombuffer(joined, dtype="<f4").reshape(len(rows), dim)
+        return Embeddings(ids, vectors[: len(ids)], model)
 
 
 def read_image_ids(path: Path) -> list[str]:
     """Return whose vectors a file holds, in the order they were written in; errors as `read_embeddings`."""
+    with _open_embeddings(path) as connection:
+        return [row[0] for row in connection.execute("SELECT image_id FROM image_embedding ORDER BY rowid")]
+
+
+@contextmanager
+def _open_embeddings(path: Path) -> Iterator[sqlite3.Connection]:
     with open_database(path) as connection:
         try:
-            return [
-                row[0] for row in connection.execute("SELECT image_id FROM image_embedding ORDER BY rowid")
-            ]
-        except sqlite3.DatabaseError as error:
+            yield connection
+        except (sqlite3.DatabaseError, ValueError) as error:
             raise InputError(f"{path} is no file of embeddings: {error}") from None
 
 
@@ -94,32 +104,5 @@ def write_rows(path: Path, model: str, rows: Iterable[tuple[str, bytes]]) -> Non
     with create_database(path, SCHEMA) as connection:
         connection.executemany(
             "INSERT INTO image_embedding VALUES (?, ?, ?, ?)",
-            ((image_id, model, len(vector) // _FLOAT_BYTES, vector) for image_id, vector in rows),
+            ((image_id, model, len(vector) // 4, vector) for image_id, vector in rows),
         )
-
-
-def _read_shape(connection: sqlite3.Connection, path: Path) -> tuple[int, str, int]:
-    """Return the number of rows, the model and the dimension; `("", 0)` where there are no rows."""
-    n = connection.execute("SELECT count(*) FROM image_embedding").fetchone()[0]
-    kinds = connection.execute("SELECT DISTINCT model, dim FROM image_embedding").fetchall()
-    if len(kinds) > 1:
-        raise InputError(f"{path} holds vectors of several models ({', '.join(sorted(k[0] for k in kinds))})")
-    model, dim = kinds[0] if kinds else ("", 0)
-    return n, model, dim
-
-
-def _read_rows(
-    connection: sqlite3.Connection, n: int, model: str, dim: int, wanted: Container[str] | None
-) -> Embeddings:
-    image_ids: list[str] = []
-    vectors = np.empty((n, dim), dtype=np.float32)  # what stays unwritten takes no memory
-    cursor = connection.execute("SELECT image_id, vector FROM image_embedding ORDER BY rowid")
-    while block := cursor.fetchmany(_ROWS_AT_A_TIME):
-        rows = block if wanted is None else [row for row in block if row[0] in wanted]
-        if not rows:
-            continue
-        ids, blobs = zip(*rows, strict=True)
-        start = len(image_ids)
-        image_ids.extend(ids)
-        vectors[start : len(image_ids)] = np.frombuffer(b"".join(blobs), dtype="<f4").reshape(len(ids), dim)
-    return Embeddings(image_ids, vectors[: len(image_ids)], model)

@@ -128,5 +128,5 @@ def test_photos_that_one_side_has_learnt_from_or_lacks_do_not_count(
 def test_nothing_judged_says_so(compare: Callable[..., LabelComparison]) -> None:
     found = compare(table(IDS, {}, set(), {}), table(IDS, {}, {"p00"}, {}), records=[])
     assert (found.n, found.changed_photos) == (0, 1)
-    assert "nobody can say which is better" in format_comparison(found, 0.95, {})
-    assert "nobody can say which is better" in format_brief(found, [], 0.95)
+    assert "it is unknown which is better" in format_comparison(found, 0.95, {})
+    assert "it is unknown which is better" in format_brief(found, [], 0.95)

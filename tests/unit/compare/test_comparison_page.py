@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from vibe_photos.compare.compare import FigureDifference, Flip, LabelComparison
-from vibe_photos.compare.page import render_comparison
+from vibe_photos.compare.text import render_page
 from vibe_photos.statistics.intervals import Interval
 from vibe_photos.statistics.paired import Difference
 
@@ -22,7 +22,7 @@ FOUND = LabelComparison(
 
 
 def test_the_page_tells_figures_verdict_and_flips(tmp_path: Path) -> None:
-    render_comparison(FOUND, 0.95, {"a1": "2019/<b>.jpg"}, tmp_path / "page.html")
+    render_page(FOUND, 0.95, {"a1": "2019/<b>.jpg"}, tmp_path / "page.html")
     html = (tmp_path / "page.html").read_text()
     assert "distinguishable from noise: scene accuracy up" in html
     assert "+0.050" in html
@@ -35,5 +35,5 @@ def test_the_page_tells_figures_verdict_and_flips(tmp_path: Path) -> None:
 
 def test_the_same_comparison_gives_the_same_bytes(tmp_path: Path) -> None:
     for name in ("one", "two"):
-        render_comparison(FOUND, 0.95, {}, tmp_path / name)
+        render_page(FOUND, 0.95, {}, tmp_path / name)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()

@@ -42,11 +42,26 @@ def test_a_project_in_a_folder_of_the_repository(paths: Paths, monkeypatch: pyte
     assert find_revision("HEAD", paths).labels == three
 
 
-def test_what_is_not_in_the_cache_says_how_to_fetch_it(paths: Paths) -> None:
+def test_what_is_not_on_this_machine_says_how_to_get_it(paths: Paths) -> None:
     keep_in_cache(b"{}")
-    command = r"dvc fetch --all-commits data/labels/labels\.sqlite$"
-    with pytest.raises(InputError, match=command):
+    with pytest.raises(InputError) as raised:
         find_revision("HEAD", paths)
+    assert str(raised.value) == (
+        "data/labels/labels.sqlite of HEAD is not on this machine. Repeat this command with --compute: it "
+        "checks HEAD out in a temporary folder and runs dvc repro there"
+    )
+    Path(".dvc/config").write_text("[core]\n    remote = far\n")
+    with pytest.raises(InputError, match=r"dvc fetch --all-commits data/labels/labels\.sqlite\. Or repeat"):
+        find_revision("HEAD", paths)
+
+
+def test_a_workspace_that_still_has_the_committed_file_stands_in_for_the_cache(paths: Paths) -> None:
+    keep_in_cache(b"{}")
+    LABELS.parent.mkdir(parents=True)
+    LABELS.write_bytes(b"two")
+    assert find_revision("HEAD", paths).labels == LABELS
+    with pytest.raises(InputError, match="HEAD~1 is not on this machine"):
+        find_revision("HEAD~1", paths)
 
 
 @pytest.mark.parametrize("config", ["config", "config.local"])

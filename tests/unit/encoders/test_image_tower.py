@@ -42,6 +42,44 @@ def test_a_batch_that_does_not_fill_the_last_pass_gives_as_many_rows() -> None:
     np.testing.assert_allclose(features, expected, atol=1e-6)
 
 
+def test_in_float64_scaling_and_module_compute_in_float64_on_the_processor() -> None:
+    tower = ImageTower(make_module(), PX, "cuda", "float64", batch_size=32)
+    pixels = np.random.default_rng(0).integers(0, 256, (5, PX, PX, 3), np.uint8)
+    weight, bias = (part.detach().numpy().astype(np.float64) for part in make_module()[1].parameters())
+    expected = ((pixels / 255 - 0.5) / 0.5).transpose(0, 3, 1, 2).reshape(5, -1) @ weight.T + bias
+    features = tower.run(pixels)
+    assert features.dtype == np.float64
+    np.testing.assert_allclose(features, expected, rtol=0, atol=1e-13)
+
+
+def test_an_accelerator_out_of_memory_gets_fewer_photos_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The loop for GPUs, on the processor, with a module that takes two photos at most."""
+
+    class Small(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = make_module()
+
+        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+            if len(pixels) > 2:
+                raise torch.OutOfMemoryError
+            result: torch.Tensor = self.inner(pixels)
+            return result
+
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: tensor)
+    tower = ImageTower(Small(), PX, "cpu", "float32", batch_size=4)
+    monkeypatch.setattr(tower, "_threads", None)
+    pixels = np.random.default_rng(0).integers(0, 256, (7, PX, PX, 3), np.uint8)
+    with caplog.at_level(logging.WARNING):
+        features = tower.run(pixels)
+    assert "out of memory on cpu, now 2 photos at a time" in caplog.text
+    np.testing.assert_allclose(
+        features, ImageTower(make_module(), PX, "cpu", "float32", 4).run(pixels), atol=1e-6
+    )
+
+
 def test_bfloat16_is_compared_with_float32() -> None:
     same, other = make_module().to(torch.bfloat16), make_module(seed=1).to(torch.bfloat16)
     assert measure_agreement(make_module(), same, PX, CPU) > 0.999

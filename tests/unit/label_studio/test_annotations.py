@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 from vibe_photos.errors import InputError
 from vibe_photos.human_truth.said import read_human_truth
 from vibe_photos.label_studio.annotations import KEPT, read_annotations
-from vibe_photos.label_studio.differences import find_differences
 from vibe_photos.label_studio.interface import Interface
-from vibe_photos.label_studio.reviewer_logs import append_lines
+from vibe_photos.label_studio.logs import append_lines, find_differences
 from vibe_photos.label_studio.tasks import CONFIG_FILE, TASKS_FILE, Asked, write_project
 from vibe_photos.records.ground_truth import Decision, GroundTruth
 from vibe_photos.records.photos import Photo

@@ -130,6 +130,8 @@ def test_vectors_arrive_number_by_number(app_database, publication, vector_type)
         model, dim, numbers = found[image_id]
         assert (model, dim) == ("tiny-encoder", 6)
         np.testing.assert_array_equal(np.array(numbers, dtype=np.float32), vector)
+    models = ask(app_database, "SELECT model, content, dim, photos FROM vibe_photos.embedding_model")
+    assert models == [("tiny-encoder", publication.vectors.content, 6, len(IDS))]
 
 
 def hide_pgvector(connection):

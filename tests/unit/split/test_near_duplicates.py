@@ -143,7 +143,7 @@ def test_featureless_pictures_stay_alone():
     assert group_near_duplicates(as_array(rows), 6).tolist() == [0, 1, 2, 1, 4]
 
 
-def test_windows_are_held_against_wholes_and_not_against_windows():
+def test_windows_are_compared_with_wholes_and_not_with_windows():
     a, b, c = 2**63, 2**63 | 0xFFFF, 2**63 | 0xFFFF0000
     window = 0x5555555555555555
     assert group_near_duplicates(as_array([[a, window], [b, window], [c, b]]), 6).tolist() == [0, 1, 1]

@@ -8,7 +8,7 @@ import pytest
 from vibe_photos.settings import Evaluate
 from vibe_photos.statistics import metrics
 from vibe_photos.statistics.design import Design, simple_design
-from vibe_photos.statistics.intervals import Interval, estimate_intervals, wilson_interval
+from vibe_photos.statistics.intervals import Interval, estimate_intervals, student_t, wilson_interval
 from vibe_photos.statistics.metrics import Ratio
 
 EVALUATE = Evaluate(confidence_level=0.95, bootstrap_repetitions=500, seed=0)
@@ -53,6 +53,25 @@ def test_near_duplicates_widen_the_interval() -> None:
     grouped = estimate_intervals([share(right)], simple_design(np.repeat(np.arange(40), 5)), EVALUATE)[0]
     # 200 photos that are 40 photos five times: sqrt(5) times as wide.
     assert (grouped.high - grouped.low) / (single.high - single.low) == pytest.approx(5**0.5, rel=0.12)
+
+
+def test_few_groups_have_students_t(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Ten pairs of near-duplicates: six right, two half right, two wrong: 14 of 20. The pairs deviate from
+    # 2 * 0.7 by 0.6, -0.4, -1.4: the variance is 10/9 * (6 * 0.36 + 2 * 0.16 + 2 * 1.96) / 20^2 = 0.13333^2.
+    # On the logit scale that is 0.13333 / 0.21; t with 9 degrees of freedom is 2.2622:
+    # 0.8473 -+ 1.4363 is 0.3569 to 0.9075 (z = 1.96 would give 0.4021 to 0.8900).
+    right = np.array([1, 1] * 6 + [1, 0] * 2 + [0, 0] * 2)
+    design = simple_design(np.repeat(np.arange(10), 2))
+    resampled = estimate_intervals([share(right)], design, EVALUATE)[0]
+    assert (resampled.low, resampled.high) == pytest.approx((0.3569, 0.9075), abs=0.02)
+    monkeypatch.setattr("vibe_photos.statistics.intervals.MOST_RESAMPLED_GROUPS", 1)
+    computed = estimate_intervals([share(right)], design, EVALUATE)[0]
+    assert (computed.low, computed.high) == pytest.approx((0.3569, 0.9075), abs=2e-4)
+
+
+@pytest.mark.parametrize(("freedom", "quantile"), [(5, 2.5706), (9, 2.2622), (29, 2.0452), (10**6, 1.95996)])
+def test_students_t_is_that_of_the_tables(freedom: int, quantile: float) -> None:
+    assert student_t(0.95, freedom) == pytest.approx(quantile, rel=1.5e-3)
 
 
 def test_all_right_is_not_certainty() -> None:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
 from vibe_photos.statistics import metrics
+from vibe_photos.statistics.summary import round_figure
 
 ONES = np.ones(6)
 
@@ -39,6 +40,20 @@ def test_precision_recall_f1_of_an_attribute() -> None:
     assert metrics.recall(y_true, y_pred).value(ONES) == pytest.approx(1 / 3)
     assert metrics.f1(y_true, y_pred).value(ONES) == pytest.approx(2 / 5)
     assert metrics.f1(y_true, y_pred).cases == 3
+
+
+def test_all_three_by_name() -> None:
+    found = metrics.precision_recall_f1(flags(1, 1, 1, 0, 0, -1), flags(1, 0, -1, 1, 0, 1))
+    assert {name: ratio.value(ONES) for name, ratio in found.items()} == pytest.approx(
+        {"precision": 1 / 2, "recall": 1 / 3, "f1": 2 / 5}
+    )
+
+
+def test_a_figure_half_way_is_rounded_alike_whatever_its_last_bit() -> None:
+    half_way = 27 / 32  # 0.84375
+    for value in (half_way, np.nextafter(half_way, 0), np.nextafter(half_way, 1)):
+        assert round_figure(value) == 0.8438
+    assert round_figure(None) is round_figure(np.nan) is None
 
 
 def test_a_figure_without_denominator_is_none() -> None:

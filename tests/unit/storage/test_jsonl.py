@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vibe_photos.errors import InputError
-from vibe_photos.storage.jsonl import read_jsonl, read_numbered_jsonl, write_jsonl
+from vibe_photos.storage.jsonl import read_jsonl, read_numbered_lines, write_jsonl
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -23,7 +23,8 @@ def test_what_was_written_is_read(tmp_path_factory, rows):
 def test_blank_lines_are_passed_over_and_numbers_are_those_of_the_file(tmp_path):
     path = tmp_path / "rows.jsonl"
     path.write_text('{"name":"a"}\n\n{"name":"b"}\n')
-    assert [number for number, _ in read_numbered_jsonl(path, Row)] == [1, 3]
+    assert [number for number, _ in read_numbered_lines(path)] == [1, 3]
+    assert list(read_jsonl(path, Row)) == [Row("a"), Row("b")]
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,9 @@ import torch
 from PIL import Image
 from tools.demo_library.library import SEED, Shot
 from tools.demo_library.specs import ObjectSpec, PhotoSpec
-from tools.demo_siglip.lessons import Lessons, prepare_lessons
+from tools.demo_siglip.lessons import Lessons, collect_statements, judge_statements, prepare_lessons
 from tools.demo_siglip.model import build_model, write_weights
 from tools.demo_siglip.pictures import plan_pictures, render_pictures
-from tools.demo_siglip.statements import collect_statements, judge_statements
 from tools.demo_siglip.training import Schedule, draw_batch, measure_loss, train
 
 from vibe_photos.encoders.encoder import TextEncoder, load_encoder

@@ -197,7 +197,7 @@ def connect_cluster(address: str | None) -> Generator[Any, None, None]:
         yield ray
         return
     where = address or "this machine"
-    options = {} if address else {"include_dashboard": False}
+    options: Any = {} if address else {"include_dashboard": False}
     try:
         check_port(where)
         with warnings.catch_warnings(action="ignore"):

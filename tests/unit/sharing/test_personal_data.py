@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vibe_photos.sharing import inspection
-from vibe_photos.sharing.inspection import inspect_upload
-from vibe_photos.sharing.upload import Upload
+from vibe_photos.sharing import personal_data
+from vibe_photos.sharing.personal_data import inspect_upload
+from vibe_photos.sharing.uploads import Upload
 
 
 @pytest.fixture
@@ -38,10 +38,10 @@ def test_names_in_the_manifest_count_once_a_photo(inspect):
         "format": "JPEG",
     }
     found = inspect("data/library/photos.jsonl", _lines(first, {"image_id": "b", "rel_path": "x.jpg"}))
-    assert found[inspection.NAMES].count == 2
-    assert found[inspection.NAMES].examples == ["2019/Anna at the beach.jpg", "copy.jpg", "x.jpg"]
-    assert found[inspection.IDS].count == 2
-    assert found[inspection.IDS].examples == []
+    assert found[personal_data.NAMES].count == 2
+    assert found[personal_data.NAMES].examples == ["2019/Anna at the beach.jpg", "copy.jpg", "x.jpg"]
+    assert found[personal_data.IDS].count == 2
+    assert found[personal_data.IDS].examples == []
 
 
 def test_the_teacher_s_free_text_is_found_in_any_field(inspect):
@@ -53,14 +53,14 @@ def test_the_teacher_s_free_text_is_found_in_any_field(inspect):
     }
     record = {"image_id": "a", "image_path": "/home/anna/x.jpg", "model": "m", "annotation": answer}
     found = inspect("data/annotations/qwen_vl_raw_annotations.jsonl", _lines(record))
-    assert found[inspection.TEACHER_TEXT].examples == ["a letter to Mr. Smith", "prescription"]
-    assert found[inspection.FULL_PATHS].examples == ["/home/anna/x.jpg"]
+    assert found[personal_data.TEACHER_TEXT].examples == ["a letter to Mr. Smith", "prescription"]
+    assert found[personal_data.FULL_PATHS].examples == ["/home/anna/x.jpg"]
 
 
 @pytest.mark.parametrize("path", ["data/demo/photos/x.jpg", "../photos/x.jpg"])
 def test_a_relative_path_tells_nothing_of_the_machine(inspect, path):
     record = {"image_id": "a", "image_path": path, "annotation": {}}
-    assert inspection.FULL_PATHS not in inspect("data/annotations/raw.jsonl", _lines(record))
+    assert personal_data.FULL_PATHS not in inspect("data/annotations/raw.jsonl", _lines(record))
 
 
 def test_what_people_wrote(inspect):
@@ -70,18 +70,18 @@ def test_what_people_wrote(inspect):
         "after": {"scene": ["scene.document"], "who": "Anna"},
     }
     found = inspect("data/human/decisions/anna.jsonl", _lines(decision))
-    assert found[inspection.PEOPLE_TEXT].examples == ["my bank card", "Anna"]
-    assert found[inspection.REVIEWERS].examples == ["anna"]
+    assert found[personal_data.PEOPLE_TEXT].examples == ["my bank card", "Anna"]
+    assert found[personal_data.REVIEWERS].examples == ["anna"]
 
 
 def test_splits_by_id_count_each_photo(inspect):
     found = inspect("data/ground_truth/splits.json", '{"a": {"group": "a"}, "b": {"group": "a"}}')
-    assert found[inspection.IDS].count == 2
+    assert found[personal_data.IDS].count == 2
 
 
 def test_the_folder_of_the_photos_stands_in_the_configuration(inspect):
     found = inspect("params.yaml", "library:\n  root: /Users/anna/Pictures\nsample:\n  size: 3\n")
-    assert found == {inspection.FULL_PATHS: inspection.Finding(1, ["/Users/anna/Pictures"])}
+    assert found == {personal_data.FULL_PATHS: personal_data.Finding(1, ["/Users/anna/Pictures"])}
 
 
 def test_vectors_are_counted(inspect, tmp_path):
@@ -90,19 +90,19 @@ def test_vectors_are_counted(inspect, tmp_path):
         connection.execute("CREATE TABLE image_embedding (image_id TEXT, vector BLOB)")
         connection.executemany("INSERT INTO image_embedding VALUES (?, x'00')", [("a",), ("b",)])
     found = inspect("data/embeddings/embeddings.sqlite", database.read_bytes())
-    assert (found[inspection.VECTORS].count, found[inspection.IDS].count) == (2, 2)
+    assert (found[personal_data.VECTORS].count, found[personal_data.IDS].count) == (2, 2)
 
 
 def test_pictures_and_names_in_the_report(inspect):
     page = '<img src="data:image/jpeg;base64,AA"><img src="data:image/jpeg;base64,BB"><b class="file">x'
     found = inspect("data/report/index.html", page)
-    assert (found[inspection.PICTURES].count, found[inspection.NAMES].count) == (2, 1)
+    assert (found[personal_data.PICTURES].count, found[personal_data.NAMES].count) == (2, 1)
 
 
 def test_ids_beside_the_heads(inspect, tmp_path):
     np.savez(tmp_path / "beside.npz", image_ids=np.array(["a", "b", "c"]))
     found = inspect("models/scene_out_of_fold.npz", (tmp_path / "beside.npz").read_bytes())
-    assert found[inspection.IDS].count == 3
+    assert found[personal_data.IDS].count == 3
 
 
 @pytest.mark.parametrize(
@@ -110,13 +110,32 @@ def test_ids_beside_the_heads(inspect, tmp_path):
 )
 def test_credentials_are_named_but_not_shown(inspect, option):
     found = inspect(".dvc/config", f"[core]\n    remote = a\n['remote \"a\"']\n    {option} = hunter2\n")
-    (example,) = found[inspection.CREDENTIALS].examples
+    (example,) = found[personal_data.CREDENTIALS].examples
     assert option in example
     assert "hunter2" not in example
 
 
+@pytest.mark.parametrize(
+    ("option", "address"),
+    [
+        ("url", "webdavs://anna:hunter2@host/dav"),
+        ("url", "https://hunter2@host/store"),
+        ("url", "azure://container?sig=hunter2"),
+        ("endpointurl", "https://anna:hunter2@s3.example.org"),
+    ],
+)
+def test_a_password_inside_an_address_is_named_but_not_shown(inspect, option, address):
+    found = inspect(".dvc/config", f"['remote \"a\"']\n    {option} = {address}\n")
+    (example,) = found[personal_data.CREDENTIALS].examples
+    assert example.startswith(f"{option} of ")
+    assert "hunter2" not in example
+
+
 def test_a_config_without_credentials(inspect):
-    assert inspect(".dvc/config", "[core]\n    remote = a\n['remote \"a\"']\n    url = /mnt\n") == {}
+    assert (
+        inspect(".dvc/config", "[core]\n    remote = a\n['remote \"a\"']\n    url = ssh://anna@host/mnt\n")
+        == {}
+    )
 
 
 @pytest.mark.parametrize(
@@ -124,7 +143,7 @@ def test_a_config_without_credentials(inspect):
     ["data/human/truth.json", "data/labels/labels.sqlite", "models/x.npz", ".dvc/config", "conf/a.yaml"],
 )
 def test_what_cannot_be_read_is_said(inspect, path):
-    assert list(inspect(path, b"\x00[not: this {")) == [inspection.UNREADABLE]
+    assert list(inspect(path, b"\x00[not: this {")) == [personal_data.UNREADABLE]
 
 
 _json = st.recursive(
@@ -140,4 +159,4 @@ def test_no_shape_of_an_answer_hides_its_text(tmp_path_factory, answer, note):
     file = tmp_path_factory.mktemp("answers") / "content"
     file.write_text(json.dumps({"annotation": {"extra": [answer, {"deep": [note]}]}}) + "\n")
     found = inspect_upload(Upload(("data/annotations/raw.jsonl",), file.stat().st_size, file))
-    assert found[inspection.TEACHER_TEXT].count == 1
+    assert found[personal_data.TEACHER_TEXT].count == 1

@@ -1,12 +1,14 @@
 """What sharing would give away, in words."""
 
+import msgspec
 import pytest
 
 from vibe_photos.errors import InputError
-from vibe_photos.sharing.dvc_uploads import Remote
+from vibe_photos.lineage import run_git
+from vibe_photos.sharing import share
 from vibe_photos.sharing.personal_data import PersonalData
-from vibe_photos.sharing.share import DvcPush, GitPush, Group, Sharing, push_all
-from vibe_photos.sharing.text import format_sharing, format_size
+from vibe_photos.sharing.share import DvcPush, GitPush, Group, Sharing, format_sharing, format_size, push_all
+from vibe_photos.sharing.uploads import Remote
 
 HEADS = Group("heads", 3, 180_000, ["models/a.pt", "models/b.pt", "models/c.pt"])
 NAMES = PersonalData("names of files and folders", 417, ["2019/beach.jpg"], ["data/library/photos.jsonl"])
@@ -49,3 +51,22 @@ def test_nothing_is_pushed_while_something_speaks_against_it(sharing):
 )
 def test_sizes(size_bytes, text):
     assert format_size(int(size_bytes)) == text
+
+
+def test_no_secret_of_a_remote_or_of_an_old_commit_is_shown(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(share, "find_dvc_remote", lambda name: None)
+    monkeypatch.setattr(share, "find_dvc_uploads", lambda remote: ([], []))
+    (tmp_path / ".dvc").mkdir()
+    run_git("init", "--quiet", "--initial-branch", "main")
+    run_git("remote", "add", "origin", "https://git.example.org/anna/photos.git?token=hunter2")
+    config = tmp_path / ".dvc" / "config"
+    for text in ("['remote \"a\"']\n    url = webdavs://anna:hunter2@nas.example.org/dav\n", "[core]\n"):
+        config.write_text(text)
+        run_git("add", ".dvc/config")
+        run_git("-c", "user.name=Anna", "-c", "user.email=a@example.org", "commit", "--quiet", "-m", "x")
+    plan = share.plan_sharing(None)
+    assert plan.git.url == "https://git.example.org/anna/photos.git?token=***"
+    (obstacle,) = [words for words in plan.obstacles if "credentials" in words]
+    assert "url of 'remote \"a\"' in .dvc/config" in obstacle
+    assert "hunter2" not in msgspec.json.encode(plan).decode() + format_sharing(plan)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from vibe_photos.sharing.upload import name_kind
+from vibe_photos.sharing.uploads import name_kind
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What git and dvc.lock say of a project, read without DVC."""
+"""What git and dvc.lock record about a project, read without DVC."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 from tests.unit.locked_project import commit_twice, git, lock_text
 
 from vibe_photos.errors import InputError
-from vibe_photos.lineage import Lock, changed_stages, find_commit, read_lock
+from vibe_photos.lineage import GitError, Lock, changed_stages, find_commit, read_lock, run_git
 
 
 @pytest.fixture(autouse=True)
@@ -35,6 +35,16 @@ def test_a_broken_lock_is_named() -> None:
     Path("dvc.lock").write_text("stages: {a: [")
     with pytest.raises(InputError, match=r"dvc\.lock of the workspace cannot be read"):
         read_lock()
+
+
+def test_git_says_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(GitError, match="`git rev-parse --verify nothing` failed: fatal"):
+        run_git("rev-parse", "--verify", "nothing")
+    # sha1 of "blob 3", a zero byte, and "abc".
+    assert run_git("hash-object", "--stdin", text="abc") == "f2ba8f84ab5c1bce84a7b441cb1959cfc7093b7f\n"
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(InputError, match="git is not installed"):
+        find_commit("HEAD")
 
 
 def test_stages_that_changed() -> None:
