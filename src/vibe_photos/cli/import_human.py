@@ -1,9 +1,9 @@
 """Take truth that you already have, to measure or to teach.
 
-Check a truth file (JSON list or JSON Lines; photos named by image_id or rel_path), show what it would change in
-data/human/, and with --write take it. Say how its photos were chosen: figures about the library rest on photos
-drawn at random. Without --sample, --drawn-uniformly-from or --teach they are your own set: reserved, never
-trained on, and reported for themselves.
+Check a truth file (JSON list or JSON Lines; photos named by image_id or rel_path), show what it would change
+in data/human/, and with --write take it. Say how its photos were chosen: figures about the library rest on
+photos drawn at random. Without --sample, --drawn-uniformly-from or --teach they are your own set: reserved,
+never trained on, and reported for themselves.
 """
 
 import argparse

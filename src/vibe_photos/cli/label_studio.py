@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     export.add_argument(
         "--teach",
         action="store_true",
-        help="photos that teach, most useful first (default: the review sample)",
+        help="photos that teach, most useful first (default: the sample)",
     )
     export.add_argument("--all", action="store_true", help="photos that are audited already, too")
     export.add_argument(

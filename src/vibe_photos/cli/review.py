@@ -1,9 +1,10 @@
 """Check and correct labels in the browser.
 
-One photo at a time, or twenty alike at once. Photos of the review sample MEASURE: your answers make the figures
-about the library, and these photos never train. Other photos TEACH: your answers are learnt in the teacher's
-place, those first that the teacher probably got wrong. Every decision is on disk before the next photo shows, in
-data/human/decisions/ and in this machine's store. The page is for this machine only; Ctrl-C ends it.
+One photo at a time, or twenty alike at once. Photos of the review sample MEASURE: your answers make the
+figures about the library, and these photos never train. Other photos TEACH: your answers are learnt in the
+teacher's place, those first that the teacher probably got wrong. Every decision is on disk before the next
+photo shows, in data/human/decisions/ and in this machine's store. The page is for this machine only; Ctrl-C
+ends it.
 """
 
 import argparse

@@ -62,7 +62,8 @@ def read_human_truth(human: Path) -> HumanTruth:
     path = human / AUDITED_FILE
     records = read_truth_file(path) if path.exists() else []
     edited = {record.image_id: record for record in records if record.extra.get(CHECKED, True)}
-    measured, taught, skipped = dict(edited), {}, {}
+    measured, skipped = dict(edited), {}
+    taught: dict[str, GroundTruth] = {}
     for image_id, lines in _lines_by_photo(human / DECISIONS_FOLDER).items():
         decided = [(line, place) for line, place in lines if line.kind == "decision"]
         if decided:

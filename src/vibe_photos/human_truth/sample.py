@@ -182,8 +182,8 @@ def weigh_stated(
 def weigh_untrained(answers: Sequence[GroundTruth], memberships: Mapping[str, Membership]) -> MeasuredSample:
     """Weigh the teacher's records of photos that never trained.
 
-    They are the photos with the lowest permanent numbers of each stratum (the recorded one, else the teacher's
-    scene), up to the first that trains: a simple random sample of the answered photos of the stratum.
+    They are the photos with the lowest permanent numbers of each stratum (the recorded one, else the
+    teacher's scene), up to the first that trains: a simple random sample of the stratum's answered photos.
     """
     sample = MeasuredSample(not_in_library=sum(one.image_id not in memberships for one in answers))
     strata: dict[str, list[GroundTruth]] = defaultdict(list)

@@ -28,8 +28,8 @@ HEADLINE = {"accuracy", "f1", "top1", "top3"}
 """The figures that have an interval."""
 
 HOW_TO_BEGIN = {
-    "human": "nobody has checked a photo yet: run `vibe-photos review` (an hour is enough for 200 photos), then "
-    "`dvc repro`",
+    "human": "nobody has checked a photo yet: run `vibe-photos review` (an hour is enough for 200 photos), "
+    "then `dvc repro`",
     "auto": "every photo that the teacher answered trains: raise split.holdout_share in params.yaml",
 }
 NOTHING_TO_SCORE = (
