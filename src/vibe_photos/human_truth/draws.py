@@ -93,7 +93,7 @@ def find_strata(draws: Sequence[Draw], image_ids: Sequence[str]) -> dict[str, st
         if draw.how == "uniform":
             continue
         for name, stratum in draw.strata.items():
-            for place in np.flatnonzero(np.isin(numbers, _members(stratum))):
+            for place in np.flatnonzero(np.isin(numbers, _members(stratum))).tolist():
                 found.setdefault(image_ids[place], name_drawn(name, draw.number))
     return found
 
@@ -102,7 +102,11 @@ def find_uniform(draws: Sequence[Draw], image_ids: Sequence[str]) -> set[str]:
     """Return the photos that somebody drew uniformly at random elsewhere."""
     numbers = _shorten(image_ids)
     strata = [one for draw in draws if draw.how == "uniform" for one in draw.strata.values()]
-    return {image_ids[place] for one in strata for place in np.flatnonzero(np.isin(numbers, _members(one)))}
+    return {
+        image_ids[place]
+        for one in strata
+        for place in np.flatnonzero(np.isin(numbers, _members(one))).tolist()
+    }
 
 
 def name_drawn(stratum: str, number: int) -> str:

@@ -8,10 +8,13 @@ A person says something of a photo to *measure* (the review sample, and the edit
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from vibe_photos.records.ground_truth import Decision, GroundTruth, fit_keys, parse_truth, read_truth_file
 from vibe_photos.settings import Taxonomy
 from vibe_photos.storage.jsonl import read_jsonl
+
+T = TypeVar("T")
 
 AUDITED_FILE = "ground_truth_human.audited.json"
 DECISIONS_FOLDER = "decisions"
@@ -78,7 +81,7 @@ def read_human_truth(human: Path) -> HumanTruth:
                 (measured if measures else taught)[image_id] = record
         if image_id not in measured and lines[-1][0].kind == "skip":
             skipped[image_id] = lines[-1][0].reason
-    return HumanTruth(*(dict(sorted(found.items())) for found in (measured, taught, skipped)))
+    return HumanTruth(_sort(measured), _sort(taught), _sort(skipped))
 
 
 def standing_lines(lines: Sequence[Decision]) -> list[Decision]:
@@ -97,6 +100,10 @@ def _lines_by_photo(folder: Path) -> dict[str, list[tuple[Decision, Path]]]:
     for of_photo in lines.values():
         of_photo.sort(key=lambda found: found[0].decided_at)
     return lines
+
+
+def _sort(of_photos: Mapping[str, T]) -> dict[str, T]:
+    return dict(sorted(of_photos.items()))
 
 
 def _fit(records: Mapping[str, GroundTruth], taxonomy: Taxonomy, human: Path) -> dict[str, GroundTruth]:

@@ -39,6 +39,7 @@ class DecisionLog:
     def __init__(self, human: Path, reviewer: str, taxonomy: Taxonomy, store: Path) -> None:
         self.reviewer = reviewer
         self.revision = 0
+        self._signature: Signature = {}
         self._human = human
         self._taxonomy = taxonomy
         self._lock = threading.RLock()

@@ -46,7 +46,7 @@ def describe_status(settings: Settings) -> str:
 
 
 def measure_status(settings: Settings, sample: MeasuredSample) -> list[FigureStatus]:
-    """Return scene accuracy, and prevalence and F1 of each attribute, as people measured them; none without."""
+    """Return scene accuracy, and prevalence and F1 of each attribute, as people measured them."""
     if not sample.records:
         return []
     memberships = read_splits(settings.paths.splits)
@@ -148,20 +148,22 @@ def _describe_teaching(settings: Settings) -> list[str]:
 
 
 def _read_quality(metric: Mapping[str, Any]) -> float | None:
-    """Return how often a head is right about photos that it has not learnt from, None where it is not known."""
+    """Return how often a head is right about photos that it has not learnt from, if known."""
     return (metric.get("cross_validation") or {}).get("accuracy")
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_bytes()) if path.is_file() else {}
+    found: dict[str, Any] = json.loads(path.read_bytes()) if path.is_file() else {}
+    return found
 
 
 def _read_committed(path: Path) -> dict[str, Any]:
     """Return a metric as the last commit has it; empty outside git, or where it is not committed."""
     try:
-        return json.loads(run_git("-C", str(path.parent), "show", f"HEAD:./{path.name}"))
+        found: dict[str, Any] = json.loads(run_git("-C", str(path.parent), "show", f"HEAD:./{path.name}"))
     except (InputError, ValueError):
         return {}
+    return found
 
 
 def _width(interval: Interval, shrinkage: float) -> float | None:
