@@ -1,0 +1,71 @@
+"""A change of code reruns what it can change: every stage that names the room, and no other; it costs nothing."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOMS = "src/vibe_photos"
+
+
+def read_rooms(root: Path) -> dict[str, set[str]]:
+    """Return the stages that name each room, as DVC names stages."""
+    naming: dict[str, set[str]] = {}
+    for name, stage in yaml.safe_load((root / "dvc.yaml").read_text())["stages"].items():
+        items = stage.get("foreach") or stage.get("matrix", {}).get("head")
+        names = [f"{name}@{item}" for item in items] if items else [name]
+        for dependency in stage.get("do", stage)["deps"]:
+            if dependency.startswith(ROOMS):
+                naming.setdefault(Path(dependency).name, set()).update(names)
+    return naming
+
+
+def touch(room: Path) -> Path:
+    """Add a comment to a module of a room, which changes no result; return the module."""
+    module = next(path for path in sorted(room.glob("*.py")) if path.name != "__init__.py")
+    module.write_text(module.read_text() + "\n# A comment.\n")
+    return module
+
+
+def find_due(checkout, room: str) -> set[str]:
+    """Return the stages that DVC calls due because a room changed."""
+    status = json.loads(checkout.run("dvc", "status", "--json").stdout.splitlines()[-1])
+    return {
+        stage
+        for stage, reasons in status.items()
+        for reason in reasons
+        if isinstance(reason, dict) and f"{ROOMS}/{room}" in reason.get("changed deps", {})
+    }
+
+
+def test_every_room_makes_the_stages_due_that_name_it_and_no_other(checkout):
+    for room, stages in read_rooms(checkout.root).items():
+        module = touch(checkout.root / ROOMS / room)
+        assert find_due(checkout, room) == stages, room
+        module.write_text(module.read_text().removesuffix("\n# A comment.\n"))
+
+
+@pytest.mark.parametrize("has_store", [True, False], ids=["own store", "only pulled"])
+def test_changed_code_with_the_same_results_asks_and_computes_nothing(checkout, has_store):
+    """In every room at once. A clone that has only pulled has outs and no store."""
+    if not has_store:
+        shutil.rmtree(checkout.root / ".store")
+    before = checkout.paid()
+    for room in read_rooms(checkout.root):
+        touch(checkout.root / ROOMS / room)
+    photos = len(checkout.bytes("data/library/photos.jsonl").splitlines())
+    done = checkout.repro()
+    assert {"annotate", "convert", "embed", "split", "score", "report"} <= done.ran
+    assert "this run:" not in done.text  # the line of a run that sent requests
+    assert f"{photos} vectors reused, 0 computed" in done.text
+    assert checkout.paid() == (before if has_store else photos)
+    changed = {line[3:] for line in checkout.run("git", "status", "--porcelain").stdout.splitlines()}
+    assert {name for name in changed if not name.startswith("src/")} == {"dvc.lock"}
+    assert checkout.repro().ran == set()
+
+
+def test_a_change_that_leaves_a_stages_output_the_same_stops_there(checkout):
+    touch(checkout.root / ROOMS / "convert")
+    assert checkout.repro().ran == {"convert"}
