@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vibe_photos.configuration import read_resolved
-from vibe_photos.human_truth.audited import AUDITED_FILE
+from vibe_photos.human_truth.said import AUDITED_FILE
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth, truth_object
 from vibe_photos.records.label_tables import LabelTable, write_labels
 from vibe_photos.records.splits import Membership
@@ -84,9 +84,13 @@ def write_roles(tmp_path: Path) -> Callable[[dict[str, str]], Path]:
         path = tmp_path / "splits.json"
         members = {
             image_id: Membership(
-                group=image_id, fold=0, role=role, half="tune" if role == "reserved" else None
+                group=image_id,
+                fold=0,
+                role=role,
+                number=place / len(roles),
+                half="tune" if role == "reserved" else None,
             )
-            for image_id, role in roles.items()
+            for place, (image_id, role) in enumerate(roles.items())
         }
         write_splits(path, members)
         return path
