@@ -77,7 +77,7 @@ def find_flips(a: JudgedPhotos, b: JudgedPhotos) -> Iterator[Flip]:
         ]
         change = int((after != truth).sum()) - int((before != truth).sum())
         kind: Kind = "fixed" if change < 0 else "broken" if change > 0 else "wrong"
-        yield Flip(ids[row], "objects", *said, kind)
+        yield Flip(ids[row], "objects", said[0], said[1], said[2], kind)
 
 
 def _flip(image_id: str, label: str, before: str, after: str, true: str) -> Flip:

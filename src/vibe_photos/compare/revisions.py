@@ -50,8 +50,8 @@ def find_revision(name: str, paths: Paths, compute: bool = False) -> Revision:
         InputError: there is no such revision, its files are not on this machine, or computing them failed.
     """
     if name == WORKSPACE or Path(name).is_file():
-        labels = paths.labels if name == WORKSPACE else Path(name)
-        return Revision(name, labels, paths.splits, read_lock() if LOCK.is_file() else Lock())
+        file = paths.labels if name == WORKSPACE else Path(name)
+        return Revision(name, file, paths.splits, read_lock() if LOCK.is_file() else Lock())
     commit = find_commit(name)
     lock = read_lock(commit)
     wanted = [paths.labels, paths.splits]

@@ -73,20 +73,11 @@ def comparison_json(found: LabelComparison, level: float) -> str:
 def comparison_mapping(found: LabelComparison, level: float) -> Figures:
     """Return what `--json` prints; figures are rounded to 4 decimals."""
     real = {figure.name for figure in found.real(level)}
-    return {
-        "before": found.before,
-        "after": found.after,
-        "n": found.n,
-        "learnt_from": found.learnt_from,
-        "not_in_both": found.not_in_both,
-        "photos": found.photos,
-        "changed_photos": found.changed_photos,
-        "figures": {
-            figure.name: _figure_mapping(figure) | {"is_distinguishable": figure.name in real}
-            for figure in found.figures
-        },
-        "flips": [asdict(flip) for flip in found.flips],
+    figures = {
+        figure.name: _figure_mapping(figure) | {"is_distinguishable": figure.name in real}
+        for figure in found.figures
     }
+    return asdict(found) | {"figures": figures}
 
 
 def describe_changes(found: LabelComparison) -> str:
@@ -136,14 +127,12 @@ def _figure_row(figure: FigureDifference) -> list[str]:
 def _figure_mapping(figure: FigureDifference) -> Figures:
     difference = figure.difference
     interval = difference.interval
-    limits: Figures = {"interval": interval.reason}
-    if not interval.reason:
-        limits = {"low": round_figure(interval.low), "high": round_figure(interval.high)}
+    ends = {"low": round_figure(interval.low), "high": round_figure(interval.high)}
     return {
         "before": round_figure(difference.before),
         "after": round_figure(difference.after),
         "difference": round_figure(difference.value),
-        **limits,
+        **({"interval": interval.reason} if interval.reason else ends),
         "p_value": round_figure(difference.p_value),
         "adjusted_p": round_figure(figure.adjusted_p),
         "changed_groups": difference.changed_groups,

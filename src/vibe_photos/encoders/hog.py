@@ -4,20 +4,30 @@ Sizes and weights were chosen by cross-validation on 347 real photos with a logi
 accuracy 0.65, where the same histograms neither centred nor weighted reach 0.61.
 """
 
+from math import cos, pi, sin
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from vibe_photos.encoders.numerics import to_rounded_unit_norm
 from vibe_photos.encoders.recipe import PixelRecipe
 from vibe_photos.pixels.decode import resize
-from vibe_photos.storage.vectors import Vectors
+from vibe_photos.storage.vectors import Vectors, to_unit_norm
 
 _INPUT_PX = 256
 _GRADIENT_PX = 128
 _GRADIENT_CELL_PX = 16
+_DIRECTIONS = 9
+_DIRECTION_STARTS = [
+    (round(cos(step * pi / _DIRECTIONS), 12), round(sin(step * pi / _DIRECTIONS), 12))
+    for step in range(1, _DIRECTIONS)
+]
+"""Cosine and sine of the angle at which each direction but the first begins.
+
+They are rounded, because their last bits differ between mathematical libraries.
+"""
+_MOST_OF_A_BLOCK, _EPSILON = 0.2, 1e-5
 _COLOUR_BINS = (8, 4, 4)
 _TEXTURES = ((32, 1), (64, 1), (128, 2), (256, 2))
 """Edge in pixels, and into how many rows and columns of cells it is cut."""
@@ -61,16 +71,38 @@ class HogEncoder:
 
     def encode(self, batch: npt.NDArray[Any]) -> Vectors:
         """Return the features as vectors, float32 [n, dim] of unit norm."""
-        return to_rounded_unit_norm(batch)
+        return to_unit_norm(batch)
 
 
 def _describe_gradients(grey: npt.NDArray[np.uint8]) -> Block:
-    """Return histograms of oriented gradients (Dalal and Triggs 2005), square-rooted."""
-    from skimage.feature import hog
+    """Return histograms of oriented gradients (Dalal and Triggs 2005, blocks by L2-Hys), square-rooted.
 
-    cell = (_GRADIENT_CELL_PX, _GRADIENT_CELL_PX)
-    features = hog(grey, 9, cell, (2, 2), block_norm="L2-Hys", transform_sqrt=True)
-    return np.asarray(np.sqrt(features), dtype=np.float64)
+    As scikit-image computes them, but without arctangents, whose last bits differ between processors: they
+    count a gradient on the border between two directions now in the one and now in the other. Here only
+    sums, products, quotients and roots are used, which IEEE 754 defines to the last bit.
+    """
+    roots = np.sqrt(grey.astype(np.float64))
+    down, right = np.zeros_like(roots), np.zeros_like(roots)
+    down[1:-1] = roots[2:] - roots[:-2]
+    right[:, 1:-1] = roots[:, 2:] - roots[:, :-2]
+    magnitude = np.sqrt(down * down + right * right)
+    # Opposite gradients have the same direction. It is the number of later directions that have begun.
+    sign = np.where((down < 0) | ((down == 0) & (right < 0)), -1.0, 1.0)
+    direction = sum((down * x - right * y) * sign >= 0 for x, y in _DIRECTION_STARTS)
+    n_cells = len(grey) // _GRADIENT_CELL_PX
+    cell = np.arange(len(grey)) // _GRADIENT_CELL_PX
+    codes = (cell[:, None] * n_cells + cell) * _DIRECTIONS + direction
+    counts = np.bincount(codes.ravel(), magnitude.ravel(), n_cells * n_cells * _DIRECTIONS)
+    cells = counts.reshape(n_cells, n_cells, _DIRECTIONS) / _GRADIENT_CELL_PX**2
+    corners = [cells[i : n_cells - 1 + i, j : n_cells - 1 + j] for i in (0, 1) for j in (0, 1)]
+    blocks = np.concatenate(corners, axis=2)
+    blocks = np.minimum(_normalise(blocks), _MOST_OF_A_BLOCK)
+    return np.asarray(np.sqrt(_normalise(blocks)).ravel())
+
+
+def _normalise(blocks: Block) -> Block:
+    """Scale each block, the last axis, to nearly unit norm; a block without gradients stays zero."""
+    return np.asarray(blocks / np.sqrt(np.square(blocks).sum(axis=2, keepdims=True) + _EPSILON**2))
 
 
 def _describe_colour(image: Image.Image) -> Block:

@@ -8,13 +8,14 @@ import numpy.typing as npt
 
 from vibe_photos.storage.vectors import Vectors
 
-_STEPS = 2.0**22
+_STEPS = 2.0**23
 """A float64 vector of unit norm is rounded to multiples of 1/_STEPS before it becomes float32.
 
-Two processors compute the demo's vectors in float64 with differences of up to 3e-16. A difference changes
+Two processors compute the demo's vectors in float64 with differences of up to 5e-16. A difference changes
 the stored float32 only if it crosses a rounding boundary. Boundaries of float32 lie very close together near
-zero; these lie 2.4e-7 apart everywhere, so that crossing one takes a number within 3e-16 of it: a chance of
-about three in a billion for each number. The norm stays within 1e-6 of 1, as for any stored vector.
+zero; these lie 1.2e-7 apart everywhere, so that crossing one takes a number within 5e-16 of it: a chance of
+about one in a hundred million for each number. For up to 280 numbers the norm stays within 1e-6 of 1, as
+that of any stored vector.
 """
 
 

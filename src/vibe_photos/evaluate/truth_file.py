@@ -69,13 +69,10 @@ def measure_truth_file(truth: Path, labels: Path, settings: Settings) -> TruthFi
 
 def format_json(found: TruthFileFigures) -> str:
     """Return the figures and counts as indented JSON."""
-    counts = {"records": found.records, "not_in_database": found.not_in_database}
-    if found.trained_on is not None:
-        counts["trained_on"] = found.trained_on
-    if found.tuned_on:
-        counts["tuned_on"] = found.tuned_on
-    if found.by_hand:
-        counts["by_hand"] = found.by_hand
+    counts: Figures = {"records": found.records, "not_in_database": found.not_in_database}
+    counts |= {} if found.trained_on is None else {"trained_on": found.trained_on}
+    counts |= {"tuned_on": found.tuned_on} if found.tuned_on else {}
+    counts |= {"by_hand": found.by_hand} if found.by_hand else {}
     return msgspec.json.format(msgspec.json.encode(found.figures | counts), indent=2).decode()
 
 

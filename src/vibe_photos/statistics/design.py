@@ -7,6 +7,7 @@ stands only for itself.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -88,7 +89,7 @@ def sum_by_group(values: Floats, design: Design) -> Floats:
     return np.bincount(design.groups, values).astype(np.float64)
 
 
-def effective_count(weights: Floats) -> float:
+def effective_count(weights: npt.NDArray[np.floating[Any]]) -> float:
     """Return how many equal weights carry as much information as these (Kish 1965, 11.7)."""
     return float(weights.sum() ** 2 / (weights**2).sum())
 

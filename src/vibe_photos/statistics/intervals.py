@@ -89,11 +89,13 @@ def logit_interval(share: float, error: float, freedom: int, level: float) -> In
 
 
 def student_t(level: float, freedom: int) -> float:
-    """Return the two-sided quantile of Student's t (Abramowitz and Stegun 26.7.5; 0.1 % off at 5)."""
+    """Return the two-sided quantile of Student's t (Abramowitz and Stegun 26.7.5).
+
+    With 5 degrees of freedom it is 0.9 % too small, with 20 it is 0.02 %.
+    """
     z = _z(level)
     second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
-    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
-    return z + (z**3 + z) / (4 * freedom) + second / freedom**2 + third / freedom**3
+    return z + (z**3 + z) / (4 * freedom) + second / freedom**2
 
 
 def linearised_variance(influence: Floats, design: Design) -> float:

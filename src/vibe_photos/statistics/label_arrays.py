@@ -125,8 +125,15 @@ def arrays_of_records(records: Sequence[GroundTruth | None], keys: LabelKeys) ->
             objects[row] = UNJUDGED
         elif record.objects:
             objects[row, [object_columns[key] for key in record.objects if key in object_columns]] = 1
-    no_scores = [np.full(shape, np.nan, np.float32) for shape in (n, attributes.shape, objects.shape)]
-    return LabelArrays(scene, attributes, objects, *no_scores, is_scored=False)
+    return LabelArrays(
+        scene,
+        attributes,
+        objects,
+        scene_score=np.full(n, np.nan, np.float32),
+        attribute_scores=np.full(attributes.shape, np.nan, np.float32),
+        object_scores=np.full(objects.shape, np.nan, np.float32),
+        is_scored=False,
+    )
 
 
 def arrays_of_labels(table: LabelTable, image_ids: Sequence[str], keys: LabelKeys) -> LabelArrays:

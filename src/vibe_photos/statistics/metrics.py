@@ -55,45 +55,28 @@ def accuracy(y_true: Indices, y_pred: Indices) -> Ratio:
     A missing prediction (-1) is wrong. `cases` is the number of photos with a true class.
     """
     is_known = y_true >= 0
-    return _ratio(is_known & (y_true == y_pred), is_known, is_known)
-
-
-def precision(y_true: Flags, y_pred: Flags) -> Ratio:
-    """Share of the positive predictions, where truth is known, that are true.
-
-    Arrays are [n], or [n, keys] for the micro-average over keys. `cases`: photos with a positive prediction.
-    """
-    is_predicted = (y_pred == 1) & (y_true != UNJUDGED)
-    return _ratio(is_predicted & (y_true == 1), is_predicted, is_predicted)
-
-
-def recall(y_true: Flags, y_pred: Flags) -> Ratio:
-    """Share of the true labels that are predicted; a missing prediction is none.
-
-    Arrays as in `precision`. `cases`: photos with something true.
-    """
-    is_true = y_true == 1
-    return _ratio(is_true & (y_pred == 1), is_true, is_true)
-
-
-def f1(y_true: Flags, y_pred: Flags) -> Ratio:
-    """Harmonic mean of precision and recall: 2 hits / (predicted + true).
-
-    Arrays as in `precision`. `cases`: photos with something true.
-    """
-    is_true = y_true == 1
-    is_predicted = (y_pred == 1) & (y_true != UNJUDGED)
-    hits = 2.0 * _per_photo(is_true & is_predicted)
-    return Ratio(hits, _per_photo(is_true) + _per_photo(is_predicted), _count_photos(is_true))
+    return _ratio(is_known & (y_true == y_pred), is_known)
 
 
 def precision_recall_f1(y_true: Flags, y_pred: Flags) -> dict[str, Ratio]:
-    """Return all three by name; arrays as in `precision`."""
-    return {
-        "precision": precision(y_true, y_pred),
-        "recall": recall(y_true, y_pred),
-        "f1": f1(y_true, y_pred),
-    }
+    """Return `precision`, `recall` and `f1`; labels whose truth is not judged are left out.
+
+    Precision is the share of the positive predictions that are true, recall the share of the true labels that
+    are predicted (a missing prediction is none), F1 their harmonic mean, 2 hits / (predicted + true).
+
+    Arrays are int8 [n], or [n, keys] for the micro-average over keys. `cases` are photos with a positive
+    prediction for precision, photos with something true for the others.
+    """
+    is_true, is_predicted = y_true == 1, (y_pred == 1) & (y_true != UNJUDGED)
+    hits = is_true & is_predicted
+    precision, recall = _ratio(hits, is_predicted), _ratio(hits, is_true)
+    f1 = Ratio(2.0 * recall.numerator, precision.denominator + recall.denominator, recall.cases)
+    return {"precision": precision, "recall": recall, "f1": f1}
+
+
+def f1(y_true: Flags, y_pred: Flags) -> Ratio:
+    """Return the F1 of `precision_recall_f1`."""
+    return precision_recall_f1(y_true, y_pred)["f1"]
 
 
 def confusion_matrix(y_true: Indices, y_pred: Indices, classes: int, weights: Floats | None = None) -> Floats:
@@ -110,27 +93,20 @@ def confusion_matrix(y_true: Indices, y_pred: Indices, classes: int, weights: Fl
     return summed.reshape(classes, classes + 1).astype(np.float64)
 
 
-@dataclass(frozen=True, slots=True)
-class ClassScores:
-    """Precision, recall and F1 of each class, float64 [classes] in 0..1, NaN over nothing."""
+def class_scores(matrix: Floats) -> dict[str, Floats]:
+    """Return `precision`, `recall` and `f1` of each class: its own cell over its column, its row, or both.
 
-    precision: Floats
-    recall: Floats
-    f1: Floats
-
-
-def class_scores(matrix: Floats) -> ClassScores:
-    """Return each class's scores from a confusion matrix: its own cell over its column, its row, or both."""
-    hits = np.diagonal(matrix)
-    predicted, true = matrix[:, :-1].sum(axis=0), matrix.sum(axis=1)
+    Each is float64 [classes] in 0..1, NaN where there is nothing to divide by.
+    """
+    hits, predicted, true = np.diagonal(matrix), matrix[:, :-1].sum(axis=0), matrix.sum(axis=1)
     with np.errstate(invalid="ignore"):
-        return ClassScores(hits / predicted, hits / true, 2 * hits / (predicted + true))
+        return {"precision": hits / predicted, "recall": hits / true, "f1": 2 * hits / (predicted + true)}
 
 
 def macro_f1(matrix: Floats) -> float | None:
     """Return the unweighted mean, over the classes that occur in the truth, of each class's F1."""
     occurs = matrix.sum(axis=1) > 0
-    return float(class_scores(matrix).f1[occurs].mean()) if occurs.any() else None
+    return float(class_scores(matrix)["f1"][occurs].mean()) if occurs.any() else None
 
 
 def precision_recall_curve(y_true: Flags, y_score: Floats, weights: Floats) -> Curve:
@@ -194,23 +170,21 @@ def top_k(y_true: Flags, ranks: Indices, k: int) -> Ratio:
     `ranks` as `rank_of_truth` returns them; a photo without any score misses.
     """
     has_truth = (y_true == 1).any(axis=1)
-    return _ratio(has_truth & (ranks >= 1) & (ranks <= k), has_truth, has_truth)
+    return _ratio(has_truth & (ranks >= 1) & (ranks <= k), has_truth)
 
 
 def coverage(y_true: Flags, y_score: Floats) -> Ratio:
     """Share of the true keys, counted over photos, that the student knows: it scores them on some photo."""
     is_true = y_true == 1
     is_known = ~np.isnan(y_score).all(axis=0)
-    return _ratio(is_true & is_known, is_true, is_true)
+    return _ratio(is_true & is_known, is_true)
 
 
-def _ratio(numerator: Bools, denominator: Bools, cases: Bools) -> Ratio:
-    return Ratio(_per_photo(numerator), _per_photo(denominator), _count_photos(cases))
+def _ratio(numerator: Bools, denominator: Bools) -> Ratio:
+    """Return the ratio of two counts, [n] or [n, keys]; its cases are the photos in the denominator."""
+    counted = _per_photo(denominator)
+    return Ratio(_per_photo(numerator), counted, int(np.count_nonzero(counted)))
 
 
 def _per_photo(flags: Bools) -> Floats:
     return flags.astype(np.float64) if flags.ndim == 1 else flags.sum(axis=1, dtype=np.float64)
-
-
-def _count_photos(flags: Bools) -> int:
-    return int(np.count_nonzero(flags if flags.ndim == 1 else flags.any(axis=1)))

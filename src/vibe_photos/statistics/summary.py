@@ -189,9 +189,7 @@ def _class_rows(counts: Floats, weighed: Floats, names: list[str]) -> list[Figur
     return [
         {
             "scene": name,
-            "precision": round_figure(scores.precision[i]),
-            "recall": round_figure(scores.recall[i]),
-            "f1": round_figure(scores.f1[i]),
+            **{figure: round_figure(values[i]) for figure, values in scores.items()},
             "support": int(counts[i].sum()),
         }
         for i, name in enumerate(names)

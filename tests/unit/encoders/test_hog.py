@@ -1,8 +1,9 @@
 import numpy as np
+import pytest
 from PIL import Image, ImageEnhance, ImageOps
 from tests.unit.tiny_models import draw_photo
 
-from vibe_photos.encoders.hog import HogEncoder
+from vibe_photos.encoders.hog import HogEncoder, _describe_gradients
 
 encoder = HogEncoder("hog-0")
 
@@ -47,3 +48,25 @@ def compare(a: Image.Image, b: Image.Image, block: slice) -> float:
     """Return the cosine between the same block of two pictures."""
     left, right = embed(a)[block], embed(b)[block]
     return float(left @ right / np.linalg.norm(left) / np.linalg.norm(right))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_gradients_are_those_of_scikit_image(seed: int) -> None:
+    from skimage.feature import hog
+
+    noise = np.random.default_rng(seed).integers(0, 256, (128, 128), np.uint8)
+    smooth = np.asarray(draw_photo(seed, (128, 128)).convert("L"))
+    for grey in (noise, smooth):
+        expected = hog(grey, 9, (16, 16), (2, 2), block_norm="L2-Hys", transform_sqrt=True)
+        # Its sums are in float32.
+        np.testing.assert_allclose(np.square(_describe_gradients(grey)), expected, rtol=0, atol=1e-6)
+
+
+def test_a_gradient_on_the_border_of_two_directions_has_the_later_one() -> None:
+    """At 60 degrees exactly; arctangents find it on either side, depending on the processor."""
+    grey = np.zeros((128, 128), np.uint8)
+    # Down: sqrt(12) - sqrt(3) = sqrt(3); right: sqrt(4) - sqrt(1) = 1.
+    grey[4, 5], grey[6, 5], grey[5, 4], grey[5, 6], grey[5, 5] = 3, 12, 1, 4, 0
+    cell = np.square(_describe_gradients(grey)).reshape(7, 7, 4, 9)[0, 0, 0]
+    assert cell[3] > 0
+    assert cell[2] == 0

@@ -36,17 +36,12 @@ def test_precision_recall_f1_of_an_attribute() -> None:
     y_pred = flags(1, 0, -1, 1, 0, 1)
     # Asserted where truth is known: photos 0 and 3, of which 0 is true: precision 1/2.
     # True: 0, 1, 2, of which 0 is asserted (2 is missing): recall 1/3. F1 = 2*1 / (2 + 3) = 2/5.
-    assert metrics.precision(y_true, y_pred).value(ONES) == pytest.approx(1 / 2)
-    assert metrics.recall(y_true, y_pred).value(ONES) == pytest.approx(1 / 3)
-    assert metrics.f1(y_true, y_pred).value(ONES) == pytest.approx(2 / 5)
-    assert metrics.f1(y_true, y_pred).cases == 3
-
-
-def test_all_three_by_name() -> None:
-    found = metrics.precision_recall_f1(flags(1, 1, 1, 0, 0, -1), flags(1, 0, -1, 1, 0, 1))
+    found = metrics.precision_recall_f1(y_true, y_pred)
     assert {name: ratio.value(ONES) for name, ratio in found.items()} == pytest.approx(
         {"precision": 1 / 2, "recall": 1 / 3, "f1": 2 / 5}
     )
+    assert [ratio.cases for ratio in found.values()] == [2, 3, 3]
+    assert metrics.f1(y_true, y_pred).cases == 3
 
 
 def test_a_figure_half_way_is_rounded_alike_whatever_its_last_bit() -> None:
@@ -57,16 +52,17 @@ def test_a_figure_half_way_is_rounded_alike_whatever_its_last_bit() -> None:
 
 
 def test_a_figure_without_denominator_is_none() -> None:
-    assert metrics.precision(flags(1, 0), flags(0, 0)).value(np.ones(2)) is None
-    assert metrics.recall(flags(0, 0), flags(1, 0)).value(np.ones(2)) is None
+    assert metrics.precision_recall_f1(flags(1, 0), flags(0, 0))["precision"].value(np.ones(2)) is None
+    assert metrics.precision_recall_f1(flags(0, 0), flags(1, 0))["recall"].value(np.ones(2)) is None
 
 
 def test_micro_average_over_keys_sums_hits_first() -> None:
     y_true = np.array([[1, 1, 0], [0, 0, 1]], np.int8)
     y_pred = np.array([[1, 0, 0], [0, 1, 1]], np.int8)
     # Asserted 3 (two in photo 1), true 3, hits 2: precision 2/3, recall 2/3, F1 = 4/6.
-    for figure in (metrics.precision, metrics.recall, metrics.f1):
-        assert figure(y_true, y_pred).value(np.ones(2)) == pytest.approx(2 / 3)
+    for ratio in metrics.precision_recall_f1(y_true, y_pred).values():
+        assert ratio.value(np.ones(2)) == pytest.approx(2 / 3)
+        assert ratio.cases == 2
 
 
 def test_macro_f1_averages_over_the_classes_of_the_truth() -> None:
@@ -74,8 +70,8 @@ def test_macro_f1_averages_over_the_classes_of_the_truth() -> None:
     # Class 0: 2*1/(1+2) = 2/3. Class 1: 2*1/(2+2) = 1/2. Class 2 occurs in no truth. Mean 7/12.
     matrix = metrics.confusion_matrix(y_true, y_pred, 3)
     assert metrics.macro_f1(matrix) == pytest.approx(7 / 12)
-    assert metrics.class_scores(matrix).precision.tolist() == pytest.approx([1, 1 / 2, 0])
-    assert np.isnan(metrics.class_scores(matrix).recall[2])
+    assert metrics.class_scores(matrix)["precision"].tolist() == pytest.approx([1, 1 / 2, 0])
+    assert np.isnan(metrics.class_scores(matrix)["recall"][2])
 
 
 def test_macro_f1_of_nothing_is_none() -> None:
@@ -147,7 +143,8 @@ def test_attribute_figures_agree_with_scikit_learn(rows: list[tuple[int, int, fl
         true, pred, average="binary", sample_weight=weights, zero_division=0
     )
     y_true, y_pred = true.astype(np.int8), pred.astype(np.int8)
-    ours = [f(y_true, y_pred).value(weights) or 0.0 for f in (metrics.precision, metrics.recall, metrics.f1)]
+    ratios = metrics.precision_recall_f1(y_true, y_pred)
+    ours = [ratio.value(weights) or 0.0 for ratio in ratios.values()]
     assert ours == pytest.approx(expected[:3])
     curve = metrics.precision_recall_curve(y_true, scores, weights)
     average = oracle.average_precision_score(true, scores, sample_weight=weights)
