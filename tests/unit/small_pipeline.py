@@ -6,18 +6,19 @@ import msgspec
 import numpy as np
 from PIL import Image
 from tests.unit.drawn_library import embed_into
+from tests.unit.heads.simulation import teach, train
 from tests.unit.scanned_library import scan_settings
 
 from vibe_photos.classify.stage import classify_photos
-from vibe_photos.records.ground_truth import GroundTruth, truth_object
+from vibe_photos.records.ground_truth import GroundTruth
 from vibe_photos.records.splits import Membership
 from vibe_photos.records.taxonomy import HEADS
+from vibe_photos.records.training import write_training
 from vibe_photos.scan.stage import scan_library
 from vibe_photos.score.stage import score_photos
-from vibe_photos.settings import Classify, Embed, Embedder, HeadTraining, Taxonomy, Train
+from vibe_photos.settings import Classify, Embed, Embedder, HeadTraining, Taxonomy
 from vibe_photos.split.stage import write_splits
-from vibe_photos.storage.jsonl import read_jsonl, write_jsonl
-from vibe_photos.train.stage import train_head
+from vibe_photos.storage.jsonl import read_jsonl
 
 EMBED = Embed(
     max_pixels=10**7, max_failed_share=0.0, precision="float32", batch_size=4, workers=1, device="cpu"
@@ -62,24 +63,15 @@ def run_pipeline(folder: Path, taxonomy: Taxonomy, embedder: Embedder = EMBEDDER
         )
         for name, scene in scenes.items()
     ]
-    write_jsonl(folder / "auto.jsonl", map(truth_object, records))
     splits = {
-        record.image_id: Membership(group=record.image_id, fold=number // 3 % 3, role="train")
+        record.image_id: Membership(group=record.image_id, fold=number // 3 % 3, role="train", number=0.9)
         for number, record in enumerate(records)
     }
     write_splits(folder / "splits.json", splits)
-    train = Train(seed=0, scene=TRAINING, attribute=TRAINING, object=TRAINING)
+    folds = {image_id: membership.fold for image_id, membership in splits.items()}
     for head in HEADS:
-        train_head(
-            head,
-            folder / "auto.jsonl",
-            folder / "splits.json",
-            folder / "embeddings",
-            taxonomy,
-            train,
-            folder / "models",
-            folder / f"{head}.json",
-        )
+        write_training(folder / "training", head, teach(head, records, folds))
+        train(folder, taxonomy, head, TRAINING)
     score_photos(
         folder / "embeddings",
         folder / "models",

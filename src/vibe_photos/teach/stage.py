@@ -8,6 +8,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from vibe_photos.errors import InputError
 from vibe_photos.human_truth.said import read_human_truth
 from vibe_photos.records.ground_truth import HEAD_FILES, GroundTruth, fit_keys
 from vibe_photos.records.splits import Membership, read_splits
@@ -28,6 +29,7 @@ def compile_training_truth(settings: Settings) -> None:
     """
     paths, taxonomy = settings.paths, settings.taxonomy
     memberships = read_splits(paths.splits)
+    refuse_nothing_to_train_on(memberships)
     everything = read_human_truth(paths.human).fit(taxonomy, paths.human).taught
     taught = {i: record for i, record in everything.items() if _trains(memberships, i)}
     counts: dict[str, Any] = {
@@ -53,6 +55,21 @@ def compile_training_truth(settings: Settings) -> None:
     log.info(
         "teach: %d photos to learn from, %d of them taught by people", counts["scene"]["photos"], len(taught)
     )
+
+
+def refuse_nothing_to_train_on(memberships: Mapping[str, Membership]) -> None:
+    """Stop where there are photos, and people or the holdout keep all of them.
+
+    Raises:
+        InputError: says which keys to lower.
+    """
+    reserved = sum(membership.role == "reserved" for membership in memberships.values())
+    if reserved and not any(membership.role == "train" for membership in memberships.values()):
+        raise InputError(
+            f"of {len(memberships)} photos {reserved} are kept for people to check, with near-duplicates, "
+            f"and {len(memberships) - reserved} for the holdout: sample.size leaves nothing to train on; "
+            "lower sample.size (or split.holdout_share) in params.yaml, or add photos"
+        )
 
 
 def overlay(

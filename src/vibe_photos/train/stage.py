@@ -1,7 +1,7 @@
-"""Stage `train`: from automatic truth and vectors to one calibrated linear head.
+"""Stage `train`: from the training truth and vectors to one calibrated linear head.
 
-Only photos of the role `train` are learnt from: nothing a person audits or is asked to audit, and nothing of
-the holdout. Near-duplicates share a fold, so that out-of-fold figures are of photos that are new to the head.
+The training truth (`teach`) holds only photos that may train, each with its fold. Near-duplicates share a
+fold, so that out-of-fold figures are of photos that are new to the head.
 """
 
 import logging
@@ -12,13 +12,11 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from vibe_photos.errors import InputError
 from vibe_photos.heads.linear import LinearHead, head_loss, head_path, save_head
-from vibe_photos.records.ground_truth import GroundTruth, fit_keys
-from vibe_photos.records.splits import Membership, read_splits
-from vibe_photos.settings import HeadName, HeadTraining, Taxonomy, Train
+from vibe_photos.heads.out_of_fold import out_of_fold_path
+from vibe_photos.records.training import read_training
+from vibe_photos.settings import HeadName, HeadTraining, Settings
 from vibe_photos.storage.files import write_arrays, write_json
-from vibe_photos.storage.jsonl import read_jsonl
 from vibe_photos.storage.vectors import Embeddings, read_embeddings, read_image_ids
 from vibe_photos.train.student import Student, examine, fit_student
 from vibe_photos.train.targets import Targets, find_targets
@@ -26,43 +24,23 @@ from vibe_photos.train.targets import Targets, find_targets
 log = logging.getLogger(__name__)
 
 
-def train_head(
-    head: HeadName,
-    auto_file: Path,
-    splits: Path,
-    embeddings: Path,
-    taxonomy: Taxonomy,
-    train: Train,
-    models: Path,
-    metric: Path,
-) -> None:
-    """Fit one head; write `<head>_head_from_qwen.pt`, `<head>_out_of_fold.npz` and the metric.
-
-    Args:
-        head: which of the three.
-        auto_file: automatic truth, one JSON line a photo.
-        splits: `splits.json`.
-        embeddings: the folder with `embeddings.sqlite`.
-        taxonomy: label keys and their tree.
-        train: positives that a label needs, penalties to try, class weights.
-        models: the folder that the head is written to.
-        metric: the JSON file that says what was learnt and how well.
+def train_head(settings: Settings) -> None:
+    """Fit the head `settings.head`; write its file, `<head>_out_of_fold.npz` beside it, and the metric.
 
     Raises:
-        InputError: a file is missing or malformed, or no photo is left to learn from.
+        InputError: a file is missing or malformed.
     """
-    memberships = read_splits(splits)
-    refuse_nothing_to_train_on(memberships)
-    truth = fit_keys(list(read_jsonl(auto_file, GroundTruth)), taxonomy, auto_file)
-    mine = {record.image_id: record for record in truth if _may_train(record, memberships)}
-    database = embeddings / "embeddings.sqlite"
-    records = [mine[image_id] for image_id in read_image_ids(database) if image_id in mine]
+    paths, head, train = settings.paths, settings.head, settings.train
     options: HeadTraining = getattr(train, head)
+    mine = {record.image_id: record for record in read_training(paths.training, head)}
+    database = paths.embeddings / "embeddings.sqlite"
+    records = [mine[image_id] for image_id in read_image_ids(database) if image_id in mine]
+    without_vector = len(mine) - len(records)
 
-    targets = find_targets(head, records, taxonomy, options.min_positive)
+    targets = find_targets(head, records, settings.taxonomy, options.min_positive)
     image_ids = [records[row].image_id for row in targets.rows]
     examples = read_embeddings(database, set(image_ids))
-    folds = np.array([memberships[image_id].fold for image_id in image_ids], dtype=np.int64)
+    folds = np.array([mine[image_id].fold for image_id in image_ids], dtype=np.int64)
     student = fit_student(targets, examples.vectors, folds, head_loss(head), options)
 
     fitted = LinearHead(
@@ -75,30 +53,12 @@ def train_head(
         seed=train.seed,
         created_from=_hash_inputs(targets, folds, examples),
     )
-    save_head(fitted, head_path(models, head))
-    _write_out_of_fold(models / f"{head}_out_of_fold.npz", image_ids, targets, student, head)
-    write_json(metric, _summarise(head, targets, student, len(mine) - len(records)))
-    _report(head, targets, student, len(mine) - len(records))
-
-
-def refuse_nothing_to_train_on(memberships: Mapping[str, Membership]) -> None:
-    """Stop where there are photos, and people or the holdout keep all of them.
-
-    Raises:
-        InputError: says which keys to lower.
-    """
-    reserved = sum(membership.role == "reserved" for membership in memberships.values())
-    if reserved and not any(membership.role == "train" for membership in memberships.values()):
-        raise InputError(
-            f"of {len(memberships)} photos {reserved} are kept for people to check, with near-duplicates, "
-            f"and {len(memberships) - reserved} for the holdout: sample.size leaves nothing to train on; "
-            "lower sample.size (or split.holdout_share) in params.yaml, or add photos"
-        )
-
-
-def _may_train(record: GroundTruth, memberships: Mapping[str, Membership]) -> bool:
-    membership = memberships.get(record.image_id)
-    return membership is not None and membership.role == "train"
+    save_head(fitted, head_path(paths.models, head))
+    _write_out_of_fold(out_of_fold_path(paths.models, head), image_ids, targets, student, head)
+    summary = _summarise(head, targets, student, without_vector)
+    by_people = sum(len(mine[image_id].by_people) for image_id in image_ids)
+    write_json(paths.eval / f"train_{head}.json", {"labels_by_people": by_people, **summary})
+    _report(head, targets, student, without_vector)
 
 
 def _hash_inputs(targets: Targets, folds: NDArray[np.int64], photos: Embeddings) -> dict[str, str]:

@@ -4,21 +4,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.unit.heads.simulation import MODEL, TRAIN, draw_classes, write_library
+from tests.unit.heads.simulation import MODEL, TRAIN, draw_classes, train, write_library
 
-from vibe_photos.errors import InputError
 from vibe_photos.heads.linear import head_path, load_head
 from vibe_photos.records.ground_truth import GroundTruth
-from vibe_photos.records.splits import Membership
-from vibe_photos.train.stage import train_head
 
 SCENES = ("scene.animals", "scene.food", "scene.people")
 
 
 def make_library(
-    folder: Path, count: int = 90, roles=lambda number: "train"
+    folder: Path, count: int = 90, fold=lambda number: number % 5
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Write a library of three scenes; folds go round, and three photos in a row are near-duplicates."""
+    """Write a library of three scenes; three photos in a row are near-duplicates and share a fold."""
     vectors, classes = draw_classes(0, count, 12, [0.4, 0.3, 0.3], distance=1.5)
     records = [
         GroundTruth(
@@ -29,29 +26,8 @@ def make_library(
         )
         for number, scene in enumerate(classes)
     ]
-    memberships = {
-        record.image_id: Membership(
-            group=f"{number // 3 * 3:032x}", fold=number // 3 % 5, role=roles(number // 3)
-        )
-        for number, record in enumerate(records)
-    }
-    write_library(folder, vectors, records, memberships)
+    write_library(folder, vectors, records, {one.image_id: fold(n // 3) for n, one in enumerate(records)})
     return vectors, classes
-
-
-def train(folder: Path, taxonomy, head="scene") -> dict:
-    train_head(
-        head,
-        folder / "auto.jsonl",
-        folder / "splits.json",
-        folder / "embeddings",
-        taxonomy,
-        TRAIN,
-        folder / "models",
-        folder / "metric.json",
-    )
-    metric: dict = json.loads((folder / "metric.json").read_text())
-    return metric
 
 
 def test_a_head_learns_what_the_teacher_said(tmp_path, taxonomy):
@@ -88,21 +64,14 @@ def test_out_of_fold_figures_lie_beside_each_head(tmp_path, taxonomy, head):
         np.testing.assert_array_equal(y, np.tile((classes == (head == "object"))[:, None], count))
 
 
-def test_only_photos_of_the_role_train_change_a_head(tmp_path, taxonomy):
-    roles = {0: "reserved", 1: "holdout"}
-    for name in ("as_is", "lied"):
-        make_library(tmp_path / name, roles=lambda group: roles.get(group % 4, "train"))
-    lines = (tmp_path / "lied" / "auto.jsonl").read_text().splitlines()
-    lies = [
-        line if number // 3 % 4 > 1 else json.dumps({**json.loads(line), "scene": ["scene.document"]})
-        for number, line in enumerate(lines)
-    ]
-    (tmp_path / "lied" / "auto.jsonl").write_text("\n".join(lies))
-    for name in ("as_is", "lied"):
-        metric = train(tmp_path / name, taxonomy)
-        assert metric["n_train"] == sum(number // 3 % 4 > 1 for number in range(90))
-    one, other = (head_path(tmp_path / name / "models", "scene").read_bytes() for name in ("as_is", "lied"))
-    assert one == other
+def test_labels_that_a_person_said_are_counted(tmp_path, taxonomy):
+    make_library(tmp_path)
+    file = tmp_path / "training" / "scene.jsonl"
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    for line in lines[:4]:
+        line["by_people"] = ["scene"]
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert train(tmp_path, taxonomy)["labels_by_people"] == 4
 
 
 @pytest.mark.parametrize("head", ["scene", "attribute", "object"])
@@ -111,7 +80,10 @@ def test_the_same_input_gives_the_same_bytes(tmp_path, taxonomy, head):
     for name in ("one", "another"):
         make_library(tmp_path / name)
         train(tmp_path / name, taxonomy, head)
-        files = [*sorted((tmp_path / name / "models").iterdir()), tmp_path / name / "metric.json"]
+        files = [
+            *sorted((tmp_path / name / "models").iterdir()),
+            tmp_path / name / "eval" / f"train_{head}.json",
+        ]
         outs.append({file.name: file.read_bytes() for file in files})
     assert outs[0] == outs[1]
     assert len(outs[0]) == 3
@@ -119,7 +91,7 @@ def test_the_same_input_gives_the_same_bytes(tmp_path, taxonomy, head):
 
 def test_no_answers_yet_give_a_head_without_labels_that_says_so(tmp_path, taxonomy, caplog):
     make_library(tmp_path)
-    (tmp_path / "auto.jsonl").write_text("")
+    (tmp_path / "training" / "scene.jsonl").write_text("")
     with caplog.at_level(logging.WARNING):
         metric = train(tmp_path, taxonomy)
     assert "no labels" in caplog.text
@@ -127,38 +99,18 @@ def test_no_answers_yet_give_a_head_without_labels_that_says_so(tmp_path, taxono
     assert (metric["n_train"], metric["learnt"], metric["cross_validation"]) == (0, [], None)
 
 
-def test_a_sample_that_leaves_nothing_to_train_on_stops_and_says_what_to_do(tmp_path, taxonomy):
-    make_library(tmp_path, roles=lambda group: "reserved")
-    with pytest.raises(InputError, match=r"sample\.size leaves nothing to train on; lower sample\.size"):
-        train(tmp_path, taxonomy)
-    assert not (tmp_path / "models").exists()
-
-
 def test_one_fold_trains_without_figures_and_says_so(tmp_path, taxonomy, caplog):
-    make_library(tmp_path, count=3 * 15)
-    splits = json.loads((tmp_path / "splits.json").read_text())
-    (tmp_path / "splits.json").write_text(json.dumps({k: {**v, "fold": 0} for k, v in splits.items()}))
+    make_library(tmp_path, count=3 * 15, fold=lambda number: 0)
     metric = train(tmp_path, taxonomy)
     assert metric["l2"] == max(TRAIN.scene.l2)
     assert metric["calibration_error"] is None
     assert "one fold" in caplog.text
 
 
-def test_photos_without_a_vector_or_outside_the_library_are_counted(tmp_path, taxonomy):
+def test_photos_without_a_vector_are_counted(tmp_path, taxonomy):
     make_library(tmp_path)
-    strangers = [{"image_id": "f" * 32, "scene": ["scene.food"]}, {"image_id": "e" * 32, "scene": []}]
-    splits = json.loads((tmp_path / "splits.json").read_text())
-    splits["f" * 32] = {"group": "f" * 32, "fold": 0, "role": "train"}
-    (tmp_path / "splits.json").write_text(json.dumps(splits))
-    with (tmp_path / "auto.jsonl").open("a") as file:
-        file.writelines(json.dumps(stranger) + "\n" for stranger in strangers)
+    stranger = {"image_id": "f" * 32, "group": "f" * 32, "fold": 0, "scene": ["scene.food"]}
+    with (tmp_path / "training" / "scene.jsonl").open("a") as file:
+        file.write(json.dumps(stranger) + "\n")
     metric = train(tmp_path, taxonomy)
     assert (metric["n_train"], metric["without_embedding"]) == (90, 1)
-
-
-def test_a_misspelt_key_is_named(tmp_path, taxonomy):
-    make_library(tmp_path)
-    text = (tmp_path / "auto.jsonl").read_text().replace("scene.food", "scene.fod")
-    (tmp_path / "auto.jsonl").write_text(text)
-    with pytest.raises(InputError, match=r"scene\.fod.*scene\.food"):
-        train(tmp_path, taxonomy)
