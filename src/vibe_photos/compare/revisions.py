@@ -58,8 +58,8 @@ def find_revision(name: str, paths: Paths, compute: bool = False) -> Revision:
     found = [_find_file(lock, path, name) for path in wanted]
     missing = [str(path) for path, place in zip(wanted, found, strict=True) if place is None]
     if missing and compute:
-        lock = compute_revision(name, commit, lock, wanted)
-        found = [_find_file(lock, path, name) for path in wanted]
+        computed = compute_revision(name, commit, lock, wanted)
+        found = [_find_file(computed, path, name) for path in wanted]
     labels, splits = found
     if labels is None or splits is None:
         raise InputError(_describe_missing(name, missing))

@@ -114,7 +114,9 @@ def test_labels_of_a_commit_are_computed_beside_the_workspace(capsys: pytest.Cap
     assert {path: path.read_bytes() for path in before} == before
     assert git("status", "--porcelain").split() == ["M", "labels.source", "M", "src/at_hand.py"]
     assert len(git("worktree", "list").splitlines()) == 1
-    # The cache has them now.
+    # The cache has them now, and HEAD's record is what was committed.
+    assert main(["compare", "HEAD", "--brief"]) == 0
+    assert capsys.readouterr().out.startswith("ran since HEAD: no stage\n")
     assert compare(capsys) == 0.6
 
 
