@@ -6,13 +6,13 @@ A person says something of a photo to *measure* (the review sample, and the edit
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from vibe_photos.records.ground_truth import Decision, GroundTruth, fit_keys, parse_truth, read_truth_file
+from vibe_photos.records.ground_truth import Decision, GroundTruth, fit_keys, parse_truth, read_placed_truth
 from vibe_photos.settings import Taxonomy
-from vibe_photos.storage.jsonl import read_jsonl
+from vibe_photos.storage.jsonl import read_numbered_records
 
 T = TypeVar("T")
 
@@ -31,11 +31,13 @@ class HumanTruth:
         measured: records that measure.
         taught: records that teach.
         skipped: why a photo of the queue was shown and not answered; an empty text where no reason was given.
+        places: the file and line of each record.
     """
 
     measured: Mapping[str, GroundTruth]
     taught: Mapping[str, GroundTruth]
     skipped: Mapping[str, str]
+    places: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def everything(self) -> dict[str, GroundTruth]:
@@ -43,13 +45,17 @@ class HumanTruth:
         return {**self.taught, **self.measured}
 
     def fit(self, taxonomy: Taxonomy, human: Path) -> "HumanTruth":
-        """Return the same with keys that the taxonomy has.
+        """Return the same with keys that the taxonomy has (`fit_keys`).
 
         Raises:
             InputError: a label key is unknown.
         """
-        return HumanTruth(
-            _fit(self.measured, taxonomy, human), _fit(self.taught, taxonomy, human), self.skipped
+        fitted: Iterable[GroundTruth] = fit_keys(self.everything.values(), taxonomy, human, self.places)
+        by_id = {record.image_id: record for record in fitted}
+        return replace(
+            self,
+            measured={image_id: by_id[image_id] for image_id in self.measured},
+            taught={image_id: by_id[image_id] for image_id in self.taught},
         )
 
 
@@ -63,8 +69,9 @@ def read_human_truth(human: Path) -> HumanTruth:
         InputError: a record is malformed or given twice.
     """
     path = human / AUDITED_FILE
-    records = read_truth_file(path) if path.exists() else []
-    edited = {record.image_id: record for record in records if record.extra.get(CHECKED, True)}
+    placed = read_placed_truth(path) if path.exists() else []
+    edited = {record.image_id: record for _, record in placed if record.extra.get(CHECKED, True)}
+    places = {record.image_id: place for place, record in placed}
     measured, skipped = dict(edited), {}
     taught: dict[str, GroundTruth] = {}
     for image_id, lines in _lines_by_photo(human / DECISIONS_FOLDER).items():
@@ -77,11 +84,12 @@ def read_human_truth(human: Path) -> HumanTruth:
             measured.pop(image_id, None)
             if line.after is not None:
                 kept = edited[image_id].extra if image_id in edited else {}
-                record = parse_truth({**kept, **line.after, "image_id": image_id}, str(place))
+                record = parse_truth({**kept, **line.after, "image_id": image_id}, place)
+                places[image_id] = place
                 (measured if measures else taught)[image_id] = record
         if image_id not in measured and lines[-1][0].kind == "skip":
             skipped[image_id] = lines[-1][0].reason
-    return HumanTruth(_sort(measured), _sort(taught), _sort(skipped))
+    return HumanTruth(_sort(measured), _sort(taught), _sort(skipped), places)
 
 
 def standing_lines(lines: Sequence[Decision]) -> list[Decision]:
@@ -90,13 +98,16 @@ def standing_lines(lines: Sequence[Decision]) -> list[Decision]:
     return [line for line in lines if line.undoes is None and line.decided_at not in undone]
 
 
-def _lines_by_photo(folder: Path) -> dict[str, list[tuple[Decision, Path]]]:
-    """Return the lines of all logs that stand, by photo, oldest first, without remarks."""
-    lines: dict[str, list[tuple[Decision, Path]]] = {}
+def _lines_by_photo(folder: Path) -> dict[str, list[tuple[Decision, str]]]:
+    """Return the lines of all logs that stand, but remarks, by photo, oldest first; each with its place."""
+    lines: dict[str, list[tuple[Decision, str]]] = {}
     for log in sorted(folder.glob("*.jsonl")):
-        for line in standing_lines(list(read_jsonl(log, Decision))):
+        numbered = list(read_numbered_records(log, Decision))
+        number_of = {line.decided_at: number for number, line in numbered}
+        for line in standing_lines([line for _, line in numbered]):
             if line.kind != "remark":
-                lines.setdefault(line.image_id, []).append((line, log))
+                place = f"{log}, line {number_of[line.decided_at]}"
+                lines.setdefault(line.image_id, []).append((line, place))
     for of_photo in lines.values():
         of_photo.sort(key=lambda found: found[0].decided_at)
     return lines
@@ -104,8 +115,3 @@ def _lines_by_photo(folder: Path) -> dict[str, list[tuple[Decision, Path]]]:
 
 def _sort(of_photos: Mapping[str, T]) -> dict[str, T]:
     return dict(sorted(of_photos.items()))
-
-
-def _fit(records: Mapping[str, GroundTruth], taxonomy: Taxonomy, human: Path) -> dict[str, GroundTruth]:
-    fitted: Iterable[GroundTruth] = fit_keys(records.values(), taxonomy, human)
-    return {record.image_id: record for record in fitted}

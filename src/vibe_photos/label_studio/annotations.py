@@ -17,16 +17,13 @@ import msgspec
 
 from vibe_photos.errors import InputError
 from vibe_photos.label_studio.interface import Interface, Result
-from vibe_photos.label_studio.logs import ReviewerLog, log_path
+from vibe_photos.label_studio.logs import KEPT, ReviewerLog, log_path
 from vibe_photos.records.ground_truth import Decision, read_objects
 from vibe_photos.records.photos import Photo
 from vibe_photos.review.photo_state import truth_value, write_time
 from vibe_photos.review.requests import Purpose
 
 T = TypeVar("T")
-
-KEPT = "label_studio"
-"""The field of a decision's truth that holds the annotation as it came."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -116,6 +113,7 @@ def read_annotations(
                 found.problems.append(f"{place}, annotation {number} (photo {image_id}): {error}")
                 continue
             found.counts["known" if not is_new else "skips" if line.kind == "skip" else "annotations"] += 1
+    interface.log_changes(file)
     found.lines = {reviewer: log.new for reviewer, log in logs.items() if log.new}
     return found
 

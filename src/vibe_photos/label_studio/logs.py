@@ -17,6 +17,9 @@ from vibe_photos.settings import Taxonomy
 from vibe_photos.storage.append_log import AppendLog
 from vibe_photos.storage.jsonl import read_jsonl
 
+KEPT = "label_studio"
+"""The field of a decision's truth that holds the annotation as it came."""
+
 
 def append_lines(human: Path, lines: Mapping[str, list[Decision]], store: Path) -> list[Path]:
     """Append the lines to the reviewers' logs and to the store's copies; return the logs.
@@ -51,13 +54,21 @@ class ReviewerLog:
         """Add a line unless it is there; a time that another line has moves on by a microsecond."""
         time = datetime.fromisoformat(line.decided_at)
         while (known := self.lines.get(write_time(time))) is not None:
-            if (known.image_id, known.kind, known.after) == (line.image_id, line.kind, line.after):
+            if _is_same(known, line):
                 return False
             time += timedelta(microseconds=1)
         line = msgspec.structs.replace(line, decided_at=write_time(time))
         self.lines[line.decided_at] = line
         self.new.append(line)
         return True
+
+
+def _is_same(known: Decision, line: Decision) -> bool:
+    """Tell whether two lines are of the same annotation, which keys may have been renamed since."""
+    if (known.image_id, known.kind) != (line.image_id, line.kind):
+        return False
+    kept = (known.after or {}).get(KEPT)
+    return known.after == line.after or (kept is not None and kept == (line.after or {}).get(KEPT))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +86,7 @@ def find_differences(human: Path, taxonomy: Taxonomy, lines: Mapping[str, list[D
     Raises:
         InputError: a log or the edited file is damaged.
     """
-    ledger = Ledger(human, taxonomy)
+    ledger = Ledger(human, taxonomy, is_strict=False)
     photos = sorted({line.image_id for new in lines.values() for line in new if line.kind == "decision"})
     before = {image_id: ledger.state(image_id) for image_id in photos}
     for reviewer, new in lines.items():

@@ -24,14 +24,14 @@ from vibe_photos.human_truth.sample import DESIGN_FIELDS
 from vibe_photos.records.ground_truth import (
     Decision,
     GroundTruth,
-    find_unknown_keys,
+    KeyFitter,
     parse_truth,
     read_objects,
     read_truth_file,
     truth_object,
 )
 from vibe_photos.records.photos import Photo
-from vibe_photos.records.taxonomy import describe_unknown_key
+from vibe_photos.records.taxonomy import describe_entry, describe_unknown_key
 from vibe_photos.review.ledger import Ledger
 from vibe_photos.review.photo_state import truth_value, write_time
 from vibe_photos.review.truth_difference import describe_difference, describe_labels
@@ -65,7 +65,7 @@ def read_import(
     taxonomy: Taxonomy,
     sample: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> HumanImport:
-    """Join a truth file to the library and check it.
+    """Join a truth file to the library and check it; keys that were renamed or removed are followed.
 
     Args:
         file: a JSON list, one object or JSON Lines, by `image_id` or `rel_path`.
@@ -80,6 +80,7 @@ def read_import(
     by_place = {place: photo.image_id for photo in photos for place in (photo.rel_path, *photo.also_at)}
     known = set(by_place.values())
     result = HumanImport()
+    fitter = KeyFitter(taxonomy)
     first_place: dict[str, str] = {}
     for place, value in read_objects(file):
         trouble = _find_trouble(value)
@@ -95,7 +96,8 @@ def read_import(
             result.problems.append(f"{place}: {_name(value)} has a record already: {first_place[image_id]}")
         else:
             first_place[image_id] = place
-            _take_record(result, place, {**value, "image_id": image_id}, taxonomy, sample)
+            _take_record(result, place, {**value, "image_id": image_id}, fitter, sample)
+    fitter.log_changes(file)
     return result
 
 
@@ -120,7 +122,7 @@ def describe_changes(human: Path, records: Mapping[str, GroundTruth], taxonomy: 
         InputError: a log or the audited file is damaged.
     """
     current = _read_current(human)
-    ledger = Ledger(human, taxonomy)
+    ledger = Ledger(human, taxonomy, is_strict=False)
     lines = []
     for image_id, record in records.items():
         difference = describe_difference(current.get(image_id), record)
@@ -181,7 +183,7 @@ def refuse_problems(file: Path, found: HumanImport, taxonomy: Taxonomy, is_dropp
     if not is_dropping_keys:
         problems += [
             f"{places[0]}{f' and {len(places) - 1} more records' if places[1:] else ''}: "
-            f"{describe_unknown_key(key, taxonomy)}"
+            f"{describe_unknown_key(key, taxonomy)}; {describe_entry(key, taxonomy)}"
             for key, places in found.unknown_keys.items()
         ]
     if problems:
@@ -195,7 +197,7 @@ def _take_record(
     result: HumanImport,
     place: str,
     value: dict[str, Any],
-    taxonomy: Taxonomy,
+    fitter: KeyFitter,
     sample: Mapping[str, Mapping[str, Any]] | None,
 ) -> None:
     """Put one record, without the keys that are unknown, among those to be taken."""
@@ -206,19 +208,10 @@ def _take_record(
     except InputError as error:
         result.problems.append(str(error))
         return
-    unknown = {key for _, key in find_unknown_keys([record], taxonomy)}
-    for key in sorted(unknown):
+    # A misspelt object is told, though it has an ancestor.
+    result.records[record.image_id], unknown = fitter.fit(record, lifts=False)
+    for key in sorted(set(unknown)):
         result.unknown_keys.setdefault(key, []).append(place)
-    result.records[record.image_id] = _without_keys(record, unknown)
-
-
-def _without_keys(record: GroundTruth, keys: set[str]) -> GroundTruth:
-    return msgspec.structs.replace(
-        record,
-        scene=[key for key in record.scene if key not in keys],
-        attributes={key: value for key, value in record.attributes.items() if key not in keys},
-        objects=[key for key in record.objects if key not in keys],
-    )
 
 
 def _read_current(human: Path) -> dict[str, GroundTruth]:

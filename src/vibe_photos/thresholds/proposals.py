@@ -13,13 +13,14 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from vibe_photos.classify.stage import check_names, decide_labels
+from vibe_photos.classify.stage import decide_labels
 from vibe_photos.heads.out_of_fold import read_out_of_fold
 from vibe_photos.human_truth.sample import read_measured_sample
 from vibe_photos.records.ground_truth import GroundTruth
 from vibe_photos.records.label_tables import LabelTable, ScoreTable, read_scores
 from vibe_photos.records.splits import Membership, read_splits
 from vibe_photos.records.taxonomy import head_keys, label_name
+from vibe_photos.records.taxonomy_check import check_names
 from vibe_photos.settings import Classify, Settings, Taxonomy
 from vibe_photos.statistics.design import read_design
 from vibe_photos.statistics.label_arrays import (

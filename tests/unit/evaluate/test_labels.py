@@ -97,7 +97,7 @@ def test_photos_that_chose_thresholds_are_left_out(
     ("content", "message"),
     [
         (None, "truth does not exist"),
-        ('[{"image_id": "a", "scene": ["scene.fod"]}]', "truth: photo a .*scene.fod.*scene.food"),
+        ('[{"image_id": "a", "scene": ["scene.fod"]}]', "truth, record 1: photo a .*scene.fod.*scene.food"),
         ('[{"image_id": "a", "attributes": {"attr.has_text": "yes"}}]', "record 1 .photo a.*attributes"),
         ("not json", "neither JSON nor JSON Lines"),
     ],
