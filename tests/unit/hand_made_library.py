@@ -45,10 +45,18 @@ def library(tmp_path: Path, repository: Path, evaluate: Evaluate) -> Settings:
 
 
 def write_truth(
-    settings: Settings, people: Sequence[GroundTruth] = (), teacher: Sequence[GroundTruth] = ()
+    settings: Settings,
+    people: Sequence[GroundTruth] = (),
+    teacher: Sequence[GroundTruth] = (),
+    drawn: float | None = 0.5,
 ) -> None:
-    """Write people's records and the teacher's."""
-    write_json(settings.paths.human / AUDITED_FILE, [truth_object(record) for record in people])
+    """Write people's records and the teacher's.
+
+    People's photos were all drawn with the probability `drawn`, but for those that state one themselves; with
+    None they are somebody's own set.
+    """
+    design = {} if drawn is None else {"inclusion_probability": drawn}
+    write_json(settings.paths.human / AUDITED_FILE, [design | truth_object(record) for record in people])
     write_jsonl(settings.paths.auto / ALL_LABELS, [truth_object(record) for record in teacher])
 
 

@@ -172,9 +172,10 @@ def weigh_stated(
             _take(sample, counts, memberships, half, name, size)
         else:
             sample.strata[name] = StratumCount(0, len(current))
-            for design, record in current:
-                if half is None or memberships[record.image_id].half == half:
-                    sample.records.append(_state(record, name, design.inclusion_probability))
+            kept = [(d, r) for d, r in current if half is None or memberships[r.image_id].half == half]
+            sample.left_out += len(current) - len(kept)
+            share = len(kept) / max(1, len(current))
+            sample.records += [_state(r, name, d.inclusion_probability * share) for d, r in kept]
     sample.records.sort(key=lambda record: record.image_id)
     return sample
 

@@ -1,5 +1,6 @@
 import json
 
+import msgspec
 import pytest
 
 from vibe_photos.errors import InputError
@@ -144,3 +145,33 @@ def test_a_skip_says_why_until_the_photo_is_judged(tmp_path):
     truth = read_human_truth(tmp_path)
     assert truth.skipped == {"a": "cannot tell"}
     assert set(truth.measured) == {"b"}
+
+
+def decided(hour, **after):
+    return {"image_id": "a", "decided_at": f"2026-01-02T{hour}:00:00.000000Z", "after": after}
+
+
+def test_renamed_keys_of_the_file_and_the_logs_are_followed(tmp_path, taxonomy):
+    later = msgspec.structs.replace(taxonomy, renamed={"scene.meal": "scene.food"}, removed=["object.toy"])
+    write_file(tmp_path, {"image_id": "b", "scene": ["scene.meal"]})
+    write_log(tmp_path, "ada", decided(10, scene=["scene.meal"], objects=["object.toy"]))
+    found = [(one.image_id, one.scene, one.objects) for one in measured(tmp_path, later)]
+    assert found == [("a", ["scene.food"], []), ("b", ["scene.food"], [])]
+
+
+def test_an_unknown_key_blocks_only_where_it_counts(tmp_path, taxonomy):
+    write_file(tmp_path, {"image_id": "a", "scene": ["scene.gone"]})
+    undone = decided(12, scene=["scene.gone"])
+    undo = {"image_id": "a", "decided_at": "2026-01-02T13:00:00.000000Z", "undoes": undone["decided_at"]}
+    write_log(tmp_path, "bob", decided(10, scene=["scene.gone"]), undone, undo)
+    write_log(tmp_path, "ada", decided(11, scene=["scene.food"]))
+    assert [record.scene for record in measured(tmp_path, taxonomy)] == [["scene.food"]]
+    write_log(tmp_path, "bob", decided(10, scene=["scene.food"]), decided(12, scene=["scene.gone"]))
+    with pytest.raises(InputError, match=r"bob\.jsonl, line 2: photo a .*'scene\.gone'.*taxonomy\.renamed"):
+        measured(tmp_path, taxonomy)
+
+
+def test_an_unknown_key_of_the_file_is_named_with_its_record(tmp_path, taxonomy):
+    write_file(tmp_path, {"image_id": "b"}, {"image_id": "a", "scene": ["scene.gone"]})
+    with pytest.raises(InputError, match=r"audited\.json, record 2: photo a has .*'scene\.gone'"):
+        measured(tmp_path, taxonomy)

@@ -114,7 +114,16 @@ def test_records_of_older_samples_keep_their_probability():
     assert [one.extra["inclusion_probability"] for one in sample.records] == [0.25]
 
 
-@pytest.mark.parametrize("probability", [0, -1, 1.5, "half"])
+def test_of_older_samples_too_the_half_speaks_for_all():
+    library = {i: member(0.1, half="tune" if i == "a" else "score") for i in "abcd"}
+    records = [record(i, inclusion_probability=1.0, stratum="s") for i in "abcd"]
+    sample = weigh_stated(records, library, half="score")
+    # Three of four photos that were drawn for certain: each was among them with 3/4.
+    assert [one.extra["inclusion_probability"] for one in sample.records] == [0.75] * 3
+    assert sample.left_out == 1
+
+
+@pytest.mark.parametrize("probability", [0, -1, 1.5, "0.5", None, True, float("nan")])
 def test_an_impossible_probability_is_named_with_its_photo(probability):
     with pytest.raises(InputError, match="photo a: inclusion_probability"):
         weigh_stated([record("a", inclusion_probability=probability)], {})

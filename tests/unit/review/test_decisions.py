@@ -429,3 +429,43 @@ def test_after_a_full_disk_the_page_goes_on_without_a_restart(
     monkeypatch.setattr(os, "write", real)
     assert decide(ada, "b", PEOPLE) == []
     assert scene_of(ada, "b") == PEOPLE
+
+
+def write_decisions(folder: Path, reviewer: str, *scenes: str) -> None:
+    lines = [
+        {"image_id": "a", "decided_at": f"2026-01-02T10:00:0{second}.000000Z", "after": {"scene": [scene]}}
+        for second, scene in enumerate(scenes)
+    ]
+    path = folder / "decisions" / f"{reviewer}.jsonl"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def test_a_line_that_does_not_count_may_have_a_key_that_is_gone(tmp_path: Path, taxonomy: Taxonomy) -> None:
+    write_file(tmp_path, a="scene.gone")
+    write_decisions(tmp_path, "ada", "scene.gone", FOOD)
+    book = DecisionLog(tmp_path, "ada", taxonomy, tmp_path / ".store")
+    assert scene_of(book, "a") == FOOD
+    # To undo it would let the line with the lost key count: that is refused, and nothing is written.
+    with pytest.raises(InputError, match=r"ada\.jsonl, line 1: photo a .*'scene\.gone'.*taxonomy\.renamed"):
+        book.undo()
+    decide(book, "a", PEOPLE)
+    assert scene_of(book, "a") == PEOPLE
+    book.close()
+    assert len(read_log(tmp_path, "ada")) == 3
+
+
+@pytest.mark.parametrize("where", ["file", "log"])
+def test_a_lost_key_that_counts_is_named_with_its_line(
+    tmp_path: Path, taxonomy: Taxonomy, where: str
+) -> None:
+    if where == "file":
+        write_file(tmp_path, b=FOOD, a="scene.gone")
+    else:
+        write_decisions(tmp_path, "bob", FOOD, "scene.gone")
+    with pytest.raises(InputError, match=r"(record|line) 2: photo a .*'scene\.gone'.*taxonomy\.removed"):
+        DecisionLog(tmp_path, "ada", taxonomy, tmp_path / ".store")
+    later = msgspec.structs.replace(taxonomy, renamed={"scene.gone": PEOPLE})
+    book = DecisionLog(tmp_path, "ada", later, tmp_path / ".store")
+    assert scene_of(book, "a") == PEOPLE
+    book.close()

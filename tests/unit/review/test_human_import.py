@@ -1,5 +1,6 @@
 import json
 
+import msgspec
 import pytest
 
 from vibe_photos.errors import InputError
@@ -154,3 +155,29 @@ def test_a_bad_line_of_json_lines_is_named(tmp_path, taxonomy):
     file.write_text('{"image_id": "id-a"}\n{"image_id": }\n{"image_id": "id-b"}\n')
     with pytest.raises(InputError, match="line 2"):
         read_import(file, PHOTOS, taxonomy)
+
+
+def test_renamed_and_removed_keys_of_a_file_are_followed(tmp_path, taxonomy):
+    later = msgspec.structs.replace(taxonomy, renamed={"object.soda": "object.drink"}, removed=["object.toy"])
+    file = tmp_path / "truth.json"
+    file.write_text(json.dumps([{"image_id": "id-a", "objects": ["object.soda", "object.toy"]}]))
+    found = read_import(file, PHOTOS, later)
+    assert (found.records["id-a"].objects, found.unknown_keys) == (["object.drink"], {})
+
+
+def test_a_misspelt_object_is_told_though_it_has_an_ancestor(read, tmp_path, taxonomy):
+    found = read([{"image_id": "id-a", "objects": ["object.food.desert"]}])
+    with pytest.raises(InputError, match=r"did you mean object\.food\.dessert.*taxonomy\.renamed"):
+        refuse_problems(tmp_path / "truth.json", found, taxonomy, is_dropping_keys=False)
+
+
+def test_a_lost_key_in_the_file_does_not_keep_an_import_from_replacing_it(read, tmp_path, taxonomy):
+    human = tmp_path / "human"
+    human.mkdir()
+    record = {"image_id": "id-a", "scene": ["scene.food"], "objects": ["object.gone"]}
+    (human / "ground_truth_human.audited.json").write_text(json.dumps([record]))
+    found = read([record])
+    refuse_problems(tmp_path / "truth.json", found, taxonomy, is_dropping_keys=True)
+    describe_changes(human, found.records, taxonomy)
+    take_import(human, found.records)
+    assert read_human_truth(human).fit(taxonomy, human).measured["id-a"].objects == []
