@@ -121,7 +121,5 @@ def test_choices_of_an_older_project_are_followed(taxonomy):
 
 def test_a_choice_that_is_no_label_any_more_is_named_with_the_entry_to_add(interface):
     results = [choices("scene", "meal")]
-    with pytest.raises(
-        InputError, match=r"'meal', .*`taxonomy\.removed: \[scene\.meal\]`"
-    ):
+    with pytest.raises(InputError, match=r"'meal', .*`taxonomy\.removed: \[scene\.meal\]`"):
         interface.read_results("id-a", results)
