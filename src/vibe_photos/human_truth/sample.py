@@ -22,6 +22,9 @@ from vibe_photos.records.ground_truth import GroundTruth, read_objects
 from vibe_photos.records.splits import Membership
 from vibe_photos.settings import Taxonomy
 
+NOT_DRAWN = "not in a draw yet"
+"""The stratum of photos that came after the recorded draws."""
+
 DESIGN_FIELDS = ("stratum", "stratum_photos", "stratum_rank", "inclusion_probability")
 """How a photo was drawn, in a record of `to_review.json`: its stratum, how many photos that has, the photo's
 place among them (from 1) and with which probability the whole sample holds it."""
@@ -114,10 +117,11 @@ def weigh_drawn(
     """
     sample = MeasuredSample(not_in_library=len(truth.measured.keys() - memberships.keys()))
     in_order: dict[str, list[tuple[float, str]]] = defaultdict(list)
-    for image_id, one in memberships.items():
-        in_order[one.stratum or WHOLE_LIBRARY].append((one.number, image_id))
-    judged = {image_id for image_id in truth.measured if image_id in memberships}
     drawn_at_all = {one.stratum for one in memberships.values()} - {None}
+    rest = NOT_DRAWN if drawn_at_all else WHOLE_LIBRARY
+    for image_id, one in memberships.items():
+        in_order[one.stratum or rest].append((one.number, image_id))
+    judged = {image_id for image_id in truth.measured if image_id in memberships}
     counted: dict[str, list[str]] = {}
     for name, photos in in_order.items():
         ids = [image_id for _, image_id in sorted(photos)]

@@ -5,7 +5,7 @@ import pytest
 
 from vibe_photos.errors import InputError
 from vibe_photos.human_truth.said import HumanTruth
-from vibe_photos.human_truth.sample import weigh_drawn, weigh_stated
+from vibe_photos.human_truth.sample import weigh_drawn, weigh_stated, weigh_untrained
 from vibe_photos.records.ground_truth import GroundTruth
 from vibe_photos.records.keyed_hash import permanent_number
 from vibe_photos.records.splits import Membership
@@ -67,7 +67,45 @@ def test_what_no_draw_knows_is_your_own_set():
     sample = weigh_drawn(truth("f0", "later"), library, set())
     assert [one.image_id for one in sample.own_set] == ["later"]
     assert [one.image_id for one in sample.records] == ["f0"]
-    assert sample.strata["all"].photos == 1
+    assert sample.unheard == {"scene.people": 4, "not in a draw yet": 1}
+
+
+def test_photos_that_come_after_a_random_draw_are_not_in_its_stratum():
+    library = {f"x{n}": member(n / 8, "all") for n in range(8)} | {"later": member(0.01)}
+    sample = weigh_drawn(truth("x0", "x1"), library, set())
+    # The number of the later photo is between theirs, and nobody was asked about it.
+    assert [one.extra["inclusion_probability"] for one in sample.records] == [2 / 8, 2 / 8]
+    assert sample.unheard == {"not in a draw yet": 1}
+
+
+def test_the_teacher_counts_in_each_stratum_up_to_the_first_photo_that_trains():
+    roles = {
+        "f0": "reserved",
+        "f1": "holdout",
+        "f2": "train",
+        "f3": "reserved",
+        "p0": "train",
+        "p1": "holdout",
+    }
+    library = {
+        i: Membership(
+            group=i, fold=0, role=role, number=int(i[1]) / 10, stratum="scene.food" if i != "f1" else None
+        )
+        for i, role in roles.items()
+        if i[0] == "f"
+    } | {i: Membership(group=i, fold=0, role=roles[i], number=int(i[1]) / 10) for i in ("p0", "p1")}
+    answers = [
+        GroundTruth(image_id=i, scene=["scene.food" if i[0] == "f" else "scene.people"])
+        for i in ("p1", "f3", "f2", "f1", "f0", "p0", "gone")
+    ]
+    sample = weigh_untrained(answers, library)
+    # f1, which no draw knows, is food by what the teacher says. f0 and f1 come before f2: two of four. Of people
+    # the first photo trains.
+    assert {one.image_id: one.extra["inclusion_probability"] for one in sample.records} == {
+        "f0": 0.5,
+        "f1": 0.5,
+    }
+    assert (sample.unheard, sample.not_in_library) == ({"scene.people": 2}, 1)
 
 
 def test_the_half_of_a_stratum_speaks_for_all_of_it():

@@ -51,7 +51,8 @@ def test_a_decision_says_what_it_was_made_for_and_what_was_shown(
     assert (taught.purpose, taught.draw) == ("teach", None)
     assert (skipped.kind, skipped.reason, skipped.purpose) == ("skip", "private", "measure")
     teacher = sources.teacher.get(other)
-    assert taught.shown is not None and teacher is not None
+    assert taught.shown is not None
+    assert teacher is not None
     assert taught.shown["scene"] == teacher.scene
     truth = read_human_truth(library.settings.paths.human)
     assert set(truth.measured) == {library.queue[0]}
