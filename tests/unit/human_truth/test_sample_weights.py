@@ -99,8 +99,8 @@ def test_the_teacher_counts_in_each_stratum_up_to_the_first_photo_that_trains():
         for i in ("p1", "f3", "f2", "f1", "f0", "p0", "gone")
     ]
     sample = weigh_untrained(answers, library)
-    # f1, which no draw knows, is food by what the teacher says. f0 and f1 come before f2: two of four. Of people
-    # the first photo trains.
+    # f1, which no draw knows, is food by what the teacher says. f0 and f1 come before f2: two of four. Of
+    # people the first photo trains.
     assert {one.image_id: one.extra["inclusion_probability"] for one in sample.records} == {
         "f0": 0.5,
         "f1": 0.5,
