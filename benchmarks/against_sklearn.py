@@ -145,13 +145,12 @@ def tune_scikit_learn(
 ) -> NDArray[np.floating[Any]]:
     """Return the probabilities [n, count] of new photos with the penalty of least held-out cross-entropy.
 
-    The vectors are turned into the span of those to learn from, where the optimum lies, and scaled: the
-    same optimum for less work, and a penalty means the same as ours.
+    The vectors are centred and scaled as ours are, so that a penalty means the same.
     """
     from sklearn.linear_model import LogisticRegression
 
     here = find_coordinates(vectors)
-    x, judged = here.project(vectors).astype(np.float64), here.project(new).astype(np.float64)
+    x, judged = ((each - here.mean) / here.length for each in (vectors, new))
 
     def fit(l2: float, rows: NDArray[np.bool_], asked: NDArray[np.float64]) -> NDArray[np.floating[Any]]:
         model = LogisticRegression(C=1 / (rows.sum() * l2), max_iter=2000).fit(x[rows], classes[rows])

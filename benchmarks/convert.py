@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import orjson
 from benchmarks.rounds import at_least, measure, parse_arguments, print_table, write_results
+from tests.unit.stage_settings import settings_in
 
 from vibe_photos.convert.stage import convert_annotations
 from vibe_photos.settings import Convert, Taxonomy
@@ -62,16 +63,19 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         raw, out = Path(folder) / "raw.jsonl", Path(folder) / "out.jsonl"
         write_answers(raw)
-        auto, metric = Path(folder) / "auto", Path(folder) / "convert.json"
+        settings = settings_in(Path(folder), {"raw_annotations": raw}, taxonomy=taxonomy, convert=CONVERT)
         medians = measure(
             {
-                "ours": lambda: convert_annotations(raw, auto, taxonomy, CONVERT, metric),
+                "ours": lambda: convert_annotations(settings),
                 "orjson parse and dump": lambda: parse_and_dump(raw, out),
                 "json per line": lambda: convert_with_json(raw, out, taxonomy),
             },
             arguments.rounds,
         )
-        ours = [json.loads(line) for line in (auto / "ground_truth_auto.jsonl").read_text().splitlines()]
+        ours = [
+            json.loads(line)
+            for line in (settings.paths.auto / "ground_truth_auto.jsonl").read_text().splitlines()
+        ]
         assert ours == [json.loads(line) for line in out.read_text().splitlines()]
     print_table(f"convert, {RECORDS} answers", medians, "orjson parse and dump", RECORDS, "answers")
     floor = medians["orjson parse and dump"]

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 from benchmarks.rounds import Reach, at_least, measure, parse_arguments, print_table, write_results
+from tests.unit.stage_settings import settings_in
 
 from vibe_photos.classify.stage import classify_photos
 from vibe_photos.heads.calibration import Calibration
@@ -106,17 +107,12 @@ def main() -> None:
     )
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        settings = settings_in(folder, taxonomy=taxonomy, embedder=EMBEDDER, embed=EMBED, classify=CLASSIFY)
         weights = make_heads(folder / "models", taxonomy)
-        write_embeddings(folder / "embeddings.sqlite", vectors)
-        probabilities, labels = folder / "probabilities.sqlite", folder / "labels.sqlite"
-
-        def score() -> None:
-            score_photos(
-                folder, folder / "models", taxonomy, EMBEDDER, EMBED, probabilities, folder / "store"
-            )
-
-        score()
-        classify_photos(probabilities, taxonomy, CLASSIFY, labels)
+        write_embeddings(folder / "embeddings" / "embeddings.sqlite", vectors)
+        probabilities, labels = settings.paths.probabilities, settings.paths.labels
+        score_photos(settings, folder / "store")
+        classify_photos(settings)
         scores, assignments = read_rows(probabilities, "probability"), read_rows(labels, "label_assignment")
         spare = folder / "spare.sqlite"
 
@@ -128,7 +124,7 @@ def main() -> None:
             "score": measure(
                 {
                     "floor: product and rows": score_floor,
-                    "score": score,
+                    "score": lambda: score_photos(settings, folder / "store"),
                     "pandas to_sql": lambda: write_with_pandas(spare, vectors, weights, keys),
                 },
                 arguments.rounds,
@@ -136,7 +132,7 @@ def main() -> None:
             "classify": measure(
                 {
                     "floor: rows": lambda: insert_rows(spare, LABEL_SCHEMA, "label_assignment", assignments),
-                    "classify": lambda: classify_photos(probabilities, taxonomy, CLASSIFY, labels),
+                    "classify": lambda: classify_photos(settings),
                 },
                 arguments.rounds,
             ),

@@ -1,4 +1,4 @@
-"""A change of code reruns what it can change: every stage that names the room, and no other; it costs nothing."""
+"""A change of code reruns every stage that names its room, and no other; it costs nothing."""
 
 import json
 import shutil

@@ -9,9 +9,10 @@ from PIL import Image, ImageEnhance, ImageOps
 from tests.unit.drawn_library import embed_into
 from tests.unit.scanned_library import scan_settings
 from tests.unit.small_pipeline import EMBED, EMBEDDER, TRAINING
+from tests.unit.stage_settings import settings_in
 
 from vibe_photos.heads.out_of_fold import read_out_of_fold
-from vibe_photos.records.ground_truth import GroundTruth, truth_object
+from vibe_photos.records.ground_truth import HEAD_FILES, GroundTruth, truth_object
 from vibe_photos.records.photos import read_manifest
 from vibe_photos.records.splits import Membership
 from vibe_photos.scan.stage import scan_library
@@ -121,17 +122,9 @@ def test_a_head_learns_from_none_of_them(
         )
         for photo in photos
     ]
-    write_jsonl(folder / "auto.jsonl", map(truth_object, records))
-    train_head(
-        "scene",
-        folder / "auto.jsonl",
-        folder / "splits.json",
-        folder / "embeddings",
-        taxonomy,
-        Train(seed=0, scene=TRAINING, attribute=TRAINING, object=TRAINING),
-        folder / "models",
-        folder / "metric.json",
-    )
+    write_jsonl(folder / "auto" / HEAD_FILES["scene"], map(truth_object, records))
+    train = Train(seed=0, scene=TRAINING, attribute=TRAINING, object=TRAINING)
+    train_head(settings_in(folder, taxonomy=taxonomy, train=train, head="scene"))
     learnt_from = set(read_out_of_fold(folder / "models", "scene").image_ids)
     names = {photo.rel_path for photo in photos if photo.image_id in learnt_from}
     assert len(names) >= 20

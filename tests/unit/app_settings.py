@@ -21,6 +21,7 @@ def make_settings(repository: Path, folder: Path, embedder: Embedder = EMBEDDER)
         "splits": folder / "splits.json",
         "embeddings": folder / "embeddings",
         "models": folder / "models",
+        "probabilities": folder / "probabilities.sqlite",
         "labels": folder / "labels.sqlite",
         "eval": folder / "eval",
     }

@@ -48,7 +48,7 @@ def write_reviewed_library(folder: Path, repository: Path) -> Settings:
     food[0] = 0.05
     scores = np.column_stack([food, 1 - food, np.where(np.arange(60) < 20, 0.1, 0.9)])
     write_scores(paths.probabilities, ScoreTable(IDS, KEYS, scores, scores, np.full(scores.shape, np.nan)))
-    classify_photos(paths.probabilities, settings.taxonomy, settings.classify, paths.labels)
+    classify_photos(settings)
     unseen = scores[40:].astype(np.float32)
     unseen[19, :2] = 0.8, 0.2
     _write_out_of_fold(paths.models, "scene", KEYS[:2], unseen[:, :2], np.ones(20, np.int64))

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+from tests.unit.stage_settings import settings_in
 
 from vibe_photos.configuration import read_resolved
 from vibe_photos.convert.stage import convert_annotations
@@ -34,7 +35,8 @@ def read_demo(repository: Path, taxonomy: Taxonomy, folder: Path) -> list[Photo]
     demo = repository / "data" / "demo"
     convert = Convert(min_object_confidence=0.7, include_non_main=False)
     answers = demo / "teacher_answers.simulated.jsonl"
-    convert_annotations(answers, folder / "auto", taxonomy, convert, folder / "convert.json")
+    settings = settings_in(folder, {"raw_annotations": answers}, taxonomy=taxonomy, convert=convert)
+    convert_annotations(settings)
     auto = {record.image_id: record for record in read_jsonl(folder / "auto" / ALL_LABELS, GroundTruth)}
     truth = {record.image_id: record for record in read_truth_file(demo / "truth.jsonl")}
     return [(msgspec.structs.replace(truth[i], extra={}), auto[i]) for i in sorted(auto)]

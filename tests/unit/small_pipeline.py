@@ -4,10 +4,12 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 from PIL import Image
 from tests.unit.drawn_library import embed_into
-from tests.unit.heads.simulation import teach, train
+from tests.unit.heads.simulation import teach
 from tests.unit.scanned_library import scan_settings
+from tests.unit.stage_settings import settings_in
 
 from vibe_photos.classify.stage import classify_photos
 from vibe_photos.records.ground_truth import GroundTruth
@@ -16,9 +18,10 @@ from vibe_photos.records.taxonomy import HEADS
 from vibe_photos.records.training import write_training
 from vibe_photos.scan.stage import scan_library
 from vibe_photos.score.stage import score_photos
-from vibe_photos.settings import Classify, Embed, Embedder, HeadTraining, Taxonomy
+from vibe_photos.settings import Classify, Embed, Embedder, HeadTraining, Taxonomy, Train
 from vibe_photos.split.stage import write_splits
 from vibe_photos.storage.jsonl import read_jsonl
+from vibe_photos.train.stage import train_head
 
 EMBED = Embed(
     max_pixels=10**7, max_failed_share=0.0, precision="float32", batch_size=4, workers=1, device="cpu"
@@ -68,20 +71,15 @@ def run_pipeline(folder: Path, taxonomy: Taxonomy, embedder: Embedder = EMBEDDER
         for number, record in enumerate(records)
     }
     write_splits(folder / "splits.json", splits)
-    folds = {image_id: membership.fold for image_id, membership in splits.items()}
-    for head in HEADS:
-        write_training(folder / "training", head, teach(head, records, folds))
-        train(folder, taxonomy, head, TRAINING)
-    score_photos(
-        folder / "embeddings",
-        folder / "models",
-        taxonomy,
-        embedder,
-        EMBED,
-        folder / "p.sqlite",
-        folder / "store",
+    train = Train(seed=0, scene=TRAINING, attribute=TRAINING, object=TRAINING)
+    settings = settings_in(
+        folder, taxonomy=taxonomy, embedder=embedder, embed=EMBED, train=train, classify=CLASSIFY
     )
-    classify_photos(folder / "p.sqlite", taxonomy, CLASSIFY, folder / "labels.sqlite")
+    for head in HEADS:
+        write_training(folder / "training", head, teach(head, records, splits))
+        train_head(replace(settings, head=head))
+    score_photos(settings, folder / "store")
+    classify_photos(settings)
     embed = {"max_pixels": EMBED.max_pixels, "max_failed_share": 0.0, "precision": "float32"}
     resolved = {
         "taxonomy": taxonomy,

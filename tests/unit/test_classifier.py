@@ -9,6 +9,7 @@ from PIL import Image
 from tests.unit.drawn_library import embed_into
 from tests.unit.scanned_library import scan_settings
 from tests.unit.small_pipeline import CLASSIFY, EMBED, EMBEDDER, run_pipeline
+from tests.unit.stage_settings import settings_in
 
 from vibe_photos.classifier import Classifier
 from vibe_photos.classify.stage import classify_photos
@@ -53,11 +54,12 @@ def test_photos_of_a_camera_get_the_scores_that_stand_in_the_table(pipeline, tax
             image.convert("RGB").resize((1600, 1200)).save(root / f"camera{number}.jpg")
     scan_library(scan_settings(root, tmp_path), store)
     embed_into(tmp_path / "photos.jsonl", root, EMBEDDER, EMBED, tmp_path / "embeddings", store)
-    probabilities = tmp_path / "p.sqlite"
-    score_photos(
-        tmp_path / "embeddings", pipeline / "models", taxonomy, EMBEDDER, EMBED, probabilities, store
+    models = {"models": pipeline / "models"}
+    settings = settings_in(
+        tmp_path, models, taxonomy=taxonomy, embedder=EMBEDDER, embed=EMBED, classify=CLASSIFY
     )
-    classify_photos(probabilities, taxonomy, CLASSIFY, tmp_path / "labels.sqlite")
+    score_photos(settings, store)
+    classify_photos(settings)
 
     table, classifier = read_labels(tmp_path / "labels.sqlite"), Classifier(pipeline / "models")
     assert len(table.image_ids) == 6

@@ -1,17 +1,16 @@
 """Stage `classify`: from probabilities to decisions, by thresholds and rules.
 
-- The scene is the likeliest of those that a head knows; where no scene is learnt, of those with a prompt.
+- The scene is the likeliest of those that have a head; where none has, of those with a prompt.
 - An attribute or object is present from its threshold on, found by its short name, else by `default`.
 - An attribute of `classify.attribute_from_scene` is present where that is the scene (source `rule`); its
   score is that scene's probability.
 - An object that is present makes its ancestors present, whatever their scores: a keyboard is electronics.
-- A label of which nobody speaks is not judged: it has no row, and evaluation counts it as missing.
+- A label with neither a head nor a prompt is not judged: it has no row, and evaluation counts it as missing.
 """
 
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,30 +18,33 @@ from numpy.typing import NDArray
 from vibe_photos.records.label_tables import LabelTable, ScoreTable, Source, read_scores, write_labels
 from vibe_photos.records.taxonomy import HEADS, head_keys, label_name, parent_key
 from vibe_photos.records.taxonomy_check import check_names
-from vibe_photos.settings import Classify, HeadName, Taxonomy
+from vibe_photos.settings import Classify, Settings, Taxonomy
 
 log = logging.getLogger(__name__)
 
 
-def classify_photos(probabilities: Path, taxonomy: Taxonomy, classify: Classify, labels: Path) -> None:
-    """Write `labels.sqlite` from `probabilities.sqlite`.
+def classify_photos(settings: Settings) -> None:
+    """Turn probabilities into labels by thresholds and rules.
 
     Raises:
-        InputError: `probabilities` is missing or no label table.
+        InputError: `probabilities.sqlite` is missing or no label table.
         ConfigurationError: a threshold or rule names a label that is not in the taxonomy.
     """
-    check_names(taxonomy, classify)
-    table = decide_labels(read_scores(probabilities), taxonomy, classify)
-    keys = [key for head in HEADS for key in head_keys(taxonomy, head)]
-    parents = {key: parent_key(key, keys) for key in keys}
-    write_labels(labels, table, parents)
-    unjudged = sorted(set(parents) - set(table.keys))
+    taxonomy, paths = settings.taxonomy, settings.paths
+    check_names(taxonomy, settings.classify)
+    table = decide_labels(read_scores(paths.probabilities), taxonomy, settings.classify)
+    parents: dict[str, str | None] = {}
+    for head in HEADS:
+        keys = head_keys(taxonomy, head)
+        parents |= {key: parent_key(key, keys) for key in keys}
+    write_labels(paths.labels, table, parents)
+    not_judged = sorted(set(parents) - set(table.keys))
     log.info(
         "classify: %d photos, %d labels judged, %d not judged (no head, no prompt)%s",
         len(table.image_ids),
         len(table.keys),
-        len(unjudged),
-        f": {', '.join(unjudged)}" if unjudged else "",
+        len(not_judged),
+        f": {', '.join(not_judged)}" if not_judged else "",
     )
 
 
@@ -54,7 +56,17 @@ def decide_labels(scores: ScoreTable, taxonomy: Taxonomy, classify: Classify) ->
     judged |= _apply_thresholds(scores, keys["object"], classify.object_threshold)
     _follow_scenes(judged, keys["attribute"], classify.attribute_from_scene)
     _raise_ancestors(judged, keys["object"])
-    return _tabulate(scores.image_ids, judged, {key: head for head in HEADS for key in keys[head]})
+    order = sorted(judged)
+    shape = len(scores.image_ids), len(order)
+    return LabelTable(
+        image_ids=scores.image_ids,
+        keys=order,
+        level={key: head for head in HEADS for key in keys[head]},
+        source={key: judged[key].source for key in order},
+        threshold={key: judged[key].threshold for key in order},
+        score=np.array([judged[key].score for key in order]).reshape(shape[::-1]).T,
+        value=np.array([judged[key].value for key in order], dtype=np.int8).reshape(shape[::-1]).T,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +81,8 @@ class _Judgement:
 
 def _choose_scenes(scores: ScoreTable, keys: Sequence[str]) -> dict[str, _Judgement]:
     """Give each photo its likeliest scene; heads and prompts are not compared with each other."""
-    spoken_of = [key for key in keys if key in scores.keys]
-    candidates = [key for key in spoken_of if _find_source(scores, key) == "head"] or spoken_of
+    scored = [key for key in keys if key in scores.keys]
+    candidates = [key for key in scored if _find_source(scores, key) == "head"] or scored
     if not candidates:
         return {}
     probability = scores.probability[:, [scores.keys.index(key) for key in candidates]]
@@ -84,15 +96,13 @@ def _choose_scenes(scores: ScoreTable, keys: Sequence[str]) -> dict[str, _Judgem
 def _apply_thresholds(
     scores: ScoreTable, keys: Sequence[str], thresholds: Mapping[str, float]
 ) -> dict[str, _Judgement]:
-    """Judge every attribute or object that a head or a prompt speaks of."""
+    """Judge every attribute or object that has a score."""
     judged = {}
     for key in keys:
         if key in scores.keys:
             threshold = thresholds.get(label_name(key), thresholds["default"])
-            probability = scores.probability[:, scores.keys.index(key)]
-            judged[key] = _Judgement(
-                probability >= threshold, probability, _find_source(scores, key), threshold
-            )
+            score = scores.probability[:, scores.keys.index(key)]
+            judged[key] = _Judgement(score >= threshold, score, _find_source(scores, key), threshold)
     return judged
 
 
@@ -102,11 +112,10 @@ def _follow_scenes(
     """Let the scene decide these attributes; they are not judged where the scene is not."""
     for key in attributes:
         scene = attribute_from_scene.get(label_name(key))
-        if scene is None:
-            continue
-        judged.pop(key, None)
-        if scene in judged:
-            judged[key] = replace(judged[scene], source="rule")
+        if scene is not None:
+            judged.pop(key, None)
+            if scene in judged:
+                judged[key] = replace(judged[scene], source="rule")
 
 
 def _raise_ancestors(judged: dict[str, _Judgement], objects: Sequence[str]) -> None:
@@ -116,24 +125,6 @@ def _raise_ancestors(judged: dict[str, _Judgement], objects: Sequence[str]) -> N
         parent = parent_key(key, known)
         if parent is not None:
             judged[parent] = replace(judged[parent], value=judged[parent].value | judged[key].value)
-
-
-def _tabulate(
-    image_ids: list[str], judged: Mapping[str, _Judgement], level: dict[str, HeadName]
-) -> LabelTable:
-    keys = sorted(judged)
-    score, value = np.empty((len(image_ids), len(keys))), np.empty((len(image_ids), len(keys)), dtype=np.int8)
-    for column, key in enumerate(keys):
-        score[:, column], value[:, column] = judged[key].score, judged[key].value
-    return LabelTable(
-        image_ids=image_ids,
-        keys=keys,
-        level=level,
-        source={key: judged[key].source for key in keys},
-        threshold={key: judged[key].threshold for key in keys},
-        score=score,
-        value=value,
-    )
 
 
 def _find_source(scores: ScoreTable, key: str) -> Source:

@@ -1,12 +1,12 @@
-"""What a teacher's words mean in label keys, by the taxonomy's maps and two numbers (`convert.*`).
+"""What a teacher's words mean in label keys, by the taxonomy's maps and two settings (`convert.*`).
 
-Nothing here knows a word or a key. An annotation as the prompt asks for it comes typed (`expected_type`),
-which takes a fraction of the time; any other comes as an open JSON object. Both are brought into one form,
-and since few scenes, attributes and lists of objects differ, each distinct one is mapped once.
+No word and no key is written in this code. An annotation as the prompt asks for it is decoded into
+`expected_type`, which takes a fraction of the time; any other is a JSON object. Both are brought into one
+form. Since few scenes, attributes and lists of objects differ, each distinct one is mapped once.
 """
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
@@ -17,6 +17,7 @@ from vibe_photos.records.ground_truth import Annotation, GroundTruth
 from vibe_photos.settings import Convert, Taxonomy
 
 _MOST_REMEMBERED = 50_000
+_LONGEST_WORD = 80
 
 Attributes = tuple[bool | None, ...]
 """What was said of each attribute word; None where that is no JSON boolean."""
@@ -60,14 +61,13 @@ class Mapping:
     def __init__(self, taxonomy: Taxonomy, convert: Convert) -> None:
         self._taxonomy = taxonomy
         self._words = list(taxonomy.attributes)
-        self._keys = list(taxonomy.attributes.values())
         self._min_confidence = convert.min_object_confidence
         self._include_non_main = convert.include_non_main
         self._scenes = _Memo(self._map_scene)
         self._attributes = _Memo(self._map_attributes)
         self._objects = _Memo(self._map_objects)
         names = [f"attribute_{number}" for number in range(len(self._words))]
-        self._values_of = _tuple_getter(names)
+        self._fields_of = attrgetter("scene", "objects", *names)
         self.expected_type = msgspec.defstruct(
             "ExpectedAnnotation",
             [
@@ -90,10 +90,11 @@ class Mapping:
     def read_expected(self, annotation: Any) -> LabelJson:
         """Return what an annotation of `expected_type` means; a field it lacks was not judged."""
         least = self._min_confidence
-        objects = [(one.is_main, one.confidence >= least, one.coarse_type) for one in annotation.objects]
+        scene, said, *values = self._fields_of(annotation)
+        objects = [(one.is_main, one.confidence >= least, one.coarse_type) for one in said]
         return (
-            self._scenes.look_up(annotation.scene),
-            self._attributes.look_up(self._values_of(annotation)),
+            self._scenes.look_up(scene),
+            self._attributes.look_up(tuple(values)),
             self._objects.look_up(tuple(objects)),
         )
 
@@ -115,22 +116,24 @@ class Mapping:
     def _read_object(self, item: Any) -> tuple[bool, bool, str | None] | None:
         if not isinstance(item, dict):
             return None
-        word = item.get("coarse_type")
-        is_sure = _confidence_of(item.get("confidence")) >= self._min_confidence
+        word, confidence = item.get("coarse_type"), item.get("confidence")
+        if not isinstance(confidence, (int, float)) or isinstance(confidence, bool):
+            confidence = 0.0
+        is_sure = confidence >= self._min_confidence
         return item.get("is_main") is True, is_sure, word if isinstance(word, str) else None
 
     def _map_scene(self, word: str | None, tally: Tally) -> list[str]:
         if word is None:
             tally.counts["scene_missing"] += 1
             return []
-        key = _find_key(self._taxonomy.scenes, word)
+        key = self._taxonomy.scenes.get(_normalise(word))
         if key is None:
-            tally.unknown_scenes[word[:80]] += 1
+            tally.unknown_scenes[word[:_LONGEST_WORD]] += 1
         tally.counts["scene_mapped" if key else "scene_unknown"] += 1
         return [key or self._taxonomy.other_scene]
 
     def _map_attributes(self, values: Attributes, tally: Tally) -> dict[str, bool]:
-        pairs = zip(self._keys, values, strict=True)
+        pairs = zip(self._taxonomy.attributes.values(), values, strict=True)
         judged = {key: value for key, value in pairs if value is not None}
         tally.counts["attributes_mapped"] += len(judged)
         tally.counts["attributes_not_judged"] += len(values) - len(judged)
@@ -139,53 +142,23 @@ class Mapping:
     def _map_objects(self, said: Objects, tally: Tally) -> list[str]:
         keys = set()
         for item in said:
-            key, outcome = (None, "objects_malformed") if item is None else self._map_object(*item)
-            tally.counts[outcome] += 1
-            if outcome == "objects_without_key" and item is not None:
-                tally.objects_without_key[str(item[2])[:80]] += 1
-            if key is not None:
+            if item is None:
+                tally.counts["objects_malformed"] += 1
+                continue
+            is_main, is_sure, word = item
+            key = None if word is None else self._taxonomy.objects.get(_normalise(word))
+            if not is_main and not self._include_non_main:
+                outcome = "objects_not_main"
+            elif not is_sure:
+                outcome = "objects_low_confidence"
+            elif key is None:
+                outcome = "objects_without_key"
+                tally.objects_without_key[str(word)[:_LONGEST_WORD]] += 1
+            else:
+                outcome = "objects_mapped"
                 keys.add(key)
+            tally.counts[outcome] += 1
         return sorted(keys)
-
-    def _map_object(self, is_main: bool, is_sure: bool, word: str | None) -> tuple[str | None, str]:
-        if not is_main and not self._include_non_main:
-            return None, "objects_not_main"
-        if not is_sure:
-            return None, "objects_low_confidence"
-        key = None if word is None else _find_key(self._taxonomy.objects, word)
-        return key, "objects_mapped" if key else "objects_without_key"
-
-
-class _Memo(Generic[Said]):
-    """What distinct answers of one field mean, as JSON, and how often each was given."""
-
-    def __init__(self, read: Callable[[Said, Tally], Any]) -> None:
-        self._read = read
-        self._known: dict[Said, _Meaning] = {}
-        self._forgotten = Tally()
-
-    def look_up(self, said: Said) -> bytes:
-        meaning = self._known.get(said)
-        if meaning is None:
-            meaning = self._learn(said)
-        meaning.given += 1
-        return meaning.json
-
-    def count_into(self, tally: Tally) -> None:
-        tally.add(self._forgotten, 1)
-        for meaning in self._known.values():
-            tally.add(meaning.tally, meaning.given)
-
-    def _learn(self, said: Said) -> "_Meaning":
-        if len(self._known) >= _MOST_REMEMBERED:  # a teacher that makes up words must not fill the memory
-            forgotten = Tally()
-            self.count_into(forgotten)
-            self._forgotten = forgotten
-            self._known.clear()
-        tally = Tally()
-        meaning = _Meaning(msgspec.json.encode(self._read(said, tally)), tally)
-        self._known[said] = meaning
-        return meaning
 
 
 @dataclass(slots=True)
@@ -195,18 +168,32 @@ class _Meaning:
     given: int = 0
 
 
-def _confidence_of(value: Any) -> float:
-    """Return the stated confidence; one that is no number counts 0."""
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else 0.0
+class _Memo(Generic[Said]):
+    """What distinct answers of one field mean, as JSON, and how often each was given."""
+
+    def __init__(self, read: Callable[[Said, Tally], Any]) -> None:
+        self._read = read
+        self._known: dict[Said, _Meaning] = {}
+        self._others = Tally()
+
+    def look_up(self, said: Said) -> bytes:
+        meaning = self._known.get(said)
+        if meaning is None:
+            tally = Tally()
+            meaning = _Meaning(msgspec.json.encode(self._read(said, tally)), tally)
+            if len(self._known) < _MOST_REMEMBERED:
+                self._known[said] = meaning
+            else:  # a teacher that makes up words must not fill the memory
+                self._others.add(tally, 1)
+        meaning.given += 1
+        return meaning.json
+
+    def count_into(self, tally: Tally) -> None:
+        tally.add(self._others, 1)
+        for meaning in self._known.values():
+            tally.add(meaning.tally, meaning.given)
 
 
-def _find_key(keys: dict[str, str], word: str) -> str | None:
-    """Return the key of a word, which the maps know stripped and in lower case."""
-    return keys.get(word.strip().lower())
-
-
-def _tuple_getter(names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
-    """Return what gives the fields as a tuple, however few there are."""
-    if len(names) > 1:
-        return attrgetter(*names)
-    return lambda annotation: tuple(getattr(annotation, name) for name in names)
+def _normalise(word: str) -> str:
+    """Return a word as the taxonomy's maps have it."""
+    return word.strip().lower()

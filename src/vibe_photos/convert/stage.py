@@ -1,7 +1,7 @@
-"""Stage `convert`: from the teacher's words to label keys, with every word that was dropped counted.
+"""Stage `convert`: from the teacher's words to label keys; every word that was dropped is counted.
 
-What a word means is the mapping's business (`labels.mapping`). Changing it reruns this stage and what
-follows, and never asks the teacher again.
+What a word means is in `mapping`. A changed mapping reruns this stage and those after it, and never asks the
+teacher again.
 """
 
 import logging
@@ -15,37 +15,57 @@ import msgspec
 
 from vibe_photos.convert.mapping import LabelJson, Mapping
 from vibe_photos.records.ground_truth import ALL_LABELS, HEAD_FILES, RawAnnotation
-from vibe_photos.settings import Convert, Taxonomy
+from vibe_photos.settings import Settings
 from vibe_photos.storage.files import open_atomically, write_json
 from vibe_photos.storage.jsonl import decode_line, read_numbered_lines
 
 log = logging.getLogger(__name__)
 
 _MOST_WORDS = 50
+_ANY_LINE = msgspec.json.Decoder(RawAnnotation)
 
 
-def convert_annotations(
-    raw: Path, out_folder: Path, taxonomy: Taxonomy, convert: Convert, metric: Path
-) -> None:
-    """Write the automatic truth: one file of everything, and the same truth one file per head.
+def convert_annotations(settings: Settings) -> None:
+    """Map the teacher's words to label keys: one file of all labels, and the same labels one file per head.
 
-    Streams: memory holds the ids and not the records. The order is that of the raw file. Of several
-    records of one photo the last counts.
+    Only the ids are in memory, not the records. The order is that of the raw file. Of several records of one
+    photo the last counts.
 
     Raises:
         InputError: the raw file is missing or a line is no whole annotation (file and line are named).
     """
-    with _open_truth_files(out_folder) as write:
-        done = _Conversion(Mapping(taxonomy, convert), write, None).read(raw)
-    if done.lines > len(done.last_line):
-        # Rare: only now is it known which record of a photo is the last, so the files are written anew.
-        with _open_truth_files(out_folder) as write:
-            done = _Conversion(Mapping(taxonomy, convert), write, done.last_line).read(raw)
-    _report(metric, done)
+    paths = settings.paths
+    chosen_line: dict[str, int] | None = None
+    while True:
+        mapping = Mapping(settings.taxonomy, settings.convert)
+        with _open_truth_files(paths.auto) as write:
+            done = _Conversion(mapping, write, chosen_line).read(paths.raw_annotations)
+        if chosen_line is not None or done.lines == len(done.last_line):
+            break
+        # Rare: only now is it known which record of a photo is the last, so the files are written again.
+        chosen_line = done.last_line
+    tally, photos = done.mapping.tally, len(done.last_line)
+    metric = {
+        "photos": photos,
+        **dict(sorted(tally.counts.items())),
+        "unknown_scene_words": dict(sorted(tally.unknown_scenes.most_common(_MOST_WORDS))),
+        "object_words_without_key": dict(sorted(tally.objects_without_key.most_common(_MOST_WORDS))),
+    }
+    write_json(paths.eval / "convert.json", metric)
+    if len(done.models) > 1:
+        log.warning("the raw file mixes answers of several models: %s", dict(done.models))
+    log.info(
+        "convert: %d photos; objects: %d mapped, %d not main, %d too uncertain, %d words without a key",
+        photos,
+        tally.counts["objects_mapped"],
+        tally.counts["objects_not_main"],
+        tally.counts["objects_low_confidence"],
+        tally.counts["objects_without_key"],
+    )
 
 
 class _Conversion:
-    """One pass over the raw file: of a photo's records that on its `chosen_line` is written, or each."""
+    """One pass over the raw file. It writes the record on a photo's `chosen_line`, or every record."""
 
     def __init__(
         self, mapping: Mapping, write: Callable[[str, LabelJson], None], chosen_line: dict[str, int] | None
@@ -81,9 +101,6 @@ class _Conversion:
         return self
 
 
-_ANY_LINE = msgspec.json.Decoder(RawAnnotation)
-
-
 @contextmanager
 def _open_truth_files(folder: Path) -> Iterator[Callable[[str, LabelJson], None]]:
     """Yield a function that writes one record into all files, which replace the old ones at the end."""
@@ -104,23 +121,3 @@ def _open_truth_files(folder: Path) -> Iterator[Callable[[str, LabelJson], None]
             objects.write(b'%b"objects":%b}\n' % (start, seen))
 
         yield write
-
-
-def _report(metric: Path, done: _Conversion) -> None:
-    tally, photos = done.mapping.tally, len(done.last_line)
-    counts = {name: tally.counts[name] for name in sorted(tally.counts)}
-    words = {
-        "unknown_scene_words": dict(sorted(tally.unknown_scenes.most_common(_MOST_WORDS))),
-        "object_words_without_key": dict(sorted(tally.objects_without_key.most_common(_MOST_WORDS))),
-    }
-    write_json(metric, {"photos": photos, **counts, **words})
-    if len(done.models) > 1:
-        log.warning("the raw file mixes answers of several models: %s", dict(done.models))
-    log.info(
-        "convert: %d photos; objects: %d mapped, %d not main, %d too uncertain, %d words without a key",
-        photos,
-        tally.counts["objects_mapped"],
-        tally.counts["objects_not_main"],
-        tally.counts["objects_low_confidence"],
-        tally.counts["objects_without_key"],
-    )

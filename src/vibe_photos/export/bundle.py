@@ -17,11 +17,12 @@ from vibe_photos.export.graphs import EncoderGraph, build_graph, export_encoder,
 from vibe_photos.export.model_card import Contents, describe_decision, describe_labels, describe_model, render
 from vibe_photos.export.verification import measure_encoder, measure_heads
 from vibe_photos.heads.linear import LinearHead, head_path, load_head
+from vibe_photos.heads.rounding import DECIMALS
 from vibe_photos.pixels.decode import decode_photo
 from vibe_photos.records.photos import photo_path, read_manifest
 from vibe_photos.records.taxonomy import HEADS
 from vibe_photos.records.taxonomy_check import check_names
-from vibe_photos.score.stage import DECIMALS, score_vectors
+from vibe_photos.score.stage import score_vectors
 from vibe_photos.score.zero_shot import find_prompts
 from vibe_photos.settings import Settings
 from vibe_photos.storage.files import replace_folder

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vibe_photos.heads.fit import Floats, Loss, cross_entropy
+from vibe_photos.heads.fit import Floats, Loss, cross_entropy, fit_linear, prepare_examples, weigh_rows
+from vibe_photos.heads.rounding import round_figures
 
 ECE_BINS = 15
-_MAX_LOG_SCALE = 4.0
+_MIN_SCALE, _MAX_SCALE = 0.02, 50.0
+_SMALL_L2 = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ def activate(logits: Floats, loss: Loss) -> Floats:
 
 def fit_calibration(logits: Floats, y: Floats, is_judged: NDArray[np.bool_], loss: Loss) -> Calibration:
     """Fit one temperature (Guo et al. 2017), or a scale and an offset per label (Platt 1999).
+
+    Each is solved in float64 to its last digits and then rounded to six decimals.
 
     Args:
         logits: [n, labels], of photos that the head behind them did not learn from.
@@ -89,37 +93,36 @@ def _binned_gap(probabilities: Floats, hits: Floats) -> float | None:
 
 
 def _fit_temperature(logits: Floats, y: Floats) -> float:
-    """Return the inverse temperature of least cross-entropy."""
+    """Return the inverse temperature of least cross-entropy: where its slope, which only rises, is 0."""
+    from scipy.optimize import brentq
 
-    def value_and_gradient(point: Floats) -> tuple[float, Floats]:
-        scale = np.exp(point[0])
-        entropy, slope = cross_entropy(logits * scale, y, "softmax")
-        return float(entropy.mean()), np.array([(slope * logits).sum() * scale / len(logits)])
+    def slope(scale: float) -> float:
+        return float((cross_entropy(logits * scale, y, "softmax")[1] * logits).sum()) / len(logits)
 
-    return float(np.exp(_minimise(value_and_gradient, [0.0])[0]))
+    if slope(_MIN_SCALE) >= 0:
+        return _MIN_SCALE
+    if slope(_MAX_SCALE) <= 0:
+        return _MAX_SCALE
+    return float(round_figures(brentq(slope, _MIN_SCALE, _MAX_SCALE, xtol=1e-14)))
 
 
 def _fit_platt(logits: Floats, y: Floats) -> tuple[float, float]:
     """Return scale (kept positive) and offset of least cross-entropy with Platt's smoothed targets."""
+    from scipy.optimize import brentq
+
     present = float(y.sum())
     absent = len(y) - present
     if not present or not absent:
         return 1.0, 0.0
     targets = np.where(y > 0, (present + 1) / (present + 2), 1 / (absent + 2))
-
-    def value_and_gradient(point: Floats) -> tuple[float, Floats]:
-        scale = np.exp(point[0])
-        entropy, slope = cross_entropy(logits * scale + point[1], targets, "sigmoid")
-        return float(entropy.mean()), np.array([(slope * logits).mean() * scale, slope.mean()])
-
-    log_scale, offset = _minimise(value_and_gradient, [0.0, 0.0])
-    return float(np.exp(log_scale)), float(offset)
-
-
-def _minimise(value_and_gradient: object, start: list[float]) -> Floats:
-    from scipy.optimize import minimize
-
-    bounds = [(-_MAX_LOG_SCALE, _MAX_LOG_SCALE), *[(None, None)] * (len(start) - 1)]
-    options = {"gtol": 1e-8, "ftol": 1e-14}
-    found = minimize(value_and_gradient, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
-    return np.asarray(found.x)
+    everyone = np.ones((len(y), 1), dtype=bool)
+    examples = prepare_examples(logits[:, None], targets[:, None], everyone, "sigmoid")
+    table = fit_linear(examples, weigh_rows(examples, everyone[:, 0], "none"), _SMALL_L2)
+    (scale,), offset = (part[0] for part in examples.coordinates.lift(table))
+    if not _MIN_SCALE <= scale <= _MAX_SCALE:
+        scale = float(np.clip(scale, _MIN_SCALE, _MAX_SCALE))
+        most = scale * np.abs(logits).max() + 50.0
+        offset = brentq(
+            lambda shift: (activate(scale * logits + shift, "sigmoid") - targets).mean(), -most, most
+        )
+    return float(round_figures(scale)), float(round_figures(offset))

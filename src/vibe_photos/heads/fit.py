@@ -1,14 +1,19 @@
-"""The optimum of a linear head: softmax or sigmoid cross-entropy with an L2 penalty, found to convergence.
+"""The optimum of a linear head: softmax or sigmoid cross-entropy with an L2 penalty, solved in float64.
 
-Minimised is, over weights `W` [labels, r] and an unpenalised bias,
+Minimised is, over a weight [labels, dim] and a bias of centred vectors of mean square length 1,
 
-    sum_i weight_i * cross_entropy(W x_i + bias, y_i)  +  l2/2 * |W|^2
+    sum_i row_weight_i * cross_entropy(weight @ x_i + bias, y_i)  +  l2/2 * |weight|^2  +  1e-6/2 * |bias|^2
 
-where the weights of a label sum to 1 and `x` is in `Coordinates`: there an `l2` means the same for every
-encoder, and the curvature is nearly known beforehand, so that L-BFGS (Liu & Nocedal 1989) takes tens of
-passes over the data instead of hundreds.
+so that an `l2` means the same for every encoder. The tiny penalty on the bias makes sure that there is an
+optimum even where all photos are on one side of a label.
+
+It is found by Newton's method with conjugate gradients (Nocedal & Wright 2006, chapter 7). The gradient is
+float64, the curvature only float32: each step makes the error about a hundred times smaller, as in iterative
+refinement, until float64 is the limit. So the result is the same on every processor but for its last digits,
+which `rounding` cuts off.
 """
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -21,46 +26,46 @@ Loss = Literal["softmax", "sigmoid"]
 ClassWeight = Literal["none", "balanced"]
 Floats = NDArray[np.floating[Any]]
 
-_MAX_EIGEN_DIM = 4096
-"""The decomposition costs the cube of this; what is wider and longer is centred and scaled only."""
-_MIN_ROWS_FOR_AXES = 10_000
-_MIN_CURVATURE = 1e-3
-_MAX_SLOPE = 1e-4
-"""Converged: the loss is then about 1e-6 above its minimum; sums in float32 can tell little more."""
+EXACT = 1e-12
+"""How far a fit may be from its optimum, as a share of the solution's length."""
+ROUGH = 1e-3
+"""Enough to compare penalties by their losses."""
+
+_BIAS_L2 = 1e-6
+_MAX_NEWTON_STEPS = 50
+_MAX_CG_STEPS = 100
+_MIN_CURVATURE = 1e-6
+_CG_REDUCTION = 0.01
+_TINY = np.float32(1e-30)
+_BLOCK_VALUES = 1 << 16
+"""Rows are taken in blocks of so many values, which stay in the processor's cache between two products."""
 
 
 @dataclass(frozen=True, slots=True)
 class Coordinates:
-    """Where the optimum is sought: vectors less `mean` [dim], divided by `length`, turned into `basis`.
+    """Where the optimum is sought: vectors less `mean` [dim], divided by `length`.
 
-    The mean square length is 1 there. `basis` [dim, r] is orthonormal; None keeps the vectors' own axes.
-    `axes` [r, r] are the principal axes there (None: its own), with `variances` [r] along them.
+    `axes` float32 [dim, dim] are about their principal axes, and `variances` [dim] those along them. These
+    two only speed up the search.
     """
 
     mean: Floats
     length: float
-    basis: Floats | None
-    axes: Floats | None
+    axes: Floats
     variances: Floats
 
-    def project(self, vectors: Floats) -> Floats:
-        """Turn vectors [n, dim] into these coordinates, [n, r] of the same dtype."""
-        centred = vectors - self.mean.astype(vectors.dtype)
-        centred /= vectors.dtype.type(self.length)
-        return centred if self.basis is None else np.asarray(centred @ self.basis.astype(vectors.dtype))
-
-    def lift(self, weight: Floats, bias: Floats) -> tuple[Floats, Floats]:
-        """Turn weight [labels, r] and bias into those that give the same logits of the vectors as given."""
-        lifted = (weight if self.basis is None else weight @ self.basis.T) / self.length
-        return lifted, bias - lifted @ self.mean
+    def lift(self, table: Floats) -> tuple[Floats, Floats]:
+        """Turn a table [labels, dim + 1] of `fit_linear` into weight and bias for the vectors as given."""
+        weight = table[:, :-1] / self.length
+        return weight, table[:, -1] - weight @ self.mean
 
 
 @dataclass(frozen=True, slots=True)
 class Examples:
     """What a head learns from.
 
-    `vectors` is float32 [n, r] in `coordinates`; `y` is float32 [n, labels] of 0 and 1 (one-hot for softmax).
-    `is_judged` is bool [n, labels], or [n, 1] for softmax: what nobody judged takes no part.
+    `vectors` is float32 [n, dim] as the encoder gives them; `y` is float32 [n, labels] of 0 and 1 (one-hot
+    for softmax). `is_judged` is bool [n, labels], or [n, 1] for softmax: what is not judged is left out.
     """
 
     vectors: Floats
@@ -72,27 +77,25 @@ class Examples:
 
 def prepare_examples(vectors: Floats, y: Floats, is_judged: NDArray[np.bool_], loss: Loss) -> Examples:
     """Return examples in the coordinates of their own `vectors` [n, dim], as an encoder gives them."""
-    coordinates = find_coordinates(vectors)
-    return Examples(coordinates.project(vectors), coordinates, y, is_judged, loss)
+    return Examples(vectors, find_coordinates(vectors), y, is_judged, loss)
 
 
 def find_coordinates(vectors: Floats) -> Coordinates:
-    """Return the coordinates of `vectors` [n, dim]; axes from a regular sample of rows where there are many.
+    """Return the coordinates of `vectors` [n, dim]; the axes are those of a regular sample of rows.
 
-    Fewer rows than dimensions span only some axes. The optimum of an L2-penalised loss lies within these, so
-    they are the basis, and the problem is as small as there are rows.
+    Raises:
+        HeadError: the vectors are not finite.
     """
     count, dim = vectors.shape
     mean = vectors.mean(axis=0, dtype=np.float64)
-    sample = vectors[:: max(1, count // max(_MIN_ROWS_FOR_AXES, 4 * dim))] - mean.astype(vectors.dtype)
-    variances = np.square(sample).mean(axis=0, dtype=np.float64)
-    length = float(np.sqrt(variances.sum())) or 1.0
-    if min(sample.shape) > _MAX_EIGEN_DIM:
-        return Coordinates(mean, length, None, None, variances / length**2)
-    axes, variances = _find_axes(sample / length)
-    if count < dim:
-        return Coordinates(mean, length, axes, None, variances)
-    return Coordinates(mean, length, None, axes, variances)
+    squares = sum(np.square(vectors[rows] - mean).sum() for rows in _blocks(count, dim)) / count
+    if not np.isfinite(squares):
+        raise HeadError("a head cannot be fitted to vectors that are not finite; embed the photos again")
+    # Vectors that differ by rounding alone are all the same.
+    length = float(np.sqrt(squares)) if squares > 1e-12 * np.square(mean).sum() else 1.0
+    sample = ((vectors[:: max(1, count // (4 * dim))] - mean) / length).astype(np.float32)
+    variances, axes = np.linalg.eigh(sample.T @ sample / np.float32(len(sample)))
+    return Coordinates(mean, length, axes, np.maximum(variances, 0.0))
 
 
 def weigh_rows(examples: Examples, rows: NDArray[np.bool_], class_weight: ClassWeight) -> Floats:
@@ -113,53 +116,46 @@ def weigh_rows(examples: Examples, rows: NDArray[np.bool_], class_weight: ClassW
 
 
 def fit_linear(
-    examples: Examples, weights: Floats, l2: float, start: tuple[Floats, Floats] | None = None
-) -> tuple[Floats, Floats]:
-    """Return the optimum's weight [labels, r] and bias [labels], float64, in the examples' coordinates.
+    examples: Examples, weights: Floats, l2: float, start: Floats | None = None, precision: float = EXACT
+) -> Floats:
+    """Return the optimum as one float64 table [labels, dim + 1], the bias last, in the examples' coordinates.
 
     Args:
         examples: vectors, targets and the loss.
         weights: of `weigh_rows`.
         l2: penalty, > 0.
-        start: weight and bias to begin from, such as those of another penalty.
-
-    Raises:
-        HeadError: the vectors are not finite, so that there is no optimum.
+        start: a table to begin from, such as that of another penalty.
+        precision: `EXACT`, or `ROUGH` where only the loss is of interest.
     """
-    from scipy.optimize import minimize
-
-    labels = examples.y.shape[1]
-    here = examples.coordinates
-    share = (weights * examples.y).sum(axis=0, dtype=np.float64)
-    curvature = np.maximum(share * (1.0 - share), _MIN_CURVATURE)[:, None]
-    stretch = 1.0 / np.sqrt(np.hstack([curvature * here.variances + l2, curvature]))
-
-    def to_fit(point: Floats) -> tuple[Floats, Floats]:
-        table = point.reshape(labels, -1) * stretch
-        return (table[:, :-1] if here.axes is None else table[:, :-1] @ here.axes.T), table[:, -1]
-
-    def turn(weight: Floats, bias: Floats) -> Floats:
-        return np.column_stack([weight if here.axes is None else weight @ here.axes, bias])
-
-    def value_and_gradient(point: Floats) -> tuple[float, Floats]:
-        value, slopes = _evaluate(*to_fit(point), examples, weights, l2)
-        return value, (turn(*slopes) * stretch).ravel()
-
-    found = minimize(
-        value_and_gradient,
-        np.zeros(stretch.size) if start is None else (turn(*start) / stretch).ravel(),
-        jac=True,
-        method="L-BFGS-B",
-        options={"maxiter": 2000, "maxfun": 4000, "gtol": _MAX_SLOPE, "ftol": 1e-9},
-    )
-    if not np.isfinite(found.fun):
-        raise HeadError("a head cannot be fitted to vectors that are not finite; embed the photos again")
-    return to_fit(found.x)
+    table = np.zeros((examples.y.shape[1], examples.vectors.shape[1] + 1)) if start is None else start
+    here = _evaluate(table, examples, weights, l2)
+    length = 1.0
+    for _ in range(_MAX_NEWTON_STEPS):
+        step = _find_step(here, examples, weights, l2, reduction=min(max(length, _CG_REDUCTION), 0.1))
+        last_length = length
+        length = float(np.linalg.norm(step) / max(float(np.linalg.norm(table + step)), 1e-300))
+        # Each step is shorter than the last one by a factor, so this is how long the next one would be.
+        next_length = length * min(max(length / last_length, _CG_REDUCTION), 1.0)
+        is_at_the_limit = length < 1e-9 and length > last_length / 2
+        if next_length < precision or is_at_the_limit:
+            table = table + step
+            break
+        table, here = _walk(table, step, here, examples, weights, l2)
+    return table
 
 
-def predict_logits(vectors: Floats, weight: Floats, bias: Floats) -> Floats:
-    """Return the logits [n, labels] of vectors [n, r], in the vectors' dtype."""
-    return np.asarray(vectors @ weight.astype(vectors.dtype).T + bias.astype(vectors.dtype))
+def _walk(
+    table: Floats, step: Floats, here: "_Point", examples: Examples, weights: Floats, l2: float
+) -> tuple[Floats, "_Point"]:
+    """Go one step, or half of it until the objective does not rise, for each problem by itself."""
+    share = np.ones_like(here.value)
+    while True:
+        there = _evaluate(table + share * step, examples, weights, l2)
+        # The slack is for the rounding of the sums: near the optimum the values are all the same.
+        is_worse = ~(there.value <= here.value * (1 + 1e-12))
+        if not is_worse.any() or share.min() < 1e-6:
+            return table + share * step, there
+        share = np.where(is_worse, share / 2, share)
 
 
 def cross_entropy(logits: Floats, y: Floats, loss: Loss) -> tuple[Floats, Floats]:
@@ -176,25 +172,117 @@ def cross_entropy(logits: Floats, y: Floats, loss: Loss) -> tuple[Floats, Floats
     return entropy, np.where(logits >= 0, 1, decay) / (1 + decay) - y
 
 
-def _evaluate(
-    weight: Floats, bias: Floats, examples: Examples, weights: Floats, l2: float
-) -> tuple[float, tuple[Floats, Floats]]:
-    """Return the objective, and its gradient by weight and by bias."""
-    entropy, slope = cross_entropy(predict_logits(examples.vectors, weight, bias), examples.y, examples.loss)
-    slope *= weights
-    penalty = l2 / 2 * float(np.square(weight).sum())
-    value = float((entropy * weights).sum(dtype=np.float64)) + penalty
-    # slope.T @ vectors, never vectors.T @ slope: the latter is many times slower for few labels.
-    return value, (slope.T @ examples.vectors + l2 * weight, slope.sum(axis=0, dtype=np.float64))
+@dataclass(frozen=True, slots=True)
+class _Point:
+    """The objective at one table.
+
+    `value` is [labels, 1] for sigmoid, [1, 1] for softmax; `gradient` float64 [labels, dim + 1];
+    `probabilities` float32 [n, labels]; `curvature` [labels, 1] is the weighted mean of p (1 - p).
+    """
+
+    value: Floats
+    gradient: Floats
+    probabilities: Floats
+    curvature: Floats
 
 
-def _find_axes(sample: Floats) -> tuple[Floats, Floats]:
-    """Return orthonormal axes [dim, r] and the variance [r] along each, by the smaller eigenproblem."""
-    count, dim = sample.shape
-    if count >= dim:
-        variances, axes = np.linalg.eigh((sample.T @ sample).astype(np.float64) / count)
-        return axes, np.maximum(variances, 0.0)
-    variances, rows = np.linalg.eigh((sample @ sample.T).astype(np.float64) / count)
-    is_spanned = variances > max(variances[-1] * 1e-6, 0.0)
-    axes = sample.T.astype(np.float64) @ rows[:, is_spanned]
-    return axes / np.sqrt(variances[is_spanned] * count), variances[is_spanned]
+def _evaluate(table: Floats, examples: Examples, weights: Floats, l2: float) -> _Point:
+    """Return the objective, its gradient, and what the curvature needs; all sums are float64."""
+    probabilities = np.empty(examples.y.shape, dtype=np.float32)
+    loss, curvature = np.zeros(weights.shape[1]), np.zeros(len(table))
+
+    def find_slope(rows: slice, logits: Floats) -> Floats:
+        y, share = examples.y[rows], weights[rows].astype(np.float64)
+        entropy, slope = cross_entropy(logits, y, examples.loss)
+        probabilities[rows] = slope + y
+        loss[:] += (entropy * share).sum(axis=0)
+        curvature[:] += (share * (slope + y) * (1 - slope - y)).sum(axis=0)
+        return slope * share
+
+    gradient = _pull_back(table, examples, l2, np.float64, find_slope)
+    penalty = (_penalties(table, l2) * np.square(table)).sum(axis=1) / 2
+    value = loss + (penalty if examples.loss == "sigmoid" else penalty.sum())
+    return _Point(value[:, None], gradient, probabilities, np.maximum(curvature, _MIN_CURVATURE)[:, None])
+
+
+def _find_step(here: _Point, examples: Examples, weights: Floats, l2: float, reduction: float) -> Floats:
+    """Return Newton's step but for a share `reduction`, by preconditioned conjugate gradients in float32."""
+    # A sigmoid head is one problem for each label, a softmax head is one for all.
+    axis = 1 if examples.loss == "sigmoid" else None
+    p = here.probabilities
+    slope_of_p = p * weights if axis is None else p * (1 - p) * weights
+
+    def find_change(rows: slice, change: Floats) -> Floats:
+        if axis is None:
+            change -= np.einsum("ij,ij->i", p[rows], change)[:, None]
+        change *= slope_of_p[rows]
+        return change
+
+    def dot(one: Floats, other: Floats) -> Floats:
+        return np.asarray(np.sum(one * other, axis=axis, keepdims=True))
+
+    precondition = _make_preconditioner(here.curvature, examples.coordinates, l2, examples.loss)
+    size = np.sqrt(dot(here.gradient, here.gradient)) + _TINY
+    residual = (-here.gradient / size).astype(np.float32)
+    direction = ahead = precondition(residual)
+    step = np.zeros_like(residual)
+    rate = first_rate = dot(residual, ahead)
+    for _ in range(_MAX_CG_STEPS):
+        curved = _pull_back(direction, examples, l2, np.float32, find_change)
+        pace = rate / (dot(direction, curved) + _TINY)
+        step += pace * direction
+        residual -= pace * curved
+        ahead = precondition(residual)
+        last_rate, rate = rate, dot(residual, ahead)
+        if (rate <= reduction**2 * first_rate).all():
+            break
+        direction = ahead + rate / (last_rate + _TINY) * direction
+    return _centre_classes(step * size, examples.loss)
+
+
+def _pull_back(
+    table: Floats, examples: Examples, l2: float, dtype: Any, derive: Callable[[slice, Floats], Floats]
+) -> Floats:
+    """Return the derivative by the table [labels, dim + 1] of what `derive` makes of the table's logits.
+
+    `derive` gets a slice of rows and their logits, and returns the derivative by these; the penalty is added.
+    """
+    here = examples.coordinates
+    weight, bias = (part.astype(dtype) for part in here.lift(table))
+    slopes = np.zeros(table.shape, dtype)
+    for rows in _blocks(*examples.vectors.shape):
+        vectors = examples.vectors[rows].astype(dtype, copy=False)
+        slope = derive(rows, vectors @ weight.T + bias)
+        # slope.T @ vectors, never vectors.T @ slope: the latter is many times slower for few labels.
+        slopes[:, :-1] += slope.T @ vectors
+        slopes[:, -1] += slope.sum(axis=0)
+    slopes[:, :-1] = (slopes[:, :-1] - np.outer(slopes[:, -1], here.mean)) / here.length
+    return np.asarray(slopes + _penalties(table, l2) * table, dtype)
+
+
+def _blocks(count: int, dim: int) -> Iterator[slice]:
+    size = max(1, _BLOCK_VALUES // max(dim, 1))
+    return (slice(start, start + size) for start in range(0, count, size))
+
+
+def _penalties(table: Floats, l2: float) -> Floats:
+    return np.append(np.full(table.shape[1] - 1, l2), _BIAS_L2).astype(table.dtype)
+
+
+def _centre_classes(table: Floats, loss: Loss) -> Floats:
+    """Remove what is equal for all classes of a softmax: it changes no probability, and is rounding alone."""
+    return table if loss == "sigmoid" else table - table.mean(axis=0)
+
+
+def _make_preconditioner(
+    curvature: Floats, here: Coordinates, l2: float, loss: Loss
+) -> Callable[[Floats], Floats]:
+    """Return what divides a gradient by about the Hessian: `curvature` times the vectors' covariance."""
+    of_weight = (1 / (curvature * here.variances + l2)).astype(np.float32)
+    of_bias = (1 / (curvature + _BIAS_L2)).astype(np.float32)
+
+    def precondition(gradient: Floats) -> Floats:
+        along = (gradient[:, :-1] @ here.axes) * of_weight
+        return _centre_classes(np.hstack([along @ here.axes.T, of_bias * gradient[:, -1:]]), loss)
+
+    return precondition

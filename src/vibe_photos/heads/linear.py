@@ -4,21 +4,18 @@ import io
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Annotated, Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from vibe_photos.errors import HeadError
 from vibe_photos.heads.calibration import Calibration
 from vibe_photos.heads.fit import Floats, Loss
+from vibe_photos.heads.rounding import exact_logits
 from vibe_photos.settings import HeadName
 from vibe_photos.storage.files import write_bytes
-
-if TYPE_CHECKING:
-    import torch
-
-T = TypeVar("T")
 
 _FILE_KEYS: dict[HeadName, tuple[str, str]] = {
     "scene": ("scene_labels", "num_classes"),
@@ -50,13 +47,15 @@ class LinearHead:
         return head_loss(self.kind)
 
     def logits(self, vectors: NDArray[np.float32], embedder: str) -> NDArray[np.float64]:
-        """Return float64 logits [n, labels] of `vectors` [n, dim] that the encoder `embedder` made.
+        """Return float64 logits [n, labels] of unit-norm `vectors` [n, dim] that the encoder `embedder` made.
+
+        They are the same bits on every processor, and of a photo alone or among others.
 
         Raises:
             HeadError: the vectors are another encoder's.
         """
         self.check_embedder(embedder, vectors.shape[1])
-        return np.asarray(vectors.astype(np.float64) @ self.weight.T.astype(np.float64) + self.bias)
+        return exact_logits(vectors, self.weight, self.bias)
 
     def probabilities(self, logits: Floats) -> Floats:
         """Return calibrated probabilities [n, labels] of what `logits` returned."""
@@ -119,11 +118,11 @@ def load_head(path: Path, kind: HeadName) -> LinearHead:
         HeadError: the file is missing, damaged, hostile, or not a head of that kind; says what is wrong.
     """
     content = _load_content(path)
+    labels_key, count_key = _FILE_KEYS[kind]
     try:
-        return _check_content(content, kind)
-    except (KeyError, TypeError, ValueError) as error:
-        what = f"it has no {error}" if isinstance(error, KeyError) else str(error)
-        raise HeadError(f"{path} is no {kind} head: {what}; {_WAY_OUT}") from None
+        return _check_content(msgspec.convert(content, _define_file(labels_key, count_key)), kind)
+    except ValueError as error:  # msgspec's errors are such, too, and name the field
+        raise HeadError(f"{path} is no {kind} head: {error}; {_WAY_OUT}") from None
 
 
 _WAY_OUT = "get it again with `dvc pull`, or train it with `dvc repro`"
@@ -143,66 +142,62 @@ def _load_content(path: Path) -> Any:
         raise HeadError(f"{path} {what}; {_WAY_OUT}") from None
 
 
-def _check_content(content: Any, kind: HeadName) -> LinearHead:
-    if not isinstance(content, dict):
-        raise ValueError("it holds no dict")
-    labels_key, count_key = _FILE_KEYS[kind]
-    labels, state, calibration = content[labels_key], content["state"], content["calibration"]
-    if not _is_list_of(labels, str) or len(set(labels)) != len(labels):
-        raise ValueError(f"{labels_key} must be a list of distinct strings")
-    if state[count_key] != len(labels):
-        raise ValueError(f"{count_key} is {state[count_key]!r} where there are {len(labels)} labels")
-    dim = state["input_dim"]
-    if type(dim) is not int or dim < 0:
-        raise ValueError(f"input_dim must be a whole number, not {dim!r}")
-    tensors = state["state_dict"]
-    return LinearHead(
-        kind=kind,
-        labels=tuple(labels),
-        weight=_check_tensor(tensors["weight"], "weight", (len(labels), dim)),
-        bias=_check_tensor(tensors["bias"], "bias", (len(labels),)),
-        calibration=Calibration(
-            _check_numbers(calibration["scale"], "calibration scale", len(labels)),
-            _check_numbers(calibration["offset"], "calibration offset", len(labels)),
-        ),
-        embedder=_check_type(content["embedder"], str, "embedder"),
-        seed=_check_type(content["seed"], int, "seed"),
-        created_from=_check_hashes(content["created_from"]),
+def _define_file(labels_key: str, count_key: str) -> type[Any]:
+    """Return the type of a head file's content, whose labels and their count have a name by kind."""
+    count = Annotated[int, msgspec.Meta(ge=0)]
+    state = msgspec.defstruct(
+        "State",
+        [("input_dim", count), ("count", count), ("state_dict", dict[str, Any])],
+        rename={"count": count_key},
+    )
+    calibration = msgspec.defstruct("Fitted", [("scale", list[float]), ("offset", list[float])])
+    return msgspec.defstruct(
+        "HeadFile",
+        [
+            ("labels", list[str]),
+            ("state", state),
+            ("calibration", calibration),
+            ("embedder", str),
+            ("seed", int),
+            ("created_from", dict[str, str]),
+        ],
+        rename={"labels": labels_key},
     )
 
 
-def _check_tensor(tensor: "torch.Tensor", name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
+def _check_content(file: Any, kind: HeadName) -> LinearHead:
+    """Return the head in a file whose fields have the right types, once its numbers fit each other."""
+    labels, dim, tensors = tuple(file.labels), file.state.input_dim, file.state.state_dict
+    if len(set(labels)) != len(labels):
+        raise ValueError(f"{_FILE_KEYS[kind][0]} must be distinct")
+    if file.state.count != len(labels):
+        raise ValueError(f"{_FILE_KEYS[kind][1]} is {file.state.count} where there are {len(labels)} labels")
+    for name, values in (("scale", file.calibration.scale), ("offset", file.calibration.offset)):
+        if len(values) != len(labels) or not all(map(math.isfinite, values)):
+            raise ValueError(f"calibration {name} must be {len(labels)} finite numbers")
+    return LinearHead(
+        kind=kind,
+        labels=labels,
+        weight=_check_tensor(tensors, "weight", (len(labels), dim)),
+        bias=_check_tensor(tensors, "bias", (len(labels),)),
+        calibration=Calibration(tuple(file.calibration.scale), tuple(file.calibration.offset)),
+        embedder=file.embedder,
+        seed=file.seed,
+        created_from=file.created_from,
+    )
+
+
+def _check_tensor(tensors: dict[str, Any], name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
     import torch
 
+    tensor: Any = tensors.get(name)
     # Contiguous: a tensor that strides over one stored number could claim any size.
     is_plain = type(tensor) is torch.Tensor and tensor.layout is torch.strided and tensor.device.type == "cpu"
     if not is_plain or tensor.dtype is not torch.float32 or not tensor.is_contiguous():
         raise ValueError(f"{name} must be a plain float32 tensor")
     if tuple(tensor.shape) != shape:
-        raise ValueError(f"{name} has the shape {tuple(tensor.shape)} where {shape} is due")
+        raise ValueError(f"{name} has the shape {tuple(tensor.shape)} where {shape} is needed")
     values = np.array(tensor.detach().numpy(), dtype=np.float32)
     if not np.isfinite(values).all():
         raise ValueError(f"{name} holds numbers that are not finite")
     return values
-
-
-def _check_numbers(values: Any, name: str, count: int) -> tuple[float, ...]:
-    if not _is_list_of(values, float) or len(values) != count or not all(map(math.isfinite, values)):
-        raise ValueError(f"{name} must be a list of {count} finite numbers")
-    return tuple(values)
-
-
-def _check_hashes(value: Any) -> dict[str, str]:
-    if not isinstance(value, dict) or not _is_list_of([*value.keys(), *value.values()], str):
-        raise ValueError("created_from must map text to text")
-    return value
-
-
-def _check_type(value: Any, kind: type[T], name: str) -> T:
-    if type(value) is not kind:
-        raise ValueError(f"{name} must be of type {kind.__name__}, not {value!r}")
-    return value
-
-
-def _is_list_of(values: Any, kind: type) -> bool:
-    return isinstance(values, list) and all(type(value) is kind for value in values)

@@ -1,5 +1,6 @@
 """What a head says of photos that it did not learn from: the file that `train` writes beside each head."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
@@ -8,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vibe_photos.errors import InputError
+from vibe_photos.heads.fit import Floats
 from vibe_photos.settings import HeadName
+from vibe_photos.storage.files import write_arrays
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,29 @@ class OutOfFold:
 def out_of_fold_path(models: Path, head: HeadName) -> Path:
     """Return where the file of that head lies in the folder of models."""
     return models / f"{head}_out_of_fold.npz"
+
+
+def write_out_of_fold(
+    models: Path,
+    head: HeadName,
+    image_ids: Sequence[str],
+    labels: Sequence[str],
+    y: NDArray[np.int8],
+    logits: Floats,
+    probabilities: Floats,
+) -> None:
+    """Write the file of one head; `y` is of `OutOfFold`, and is stored for scenes as the label's index.
+
+    `logits` and `probabilities` [n, labels] are rounded already, and are stored as float32.
+    """
+    arrays = {
+        "image_ids": np.array(image_ids, dtype=np.str_),
+        "labels": np.array(labels, dtype=np.str_),
+        "logits": logits.astype(np.float32),
+        "probabilities": probabilities.astype(np.float32),
+        "y": y.argmax(axis=1) if head == "scene" and labels else y,
+    }
+    write_arrays(out_of_fold_path(models, head), arrays)
 
 
 def read_out_of_fold(models: Path, head: HeadName) -> OutOfFold:

@@ -68,10 +68,10 @@ _INDEX_BY_IMAGE = "CREATE INDEX label_assignment_by_image ON label_assignment (i
 
 @dataclass(frozen=True, slots=True)
 class ScoreTable:
-    """What heads and prompts say, NaN where they cannot speak.
+    """The scores of heads and prompts, NaN where there is neither.
 
     `head_logit` and `prompt_margin` are float64 [photos, keys]; `probability` float64 [photos, keys] in
-    0..1 is calibrated where it is a head's. A label of which neither speaks has NaN in all three.
+    0..1 is calibrated where it is a head's.
     """
 
     image_ids: list[str]
@@ -99,7 +99,7 @@ class LabelTable:
 
 
 def write_scores(path: Path, table: ScoreTable) -> None:
-    """Write `probabilities.sqlite`: one row for each photo and label that a head or a prompt speaks of."""
+    """Write `probabilities.sqlite`: one row for each photo and each label that has a head or a prompt."""
     order, image_ids = _sort(table.image_ids)
     with create_database(path, PROBABILITY_SCHEMA) as connection:
         for column, key in sorted(enumerate(table.keys), key=lambda item: item[1]):
@@ -137,27 +137,27 @@ def write_labels(path: Path, table: LabelTable, parents: dict[str, str | None]) 
         connection.execute(_INDEX_BY_IMAGE)
 
 
-def read_labels(path: Path) -> LabelTable:
+def read_decisions(path: Path) -> LabelTable:
+    """Read the labels but for the scenes that were not chosen: they are given as not judged.
+
+    They are most rows of a table, and no comparison of decisions needs them.
+
+    Raises:
+        InputError: the file is missing or has no such table.
+    """
+    return read_labels(path, _DECIDED)
+
+
+def read_labels(path: Path, condition: str = "true") -> LabelTable:
     """Read what `write_labels` wrote; photos are sorted by id. `keys` are those judged of some photo.
 
-    Raises:
-        InputError: the file is missing or has no such table.
-    """
-    return _read_labels(path)
-
-
-def read_decisions(path: Path) -> LabelTable:
-    """Read the same but for the scenes that were not chosen, which stand there as not judged.
-
-    They are most rows of a table, and nobody who compares decisions looks at them.
+    Args:
+        path: `labels.sqlite`.
+        condition: which rows to read, in SQL; photos and keys of other rows are still there.
 
     Raises:
         InputError: the file is missing or has no such table.
     """
-    return _read_labels(path, _DECIDED)
-
-
-def _read_labels(path: Path, condition: str = "true") -> LabelTable:
     with open_database(path) as connection:
         image_ids, keys, columns = _read_table(
             connection, path, "label_assignment", ("score", "value"), condition

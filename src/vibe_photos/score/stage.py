@@ -8,43 +8,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vibe_photos.heads.linear import LinearHead, head_path, load_head
+from vibe_photos.heads.rounding import round_figures
 from vibe_photos.records.label_tables import ScoreTable, write_scores
 from vibe_photos.records.taxonomy import HEADS
 from vibe_photos.score.zero_shot import PromptSet, find_prompts
-from vibe_photos.settings import Embed, Embedder, Taxonomy
+from vibe_photos.settings import Settings
 from vibe_photos.storage.vectors import read_embeddings
 
 log = logging.getLogger(__name__)
-
-DECIMALS = 6
-"""Written so coarsely that how photos were batched, or which processor added up, seldom shows."""
-
 
 _ROWS_AT_A_TIME = 16_384
 """What is between the vectors and the tables, in float64, then takes a hundred megabytes at most."""
 
 
-def score_photos(
-    embeddings_folder: Path,
-    models: Path,
-    taxonomy: Taxonomy,
-    embedder: Embedder,
-    embed: Embed,
-    probabilities: Path,
-    store: Path,
-) -> None:
-    """Write `probabilities.sqlite`: every photo, every label that a head or a prompt speaks of.
+def score_photos(settings: Settings, store: Path) -> None:
+    """Give every photo a probability for every label that has a head or a text prompt.
 
     Raises:
         InputError: the embeddings are missing.
         HeadError: a head is missing, damaged, or made for another encoder.
-        EncoderError: prompts are needed and the encoder cannot be had.
+        EncoderError: prompts are needed and the encoder cannot be loaded.
     """
-    embeddings = read_embeddings(embeddings_folder / "embeddings.sqlite")
-    heads = [load_head(head_path(models, kind), kind) for kind in HEADS]
-    prompts = find_prompts(taxonomy, embeddings.model, embedder, embed, store)
-    table = score_vectors(embeddings.image_ids, embeddings.vectors, embeddings.model, heads, prompts)
-    write_scores(probabilities, table)
+    paths = settings.paths
+    photos = read_embeddings(paths.embeddings / "embeddings.sqlite")
+    heads = [load_head(head_path(paths.models, kind), kind) for kind in HEADS]
+    prompts = find_prompts(settings.taxonomy, photos.model, settings.embedder, settings.embed, store)
+    table = score_vectors(photos.image_ids, photos.vectors, photos.model, heads, prompts)
+    write_scores(paths.probabilities, table)
     learnt = {key for head in heads for key in head.labels}
     log.info(
         "score: %d photos, %d labels by a head, %d by prompts alone",
@@ -63,39 +53,25 @@ def score_vectors(
 ) -> ScoreTable:
     """Return the scores of unit-norm `vectors` [n, dim] that the encoder `embedder` made.
 
-    A label's probability is its head's, calibrated; where there is none, its prompt's.
+    A label's probability is its head's, calibrated; where there is none, its prompt's. All are rounded to
+    six decimals, and do not depend on the processor nor on which photos are scored together.
 
     Raises:
         HeadError: a head was made for another encoder.
     """
     keys = sorted({key for head in heads for key in head.labels} | set(prompts.keys if prompts else ()))
-    tables = [np.full((len(image_ids), len(keys)), np.nan) for _ in range(3)]
+    column = {key: index for index, key in enumerate(keys)}
+    head_logit, probability, prompt_margin = (np.full((len(image_ids), len(keys)), np.nan) for _ in range(3))
     for start in range(0, len(image_ids), _ROWS_AT_A_TIME):
         rows = slice(start, start + _ROWS_AT_A_TIME)
-        _score_rows(vectors[rows], embedder, heads, prompts, keys, [table[rows] for table in tables])
-    return ScoreTable(list(image_ids), keys, *tables)
-
-
-def _score_rows(
-    vectors: NDArray[np.float32],
-    embedder: str,
-    heads: Sequence[LinearHead],
-    prompts: PromptSet | None,
-    keys: Sequence[str],
-    tables: Sequence[NDArray[np.float64]],
-) -> None:
-    """Fill these photos' rows of the tables of head logits, probabilities and prompt margins."""
-    head_logit, probability, prompt_margin = tables
-    column = {key: index for index, key in enumerate(keys)}
-    if prompts is not None:
-        places = [column[key] for key in prompts.keys]
-        scores = prompts.scores(vectors)
-        probability[:, places] = prompts.probabilities(scores)
-        prompt_margin[:, places] = prompts.margins(scores)
-    for head in heads:
-        places = [column[key] for key in head.labels]
-        logits = head.logits(vectors, embedder)
-        head_logit[:, places] = logits
-        probability[:, places] = head.probabilities(logits)
-    for table in tables:
-        np.round(table, DECIMALS, out=table)
+        if prompts is not None:
+            places = [column[key] for key in prompts.keys]
+            scores = prompts.scores(vectors[rows])
+            probability[rows, places] = round_figures(prompts.probabilities(scores))
+            prompt_margin[rows, places] = round_figures(prompts.margins(scores))
+        for head in heads:
+            places = [column[key] for key in head.labels]
+            logits = head.logits(vectors[rows], embedder)
+            head_logit[rows, places] = round_figures(logits)
+            probability[rows, places] = round_figures(head.probabilities(logits))
+    return ScoreTable(list(image_ids), keys, head_logit, probability, prompt_margin)

@@ -1,7 +1,7 @@
 """Text prompts where a head is missing: how well a photo's vector fits a label's wordings.
 
-The texts are encoded once; their vectors lie in the machine-local store, keyed by the encoder and by the
-wordings, because loading a text tower takes seconds.
+The texts are encoded once; their vectors are in the machine-local store, by encoder and wordings, because
+loading a text tower takes seconds.
 """
 
 import io
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from vibe_photos.encoders.encoder import Encoder, TextEncoder, load_encoder
 from vibe_photos.errors import EncoderError
 from vibe_photos.heads.calibration import activate
+from vibe_photos.heads.rounding import exact_logits
 from vibe_photos.records.taxonomy import HEADS, head_keys, label_name
 from vibe_photos.settings import Embed, Embedder, HeadName, Taxonomy
 from vibe_photos.storage.files import write_bytes
@@ -38,8 +39,8 @@ class PromptSet:
 
     def scores(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return SigLIP's logits (Zhai et al. 2023) [n, keys] of unit-norm photo vectors [n, dim]."""
-        cosine = vectors.astype(np.float64) @ self.vectors.T.astype(np.float64)
-        return np.asarray(cosine * self.logit_scale + self.logit_bias, dtype=np.float64)
+        cosine = exact_logits(vectors, self.vectors, np.zeros(len(self.keys), dtype=np.float32))
+        return np.asarray(cosine * self.logit_scale + self.logit_bias)
 
     def probabilities(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return probabilities [n, keys]: softmax among the scenes, sigmoid elsewhere. Not calibrated."""
@@ -117,7 +118,7 @@ def _encode_wordings(wordings: list[tuple[str, list[str]]], model: str, encoder:
     if encoder.model != model:
         raise EncoderError(
             f"the photos were embedded by {model}, the configured encoder is {encoder.model}: "
-            "run dvc repro, so that photos and prompts meet in one space"
+            "run `dvc repro`, so that photos and prompts are read by the same encoder"
         )
     if not isinstance(encoder, TextEncoder):
         raise EncoderError(f"{encoder.model} has no text tower and cannot read the taxonomy's prompts")

@@ -1,13 +1,9 @@
-"""Which penalty to take, and what a head says of photos that it did not learn from.
-
-A student fitted, calibrated and examined: the optimum, and what the folds say of it.
-"""
+"""A head fitted, calibrated and examined: which penalty it takes, and what it says of photos new to it."""
 
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -16,20 +12,24 @@ from threadpoolctl import threadpool_limits
 
 from vibe_photos.heads.calibration import Calibration, expected_calibration_error, fit_calibration
 from vibe_photos.heads.fit import (
+    EXACT,
+    ROUGH,
     ClassWeight,
     Examples,
     Floats,
     Loss,
     cross_entropy,
     fit_linear,
-    predict_logits,
     prepare_examples,
     weigh_rows,
 )
+from vibe_photos.heads.rounding import exact_logits, round_figures, round_head
 from vibe_photos.settings import HeadTraining
 from vibe_photos.train.targets import Targets
 
 _MAX_RISES = 2
+_SAME_LOSS = 1e-5
+"""Losses that differ by no more are the same: the larger penalty is taken, whatever their last digits say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,78 +37,14 @@ class CrossValidation:
     """What the folds say.
 
     `l2` is the chosen penalty, None where there was nothing to fit. `loss` is the mean out-of-fold
-    cross-entropy with it and `logits` float32 [n, labels] are the out-of-fold logits: None and NaN where all
-    photos are in one fold.
+    cross-entropy with it and `logits` float64 [n, labels], rounded, are the out-of-fold logits: None and NaN
+    where all photos are in one fold. `tables` are the folds' fits.
     """
 
     l2: float | None
     loss: float | None
     logits: Floats
-
-
-def cross_validate(
-    examples: Examples,
-    folds: NDArray[np.int64],
-    l2_grid: Sequence[float],
-    class_weight: ClassWeight,
-) -> CrossValidation:
-    """Fit without each fold in turn and choose the penalty of least out-of-fold loss.
-
-    Penalties are tried from the largest down, each fit beginning where the last one ended, until two in a row
-    do no better than the best. The folds run in parallel threads, each deterministic. With fewer than two
-    folds nothing can be compared, and the largest penalty is taken.
-
-    Args:
-        examples: all photos that may train.
-        folds: each photo's fold [n]; near-duplicates share one.
-        l2_grid: penalties to try.
-        class_weight: as in `weigh_rows`; the losses compared are weighted alike.
-    """
-    path = sorted(l2_grid, reverse=True)
-    held = [folds == fold for fold in np.unique(folds)]
-    if len(held) < 2:
-        return CrossValidation(path[0], None, np.full(examples.y.shape, np.nan, dtype=np.float32))
-    weights = [weigh_rows(examples, ~is_held, class_weight) for is_held in held]
-    everyone = weigh_rows(examples, np.ones(len(folds), dtype=bool), class_weight)
-    starts: Sequence[tuple[Floats, Floats] | None] = [None] * len(held)
-    losses: list[float] = []
-    logits_of: list[Floats] = []
-    with ThreadPoolExecutor(max_workers=min(len(held), os.cpu_count() or 1)) as pool:
-        for l2 in path:
-            fits = list(pool.map(fit_linear, repeat(examples), weights, repeat(l2), starts))
-            logits_of.append(_join_folds(examples, held, fits))
-            losses.append(_mean_loss(examples, logits_of[-1], everyone))
-            starts, best = fits, losses.index(min(losses))
-            if len(losses) - 1 - best >= _MAX_RISES:
-                break
-    return CrossValidation(path[best], losses[best], logits_of[best])
-
-
-def calibrate_out_of_fold(examples: Examples, logits: Floats, folds: NDArray[np.int64]) -> Floats:
-    """Return probabilities [n, labels] of photos of which neither head nor calibration has learnt."""
-    probabilities = np.empty_like(logits)
-    for fold in np.unique(folds):
-        held = folds == fold
-        calibration = fit_calibration(
-            logits[~held], examples.y[~held], examples.is_judged[~held], examples.loss
-        )
-        probabilities[held] = calibration.probabilities(logits[held], examples.loss)
-    return probabilities
-
-
-def _join_folds(
-    examples: Examples, held: Sequence[NDArray[np.bool_]], fits: Sequence[tuple[Floats, Floats]]
-) -> Floats:
-    """Return each photo's logits by the fit that held it out, float32 [n, labels]."""
-    logits = np.empty(examples.y.shape, dtype=np.float32)
-    for is_held, fit in zip(held, fits, strict=True):
-        logits[is_held] = predict_logits(examples.vectors[is_held], *fit)
-    return logits
-
-
-def _mean_loss(examples: Examples, logits: Floats, weights: Floats) -> float:
-    entropy, _ = cross_entropy(logits, examples.y, examples.loss)
-    return float((entropy * weights).sum(dtype=np.float64) / weights.shape[1])
+    tables: Sequence[Floats] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +52,8 @@ class Student:
     """A fitted head and the evidence.
 
     `weight` is float32 [labels, dim], `bias` float32 [labels], for vectors as the encoder gives them.
-    `probabilities` float32 [n, labels] are of photos that neither head nor calibration has seen; they are
-    NaN where all photos are in one fold, and nothing is calibrated then.
+    `probabilities` float64 [n, labels], rounded, are of photos that neither head nor calibration has seen;
+    they are NaN where all photos are in one fold, and nothing is calibrated then.
     """
 
     weight: NDArray[np.float32]
@@ -136,20 +72,85 @@ def fit_student(
 ) -> Student:
     """Fit a head to `vectors` [n, dim] with the penalty that does best on photos held out by `folds` [n].
 
-    The same input gives the same bits on one machine, however many cores it has.
+    The same input gives the same bits on every processor, however many cores it has (see `heads.rounding`).
     """
     if not targets.labels or not len(vectors):
-        return _know_nothing(len(vectors), vectors.shape[1])
-    # One thread for each product: how a sum is shared out among threads would change its last bits.
+        nothing = np.zeros((len(vectors), 0))
+        weight, bias = np.zeros((0, vectors.shape[1]), dtype=np.float32), np.zeros(0, dtype=np.float32)
+        return Student(weight, bias, Calibration.identity(0), CrossValidation(None, None, nothing), nothing)
+    # The folds run side by side, so each product needs one thread.
     with threadpool_limits(limits=1, user_api="blas"):
         examples = prepare_examples(vectors, targets.y, targets.is_judged, loss)
         validation = cross_validate(examples, folds, options.l2, options.class_weight)
         weights = weigh_rows(examples, np.ones(len(vectors), dtype=bool), options.class_weight)
-        fitted = fit_linear(examples, weights, validation.l2 or 0.0)
-        weight, bias = examples.coordinates.lift(*fitted)
-    return Student(
-        weight.astype(np.float32), bias.astype(np.float32), *_calibrate(examples, validation, folds)
-    )
+        start = validation.tables[0] if validation.tables else None
+        table = fit_linear(examples, weights, validation.l2 or 0.0, start)
+    weight, bias = round_head(*examples.coordinates.lift(table))
+    if validation.loss is None:
+        calibration = Calibration.identity(len(targets.labels))
+        return Student(weight, bias, calibration, validation, validation.logits)
+    calibration = fit_calibration(validation.logits, examples.y, examples.is_judged, loss)
+    probabilities = calibrate_out_of_fold(examples, validation.logits, folds)
+    return Student(weight, bias, calibration, validation, probabilities)
+
+
+def cross_validate(
+    examples: Examples,
+    folds: NDArray[np.int64],
+    l2_grid: Sequence[float],
+    class_weight: ClassWeight,
+) -> CrossValidation:
+    """Fit without each fold in turn and choose the penalty of least out-of-fold loss.
+
+    Penalties are tried from the largest down, each fit beginning where the last one ended, until two in a row
+    do no better than the best. With fewer than two folds nothing can be compared, and the largest penalty is
+    taken. Only the fits with the chosen penalty are solved to their last digits.
+
+    Args:
+        examples: all photos that may train.
+        folds: each photo's fold [n]; near-duplicates share one.
+        l2_grid: penalties to try.
+        class_weight: as in `weigh_rows`; the losses compared are weighted alike.
+    """
+    path = sorted(l2_grid, reverse=True)
+    held = [folds == fold for fold in np.unique(folds)]
+    if len(held) < 2:
+        return CrossValidation(path[0], None, np.full(examples.y.shape, np.nan))
+    weights = [weigh_rows(examples, ~is_held, class_weight) for is_held in held]
+    everyone = weigh_rows(examples, np.ones(len(folds), dtype=bool), class_weight)
+    tables: list[list[Floats]] = []
+    losses: list[float] = []
+    with ThreadPoolExecutor(max_workers=min(len(held), os.cpu_count() or 1)) as pool:
+
+        def fit_folds(l2: float, starts: Sequence[Floats | None], precision: float) -> list[Floats]:
+            def fit_one(fold: int) -> Floats:
+                return fit_linear(examples, weights[fold], l2, starts[fold], precision)
+
+            return list(pool.map(fit_one, range(len(held))))
+
+        starts: Sequence[Floats | None] = [None] * len(held)
+        for l2 in path:
+            starts = fit_folds(l2, starts, ROUGH)
+            tables.append(starts)
+            losses.append(_mean_loss(examples, _join_folds(examples, held, starts), everyone))
+            best = next(place for place, loss in enumerate(losses) if loss <= min(losses) + _SAME_LOSS)
+            if len(losses) - 1 - best >= _MAX_RISES:
+                break
+        exact = fit_folds(path[best], tables[best], EXACT)
+    logits = _join_folds(examples, held, exact)
+    return CrossValidation(path[best], _mean_loss(examples, logits, everyone), logits, exact)
+
+
+def calibrate_out_of_fold(examples: Examples, logits: Floats, folds: NDArray[np.int64]) -> Floats:
+    """Return rounded probabilities [n, labels], calibrated without the photo's own fold."""
+    probabilities = np.empty_like(logits)
+    for fold in np.unique(folds):
+        held = folds == fold
+        calibration = fit_calibration(
+            logits[~held], examples.y[~held], examples.is_judged[~held], examples.loss
+        )
+        probabilities[held] = calibration.probabilities(logits[held], examples.loss)
+    return round_figures(probabilities)
 
 
 def examine(student: Student, targets: Targets, loss: Loss) -> dict[str, Any]:
@@ -158,49 +159,43 @@ def examine(student: Student, targets: Targets, loss: Loss) -> dict[str, Any]:
     Accuracy is the share of judged photos (softmax: top label right) or judged photo-label pairs (sigmoid:
     right at 0.5). The calibration error after is that of probabilities calibrated without the photo's fold.
     """
-    validation = student.validation
+    validation, after = student.validation, student.probabilities
     if validation.loss is None:
         return {"l2": validation.l2, "cross_validation": None, "calibration_error": None}
     before = Calibration.identity(len(targets.labels)).probabilities(validation.logits, loss)
-    judged = targets.y, targets.is_judged, loss
+    if loss == "softmax":
+        is_right = after.argmax(axis=1) == targets.y.argmax(axis=1)
+    else:
+        is_right = ((after >= 0.5) == (targets.y > 0))[targets.is_judged]
+    error_before, error_after = (
+        expected_calibration_error(probabilities, targets.y, targets.is_judged, loss)
+        for probabilities in (before, after)
+    )
     return {
         "l2": validation.l2,
         "cross_validation": {
             "loss": round(validation.loss, 4),
-            "accuracy": round(_accuracy(student.probabilities, targets, loss), 4),
+            "accuracy": round(float(is_right.mean()), 4),
         },
-        "calibration_error": {
-            "before": _rounded(expected_calibration_error(before, *judged)),
-            "after": _rounded(expected_calibration_error(student.probabilities, *judged)),
-        },
+        "calibration_error": {"before": _rounded(error_before), "after": _rounded(error_after)},
     }
 
 
-def _calibrate(
-    examples: Examples, validation: CrossValidation, folds: NDArray[np.int64]
-) -> tuple[Calibration, CrossValidation, Floats]:
-    if validation.loss is None:
-        return Calibration.identity(examples.y.shape[1]), validation, validation.logits
-    calibration = fit_calibration(validation.logits, examples.y, examples.is_judged, examples.loss)
-    return calibration, validation, calibrate_out_of_fold(examples, validation.logits, folds)
+def _join_folds(
+    examples: Examples, held: Sequence[NDArray[np.bool_]], tables: Sequence[Floats]
+) -> NDArray[np.float64]:
+    """Return each photo's logits by the fit that held it out, as if that had been stored as a head."""
+    logits = np.empty(examples.y.shape)
+    for is_held, table in zip(held, tables, strict=True):
+        head = round_head(*examples.coordinates.lift(table))
+        logits[is_held] = round_figures(exact_logits(examples.vectors[is_held], *head))
+    return logits
 
 
-def _accuracy(probabilities: Floats, targets: Targets, loss: Loss) -> float:
-    if loss == "softmax":
-        return float((probabilities.argmax(axis=1) == targets.y.argmax(axis=1)).mean())
-    return float(((probabilities >= 0.5) == (targets.y > 0))[targets.is_judged].mean())
+def _mean_loss(examples: Examples, logits: Floats, weights: Floats) -> float:
+    entropy, _ = cross_entropy(logits, examples.y, examples.loss)
+    return float((entropy * weights).sum(dtype=np.float64) / weights.shape[1])
 
 
 def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
-
-
-def _know_nothing(count: int, dim: int) -> Student:
-    nothing = np.zeros((count, 0), dtype=np.float32)
-    return Student(
-        weight=np.zeros((0, dim), dtype=np.float32),
-        bias=np.zeros(0, dtype=np.float32),
-        calibration=Calibration.identity(0),
-        validation=CrossValidation(l2=None, loss=None, logits=nothing),
-        probabilities=nothing,
-    )

@@ -18,9 +18,10 @@ def _commands(job):
     return [step["run"] for step in job["steps"] if "run" in step]
 
 
-def test_the_checks_are_make_test(jobs, repository):
+def test_the_checks_end_with_make_test(jobs, repository):
     (command,) = _commands(jobs["checks", "test"])
-    assert command == "make test"
+    assert command == ".ci/run"
+    assert (repository / command).read_text().splitlines()[-1] == "make test"
     assert re.search(r"^test:", (repository / "Makefile").read_text(), flags=re.MULTILINE)
 
 

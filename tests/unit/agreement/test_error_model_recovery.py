@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.unit.stage_settings import settings_in
 
 from vibe_photos.agreement.stage import judge_teacher
 from vibe_photos.configuration import read_resolved
@@ -51,7 +52,8 @@ class Demo:
         self.truth = {record.image_id: record for record in read_truth_file(demo / "truth.jsonl")}
         convert = Convert(min_object_confidence=0.7, include_non_main=False)
         answers = demo / "teacher_answers.simulated.jsonl"
-        convert_annotations(answers, folder / "auto", taxonomy, convert, folder / "convert.json")
+        settings = settings_in(folder, {"raw_annotations": answers}, taxonomy=taxonomy, convert=convert)
+        convert_annotations(settings)
         self.auto = list(read_jsonl(folder / "auto" / ALL_LABELS, GroundTruth))
         photos = [Photo(image_id=i, rel_path=f"{i}.jpg", bytes=1, format="JPEG") for i in self.truth]
         write_jsonl(folder / "photos.jsonl", photos)

@@ -2,6 +2,7 @@ import logging
 
 import numpy as np
 import pytest
+from tests.unit.stage_settings import settings_in
 
 from vibe_photos.classify.stage import classify_photos, decide_labels
 from vibe_photos.errors import ConfigurationError
@@ -87,7 +88,7 @@ def test_a_rule_overrides_the_attributes_own_head(taxonomy):
     assert labels["attr.is_document"] == (0, "rule", 0.4, None)
 
 
-def test_a_rule_whose_scene_nobody_knows_judges_nothing(taxonomy):
+def test_a_rule_whose_scene_has_no_score_judges_nothing(taxonomy):
     labels = decide(said_by_heads(attr__is_document=0.9, scene__food=1.0), taxonomy)
     assert "attr.is_document" not in labels
 
@@ -99,7 +100,7 @@ def test_a_present_object_makes_its_ancestors_present_and_keeps_their_scores(tax
     assert labels[KEYBOARD] == (0, "head", 0.2, 0.5)
 
 
-def test_presence_climbs_over_several_steps_and_over_keys_nobody_speaks_of(taxonomy):
+def test_presence_climbs_over_several_steps_and_over_keys_without_a_score(taxonomy):
     console, controller = "object.electronics.console", "object.electronics.console.controller"
     for said in (
         {ELECTRONICS: (0.1, True), console: (0.1, True), controller: (0.9, True)},
@@ -121,11 +122,36 @@ def test_learnt_scenes_are_not_compared_with_prompted_ones(taxonomy):
     assert labels["scene.people"] == (1, "prompt", 0.8, None)
 
 
-def test_what_nobody_speaks_of_is_not_judged_and_named(tmp_path, taxonomy, caplog):
-    write_scores(tmp_path / "p.sqlite", make_scores(said_by_heads(scene__food=1.0)))
+def test_the_stage_writes_what_thresholds_and_rules_decide(tmp_path, taxonomy):
+    classify = make_classify({"has_person": 0.7}, {"default": 0.4}, {"is_document": "scene.food"})
+    settings = settings_in(tmp_path, taxonomy=taxonomy, classify=classify)
+    scores = {"attr.has_person": 0.7, "attr.has_text": 0.499999, "attr.is_document": 0.1, KEYBOARD: 0.4}
+    said = {key: (value, True) for key, value in scores.items()}
+    said |= said_by_heads(
+        scene__food=0.6, scene__document=0.4, object__electronics=0.1, object__food=0.399999
+    )
+    write_scores(settings.paths.probabilities, make_scores(said))
+    classify_photos(settings)
+    table = read_labels(settings.paths.labels)
+    assert dict(zip(table.keys, table.value[0].tolist(), strict=True)) == {
+        "attr.has_person": 1,
+        "attr.has_text": 0,
+        "attr.is_document": 1,
+        "object.electronics": 1,
+        KEYBOARD: 1,
+        "object.food": 0,
+        "scene.document": 0,
+        "scene.food": 1,
+    }
+    assert table.source["attr.is_document"] == "rule"
+
+
+def test_labels_with_neither_head_nor_prompt_are_not_judged_and_named(tmp_path, taxonomy, caplog):
+    settings = settings_in(tmp_path, taxonomy=taxonomy, classify=make_classify())
+    write_scores(settings.paths.probabilities, make_scores(said_by_heads(scene__food=1.0)))
     with caplog.at_level(logging.INFO):
-        classify_photos(tmp_path / "p.sqlite", taxonomy, make_classify(), tmp_path / "l.sqlite")
-    assert read_labels(tmp_path / "l.sqlite").keys == ["scene.food"]
+        classify_photos(settings)
+    assert read_labels(settings.paths.labels).keys == ["scene.food"]
     assert "attr.has_person" in caplog.text
 
 

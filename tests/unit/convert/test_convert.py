@@ -4,6 +4,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.unit.stage_settings import settings_in
 
 from vibe_photos.convert.mapping import Mapping
 from vibe_photos.convert.stage import convert_annotations
@@ -26,6 +27,11 @@ def mapping(taxonomy):
     return Mapping(taxonomy, CONVERT)
 
 
+def run(folder, raw, taxonomy, convert=CONVERT):
+    """Run the stage on a raw file; it writes `auto/` and `eval/convert.json` in the folder."""
+    convert_annotations(settings_in(folder, {"raw_annotations": raw}, taxonomy=taxonomy, convert=convert))
+
+
 def test_the_users_own_example_becomes_the_users_own_truth(taxonomy, tmp_path):
     raw = tmp_path / "raw.jsonl"
     annotation = {
@@ -36,7 +42,7 @@ def test_the_users_own_example_becomes_the_users_own_truth(taxonomy, tmp_path):
         "objects": [KEYBOARD],
     }
     raw.write_text(json.dumps({"image_id": "8f14e45fceea167a", "annotation": annotation}) + "\n")
-    convert_annotations(raw, tmp_path / "auto", taxonomy, CONVERT, tmp_path / "convert.json")
+    run(tmp_path, raw, taxonomy)
     assert json.loads((tmp_path / "auto" / "ground_truth_auto.jsonl").read_text()) == {
         "image_id": "8f14e45fceea167a",
         "scene": ["scene.product"],
@@ -105,6 +111,13 @@ def test_objects_are_normalised_sorted_and_unique(mapping):
     ]
 
 
+def test_a_confidence_that_is_just_enough_is_enough(mapping):
+    annotation = {"scene": "food", "objects": [KEYBOARD | {"confidence": 0.7}]}
+    typed = msgspec.convert(annotation, mapping.expected_type)
+    for labels in (mapping.read_any(annotation), mapping.read_expected(typed)):
+        assert json.loads(labels[2]) == ["object.electronics.peripheral.keyboard"]
+
+
 def test_objects_that_are_not_main_count_on_request(taxonomy):
     mapping = Mapping(taxonomy, Convert(min_object_confidence=0.9, include_non_main=True))
     assert mapping.to_ground_truth("a", {"objects": [KEYBOARD | {"is_main": False}]}).objects
@@ -159,7 +172,7 @@ def test_a_file_is_read_as_its_annotations_are(taxonomy, tmp_path_factory, annot
     folder = tmp_path_factory.mktemp("convert")
     records = [{"image_id": f"{n}", "annotation": value} for n, value in enumerate(annotations)]
     raw = write_raw(folder / "raw.jsonl", *records)
-    convert_annotations(raw, folder / "auto", taxonomy, CONVERT, folder / "convert.json")
+    run(folder, raw, taxonomy)
     lines = (folder / "auto" / "ground_truth_auto.jsonl").read_bytes().splitlines()
     mapping = Mapping(taxonomy, CONVERT)
     assert [msgspec.json.decode(line, type=GroundTruth) for line in lines] == [
@@ -178,7 +191,7 @@ def test_one_file_per_head_holds_the_same_truth(taxonomy, tmp_path):
         {"image_id": "b", "annotation": {"scene": "food", "has_text": True, "objects": [KEYBOARD]}},
         {"image_id": "a", "annotation": {}},
     )
-    convert_annotations(raw, tmp_path / "auto", taxonomy, CONVERT, tmp_path / "convert.json")
+    run(tmp_path, raw, taxonomy)
     read = {
         name: [json.loads(line) for line in (tmp_path / "auto" / file).read_text().splitlines()]
         for name, file in {**HEAD_FILES, "all": "ground_truth_auto.jsonl"}.items()
@@ -194,9 +207,10 @@ def test_a_changed_object_mapping_leaves_the_other_heads_files_alone(taxonomy, t
     )
     for folder, threshold in (("low", 0.7), ("high", 0.99)):
         convert = Convert(min_object_confidence=threshold, include_non_main=False)
-        convert_annotations(raw, tmp_path / folder, taxonomy, convert, tmp_path / "convert.json")
+        run(tmp_path / folder, raw, taxonomy, convert)
     same = {
-        name: (tmp_path / "low" / name).read_bytes() == (tmp_path / "high" / name).read_bytes()
+        name: (tmp_path / "low" / "auto" / name).read_bytes()
+        == (tmp_path / "high" / "auto" / name).read_bytes()
         for name in HEAD_FILES.values()
     }
     assert same == {"scene.jsonl": True, "attribute.jsonl": True, "object.jsonl": False}
@@ -209,7 +223,7 @@ def test_of_several_records_of_a_photo_the_last_counts(taxonomy, tmp_path):
         {"image_id": "b", "annotation": {"scene": "people"}},
         {"image_id": "a", "annotation": {"scene": "animals"}},
     )
-    convert_annotations(raw, tmp_path / "auto", taxonomy, CONVERT, tmp_path / "convert.json")
+    run(tmp_path, raw, taxonomy)
     scenes = [
         json.loads(line)["scene"] for line in (tmp_path / "auto" / "scene.jsonl").read_text().splitlines()
     ]
@@ -224,8 +238,8 @@ def test_the_metric_counts_what_was_mapped_and_what_was_dropped(taxonomy, tmp_pa
             "annotation": {"scene": "night sky", "objects": [KEYBOARD, KEYBOARD | {"coarse_type": "sofa"}]},
         },
     )
-    convert_annotations(raw, tmp_path / "auto", taxonomy, CONVERT, tmp_path / "convert.json")
-    metric = json.loads((tmp_path / "convert.json").read_text())
+    run(tmp_path, raw, taxonomy)
+    metric = json.loads((tmp_path / "eval" / "convert.json").read_text())
     assert metric["photos"] == 1
     assert metric["unknown_scene_words"] == {"night sky": 1}
     assert metric["object_words_without_key"] == {"sofa": 1}
@@ -237,5 +251,5 @@ def test_a_torn_last_line_is_named_and_nothing_is_written(taxonomy, tmp_path):
     with raw.open("a") as file:
         file.write('{"image_id": "b", "annot')
     with pytest.raises(InputError, match=r"raw\.jsonl, line 2: .*cut off"):
-        convert_annotations(raw, tmp_path / "auto", taxonomy, CONVERT, tmp_path / "convert.json")
+        run(tmp_path, raw, taxonomy)
     assert list((tmp_path / "auto").iterdir()) == []

@@ -13,8 +13,9 @@ from vibe_photos.export.model_card import describe_decision, describe_labels, re
 from vibe_photos.export.verification import MAX_DIFFERENCE, measure_heads
 from vibe_photos.heads.calibration import Calibration
 from vibe_photos.heads.linear import LinearHead
+from vibe_photos.heads.rounding import DECIMALS
 from vibe_photos.records.taxonomy import HEADS, head_keys
-from vibe_photos.score.stage import DECIMALS, score_vectors
+from vibe_photos.score.stage import score_vectors
 from vibe_photos.score.zero_shot import PromptSet
 from vibe_photos.settings import Classify, HeadName, Taxonomy
 from vibe_photos.storage.vectors import to_unit_norm

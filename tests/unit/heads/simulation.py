@@ -1,23 +1,18 @@
 """Photos that exist as vectors only: drawn from known distributions, so that what is learnable is known."""
 
-import json
 from pathlib import Path
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from tests.conftest import REPOSITORY
 
-from vibe_photos.configuration import read_resolved
 from vibe_photos.heads.fit import Examples, prepare_examples
 from vibe_photos.records.ground_truth import GroundTruth
 from vibe_photos.records.splits import Membership
 from vibe_photos.records.taxonomy import HEADS
 from vibe_photos.records.training import TrainingRecord, write_training
-from vibe_photos.settings import HeadName, HeadTraining, Taxonomy, Train
+from vibe_photos.settings import HeadName, HeadTraining, Train
 from vibe_photos.storage.vectors import Embeddings, write_embeddings
 from vibe_photos.teach.stage import overlay
-from vibe_photos.train.stage import train_head
 from vibe_photos.train.targets import Targets
 
 MODEL = "simulated-1"
@@ -67,46 +62,21 @@ def write_library(
     folder: Path,
     vectors: NDArray[np.float32],
     records: list[GroundTruth],
-    folds: dict[str, int],
+    memberships: dict[str, Membership],
 ) -> None:
-    """Write what the stage `train` reads: `embeddings/` and `training/`.
-
-    Photos whose id is not in `folds` do not train.
-    """
+    """Write what the stage `train` reads: `embeddings/` and `training/`, as the stage `teach` writes it."""
     image_ids = [record.image_id for record in records]
     write_embeddings(folder / "embeddings" / "embeddings.sqlite", Embeddings(image_ids, vectors, MODEL))
     for head in HEADS:
-        write_training(folder / "training", head, teach(head, records, folds))
+        write_training(folder / "training", head, teach(head, records, memberships))
 
 
-def teach(head: HeadName, records: list[GroundTruth], folds: dict[str, int]) -> list[TrainingRecord]:
-    """Return what a head learns from the teacher's records, as the stage `teach` writes it."""
+def teach(
+    head: HeadName, records: list[GroundTruth], memberships: dict[str, Membership]
+) -> list[TrainingRecord]:
+    """Return what a head learns from the teacher's records."""
     return [
-        overlay(
-            head,
-            record.image_id,
-            Membership(group=record.image_id, fold=folds[record.image_id], role="train", number=0.9),
-            record,
-            None,
-        )
+        overlay(head, record.image_id, memberships[record.image_id], record, None)
         for record in records
-        if record.image_id in folds
+        if memberships[record.image_id].role == "train"
     ]
-
-
-def train(
-    folder: Path, taxonomy: Taxonomy, head: HeadName = "scene", training: HeadTraining = TRAINING
-) -> dict:
-    """Run the stage in a folder that `write_library` filled; return its metric."""
-    base = read_resolved(REPOSITORY)
-    places = {name: folder / name for name in ("training", "embeddings", "models", "eval")}
-    settings = msgspec.structs.replace(
-        base,
-        taxonomy=taxonomy,
-        head=head,
-        train=Train(seed=0, scene=training, attribute=training, object=training),
-        paths=msgspec.structs.replace(base.paths, **places),
-    )
-    train_head(settings)
-    metric: dict = json.loads((folder / "eval" / f"train_{head}.json").read_text())
-    return metric

@@ -56,6 +56,14 @@ def test_a_label_of_one_side_only_is_left_as_it_is():
     assert calibration == Calibration.identity(1)
 
 
+def test_platt_scaling_is_never_surer_than_the_number_of_photos_allows():
+    logits = np.repeat([1.0, -1.0], 5)[:, None]
+    fitted = fit_calibration(logits, (logits > 0).astype(np.float32), np.ones((10, 1), dtype=bool), "sigmoid")
+    # Five of five count as 6 of 7 (Platt 1999), so that the odds at a logit of 1 are 6 to 1.
+    assert fitted.scale[0] == pytest.approx(np.log(6), abs=1e-4)
+    assert fitted.offset[0] == pytest.approx(0, abs=1e-6)
+
+
 def test_scaling_never_turns_the_order_around():
     # Higher logits go with absence, as few out-of-fold photos may have it by chance.
     logits = np.linspace(-2, 2, 10)[:, None]

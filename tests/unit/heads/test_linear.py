@@ -156,7 +156,7 @@ def altered(path: Path, change: dict[str, Any]) -> None:
     [
         ({"scene_labels": ["scene.food"]}, "num_classes"),
         ({"scene_labels": ["scene.food", "scene.food"]}, "distinct"),
-        ({"scene_labels": ["scene.food", 3]}, "strings"),
+        ({"scene_labels": ["scene.food", 3]}, r"`str`.*scene_labels\[1\]"),
         ({"scene_labels": ...}, "scene_labels"),
         ({"state": ...}, "state"),
         ({"state": 5}, "no scene head"),

@@ -22,9 +22,10 @@ def name_version(settings, tmp_path):
     def name(models=settings.paths.models, **changes):
         classify = msgspec.structs.replace(settings.classify, **changes)
         labels = tmp_path / "labels.sqlite"
-        classify_photos(settings.paths.labels.with_name("p.sqlite"), settings.taxonomy, classify, labels)
         paths = msgspec.structs.replace(settings.paths, labels=labels, models=models)
-        return name_label_space(msgspec.structs.replace(settings, classify=classify, paths=paths))
+        changed = msgspec.structs.replace(settings, classify=classify, paths=paths)
+        classify_photos(changed)
+        return name_label_space(changed)
 
     return name
 

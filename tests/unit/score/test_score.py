@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from tests.unit.stage_settings import settings_in
 
 from vibe_photos.errors import HeadError
 from vibe_photos.heads.calibration import Calibration
@@ -83,18 +84,13 @@ def test_the_stage_writes_what_the_heads_say_and_refuses_another_encoder(tmp_pat
         write_embeddings(tmp_path / model / "embeddings.sqlite", Embeddings(["b", "a", "c"], VECTORS, model))
 
     def score(model: str) -> None:
-        score_photos(
-            tmp_path / model,
-            tmp_path / "models",
-            taxonomy,
-            Embedder(kind="hog", name="hog"),
-            EMBED,
-            tmp_path / "p.sqlite",
-            tmp_path / "store",
-        )
+        places = {"embeddings": tmp_path / model}
+        hog = Embedder(kind="hog", name="hog")
+        settings = settings_in(tmp_path, places, taxonomy=taxonomy, embedder=hog, embed=EMBED)
+        score_photos(settings, tmp_path / "store")
 
     score("hog-1")
-    table = read_scores(tmp_path / "p.sqlite")
+    table = read_scores(tmp_path / "probabilities.sqlite")
     assert table.image_ids == ["a", "b", "c"]
     np.testing.assert_allclose(table.head_logit[:, 1], [0, 1, 0.6], atol=1e-6)
     with pytest.raises(HeadError, match=r"made for hog-1.*are of hog-2"):

@@ -166,7 +166,7 @@ def test_scores_are_what_evaluation_says_of_the_same_thresholds(run):
         attribute_threshold=run.classify.attribute_threshold | tuning.changed("attribute"),
         object_threshold=run.classify.object_threshold | tuning.changed("object"),
     )
-    classify_photos(run.paths.probabilities, run.taxonomy, classify, run.paths.labels)
+    classify_photos(msgspec.structs.replace(run, classify=classify))
     figures = evaluate(run, "human_tune_half")
     assert (figures["n"], figures["scored_on"]) == (80, "score half, thresholds were tuned on the other")
     for name in ("has_person", "has_text"):
@@ -177,7 +177,7 @@ def test_scores_are_what_evaluation_says_of_the_same_thresholds(run):
 
 
 def test_half_of_a_library_that_was_audited_whole_has_an_interval(run):
-    classify_photos(run.paths.probabilities, run.taxonomy, run.classify, run.paths.labels)
+    classify_photos(run)
     drawn = [truth_object(record) | {"inclusion_probability": 1.0} for record in make_records(as_drawn)]
     write_json(run.paths.human / AUDITED_FILE, drawn)
     ends = {

@@ -5,13 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from tests.unit.heads.simulation import MODEL, draw_classes, train, write_library
+from tests.unit.heads.simulation import MODEL, draw_classes, write_library
+from tests.unit.stage_settings import settings_in
 
 from vibe_photos.heads.linear import head_path, load_head
 from vibe_photos.heads.out_of_fold import read_out_of_fold
 from vibe_photos.records.ground_truth import GroundTruth
-from vibe_photos.settings import HeadTraining, Taxonomy
+from vibe_photos.records.splits import Membership
+from vibe_photos.settings import HeadTraining, Taxonomy, Train
 from vibe_photos.thresholds.sweep import Aim, find_threshold, sweep_thresholds
+from vibe_photos.train.stage import train_head
 
 DIM = 128
 TRAINED = 3000
@@ -54,9 +57,13 @@ def test_a_rare_class_is_found_at_its_tuned_threshold(seed: int, tmp_path: Path,
         GroundTruth(image_id=f"{number:08x}", attributes={"attr.has_animal": bool(value)})
         for number, value in enumerate(said[:TRAINED])
     ]
-    folds = {record.image_id: number % 5 for number, record in enumerate(records)}
-    write_library(tmp_path, vectors[:TRAINED], records, folds)
-    train(tmp_path, taxonomy, "attribute", TRAINING)
+    members = {
+        r.image_id: Membership(group=r.image_id, fold=i % 5, role="train", number=0.9)
+        for i, r in enumerate(records)
+    }
+    write_library(tmp_path, vectors[:TRAINED], records, members)
+    train = Train(seed=0, scene=TRAINING, attribute=TRAINING, object=TRAINING)
+    train_head(settings_in(tmp_path, taxonomy=taxonomy, train=train, head="attribute"))
     evidence = read_out_of_fold(tmp_path / "models", "attribute")
     score = evidence.probabilities[:, 0].astype(np.float64)
     threshold = find_threshold(sweep_thresholds(evidence.y[:, 0], score, np.ones(TRAINED)), Aim("f1"))

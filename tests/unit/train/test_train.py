@@ -4,19 +4,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.unit.heads.simulation import MODEL, TRAIN, draw_classes, train, write_library
+from msgspec.structs import replace
+from tests.unit.heads.simulation import MODEL, TRAIN, TRAINING, draw_classes, write_library
+from tests.unit.stage_settings import settings_in
 
+from vibe_photos.heads.calibration import fit_calibration
 from vibe_photos.heads.linear import head_path, load_head
 from vibe_photos.records.ground_truth import GroundTruth
+from vibe_photos.records.splits import Membership
+from vibe_photos.train.stage import train_head
 
 SCENES = ("scene.animals", "scene.food", "scene.people")
 
 
 def make_library(
-    folder: Path, count: int = 90, fold=lambda number: number % 5
+    folder: Path, count: int = 90, roles=lambda number: "train", distance: float = 1.5
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Write a library of three scenes; three photos in a row are near-duplicates and share a fold."""
-    vectors, classes = draw_classes(0, count, 12, [0.4, 0.3, 0.3], distance=1.5)
+    """Write a library of three scenes; folds go round, and three photos in a row are near-duplicates."""
+    vectors, classes = draw_classes(0, count, 12, [0.4, 0.3, 0.3], distance)
     records = [
         GroundTruth(
             image_id=f"{number:032x}",
@@ -26,8 +31,20 @@ def make_library(
         )
         for number, scene in enumerate(classes)
     ]
-    write_library(folder, vectors, records, {one.image_id: fold(n // 3) for n, one in enumerate(records)})
+    memberships = {
+        record.image_id: Membership(
+            group=f"{number // 3 * 3:032x}", fold=number // 3 % 5, role=roles(number // 3), number=0.5
+        )
+        for number, record in enumerate(records)
+    }
+    write_library(folder, vectors, records, memberships)
     return vectors, classes
+
+
+def train(folder: Path, taxonomy, head="scene", options=TRAIN) -> dict:
+    train_head(settings_in(folder, taxonomy=taxonomy, train=options, head=head))
+    metric: dict = json.loads((folder / "eval" / f"train_{head}.json").read_text())
+    return metric
 
 
 def test_a_head_learns_what_the_teacher_said(tmp_path, taxonomy):
@@ -62,6 +79,50 @@ def test_out_of_fold_figures_lie_beside_each_head(tmp_path, taxonomy, head):
     else:
         # has_animal is scene 0, and dessert (as food, its parent) is scene 1.
         np.testing.assert_array_equal(y, np.tile((classes == (head == "object"))[:, None], count))
+
+
+@pytest.mark.parametrize("head", ["scene", "attribute"])
+def test_each_folds_probabilities_are_calibrated_on_the_other_folds(tmp_path, taxonomy, head):
+    make_library(tmp_path, distance=0.5)
+    train(tmp_path, taxonomy, head)
+    folds = np.arange(90) // 3 % 5
+    with np.load(tmp_path / "models" / f"{head}_out_of_fold.npz") as arrays:
+        logits, probabilities, y = arrays["logits"], arrays["probabilities"], arrays["y"]
+    fitted = load_head(head_path(tmp_path / "models", head), head)
+    if head == "scene":
+        y = np.eye(3)[y]
+    judged = np.ones((90, 1), dtype=bool)
+    for fold in range(5):
+        others = folds != fold
+        calibration = fit_calibration(logits[others], y[others], judged[others], fitted.loss)
+        expected = calibration.probabilities(logits[~others], fitted.loss)
+        np.testing.assert_allclose(probabilities[~others], expected, atol=2e-6)
+    # The head's own calibration has seen all of them: it is of the same logits, and gives other numbers.
+    calibration = fit_calibration(logits, y, judged, fitted.loss)
+    assert fitted.calibration.scale == pytest.approx(calibration.scale, abs=1e-5)
+    assert fitted.calibration.offset == pytest.approx(calibration.offset, abs=1e-5)
+    assert np.abs(probabilities - fitted.probabilities(logits)).max() > 1e-3
+
+
+def test_a_head_that_learnt_chance_by_heart_is_calibrated_to_know_nothing(tmp_path, taxonomy):
+    # With more dimensions than photos every photo learnt from is right: only photos held out tell the truth.
+    vectors, _ = draw_classes(3, 60, 100, [1.0], distance=1.0)
+    is_present = np.random.default_rng(4).random(60) < 0.5
+    records = [
+        GroundTruth(image_id=f"{number:032x}", attributes={"attr.has_text": bool(value)})
+        for number, value in enumerate(is_present)
+    ]
+    memberships = {
+        record.image_id: Membership(group=record.image_id, fold=number % 5, role="train", number=0.9)
+        for number, record in enumerate(records)
+    }
+    write_library(tmp_path, vectors, records, memberships)
+    metric = train(tmp_path, taxonomy, "attribute", replace(TRAIN, attribute=replace(TRAINING, l2=[1e-6])))
+    head = load_head(head_path(tmp_path / "models", "attribute"), "attribute")
+    logits = head.logits(vectors, MODEL)
+    assert ((logits[:, 0] > 0) == is_present).all()
+    assert np.abs(head.probabilities(logits) - 0.5).max() < 0.25
+    assert metric["cross_validation"]["accuracy"] < 0.7
 
 
 def test_labels_that_a_person_said_are_counted(tmp_path, taxonomy):
@@ -100,7 +161,10 @@ def test_no_answers_yet_give_a_head_without_labels_that_says_so(tmp_path, taxono
 
 
 def test_one_fold_trains_without_figures_and_says_so(tmp_path, taxonomy, caplog):
-    make_library(tmp_path, count=3 * 15, fold=lambda number: 0)
+    make_library(tmp_path, count=3 * 15)
+    file = tmp_path / "training" / "scene.jsonl"
+    lines = [json.loads(line) | {"fold": 0} for line in file.read_text().splitlines()]
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
     metric = train(tmp_path, taxonomy)
     assert metric["l2"] == max(TRAIN.scene.l2)
     assert metric["calibration_error"] is None
