@@ -179,6 +179,7 @@ def weigh_stated(
             kept = [(d, r) for d, r in current if half is None or memberships[r.image_id].half == half]
             sample.left_out += len(current) - len(kept)
             share = len(kept) / max(1, len(current))
+            sample.strata[name].counted = len(kept)
             sample.records += [_state(r, name, d.inclusion_probability * share) for d, r in kept]
     sample.records.sort(key=lambda record: record.image_id)
     return sample
@@ -243,7 +244,9 @@ def _take(
 ) -> None:
     """Add the records of one stratum, of the wanted half, with their probability m / N."""
     kept = [one for one in records if half is None or memberships[one.image_id].half == half]
+    sample.strata[stratum].counted = len(kept)
     sample.left_out += len(records) - len(kept)
+    sample.strata[stratum].counted = len(kept)
     sample.records += [_state(record, stratum, len(kept) / photos) for record in kept]
 
 

@@ -116,6 +116,13 @@ def test_the_half_of_a_stratum_speaks_for_all_of_it():
     assert sample.left_out == 3
 
 
+def test_figures_do_not_speak_for_a_stratum_whose_measured_photos_all_chose_thresholds():
+    library = {"f0": member(0.0, "scene.food", "score"), "p0": member(0.0, "scene.people", "tune")}
+    sample = weigh_drawn(truth("f0", "p0"), library, set(), half="score")
+    assert sample.unheard == {"scene.people": 1}
+    assert weigh_drawn(truth("f0", "p0"), library, set()).unheard == {}
+
+
 def test_records_of_photos_that_are_gone_are_counted():
     assert weigh_drawn(truth("gone", "f0"), LIBRARY, set()).not_in_library == 1
 
