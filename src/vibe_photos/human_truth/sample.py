@@ -244,7 +244,6 @@ def _take(
 ) -> None:
     """Add the records of one stratum, of the wanted half, with their probability m / N."""
     kept = [one for one in records if half is None or memberships[one.image_id].half == half]
-    sample.strata[stratum].counted = len(kept)
     sample.left_out += len(records) - len(kept)
     sample.strata[stratum].counted = len(kept)
     sample.records += [_state(record, stratum, len(kept) / photos) for record in kept]
