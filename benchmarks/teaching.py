@@ -3,8 +3,8 @@
 Photos are dealt into five parts, near-duplicates together; each part is judged by heads that learnt from the
 other four. The teacher's answers are drawn anew from the truth, several times: scenes are confused,
 attributes flipped, objects missed, at the rates below. In each training part the first photos of the teaching
-queue (the suspects of both heads) get their true labels, as a person would say them. Without arguments it runs
-on the demo; with others' photos, truth is joined by `rel_path`.
+queue (the suspects of both heads) get their true labels, as a person would say them. Without arguments it
+runs on the demo; with others' photos, truth is joined by `rel_path`.
 """
 
 import argparse
