@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from vibe_photos.errors import StoreError
 from vibe_photos.human_truth.said import DECISIONS_FOLDER
 from vibe_photos.records.ground_truth import Decision
 from vibe_photos.storage.append_log import AppendLog
@@ -65,10 +66,15 @@ def restore_lost(human: Path, store: Path) -> dict[str, int]:
     """
     restored = {}
     for reviewer, lines in find_lost(human, store).items():
-        with AppendLog(human / DECISIONS_FOLDER / f"{reviewer}.jsonl") as file:
-            for line in lines:
-                file.append(msgspec.json.encode(line))
-            file.sync()
+        try:
+            with AppendLog(human / DECISIONS_FOLDER / f"{reviewer}.jsonl") as file:
+                for line in lines:
+                    file.append(msgspec.json.encode(line))
+                file.sync()
+        except StoreError as error:
+            raise StoreError(
+                f"{error}\nIf {reviewer}'s review page is open, end it with Ctrl-C, then run {RESTORE} again"
+            ) from None
         restored[reviewer] = len(lines)
     return restored
 

@@ -44,9 +44,9 @@ class DecisionLog:
         self._taxonomy = taxonomy
         self._lock = threading.RLock()
         self._path = human / DECISIONS_FOLDER / f"{reviewer}.jsonl"
-        self._kept = AppendLog(kept_log(store, reviewer))
+        self._log = AppendLog(self._path)
         try:
-            self._log = AppendLog(self._path)
+            self._kept = AppendLog(kept_log(store, reviewer))
             self._load()
         except BaseException:
             self.close()

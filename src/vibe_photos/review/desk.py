@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from vibe_photos.human_truth.draws import find_strata, read_draws
+from vibe_photos.human_truth.draws import DRAWS_FOLDER, find_strata, read_draws
 from vibe_photos.records.ground_truth import Decision, GroundTruth
 from vibe_photos.records.photos import Photo
 from vibe_photos.review import replies as say
@@ -214,11 +214,15 @@ class ReviewDesk:
         )
 
     def _draw_of(self, image_id: str) -> int | None:
-        """Return a sampled photo's recorded draw; it is recorded before the first line about one."""
+        """Return a sampled photo's recorded draw; it is recorded before the first line about one.
+
+        It is recorded again where git took the file away.
+        """
         if image_id not in self._sources.queued:
             return None
-        if self._draw_numbers is None:
-            settings, sampled = self._sources.settings, list(self._sources.queued)
+        settings = self._sources.settings
+        if self._draw_numbers is None or not any((settings.paths.human / DRAWS_FOLDER).glob("*.json")):
+            sampled = list(self._sources.queued)
             record_draw(settings)
             numbers: dict[str, int] = {}
             for draw in read_draws(settings.paths.human):

@@ -4,9 +4,11 @@ import subprocess
 import msgspec
 import pytest
 
+from vibe_photos.errors import StoreError
 from vibe_photos.human_truth.kept import find_lost, find_untracked, kept_log, restore_lost, tell_lost
 from vibe_photos.human_truth.said import read_human_truth
 from vibe_photos.records.ground_truth import Decision
+from vibe_photos.storage.append_log import AppendLog
 
 
 def line(image_id, second, scene="scene.food"):
@@ -44,6 +46,16 @@ def test_a_whole_log_that_is_gone_comes_back(places):
     write(kept_log(store, "bob"), line("a", 1), line("b", 2))
     assert restore_lost(human, store) == {"bob": 2}
     assert set(read_human_truth(human).measured) == {"a", "b"}
+
+
+def test_a_log_that_a_page_holds_is_left_alone_and_says_how_to_go_on(places):
+    human, store = places
+    write(kept_log(store, "ada"), line("a", 1))
+    log = human / "decisions" / "ada.jsonl"
+    with AppendLog(log), pytest.raises(StoreError, match=r"end it with Ctrl-C, then run vibe-photos restore"):
+        restore_lost(human, store)
+    assert log.read_bytes() == b""
+    assert restore_lost(human, store) == {"ada": 1}
 
 
 def test_what_the_reviewer_said_again_later_is_not_lost(places):
