@@ -30,9 +30,10 @@ from vibe_photos.records.keyed_hash import unit_interval
 from vibe_photos.records.photos import read_manifest
 from vibe_photos.records.splits import Membership
 from vibe_photos.records.taxonomy import head_keys, label_name
+from vibe_photos.records.training import TrainingRecord
 from vibe_photos.scan.stage import scan_library
 from vibe_photos.settings import Convert, Embed, Embedder, Evaluate, HeadTraining, Library, Taxonomy
-from vibe_photos.split.near_duplicates import read_groups
+from vibe_photos.split.near_duplicates import read_near_duplicates
 from vibe_photos.statistics import metrics
 from vibe_photos.statistics.design import group_photos, simple_design
 from vibe_photos.statistics.paired import PairedRatio, estimate_difference
@@ -79,7 +80,7 @@ def make_world(photos: Path, answers: Path, truth: Path, embedder: Embedder, fol
     scan_library(settings, folder / "store")
     embed_library(settings, folder / "store")
     embeddings = read_embeddings(folder / embedder.name / "embeddings.sqlite")
-    groups = read_groups(manifest, folder / embedder.name / "perceptual_hashes.jsonl", 6)
+    groups = read_near_duplicates(manifest, folder / embedder.name / "perceptual_hashes.jsonl", 6).groups
     id_of = {
         place: photo.image_id
         for photo in read_manifest(manifest)
@@ -180,7 +181,7 @@ def judge_all(world: World, predict: Predict, seed: int = 0) -> tuple[Indices, d
     for number in range(PARTS):
         train, test = np.flatnonzero(part != number), np.flatnonzero(part == number)
         for head, loss in (("scene", "softmax"), ("attribute", "sigmoid")):
-            targets = find_targets(head, [world.taught[row] for row in train], world.taxonomy, 5)  # type: ignore[arg-type]
+            targets = find_targets(head, [as_taught(world.taught[row]) for row in train], world.taxonomy, 5)  # type: ignore[arg-type]
             rows = train[targets.rows]
             found = predict(targets, world.vectors[rows], fold[rows], loss, world.vectors[test])  # type: ignore[arg-type]
             if head == "scene":
@@ -191,6 +192,18 @@ def judge_all(world: World, predict: Predict, seed: int = 0) -> tuple[Indices, d
                 for name in set(names) & set(ATTRIBUTES):
                     attributes[name][test] = found[:, names.index(name)] >= 0.5
     return scenes, attributes
+
+
+def as_taught(record: GroundTruth) -> TrainingRecord:
+    """Return a record as a head learns it; groups and folds are given elsewhere."""
+    return TrainingRecord(
+        image_id=record.image_id,
+        group=record.image_id,
+        fold=0,
+        scene=record.scene,
+        attributes=record.attributes,
+        objects=record.objects,
+    )
 
 
 def truth_columns(world: World) -> tuple[Indices, dict[str, metrics.Flags]]:
@@ -208,7 +221,7 @@ def print_differences(world: World, names: Sequence[str], candidates: Sequence[P
     """Print each figure of both, their paired difference (first minus second), interval and p."""
     ours, theirs = (judge_all(world, predict) for predict in candidates)
     scenes, attributes = truth_columns(world)
-    members = {group: Membership(group=group, fold=0, role="holdout") for group in world.groups}
+    members = {group: Membership(group=group, fold=0, role="holdout", number=0.0) for group in world.groups}
     design = simple_design(group_photos(world.groups, members))
     pairs = {
         "scene accuracy": PairedRatio(

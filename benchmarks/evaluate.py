@@ -63,7 +63,10 @@ def make_world(records: int, folder: Path) -> World:
         GroundTruth(image_id=i, scene=[scenes[s]], attributes=dict(zip(attributes, row, strict=True)))
         for i, s, row in zip(ids, scene_true, attributes_true.tolist(), strict=True)
     ]
-    groups = {i: Membership(group=ids[k - k % 10 // 9], fold=0, role="holdout") for k, i in enumerate(ids)}
+    groups = {
+        i: Membership(group=ids[k - k % 10 // 9], fold=0, role="holdout", number=k / len(ids))
+        for k, i in enumerate(ids)
+    }
     evaluate = Evaluate(confidence_level=0.95, bootstrap_repetitions=2000, seed=0)
     return World(
         folder / "labels.sqlite",

@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from vibe_photos.configuration import from_mapping, iterate_leaves, line_of, parse_yaml
 from vibe_photos.errors import ConfigurationError
+from vibe_photos.records.taxonomy_check import find_contradictions
 from vibe_photos.settings import Settings
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
@@ -127,14 +128,23 @@ def to_mapping(composed: DictConfig) -> dict[str, Any]:
 
 
 def to_settings(composed: DictConfig) -> Settings:
-    """Return the typed settings; a `ConfigurationError` names the key, the file and the line it stands in."""
+    """Return the typed settings, which do not contradict themselves.
+
+    Raises:
+        ConfigurationError: names the key, the file and the line it stands in; of contradictions it names all.
+    """
     try:
-        return from_mapping(to_mapping(composed))
+        settings = from_mapping(to_mapping(composed))
     except ConfigurationError as error:
         key, separator, what = str(error).partition(": ")
         if " " in key:  # it names the place already
             raise
         raise ConfigurationError(f"{key} in {find_place(key)}{separator}{what}") from None
+    contradictions = find_contradictions(settings.taxonomy, settings.classify)
+    wrong = [f"{key} in {find_place(key)}: {what}" for key, what in contradictions]
+    if wrong:
+        raise ConfigurationError("\n".join(wrong))
+    return settings
 
 
 def find_place(key: str) -> str:
@@ -193,21 +203,20 @@ def _iterate_scalars(node: yaml.Node, key: str) -> Iterator[tuple[str, yaml.Scal
 
 
 def _find_line(node: yaml.Node | None, key: str) -> int | None:
-    """Return the line of a dotted key, or None if it does not stand there."""
-    line = None
-    for part in key.split("."):
-        parts = (
-            {name.value: (name, value) for name, value in node.value}
-            if isinstance(node, yaml.MappingNode)
-            else {}
-        )
-        if isinstance(node, yaml.SequenceNode):
-            parts = {str(number): (value, value) for number, value in enumerate(node.value)}
-        if part not in parts:
-            return None
-        name, node = parts[part]
-        line = line_of(name)
-    return line
+    """Return the line of a dotted key, or None if it does not stand there; a part may hold dots itself."""
+    parts: list[tuple[str, yaml.Node, yaml.Node]] = []
+    if isinstance(node, yaml.MappingNode):
+        parts = [(name.value, name, value) for name, value in node.value]
+    elif isinstance(node, yaml.SequenceNode):
+        parts = [(str(number), value, value) for number, value in enumerate(node.value)]
+    for part, name, value in parts:
+        if part == key:
+            return line_of(name)
+        if key.startswith(f"{part}."):
+            line = _find_line(value, key.removeprefix(f"{part}."))
+            if line is not None:
+                return line
+    return None
 
 
 def _show(file: Path) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from vibe_photos.classify.stage import check_names, decide_labels
+from vibe_photos.classify.stage import decide_labels
 from vibe_photos.configuration import RESOLVED
 from vibe_photos.embed.engines.local import size_to_decode
 from vibe_photos.errors import ConfigurationError, DecodeError, InputError
@@ -22,6 +22,7 @@ from vibe_photos.heads.linear import head_path, load_head
 from vibe_photos.pixels.decode import decode_photo
 from vibe_photos.records.label_tables import LabelTable
 from vibe_photos.records.taxonomy import HEADS
+from vibe_photos.records.taxonomy_check import check_names
 from vibe_photos.score.stage import score_vectors
 from vibe_photos.score.zero_shot import PromptSet, find_prompts
 from vibe_photos.settings import Classify, Embed, Embedder, Taxonomy

@@ -48,7 +48,11 @@ class Prompts(Section, frozen=True):
 
 
 class Taxonomy(Section, frozen=True):
-    """The words that the teacher may answer, and the label key of each word."""
+    """The words that the teacher may answer, and the label key of each word.
+
+    `renamed` maps old keys to their new ones, and `removed` lists keys that are gone: what people said in old
+    keys counts further. Both are empty in files from before there were the two.
+    """
 
     vocabulary: Vocabulary
     scenes: dict[str, str]
@@ -56,6 +60,8 @@ class Taxonomy(Section, frozen=True):
     attributes: dict[str, str]
     objects: dict[str, str]
     prompts: Prompts
+    renamed: dict[str, str] = {}
+    removed: list[str] = []
 
 
 class SentImage(Section, frozen=True):
@@ -260,6 +266,7 @@ class Paths(Section, frozen=True):
     photos: Path
     raw_annotations: Path
     auto: Path
+    training: Path
     sample: Path
     human: Path
     splits: Path

@@ -21,7 +21,7 @@ def test_an_object_mapping(checkout):
     ]
     checkout.replace("conf/taxonomy/m2.yaml", "\n  dessert: object.food.dessert", "\n  dessert: object.food")
     ran = checkout.repro().ran
-    assert ran == {"convert", "sample", "split", "train@object", "agreement"} | AFTER_TRAIN
+    assert ran == {"convert", "sample", "split", "teach", "train@object", "agreement"} | AFTER_TRAIN
     assert checkout.bytes("data/ground_truth/splits.json") == splits
     after = [record["image_id"] for record in json.loads(checkout.bytes("data/ground_truth/to_review.json"))]
     assert after == sampled
@@ -30,7 +30,7 @@ def test_an_object_mapping(checkout):
 def test_the_confidence_an_object_needs(checkout):
     checkout.replace("params.yaml", "min_object_confidence: 0.7", "min_object_confidence: 0.9")
     ran = checkout.repro().ran
-    assert ran == {"convert", "sample", "split", "train@object", "agreement"} | AFTER_TRAIN
+    assert ran == {"convert", "sample", "split", "teach", "train@object", "agreement"} | AFTER_TRAIN
 
 
 def test_a_word_for_the_teacher_asks_again_and_embeds_nothing(checkout):
@@ -50,7 +50,7 @@ def test_a_threshold(checkout):
 
 def test_the_size_of_the_sample(checkout):
     checkout.replace("params.yaml", "size: 60", "size: 80")
-    assert checkout.repro().ran == {"sample", "split", "agreement"} | TRAIN | AFTER_TRAIN
+    assert checkout.repro().ran == {"sample", "split", "teach", "agreement"} | TRAIN | AFTER_TRAIN
 
 
 def test_the_encoder(checkout, tiny_onnx):
@@ -97,7 +97,7 @@ def test_a_corrected_human_label(checkout):
     records[0]["scene"] = ["scene.other" if records[0]["scene"] != ["scene.other"] else "scene.food"]
     (checkout.root / AUDITED).write_text(json.dumps(records, indent=2))
     splits = checkout.bytes("data/ground_truth/splits.json")
-    assert checkout.repro().ran == {"split", "evaluate@human", "agreement", "report"}
+    assert checkout.repro().ran == {"sample", "split", "teach", "evaluate@human", "agreement", "report"}
     assert checkout.bytes("data/ground_truth/splits.json") == splits
 
 

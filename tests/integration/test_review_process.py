@@ -15,7 +15,7 @@ from tests.unit.review.review_library import read_settings, write_review_library
 from tests.unit.review.running_review import RunningReview
 
 from vibe_photos.cli import main
-from vibe_photos.human_truth.audited import read_audited
+from vibe_photos.human_truth.said import read_human_truth
 from vibe_photos.storage.append_log import read_lines
 
 IS_PROOF = os.environ.get("VIBE_PHOTOS_PROVE") == "1"
@@ -46,18 +46,21 @@ def list_queue(review: RunningReview) -> list[str]:
 
 
 def scenes_on_disk(folder: Path) -> dict[str, str]:
-    return {record.image_id: record.scene[0] for record in read_audited(folder / "data" / "human")}
+    return {
+        record.image_id: record.scene[0]
+        for record in [*read_human_truth(folder / "data" / "human").everything.values()]
+    }
 
 
 def test_a_review_ends_calmly_and_goes_on_where_it_was(folder: Path) -> None:
     with RunningReview(folder, "--reviewer", "ada") as review:
-        assert review.printed[0] == f"ada reviews {PHOTOS} photos at\n"
+        assert review.printed[0] == f"ada reviews {PHOTOS} photos that measure, 0 that teach, at\n"
         first, second, third, *_ = list_queue(review)
         assert decide(review, first, "scene.food", 0) == 200
         assert review.post("api/skip", {"image_id": second}).status == 200
         status, rest = review.interrupt()
         assert status == 0
-        assert rest.endswith("\nEvery decision is in data/human/decisions/ada.jsonl\n")
+        assert rest.endswith("\nEvery decision is in data/human/decisions/ada.jsonl\nNow: dvc repro\n")
         assert review.errors.read_text() == ""
     with RunningReview(folder, "--reviewer", "ada") as review:
         queue = [item["image_id"] for item in review.get("api/queue?status=open").json()["items"]]
@@ -187,10 +190,8 @@ def remove(*parts: str) -> Callable[[Path], None]:
         (lambda folder: None, ["--reviewer", "../bob"], "use letters, digits"),
         (lambda folder: None, ["--port", "{taken}"], "Address already in use"),
         (lambda folder: None, ["--port", "99999"], "leave --port out"),
-        (lambda folder: None, ["--size", "5"], "how many photos --refresh draws"),
-        (lambda folder: None, ["--refresh", "--size", "0"], "a round asks about one photo at least"),
     ],
-    ids=["manifest", "sample", "compose", "photos", "reviewer", "taken", "port", "size", "none"],
+    ids=["manifest", "sample", "compose", "photos", "reviewer", "taken", "port"],
 )
 def test_what_is_in_the_way_is_one_sentence(
     folder: Path,

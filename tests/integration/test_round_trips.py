@@ -8,12 +8,16 @@ import pytest
 from PIL import Image
 
 from vibe_photos.cli import main
-from vibe_photos.human_truth.audited import read_audited
-from vibe_photos.records.ground_truth import GroundTruth, truth_object
+from vibe_photos.configuration import read_resolved
+from vibe_photos.human_truth.draws import read_draws
+from vibe_photos.human_truth.said import read_human_truth
+from vibe_photos.human_truth.sample import read_measured_sample
+from vibe_photos.records.ground_truth import Decision, GroundTruth, truth_object
 from vibe_photos.records.label_tables import LabelTable, write_labels
 from vibe_photos.records.photos import Photo
+from vibe_photos.records.splits import Membership
 from vibe_photos.storage.files import write_json
-from vibe_photos.storage.jsonl import write_jsonl
+from vibe_photos.storage.jsonl import read_jsonl, write_jsonl
 
 KEYS = ["object.food", "scene.food", "scene.people"]
 TEACHER = [
@@ -98,11 +102,14 @@ def test_tasks_go_out_and_annotations_come_back(workspace, capsys):
     said = capsys.readouterr().out
     assert "id-b: new: scene.other attr.has_text=yes" in said
     assert "nothing is written yet" in said
-    assert read_audited(workspace / "data" / "human") == []
+    assert [*read_human_truth(workspace / "data" / "human").everything.values()] == []
     assert main([*command, "--write"]) == 0
     log = workspace / "data" / "human" / "decisions" / "ada.jsonl"
     taken = log.read_bytes()
-    assert [record.scene for record in read_audited(log.parent.parent)] == [["scene.food"], ["scene.other"]]
+    assert [record.scene for record in [*read_human_truth(log.parent.parent).everything.values()]] == [
+        ["scene.food"],
+        ["scene.other"],
+    ]
     assert main([*command, "--write"]) == 0
     assert "there is nothing to write" in capsys.readouterr().out
     assert log.read_bytes() == taken
@@ -127,7 +134,59 @@ def test_truth_by_hand_is_shown_before_it_is_taken(workspace, capsys):
     file.write_text(json.dumps([{"rel_path": "a.png", "scene": ["scene.people"]}]))
     assert main(["import-human", str(file)]) == 0
     assert "id-a: new: scene.people" in capsys.readouterr().out
-    assert read_audited(workspace / "data" / "human") == []
-    assert main(["import-human", str(file), "--write", "--only-sampled"]) == 0
-    (record,) = read_audited(workspace / "data" / "human")
-    assert record.extra["inclusion_probability"] == 1.0
+    assert [*read_human_truth(workspace / "data" / "human").everything.values()] == []
+    assert main(["import-human", str(file), "--write", "--sample"]) == 0
+    assert "how they were drawn is in data/human/draws/1.json" in capsys.readouterr().out
+    truth = read_human_truth(workspace / "data" / "human")
+    assert truth.measured["id-a"].extra["inclusion_probability"] == 1.0
+    (draw,) = read_draws(workspace / "data" / "human")
+    # The teacher calls a food and b something else.
+    assert (draw.how, {name: stratum.photos for name, stratum in draw.strata.items()}) == (
+        "stratified",
+        {"scene.food": 1, "scene.other": 1},
+    )
+    assert draw.teacher == read_resolved().teacher.model
+
+
+def test_truth_of_chosen_photos_is_taken_to_teach(workspace, capsys):
+    file = workspace / "mine.json"
+    file.write_text(json.dumps([{"rel_path": "b.png", "scene": ["scene.people"]}]))
+    assert main(["import-human", str(file), "--teach", "--write"]) == 0
+    truth = read_human_truth(workspace / "data" / "human")
+    assert ([*truth.measured], truth.taught["id-b"].scene) == ([], ["scene.people"])
+    (line,) = read_jsonl(workspace / "data" / "human" / "decisions" / "imported.jsonl", Decision)
+    assert (line.purpose, line.image_id) == ("teach", "id-b")
+    assert read_draws(workspace / "data" / "human") == []
+    # git takes the log away: what it held is named, and comes back.
+    (workspace / "data" / "human" / "decisions" / "imported.jsonl").unlink()
+    capsys.readouterr()
+    assert main(["restore-decisions"]) == 0
+    assert "1 decisions of imported are back" in capsys.readouterr().out
+    assert read_human_truth(workspace / "data" / "human").taught == truth.taught
+    assert main(["restore-decisions"]) == 0
+    assert capsys.readouterr().out == "nothing is missing\n"
+
+
+def test_a_test_set_says_how_it_was_drawn_or_is_ones_own(workspace, capsys):
+    file, human = workspace / "mine.json", workspace / "data" / "human"
+    file.write_text(json.dumps([{"rel_path": "b.png", "scene": ["scene.people"]}]))
+    members = {
+        f"id-{name}": Membership(group=name, fold=0, role="reserved", number=place / 2)
+        for place, name in enumerate("ab")
+    }
+    taxonomy = read_resolved().taxonomy
+    assert main(["import-human", str(file), "--write"]) == 0
+    sample = read_measured_sample(human, taxonomy, members)
+    assert ([one.image_id for one in sample.own_set], sample.records) == (["id-b"], [])
+    assert main(["import-human", str(file), "--drawn-uniformly-from", "2", "--write"]) == 0
+    assert "how they were drawn is in data/human/draws/1.json" in capsys.readouterr().out
+    sample = read_measured_sample(human, taxonomy, members)
+    # One of two photos, drawn with the same chance, stands for both.
+    assert {one.image_id: one.extra["inclusion_probability"] for one in sample.records} == {"id-b": 0.5}
+    assert sample.own_set == []
+
+
+def test_an_import_is_for_one_thing_only(workspace, capsys):
+    with pytest.raises(SystemExit):
+        main(["import-human", "mine.json", "--sample", "--teach"])
+    assert "--teach: not allowed with argument --sample" in capsys.readouterr().err

@@ -91,6 +91,19 @@ def test_a_resolved_file_with_a_merge_conflict_is_written_again(checkout):
     assert resolved.read_bytes() == before
 
 
+def test_a_taxonomy_of_earlier_days_has_no_renamed_keys(checkout):
+    file = checkout / "conf" / "taxonomy" / "m2.yaml"
+    text = file.read_text()
+    file.write_text(re.sub("(?m)^(renamed|removed):.*$", "", text))
+    try:
+        result = run(checkout)
+    finally:
+        file.write_text(text)
+    assert result.returncode == 0, result.stderr
+    resolved = (checkout / "data" / "config" / "resolved.yaml").read_text()
+    assert "  renamed: {}\n  removed: []\n" in resolved
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -154,6 +167,30 @@ def test_a_wrong_override_is_named(checkout, arguments, message):
             "max_tokens: 768",
             "max_tokens: 0",
             r"teacher.sampling.max_tokens in conf/question.yaml, line \d+: .*>= 1",
+        ),
+        (
+            "params.yaml",
+            "    keyboard: 0.5",
+            "    keybord: 0.5",
+            r"classify.object_threshold.keybord in params.yaml, line \d+: no label .*did you mean keyboard",
+        ),
+        (
+            "conf/config.yaml",
+            "is_document: scene.document",
+            "is_document: scene.paper",
+            r"classify.attribute_from_scene.is_document in conf/config.yaml, line \d+: 'scene.paper' is no",
+        ),
+        (
+            "conf/taxonomy/m2.yaml",
+            "animals: scene.animals",
+            "Animals: scene.animals",
+            r"taxonomy.scenes.Animals in conf/taxonomy/m2.yaml, line \d+: this word can never match",
+        ),
+        (
+            "conf/taxonomy/m2.yaml",
+            "renamed: {}",
+            "renamed:\n  object.drink: object.beverage\n#",
+            r"taxonomy.renamed.object.drink in conf/taxonomy/m2.yaml, line \d+: .* is still a label",
         ),
     ],
 )

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vibe_photos.configuration import read_resolved
-from vibe_photos.human_truth.audited import AUDITED_FILE
+from vibe_photos.human_truth.said import AUDITED_FILE
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth, truth_object
 from vibe_photos.records.label_tables import LabelTable, write_labels
 from vibe_photos.records.splits import Membership
@@ -45,10 +45,18 @@ def library(tmp_path: Path, repository: Path, evaluate: Evaluate) -> Settings:
 
 
 def write_truth(
-    settings: Settings, people: Sequence[GroundTruth] = (), teacher: Sequence[GroundTruth] = ()
+    settings: Settings,
+    people: Sequence[GroundTruth] = (),
+    teacher: Sequence[GroundTruth] = (),
+    drawn: float | None = 0.5,
 ) -> None:
-    """Write people's records and the teacher's."""
-    write_json(settings.paths.human / AUDITED_FILE, [truth_object(record) for record in people])
+    """Write people's records and the teacher's.
+
+    People's photos were all drawn with the probability `drawn`, but for those that state one themselves; with
+    None they are somebody's own set.
+    """
+    design = {} if drawn is None else {"inclusion_probability": drawn}
+    write_json(settings.paths.human / AUDITED_FILE, [design | truth_object(record) for record in people])
     write_jsonl(settings.paths.auto / ALL_LABELS, [truth_object(record) for record in teacher])
 
 
@@ -84,9 +92,13 @@ def write_roles(tmp_path: Path) -> Callable[[dict[str, str]], Path]:
         path = tmp_path / "splits.json"
         members = {
             image_id: Membership(
-                group=image_id, fold=0, role=role, half="tune" if role == "reserved" else None
+                group=image_id,
+                fold=0,
+                role=role,
+                number=place / len(roles),
+                half="tune" if role == "reserved" else None,
             )
-            for image_id, role in roles.items()
+            for place, (image_id, role) in enumerate(roles.items())
         }
         write_splits(path, members)
         return path

@@ -1,4 +1,7 @@
-"""Sixty photos as the stages leave them, sampled, scored and labelled, for what reads their files."""
+"""Sixty photos as the stages leave them, sampled, scored and labelled, for what reads their files.
+
+Photos 0 to 39 are reserved or held out, the last twenty train.
+"""
 
 from pathlib import Path
 
@@ -7,10 +10,13 @@ import numpy as np
 
 from vibe_photos.classify.stage import classify_photos
 from vibe_photos.configuration import read_resolved
-from vibe_photos.human_truth.audited import AUDITED_FILE
-from vibe_photos.human_truth.sample_design import DESIGN_FIELDS, read_sampled
+from vibe_photos.human_truth.draws import find_strata, read_draws
+from vibe_photos.human_truth.said import AUDITED_FILE
+from vibe_photos.human_truth.sample import DESIGN_FIELDS, read_sampled
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth, truth_object
+from vibe_photos.records.keyed_hash import permanent_number
 from vibe_photos.records.label_tables import ScoreTable, write_scores
+from vibe_photos.records.photos import Photo
 from vibe_photos.records.splits import Membership
 from vibe_photos.sample.stage import sample_for_review
 from vibe_photos.settings import Sample, Settings
@@ -34,9 +40,10 @@ def write_reviewed_library(folder: Path, repository: Path) -> Settings:
     paths = settings.paths
     truths = [_teach(number, image_id) for number, image_id in enumerate(IDS)]
     write_jsonl(paths.auto / ALL_LABELS, map(truth_object, truths))
-    sample_for_review(paths.auto / ALL_LABELS, paths.sample, paths.human, settings.sample)
-    roles = {i: Membership(group=i, fold=0, role="train" if i in TRAINED else "reserved") for i in IDS}
-    write_splits(paths.splits, roles)
+    photos = [Photo(image_id=i, rel_path=f"{i}.jpg", bytes=1, format="JPEG") for i in IDS]
+    write_jsonl(paths.photos, photos)
+    sample_for_review(settings)
+    write_memberships(settings)
     food = np.where(np.arange(60) < 20, 0.9, 0.1)
     food[0] = 0.05
     scores = np.column_stack([food, 1 - food, np.where(np.arange(60) < 20, 0.1, 0.9)])
@@ -48,6 +55,22 @@ def write_reviewed_library(folder: Path, repository: Path) -> Settings:
     _write_out_of_fold(paths.models, "attribute", KEYS[2:], unseen[:, 2:], np.ones((20, 1), np.int8))
     _write_out_of_fold(paths.models, "object", [], np.zeros((20, 0), np.float32), np.zeros((20, 0), np.int8))
     return settings
+
+
+def write_memberships(settings: Settings) -> None:
+    """Write `splits.json` as stage `split` would, but for the roles: those who train are always the same."""
+    strata = find_strata(read_draws(settings.paths.human), IDS)
+    members = {
+        i: Membership(
+            group=i,
+            fold=0,
+            role="train" if i in TRAINED else "reserved",
+            number=permanent_number(settings.sample.seed, i),
+            stratum=strata.get(i),
+        )
+        for i in IDS
+    }
+    write_splits(settings.paths.splits, members)
 
 
 def audit(settings: Settings, image_ids: list[str]) -> None:

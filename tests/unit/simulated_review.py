@@ -1,7 +1,7 @@
-"""Audits of a library whose whole truth is known: the demo's truth and teacher, with a simulated student."""
+"""Reviews of a library whose whole truth is known: the demo's truth and teacher, with a simulated student."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import shutil
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -9,17 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 from tests.unit.stage_settings import settings_in
 
+from vibe_photos.configuration import read_resolved
 from vibe_photos.convert.stage import convert_annotations
-from vibe_photos.human_truth.inclusion import split_by_hand, weigh_audited
-from vibe_photos.human_truth.rounds import Round
-from vibe_photos.human_truth.sample_design import DESIGN_FIELDS, read_sampled
+from vibe_photos.human_truth.draws import find_strata, read_draws
+from vibe_photos.human_truth.said import HumanTruth
+from vibe_photos.human_truth.sample import MeasuredSample, read_sampled, weigh_drawn
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth, read_truth_file, truth_object
+from vibe_photos.records.keyed_hash import permanent_number
 from vibe_photos.records.label_tables import LabelTable
-from vibe_photos.review.next_round import choose_round
-from vibe_photos.review.review_reasons import find_reasons, read_library
+from vibe_photos.records.photos import Photo as ManifestPhoto
+from vibe_photos.records.splits import Membership
+from vibe_photos.review.draw_record import record_draw
 from vibe_photos.sample.stage import sample_for_review
 from vibe_photos.settings import Convert, Sample, Taxonomy
-from vibe_photos.statistics.label_arrays import arrays_of_records, read_keys
+from vibe_photos.statistics.label_arrays import arrays_of_labels, arrays_of_records, read_keys
 from vibe_photos.statistics.metrics import Ratio
 from vibe_photos.storage.jsonl import read_jsonl, write_jsonl
 
@@ -57,30 +60,21 @@ def _err_on_document(photo: Photo, image_id: str, rng: np.random.Generator) -> P
     return truth, teacher
 
 
-@dataclass(frozen=True)
-class Audit:
-    """What a person audited, and in which rounds; `rows` int64 are the places of `weighed` in the library."""
-
-    records: list[GroundTruth]
-    rounds: list[Round]
-    weighed: list[GroundTruth]
-    rows: NDArray[np.int64]
-
-
 class SimulatedReview:
-    """A library, its student, and the review of it by people who never err."""
+    """A library, its student, and what people who never err say of the review sample."""
 
-    def __init__(self, photos: Sequence[Photo], taxonomy: Taxonomy, folder: Path) -> None:
-        self._folder = folder
-        self._auto = [teacher for _, teacher in photos]
-        write_jsonl(folder / "auto.jsonl", map(truth_object, self._auto))
-        keys = read_keys(taxonomy)
+    def __init__(self, photos: Sequence[Photo], taxonomy: Taxonomy, folder: Path, repository: Path) -> None:
+        keys, base = read_keys(taxonomy), read_resolved(repository)
+        places = {"photos": folder / "photos.jsonl", "sample": folder / "to_review.json"}
+        places |= {name: folder / "review" / name for name in ("auto", "human")}
+        self._settings = msgspec.structs.replace(base, paths=msgspec.structs.replace(base.paths, **places))
+        write_jsonl(places["auto"] / ALL_LABELS, [truth_object(teacher) for _, teacher in photos])
         self._truth = {truth.image_id: truth for truth, _ in photos}
         self._row_of = {image_id: row for row, image_id in enumerate(self._truth)}
+        self.ids = list(self._truth)
         self.true = arrays_of_records([truth for truth, _ in photos], keys)
         labels = self._simulate_student(keys.scene, keys.attribute)
-        library = read_library(self._auto, labels, keys)
-        self.student, self._reasons = library.student, find_reasons(library)
+        self.student = arrays_of_labels(labels, self.ids, keys)
         self.has = {key: column for column, key in enumerate(keys.attribute)}
 
     def _simulate_student(self, scenes: list[str], attributes: list[str]) -> LabelTable:
@@ -102,28 +96,55 @@ class SimulatedReview:
             value=np.hstack([scene, score >= 0.5]).astype(np.int8),
         )
 
-    def sample(self, strategy: str, size: int, seed: int, audited: int) -> list[GroundTruth]:
-        """Draw the review sample and audit the first of it."""
-        to_review = self._folder / "to_review.json"
-        sample = Sample(size=size, seed=seed, strategy=strategy, min_per_stratum=8)  # type: ignore[arg-type]
-        sample_for_review(self._folder / "auto.jsonl", to_review, self._folder, sample)
-        drawn = read_sampled(to_review)
-        return [
-            msgspec.structs.replace(self._truth[i], extra={name: drawn[i][name] for name in DESIGN_FIELDS})
-            for i in list(drawn)[:audited]
-        ]
+    def begin(self) -> None:
+        """Forget all draws."""
+        shutil.rmtree(self._settings.paths.human, ignore_errors=True)
 
-    def audit(self, sample: list[GroundTruth], rounds: Sequence[int], seed: int) -> Audit:
-        """Audit, after the sample, so many new photos of one round after the other."""
-        records, drawn = {record.image_id: record for record in sample}, []
-        for number, audited in enumerate(rounds, start=1):
-            drawn.append(choose_round(self._auto, self._reasons, number, seed, 120, set(records)))
-            asked = [photo.image_id for photo in drawn[-1].asked if photo.image_id not in records]
-            records |= {image_id: self._truth[image_id] for image_id in asked[:audited]}
-        weighed, by_hand = split_by_hand(weigh_audited(list(records.values()), drawn))
-        assert not by_hand
-        rows = np.array([self._row_of[record.image_id] for record in weighed], dtype=np.int64)
-        return Audit(list(records.values()), drawn, weighed, rows)
+    def draw(self, strategy: str, size: int, seed: int, library: Iterable[str] | None = None) -> list[str]:
+        """Draw the sample of a library (default: all photos) and record the draw, as the page does.
+
+        Returns the sampled photos in the order in which they are shown.
+        """
+        sample = Sample(size=size, seed=seed, strategy=strategy, min_per_stratum=8)  # type: ignore[arg-type]
+        settings = msgspec.structs.replace(self._settings, sample=sample)
+        photos = [ManifestPhoto(image_id=i, rel_path=i, bytes=1, format="JPEG") for i in library or self.ids]
+        write_jsonl(settings.paths.photos, photos)
+        sample_for_review(settings)
+        record_draw(settings)
+        return list(read_sampled(settings.paths.sample))
+
+    def measure(
+        self,
+        shown: Sequence[str],
+        seed: int,
+        rng: np.random.Generator,
+        library: Sequence[str] | None = None,
+        skips: float = 0.0,
+        half: str | None = None,
+    ) -> MeasuredSample:
+        """Let people say the truth of the photos shown, but for a share that they skip at random."""
+        ids = library or self.ids
+        strata = find_strata(read_draws(self._settings.paths.human), ids)
+        members = {
+            image_id: Membership(
+                group=image_id,
+                fold=0,
+                role="reserved",
+                number=permanent_number(seed, image_id),
+                half="tune" if is_tune else "score",
+                stratum=strata.get(image_id),
+            )
+            for image_id, is_tune in zip(ids, rng.random(len(ids)) < 0.5, strict=True)
+        }
+        is_skipped = dict(zip(shown, rng.random(len(shown)) < skips, strict=True))
+        said = {i: self._truth[i] for i in shown if not is_skipped[i]}
+        return weigh_drawn(
+            HumanTruth(said, {}, {i: "" for i in shown if is_skipped[i]}), members, set(), half
+        )
+
+    def find_rows(self, records: Iterable[GroundTruth]) -> NDArray[np.int64]:
+        """Return the places of photos in the library."""
+        return np.array([self._row_of[record.image_id] for record in records], dtype=np.int64)
 
     def shares(self, rows: NDArray[np.int64] | slice = slice(None)) -> dict[str, Ratio]:
         """Return figures of some photos, all photos by default, each a share of photos."""

@@ -7,18 +7,20 @@ import numpy as np
 from msgspec.structs import replace
 from PIL import Image
 from tests.unit.drawn_library import embed_into
+from tests.unit.heads.simulation import teach
 from tests.unit.scanned_library import scan_settings
 from tests.unit.stage_settings import settings_in
 
 from vibe_photos.classify.stage import classify_photos
-from vibe_photos.records.ground_truth import HEAD_FILES, GroundTruth, truth_object
+from vibe_photos.records.ground_truth import GroundTruth
 from vibe_photos.records.splits import Membership
 from vibe_photos.records.taxonomy import HEADS
+from vibe_photos.records.training import write_training
 from vibe_photos.scan.stage import scan_library
 from vibe_photos.score.stage import score_photos
 from vibe_photos.settings import Classify, Embed, Embedder, HeadTraining, Taxonomy, Train
 from vibe_photos.split.stage import write_splits
-from vibe_photos.storage.jsonl import read_jsonl, write_jsonl
+from vibe_photos.storage.jsonl import read_jsonl
 from vibe_photos.train.stage import train_head
 
 EMBED = Embed(
@@ -64,10 +66,8 @@ def run_pipeline(folder: Path, taxonomy: Taxonomy, embedder: Embedder = EMBEDDER
         )
         for name, scene in scenes.items()
     ]
-    for file in HEAD_FILES.values():
-        write_jsonl(folder / "auto" / file, map(truth_object, records))
     splits = {
-        record.image_id: Membership(group=record.image_id, fold=number // 3 % 3, role="train")
+        record.image_id: Membership(group=record.image_id, fold=number // 3 % 3, role="train", number=0.9)
         for number, record in enumerate(records)
     }
     write_splits(folder / "splits.json", splits)
@@ -76,6 +76,7 @@ def run_pipeline(folder: Path, taxonomy: Taxonomy, embedder: Embedder = EMBEDDER
         folder, taxonomy=taxonomy, embedder=embedder, embed=EMBED, train=train, classify=CLASSIFY
     )
     for head in HEADS:
+        write_training(folder / "training", head, teach(head, records, splits))
         train_head(replace(settings, head=head))
     score_photos(settings, folder / "store")
     classify_photos(settings)

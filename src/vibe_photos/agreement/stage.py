@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 
-from vibe_photos.human_truth.audited import read_audited_truth
+from vibe_photos.human_truth.sample import read_measured_sample
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth
 from vibe_photos.records.splits import Membership, read_splits
 from vibe_photos.settings import Settings, Taxonomy
@@ -28,11 +28,11 @@ def measure_agreement(settings: Settings) -> None:
     """
     paths = settings.paths
     answers = list(read_jsonl(paths.auto / ALL_LABELS, GroundTruth))
-    audited, memberships = read_audited_truth(paths.human, settings.taxonomy), read_splits(paths.splits)
-    records = [record for record in audited if record.image_id in memberships]
-    photos = judge_teacher(records, answers, memberships, settings.taxonomy)
-    counts = {"truth": "human", "not_in_library": len(audited) - len(records)}
-    figures = summarise(photos, settings.evaluate) if records else begin_figures("human")
+    memberships = read_splits(paths.splits)
+    sample = read_measured_sample(paths.human, settings.taxonomy, memberships)
+    photos = judge_teacher(sample.records, answers, memberships, settings.taxonomy)
+    counts = {"truth": "human", "not_in_library": sample.not_in_library}
+    figures = summarise(photos, settings.evaluate) if sample.records else begin_figures("human")
     write_json(paths.eval / "teacher" / "metrics.json", counts | figures)
     log.info("agreement of the teacher with people: %s", describe(figures, counts))
 

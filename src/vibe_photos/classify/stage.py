@@ -8,17 +8,16 @@
 - A label with neither a head nor a prompt is not judged: it has no row, and evaluation counts it as missing.
 """
 
-import difflib
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vibe_photos.errors import ConfigurationError
 from vibe_photos.records.label_tables import LabelTable, ScoreTable, Source, read_scores, write_labels
 from vibe_photos.records.taxonomy import HEADS, head_keys, label_name, parent_key
+from vibe_photos.records.taxonomy_check import check_names
 from vibe_photos.settings import Classify, Settings, Taxonomy
 
 log = logging.getLogger(__name__)
@@ -68,30 +67,6 @@ def decide_labels(scores: ScoreTable, taxonomy: Taxonomy, classify: Classify) ->
         score=np.array([judged[key].score for key in order]).reshape(shape[::-1]).T,
         value=np.array([judged[key].value for key in order], dtype=np.int8).reshape(shape[::-1]).T,
     )
-
-
-def check_names(taxonomy: Taxonomy, classify: Classify) -> None:
-    """Refuse thresholds and rules for labels that do not exist.
-
-    Raises:
-        ConfigurationError: names the key (`classify.object_threshold.keybord`) and the nearest valid names.
-    """
-    attributes = [label_name(key) for key in head_keys(taxonomy, "attribute")]
-    objects = [label_name(key) for key in head_keys(taxonomy, "object")]
-    for section, thresholds, names in (
-        ("attribute_threshold", classify.attribute_threshold, attributes),
-        ("object_threshold", classify.object_threshold, objects),
-    ):
-        if "default" not in thresholds:
-            raise ConfigurationError(f"classify.{section}.default is missing: it holds for labels not named")
-        _check_each(f"classify.{section}", thresholds, [*names, "default"])
-    _check_each("classify.attribute_from_scene", classify.attribute_from_scene, attributes)
-    scenes = head_keys(taxonomy, "scene")
-    for name, scene in classify.attribute_from_scene.items():
-        if scene not in scenes:
-            raise ConfigurationError(
-                f"classify.attribute_from_scene.{name}: {scene!r} is no scene key{_suggest(scene, scenes)}"
-            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,14 +129,3 @@ def _raise_ancestors(judged: dict[str, _Judgement], objects: Sequence[str]) -> N
 
 def _find_source(scores: ScoreTable, key: str) -> Source:
     return "prompt" if np.isnan(scores.head_logit[:, scores.keys.index(key)]).all() else "head"
-
-
-def _check_each(section: str, given: Iterable[str], valid: list[str]) -> None:
-    for name in given:
-        if name not in valid:
-            raise ConfigurationError(f"{section}.{name}: no label has that name{_suggest(name, valid)}")
-
-
-def _suggest(name: str, valid: list[str]) -> str:
-    near = difflib.get_close_matches(name, valid, n=3)
-    return f"; did you mean {' or '.join(near)}?" if near else f"; valid are {', '.join(valid)}"

@@ -1,20 +1,32 @@
-"""Take truth that you already have as audited truth.
+"""Take truth that you already have, to measure or to teach.
 
 Check a truth file (JSON list or JSON Lines; photos named by image_id or rel_path), show what it would change
-in data/human/, and with --write take it.
+in data/human/, and with --write take it. Say how its photos were chosen: figures about the library rest on
+photos drawn at random. Without --sample, --drawn-uniformly-from or --teach they are your own set: reserved,
+never trained on, and reported for themselves.
 """
 
 import argparse
 from pathlib import Path
 
+_MOST_SHOWN = 40
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `vibe-photos import-human`."""
     parser.add_argument("file", type=Path, metavar="FILE")
-    parser.add_argument("--write", action="store_true", help="take it; without this it is only shown")
-    parser.add_argument(
-        "--only-sampled", action="store_true", help="only photos that stage `sample` drew, with their weights"
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument(
+        "--sample", action="store_true", help="measure: take the photos that stage `sample` drew"
     )
+    how.add_argument(
+        "--drawn-uniformly-from",
+        type=int,
+        metavar="N",
+        help="measure: the photos were drawn at random, all with the same chance, from N photos",
+    )
+    how.add_argument("--teach", action="store_true", help="teach: the photos were chosen, and may train")
+    parser.add_argument("--write", action="store_true", help="take it; without this it is only shown")
     parser.add_argument(
         "--drop-unknown-keys", action="store_true", help="drop and count label keys that the taxonomy lacks"
     )
@@ -23,28 +35,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Run the command."""
     from vibe_photos.configuration import read_resolved
-    from vibe_photos.human_truth.sample_design import read_sampled
+    from vibe_photos.errors import InputError
+    from vibe_photos.human_truth.sample import read_sampled
     from vibe_photos.records.photos import read_manifest
     from vibe_photos.review import human_import
+    from vibe_photos.review.draw_record import record_draw, record_uniform
+    from vibe_photos.storage.local_store import find_store
 
     settings = read_resolved()
     paths = settings.paths
-    found = human_import.read_import(
-        options.file,
-        read_manifest(paths.photos),
-        settings.taxonomy,
-        read_sampled(paths.sample) if options.only_sampled else None,
-    )
+    photos = read_manifest(paths.photos)
+    sampled = read_sampled(paths.sample) if options.sample else None
+    found = human_import.read_import(options.file, photos, settings.taxonomy, sampled)
+    if other_ids := human_import.describe_other_ids(photos, found):
+        raise InputError(f"nothing was taken from {options.file}: {other_ids}")
     human_import.refuse_problems(options.file, found, settings.taxonomy, options.drop_unknown_keys)
     changes = human_import.describe_changes(paths.human, found.records, settings.taxonomy)
-    for change in changes[:40]:
+    for change in changes[:_MOST_SHOWN]:
         print(change)
-    if len(changes) > 40:
-        print(f"... and {len(changes) - 40} more")
+    if len(changes) > _MOST_SHOWN:
+        print(f"... and {len(changes) - _MOST_SHOWN} more")
     print(f"{len(found.records)} records, {len(changes)} new or changed; {found.left_out} photos not sampled")
     for key, places in sorted(found.unknown_keys.items()):
         print(f"dropped the unknown key {key} of {len(places)} records")
-    if options.write:
-        print(f"written to {human_import.take_import(paths.human, found.records)}; now: dvc repro")
-    elif changes:
-        print("nothing is written yet: run again with --write")
+    if not options.write:
+        if changes:
+            print("nothing is written yet: run again with --write")
+        return
+    if options.teach:
+        print(f"written to {human_import.take_teaching(paths.human, find_store(), found.records)}")
+    else:
+        print(f"written to {human_import.take_import(paths.human, found.records)}")
+    draw = record_draw(settings) if options.sample else None
+    if options.drawn_uniformly_from is not None:
+        draw = record_uniform(paths.human, list(found.records))
+        if options.drawn_uniformly_from != len(photos):
+            print(f"the library has {len(photos)} photos: figures speak for these")
+    if draw:
+        print(f"how they were drawn is in {draw}")
+    print("now: dvc repro")

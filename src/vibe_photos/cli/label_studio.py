@@ -17,6 +17,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     export = actions.add_parser("export", help="write tasks.json and labeling_config.xml")
     export.set_defaults(action=_export)
     export.add_argument("folder", type=Path, metavar="FOLDER")
+    export.add_argument(
+        "--teach",
+        action="store_true",
+        help="photos that teach, most useful first (default: the sample)",
+    )
     export.add_argument("--all", action="store_true", help="photos that are audited already, too")
     export.add_argument(
         "--prefix",
@@ -47,7 +52,7 @@ def _export(options: argparse.Namespace) -> None:
     from vibe_photos.label_studio.tasks import find_waiting, local_prefix, write_project
 
     settings = read_resolved()
-    waiting = find_waiting(settings, options.all)
+    waiting = find_waiting(settings, options.all, "teach" if options.teach else "measure")
     interface = Interface(settings.taxonomy)
     prefix = options.prefix or local_prefix(Path(settings.library.root))
     write_project(options.folder, waiting.asked, interface, settings.teacher.model, prefix)
@@ -64,6 +69,8 @@ def _import(options: argparse.Namespace) -> None:
     from vibe_photos.label_studio.interface import Interface
     from vibe_photos.label_studio.logs import append_lines, find_differences
     from vibe_photos.records.photos import read_manifest
+    from vibe_photos.review.draw_record import record_draw
+    from vibe_photos.storage.local_store import find_store
 
     settings = read_resolved()
     human = settings.paths.human
@@ -89,7 +96,9 @@ def _import(options: argparse.Namespace) -> None:
     if not found.lines:
         print("there is nothing to write")
     elif options.write:
-        logs = append_lines(human, found.lines)
+        if any(line.purpose == "measure" for lines in found.lines.values() for line in lines):
+            record_draw(settings)
+        logs = append_lines(human, found.lines, find_store())
         print(f"written to {', '.join(map(str, logs))}; now: dvc repro")
     else:
         print("nothing is written yet: run again with --write")

@@ -8,14 +8,13 @@ from vibe_photos.compare.compare import LabelComparison, LabelSet, compare_label
 from vibe_photos.compare.worktree import compute_revision
 from vibe_photos.configuration import RESOLVED
 from vibe_photos.errors import InputError
-from vibe_photos.human_truth.audited import read_audited_truth
+from vibe_photos.human_truth.sample import read_measured_sample, weigh_untrained
 from vibe_photos.lineage import LOCK, Lock, find_cached_object, find_commit, has_remote, read_lock
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth
 from vibe_photos.records.label_tables import read_labels
 from vibe_photos.records.photos import read_manifest
 from vibe_photos.records.splits import read_splits
 from vibe_photos.settings import Paths, Settings, TruthName
-from vibe_photos.statistics.label_arrays import is_evaluated
 from vibe_photos.storage.jsonl import read_jsonl
 
 WORKSPACE = "workspace"
@@ -72,7 +71,7 @@ def compare_revisions(
 ) -> LabelComparison:
     """Compare the labels of two revisions on the workspace's truth and taxonomy.
 
-    `truth` None takes people's where there is any, else the teacher's on the holdout.
+    `truth` None takes people's where there is any, else the teacher's on photos that did not train.
 
     Raises:
         InputError: a file of a revision or of the truth is missing or malformed.
@@ -82,11 +81,9 @@ def compare_revisions(
         for one in (before, after)
     )
     memberships = read_splits(settings.paths.splits)
-    human = read_audited_truth(settings.paths.human, settings.taxonomy)
+    human = read_measured_sample(settings.paths.human, settings.taxonomy, memberships).records
     truth = truth or ("human" if human else "auto")
-    records = human if truth == "human" else _read_auto(settings)
-    known = [record for record in records if record.image_id in memberships]
-    evaluated = [record for record in known if is_evaluated(memberships[record.image_id], truth)]
+    evaluated = human if truth == "human" else weigh_untrained(_read_auto(settings), memberships).records
     return compare_labels(a, b, evaluated, memberships, settings.taxonomy, settings.evaluate)
 
 

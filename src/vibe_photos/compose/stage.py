@@ -9,6 +9,7 @@ import msgspec
 from vibe_photos.configuration import ENCODER, RESOLVED, without_machine_local
 from vibe_photos.encoders.encoder import name_encoder
 from vibe_photos.errors import EncoderError
+from vibe_photos.records.taxonomy_check import warn_unused
 from vibe_photos.settings import Settings
 from vibe_photos.storage.files import write_bytes
 
@@ -21,6 +22,13 @@ def write_resolved(composed: Mapping[str, Any], settings: Settings, path: Path =
     """
     before = _read_before(path)
     resolved = without_machine_local(composed)
+    # DVC looks for the two keys, which a taxonomy of earlier days lacks.
+    resolved["taxonomy"] = {
+        **resolved["taxonomy"],
+        "renamed": settings.taxonomy.renamed,
+        "removed": settings.taxonomy.removed,
+    }
+    warn_unused(settings.taxonomy)
     resolved[ENCODER] = _name_encoder(settings, resolved, before)
     text = msgspec.yaml.encode(resolved)
     if not path.exists() or path.read_bytes() != text:

@@ -46,6 +46,9 @@ from vibe_photos.statistics.metrics import UNJUDGED, Bools, Ratio
 from vibe_photos.statistics.paired import average_weight, find_influence
 from vibe_photos.statistics.summary import Figures, round_figure, show_interval
 
+FEWEST_HELD_OUT = 50
+"""Below so many held-out photos a powered interval covers too seldom."""
+
 
 @dataclass(frozen=True, slots=True)
 class ProxyMean:
@@ -73,7 +76,8 @@ def estimate_library(
 ) -> Figures:
     """Return `accuracy` of `scene` and of `attributes.<name>`, and their `prevalence`, each also as `_ppi`.
 
-    Accuracy is the student's; its proxy, agreement with the teacher, is known of the holdout. `prevalence`
+    Accuracy is the student's; its proxy, agreement with the teacher, is known of the holdout, where each
+    photo stands for its stratum's share of the rest; below `FEWEST_HELD_OUT` there is no `_ppi`. `prevalence`
     is the share of photos with the attribute; its proxy, the teacher's answer, is known of every answered
     photo. Without audited records that state an inclusion probability nothing can be said about the library,
     and only `reason` is returned.
@@ -89,9 +93,9 @@ def estimate_library(
         return {"reason": "no audited record states its inclusion_probability"}
     keys, answer_of = audited.keys, {one.image_id: one for one in answers if one.image_id in memberships}
     others = sorted(answer_of.keys() - set(audited.image_ids))
-    photos = len(audited.image_ids) + len(others)
     groups = group_photos(others, memberships)
     is_holdout = np.array([memberships[image_id].role == "holdout" for image_id in others], dtype=np.bool_)
+    weights = weigh_rest([_stratum(answer_of[i], memberships[i]) for i in others], is_holdout)
     teacher = arrays_of_records([answer_of.get(image_id) for image_id in audited.image_ids], keys)
     teacher_of_others = arrays_of_records([answer_of[image_id] for image_id in others], keys)
     student_of_others = arrays_of_labels(labels, others, keys)
@@ -101,12 +105,12 @@ def estimate_library(
         people, student = read(audited.truth), read(audited.prediction)
         proxy = _agree(read(teacher), student)
         of_others = _agree(read(teacher_of_others), read(student_of_others))[is_holdout]
-        known = mean_proxy(proxy, of_others, groups[is_holdout], photos)
+        known = None if weights is None else mean_proxy(proxy, of_others, groups[is_holdout], weights)
         return _estimate("accuracy", people >= 0, people == student, proxy, known, audited.design, evaluate)
 
     def estimate_prevalence(column: int) -> Figures:
         people, proxy = audited.truth.attributes[:, column], teacher.attributes[:, column] == 1
-        known = mean_proxy(proxy, teacher_of_others.attributes[:, column] == 1, groups, photos)
+        known = mean_proxy(proxy, teacher_of_others.attributes[:, column] == 1, groups, np.ones(len(others)))
         is_judged = people != UNJUDGED
         return _estimate("prevalence", is_judged, people == 1, proxy, known, audited.design, evaluate)
 
@@ -122,31 +126,53 @@ def estimate_library(
     }
 
 
+def weigh_rest(strata: Sequence[str], is_known: Bools) -> Floats | None:
+    """Return for how many photos each known one stands: its stratum's photos by those known of it.
+
+    Args:
+        strata: of m photos that nobody audited.
+        is_known: bool [m], the photos of which a proxy is known, a random part of each stratum.
+
+    Returns float64 [photos known], or None where too few are known, or none of a stratum.
+    """
+    _, numbers = np.unique(np.array(strata, dtype=np.str_), return_inverse=True)
+    photos, known = (
+        np.bincount(numbers),
+        np.bincount(numbers[is_known], minlength=int(numbers.max(initial=-1)) + 1),
+    )
+    if is_known.sum() < FEWEST_HELD_OUT or (known == 0).any():
+        return None
+    return (photos / known)[numbers[is_known]]
+
+
 def mean_proxy(
-    audited: Floats | Bools, others: Floats | Bools, groups: Indices, photos: int
+    audited: Floats | Bools, others: Floats | Bools, groups: Indices, weights: Floats
 ) -> ProxyMean | None:
     """Return the proxy's mean over a library, or None where too little is known of the photos not audited.
 
-    The audited photos stand for themselves, each of the `others` for an equal share of the rest.
+    The audited photos stand for themselves, each of the `others` for `weights` photos.
 
     Args:
         audited: float64 [n] or bool [n], the proxy of the audited photos.
         others: float64 [m] or bool [m], the proxy of a random part of the other photos, or of all of them.
         groups: int64 [m], equal for near-duplicates among the others.
-        photos: how many the library has, at least n + m.
+        weights: float64 [m], at least 1.
     """
-    rest = photos - len(audited)
-    if rest == 0:
+    photos = len(audited) + float(weights.sum())
+    if not len(others):
         return ProxyMean(float(audited.mean()), 0.0)
     numbers = np.unique(groups, return_inverse=True)[1]
-    group_count = int(numbers.max()) + 1 if len(numbers) else 0
+    group_count = int(numbers.max()) + 1
     if group_count < 2:
         return None
-    weight = rest / len(others)
-    value = float(audited.sum() + weight * others.sum()) / photos
-    residuals = np.bincount(numbers, others - others.mean())
+    value = (float(audited.sum()) + float((weights * others).sum())) / photos
+    residuals = np.bincount(numbers, weights * (others - np.average(others, weights=weights)))
     spread = group_count / (group_count - 1) * float((residuals**2).sum())
-    return ProxyMean(value, weight**2 * (1.0 - 1.0 / weight) * spread / photos**2)
+    return ProxyMean(value, (1.0 - len(others) / float(weights.sum())) * spread / photos**2)
+
+
+def _stratum(answer: GroundTruth, membership: Membership) -> str:
+    return membership.stratum or (answer.scene or [""])[0]
 
 
 def estimate_powered(

@@ -1,26 +1,26 @@
 """Stage `evaluate`: measure the labels against ground truth.
 
-Against people's truth all audited photos of the library count; a photo without a label is wrong, and counted
-as missing. Once audited photos have chosen thresholds (`classify.tuned_on`), only those of the other half
-count. Against the teacher's truth only the holdout counts, which no head was trained on.
+Against people's truth the measured sample counts; a photo without a label is wrong, and counted as missing.
+Once measured photos have chosen thresholds (`classify.tuned_on`), only those of the other half count. Against
+the teacher's truth photos count on which no head was trained.
 """
 
 import csv
 import io
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from vibe_photos.evaluate.library_estimates import estimate_library
-from vibe_photos.human_truth.audited import read_audited_truth
+from vibe_photos.human_truth.sample import MeasuredSample, read_measured_sample, weigh_untrained
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth
 from vibe_photos.records.label_tables import read_decisions
-from vibe_photos.records.splits import read_splits
+from vibe_photos.records.splits import Membership, read_splits
 from vibe_photos.records.taxonomy import label_name
 from vibe_photos.settings import Settings
-from vibe_photos.statistics.label_arrays import JudgedPhotos, is_evaluated, judge_photos
+from vibe_photos.statistics.label_arrays import JudgedPhotos, judge_photos, without_design
 from vibe_photos.statistics.metrics import Curve, precision_recall_curve
 from vibe_photos.statistics.reliability import (
     ScoredPredictions,
@@ -46,11 +46,12 @@ MOST_CURVE_POINTS = 500
 
 
 def evaluate_labels(settings: Settings) -> None:
-    """Measure the labels against what people audited (`truth=human`) or against the teacher (`truth=auto`).
+    """Measure the labels against what people measured (`truth=human`) or against the teacher (`truth=auto`).
 
     Writes `metrics.json` and `plots/`. With no record to evaluate `metrics.json` says how to begin. A record
     of a photo that is not in the library is counted as `not_in_library`. Where thresholds were tuned on half
-    of the audited photos, `scored_on` says that only the other half counts. For people's truth there is also
+    of the measured photos, `scored_on` says that only the other half counts. `speaks_for` says for how many
+    photos of the library the figures speak. For people's truth there is also
     `prediction_powered`: what people and the teacher together tell about the whole library.
 
     Raises:
@@ -58,21 +59,18 @@ def evaluate_labels(settings: Settings) -> None:
     """
     paths, truth, tuned_on = settings.paths, settings.truth, settings.classify.tuned_on
     teacher = list(read_jsonl(paths.auto / ALL_LABELS, GroundTruth))
-    records = read_audited_truth(paths.human, settings.taxonomy) if truth == "human" else teacher
     memberships, labels = read_splits(paths.splits), read_decisions(paths.labels)
-    in_library = [record for record in records if record.image_id in memberships]
-    evaluated = [r for r in in_library if is_evaluated(memberships[r.image_id], truth, tuned_on)]
-    is_half = truth == "human" and tuned_on != "none"
-    photos = judge_photos(evaluated, memberships, labels, settings.taxonomy, 0.5 if is_half else 1.0)
+    if truth == "human":
+        half = None if tuned_on == "none" else "score"
+        sample = read_measured_sample(paths.human, settings.taxonomy, memberships, half)
+    else:
+        sample = weigh_untrained(teacher, memberships)
+    photos = judge_photos(sample.records, memberships, labels, settings.taxonomy)
     predictions = predictions_of_labels(photos)
-    counts: Figures = {
-        "truth": truth,
-        "not_in_library": len(records) - len(in_library),
-        "trained_on": sum(memberships[record.image_id].role == "train" for record in evaluated),
-    }
-    if is_half:
+    counts = {"truth": truth, **count_sample(sample, memberships)}
+    if truth == "human" and tuned_on != "none":
         counts["scored_on"] = SCORE_HALF
-    if evaluated:
+    if sample.records:
         figures = summarise(photos, settings.evaluate)
         if truth == "human" and teacher:
             figures["prediction_powered"] = estimate_library(
@@ -80,11 +78,31 @@ def evaluate_labels(settings: Settings) -> None:
             )
         figures["calibration_error"] = summarise_calibration(predictions)
     else:
-        figures = begin_figures(truth, len(in_library))
+        figures = begin_figures(truth, sample.left_out)
+    if sample.own_set:
+        own = judge_photos(sample.own_set, memberships, labels, settings.taxonomy)
+        figures["own_set"] = summarise(without_design(own), settings.evaluate)
     out = paths.eval / truth
     write_json(out / "metrics.json", counts | figures)
     write_plots(out / "plots", photos, predictions, settings.evaluate.confidence_level)
     log.info("evaluate@%s: %s", truth, describe(figures, counts))
+
+
+def count_sample(sample: MeasuredSample, memberships: Mapping[str, Membership]) -> Figures:
+    """Return what of the records counts, and for how many photos of the library the figures speak.
+
+    `unheard` lists the strata in which nothing counts yet, with their photos; it is left out where there is
+    none. `skipped` counts photos that were shown and not answered.
+    """
+    counts: Figures = {
+        "not_in_library": sample.not_in_library,
+        "trained_on": sum(memberships[record.image_id].role == "train" for record in sample.records),
+        "library": len(memberships),
+        "speaks_for": sum(one.photos for one in sample.strata.values() if one.counted),
+        "skipped": sum(one.skipped for one in sample.strata.values()),
+        "waiting": len(sample.waiting),
+    }
+    return counts | ({"unheard": sample.unheard} if sample.unheard else {})
 
 
 def write_plots(

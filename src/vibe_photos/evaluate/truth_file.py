@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from vibe_photos.evaluate.text_report import format_figures
-from vibe_photos.human_truth.inclusion import split_by_hand, weigh_audited
+from vibe_photos.human_truth.sample import weigh_stated
 from vibe_photos.records.ground_truth import fit_keys, read_truth_file
 from vibe_photos.records.label_tables import read_decisions
 from vibe_photos.records.splits import read_splits
@@ -20,7 +20,7 @@ class TruthFileFigures:
     """The figures of one truth file, and how many of its records count.
 
     Left out are `not_in_database` records of photos without a row in the label database, `by_hand` records of
-    photos that were in no draw (`human_truth.inclusion`), and `tuned_on` photos of the half that chose
+    photos that no draw reached (`human_truth.sample`), and `tuned_on` photos of the half that chose
     thresholds. `trained_on` counts photos that trained the heads; None without splits.
     """
 
@@ -43,26 +43,27 @@ def measure_truth_file(truth: Path, labels: Path, settings: Settings) -> TruthFi
     """
     read = fit_keys(read_truth_file(truth), settings.taxonomy, truth)
     read.sort(key=lambda record: record.image_id)  # as in `evaluate`: seeded intervals are then the same
-    records, by_hand = split_by_hand(weigh_audited(read, []))
     splits = settings.paths.splits
     memberships = read_splits(splits) if splits.exists() else {}
     roles = {image_id: membership.role for image_id, membership in memberships.items()}
     table = read_decisions(labels)
     labelled = set(table.image_ids)
-    in_database = [record for record in records if record.image_id in labelled]
+    in_database = [record for record in read if record.image_id in labelled]
     tuned: set[str] = set()
     if settings.classify.tuned_on != "none":
         tuned = {image_id for image_id, membership in memberships.items() if membership.half == "tune"}
-    known = [record for record in in_database if record.image_id not in tuned]
-    tuned_on = len(in_database) - len(known)
-    photos = judge_photos(known, memberships, table, settings.taxonomy, 0.5 if tuned_on else 1.0)
+    kept = [record for record in in_database if record.image_id not in tuned]
+    sample = weigh_stated(kept, {})
+    # A file that says of no photo how it was drawn is measured as it is.
+    records, by_hand = (sample.records, sample.own_set) if sample.records else (sample.own_set, [])
+    photos = judge_photos(records, memberships, table, settings.taxonomy)
     return TruthFileFigures(
-        figures=summarise(photos, settings.evaluate) if known else {"n": 0},
+        figures=summarise(photos, settings.evaluate) if records else {"n": 0},
         records=len(read),
-        by_hand=len(by_hand),
-        not_in_database=len(records) - len(in_database),
+        by_hand=len(by_hand) + len(sample.waiting),
+        not_in_database=len(read) - len(in_database),
         trained_on=sum(roles.get(i) == "train" for i in photos.image_ids) if memberships else None,
-        tuned_on=tuned_on,
+        tuned_on=len(in_database) - len(kept),
     )
 
 
@@ -80,7 +81,7 @@ def format_text(found: TruthFileFigures, truth: Path, labels: Path) -> str:
     figures = found.figures
     notes = [
         (found.not_in_database, "records of photos that are not in the database: left out"),
-        (found.by_hand, "records of photos picked by hand, which represent no others: left out"),
+        (found.by_hand, "records of photos that no draw reached, which represent no others: left out"),
         (found.tuned_on, "photos left out: thresholds were tuned on their half"),
         (figures.get("missing"), "photos have no label at all and count as wrong"),
         (figures["n"] and found.trained_on, "of these photos trained the heads: the figures flatter them"),

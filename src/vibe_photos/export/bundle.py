@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 from PIL import Image
 
-from vibe_photos.classify.stage import check_names, decide_labels
+from vibe_photos.classify.stage import decide_labels
 from vibe_photos.embed.engines.local import size_to_decode
 from vibe_photos.encoders.encoder import Encoder, load_encoder
 from vibe_photos.errors import DecodeError, InputError
@@ -21,6 +21,7 @@ from vibe_photos.heads.rounding import DECIMALS
 from vibe_photos.pixels.decode import decode_photo
 from vibe_photos.records.photos import photo_path, read_manifest
 from vibe_photos.records.taxonomy import HEADS
+from vibe_photos.records.taxonomy_check import check_names
 from vibe_photos.score.stage import score_vectors
 from vibe_photos.score.zero_shot import find_prompts
 from vibe_photos.settings import Settings

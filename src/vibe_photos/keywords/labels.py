@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Literal
 
 from vibe_photos.errors import InputError
-from vibe_photos.human_truth.audited import read_audited
+from vibe_photos.human_truth.said import read_human_truth
 from vibe_photos.keywords.sidecar import Keywords
-from vibe_photos.records.ground_truth import GroundTruth, fit_keys
+from vibe_photos.records.ground_truth import GroundTruth
 from vibe_photos.records.taxonomy import head_keys, label_name, with_ancestors
 from vibe_photos.settings import Taxonomy
 from vibe_photos.storage.sqlite import open_database
@@ -27,11 +27,11 @@ def read_keywords(labels: Path, human: Path, taxonomy: Taxonomy, whose: Whose) -
     label and `human` none.
 
     Raises:
-        InputError: `labels` is missing, or a record in `human` is malformed.
+        InputError: `labels` is missing, or a record in `human` is malformed or has an unknown label key.
     """
     keys = _read_final(labels) if whose == "final" else {}
     objects = head_keys(taxonomy, "object")
-    for record in fit_keys(read_audited(human), taxonomy, human):
+    for record in read_human_truth(human).fit(taxonomy, human).everything.values():
         keys[record.image_id] = _overrule(keys.get(record.image_id, set()), record, objects)
     return {image_id: to_keywords(own) for image_id, own in keys.items()}
 

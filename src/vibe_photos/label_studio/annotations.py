@@ -17,15 +17,13 @@ import msgspec
 
 from vibe_photos.errors import InputError
 from vibe_photos.label_studio.interface import Interface, Result
-from vibe_photos.label_studio.logs import ReviewerLog, format_time, log_path
+from vibe_photos.label_studio.logs import KEPT, ReviewerLog, log_path
 from vibe_photos.records.ground_truth import Decision, read_objects
 from vibe_photos.records.photos import Photo
-from vibe_photos.review.photo_state import truth_value
+from vibe_photos.review.photo_state import truth_value, write_time
+from vibe_photos.review.requests import Purpose
 
 T = TypeVar("T")
-
-KEPT = "label_studio"
-"""The field of a decision's truth that holds the annotation as it came."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -37,7 +35,7 @@ class _Person(msgspec.Struct, frozen=True):
 
 class _Data(msgspec.Struct, frozen=True):
     image_id: str
-    design: dict[str, str | int | float] = {}
+    purpose: Purpose = "measure"
 
 
 class _Annotation(msgspec.Struct, frozen=True):
@@ -115,6 +113,7 @@ def read_annotations(
                 found.problems.append(f"{place}, annotation {number} (photo {image_id}): {error}")
                 continue
             found.counts["known" if not is_new else "skips" if line.kind == "skip" else "annotations"] += 1
+    interface.log_changes(file)
     found.lines = {reviewer: log.new for reviewer, log in logs.items() if log.new}
     return found
 
@@ -127,10 +126,11 @@ def _make_line(task: _Task, annotation: _Annotation, raw: dict[str, Any], interf
     after: dict[str, Any] | None = {KEPT: kept}
     if not annotation.was_cancelled:
         truth = interface.read_results(task.data.image_id, annotation.result)
-        after = truth_value(msgspec.structs.replace(truth, extra={**task.data.design, KEPT: kept}))
+        after = truth_value(msgspec.structs.replace(truth, extra={KEPT: kept}))
     return Decision(
         image_id=task.data.image_id,
-        decided_at=format_time(annotation.updated_at or annotation.created_at),
+        decided_at=write_time(annotation.updated_at or annotation.created_at),
+        purpose=task.data.purpose,
         after=after,
         kind="skip" if annotation.was_cancelled else "decision",
         seen=["teacher"] if task.predictions else [],

@@ -6,18 +6,18 @@ https://labelstud.io/guide/task_format, https://labelstud.io/tags/choices, https
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 from xml.etree import ElementTree
 
 import msgspec
 
 from vibe_photos.errors import InputError
-from vibe_photos.records.ground_truth import GroundTruth
-from vibe_photos.records.taxonomy import head_keys, label_name, parent_key
-from vibe_photos.settings import Taxonomy
+from vibe_photos.records.ground_truth import GroundTruth, KeyFitter
+from vibe_photos.records.taxonomy import PREFIXES, describe_entry, head_keys, label_name, parent_key
+from vibe_photos.settings import HeadName, Taxonomy
 
 T = TypeVar("T")
-K = TypeVar("K")
 V = TypeVar("V")
 
 PHOTO = "photo"
@@ -47,6 +47,11 @@ class Interface:
         self.scenes = {label_name(key): key for key in head_keys(taxonomy, "scene")}
         self.attributes = {label_name(key): key for key in head_keys(taxonomy, "attribute")}
         self.objects = {_find_node(key, objects): key for key in objects}
+        # Names in older projects; a name of today comes first.
+        self._scenes = {**_name_older(taxonomy, "scene"), **self.scenes}
+        self._attributes = {**_name_older(taxonomy, "attribute"), **self.attributes}
+        self._taxonomy = taxonomy
+        self._fitter = KeyFitter(taxonomy)
 
     def write_config(self) -> str:
         """Return the labelling configuration, XML."""
@@ -75,33 +80,51 @@ class Interface:
         return results
 
     def read_results(self, image_id: str, results: Sequence[Result]) -> GroundTruth:
-        """Return results as a truth; those of unknown controls are ignored.
+        """Return results as a truth; those of unknown controls are ignored, and older keys followed.
 
         Raises:
             InputError: a choice has no label key, two contradict each other, or a value is malformed.
         """
         scenes: set[str] = set()
         attributes: dict[str, bool] = {}
-        objects: set[str] = set()
+        objects: dict[str, list[str]] = {}
         for result in results:
             control = str(result.get("from_name"))
             if control == SCENE:
-                scenes |= {
-                    _look_up(self.scenes, name, control) for name in _read_value(result, "choices", list[str])
-                }
+                for name in _read_value(result, "choices", list[str]):
+                    scenes.add(self._scenes.get(name, f"scene.{name}"))
             elif control == OBJECTS:
-                nodes = map(tuple, _read_value(result, "taxonomy", list[list[str]]))
-                objects |= {_look_up(self.objects, node, control) for node in nodes}
-            elif control in self.attributes:
+                # A node's names are the parts of its key.
+                nodes = _read_value(result, "taxonomy", list[list[str]])
+                objects |= {f"object.{'.'.join(node)}": node for node in nodes}
+            elif control in self._attributes:
                 for name in _read_value(result, "choices", list[str]):
                     is_true = _look_up(_YES_NO, name, control)
-                    if attributes.setdefault(self.attributes[control], is_true) != is_true:
+                    if attributes.setdefault(self._attributes[control], is_true) != is_true:
                         raise InputError(f"{control} is both yes and no")
-        if len(scenes) > 1:
-            raise InputError(f"more than one scene: {', '.join(sorted(scenes))}")
-        return GroundTruth(
+        said = GroundTruth(
             image_id=image_id, scene=sorted(scenes), attributes=attributes, objects=sorted(objects)
         )
+        truth, unknown = self._fitter.fit(said, lifts=False)
+        for key in unknown:
+            control, names = (OBJECTS, objects[key]) if key in objects else (SCENE, [label_name(key)])
+            raise InputError(
+                f"{control} has the choice {'/'.join(names)!r}, which is no label; "
+                f"{describe_entry(key, self._taxonomy)}"
+            )
+        if len(truth.scene) > 1:
+            raise InputError(f"more than one scene: {', '.join(truth.scene)}")
+        return truth
+
+    def log_changes(self, file: Path) -> None:
+        """Log, once for each key, what was dropped from the results read since the last time."""
+        self._fitter.log_changes(file)
+
+
+def _name_older(taxonomy: Taxonomy, head: HeadName) -> dict[str, str]:
+    """Return the keys that were renamed or removed, by their short name."""
+    older = (*taxonomy.renamed, *taxonomy.removed)
+    return {label_name(key): key for key in older if key.startswith(f"{PREFIXES[head]}.")}
 
 
 def _find_node(key: str, keys: Sequence[str]) -> Node:
@@ -140,10 +163,7 @@ def _read_value(result: Result, kind: str, shape: type[T]) -> T:
         ) from None
 
 
-def _look_up(known: Mapping[K, V], name: K, control: str) -> V:
+def _look_up(known: Mapping[str, V], name: str, control: str) -> V:
     if name not in known:
-        said = "/".join(name) if isinstance(name, tuple) else name
-        raise InputError(
-            f"{control} has the choice {said!r}, which is no label; has the taxonomy changed since?"
-        )
+        raise InputError(f"{control} has the choice {name!r}, which is neither {' nor '.join(known)}")
     return known[name]

@@ -2,31 +2,39 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
 
-from vibe_photos.human_truth.audited import DECISIONS_FOLDER
+from vibe_photos.human_truth.kept import kept_log
+from vibe_photos.human_truth.said import DECISIONS_FOLDER
 from vibe_photos.records.ground_truth import Decision
 from vibe_photos.review.ledger import Ledger
+from vibe_photos.review.photo_state import write_time
 from vibe_photos.review.truth_difference import describe_difference, describe_labels
 from vibe_photos.settings import Taxonomy
 from vibe_photos.storage.append_log import AppendLog
 from vibe_photos.storage.jsonl import read_jsonl
 
+KEPT = "label_studio"
+"""The field of a decision's truth that holds the annotation as it came."""
 
-def append_lines(human: Path, lines: Mapping[str, list[Decision]]) -> list[Path]:
-    """Append the lines to the reviewers' logs; return these. On the disk when this returns.
+
+def append_lines(human: Path, lines: Mapping[str, list[Decision]], store: Path) -> list[Path]:
+    """Append the lines to the reviewers' logs and to the store's copies; return the logs.
+
+    The lines are on the disk when this returns.
 
     Raises:
         StoreError: a log is held by a review page that is open, or cannot be written.
     """
     for reviewer, new in lines.items():
-        with AppendLog(log_path(human, reviewer)) as log:
-            for line in new:
-                log.append(msgspec.json.encode(line))
-            log.sync()
+        for path in (kept_log(store, reviewer), log_path(human, reviewer)):
+            with AppendLog(path) as log:
+                for line in new:
+                    log.append(msgspec.json.encode(line))
+                log.sync()
     return [log_path(human, reviewer) for reviewer in lines]
 
 
@@ -45,20 +53,22 @@ class ReviewerLog:
     def add(self, line: Decision) -> bool:
         """Add a line unless it is there; a time that another line has moves on by a microsecond."""
         time = datetime.fromisoformat(line.decided_at)
-        while (known := self.lines.get(format_time(time))) is not None:
-            if (known.image_id, known.kind, known.after) == (line.image_id, line.kind, line.after):
+        while (known := self.lines.get(write_time(time))) is not None:
+            if _is_same(known, line):
                 return False
             time += timedelta(microseconds=1)
-        line = msgspec.structs.replace(line, decided_at=format_time(time))
+        line = msgspec.structs.replace(line, decided_at=write_time(time))
         self.lines[line.decided_at] = line
         self.new.append(line)
         return True
 
 
-def format_time(time: datetime) -> str:
-    """Return a time as the logs have it; one without a zone is taken as UTC."""
-    aware = time if time.tzinfo else time.replace(tzinfo=UTC)
-    return aware.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+def _is_same(known: Decision, line: Decision) -> bool:
+    """Tell whether two lines are of the same annotation, which keys may have been renamed since."""
+    if (known.image_id, known.kind) != (line.image_id, line.kind):
+        return False
+    kept = (known.after or {}).get(KEPT)
+    return known.after == line.after or (kept is not None and kept == (line.after or {}).get(KEPT))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +86,7 @@ def find_differences(human: Path, taxonomy: Taxonomy, lines: Mapping[str, list[D
     Raises:
         InputError: a log or the edited file is damaged.
     """
-    ledger = Ledger(human, taxonomy)
+    ledger = Ledger(human, taxonomy, is_strict=False)
     photos = sorted({line.image_id for new in lines.values() for line in new if line.kind == "decision"})
     before = {image_id: ledger.state(image_id) for image_id in photos}
     for reviewer, new in lines.items():

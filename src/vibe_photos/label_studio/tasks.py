@@ -1,17 +1,18 @@
 """What waits for a person's eyes as Label Studio tasks, the teacher's labels as their predictions."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote_from_bytes
 
-from vibe_photos.human_truth.audited import read_audited
+from vibe_photos.human_truth.said import read_human_truth
 from vibe_photos.label_studio.interface import Interface
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth
 from vibe_photos.records.photos import Photo, read_manifest, text_to_path
-from vibe_photos.review.queue import read_queue
+from vibe_photos.review.queue import read_measuring_queue, read_teaching_queue
+from vibe_photos.review.requests import Purpose
 from vibe_photos.settings import Settings
 from vibe_photos.storage.files import write_bytes, write_json
 from vibe_photos.storage.jsonl import read_jsonl
@@ -27,11 +28,11 @@ Task = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One photo to be labelled: what the teacher said, if anything, and how the photo was drawn."""
+    """One photo to be labelled: what the teacher said, if anything, and what its labels are for."""
 
     photo: Photo
     said: GroundTruth | None
-    design: Mapping[str, str | int | float]
+    purpose: Purpose
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,26 +44,27 @@ class Waiting:
     gone: int
 
 
-def find_waiting(settings: Settings, with_audited: bool) -> Waiting:
-    """Return the photos of the review queue that wait for a person.
+def find_waiting(settings: Settings, with_audited: bool, purpose: Purpose = "measure") -> Waiting:
+    """Return the photos of a review queue that wait for a person.
 
     Args:
         settings: the configuration.
+        purpose: which queue.
         with_audited: whether photos that are audited already are to be labelled again.
 
     Raises:
         InputError: a file of the pipeline is missing, or one that people wrote is malformed.
     """
     paths = settings.paths
-    queue = read_queue(settings)
+    queue = read_measuring_queue(settings) if purpose == "measure" else read_teaching_queue(settings)
     photos = {photo.image_id: photo for photo in read_manifest(paths.photos)}
     there = [one for one in queue if one.image_id in photos]
-    audited = set() if with_audited else {record.image_id for record in read_audited(paths.human)}
+    audited = set() if with_audited else read_human_truth(paths.human).everything.keys()
     waiting = [one for one in there if one.image_id not in audited]
     ids = {one.image_id for one in waiting}
     auto = read_jsonl(paths.auto / ALL_LABELS, GroundTruth)
     said = {record.image_id: record for record in auto if record.image_id in ids}
-    asked = [Asked(photos[one.image_id], said.get(one.image_id), one.design_fields()) for one in waiting]
+    asked = [Asked(photos[one.image_id], said.get(one.image_id), purpose) for one in waiting]
     return Waiting(asked, audited=len(there) - len(waiting), gone=len(queue) - len(there))
 
 
@@ -98,7 +100,7 @@ def write_task(asked: Asked, interface: Interface, model: str, prefix: str) -> T
         "image": prefix + quote_from_bytes(text_to_path(place)),
         "image_id": asked.photo.image_id,
         "rel_path": place,
-        "design": dict(asked.design),
+        "purpose": asked.purpose,
     }
     if asked.said is None:
         return {"data": data}

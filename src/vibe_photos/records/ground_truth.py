@@ -7,15 +7,15 @@ Truth files as people and programs write them: a JSON list, one JSON object, or 
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
 from vibe_photos.errors import InputError
-from vibe_photos.records.taxonomy import HEADS, describe_unknown_key, head_keys, parent_key
-from vibe_photos.settings import Taxonomy
+from vibe_photos.records.taxonomy import How, KeyHistory, describe_entry, describe_unknown_key
+from vibe_photos.settings import HeadName, Taxonomy
 
 Annotation = dict[str, Any]
 """What the teacher said of one photo, field by field, before any of it is believed.
@@ -75,21 +75,31 @@ def truth_object(record: GroundTruth) -> dict[str, Any]:
 class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One line of `decisions/<reviewer>.jsonl`: what a person made of one photo, and when.
 
-    `decided_at` is UTC in ISO 8601, so that text order is time order; in one log it never comes twice.
-    `before` and `after` are truth objects without the id; `after` is null where there is no truth any more.
-    `undoes` is the `decided_at` of the reviewer's own line that this one takes back: both then decide
-    nothing. A `skip` (the photo goes to the end of the queue) and a `remark` (a flag or a note alone) decide
-    nothing either. `seen` names the opinions that the reviewer had before their eyes: `teacher`, `student`,
-    and `reviewers` where a disagreement was settled.
+    Attributes:
+        decided_at: UTC in ISO 8601, so that text order is time order; in one log it never comes twice.
+        purpose: `measure` (the review sample) or `teach` (any other photo).
+        draw: the number of the recorded draw that a measured photo belongs to.
+        before, after: truth objects without the id; `after` is null where there is no truth any more.
+        shown: the labels that were filled in before the person judged, as a truth object without the id.
+        kind: a `skip` (the photo goes to the end of the queue) and a `remark` (a flag or a note alone) decide
+            nothing.
+        reason: why a photo was skipped.
+        undoes: the `decided_at` of the reviewer's own line that this one takes back: both decide nothing.
+        seen: the opinions that the reviewer saw: `teacher`, `student`, and `reviewers` where a disagreement
+            was settled.
     """
 
     image_id: str
     decided_at: str
+    purpose: Literal["measure", "teach"] = "measure"
+    draw: int | None = None
     before: dict[str, Any] | None = None
     after: dict[str, Any] | None = None
+    shown: dict[str, Any] | None = None
     is_flagged: bool = False
     note: str = ""
     kind: Literal["decision", "skip", "remark"] = "decision"
+    reason: str = ""
     undoes: str | None = None
     seen: list[str] = []
 
@@ -108,8 +118,17 @@ def read_truth_file(path: Path) -> list[GroundTruth]:
         InputError: the file is missing, is no JSON, or a record is malformed or given twice; the file,
             the record and the photo are named.
     """
-    records = [parse_truth(value, place) for place, value in read_objects(path)]
-    _refuse_twins(records, path)
+    return [record for _, record in read_placed_truth(path)]
+
+
+def read_placed_truth(path: Path) -> list[tuple[str, GroundTruth]]:
+    """Read a truth file as `read_truth_file` does, each record with its place: file and line or number.
+
+    Raises:
+        InputError: as there.
+    """
+    records = [(place, parse_truth(value, place)) for place, value in read_objects(path)]
+    _refuse_twins([record for _, record in records], path)
     return records
 
 
@@ -144,49 +163,112 @@ def parse_truth(value: dict[str, Any], place: str) -> GroundTruth:
         raise InputError(f"{place}{photo}: {error}") from None
 
 
-def find_unknown_keys(
-    records: Iterable[GroundTruth], taxonomy: Taxonomy
-) -> Iterator[tuple[GroundTruth, str]]:
-    """Yield `(record, key)` for every label key that the taxonomy does not have in that field."""
-    known = {head: set(head_keys(taxonomy, head)) for head in HEADS}
-    for record in records:
-        for known_keys, keys in (
-            (known["scene"], record.scene),
-            (known["attribute"], record.attributes),
-            (known["object"], record.objects),
+class KeyFitter:
+    """Brings records of any day to the label keys of today, and counts what it changed."""
+
+    def __init__(self, taxonomy: Taxonomy) -> None:
+        self._history = KeyHistory(taxonomy)
+        self._changes: Counter[tuple[How, str, str | None]] = Counter()
+
+    def fit(self, record: GroundTruth, lifts: bool = True) -> tuple[GroundTruth, list[str]]:
+        """Return a record in the keys of today, and its unknown keys, which it then lacks.
+
+        Where two keys of one record became one attribute, what is said under today's key counts, else true
+        if one of the two is. `lifts` says whether an object that the taxonomy lacks counts as its ancestor.
+        """
+        known = self._history.known
+        if (
+            known["scene"].issuperset(record.scene)
+            and known["attribute"].issuperset(record.attributes)
+            and known["object"].issuperset(record.objects)
         ):
-            for key in keys:
-                if key not in known_keys:
-                    yield record, key
+            return record, []
+        unknown: list[str] = []
+        attributes: dict[str, bool] = {}
+        for old, new in self._follow(record.attributes, "attribute", lifts, unknown):
+            own = record.attributes.get(new)
+            attributes[new] = own if own is not None else attributes.get(new, False) or record.attributes[old]
+        scene = dict.fromkeys(new for _, new in self._follow(record.scene, "scene", lifts, unknown))
+        objects = {new for _, new in self._follow(record.objects, "object", lifts, unknown)}
+        fitted = msgspec.structs.replace(
+            record, scene=list(scene), attributes=attributes, objects=sorted(objects)
+        )
+        return fitted, unknown
+
+    def log_changes(self, where: Path) -> None:
+        """Log, once for each key, what was dropped or counts as something else, and begin again."""
+        for (how, old, new), count in sorted(self._changes.items(), key=str):
+            if how == "lifted":
+                log.warning(
+                    "%s: %r is not in the taxonomy; in %d records it counts as %s", where, old, count, new
+                )
+            elif how == "removed":
+                instead = f"; it counts as {new} there" if new else ""
+                log.info("%s: %r was removed: dropped from %d records%s", where, old, count, instead)
+        self._changes.clear()
+
+    def _follow(
+        self, keys: Iterable[str], head: HeadName, lifts: bool, unknown: list[str]
+    ) -> Iterator[tuple[str, str]]:
+        """Yield `(key, key of today)` of those that there still are; add unknown ones to `unknown`."""
+        for key in keys:
+            new, how = self._history.follow(key, head)
+            if how == "unknown" or (how == "lifted" and not lifts):
+                unknown.append(key)
+                continue
+            if how != "known":
+                self._changes[how, key, new] += 1
+            if new is not None:
+                yield key, new
 
 
-def fit_keys(records: Iterable[GroundTruth], taxonomy: Taxonomy, path: Path) -> list[GroundTruth]:
+def fit_keys(
+    records: Iterable[GroundTruth], taxonomy: Taxonomy, path: Path, places: Mapping[str, str] | None = None
+) -> list[GroundTruth]:
     """Return the records with label keys that the taxonomy has.
 
-    An object key that it has not, but whose ancestor it has, counts as that ancestor, with a warning: truth
-    outlives a key that is taken out of the taxonomy. Any other unknown key is a mistake.
+    Renamed keys are followed, removed ones dropped. An object key that the taxonomy has not, but whose
+    ancestor it has, counts as that ancestor, with a warning: truth outlives a key that is taken out of the
+    taxonomy. Any other unknown key is a mistake.
+
+    Args:
+        records: of any day.
+        taxonomy: that of today.
+        path: the file or folder that they come from.
+        places: the file and line of each record, by image_id; without it they are looked up in `path`.
 
     Raises:
-        InputError: names the file, the photo, the key and the nearest known keys.
+        InputError: names the file, the line or record, the photo, the nearest known keys and what to add to
+            the taxonomy.
     """
-    objects = set(head_keys(taxonomy, "object"))
-    lifted: Counter[tuple[str, str]] = Counter()
+    fitter = KeyFitter(taxonomy)
     fitted = []
     for record in records:
-        for _, key in find_unknown_keys([record], taxonomy):
-            ancestor = parent_key(key, objects) if key in record.objects else None
-            if ancestor is None:
-                unknown = describe_unknown_key(key, taxonomy)
-                raise InputError(f"{path}: photo {record.image_id} has the {unknown}")
-            lifted[key, ancestor] += 1
-            others = {*record.objects, ancestor} - {key}
-            record = msgspec.structs.replace(record, objects=sorted(others))
-        fitted.append(record)
-    for (key, ancestor), count in sorted(lifted.items()):
-        log.warning(
-            "%s: %r is not in the taxonomy; in %d records it counts as %s", path, key, count, ancestor
-        )
+        fit, unknown = fitter.fit(record)
+        if unknown:
+            image_id = record.image_id
+            place = places.get(image_id, str(path)) if places is not None else _find_place(path, image_id)
+            raise InputError(describe_unfit(unknown[0], image_id, place, taxonomy))
+        fitted.append(fit)
+    fitter.log_changes(path)
     return fitted
+
+
+def describe_unfit(key: str, image_id: str, place: str, taxonomy: Taxonomy) -> str:
+    """Return the error about a record with an unknown key: where it is, and what to do."""
+    return (
+        f"{place}: photo {image_id} has the {describe_unknown_key(key, taxonomy)}; "
+        f"{describe_entry(key, taxonomy)}"
+    )
+
+
+def _find_place(path: Path, image_id: str) -> str:
+    """Return file and line of a photo's record, for an error."""
+    if not path.is_file():
+        return str(path)
+    return next(
+        (place for place, value in read_objects(path) if value.get("image_id") == image_id), str(path)
+    )
 
 
 def _parse(data: bytes, path: Path) -> tuple[list[tuple[int, Any]], str]:

@@ -11,15 +11,23 @@ Role = Literal["reserved", "holdout", "train"]
 
 
 class Membership(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One photo's place: its group (an image_id of it), cross-validation fold and role.
+    """One photo's place in the library.
 
-    `half` is given for reserved photos: thresholds are tuned on `tune` and scored on `score`.
+    Attributes:
+        group: its near-duplicates, named by the `image_id` of one of them.
+        fold: of cross-validation.
+        role: `reserved` for people, `holdout` (never trains either) or `train`.
+        number: its permanent random number, in [0, 1).
+        half: of reserved photos: thresholds are tuned on `tune` and scored on `score`.
+        stratum: of photos that a recorded draw knows.
     """
 
     group: str
     fold: int
     role: Role
+    number: float
     half: Literal["tune", "score"] | None = None
+    stratum: str | None = None
 
 
 def read_splits(path: Path) -> dict[str, Membership]:

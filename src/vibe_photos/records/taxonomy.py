@@ -2,10 +2,17 @@
 
 import difflib
 from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Literal
+
+import msgspec
 
 from vibe_photos.settings import HeadName, Taxonomy
 
 HEADS: tuple[HeadName, ...] = ("scene", "attribute", "object")
+
+PREFIXES: dict[HeadName, str] = {"scene": "scene", "attribute": "attr", "object": "object"}
+"""What a key of each head begins with, before the first dot."""
 
 
 def head_keys(taxonomy: Taxonomy, head: HeadName) -> list[str]:
@@ -27,6 +34,69 @@ def describe_unknown_key(key: str, taxonomy: Taxonomy) -> str:
     near = dict.fromkeys(keys[name] for name in difflib.get_close_matches(key, keys, n=3))
     hint = f"did you mean {' or '.join(near)}?" if near else "conf/taxonomy/ lists the known keys"
     return f"unknown label key {key!r}; {hint}"
+
+
+def describe_entry(key: str, taxonomy: Taxonomy) -> str:
+    """Return a sentence that says what to add to the taxonomy if `key` is one of earlier days."""
+    level = key.partition(".")[0]
+    known = [one for one in all_keys(taxonomy) if one.partition(".")[0] == level]
+    new = next(iter(difflib.get_close_matches(key, known, n=1, cutoff=0.0)), "NEW_KEY")
+    return (
+        f"if it was renamed or removed, add `taxonomy.renamed: {{{key}: {new}}}` (or its new key) or "
+        f"`taxonomy.removed: [{key}]` in {_find_file()} (docs/LABELS.md)"
+    )
+
+
+def _find_file() -> str:
+    """Return the file that `use.taxonomy` in params.yaml chooses, for an error."""
+    try:
+        chosen = msgspec.yaml.decode(Path("params.yaml").read_bytes())["use"]["taxonomy"]
+    except (OSError, msgspec.DecodeError, KeyError, TypeError):
+        return "the taxonomy's file in conf/taxonomy/"
+    return f"conf/taxonomy/{chosen}.yaml"
+
+
+How = Literal["known", "renamed", "removed", "lifted", "unknown"]
+
+
+class KeyHistory:
+    """Finds which label of today a key of any day stands for, by `taxonomy.renamed` and `.removed`."""
+
+    def __init__(self, taxonomy: Taxonomy) -> None:
+        self.known: dict[HeadName, frozenset[str]] = {
+            head: frozenset(head_keys(taxonomy, head)) for head in HEADS
+        }
+        self._renamed = taxonomy.renamed
+        self._removed = frozenset(taxonomy.removed)
+
+    def follow(self, key: str, head: HeadName) -> tuple[str | None, How]:
+        """Return today's key of a label, and how it was found.
+
+        - `known`: the key itself.
+        - `renamed`: where `renamed` leads, over several steps too.
+        - `removed`: no label any more; of an object, its nearest ancestor that is one, since that is true
+          of the photo still.
+        - `lifted`: an object that nothing is said of counts as its nearest ancestor.
+        - `unknown`: None; a key in the field of another head is unknown there.
+        """
+        known = self.known[head]
+        if key in known:
+            return key, "known"
+        seen = {key}
+        while key in self._renamed and self._renamed[key] not in seen:
+            key = self._renamed[key]
+            seen.add(key)
+            if key in known:
+                return key, "renamed"
+        above: str | None = None
+        how: How = "unknown"
+        parent = key.rpartition(".")[0]
+        if head == "object" and "." in parent:
+            above, how = self.follow(parent, head)
+        if key in self._removed or how == "removed":
+            is_here = key.startswith(f"{PREFIXES[head]}.")
+            return (above, "removed") if is_here else (None, "unknown")
+        return above, "unknown" if above is None else "lifted"
 
 
 def label_name(key: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from vibe_photos.human_truth.audited import read_audited_truth
+from vibe_photos.human_truth.sample import read_measured_sample, weigh_untrained
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth
 from vibe_photos.records.label_tables import read_decisions
 from vibe_photos.report.mistakes import find_mistakes, find_teacher_mistakes
@@ -24,7 +24,7 @@ from vibe_photos.report.tables import (
 )
 from vibe_photos.report.thumbnails import make_thumbnails
 from vibe_photos.settings import Settings
-from vibe_photos.statistics.label_arrays import JudgedPhotos, is_evaluated, judge_photos
+from vibe_photos.statistics.label_arrays import JudgedPhotos, judge_photos
 from vibe_photos.statistics.summary import HOW_TO_BEGIN
 from vibe_photos.storage.files import write_bytes
 from vibe_photos.storage.jsonl import read_jsonl
@@ -135,15 +135,11 @@ def _judge_photos(sources: Sources) -> JudgedPhotos | None:
     if truth is None or members is None or not paths.labels.exists():
         return None
     if truth == "human":
-        records = read_audited_truth(paths.human, settings.taxonomy)
+        half = None if settings.classify.tuned_on == "none" else "score"
+        chosen = read_measured_sample(paths.human, settings.taxonomy, members, half).records
     elif (paths.auto / ALL_LABELS).exists():
-        records = list(read_jsonl(paths.auto / ALL_LABELS, GroundTruth))
+        answers = list(read_jsonl(paths.auto / ALL_LABELS, GroundTruth))
+        chosen = weigh_untrained(answers, members).records
     else:
         return None
-    chosen = [
-        record
-        for record in records
-        if record.image_id in members
-        and is_evaluated(members[record.image_id], truth, settings.classify.tuned_on)
-    ]
     return judge_photos(chosen, members, read_decisions(paths.labels), settings.taxonomy)

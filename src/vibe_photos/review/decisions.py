@@ -1,7 +1,9 @@
 """What people decided, and this reviewer's log, to which the next decision is appended.
 
-A decision is on the disk before anybody is told that it is recorded. The other reviewers' logs and the
-file that people edit are looked at again whenever they change: a `git pull` counts at once.
+A decision is on the disk before the page is told that it is recorded: first in the machine-local store, then
+in the log in `data/human/`. Git may replace that log at any moment. So after each write the log is looked at
+again, and where it is another file now, the lines are written to that one too. The other reviewers' logs and
+the file that people edit are read again whenever they change: a `git pull` counts at once.
 """
 
 import threading
@@ -11,16 +13,21 @@ from pathlib import Path
 
 import msgspec
 
-from vibe_photos.human_truth.audited import DECISIONS_FOLDER
+from vibe_photos.errors import StoreError
+from vibe_photos.human_truth.kept import kept_log
+from vibe_photos.human_truth.said import DECISIONS_FOLDER
 from vibe_photos.records.ground_truth import Decision
-from vibe_photos.review.ledger import Ledger, sign_files
-from vibe_photos.review.photo_state import PhotoState, truth_value
+from vibe_photos.review.ledger import Ledger, Signature, sign_files
+from vibe_photos.review.photo_state import PhotoState, truth_value, write_time
 from vibe_photos.settings import Taxonomy
 from vibe_photos.storage.append_log import AppendLog
 
+_MOST_REPLACEMENTS = 20
+"""How often a log may be replaced while one decision is written, before the page says so."""
 
-class DecisionBook:
-    """All reviewers' decisions, and the log of the one who sits here. Safe to use from several threads.
+
+class DecisionLog:
+    """All reviewers' decisions, and the log of the reviewer at the page. Safe to use from several threads.
 
     `revision` grows whenever any photo's state may have changed.
 
@@ -29,35 +36,33 @@ class DecisionBook:
         InputError: a log or the edited file is damaged.
     """
 
-    def __init__(self, human: Path, reviewer: str, taxonomy: Taxonomy) -> None:
+    def __init__(self, human: Path, reviewer: str, taxonomy: Taxonomy, store: Path) -> None:
         self.reviewer = reviewer
         self.revision = 0
+        self._signature: Signature = {}
         self._human = human
         self._taxonomy = taxonomy
         self._lock = threading.RLock()
         self._path = human / DECISIONS_FOLDER / f"{reviewer}.jsonl"
         self._log = AppendLog(self._path)
         try:
+            self._kept = AppendLog(kept_log(store, reviewer))
             self._load()
         except BaseException:
-            self._log.close()
+            self.close()
             raise
 
     def refresh(self) -> None:
-        """Read everything again where a file has changed under this server's feet.
+        """Read everything again where a file has changed since it was read.
 
         Raises:
             InputError: what it changed to is damaged; all stays as it was.
         """
         with self._lock:
-            signature = sign_files(self._human)
-            if signature == self._signature:
-                return
-            # Git replaces files: what is appended to the one that is held open would go nowhere.
-            if signature.get(self._path, (0,))[0] != self._signature[self._path][0]:
-                self._log.close()
-                self._log = AppendLog(self._path)
-            self._load()
+            if sign_files(self._human) != self._signature:
+                if not self._log.is_in_place():
+                    self._open_again()
+                self._load()
 
     def state(self, image_id: str) -> PhotoState:
         """Return what is known of a photo."""
@@ -108,13 +113,21 @@ class DecisionBook:
                 return None
             last = own[-1]
             left = truth_value(self._ledger.judge(last.image_id, without=last).truth)
-            line = Decision(image_id=last.image_id, decided_at="", after=left, undoes=last.decided_at)
+            line = Decision(
+                image_id=last.image_id,
+                decided_at="",
+                purpose=last.purpose,
+                after=left,
+                undoes=last.decided_at,
+            )
             self._append([self._date(line)])
             return last
 
     def close(self) -> None:
-        """Give the log back."""
-        self._log.close()
+        """Give the logs back."""
+        for log in ("_log", "_kept"):
+            if hasattr(self, log):
+                getattr(self, log).close()
 
     def _date(self, line: Decision, earlier: Sequence[Decision] = ()) -> Decision:
         """Give a line what it changes and a time later than that of every line known."""
@@ -122,18 +135,52 @@ class DecisionBook:
         time = max(datetime.now(UTC), latest + timedelta(microseconds=1))
         return msgspec.structs.replace(
             line,
-            # Always six digits, unlike isoformat: text order must be time order.
-            decided_at=time.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            decided_at=write_time(time),
             before=truth_value(self.state(line.image_id).truth),
         )
 
     def _append(self, lines: Sequence[Decision]) -> None:
-        for line in lines:
-            self._log.append(msgspec.json.encode(line))
-        self._log.sync()
-        self._signature = sign_files(self._human)
-        self._ledger.add(self._path, lines)
-        self.revision += 1
+        if not lines:
+            return
+        encoded = [msgspec.json.encode(line) for line in lines]
+        self._kept = self._append_to(self._kept, encoded)
+        for _ in range(_MOST_REPLACEMENTS):
+            self._log = self._append_to(self._log, encoded)
+            if self._log.is_in_place():
+                break
+            self._open_again()
+        else:
+            raise StoreError(
+                f"{self._path} was replaced again and again while a decision was written; try again"
+            )
+        signature = sign_files(self._human)
+        if signature == self._signature | {self._path: signature.get(self._path)} and self._has_grown(
+            signature, sum(len(line) + 1 for line in encoded)
+        ):
+            self._ledger.add(self._path, lines)
+            self._signature = signature
+            self.revision += 1
+        else:  # other lines came meanwhile, or with a new file
+            self._load()
+
+    def _has_grown(self, signature: Signature, added_bytes: int) -> bool:
+        """Return whether our log is the file that we knew and holds just our lines more."""
+        before, now = self._signature.get(self._path), signature.get(self._path)
+        return before is not None and now is not None and (before[0], before[1] + added_bytes) == now[:2]
+
+    def _append_to(self, log: AppendLog, encoded: Sequence[bytes]) -> AppendLog:
+        """Append and sync; a log that a full disk once broke is opened again first."""
+        if log.is_broken:
+            log.close()
+            log = AppendLog(log.path)
+        for line in encoded:
+            log.append(line)
+        log.sync()
+        return log
+
+    def _open_again(self) -> None:
+        self._log.close()
+        self._log = AppendLog(self._path)
 
     def _load(self) -> None:
         signature = sign_files(self._human)

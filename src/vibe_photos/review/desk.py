@@ -6,11 +6,12 @@ from typing import Literal
 
 import msgspec
 
-from vibe_photos.human_truth.sample_design import DESIGN_FIELDS
+from vibe_photos.human_truth.draws import DRAWS_FOLDER, find_strata, read_draws
 from vibe_photos.records.ground_truth import Decision, GroundTruth
 from vibe_photos.records.photos import Photo
 from vibe_photos.review import replies as say
 from vibe_photos.review import requests as ask
+from vibe_photos.review.draw_record import record_draw
 from vibe_photos.review.label_menu import LabelMenu
 from vibe_photos.review.listings import Listings, Rows
 from vibe_photos.review.photo_state import truth_value
@@ -35,6 +36,7 @@ class ReviewDesk:
         self._sources = sources
         self._book = sources.book
         self._is_blind = is_blind
+        self._draw_numbers: dict[str, int] | None = None
         self._menu = LabelMenu(sources.settings.taxonomy, sources.settings.classify)
         self._listings = Listings(sources)
         self._progress = ProgressCounter(sources)
@@ -78,14 +80,14 @@ class ReviewDesk:
         return say.StudentView(blind=self._is_blind, labels=labels)
 
     def list_alike(self, query: ask.GridQuery) -> say.GridPage:
-        """Return open photos of the queue with one scene, and how many there are of each."""
+        """Return open photos of a queue with one scene, and how many there are of each."""
         if query.by == "student" and self._is_blind:
             raise refuse(HTTPStatus.FORBIDDEN, _BLIND)
         self._book.refresh()
         keys = [label.key for label in self._menu.scenes]
         if query.scene not in keys:
             raise refuse(HTTPStatus.BAD_REQUEST, "there is no such scene")
-        rows = {key: self._listings.list_alike(key, query.by) for key in keys}
+        rows = {key: self._listings.list_alike(query.list, key, query.by) for key in keys}
         photos = self._cut(rows[query.scene], query)
         return say.GridPage(
             total=len(rows[query.scene]),
@@ -149,6 +151,9 @@ class ReviewDesk:
             image_id=image_id,
             decided_at="",
             kind=kind,
+            purpose=self._views.purpose(image_id),
+            draw=self._draw_of(image_id) if kind == "skip" else None,
+            reason=request.reason if kind == "skip" else "",
             is_flagged=state.is_flagged if request.is_flagged is None else request.is_flagged,
             note=state.note if request.note is None else request.note,
         )
@@ -186,6 +191,9 @@ class ReviewDesk:
             image_id=image_id,
             decided_at="",
             kind="remark" if is_remark else "decision",
+            purpose=self._views.purpose(image_id),
+            draw=self._draw_of(image_id),
+            shown=truth_value(self._sources.teacher.get(image_id)),
             after=truth_value(self._read_truth(image_id, after)) if after else None,
             is_flagged=request.is_flagged,
             note=request.note,
@@ -193,9 +201,7 @@ class ReviewDesk:
         )
 
     def _read_truth(self, image_id: str, truth: ask.Truth) -> GroundTruth:
-        """Return a truth as the files hold it, with what evaluation must know of how it was drawn."""
-        entry, audited = self._sources.queued.get(image_id), self._book.state(image_id).truth
-        kept = audited.extra if audited else {}
+        """Return a truth as the files hold it, attributes in the order of the menu."""
         return GroundTruth(
             image_id=image_id,
             scene=[truth.scene] if truth.scene else [],
@@ -205,6 +211,22 @@ class ReviewDesk:
                 if label.key in truth.attributes
             },
             objects=sorted(set(truth.objects)),
-            extra={name: kept[name] for name in DESIGN_FIELDS if name in kept}
-            | (entry.design_fields() if entry else {}),
         )
+
+    def _draw_of(self, image_id: str) -> int | None:
+        """Return a sampled photo's recorded draw; it is recorded before the first line about one.
+
+        It is recorded again where git took the file away.
+        """
+        if image_id not in self._sources.queued:
+            return None
+        settings = self._sources.settings
+        if self._draw_numbers is None or not any((settings.paths.human / DRAWS_FOLDER).glob("*.json")):
+            sampled = list(self._sources.queued)
+            record_draw(settings)
+            numbers: dict[str, int] = {}
+            for draw in read_draws(settings.paths.human):
+                for known in find_strata([draw], sampled):
+                    numbers.setdefault(known, draw.number)
+            self._draw_numbers = numbers
+        return self._draw_numbers.get(image_id)

@@ -1,33 +1,42 @@
-"""Truth that somebody already has comes in as audited truth: joined, checked, shown, and only then taken.
+"""Import truth that somebody already has: joined to the library, checked, shown, and only then taken.
+
+It measures or it teaches. What measures lands in the edited file. How its photos were drawn decides for what
+it speaks: our sample, a uniform random draw, or nothing but itself (your own set). What teaches lands in a
+log of decisions, `decisions/imported.jsonl`.
 
 A record names its photo by `image_id`, or by `rel_path` under the library's root (or another place of
 the same photo).
 """
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from vibe_photos.errors import InputError
-from vibe_photos.human_truth.audited import AUDITED_FILE
-from vibe_photos.human_truth.sample_design import DESIGN_FIELDS
+from vibe_photos.human_truth.kept import kept_log
+from vibe_photos.human_truth.said import AUDITED_FILE, DECISIONS_FOLDER
+from vibe_photos.human_truth.sample import DESIGN_FIELDS
 from vibe_photos.records.ground_truth import (
+    Decision,
     GroundTruth,
-    find_unknown_keys,
+    KeyFitter,
     parse_truth,
     read_objects,
     read_truth_file,
     truth_object,
 )
 from vibe_photos.records.photos import Photo
-from vibe_photos.records.taxonomy import describe_unknown_key
+from vibe_photos.records.taxonomy import describe_entry, describe_unknown_key
 from vibe_photos.review.ledger import Ledger
+from vibe_photos.review.photo_state import truth_value, write_time
 from vibe_photos.review.truth_difference import describe_difference, describe_labels
 from vibe_photos.settings import Taxonomy
+from vibe_photos.storage.append_log import AppendLog
 from vibe_photos.storage.files import write_json
 
 _FIELDS = ("image_id", "rel_path", "scene", "attributes", "objects")
@@ -40,13 +49,14 @@ class HumanImport:
 
     `problems` holds one sentence for each record that cannot be taken, with its place. `unknown_keys` holds
     the places of each label key that the taxonomy lacks. `left_out` counts records passed over because they
-    were asked to be (not sampled).
+    were asked to be (not sampled). `unknown_ids` are ids that the library lacks.
     """
 
     records: dict[str, GroundTruth] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     unknown_keys: dict[str, list[str]] = field(default_factory=dict)
     left_out: int = 0
+    unknown_ids: list[str] = field(default_factory=list)
 
 
 def read_import(
@@ -55,7 +65,7 @@ def read_import(
     taxonomy: Taxonomy,
     sample: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> HumanImport:
-    """Join a truth file to the library and check it.
+    """Join a truth file to the library and check it; keys that were renamed or removed are followed.
 
     Args:
         file: a JSON list, one object or JSON Lines, by `image_id` or `rel_path`.
@@ -70,6 +80,7 @@ def read_import(
     by_place = {place: photo.image_id for photo in photos for place in (photo.rel_path, *photo.also_at)}
     known = set(by_place.values())
     result = HumanImport()
+    fitter = KeyFitter(taxonomy)
     first_place: dict[str, str] = {}
     for place, value in read_objects(file):
         trouble = _find_trouble(value)
@@ -78,14 +89,28 @@ def read_import(
             result.problems.append(f"{place}: {_name(value)} {trouble}")
         elif image_id not in known:
             result.problems.append(f"{place}: {_name(value)} is not in the library")
+            result.unknown_ids.append(str(image_id))
         elif sample is not None and image_id not in sample:
             result.left_out += 1
         elif image_id in first_place:
             result.problems.append(f"{place}: {_name(value)} has a record already: {first_place[image_id]}")
         else:
             first_place[image_id] = place
-            _take_record(result, place, {**value, "image_id": image_id}, taxonomy, sample)
+            _take_record(result, place, {**value, "image_id": image_id}, fitter, sample)
+    fitter.log_changes(file)
     return result
+
+
+def describe_other_ids(photos: Sequence[Photo], found: HumanImport) -> str:
+    """Return a sentence where the file's ids have another length than the library's, else an empty text."""
+    own = {len(photo.image_id) for photo in photos}
+    other = {len(image_id) for image_id in found.unknown_ids} - own
+    if not other or not own:
+        return ""
+    return (
+        f"The file's ids have {min(other)} digits and the library's {min(own)}: set library.content_hash in "
+        "params.yaml to xxh64 for 16 digits or xxh3_128 for 32, or name photos by rel_path"
+    )
 
 
 def describe_changes(human: Path, records: Mapping[str, GroundTruth], taxonomy: Taxonomy) -> list[str]:
@@ -97,7 +122,7 @@ def describe_changes(human: Path, records: Mapping[str, GroundTruth], taxonomy: 
         InputError: a log or the audited file is damaged.
     """
     current = _read_current(human)
-    ledger = Ledger(human, taxonomy)
+    ledger = Ledger(human, taxonomy, is_strict=False)
     lines = []
     for image_id, record in records.items():
         difference = describe_difference(current.get(image_id), record)
@@ -122,6 +147,32 @@ def take_import(human: Path, records: Mapping[str, GroundTruth]) -> Path:
     return path
 
 
+def take_teaching(human: Path, store: Path, records: Mapping[str, GroundTruth]) -> Path:
+    """Append the records to the log of imported teaching, and to the store's copy of it.
+
+    Raises:
+        StoreError: the disk is full or fails.
+    """
+    reviewer = "imported"
+    path = human / DECISIONS_FOLDER / f"{reviewer}.jsonl"
+    begin = datetime.now(UTC)
+    lines = [
+        Decision(
+            image_id=image_id,
+            decided_at=write_time(begin + timedelta(microseconds=number)),
+            purpose="teach",
+            after=truth_value(record),
+        )
+        for number, (image_id, record) in enumerate(records.items())
+    ]
+    for place in (kept_log(store, reviewer), path):
+        with AppendLog(place) as log:
+            for line in lines:
+                log.append(msgspec.json.encode(line))
+            log.sync()
+    return path
+
+
 def refuse_problems(file: Path, found: HumanImport, taxonomy: Taxonomy, is_dropping_keys: bool) -> None:
     """Refuse an import that has problems, unless they are unknown keys that may be dropped.
 
@@ -132,7 +183,7 @@ def refuse_problems(file: Path, found: HumanImport, taxonomy: Taxonomy, is_dropp
     if not is_dropping_keys:
         problems += [
             f"{places[0]}{f' and {len(places) - 1} more records' if places[1:] else ''}: "
-            f"{describe_unknown_key(key, taxonomy)}"
+            f"{describe_unknown_key(key, taxonomy)}; {describe_entry(key, taxonomy)}"
             for key, places in found.unknown_keys.items()
         ]
     if problems:
@@ -146,7 +197,7 @@ def _take_record(
     result: HumanImport,
     place: str,
     value: dict[str, Any],
-    taxonomy: Taxonomy,
+    fitter: KeyFitter,
     sample: Mapping[str, Mapping[str, Any]] | None,
 ) -> None:
     """Put one record, without the keys that are unknown, among those to be taken."""
@@ -157,19 +208,10 @@ def _take_record(
     except InputError as error:
         result.problems.append(str(error))
         return
-    unknown = {key for _, key in find_unknown_keys([record], taxonomy)}
-    for key in sorted(unknown):
+    # A misspelt object is told, though it has an ancestor.
+    result.records[record.image_id], unknown = fitter.fit(record, lifts=False)
+    for key in sorted(set(unknown)):
         result.unknown_keys.setdefault(key, []).append(place)
-    result.records[record.image_id] = _without_keys(record, unknown)
-
-
-def _without_keys(record: GroundTruth, keys: set[str]) -> GroundTruth:
-    return msgspec.structs.replace(
-        record,
-        scene=[key for key in record.scene if key not in keys],
-        attributes={key: value for key, value in record.attributes.items() if key not in keys},
-        objects=[key for key in record.objects if key not in keys],
-    )
 
 
 def _read_current(human: Path) -> dict[str, GroundTruth]:

@@ -6,11 +6,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from vibe_photos.errors import InputError
-from vibe_photos.human_truth.audited import AUDITED_FILE, DECISIONS_FOLDER, standing_lines
-from vibe_photos.records.ground_truth import Decision, GroundTruth, fit_keys, parse_truth, read_truth_file
+from vibe_photos.human_truth.said import AUDITED_FILE, CHECKED, DECISIONS_FOLDER, standing_lines
+from vibe_photos.records.ground_truth import (
+    Decision,
+    GroundTruth,
+    KeyFitter,
+    describe_unfit,
+    parse_truth,
+    read_placed_truth,
+)
 from vibe_photos.review.photo_state import PhotoState, StandingLine, judge_photo
 from vibe_photos.settings import Taxonomy
-from vibe_photos.storage.jsonl import read_jsonl
+from vibe_photos.storage.jsonl import read_numbered_records
 
 Signature = dict[Path, tuple[int, int, int]]
 
@@ -21,29 +28,38 @@ _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 class Ledger:
     """What the files in `data/human/` say; grows by the lines that are added.
 
+    A line that does not count (a later one overrides it, or it was undone) may have any key. One that counts
+    is refused if it has an unknown key; without `is_strict`, for imports, it loses that key.
+
     Attributes:
         states: the state of each photo that anybody decided, skipped or wrote into the file.
         latest: the time of the latest line of all.
 
     Raises:
-        InputError: a log or the edited file is damaged, or has a label key that fits nowhere.
+        InputError: a log or the edited file is damaged, or has an unknown label key in what counts.
     """
 
-    def __init__(self, human: Path, taxonomy: Taxonomy) -> None:
+    def __init__(self, human: Path, taxonomy: Taxonomy, is_strict: bool = True) -> None:
         self._taxonomy = taxonomy
-        self._edited = _read_edited(human / AUDITED_FILE, taxonomy)
+        self._is_strict = is_strict
+        self._fitter = KeyFitter(taxonomy)
+        # What is wrong with a record, by photo, log (none: the edited file) and time.
+        self._unfit: dict[tuple[str, str | None, str], str] = {}
+        self._edited = self._read_edited(human / AUDITED_FILE)
         self._logs: dict[str, list[Decision]] = defaultdict(list)
         self._lines: dict[str, list[StandingLine]] = defaultdict(list)
         self._undone: set[tuple[str, str | None]] = set()
         self.latest = _BEGINNING
         for log in sorted((human / DECISIONS_FOLDER).glob("*.jsonl")):
-            self._take(log, read_jsonl(log, Decision))
+            self._take(log, read_numbered_records(log, Decision))
         touched = {*self._edited, *self._lines}
         self.states = {image_id: self.judge(image_id) for image_id in touched}
+        self._fitter.log_changes(human)
 
     def add(self, log: Path, lines: Sequence[Decision]) -> None:
         """Take in lines that were appended to a log."""
-        self._take(log, lines)
+        known = len(self._logs[log.stem])
+        self._take(log, enumerate(lines, start=known + 1))
         for line in lines:
             self.states[line.image_id] = self.judge(line.image_id)
 
@@ -56,7 +72,11 @@ class Ledger:
         return sorted(standing_lines(self._logs[reviewer]), key=lambda line: line.decided_at)
 
     def judge(self, image_id: str, without: Decision | None = None) -> PhotoState:
-        """Return a photo's state, or what it would be without one of its lines."""
+        """Return a photo's state, or what it would be without one of its lines.
+
+        Raises:
+            InputError: what would count has an unknown label key.
+        """
         lines = self._lines.get(image_id, [])
         standing = [
             line
@@ -66,28 +86,40 @@ class Ledger:
             and (line.reviewer, line.line.decided_at) not in self._undone
         ]
         standing.sort(key=lambda line: line.line.decided_at)
+        decided = [line for line in standing if line.line.kind == "decision"]
+        counts = (decided[-1].reviewer, decided[-1].line.decided_at) if decided else (None, "")
+        if self._is_strict and (unfit := self._unfit.get((image_id, *counts))):
+            raise InputError(unfit)
         return judge_photo(self._edited.get(image_id), standing, len(lines))
 
-    def _take(self, log: Path, lines: Iterable[Decision]) -> None:
-        taken = list(lines)
-        truths = self._read_truths(log, taken)
-        for line, truth in zip(taken, truths, strict=True):
+    def _take(self, log: Path, lines: Iterable[tuple[int, Decision]]) -> None:
+        for number, line in lines:
+            truth = None
+            if line.after is not None and line.undoes is None:
+                place = f"{log}, line {number}"
+                said = parse_truth({**line.after, "image_id": line.image_id}, place)
+                truth = self._fit(said, place, log.stem, line.decided_at)
             self.latest = max(self.latest, _read_time(line, log))
             self._logs[log.stem].append(line)
             self._lines[line.image_id].append(StandingLine(log.stem, line, truth))
             if line.undoes is not None:
                 self._undone.add((log.stem, line.undoes))
 
-    def _read_truths(self, log: Path, lines: Sequence[Decision]) -> list[GroundTruth | None]:
-        """Return each line's truth, None where it decides none; all are fitted to the taxonomy at once."""
-        records = [
-            None
-            if line.after is None or line.undoes is not None
-            else parse_truth({**line.after, "image_id": line.image_id}, str(log))
-            for line in lines
-        ]
-        fitted = iter(fit_keys([record for record in records if record], self._taxonomy, log))
-        return [record and next(fitted) for record in records]
+    def _read_edited(self, file: Path) -> dict[str, GroundTruth]:
+        placed = read_placed_truth(file) if file.exists() else []
+        return {
+            record.image_id: self._fit(record, place, None, "")
+            for place, record in placed
+            if record.extra.get(CHECKED, True)
+        }
+
+    def _fit(self, record: GroundTruth, place: str, log: str | None, time: str) -> GroundTruth:
+        """Return a record in the keys of today, without those that are unknown, which are remembered."""
+        fitted, unknown = self._fitter.fit(record)
+        if unknown:
+            sentence = describe_unfit(unknown[0], record.image_id, place, self._taxonomy)
+            self._unfit[record.image_id, log, time] = sentence
+        return fitted
 
 
 def sign_files(human: Path) -> Signature:
@@ -98,11 +130,6 @@ def sign_files(human: Path) -> Signature:
             status = path.stat()
             signature[path] = (status.st_ino, status.st_size, status.st_mtime_ns)
     return signature
-
-
-def _read_edited(file: Path, taxonomy: Taxonomy) -> dict[str, GroundTruth]:
-    records = read_truth_file(file) if file.exists() else []
-    return {record.image_id: record for record in fit_keys(records, taxonomy, file)}
 
 
 def _read_time(line: Decision, log: Path) -> datetime:

@@ -15,7 +15,7 @@ import msgspec
 from vibe_photos.records.ground_truth import GroundTruth
 from vibe_photos.records.taxonomy import all_keys, head_keys
 from vibe_photos.review.photo_state import PhotoState
-from vibe_photos.review.requests import LibraryQuery, ListName, QueueQuery, StatusName
+from vibe_photos.review.requests import LibraryQuery, ListName, Purpose, QueueQuery, StatusName
 from vibe_photos.review.sources import ReviewSources
 
 Rows = Sequence[int]
@@ -29,7 +29,10 @@ class Listings:
     def __init__(self, sources: ReviewSources) -> None:
         self._photos = sources.photos
         self._row_of = sources.row_of
-        self._queue = [sources.row_of[image_id] for image_id in sources.queued]
+        self._queues = {
+            "measure": [sources.row_of[image_id] for image_id in sources.queued],
+            "teach": [sources.row_of[image_id] for image_id in sources.teaching],
+        }
         self._book, self._teacher, self._student = sources.book, sources.teacher, sources.student
         taxonomy = sources.settings.taxonomy
         self._objects = set(head_keys(taxonomy, "object"))
@@ -42,11 +45,11 @@ class Listings:
         whole = msgspec.structs.replace(query, offset=0, limit=1)
         return self._keep(whole, lambda: self._find_review(query))
 
-    def list_alike(self, scene: str, by: Literal["teacher", "student"]) -> Rows:
-        """Return the open photos of the queue that the teacher, or the student, gives a scene."""
+    def list_alike(self, queue: Purpose, scene: str, by: Literal["teacher", "student"]) -> Rows:
+        """Return the open photos of a queue that the teacher, or the student, gives a scene."""
         source = self._student if by == "student" else self._teacher
-        rows = self.list_review(QueueQuery(status="open"))
-        return self._keep((scene, by), lambda: _select(rows, source.mask(scene)))
+        rows = self.list_review(QueueQuery(list=queue, status="open"))
+        return self._keep((queue, scene, by), lambda: _select(rows, source.mask(scene)))
 
     def list_library(self, query: LibraryQuery) -> Rows:
         """Return the rows of the library's photos whose final labels have the one that is asked for."""
@@ -70,8 +73,8 @@ class Listings:
         return array("I", self._search(rows, query.text))
 
     def _rows_of_list(self, name: ListName) -> Iterable[int]:
-        if name == "queue":
-            return self._queue
+        if name in self._queues:
+            return self._queues[name]
         if name == "all":
             return range(len(self._photos))
         is_listed = _is_flagged if name == "flagged" else _is_disputed

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import combinations
 from typing import Any
 
@@ -28,6 +29,7 @@ class PhotoState:
         version: how many lines of all logs are about it; grows with every decision, skip and undo.
         truth: what is taken as true; None where nobody audited the photo.
         decided_by: the reviewer whose decision that is; None where the truth is the edited file's.
+        measures: whether the truth was said to measure; else it was said to teach.
         is_flagged: whether the last line that stands flags it.
         note: the note of that line.
         skipped_at: since when it waits at the end of the queue; None where it was not skipped.
@@ -37,6 +39,7 @@ class PhotoState:
     version: int = 0
     truth: GroundTruth | None = None
     decided_by: str | None = None
+    measures: bool = False
     is_flagged: bool = False
     note: str = ""
     skipped_at: str | None = None
@@ -61,7 +64,7 @@ def judge_photo(edited: GroundTruth | None, lines: Sequence[StandingLine], versi
         version: how many lines there are, those included that do not stand.
     """
     if not lines:
-        return PhotoState(version=version, truth=edited)
+        return PhotoState(version=version, truth=edited, measures=edited is not None)
     decided = [line for line in lines if line.line.kind == "decision"]
     moves = [line.line for line in lines if line.line.kind != "remark"]
     truth = decided[-1].truth if decided else edited
@@ -70,6 +73,8 @@ def judge_photo(edited: GroundTruth | None, lines: Sequence[StandingLine], versi
         version=version,
         truth=truth,
         decided_by=decided[-1].reviewer if decided else None,
+        measures=edited is not None
+        or any(line.line.purpose == "measure" and line.truth is not None for line in decided),
         is_flagged=lines[-1].line.is_flagged,
         note=lines[-1].line.note,
         skipped_at=moves[-1].decided_at if is_waiting else None,
@@ -83,6 +88,15 @@ def truth_value(record: GroundTruth | None) -> dict[str, Any] | None:
         return None
     labels = {"scene": record.scene, "attributes": record.attributes, "objects": record.objects}
     return {**labels, **record.extra}
+
+
+def write_time(time: datetime) -> str:
+    """Return a time as the logs have it; one without a zone is taken as UTC.
+
+    It always has six digits of seconds, unlike `isoformat`: text order must be time order.
+    """
+    aware = time if time.tzinfo else time.replace(tzinfo=UTC)
+    return aware.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def differ(one: GroundTruth, other: GroundTruth) -> bool:

@@ -10,7 +10,7 @@ from vibe_photos.review.photo_state import PhotoState
 from vibe_photos.review.replies import Agreement, Progress
 from vibe_photos.review.sources import ReviewSources
 
-NOTE = "newly audited photos leave training at the next dvc repro"
+NOTE = "what teaches is learnt, and what measures is counted, at the next dvc repro"
 
 _PAUSE_SECONDS = 300.0
 _LATELY = 50
@@ -22,6 +22,7 @@ class ProgressCounter:
 
     def __init__(self, sources: ReviewSources) -> None:
         self._queued = sources.queued
+        self._teaching = sources.teaching
         self._library = sources.row_of
         self._book = sources.book
         self._teacher = sources.teacher
@@ -41,6 +42,8 @@ class ProgressCounter:
             queued=len(self._queued),
             audited=total["audited"],
             skipped=total["skipped"],
+            teachable=len(self._teaching),
+            taught=total["taught"],
             flagged=total["flagged"],
             disagreements=total["disagreements"],
             per_hour=measure_speed(self._book.own_lines()),
@@ -62,13 +65,16 @@ class ProgressCounter:
 
     def _count(self, image_id: str, state: PhotoState) -> Counter[str]:
         is_queued = image_id in self._queued
+        teaches = state.truth is not None and not state.measures
         counts = Counter(
             audited=int(is_queued and state.truth is not None),
+            taught=int(teaches),
             skipped=int(is_queued and state.skipped_at is not None),
             flagged=int(state.is_flagged),
             disagreements=int(bool(state.opinions)),
         )
-        said = self._teacher.get(image_id) if state.truth is not None else None
+        # How often the teacher was right can be said of measured photos only: the others were chosen.
+        said = self._teacher.get(image_id) if is_queued and state.truth is not None else None
         if said is not None and state.truth is not None:
             counts.update(compare(said, state.truth))
         return counts

@@ -1,63 +1,105 @@
-"""What a person is asked to look at, in which order, and why."""
+"""The two queues of the review page: photos that measure, and photos that teach.
 
+- *Measure*: the review sample, in its order. What people say of it makes the figures about the library. These
+  photos never train.
+- *Teach*: photos that may train, those first on which a person's answer is likely to change most: labels that
+  the teacher probably got wrong, then photos on which student and teacher contradict each other, on which
+  the student is unsure, or that may have a rare label. What people say of them is learnt in the teacher's
+  place, and is in no figure about the library.
+"""
+
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from vibe_photos.human_truth.rounds import AskedPhoto, read_rounds
-from vibe_photos.human_truth.sample_design import DESIGN_FIELDS, NO_SCENE, WHOLE_LIBRARY, read_sampled
-from vibe_photos.records.taxonomy import label_name
+from vibe_photos.errors import InputError
+from vibe_photos.heads.out_of_fold import read_out_of_fold
+from vibe_photos.human_truth.draws import NO_SCENE, WHOLE_LIBRARY
+from vibe_photos.human_truth.sample import read_sampled
+from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth
+from vibe_photos.records.splits import read_splits
+from vibe_photos.records.taxonomy import HEADS, label_name
+from vibe_photos.review.teaching_reasons import (
+    explain,
+    find_reasons,
+    measure_worth,
+    read_library,
+    read_unseen_labels,
+)
 from vibe_photos.settings import Settings
+from vibe_photos.statistics.label_arrays import read_keys
+from vibe_photos.statistics.suspects import Suspect, find_suspects
+from vibe_photos.storage.jsonl import read_jsonl
 
 
 @dataclass(frozen=True, slots=True)
 class QueuedPhoto:
-    """One photo that waits, or waited, for a person's eyes.
-
-    `reasons` are sentences for the page. The other fields are the review sample's `DESIGN_FIELDS`, None where
-    a photo comes from a later round, whose file says all that is needed.
-    """
+    """One photo that waits, or waited, for a person; `reasons` are sentences for the page."""
 
     image_id: str
     reasons: tuple[str, ...]
-    stratum: str | None = None
-    inclusion_probability: float | None = None
-    stratum_photos: int | None = None
-    stratum_rank: int | None = None
-
-    def design_fields(self) -> dict[str, str | int | float]:
-        """Return what a decision has to keep of how the photo was drawn; nothing for a round's."""
-        stated = {name: getattr(self, name) for name in DESIGN_FIELDS}
-        return {name: value for name, value in stated.items() if value is not None}
 
 
-def read_queue(settings: Settings) -> list[QueuedPhoto]:
-    """Return every photo that is asked about, audited ones included, each once, in the order to be audited.
-
-    First come those of the review sample, then each round's that are not in the queue yet; a photo that is
-    asked about several times has all reasons.
+def read_measuring_queue(settings: Settings) -> list[QueuedPhoto]:
+    """Return the photos of the review sample, those already checked included, in their order.
 
     Raises:
-        InputError: the file of sampled photos is missing, or a file is malformed.
+        InputError: the file of sampled photos is missing, or malformed.
     """
     sampled = read_sampled(settings.paths.sample)
-    rounds = read_rounds(settings.paths.human)
-    asked: dict[str, list[AskedPhoto]] = {image_id: [] for image_id in sampled}
-    for drawn in rounds:
-        for photo in drawn.asked:
-            asked.setdefault(photo.image_id, []).append(photo)
-    return [_queue(image_id, sampled.get(image_id), photos) for image_id, photos in asked.items()]
+    return [QueuedPhoto(image_id, (_why_sampled(record),)) for image_id, record in sampled.items()]
 
 
-def _queue(image_id: str, record: dict[str, object] | None, photos: list[AskedPhoto]) -> QueuedPhoto:
-    reasons = [reason for photo in photos for reason in photo.reasons]
-    if record is None:
-        return QueuedPhoto(image_id, tuple(dict.fromkeys(reasons)))
-    design = {name: record.get(name) for name in DESIGN_FIELDS}
-    return QueuedPhoto(image_id, tuple(dict.fromkeys([_why_sampled(record), *reasons])), **design)  # type: ignore[arg-type]
+def read_teaching_queue(settings: Settings) -> list[QueuedPhoto]:
+    """Return the photos that may teach, most useful first; none before stage `train` has run.
+
+    Photos on which nobody contradicts anybody and the student is sure are left out.
+
+    Raises:
+        InputError: a file of a stage is malformed.
+    """
+    paths = settings.paths
+    try:
+        memberships = read_splits(paths.splits)
+        held_out = {head: read_out_of_fold(paths.models, head) for head in HEADS}
+        labels = read_unseen_labels(settings, list(held_out.values()))
+    except InputError:
+        return []
+    answered = read_jsonl(paths.auto / ALL_LABELS, GroundTruth)
+    is_train = {image_id for image_id, one in memberships.items() if one.role == "train"}
+    records = sorted((one for one in answered if one.image_id in is_train), key=lambda one: one.image_id)
+    reasons = find_reasons(read_library(records, labels, read_keys(settings.taxonomy)))
+    worth = measure_worth(reasons, len(records))
+    sentences = {
+        records[row].image_id: explain(reasons, row)
+        for row in sorted(range(len(records)), key=lambda row: (-worth[row], records[row].image_id))
+    }
+    suspected = _order_suspects(
+        suspect for head in HEADS for suspect in find_suspects(held_out[head], head).suspects
+    )
+    ranked = [image_id for image_id in suspected if image_id in is_train]
+    ranked += [image_id for image_id, why in sentences.items() if why and image_id not in suspected]
+    return [
+        QueuedPhoto(image_id, tuple([*suspected.get(image_id, []), *sentences.get(image_id, [])]))
+        for image_id in ranked
+    ]
 
 
-def _why_sampled(record: dict[str, object]) -> str:
+def _order_suspects(suspects: Iterable[Suspect]) -> Mapping[str, list[str]]:
+    """Return a sentence for each suspected label by photo, the least likely answers of the teacher first."""
+    found: dict[str, list[str]] = {}
+    for suspect in sorted(suspects, key=lambda one: (one.teacher_probability, one.image_id)):
+        found.setdefault(suspect.image_id, []).append(
+            f"probably wrong: the teacher says {suspect.teacher}, the student {suspect.student}"
+        )
+    return found
+
+
+def _why_sampled(record: Mapping[str, Any]) -> str:
     stratum = str(record.get("stratum", WHOLE_LIBRARY))
-    if stratum == WHOLE_LIBRARY:
+    name, _, draw = stratum.partition(" ")
+    if name == WHOLE_LIBRARY:
         return "drawn at random from the library"
-    scene = "gives no scene" if stratum == NO_SCENE else f"calls {label_name(stratum)}"
-    return f"drawn at random from the photos that the teacher {scene}"
+    scene = "gives no scene" if name == NO_SCENE else f"calls {label_name(name)}"
+    later = " and that came after the first draw" if draw else ""
+    return f"drawn at random from the photos that the teacher {scene}{later}"

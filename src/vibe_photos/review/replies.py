@@ -5,7 +5,7 @@ from http import HTTPStatus
 import msgspec
 
 from vibe_photos.errors import VibePhotosError
-from vibe_photos.review.requests import StatusName, Truth
+from vibe_photos.review.requests import Purpose, StatusName, Truth
 
 
 class Label(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -35,11 +35,16 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
-    """How far the queue is. `per_hour` is this reviewer's speed of late, null while it cannot be told."""
+    """How far both queues are. `per_hour` is this reviewer's speed of late, null while it cannot be told.
+
+    `queued`, `audited` and `skipped` count photos that measure, `teachable` and `taught` those that teach.
+    """
 
     queued: int
     audited: int
     skipped: int
+    teachable: int
+    taught: int
     flagged: int
     disagreements: int
     per_hour: int | None
@@ -89,6 +94,7 @@ class OpinionView(msgspec.Struct, frozen=True, kw_only=True):
 class PhotoView(msgspec.Struct, frozen=True, kw_only=True):
     """All that is known of a photo but the student's opinion.
 
+    `purpose` is what a decision about the photo is made for, `effect` a sentence about what it does.
     `current` is what counts as true now; `decided_by` is null where it stands in the edited file.
     `opinions` is there where reviewers disagree.
     """
@@ -98,7 +104,8 @@ class PhotoView(msgspec.Struct, frozen=True, kw_only=True):
     also_at: list[str]
     version: int
     status: StatusName
-    is_queued: bool
+    purpose: Purpose
+    effect: str
     reasons: list[str]
     teacher: Truth | None
     current: Truth | None

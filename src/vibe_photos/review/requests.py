@@ -13,7 +13,9 @@ Note = Annotated[str, Meta(max_length=2000)]
 Seen = Literal["teacher", "student", "reviewers"]
 """Opinions that the reviewer had before their eyes."""
 
-ListName = Literal["queue", "disagreements", "flagged", "all"]
+ListName = Literal["measure", "teach", "disagreements", "flagged", "all"]
+Purpose = Literal["measure", "teach"]
+SkipReason = Literal["", "cannot tell", "private", "not a photo"]
 StatusName = Literal["open", "skipped", "audited"]
 
 
@@ -52,6 +54,7 @@ class SkipRequest(Request, frozen=True):
     image_id: str
     is_flagged: bool | None = None
     note: Note | None = None
+    reason: SkipReason = ""
 
 
 class UndoRequest(Request, frozen=True):
@@ -61,7 +64,7 @@ class UndoRequest(Request, frozen=True):
 class QueueQuery(Request, frozen=True):
     """Which photos of a list; `label` is that of the audited truth, else of the teacher's."""
 
-    list: ListName = "queue"
+    list: ListName = "measure"
     label: str = ""
     text: str = ""
     status: StatusName | None = None
@@ -73,6 +76,7 @@ class GridQuery(Request, frozen=True):
     """Which open photos of the queue: those of a scene, by the teacher or by the student."""
 
     scene: str
+    list: Purpose = "measure"
     by: Literal["teacher", "student"] = "teacher"
     offset: Offset = 0
     limit: Limit = 20

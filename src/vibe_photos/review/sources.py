@@ -7,8 +7,9 @@ from pathlib import Path
 from vibe_photos.errors import InputError, StoreError
 from vibe_photos.records.ground_truth import ALL_LABELS
 from vibe_photos.records.photos import Photo, read_manifest
-from vibe_photos.review.decisions import DecisionBook
-from vibe_photos.review.queue import QueuedPhoto, read_queue
+from vibe_photos.records.splits import Role, read_splits
+from vibe_photos.review.decisions import DecisionLog
+from vibe_photos.review.queue import QueuedPhoto, read_measuring_queue, read_teaching_queue
 from vibe_photos.review.student_labels import StudentLabels
 from vibe_photos.review.teacher_truth import TeacherTruth
 from vibe_photos.settings import Settings
@@ -22,8 +23,10 @@ class ReviewSources:
         settings: the configuration.
         photos: the manifest; a photo's place in it is its row.
         row_of: the row of each image_id.
-        queued: the queue by image_id, in its order; photos that are in the library only.
-        not_in_library: how many photos of the queue are not in the library any more.
+        queued: the photos that measure, by image_id, in their order; those in the library only.
+        not_in_library: how many photos of the sample are not in the library any more.
+        teaching: the photos that may teach, most useful first.
+        roles: `reserved`, `holdout` or `train`, by image_id; empty before stage `split` has run.
         teacher: what the teacher said.
         student: what the student says.
         book: what people decided.
@@ -34,12 +37,14 @@ class ReviewSources:
     row_of: Mapping[str, int]
     queued: Mapping[str, QueuedPhoto]
     not_in_library: int
+    teaching: Mapping[str, QueuedPhoto]
+    roles: Mapping[str, Role]
     teacher: TeacherTruth
     student: StudentLabels
-    book: DecisionBook
+    book: DecisionLog
 
 
-def open_sources(settings: Settings, reviewer: str) -> ReviewSources:
+def open_sources(settings: Settings, reviewer: str, store: Path) -> ReviewSources:
     """Read what the page needs, and take the reviewer's log.
 
     Raises:
@@ -50,17 +55,23 @@ def open_sources(settings: Settings, reviewer: str) -> ReviewSources:
     _require(settings.paths.sample, "the photos to review")
     photos = read_manifest(settings.paths.photos)
     row_of = {photo.image_id: row for row, photo in enumerate(photos)}
-    queue = read_queue(settings)
+    queue = read_measuring_queue(settings)
     queued = {entry.image_id: entry for entry in queue if entry.image_id in row_of}
+    teaching = read_teaching_queue(settings)
+    splits = settings.paths.splits
     return ReviewSources(
         settings=settings,
         photos=photos,
         row_of=row_of,
         queued=queued,
         not_in_library=len(queue) - len(queued),
+        teaching={
+            one.image_id: one for one in teaching if one.image_id in row_of and one.image_id not in queued
+        },
+        roles={i: one.role for i, one in read_splits(splits).items()} if splits.is_file() else {},
         teacher=TeacherTruth(settings.paths.auto / ALL_LABELS, row_of),
         student=StudentLabels(settings.paths.labels, row_of),
-        book=_open_book(settings, reviewer),
+        book=_open_log(settings, reviewer, store),
     )
 
 
@@ -69,9 +80,9 @@ def _require(path: Path, what: str) -> None:
         raise InputError(f"{path} does not exist yet ({what}): run `dvc repro sample` first")
 
 
-def _open_book(settings: Settings, reviewer: str) -> DecisionBook:
+def _open_log(settings: Settings, reviewer: str, store: Path) -> DecisionLog:
     try:
-        return DecisionBook(settings.paths.human, reviewer, settings.taxonomy)
+        return DecisionLog(settings.paths.human, reviewer, settings.taxonomy, store)
     except StoreError as error:
         raise StoreError(
             f"{reviewer} cannot review here: {error}\nIf another `vibe-photos review` is open, use its page "

@@ -1,34 +1,29 @@
-"""How far the audit is, how sure the figures are by now, and what a hundred photos more would give."""
+"""What measuring and teaching have brought so far, and what is worth doing next, in two short blocks."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from vibe_photos.human_truth.audited import read_audited, read_audited_truth
-from vibe_photos.human_truth.rounds import read_rounds
-from vibe_photos.human_truth.sample_design import read_sampled
+from vibe_photos.errors import InputError
+from vibe_photos.human_truth.said import read_human_truth
+from vibe_photos.human_truth.sample import MeasuredSample, read_measured_sample, read_sampled
+from vibe_photos.lineage import run_git
 from vibe_photos.records.label_tables import read_labels
-from vibe_photos.records.splits import read_splits
-from vibe_photos.records.taxonomy import label_name
+from vibe_photos.records.splits import Membership, read_splits
+from vibe_photos.records.taxonomy import HEADS, label_name
+from vibe_photos.review.queue import read_teaching_queue
 from vibe_photos.settings import Settings
 from vibe_photos.statistics import metrics
 from vibe_photos.statistics.intervals import Interval, estimate_intervals
-from vibe_photos.statistics.label_arrays import JudgedPhotos, is_evaluated, judge_photos
+from vibe_photos.statistics.label_arrays import JudgedPhotos, judge_photos
 from vibe_photos.statistics.metrics import UNJUDGED, Ratio
 
 MORE = 100
-"""Photos of which the status says what they would give."""
-
-
-@dataclass(frozen=True, slots=True)
-class AuditCount:
-    """How many photos of the library are audited, speak for the library, and still wait in the queue."""
-
-    photos: int
-    audited: int
-    representative: int
-    waiting: int
+"""Photos of which the status says what they would bring."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,58 +37,26 @@ class FigureStatus:
 
 
 def describe_status(settings: Settings) -> str:
-    """Return the state of the audit for a terminal.
+    """Return the state of both queues for a terminal.
 
     Raises:
         InputError: a stage has not run, or a file of people's is malformed.
     """
-    counts = count_audited(settings)
-    lines = [
-        f"{counts.audited} of {counts.photos} photos are audited, {counts.waiting} wait in the queue.",
-    ]
-    if counts.audited > counts.representative:
-        lines.append(
-            f"{counts.audited - counts.representative} were audited out of turn: they are truth and never "
-            "train, but count in figures only when the queue has come to them."
-        )
-    figures = measure_status(settings) if counts.representative else []
-    return "\n".join([*lines, *_format_figures(figures, settings.evaluate.confidence_level)])
+    return "\n".join([*_describe_measuring(settings), "", *_describe_teaching(settings)])
 
 
-def count_audited(settings: Settings) -> AuditCount:
-    """Count the library's audited photos and those that wait in the sample and in rounds."""
-    paths = settings.paths
-    memberships = read_splits(paths.splits)
-    audited = {record.image_id for record in read_audited(paths.human)} & memberships.keys()
-    drawn = {record.image_id for record in read_audited_truth(paths.human, settings.taxonomy)}
-    asked = {photo.image_id for one in read_rounds(paths.human) for photo in one.asked}
-    queued = (asked | read_sampled(paths.sample).keys()) & memberships.keys()
-    return AuditCount(len(memberships), len(audited), len(audited & drawn), len(queued - audited))
-
-
-def measure_status(settings: Settings) -> list[FigureStatus]:
-    """Return scene accuracy, and prevalence and F1 of each attribute, as people's audits show them now.
-
-    Where thresholds were tuned on half of the audited photos, only the other half is looked at. None, where
-    no photo is left to look at.
-    """
-    memberships, tuned_on = read_splits(settings.paths.splits), settings.classify.tuned_on
-    audited = read_audited_truth(settings.paths.human, settings.taxonomy)
-    records = [
-        record
-        for record in audited
-        if record.image_id in memberships and is_evaluated(memberships[record.image_id], "human", tuned_on)
-    ]
-    if not records:
+def measure_status(settings: Settings, sample: MeasuredSample) -> list[FigureStatus]:
+    """Return scene accuracy, and prevalence and F1 of each attribute, as people measured them."""
+    if not sample.records:
         return []
-    kept_share = 1.0 if tuned_on == "none" else 0.5
-    table = read_labels(settings.paths.labels)
-    comparison = judge_photos(records, memberships, table, settings.taxonomy, kept_share)
-    ratios = list_ratios(comparison)
-    intervals = estimate_intervals(list(ratios.values()), comparison.design, settings.evaluate)
-    shrinkage = expect_shrinkage(len(records), len(memberships), round(MORE * kept_share))
+    memberships = read_splits(settings.paths.splits)
+    photos = judge_photos(sample.records, memberships, read_labels(settings.paths.labels), settings.taxonomy)
+    ratios = list_ratios(photos)
+    intervals = estimate_intervals(list(ratios.values()), photos.design, settings.evaluate)
+    kept = len(sample.records) / max(1, len(sample.records) + sample.left_out)
+    shrinkage = expect_shrinkage(len(sample.records), len(memberships), round(MORE * kept))
     return [
-        FigureStatus(name, ratio.value(comparison.design.weights), found, _width(found, shrinkage))
+        FigureStatus(name, ratio.value(photos.design.weights), found, _width(found, shrinkage))
         for (name, ratio), found in zip(ratios.items(), intervals, strict=True)
     ]
 
@@ -111,15 +74,96 @@ def list_ratios(comparison: JudgedPhotos) -> dict[str, Ratio]:
     return ratios
 
 
-def expect_shrinkage(audited: int, photos: int, more: int) -> float:
-    """Return by which factor intervals narrow when `more` photos are audited in the way of those so far.
+def expect_shrinkage(measured: int, photos: int, more: int) -> float:
+    """Return by which factor intervals narrow when `more` photos of the sample are measured.
 
-    The variance of a mean of n of N photos goes with 1/n - 1/N (Cochran 1977, "Sampling techniques", 2.14),
-    whatever the design, as long as the further photos are drawn like the first: an approximation, since a
-    round is drawn otherwise than the sample, and does better for what it looks for.
+    The variance of a mean of n of N photos goes with 1/n - 1/N (Cochran 1977, "Sampling techniques", 2.14).
     """
-    now, after = (1.0 / min(n, photos) - 1.0 / photos for n in (audited, audited + more))
+    now, after = (1.0 / min(n, photos) - 1.0 / photos for n in (measured, measured + more))
     return float(np.sqrt(after / now)) if now > 0 else 0.0
+
+
+def count_beyond_holdout(memberships: Mapping[str, Membership], holdout_share: float, more: int) -> int:
+    """Return how many of the next `more` photos of the sample would leave training, about.
+
+    The sample takes the lowest permanent numbers; those below `holdout_share` do not train anyway.
+    """
+    waiting = sorted(one.number for one in memberships.values() if one.role != "reserved")
+    return sum(number >= holdout_share for number in waiting[:more])
+
+
+def _describe_measuring(settings: Settings) -> list[str]:
+    paths = settings.paths
+    memberships, truth = read_splits(paths.splits), read_human_truth(paths.human)
+    half = None if settings.classify.tuned_on == "none" else "score"
+    sample = read_measured_sample(paths.human, settings.taxonomy, memberships, half)
+    sampled = read_sampled(paths.sample).keys() & memberships.keys()
+    checked, skipped = len(sampled & truth.measured.keys()), len(sampled & truth.skipped.keys())
+    lines = [
+        "MEASURE: photos drawn at random, for the figures about the library. They never train.",
+        f"  {checked} of {len(sampled)} photos of the sample are checked, {skipped} skipped.",
+    ]
+    if sample.waiting:
+        lines.append(
+            f"  {len(sample.waiting)} were checked out of turn: they count once those before them are shown."
+        )
+    if sample.own_set:
+        lines.append(f"  {len(sample.own_set)} are your own set, in no figure about the library.")
+    if sample.records and sample.unheard:
+        missing = ", ".join(
+            f"{label_name(name)} ({photos} photos)" for name, photos in sample.unheard.items()
+        )
+        lines.append(f"  The figures do not speak for: {missing}. Check the next photos of the sample.")
+    figures = measure_status(settings, sample)
+    lines += [f"  {line}" for line in _format_figures(figures, settings.evaluate.confidence_level)]
+    if checked + skipped < len(sampled):
+        return [*lines, "  Next: vibe-photos review"]
+    leaving = count_beyond_holdout(memberships, settings.split.holdout_share, MORE)
+    cost = f"about {leaving} of them leave training" if leaving else "none of them trains today"
+    size = len(sampled) + MORE
+    return [*lines, f"  For {MORE} more, set sample.size to {size} in params.yaml and run dvc repro: {cost}."]
+
+
+def _describe_teaching(settings: Settings) -> list[str]:
+    paths = settings.paths
+    taught = read_human_truth(paths.human).taught
+    waiting = [one for one in read_teaching_queue(settings) if one.image_id not in taught]
+    lines = [
+        "TEACH: chosen photos, for the student. It learns your answers in the teacher's place.",
+        f"  {len(taught)} photos are taught, {len(waiting)} are worth a look.",
+    ]
+    counts = _read_json(paths.eval / "teach.json")
+    if counts.get("photos_taught"):
+        changed = ", ".join(f"{counts[head]['labels_changed']} {head} labels" for head in HEADS)
+        lines.append(
+            f"  Of {counts['photos_taught']} photos learnt at the last dvc repro you changed {changed}."
+        )
+    for head in HEADS:
+        now = _read_quality(_read_json(paths.eval / f"train_{head}.json"))
+        before = _read_quality(_read_committed(paths.eval / f"train_{head}.json"))
+        if now is not None:
+            was = "" if before in (None, now) else f" (at the last commit {before:.3f})"
+            lines.append(f"  {head} labels, right out of fold: {now:.3f}{was}")
+    return [*lines, "  Next: vibe-photos review, page Teach; then dvc repro"]
+
+
+def _read_quality(metric: Mapping[str, Any]) -> float | None:
+    """Return how often a head is right about photos that it has not learnt from, if known."""
+    return (metric.get("cross_validation") or {}).get("accuracy")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_bytes()) if path.is_file() else {}
+    return found
+
+
+def _read_committed(path: Path) -> dict[str, Any]:
+    """Return a metric as the last commit has it; empty outside git, or where it is not committed."""
+    try:
+        found: dict[str, Any] = json.loads(run_git("-C", str(path.parent), "show", f"HEAD:./{path.name}"))
+    except (InputError, ValueError):
+        return {}
+    return found
 
 
 def _width(interval: Interval, shrinkage: float) -> float | None:
@@ -128,11 +172,10 @@ def _width(interval: Interval, shrinkage: float) -> float | None:
 
 def _format_figures(figures: Sequence[FigureStatus], level: float) -> list[str]:
     if not figures:
-        return ["Nothing can be said of the library yet: audit the queue from its beginning."]
+        return ["Nothing can be said about the library yet."]
     head = f"{'':24}{'now':>7}  {f'{level:.0%} interval':<16}{'width':>7}   after {MORE} more"
     rows = [f"{one.name:24}{_show(one.value):>7}  {_show_interval(one)}" for one in figures]
-    note = f"What {MORE} more would give takes further photos to be drawn like those so far."
-    return [head, *rows, note]
+    return [head, *rows]
 
 
 def _show(value: float | None) -> str:

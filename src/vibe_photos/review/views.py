@@ -6,7 +6,7 @@ from vibe_photos.records.ground_truth import GroundTruth
 from vibe_photos.records.photos import Photo
 from vibe_photos.review import replies as say
 from vibe_photos.review.photo_state import Opinion, PhotoState
-from vibe_photos.review.requests import StatusName, Truth
+from vibe_photos.review.requests import Purpose, StatusName, Truth
 from vibe_photos.review.sources import ReviewSources
 
 
@@ -17,6 +17,8 @@ class PhotoViews:
         self._book = sources.book
         self._teacher = sources.teacher
         self._queued = sources.queued
+        self._teaching = sources.teaching
+        self._roles = sources.roles
         self._is_blind = is_blind
 
     def list_item(self, photo: Photo) -> say.QueueItem:
@@ -43,7 +45,8 @@ class PhotoViews:
             also_at=photo.also_at,
             version=state.version,
             status=_status(state),
-            is_queued=photo.image_id in self._queued,
+            purpose=self.purpose(photo.image_id),
+            effect=self._describe_effect(photo.image_id),
             reasons=self._reasons(photo),
             teacher=show_truth(self._teacher.get(photo.image_id)),
             current=show_truth(state.truth),
@@ -84,8 +87,23 @@ class PhotoViews:
         opinions = show_opinions(self._book.state(photo.image_id).opinions)
         return say.DisagreementItem(image_id=photo.image_id, rel_path=photo.rel_path, opinions=opinions)
 
+    def purpose(self, image_id: str) -> Purpose:
+        """Return what a decision about a photo is made for: photos that may train teach, others measure."""
+        if image_id in self._queued or self._book.state(image_id).measures:
+            return "measure"
+        return "teach" if self._roles.get(image_id) in ("train", "holdout") else "measure"
+
+    def _describe_effect(self, image_id: str) -> str:
+        if self.purpose(image_id) == "teach":
+            if self._roles[image_id] == "holdout":
+                return "Kept out of training and of the sample: your answer counts for this photo alone."
+            return "Teaches: your answer is learnt in the teacher's place."
+        if image_id in self._queued:
+            return "Measures: your answer counts in the figures about the library. This photo never trains."
+        return "Beside the sample: this photo never trains, and is in no figure about the library."
+
     def _reasons(self, photo: Photo) -> list[str]:
-        entry = self._queued.get(photo.image_id)
+        entry = self._queued.get(photo.image_id) or self._teaching.get(photo.image_id)
         return list(entry.reasons) if entry and not self._is_blind else []
 
 

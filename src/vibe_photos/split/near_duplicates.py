@@ -1,5 +1,7 @@
 """Near-duplicate groups: photos whose perceptual hashes differ in few bits, and chains of them."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import combinations, pairwise
 from pathlib import Path
 
@@ -18,8 +20,31 @@ _FEW_PICTURES = 200_000
 _KNUTH = np.uint64(0x9E3779B97F4A7C15)
 
 
-def read_groups(photos: Path, hashes: Path, max_distance: int) -> dict[str, str]:
-    """Return each photo's group, named by the group's first photo, in manifest order.
+@dataclass(frozen=True, slots=True)
+class NearDuplicates:
+    """The near-duplicates of a library.
+
+    Attributes:
+        groups: the group of every photo, named by its first photo, in manifest order.
+        image_ids: the photos that can be compared, n of them.
+        hashes: their perceptual hashes, uint64 [n, windows].
+        max_distance: bits of 64 by which two near-duplicates differ at most.
+    """
+
+    groups: dict[str, str]
+    image_ids: list[str]
+    hashes: Hashes
+    max_distance: int
+
+    def with_neighbours(self, image_ids: set[str]) -> set[str]:
+        """Return photos of the library with their direct near-duplicates."""
+        rows = [row for row, image_id in enumerate(self.image_ids) if image_id in image_ids]
+        near = find_neighbours(self.hashes, rows, self.max_distance)
+        return (image_ids & self.groups.keys()) | {self.image_ids[row] for row in np.flatnonzero(near)}
+
+
+def read_near_duplicates(photos: Path, hashes: Path, max_distance: int) -> NearDuplicates:
+    """Find the near-duplicates of a library.
 
     A photo without hashes (undecodable), or too flat to compare, is a group of its own.
 
@@ -30,10 +55,29 @@ def read_groups(photos: Path, hashes: Path, max_distance: int) -> dict[str, str]
     """
     groups = {photo.image_id: photo.image_id for photo in read_manifest(photos)}
     records = [record for record in read_jsonl(hashes, HashRecord) if record.image_id in groups]
-    ids = [record.image_id for record in records]
-    firsts = group_near_duplicates(_stack_hashes(records), max_distance)
+    ids, stacked = [record.image_id for record in records], _stack_hashes(records)
+    firsts = group_near_duplicates(stacked, max_distance)
     groups.update((image_id, ids[first]) for image_id, first in zip(ids, firsts.tolist(), strict=True))
-    return groups
+    return NearDuplicates(groups, ids, stacked, max_distance)
+
+
+def find_neighbours(hashes: Hashes, rows: Sequence[int], max_distance: int) -> npt.NDArray[np.bool_]:
+    """Return which pictures are direct near-duplicates of any of some rows, bool [n].
+
+    Args:
+        hashes: uint64 [n, windows], the whole first.
+        rows: of the pictures whose neighbours are wanted.
+        max_distance: bits of 64.
+    """
+    is_comparable = hashes != FEATURELESS
+    near = np.zeros(len(hashes), dtype=np.bool_)
+    for row in rows:
+        is_window_near = np.bitwise_count(hashes ^ hashes[row, 0]) <= max_distance
+        is_whole_near = np.bitwise_count(hashes[:, :1] ^ hashes[row]) <= max_distance
+        if is_comparable[row, 0]:
+            near |= (is_window_near & is_comparable).any(axis=1)
+        near |= (is_whole_near & is_comparable[row] & is_comparable[:, :1]).any(axis=1)
+    return near
 
 
 def _stack_hashes(records: list[HashRecord]) -> Hashes:

@@ -1,24 +1,29 @@
 """Stage `split`: which photos may train, which are held out, and which are reserved for people.
 
-A photo that a person audits or is asked to audit, and every near-duplicate of one, is `reserved`: it never
-trains. Sampled and audited photos are treated alike, so auditing the sample changes nothing here. Of the
-other groups a share is `holdout`, which never trains either; the rest is `train`. A keyed hash of the group
-decides, so that adding photos moves no other photo.
+- `reserved`: photos of the review sample, photos that people measured, and their direct near-duplicates. They
+  never train. Sampled and measured photos are treated alike, so measuring the sample changes nothing here.
+- `holdout`: groups of near-duplicates that hold one of the lowest permanent random numbers. They never train
+  either. The sample takes the lowest numbers too, so a larger sample takes from the holdout first.
+- `train`: all others. People teach from these.
+
+Numbers and halves depend on ids and seeds alone, so that adding photos moves no other photo.
 """
 
 import logging
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
-from vibe_photos.human_truth.audited import read_audited
-from vibe_photos.human_truth.sample_design import read_sampled
-from vibe_photos.records.keyed_hash import unit_interval
-from vibe_photos.records.splits import Membership
+from vibe_photos.human_truth.draws import find_strata, read_draws
+from vibe_photos.human_truth.said import read_human_truth
+from vibe_photos.human_truth.sample import read_sampled
+from vibe_photos.records.keyed_hash import permanent_number, unit_interval
+from vibe_photos.records.splits import Membership, Role
 from vibe_photos.settings import Settings, Split
-from vibe_photos.split.near_duplicates import read_groups
+from vibe_photos.split.near_duplicates import read_near_duplicates
 from vibe_photos.storage.files import open_atomically
 
 log = logging.getLogger(__name__)
@@ -28,29 +33,62 @@ _HALF_SEED = 0
 
 
 def split_photos(settings: Settings) -> None:
-    """Write `splits.json`: each photo's near-duplicate group, fold and role."""
+    """Write `splits.json`: each photo's near-duplicate group, fold, role, number and stratum."""
     paths = settings.paths
     hashes = paths.embeddings / "perceptual_hashes.jsonl"
-    groups = read_groups(paths.photos, hashes, settings.split.max_hash_distance)
-    audited = {record.image_id for record in read_audited(paths.human)}
-    reserved = audited | set(read_sampled(paths.sample))
-    write_splits(paths.splits, assign_roles(groups, reserved, settings.split))
+    truth = read_human_truth(paths.human)
+    asked = set(read_sampled(paths.sample)) | truth.measured.keys()
+    near = read_near_duplicates(paths.photos, hashes, settings.split.max_hash_distance)
+    reserved = near.with_neighbours(asked)
+    strata = find_strata(read_draws(paths.human), list(near.groups))
+    memberships = assign_roles(near.groups, reserved, settings.split, settings.sample.seed, strata)
+    write_splits(paths.splits, memberships)
+    left = [image_id for image_id in truth.taught if _has_left_training(memberships, image_id, asked)]
+    if left:
+        log.info(
+            "%d taught photos do not train: they are in the sample, the holdout or beside one", len(left)
+        )
 
 
-def assign_roles(groups: dict[str, str], reserved: set[str], split: Split) -> dict[str, Membership]:
+def assign_roles(
+    groups: Mapping[str, str],
+    reserved: set[str],
+    split: Split,
+    seed: int,
+    strata: Mapping[str, str] | None = None,
+) -> dict[str, Membership]:
     """Return each photo's membership.
 
     Args:
         groups: the near-duplicate group of every photo, in manifest order.
-        reserved: photos that are sampled or audited; ids that are not in `groups` are passed over.
+        reserved: photos kept for people, their near-duplicates included.
         split: seed, number of folds and holdout share.
+        seed: of the permanent random numbers (`sample.seed`).
+        strata: the stratum of each photo that a recorded draw knows.
     """
-    reserved_groups = {groups[image_id] for image_id in reserved if image_id in groups}
-    members = {group: _place_group(group, group in reserved_groups, split) for group in set(groups.values())}
-    return {image_id: members[group] for image_id, group in groups.items()}
+    numbers = {image_id: permanent_number(seed, image_id) for image_id in groups}
+    lowest: dict[str, float] = defaultdict(lambda: 1.0)
+    for image_id, group in groups.items():
+        lowest[group] = min(lowest[group], numbers[image_id])
+    memberships = {}
+    for image_id, group in groups.items():
+        role: Role = "holdout" if lowest[group] < split.holdout_share else "train"
+        half: Literal["tune", "score"] | None = None
+        if image_id in reserved:
+            role = "reserved"
+            half = "tune" if unit_interval(_HALF_SEED, "half", group) < 0.5 else "score"
+        memberships[image_id] = Membership(
+            group=group,
+            fold=int(unit_interval(split.seed, "fold", group) * split.folds),
+            role=role,
+            number=numbers[image_id],
+            half=half,
+            stratum=(strata or {}).get(image_id),
+        )
+    return memberships
 
 
-def write_splits(path: Path, memberships: dict[str, Membership]) -> None:
+def write_splits(path: Path, memberships: Mapping[str, Membership]) -> None:
     """Write `splits.json`: one JSON object from image_id to membership, one photo a line."""
     encode = msgspec.json.Encoder().encode
     with open_atomically(path) as file:
@@ -60,19 +98,13 @@ def write_splits(path: Path, memberships: dict[str, Membership]) -> None:
             separator = b",\n"
         file.write(b"\n}\n" if memberships else b"{}\n")
     roles = Counter(membership.role for membership in memberships.values())
-    groups = len({membership.group for membership in memberships.values()})
     log.info(
-        "split: %d photos in %d groups: %d train, %d holdout, %d reserved for people",
+        "split: %d photos in %d near-duplicate groups: %d train, %d holdout, %d reserved for people",
         len(memberships),
-        groups,
+        len({membership.group for membership in memberships.values()}),
         *(roles[role] for role in ("train", "holdout", "reserved")),
     )
 
 
-def _place_group(group: str, is_reserved: bool, split: Split) -> Membership:
-    fold = int(unit_interval(split.seed, "fold", group) * split.folds)
-    if is_reserved:
-        half: Literal["tune", "score"] = "tune" if unit_interval(_HALF_SEED, "half", group) < 0.5 else "score"
-        return Membership(group=group, fold=fold, role="reserved", half=half)
-    is_holdout = unit_interval(split.seed, "holdout", group) < split.holdout_share
-    return Membership(group=group, fold=fold, role="holdout" if is_holdout else "train")
+def _has_left_training(memberships: Mapping[str, Membership], image_id: str, asked: set[str]) -> bool:
+    return image_id in memberships and image_id not in asked and memberships[image_id].role != "train"

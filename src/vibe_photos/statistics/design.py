@@ -1,8 +1,8 @@
 """How the judged photos were drawn: weights, near-duplicate groups, strata.
 
-A record says with which probability its photo was audited (`inclusion_probability`, `weight_factor`) and in
-which stratum (`human_truth.inclusion`); `splits.json` says which photos are near-duplicates. A record without
-a probability stands only for itself.
+A record says with which probability its photo was drawn (`inclusion_probability`) and in which stratum
+(`human_truth.sample`); `splits.json` says which photos are near-duplicates. A record without a probability
+stands only for itself.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vibe_photos.human_truth.sample_design import read_sample_design
 from vibe_photos.records.ground_truth import GroundTruth
 from vibe_photos.records.splits import Membership
 
@@ -25,7 +24,7 @@ class Design:
     """How n photos were drawn.
 
     Attributes:
-        weights: float64 [n], 1 / inclusion probability times the weight factor, or ones.
+        weights: float64 [n], 1 / inclusion probability, or ones.
         drawn_share: float64 [n] in 0..1, the inclusion probability where a finite library was drawn from,
             0 where photos stand for future photos (no finite-population correction).
         groups: int64 [n] from 0 without gaps, equal for near-duplicates.
@@ -50,25 +49,14 @@ class Design:
         )
 
 
-def read_design(
-    records: Sequence[GroundTruth], memberships: Mapping[str, Membership], kept_share: float = 1.0
-) -> Design:
-    """Return the design by what the records and the splits say.
-
-    `kept_share` is the probability with which a drawn photo is among `records`: where only a random part of
-    the drawn photos counts, even a stratum that was drawn whole is a sample.
-
-    Raises:
-        InputError: an inclusion probability is no number above 0 and up to 1; the photo is named.
-    """
+def read_design(records: Sequence[GroundTruth], memberships: Mapping[str, Membership]) -> Design:
+    """Return the design by what the records and the splits say."""
     groups = group_photos([record.image_id for record in records], memberships)
     if not any("inclusion_probability" in record.extra for record in records):
         return simple_design(groups)
-    designs = [read_sample_design(record) for record in records]
-    probability = kept_share * np.array([one.inclusion_probability if one else 1.0 for one in designs])
-    factors = np.array([record.extra.get("weight_factor", 1.0) for record in records], dtype=np.float64)
+    probability = np.array([float(record.extra.get("inclusion_probability", 1.0)) for record in records])
     return Design(
-        weights=factors / probability,
+        weights=1.0 / probability,
         drawn_share=probability,
         groups=groups,
         strata=_number(str(record.extra.get("stratum")) for record in records),

@@ -8,7 +8,7 @@ beside every correct child; `most_specific` and `own_scores` leave it out.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,8 @@ from vibe_photos.records.ground_truth import GroundTruth
 from vibe_photos.records.label_tables import LabelTable
 from vibe_photos.records.splits import Membership
 from vibe_photos.records.taxonomy import HEADS, head_keys
-from vibe_photos.settings import Taxonomy, TruthName, TunedOn
-from vibe_photos.statistics.design import Design, read_design
+from vibe_photos.settings import Taxonomy
+from vibe_photos.statistics.design import Design, read_design, simple_design
 from vibe_photos.statistics.metrics import UNJUDGED, Bools, Flags, Floats, Indices
 
 
@@ -71,19 +71,11 @@ class JudgedPhotos:
     design: Design
 
 
-def is_evaluated(membership: Membership, truth: TruthName, tuned_on: TunedOn = "none") -> bool:
-    """Return whether a photo of the library counts in the evaluation against that truth."""
-    if truth == "auto":
-        return membership.role == "holdout"
-    return tuned_on == "none" or membership.half == "score"
-
-
 def judge_photos(
     records: Sequence[GroundTruth],
     memberships: Mapping[str, Membership],
     labels: LabelTable,
     taxonomy: Taxonomy,
-    kept_share: float = 1.0,
 ) -> JudgedPhotos:
     """Join truth records with the labels of the same photos.
 
@@ -92,10 +84,6 @@ def judge_photos(
         memberships: which photos are near-duplicates.
         labels: the student's labels.
         taxonomy: which keys there are.
-        kept_share: the probability with which a photo that was drawn for review is among the records.
-
-    Raises:
-        InputError: a record's inclusion probability is impossible; the photo is named.
     """
     keys, image_ids = read_keys(taxonomy), [record.image_id for record in records]
     return JudgedPhotos(
@@ -103,8 +91,13 @@ def judge_photos(
         keys=keys,
         truth=arrays_of_records(records, keys),
         prediction=arrays_of_labels(labels, image_ids, keys),
-        design=read_design(records, memberships, kept_share),
+        design=read_design(records, memberships),
     )
+
+
+def without_design(photos: JudgedPhotos) -> JudgedPhotos:
+    """Return the same photos unweighted: nobody knows how they were drawn."""
+    return replace(photos, design=simple_design(photos.design.groups))
 
 
 def read_keys(taxonomy: Taxonomy) -> LabelKeys:

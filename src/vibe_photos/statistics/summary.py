@@ -28,10 +28,9 @@ HEADLINE = {"accuracy", "f1", "top1", "top3"}
 """The figures that have an interval."""
 
 HOW_TO_BEGIN = {
-    "human": "nobody has checked a photo yet: copy data/ground_truth/to_review.json to "
-    "data/human/ground_truth_human.audited.json, correct it there, and run dvc repro",
-    "auto": "no photo of the holdout has teacher truth: let the teacher answer more photos, or raise "
-    "split.holdout_share in params.yaml",
+    "human": "nobody has checked a photo yet: run `vibe-photos review` (an hour is enough for 200 photos), "
+    "then `dvc repro`",
+    "auto": "every photo that the teacher answered trains: raise split.holdout_share in params.yaml",
 }
 NOTHING_TO_SCORE = (
     "thresholds were tuned on all photos that people checked so far: check more, and run dvc repro"

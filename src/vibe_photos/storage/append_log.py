@@ -82,6 +82,18 @@ class AppendLog:
         except OSError as error:
             raise self._broken(error) from None
 
+    @property
+    def is_broken(self) -> bool:
+        """Whether the disk failed: the log takes no more lines until it is opened again."""
+        return self._broken_by is not None
+
+    def is_in_place(self) -> bool:
+        """Return whether the path still leads to the file that is held open, with all that was written.
+
+        Git replaces files: what is appended to the old one would go nowhere.
+        """
+        return _is_at(self.path, self._descriptor) and os.fstat(self._descriptor).st_size >= self._size_bytes
+
     def read_line(self, offset: int) -> bytes:
         """Return the line that starts at `offset`, without its end."""
         parts: list[bytes] = []

@@ -20,8 +20,17 @@ def read_jsonl(path: Path, record_type: type[T]) -> Iterator[T]:
     Raises:
         InputError: the file is missing, or a line is not a whole record of `record_type`.
     """
+    return (record for _, record in read_numbered_records(path, record_type))
+
+
+def read_numbered_records(path: Path, record_type: type[T]) -> Iterator[tuple[int, T]]:
+    """Yield the records of `path` as `read_jsonl` does, each with the number of its line, from 1.
+
+    Raises:
+        InputError: as there.
+    """
     decoder = msgspec.json.Decoder(record_type)
-    return (decode_line(decoder, line, path, number) for number, line in read_numbered_lines(path))
+    return ((number, decode_line(decoder, line, path, number)) for number, line in read_numbered_lines(path))
 
 
 def read_numbered_lines(path: Path) -> Iterator[tuple[int, bytes]]:

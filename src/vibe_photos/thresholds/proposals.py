@@ -13,13 +13,14 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from vibe_photos.classify.stage import check_names, decide_labels
+from vibe_photos.classify.stage import decide_labels
 from vibe_photos.heads.out_of_fold import read_out_of_fold
-from vibe_photos.human_truth.audited import read_audited_truth
+from vibe_photos.human_truth.sample import read_measured_sample
 from vibe_photos.records.ground_truth import GroundTruth
 from vibe_photos.records.label_tables import LabelTable, ScoreTable, read_scores
 from vibe_photos.records.splits import Membership, read_splits
 from vibe_photos.records.taxonomy import head_keys, label_name
+from vibe_photos.records.taxonomy_check import check_names
 from vibe_photos.settings import Classify, Settings, Taxonomy
 from vibe_photos.statistics.design import read_design
 from vibe_photos.statistics.label_arrays import (
@@ -155,12 +156,11 @@ def tune_thresholds(settings: Settings, aim: Aim) -> Tuning:
     paths, taxonomy, classify = settings.paths, settings.taxonomy, settings.classify
     check_names(taxonomy, classify)
     memberships = read_splits(paths.splits)
-    audited = read_audited_truth(paths.human, taxonomy)
-    scores = _keep_photos(read_scores(paths.probabilities), {record.image_id for record in audited})
     tune, score = (
-        [r for r in audited if r.image_id in memberships and memberships[r.image_id].half == half]
-        for half in ("tune", "score")
+        read_measured_sample(paths.human, taxonomy, memberships, half).records for half in ("tune", "score")
     )
+    measured = {record.image_id for record in (*tune, *score)}
+    scores = _keep_photos(read_scores(paths.probabilities), measured)
     people = _examples_of_people(tune, scores, memberships, taxonomy)
     choices: dict[str, Choice] = {}
     for level in LEVELS:

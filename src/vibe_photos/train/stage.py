@@ -1,7 +1,7 @@
-"""Stage `train`: from automatic truth and vectors to one calibrated linear head.
+"""Stage `train`: from the training truth and vectors to one calibrated linear head.
 
-Only photos of the role `train` are learnt from: no photo that people measure with, and none of the holdout.
-Near-duplicates share a fold, so that out-of-fold figures are of photos that are new to the head.
+The training truth (stage `teach`) holds only photos that may train, each with its fold. Near-duplicates share
+a fold, so that out-of-fold figures are of photos that are new to the head.
 """
 
 import logging
@@ -11,14 +11,11 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from vibe_photos.errors import InputError
 from vibe_photos.heads.linear import LinearHead, head_loss, head_path, save_head
 from vibe_photos.heads.out_of_fold import write_out_of_fold
-from vibe_photos.records.ground_truth import HEAD_FILES, GroundTruth, fit_keys
-from vibe_photos.records.splits import Membership, read_splits
+from vibe_photos.records.training import read_training
 from vibe_photos.settings import HeadTraining, Settings
 from vibe_photos.storage.files import write_json
-from vibe_photos.storage.jsonl import read_jsonl
 from vibe_photos.storage.vectors import Embeddings, read_embeddings, read_image_ids
 from vibe_photos.train.student import examine, fit_student
 from vibe_photos.train.targets import Targets, find_targets
@@ -27,26 +24,21 @@ log = logging.getLogger(__name__)
 
 
 def train_head(settings: Settings) -> None:
-    """Fit one linear head (`head=scene`, `attribute` or `object`) on the automatic truth.
+    """Fit one linear head (`head=scene`, `attribute` or `object`) on the training truth.
 
     Raises:
-        InputError: a file is missing or malformed, or no photo is left to learn from.
+        InputError: a file is missing or malformed.
     """
     head, paths = settings.head, settings.paths
     options: HeadTraining = getattr(settings.train, head)
-    memberships = read_splits(paths.splits)
-    _require_training_photos(memberships)
-    auto_file = paths.auto / HEAD_FILES[head]
-    truth = fit_keys(list(read_jsonl(auto_file, GroundTruth)), settings.taxonomy, auto_file)
-    train_ids = {image_id for image_id, membership in memberships.items() if membership.role == "train"}
-    truth_of = {record.image_id: record for record in truth if record.image_id in train_ids}
+    truth_of = {record.image_id: record for record in read_training(paths.training, head)}
     database = paths.embeddings / "embeddings.sqlite"
     records = [truth_of[image_id] for image_id in read_image_ids(database) if image_id in truth_of]
 
     targets = find_targets(head, records, settings.taxonomy, options.min_positive)
     image_ids = [records[row].image_id for row in targets.rows]
     photos = read_embeddings(database, set(image_ids))
-    folds = np.array([memberships[image_id].fold for image_id in image_ids], dtype=np.int64)
+    folds = np.array([truth_of[image_id].fold for image_id in image_ids], dtype=np.int64)
     student = fit_student(targets, photos.vectors, folds, head_loss(head), options)
 
     fitted = LinearHead(
@@ -65,6 +57,7 @@ def train_head(settings: Settings) -> None:
     write_out_of_fold(paths.models, head, image_ids, targets.labels, judged, logits, probabilities)
     metric: dict[str, object] = {
         "n_train": len(targets.rows),
+        "labels_by_people": sum(len(truth_of[image_id].by_people) for image_id in image_ids),
         "without_embedding": len(truth_of) - len(records),
         "labels_learnt": len(targets.support),
         "labels_not_learnable": len(targets.not_learnable),
@@ -90,21 +83,6 @@ def train_head(settings: Settings) -> None:
         metric["l2"],
         metric["without_embedding"],
     )
-
-
-def _require_training_photos(memberships: Mapping[str, Membership]) -> None:
-    """Stop where there are photos, and all are kept for people or for the holdout.
-
-    Raises:
-        InputError: says which keys to lower.
-    """
-    reserved = sum(membership.role == "reserved" for membership in memberships.values())
-    if reserved and not any(membership.role == "train" for membership in memberships.values()):
-        raise InputError(
-            f"of {len(memberships)} photos {reserved} are kept for people to check, with near-duplicates, "
-            f"and {len(memberships) - reserved} for the holdout: sample.size leaves nothing to train on; "
-            "lower sample.size (or split.holdout_share) in params.yaml, or add photos"
-        )
 
 
 def _hash_inputs(targets: Targets, folds: NDArray[np.int64], photos: Embeddings) -> dict[str, str]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vibe_photos.records.ground_truth import GroundTruth
 from vibe_photos.records.taxonomy import head_keys, with_ancestors
+from vibe_photos.records.training import TrainingRecord
 from vibe_photos.settings import HeadName, Taxonomy
 
 
@@ -29,7 +29,7 @@ class Targets:
 
 
 def find_targets(
-    head: HeadName, records: Sequence[GroundTruth], taxonomy: Taxonomy, min_positive: int
+    head: HeadName, records: Sequence[TrainingRecord], taxonomy: Taxonomy, min_positive: int
 ) -> Targets:
     """Return what one head can learn from these photos' truth.
 
@@ -62,7 +62,7 @@ def find_targets(
     )
 
 
-def _judgements(head: HeadName, record: GroundTruth, keys: Sequence[str]) -> list[tuple[str, bool]]:
+def _judgements(head: HeadName, record: TrainingRecord, keys: Sequence[str]) -> list[tuple[str, bool]]:
     """Return `(key, is present)` for every key of which the record says something."""
     if head == "scene":
         # A photo of one scene lacks all others.

@@ -63,6 +63,12 @@ class AuditPage:
         self.press(key)
         self.page.wait_for_url(lambda address: f"photo={before}" not in address)
 
+    def skip(self, reason: str = "1") -> None:
+        """Skip the photo, with the key of a reason, and wait for the next one."""
+        self.press("k")
+        self.page.get_by_role("dialog").wait_for()
+        self.go_on(reason)
+
     def wait_until_idle(self) -> None:
         """Wait until nothing is on its way to the disk."""
         self.page.locator("body:not([aria-busy])").wait_for()

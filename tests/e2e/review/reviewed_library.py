@@ -7,10 +7,10 @@ from pathlib import Path
 
 from tests.unit.review.review_library import read_settings
 
-from vibe_photos.human_truth.audited import read_audited
+from vibe_photos.human_truth.said import read_human_truth
 from vibe_photos.records.ground_truth import GroundTruth
 from vibe_photos.records.photos import read_manifest
-from vibe_photos.review.queue import read_queue
+from vibe_photos.review.queue import read_measuring_queue
 from vibe_photos.storage.jsonl import read_jsonl
 
 PAYLOADS = [
@@ -47,7 +47,10 @@ class Library:
 
     @property
     def audited(self) -> dict[str, GroundTruth]:
-        return {record.image_id: record for record in read_audited(read_settings(self.folder).paths.human)}
+        return {
+            record.image_id: record
+            for record in [*read_human_truth(read_settings(self.folder).paths.human).everything.values()]
+        }
 
     def teacher(self, image_id: str) -> GroundTruth:
         (record,) = [each for each in read_jsonl(self.auto, GroundTruth) if each.image_id == image_id]
@@ -63,4 +66,4 @@ def copy_library(finished: Path, folder: Path) -> Library:
     shutil.copytree(finished, folder)
     resolved = folder / "data/config/resolved.yaml"
     resolved.write_text(resolved.read_text().replace(str(finished), str(folder)))
-    return Library(folder, [entry.image_id for entry in read_queue(read_settings(folder))])
+    return Library(folder, [entry.image_id for entry in read_measuring_queue(read_settings(folder))])

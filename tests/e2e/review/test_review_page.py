@@ -54,7 +54,7 @@ def test_a_whole_audit_by_keyboard_is_on_disk_as_typed(library, context, open_au
         audit.wait_until_said("Note saved")
         assert skipped not in library.audited
         assert all(line["kind"] == "remark" for line in library.log if line["image_id"] == skipped)
-        audit.go_on("k")
+        audit.skip()
 
         reloaded = audit.image_id
         audit.press("8")
@@ -88,7 +88,7 @@ def test_a_whole_audit_by_keyboard_is_on_disk_as_typed(library, context, open_au
         assert audit.page.locator("#note").input_value() == "ask <b>Grandma</b>"
         assert audit.page.locator("#flag").get_attribute("aria-pressed") == "true"
         audit.press("Enter")
-        audit.page.get_by_role("heading", name="Every photo of the queue is audited").wait_for()
+        audit.page.get_by_role("heading", name="Every photo of the sample is checked").wait_for()
 
     assert {image_id: labels(record) for image_id, record in library.audited.items()} == expected
     last = [line for line in library.log if line["image_id"] == skipped][-1]
@@ -201,9 +201,10 @@ def test_a_photo_that_cannot_be_shown_says_why_and_is_skipped(library, open_audi
         audit.page.locator("#unshown-reason", has_text="cannot be shown").wait_for()
         audit.press("Enter")
         audit.wait_until_said("cannot be judged")
-        audit.go_on("k")
+        audit.skip("1")
         assert audit.image_id == library.queue[1]
         assert library.audited == {}
+        assert (library.log[-1]["kind"], library.log[-1]["reason"]) == ("skip", "cannot tell")
         (scene,) = library.teacher(library.queue[0]).scene
         audit.page.goto(f"{review.address}grid?scene={scene}")
         audit.page.get_by_text("cannot be shown").wait_for()

@@ -47,4 +47,4 @@ def test_nobody_audited_yet(library: Settings, write_roles: Callable[..., Path])
     measure_agreement(library)
     figures = read_metrics(library)
     assert figures["n"] == 0
-    assert "to_review.json" in figures["how_to_begin"]
+    assert "vibe-photos review" in figures["how_to_begin"]

@@ -8,8 +8,9 @@ import pytest
 from tests.unit.stage_settings import settings_in
 
 from vibe_photos.agreement.stage import judge_teacher
+from vibe_photos.configuration import read_resolved
 from vibe_photos.convert.stage import convert_annotations
-from vibe_photos.human_truth.sample_design import read_sampled
+from vibe_photos.human_truth.sample import read_sampled, weigh_stated
 from vibe_photos.records.ground_truth import (
     ALL_LABELS,
     GroundTruth,
@@ -17,10 +18,11 @@ from vibe_photos.records.ground_truth import (
     read_truth_file,
     truth_object,
 )
+from vibe_photos.records.photos import Photo
 from vibe_photos.sample.stage import sample_for_review
 from vibe_photos.settings import Convert, Evaluate, Sample, Taxonomy
 from vibe_photos.statistics.summary import read_interval, summarise
-from vibe_photos.storage.jsonl import read_jsonl
+from vibe_photos.storage.jsonl import read_jsonl, write_jsonl
 
 AUDITS = 1000 if os.environ.get("VIBE_PHOTOS_PROVE") else 60
 SLACK = 0.0 if AUDITS == 1000 else 0.064
@@ -46,21 +48,27 @@ class Demo:
 
     def __init__(self, repository: Path, taxonomy: Taxonomy, folder: Path) -> None:
         demo = repository / "data" / "demo"
-        self.folder, self.taxonomy = folder, taxonomy
+        self.taxonomy = taxonomy
         self.truth = {record.image_id: record for record in read_truth_file(demo / "truth.jsonl")}
         convert = Convert(min_object_confidence=0.7, include_non_main=False)
         answers = demo / "teacher_answers.simulated.jsonl"
         settings = settings_in(folder, {"raw_annotations": answers}, taxonomy=taxonomy, convert=convert)
         convert_annotations(settings)
         self.auto = list(read_jsonl(folder / "auto" / ALL_LABELS, GroundTruth))
+        photos = [Photo(image_id=i, rel_path=f"{i}.jpg", bytes=1, format="JPEG") for i in self.truth]
+        write_jsonl(folder / "photos.jsonl", photos)
+        places = {name: folder / name for name in ("auto", "human")}
+        places |= {"photos": folder / "photos.jsonl", "sample": folder / "to_review.json"}
+        base = read_resolved(repository)
+        self.settings = msgspec.structs.replace(base, paths=msgspec.structs.replace(base.paths, **places))
 
     def audit(self, seed: int) -> list[GroundTruth]:
         """Draw a review sample as the stage does, and say the truth of each of its photos."""
         sample = Sample(size=140, seed=seed, strategy="stratified", min_per_stratum=8)
-        to_review = self.folder / "to_review.json"
-        sample_for_review(self.folder / "auto" / ALL_LABELS, to_review, self.folder / "human", sample)
-        drawn = read_sampled(to_review)
-        return [parse_truth(row | truth_object(self.truth[i]), str(to_review)) for i, row in drawn.items()]
+        sample_for_review(msgspec.structs.replace(self.settings, sample=sample))
+        drawn = read_sampled(self.settings.paths.sample)
+        records = [parse_truth(row | truth_object(self.truth[i]), i) for i, row in drawn.items()]
+        return weigh_stated(records, {}).records
 
     def measure(self, audited: list[GroundTruth]) -> dict[str, dict]:
         """Return the teacher's figures, `{name: {value, low, high}}`; no interval where none is given."""

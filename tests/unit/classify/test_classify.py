@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from tests.unit.stage_settings import settings_in
 
-from vibe_photos.classify.stage import check_names, classify_photos, decide_labels
+from vibe_photos.classify.stage import classify_photos, decide_labels
 from vibe_photos.errors import ConfigurationError
 from vibe_photos.records.label_tables import ScoreTable, read_labels, write_scores
+from vibe_photos.records.taxonomy_check import check_names
 from vibe_photos.settings import Classify
 
 NAN = float("nan")
@@ -169,7 +170,7 @@ def test_labels_with_neither_head_nor_prompt_are_not_judged_and_named(tmp_path, 
         ),
         (
             Classify(attribute_threshold={}, object_threshold={"default": 0.5}, attribute_from_scene={}),
-            r"classify\.attribute_threshold\.default is missing",
+            r"classify\.attribute_threshold\.default: is missing",
         ),
     ],
 )

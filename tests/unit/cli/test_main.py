@@ -13,7 +13,7 @@ from vibe_photos.errors import InputError
 
 COMMANDS = [
     *("compare", "export", "export-xmp", "import-annotations", "import-human", "label-studio", "predict"),
-    *("publish", "replay-server", "review", "share", "suspects", "thresholds"),
+    *("publish", "replay-server", "restore-decisions", "review", "share", "suspects", "thresholds"),
 ]
 
 

@@ -31,7 +31,7 @@ def table(
 
 
 def member(image_id: str, role: str = "reserved", half: str | None = "score") -> Membership:
-    return Membership(group=image_id, fold=0, role=role, half=half)
+    return Membership(group=image_id, fold=0, role=role, number=0.0, half=half)
 
 
 @pytest.fixture

@@ -5,13 +5,14 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from vibe_photos.cli import main
-from vibe_photos.human_truth.audited import AUDITED_FILE
+from vibe_photos.human_truth.said import AUDITED_FILE
 from vibe_photos.records.ground_truth import GroundTruth, truth_object
 from vibe_photos.records.photos import Photo
-from vibe_photos.records.splits import Membership
+from vibe_photos.records.splits import Membership, read_splits
 from vibe_photos.split.stage import write_splits
 from vibe_photos.storage.files import write_json
 from vibe_photos.storage.jsonl import write_jsonl
@@ -38,9 +39,13 @@ def workspace(
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         shutil.move(table, path)
     roles = {image_id: "holdout" if number >= 25 else "reserved" for number, image_id in enumerate(IDS)}
-    members = {i: Membership(group=i, fold=0, role=role) for i, role in roles.items()}
+    members = {
+        i: Membership(group=i, fold=0, role=role, number=place / 30)
+        for place, (i, role) in enumerate(roles.items())
+    }
     write_splits(Path("data/ground_truth/splits.json"), members)
-    people = [truth_object(make_truth(image_id, "food")) for image_id in IDS[:25]]
+    drawn = {"inclusion_probability": 0.5}
+    people = [truth_object(make_truth(image_id, "food")) | drawn for image_id in IDS[:25]]
     write_json(Path("data/human") / AUDITED_FILE, people)
     write_jsonl(
         Path("data/ground_truth/auto/ground_truth_auto.jsonl"),
@@ -63,11 +68,16 @@ def test_against_people(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.usefixtures("workspace")
-def test_against_the_teacher_only_the_holdout_counts(capsys: pytest.CaptureFixture[str]) -> None:
+def test_against_the_teacher_photos_count_that_never_trained(capsys: pytest.CaptureFixture[str]) -> None:
+    splits = Path("data/ground_truth/splits.json")
+    members = read_splits(splits)
+    trained = {i: msgspec.structs.replace(members[i], role="train") for i in IDS[5:25]}
+    write_splits(splits, members | trained)
     assert main(["compare", "old.sqlite", "workspace", "--truth", "auto", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["n"], found["photos"], found["changed_photos"]) == (5, 30, 12)
-    assert found["figures"]["scene accuracy"]["difference"] == 0.0
+    # The teacher says people of all, old.sqlite of these five, the workspace of none.
+    assert found["figures"]["scene accuracy"]["difference"] == -1.0
 
 
 @pytest.mark.usefixtures("workspace")

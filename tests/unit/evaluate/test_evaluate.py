@@ -9,6 +9,7 @@ from tests.unit.hand_made_library import write_truth
 
 from vibe_photos.errors import InputError
 from vibe_photos.evaluate.stage import evaluate_labels
+from vibe_photos.human_truth.draws import Draw, make_stratum, write_draw
 from vibe_photos.records.ground_truth import GroundTruth
 from vibe_photos.records.splits import Membership
 from vibe_photos.settings import Settings
@@ -39,9 +40,15 @@ def records(make_truth: Callable[..., GroundTruth]) -> list[GroundTruth]:
     ]
 
 
-def measure(library: Settings, truth: str, records: list[GroundTruth], tuned_on: str = "none") -> dict:
+def measure(
+    library: Settings,
+    truth: str,
+    records: list[GroundTruth],
+    tuned_on: str = "none",
+    drawn: float | None = 0.5,
+) -> dict:
     """Evaluate against records of people or of the teacher; return `metrics.json`."""
-    write_truth(library, **{"people" if truth == "human" else "teacher": records})
+    write_truth(library, **{"people" if truth == "human" else "teacher": records}, drawn=drawn)
     classify = msgspec.structs.replace(library.classify, tuned_on=tuned_on)
     evaluate_labels(msgspec.structs.replace(library, truth=truth, classify=classify))
     return json.loads((library.paths.eval / truth / "metrics.json").read_text())
@@ -107,15 +114,19 @@ def test_objects_are_ranked_by_what_is_most_specific(run: Callable, records: lis
     assert objects["top1_hierarchical"] == 1.0
 
 
-def test_auto_truth_counts_the_holdout_only(run: Callable, records: list[GroundTruth]) -> None:
+def test_auto_truth_counts_what_never_trained_by_the_teachers_scenes(
+    run: Callable, records: list[GroundTruth]
+) -> None:
     figures = run("auto", records)
-    assert (figures["n"], figures["trained_on"], figures["truth"]) == (1, 0, "auto")
-    assert figures["scene"]["missing"] == 1
+    assert (figures["n"], figures["trained_on"], figures["truth"]) == (3, 0, "auto")
+    assert (figures["library"], figures["speaks_for"], figures["scene"]["missing"]) == (4, 4, 1)
+    # a stands for the two photos that the teacher calls food, b and c for themselves; only a is right.
+    assert figures["scene"]["accuracy"] == 0.5
 
 
 @pytest.mark.parametrize(
     ("truth", "halves", "n"),
-    [("human", {"a": "score", "b": "tune"}, 1), ("human", {"a": "tune", "b": "tune"}, 0), ("auto", {}, 1)],
+    [("human", {"a": "score", "b": "tune"}, 1), ("human", {"a": "tune", "b": "tune"}, 0), ("auto", {}, 3)],
 )
 def test_photos_that_chose_thresholds_are_not_scored(
     library: Settings,
@@ -126,8 +137,8 @@ def test_photos_that_chose_thresholds_are_not_scored(
     n: int,
 ) -> None:
     members = {
-        image_id: Membership(group=image_id, fold=0, role=role, half=halves.get(image_id))
-        for image_id, role in ROLES.items()
+        image_id: Membership(group=image_id, fold=0, role=role, number=place / 4, half=halves.get(image_id))
+        for place, (image_id, role) in enumerate(ROLES.items())
     }
     write_splits(library.paths.splits, members)
     write_table(LABELS)
@@ -163,7 +174,7 @@ def test_no_truth_yet_says_how_to_begin(
     with caplog.at_level(logging.INFO):
         figures = run("human", [])
     assert figures["n"] == 0
-    assert "copy data/ground_truth/to_review.json" in figures["how_to_begin"]
+    assert "vibe-photos review" in figures["how_to_begin"]
     assert figures["how_to_begin"] in caplog.text
     plots = tmp_path / "eval" / "human" / "plots"
     assert (plots / "confusion.csv").read_text() == "actual,predicted\n"
@@ -179,6 +190,73 @@ def test_weights_reach_the_figures(run: Callable, make_truth: Callable[..., Grou
     # The right photo stands for four, the wrong one for itself: 4 / 5.
     assert figures["weights"] == "inclusion_probability"
     assert figures["scene"]["accuracy"] == 0.8
+
+
+def write_recorded_draw(library: Settings) -> None:
+    """Record a draw of five photos of food and two of people; `later` came after it."""
+    strata = {"scene.food": [f"f{n}" for n in range(5)], "scene.people": ["p0", "p1"]}
+    draw = Draw(number=1, how="stratified", strata={name: make_stratum(i) for name, i in strata.items()})
+    write_draw(library.paths.human, draw)
+    members = {
+        image_id: Membership(group=image_id, fold=0, role="reserved", number=place / 10, stratum=name)
+        for name, ids in strata.items()
+        for place, image_id in enumerate(ids)
+    }
+    members["f3"] = msgspec.structs.replace(members["f3"], role="train")
+    members["later"] = Membership(group="later", fold=0, role="reserved", number=0.05)
+    write_splits(library.paths.splits, members)
+
+
+def write_log(library: Settings, lines: list[dict]) -> None:
+    times = (f"2026-01-02T10:00:{second:02}.000000Z" for second in range(60))
+    log = library.paths.human / "decisions" / "ada.jsonl"
+    log.parent.mkdir(exist_ok=True)
+    log.write_text("".join(json.dumps({"decided_at": next(times), **line}) + "\n" for line in lines))
+
+
+def test_what_counts_waits_is_skipped_or_is_ones_own_is_told_apart(
+    library: Settings, write_table: Callable[..., Path], make_truth: Callable[..., GroundTruth]
+) -> None:
+    write_recorded_draw(library)
+    write_table({i: {"scene.food": (0.9, 1)} for i in ("f0", "f1", "f2", "f3", "f4", "p0", "p1", "later")})
+    food, people = {"scene": ["scene.food"]}, {"scene": ["scene.people"]}
+    write_log(
+        library,
+        [
+            {"image_id": "f0", "purpose": "measure", "after": food},
+            {"image_id": "f1", "purpose": "measure", "kind": "skip", "reason": "unclear"},
+            {"image_id": "f2", "purpose": "measure", "after": people},
+            {"image_id": "f3", "purpose": "teach", "after": people},
+            {"image_id": "f4", "purpose": "measure", "after": food},
+        ],
+    )
+    figures = measure(library, "human", [make_truth("later", "food"), make_truth("gone", "food")], drawn=None)
+    # f0 and f2 stand for the five photos of food: f1 was shown, f3 was not (it teaches), and so f4 waits.
+    assert (figures["n"], figures["weights"], figures["scene"]["accuracy"]) == (
+        2, "inclusion_probability", 0.5,
+    )  # fmt: skip
+    counts = ("library", "speaks_for", "skipped", "waiting", "not_in_library", "trained_on")
+    assert {name: figures[name] for name in counts} == {
+        "library": 8, "speaks_for": 5, "skipped": 1, "waiting": 1, "not_in_library": 1, "trained_on": 0,
+    }  # fmt: skip
+    assert figures["unheard"] == {"not in a draw yet": 1, "scene.people": 2}
+    own = figures["own_set"]
+    assert (own["n"], own["weights"], own["scene"]["accuracy"]) == (1, "none", 1.0)
+
+
+def test_an_own_set_alone_says_nothing_about_the_library(
+    library: Settings,
+    write_table: Callable[..., Path],
+    write_roles: Callable[..., Path],
+    records: list[GroundTruth],
+) -> None:
+    write_table(LABELS), write_roles(ROLES)
+    figures = measure(library, "human", records, drawn=None)
+    assert (figures["n"], figures["speaks_for"], figures["library"]) == (0, 0, 4)
+    assert "scene" not in figures
+    assert "prediction_powered" not in figures
+    # As above, with the same weight for all: only a of four is right.
+    assert (figures["own_set"]["n"], figures["own_set"]["scene"]["accuracy"]) == (4, 0.25)
 
 
 def test_missing_splits_are_named(library: Settings, write_table: Callable[..., Path]) -> None:

@@ -97,7 +97,7 @@ def test_photos_that_chose_thresholds_are_left_out(
     ("content", "message"),
     [
         (None, "truth does not exist"),
-        ('[{"image_id": "a", "scene": ["scene.fod"]}]', "truth: photo a .*scene.fod.*scene.food"),
+        ('[{"image_id": "a", "scene": ["scene.fod"]}]', "truth, record 1: photo a .*scene.fod.*scene.food"),
         ('[{"image_id": "a", "attributes": {"attr.has_text": "yes"}}]', "record 1 .photo a.*attributes"),
         ("not json", "neither JSON nor JSON Lines"),
     ],
@@ -124,3 +124,12 @@ def test_it_starts_without_torch_pandas_and_sklearn() -> None:
     code = f"import sys, vibe_photos.eval.labels; print(*{heavy} & set(sys.modules))"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == ""
+
+
+def test_keys_that_were_renamed_are_followed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = folder / RESOLVED
+    config.write_text(config.read_text().replace("  renamed: {}", "  renamed: {scene.meal: scene.food}"))
+    older = json.dumps(TRUTH).replace("scene.food", "scene.meal")
+    (folder / "truth").write_text(older)
+    assert main(["--gt", "truth", "--labels", "labels.sqlite"]) == 0
+    assert "accuracy 0.500" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""The library's own figures on forty photos that can be counted by hand."""
+"""The library's own figures on 120 photos that can be counted by hand."""
 
 import json
 from collections.abc import Callable
@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from tests.unit.hand_made_library import write_truth
 
+from vibe_photos.evaluate.library_estimates import weigh_rest
 from vibe_photos.evaluate.stage import evaluate_labels
 from vibe_photos.records.ground_truth import GroundTruth
 from vibe_photos.settings import Settings
 from vibe_photos.statistics.design import Design
 
-IDS = [f"p{number:02d}" for number in range(40)]
+IDS = [f"p{number:03d}" for number in range(120)]
 
 
 @pytest.fixture
@@ -24,11 +25,11 @@ def measure(
     write_table: Callable[..., Path],
     library: Settings,
 ) -> Callable[..., dict[str, object]]:
-    """The first 20 photos are audited, the next 10 holdout; the teacher sees text on every fourth photo,
+    """The first 20 photos are measured, the next 50 held out; the teacher sees text on every fourth photo,
     from the twentieth on every second."""
 
-    def run(probability: float | None = 0.5) -> dict[str, object]:
-        roles = ["reserved"] * 20 + ["holdout"] * 10 + ["train"] * 10
+    def run(probability: float | None = 1 / 6) -> dict[str, object]:
+        roles = ["reserved"] * 20 + ["holdout"] * 50 + ["train"] * 50
         auto = [
             make_truth(
                 image_id, "food" if number % 2 else "people", has_text=number % (4 if number < 20 else 2) == 0
@@ -37,52 +38,66 @@ def measure(
         ]
         extra = {"inclusion_probability": probability, "stratum": "all"} if probability else {}
         # People agree but for the first two photos: no text on the first, and its scene is food.
-        people = [make_truth("p00", "food", has_text=False), make_truth("p01", "food", has_text=True)]
+        people = [make_truth("p000", "food", has_text=False), make_truth("p001", "food", has_text=True)]
         audited = [msgspec.structs.replace(record, extra=extra) for record in [*people, *auto[2:20]]]
         write_table({i: {"scene.food": (0.9, 1), "attr.has_text": (0.1, 0)} for i in IDS})
         write_roles(dict(zip(IDS, roles, strict=True)))
-        write_truth(library, audited, auto)
+        write_truth(library, audited, auto, drawn=None)
         evaluate_labels(library)
-        metrics = json.loads((library.paths.eval / "human" / "metrics.json").read_text())
-        return metrics["prediction_powered"]
+        return json.loads((library.paths.eval / "human" / "metrics.json").read_text())
 
     return run
 
 
 def test_people_alone_and_together_with_the_teacher(measure: Callable[..., dict[str, dict]]) -> None:
-    found = measure()
-    # Always "food": right on the ten odd photos and on p00.
+    found = measure()["prediction_powered"]
+    # Always "food": right on the ten odd photos and on p000.
     assert found["scene"]["accuracy"] == 0.55
     low, high = found["scene"]["accuracy_interval"]
     assert low < found["scene"]["accuracy_ppi"] < high
     text = found["attributes"]["has_text"]
-    # People: p01, p04, p08, p12, p16 of 20. The teacher: p00, p04, p08, p12, p16 of these, 15 of all 40.
+    # People: photos 1, 4, 8, 12, 16 of 20. The teacher: 0, 4, 8, 12, 16 of these, 55 of all 120.
     # Trust is the slope of people's word on the teacher's: (4/20 - 1/16) / (1/4 - 1/16) = 11/15, and
-    # 1/4 + 11/15 * (15/40 - 5/20) = 0.3417.
+    # 1/4 + 11/15 * (55/120 - 5/20) = 0.4028.
     assert text["prevalence"] == 0.25
-    assert text["prevalence_ppi"] == 0.3417
+    assert text["prevalence_ppi"] == 0.4028
     low, high = text["prevalence_ppi_interval"]
-    assert low < 0.3417 < high
+    assert low < 0.4028 < high
     assert found["attributes"]["has_person"] == {"prevalence": None, "accuracy": None}
 
 
 def test_accuracy_of_an_attribute(measure: Callable[..., dict[str, dict]]) -> None:
-    text = measure()["attributes"]["has_text"]
+    text = measure()["prediction_powered"]["attributes"]["has_text"]
     # The student never sees text: right where people see none, 15 of 20. It agrees with the teacher on 15 of
-    # these and on 5 of the 10 of the holdout, which stand for 20: 25 of 40. Variances, times 1/19 * 1/2:
-    # of the agreement 0.1875, with people's word 14/20 - 0.75^2 = 0.1375. That of 25/40, known of half of the
-    # others: 2^2 * (1 - 1/2) * (10/9 * 2.5) / 40^2 = 0.003472. So trust is 0.003618 / (0.004934 + 0.003472) =
-    # 0.4304, and 15/20 + 0.4304 * (25/40 - 15/20) = 0.6962.
+    # these and on 25 of the 50 of the holdout, which stand for 100: 65 of 120.
+    # Variances, times 1/19 * 5/6: of the agreement 0.1875, with people's word 14/20 - 0.75^2 = 0.1375.
+    # That of 65/120, known of half of the others: 2^2 * (1 - 1/2) * (50/49 * 12.5) / 120^2 = 0.001772.
+    # So trust is 0.006031 / (0.008224 + 0.001772) = 0.6034, and 15/20 + 0.6034 * (65/120 - 15/20) = 0.6243.
     assert text["accuracy"] == 0.75
-    assert text["accuracy_ppi"] == 0.6962
+    assert text["accuracy_ppi"] == 0.6243
     low, high = text["accuracy_ppi_interval"]
-    assert low < 0.6962 < high
+    assert low < 0.6243 < high
 
 
 def test_records_that_state_no_probability_say_nothing_of_the_library(
     measure: Callable[..., dict[str, object]],
 ) -> None:
-    assert measure(None) == {"reason": "no audited record states its inclusion_probability"}
+    figures = measure(None)
+    assert (figures["n"], figures["own_set"]["n"]) == (0, 20)
+    assert "prediction_powered" not in figures
+
+
+def test_a_known_photo_stands_for_its_stratums_share_of_the_rest() -> None:
+    strata = ["food"] * 60 + ["people"] * 40
+    is_known = np.arange(100) % 60 < 40
+    is_known[90:] = False
+    # Of food 40 of 60 are known, of people 30 of 40.
+    weights = weigh_rest(strata, is_known)
+    assert weights is not None
+    assert weights.tolist() == [1.5] * 40 + [40 / 30] * 30
+    assert weigh_rest(strata, np.arange(100) < 60) is None  # nothing is known of people
+    assert weigh_rest(strata, np.arange(100) % 2 == 0) is not None
+    assert weigh_rest(strata, (np.arange(100) % 2 == 0) & (np.arange(100) > 0)) is None  # 49 are too few
 
 
 def test_a_part_of_a_design_is_numbered_anew() -> None:

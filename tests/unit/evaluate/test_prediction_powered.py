@@ -89,17 +89,19 @@ def test_the_mean_of_a_proxy() -> None:
     audited, others = np.array([1.0, 1.0, 0.0]), np.array([1.0, 0.0, 0.0, 1.0])
     alone = np.arange(4)
     # Everyone known: 4 of 7, for certain.
-    assert mean_proxy(audited, others, alone, 7) == ProxyMean(pytest.approx(4 / 7), 0.0)
+    assert mean_proxy(audited, others, alone, np.ones(4)) == ProxyMean(pytest.approx(4 / 7), 0.0)
     # Four stand for eight: (2 + 2 * 2) / 11. Deviations are 1/2 each, so the spread is 4/3 * 4 * 1/4, and the
     # variance 2^2 * (1 - 1/2) * 4/3 / 11^2.
-    assert mean_proxy(audited, others, alone, 11) == ProxyMean(
+    assert mean_proxy(audited, others, alone, np.full(4, 2.0)) == ProxyMean(
         pytest.approx(6 / 11), pytest.approx(8 / 3 / 121)
     )
     # In two groups of alike deviations 1 and -1 the spread is 2/1 * 2 * 1.
     pairs = np.array([0, 1, 1, 0])
-    assert mean_proxy(audited, others, pairs, 11) == ProxyMean(pytest.approx(6 / 11), pytest.approx(8 / 121))
-    assert mean_proxy(audited, others[:0], alone[:0], 3) == ProxyMean(pytest.approx(2 / 3), 0.0)
-    assert mean_proxy(audited, others[:1], alone[:1], 11) is None
+    assert mean_proxy(audited, others, pairs, np.full(4, 2.0)) == ProxyMean(
+        pytest.approx(6 / 11), pytest.approx(8 / 121)
+    )
+    assert mean_proxy(audited, others[:0], alone[:0], np.ones(0)) == ProxyMean(pytest.approx(2 / 3), 0.0)
+    assert mean_proxy(audited, others[:1], alone[:1], np.full(1, 8.0)) is None
 
 
 REPETITIONS = 1000 if os.environ.get("VIBE_PHOTOS_PROVE") else 300
@@ -122,7 +124,8 @@ def draw_and_estimate(
     others = np.setdiff1d(np.arange(len(y)), audited)
     others = others[rng.random(len(others)) < known_share]
     of_others = np.unique(others // cluster, return_inverse=True)[1]
-    known = mean_proxy(proxy[audited], proxy[others], of_others, len(y))
+    weights = np.full(len(others), (len(y) - len(audited)) / len(others))
+    known = mean_proxy(proxy[audited], proxy[others], of_others, weights)
     assert known is not None
     return float(y.mean()), estimate_powered(y[audited], proxy[audited], design, known, 0.95)
 

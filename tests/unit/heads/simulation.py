@@ -6,12 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vibe_photos.heads.fit import Examples, prepare_examples
-from vibe_photos.records.ground_truth import HEAD_FILES, GroundTruth, truth_object
+from vibe_photos.records.ground_truth import GroundTruth
 from vibe_photos.records.splits import Membership
-from vibe_photos.settings import HeadTraining, Train
-from vibe_photos.split.stage import write_splits
-from vibe_photos.storage.jsonl import write_jsonl
+from vibe_photos.records.taxonomy import HEADS
+from vibe_photos.records.training import TrainingRecord, write_training
+from vibe_photos.settings import HeadName, HeadTraining, Train
 from vibe_photos.storage.vectors import Embeddings, write_embeddings
+from vibe_photos.teach.stage import overlay
 from vibe_photos.train.targets import Targets
 
 MODEL = "simulated-1"
@@ -63,9 +64,19 @@ def write_library(
     records: list[GroundTruth],
     memberships: dict[str, Membership],
 ) -> None:
-    """Write what the stage `train` reads: `embeddings/`, `auto/` and `splits.json`."""
+    """Write what the stage `train` reads: `embeddings/` and `training/`, as the stage `teach` writes it."""
     image_ids = [record.image_id for record in records]
     write_embeddings(folder / "embeddings" / "embeddings.sqlite", Embeddings(image_ids, vectors, MODEL))
-    for file in HEAD_FILES.values():
-        write_jsonl(folder / "auto" / file, map(truth_object, records))
-    write_splits(folder / "splits.json", memberships)
+    for head in HEADS:
+        write_training(folder / "training", head, teach(head, records, memberships))
+
+
+def teach(
+    head: HeadName, records: list[GroundTruth], memberships: dict[str, Membership]
+) -> list[TrainingRecord]:
+    """Return what a head learns from the teacher's records."""
+    return [
+        overlay(head, record.image_id, memberships[record.image_id], record, None)
+        for record in records
+        if memberships[record.image_id].role == "train"
+    ]

@@ -6,7 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vibe_photos.errors import InputError
-from vibe_photos.human_truth.audited import read_audited
+from vibe_photos.human_truth.kept import kept_log
+from vibe_photos.human_truth.said import read_human_truth
 from vibe_photos.label_studio.annotations import KEPT, read_annotations
 from vibe_photos.label_studio.interface import Interface
 from vibe_photos.label_studio.logs import append_lines, find_differences
@@ -21,7 +22,6 @@ PHOTOS = [
     Photo(image_id="id-b", rel_path="b\\xff.jpg", bytes=1, format="JPEG"),
 ]
 FOOD = GroundTruth(image_id="id-a", scene=["scene.food"], attributes={"attr.has_text": False})
-DESIGN = {"stratum": "scene.food", "inclusion_probability": 0.5}
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def annotate(task, interface, truth=None, by=3, at="2026-01-02T10:00:00.500000Z"
 
 @pytest.fixture
 def task(tmp_path, interface):
-    write_project(tmp_path, [Asked(PHOTOS[0], FOOD, DESIGN)], interface, "qwen", "/data/local-files/?d=")
+    write_project(tmp_path, [Asked(PHOTOS[0], FOOD, "teach")], interface, "qwen", "/data/local-files/?d=")
     return json.loads((tmp_path / TASKS_FILE).read_text())[0]
 
 
@@ -66,14 +66,14 @@ def test_a_task_names_the_photo_and_holds_what_the_teacher_said(task, interface,
         "image": "/data/local-files/?d=2019/Zo%C3%AB%20%26%20Bob%3F.JPG",
         "image_id": "id-a",
         "rel_path": "2019/Zoë & Bob?.JPG",
-        "design": DESIGN,
+        "purpose": "teach",
     }
     assert task["predictions"] == [{"model_version": "qwen", "result": interface.write_results(FOOD)}]
     assert (tmp_path / CONFIG_FILE).read_text() == interface.write_config()
 
 
 def test_a_name_that_is_no_text_is_addressed_by_its_bytes_and_no_answer_is_no_prediction(tmp_path, interface):
-    write_project(tmp_path, [Asked(PHOTOS[1], None, {})], interface, "qwen", "https://photos/")
+    write_project(tmp_path, [Asked(PHOTOS[1], None, "measure")], interface, "qwen", "https://photos/")
     (task,) = json.loads((tmp_path / TASKS_FILE).read_text())
     assert task["data"]["image"] == "https://photos/b%FF.jpg"
     assert "predictions" not in task
@@ -82,12 +82,15 @@ def test_a_name_that_is_no_text_is_addressed_by_its_bytes_and_no_answer_is_no_pr
 def test_an_annotation_becomes_a_decision_with_all_that_came(read, task, interface, tmp_path):
     labelled = annotate(task, interface, unique_id="4f", last_action="submitted")
     found = read(labelled)
-    append_lines(tmp_path, found.lines)
+    append_lines(tmp_path, found.lines, tmp_path / "store")
     (line,) = read_jsonl(tmp_path / "decisions" / "label-studio-3.jsonl", Decision)
     assert (line.image_id, line.decided_at, line.seen) == ("id-a", "2026-01-02T10:00:00.500000Z", ["teacher"])
-    (record,) = read_audited(tmp_path)
+    (record,) = [*read_human_truth(tmp_path).everything.values()]
     assert (record.scene, record.attributes, record.objects) == (FOOD.scene, FOOD.attributes, [])
-    assert record.extra == {**DESIGN, KEPT: labelled["annotations"][0]}
+    assert record.extra == {KEPT: labelled["annotations"][0]}
+    # What the task was for says what its labels do, and the store has the same line.
+    assert (line.purpose, [*read_human_truth(tmp_path).taught]) == ("teach", ["id-a"])
+    assert list(read_jsonl(kept_log(tmp_path / "store", "label-studio-3"), Decision)) == [line]
 
 
 def test_the_same_file_twice_and_in_another_order_changes_nothing(read, task, interface, tmp_path):
@@ -96,7 +99,7 @@ def test_the_same_file_twice_and_in_another_order_changes_nothing(read, task, in
         annotate(task, interface),
         annotate(other, interface),
     )  # at the same time to the microsecond
-    append_lines(tmp_path, read(first, second).lines)
+    append_lines(tmp_path, read(first, second).lines, tmp_path / "store")
     logs = {path: path.read_bytes() for path in (tmp_path / "decisions").iterdir()}
     for tasks in ((first, second), (second, first)):
         found = read(*tasks)
@@ -112,9 +115,9 @@ def test_of_the_prediction_that_an_annotation_began_from_only_the_id_is_kept(rea
     def export(ago):
         return annotate(task, interface, prediction={"id": 7, "created_ago": ago, "result": []})
 
-    append_lines(tmp_path, read(export("0 minutes")).lines)
+    append_lines(tmp_path, read(export("0 minutes")).lines, tmp_path / "store")
     assert read(export("2 hours")).counts["known"] == 1
-    (record,) = read_audited(tmp_path)
+    (record,) = [*read_human_truth(tmp_path).everything.values()]
     assert record.extra[KEPT]["prediction"] == 7
 
 
@@ -131,13 +134,15 @@ def test_two_annotators_count_as_two_reviewers(read, task, interface, tmp_path, 
     assert differences.disagreements == [
         "id-a: label-studio-3 says scene.food attr.has_text=no; ada says scene.people"
     ]
-    append_lines(tmp_path, found.lines)
-    assert [record.scene for record in read_audited(tmp_path)] == [["scene.people"]]
+    append_lines(tmp_path, found.lines, tmp_path / "store")
+    assert [record.scene for record in [*read_human_truth(tmp_path).everything.values()]] == [
+        ["scene.people"]
+    ]
 
 
 def test_what_was_decided_later_stands_and_is_named(read, task, interface, tmp_path, taxonomy):
     later = annotate(task, interface, by=4, at="2026-03-01T10:00:00Z")
-    append_lines(tmp_path, read(later, names={"4": "ada"}).lines)
+    append_lines(tmp_path, read(later, names={"4": "ada"}).lines, tmp_path / "store")
     found = read(annotate(task, interface, GroundTruth(image_id="id-a", scene=["scene.other"])))
     differences = find_differences(tmp_path, taxonomy, found.lines)
     assert differences.changes == []
@@ -148,10 +153,10 @@ def test_a_skipped_task_is_a_skip_and_decides_nothing(read, task, interface, tmp
     skipped = annotate(task, interface, was_cancelled=True)
     found = read(skipped, {**task, "annotations": []})
     assert (found.counts["skips"], found.counts["unlabelled"], found.counts["annotations"]) == (1, 1, 0)
-    append_lines(tmp_path, found.lines)
+    append_lines(tmp_path, found.lines, tmp_path / "store")
     (line,) = read_jsonl(tmp_path / "decisions" / "label-studio-3.jsonl", Decision)
     assert (line.kind, line.after) == ("skip", {KEPT: skipped["annotations"][0]})
-    assert read_audited(tmp_path) == []
+    assert [*read_human_truth(tmp_path).everything.values()] == []
     assert read(skipped).counts["known"] == 1
 
 
@@ -214,14 +219,13 @@ def test_truth_goes_out_is_accepted_and_comes_back_the_same(tmp_path_factory, in
         )
         for photo in PHOTOS
     ]
-    asked = [Asked(photo, truth, DESIGN) for photo, truth in zip(PHOTOS, truths, strict=True)]
+    asked = [Asked(photo, truth, "measure") for photo, truth in zip(PHOTOS, truths, strict=True)]
     write_project(folder, asked, interface, "qwen", "/")
     export = [annotate(task, interface) for task in json.loads((folder / TASKS_FILE).read_text())]
     (folder / "export.json").write_text(json.dumps(export))
     found = read_annotations(folder / "export.json", PHOTOS, interface, folder, {})
-    append_lines(folder, found.lines)
-    audited = read_audited(folder)
+    append_lines(folder, found.lines, folder / "store")
+    audited = [*read_human_truth(folder).everything.values()]
     assert [(r.image_id, r.scene, r.attributes, r.objects) for r in audited] == [
         (r.image_id, r.scene, r.attributes, r.objects) for r in truths
     ]
-    assert {name: audited[0].extra[name] for name in DESIGN} == DESIGN

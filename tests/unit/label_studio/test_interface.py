@@ -1,5 +1,6 @@
 from xml.etree import ElementTree
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -83,4 +84,42 @@ def test_what_is_not_answered_is_not_judged_and_other_controls_are_passed_over(i
 )
 def test_what_no_control_of_ours_can_say_is_refused(interface, results, reason):
     with pytest.raises(InputError, match=reason):
+        interface.read_results("id-a", results)
+
+
+def test_choices_of_an_older_project_are_followed(taxonomy):
+    older = Interface(
+        msgspec.structs.replace(
+            taxonomy,
+            scenes={**taxonomy.scenes, "food": "scene.meal"},
+            attributes={**taxonomy.attributes, "has_text": "attr.has_words"},
+            objects={**taxonomy.objects, "hub": "object.electronics.usb.hub", "packaging": "object.box"},
+        )
+    )
+    truth = GroundTruth(
+        image_id="id-a",
+        scene=["scene.meal"],
+        attributes={"attr.has_words": True, "attr.has_animal": True},
+        objects=["object.box", "object.electronics.usb.hub"],
+    )
+    attributes = {word: key for word, key in taxonomy.attributes.items() if word != "has_animal"}
+    renamed = {
+        "scene.meal": "scene.food",
+        "attr.has_words": "attr.has_text",
+        "object.electronics.usb.hub": "object.electronics.peripheral.hub",
+    }
+    today = msgspec.structs.replace(
+        taxonomy, attributes=attributes, renamed=renamed, removed=["object.box", "attr.has_animal"]
+    )
+    assert Interface(today).read_results("id-a", older.write_results(truth)) == GroundTruth(
+        image_id="id-a",
+        scene=["scene.food"],
+        attributes={"attr.has_text": True},
+        objects=["object.electronics.peripheral.hub"],
+    )
+
+
+def test_a_choice_that_is_no_label_any_more_is_named_with_the_entry_to_add(interface):
+    results = [choices("scene", "meal")]
+    with pytest.raises(InputError, match=r"'meal', .*`taxonomy\.removed: \[scene\.meal\]`"):
         interface.read_results("id-a", results)

@@ -1,5 +1,7 @@
 import json
+import logging
 
+import msgspec
 import pytest
 
 from vibe_photos.errors import InputError
@@ -77,3 +79,88 @@ def test_truth_outlives_a_key_that_was_taken_out_of_the_taxonomy(tmp_path, taxon
 def test_an_object_key_without_a_known_ancestor_is_a_mistake(tmp_path, taxonomy):
     with pytest.raises(InputError, match=r"object\.animals"):
         fit_keys([GroundTruth(image_id="a", objects=["object.animals"])], taxonomy, tmp_path / "truth.json")
+
+
+@pytest.fixture
+def later(taxonomy):
+    """The taxonomy after renames, over two steps too, and after labels were taken out."""
+    scenes = {**taxonomy.scenes, "animals": "scene.wildlife"}
+    attributes = {word: key for word, key in taxonomy.attributes.items() if word != "has_animal"}
+    objects = {word: key for word, key in taxonomy.objects.items() if word not in ("dessert", "packaging")}
+    return msgspec.structs.replace(
+        taxonomy,
+        scenes=scenes,
+        attributes=attributes,
+        objects={**objects, "drink": "object.beverage"},
+        renamed={
+            "object.drink": "object.liquid",
+            "object.liquid": "object.beverage",
+            "scene.animals": "scene.wildlife",
+            "attr.has_words": "attr.has_text",
+        },
+        removed=["attr.has_animal", "object.dailystuff", "object.food.dessert", "scene.art"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ({"objects": ["object.drink"]}, {"objects": ["object.beverage"]}),
+        ({"objects": ["object.liquid"]}, {"objects": ["object.beverage"]}),
+        ({"objects": ["object.drink.tea"]}, {"objects": ["object.beverage"]}),
+        ({"objects": ["object.beverage", "object.drink"]}, {"objects": ["object.beverage"]}),
+        ({"objects": ["object.dailystuff", "object.drink"]}, {"objects": ["object.beverage"]}),
+        ({"objects": ["object.dailystuff.box"]}, {}),
+        ({"objects": ["object.food.dessert"]}, {"objects": ["object.food"]}),
+        ({"scene": ["scene.animals"]}, {"scene": ["scene.wildlife"]}),
+        ({"scene": ["scene.art"]}, {}),
+        ({"attributes": {"attr.has_animal": True}}, {}),
+        ({"attributes": {"attr.has_words": True}}, {"attributes": {"attr.has_text": True}}),
+        (
+            {"attributes": {"attr.has_words": True, "attr.has_text": False}},
+            {"attributes": {"attr.has_text": False}},
+        ),
+    ],
+)
+def test_keys_that_were_renamed_or_removed_are_followed(tmp_path, later, old, new):
+    (record,) = fit_keys([GroundTruth(image_id="a", extra={"n": 1}, **old)], later, tmp_path / "t.json")
+    assert record == GroundTruth(image_id="a", extra={"n": 1}, **new)
+
+
+def test_what_is_dropped_is_logged_once_for_each_key(tmp_path, later, caplog):
+    records = [GroundTruth(image_id=str(n), attributes={"attr.has_animal": True}) for n in range(3)]
+    with caplog.at_level(logging.INFO):
+        fit_keys(records, later, tmp_path / "t.json")
+    assert [line.message for line in caplog.records] == [
+        f"{tmp_path / 't.json'}: 'attr.has_animal' was removed: dropped from 3 records"
+    ]
+
+
+@pytest.mark.parametrize("unknown", [{"scene": ["attr.has_animal"]}, {"objects": ["scene.art"]}])
+def test_a_removed_key_in_the_wrong_field_is_unknown_there(tmp_path, later, unknown):
+    with pytest.raises(InputError, match="unknown label key"):
+        fit_keys([GroundTruth(image_id="a", **unknown)], later, tmp_path / "t.json")
+
+
+def test_a_circle_of_renames_ends(tmp_path, taxonomy):
+    circle = msgspec.structs.replace(taxonomy, renamed={"scene.a": "scene.b", "scene.b": "scene.a"})
+    with pytest.raises(InputError, match=r"unknown label key 'scene\.a'"):
+        fit_keys([GroundTruth(image_id="a", scene=["scene.a"])], circle, tmp_path / "t.json")
+
+
+def test_an_unknown_key_is_named_with_file_line_photo_and_the_entry_to_add(tmp_path, taxonomy, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "truth.jsonl"
+    path.write_text(
+        json.dumps(ONE) + "\n\n" + json.dumps({"image_id": "b", "objects": ["object.drnk"]}) + "\n"
+    )
+    for chosen, file in ((None, "the taxonomy's file"), ("mine", "conf/taxonomy/mine.yaml")):
+        if chosen:
+            (tmp_path / "params.yaml").write_text(f"use: {{taxonomy: {chosen}}}\n")
+        with pytest.raises(InputError) as caught:
+            fit_keys(read_truth_file(path), taxonomy, path)
+        said = str(caught.value)
+        assert said.startswith(f"{path}, line 3: photo b has the unknown label key 'object.drnk'")
+        assert "did you mean object.drink" in said
+        assert "`taxonomy.renamed: {object.drnk: object.drink}`" in said
+        assert f"`taxonomy.removed: [object.drnk]` in {file}" in said

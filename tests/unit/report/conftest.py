@@ -51,7 +51,8 @@ def full_run(empty_run: Settings) -> Settings:
     ]
     write_jsonl(paths.photos, photos)
     members = {
-        image_id: Membership(group=image_id, fold=0, role="reserved", half="score") for image_id in ids
+        image_id: Membership(group=image_id, fold=0, role="reserved", number=n / COUNT, half="score")
+        for n, image_id in enumerate(ids)
     }
     write_splits(paths.splits, members)
     answers = [
@@ -101,7 +102,9 @@ def write_photo(path: Path, number: int) -> None:
 def write_truth(settings: Settings, records: list[GroundTruth]) -> None:
     """Write the audited truth, labels that are wrong for every second photo, and the metrics of both."""
     paths, taxonomy = settings.paths, settings.taxonomy
-    write_json(paths.human / "ground_truth_human.audited.json", [truth_object(record) for record in records])
+    drawn = {"inclusion_probability": 0.5}
+    audited = [truth_object(record) | drawn for record in records]
+    write_json(paths.human / "ground_truth_human.audited.json", audited)
     keys = ["attr.has_text", "object.drink", "object.food", "scene.food", "scene.people"]
     value = np.array([[1, n % 2, 1 - n % 2, n % 2, 1 - n % 2] for n in range(COUNT)], np.int8)
     score = 0.2 + 0.6 * value + np.arange(COUNT)[:, None] / 200

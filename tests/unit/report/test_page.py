@@ -123,8 +123,9 @@ def test_same_inputs_same_bytes_and_no_places(full_run: Settings, tmp_path: Path
 def test_figures_are_those_of_the_metrics(full_run: Settings) -> None:
     html, page = render(full_run)
     text = " ".join("".join(page.text).split())
-    # Every second of 24 photos is right; Wilson at 12 of 24 is 31 to 69; the teacher missed one of 24.
-    assert "Scene accuracy 50 % 31–69" in text
+    # Every second of 24 photos is right, drawn from 48: Wilson at 24 of 48 is 36 to 64. The teacher missed
+    # one.
+    assert "Scene accuracy 50 % 36–64" in text
     assert "compared with 24 photos that people checked" in text
     assert "student 50 %, teacher 96 %" in html
     assert "food labelled as people 12" in text
@@ -157,6 +158,8 @@ def test_what_the_teacher_probably_got_wrong_is_shown_with_its_id(full_run: Sett
 def test_figures_of_the_whole_library_stand_beside_those_of_people_alone(
     full_run: Settings, change_metrics: Callable[[Path, dict], None]
 ) -> None:
+    metrics = full_run.paths.eval / "human" / "metrics.json"
+    change_metrics(metrics, {"prediction_powered": {"reason": "no photo was drawn"}})
     assert "The whole library" not in render(full_run)[0]
     powered = {
         "scene": {
@@ -171,7 +174,7 @@ def test_figures_of_the_whole_library_stand_beside_those_of_people_alone(
             "has_animal": {"prevalence": None},
         },
     }  # fmt: skip
-    change_metrics(full_run.paths.eval / "human" / "metrics.json", {"prediction_powered": powered})
+    change_metrics(metrics, {"prediction_powered": powered})
     html, page = render(full_run)
     text = " ".join("".join(page.text).split())
     assert "Scene accuracy 74 % 68–79 73 % 70–76" in text

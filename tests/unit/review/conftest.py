@@ -9,7 +9,7 @@ import pytest
 from tests.unit.review.review_library import read_settings, write_review_library
 
 from vibe_photos.review.desk import ReviewDesk
-from vibe_photos.review.queue import read_queue
+from vibe_photos.review.queue import read_measuring_queue
 from vibe_photos.review.sources import ReviewSources, open_sources
 from vibe_photos.settings import Settings
 
@@ -45,7 +45,7 @@ def library(finished_library: tuple[Path, list[str]], tmp_path: Path) -> Library
     folder = tmp_path / "library"
     shutil.copytree(finished, folder)
     settings = read_settings(folder)
-    return Library(folder, settings, image_ids, [entry.image_id for entry in read_queue(settings)])
+    return Library(folder, settings, image_ids, [entry.image_id for entry in read_measuring_queue(settings)])
 
 
 OpenDesk = Callable[..., tuple[ReviewDesk, ReviewSources]]
@@ -57,7 +57,7 @@ def open_desk(library: Library) -> Iterator[OpenDesk]:
     opened: list[ReviewSources] = []
 
     def open_one(reviewer: str = "ada", *, is_blind: bool = False) -> tuple[ReviewDesk, ReviewSources]:
-        sources = open_sources(library.settings, reviewer)
+        sources = open_sources(library.settings, reviewer, library.folder / ".store")
         opened.append(sources)
         return ReviewDesk(sources, is_blind=is_blind), sources
 

@@ -10,12 +10,16 @@ import xxhash
 from PIL import Image
 
 from vibe_photos.configuration import RESOLVED, read_resolved, without_machine_local
+from vibe_photos.heads.out_of_fold import out_of_fold_path
+from vibe_photos.human_truth.sample import read_sampled
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth, truth_object
-from vibe_photos.records.label_tables import LabelTable, write_labels
+from vibe_photos.records.label_tables import LabelTable, ScoreTable, write_labels, write_scores
 from vibe_photos.records.photos import Photo, path_to_text
+from vibe_photos.records.splits import read_splits
 from vibe_photos.records.taxonomy import all_keys, parent_key
 from vibe_photos.sample.stage import sample_for_review
 from vibe_photos.settings import Paths, Settings
+from vibe_photos.split.stage import assign_roles, write_splits
 from vibe_photos.storage.jsonl import write_jsonl
 
 SCENES = ("scene.food", "scene.document", "scene.landscape")
@@ -49,11 +53,35 @@ def write_review_library(
     write_jsonl(settings.paths.photos, sorted(photos, key=lambda photo: photo.rel_path))
     truths = [_teach(image_id, scenes[number % len(scenes)]) for number, image_id in enumerate(ids)]
     write_jsonl(settings.paths.auto / ALL_LABELS, map(truth_object, truths))
-    sample_for_review(
-        settings.paths.auto / ALL_LABELS, settings.paths.sample, settings.paths.human, settings.sample
-    )
+    sample_for_review(settings)
+    reserved = set(read_sampled(settings.paths.sample))
+    split = msgspec.structs.replace(settings.split, holdout_share=0.0)
+    memberships = assign_roles({i: i for i in ids}, reserved, split, settings.sample.seed)
+    write_splits(settings.paths.splits, memberships)
     _write_labels(settings, truths)
     return ids
+
+
+def write_doubts(settings: Settings) -> None:
+    """Let the student, out of fold, call every photo that trains a landscape: all of them may teach."""
+    ids = [image_id for image_id, one in read_splits(settings.paths.splits).items() if one.role == "train"]
+    probability = np.full((len(ids), len(SCENES)), 0.05)
+    probability[:, SCENES.index("scene.landscape")] = 0.9
+    empty = np.full(probability.shape, np.nan)
+    table = ScoreTable(ids, list(SCENES), probability, probability, empty)
+    write_scores(settings.paths.probabilities, table)
+    settings.paths.models.mkdir(parents=True)
+    for head, labels in (("scene", SCENES), ("attribute", ()), ("object", ())):
+        values = probability[:, : len(labels)].astype(np.float32)
+        y = np.zeros(len(ids), np.int64) if head == "scene" else np.zeros(values.shape, np.int8)
+        np.savez(
+            out_of_fold_path(settings.paths.models, head),
+            image_ids=np.array(ids),
+            labels=np.array(labels, dtype=np.str_),
+            logits=values,
+            probabilities=values,
+            y=y,
+        )
 
 
 def read_settings(folder: Path) -> Settings:

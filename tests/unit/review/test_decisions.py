@@ -4,45 +4,49 @@ import os
 import shutil
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vibe_photos.errors import InputError, StoreError
-from vibe_photos.human_truth.audited import read_audited
+from vibe_photos.human_truth.kept import find_lost, restore_lost
+from vibe_photos.human_truth.said import read_human_truth
 from vibe_photos.records.ground_truth import Decision
-from vibe_photos.review.decisions import DecisionBook
+from vibe_photos.review.decisions import DecisionLog
 from vibe_photos.settings import Taxonomy
+from vibe_photos.storage.append_log import AppendLog
 
 FOOD, PEOPLE, OTHER = "scene.food", "scene.people", "scene.other"
 
 
 @pytest.fixture
-def ada(tmp_path: Path, taxonomy: Taxonomy) -> Iterator[DecisionBook]:
-    book = DecisionBook(tmp_path, "ada", taxonomy)
+def ada(tmp_path: Path, taxonomy: Taxonomy) -> Iterator[DecisionLog]:
+    book = DecisionLog(tmp_path, "ada", taxonomy, tmp_path / ".store")
     yield book
     book.close()
 
 
 @pytest.fixture
-def bob(tmp_path: Path, taxonomy: Taxonomy) -> Iterator[DecisionBook]:
-    book = DecisionBook(tmp_path, "bob", taxonomy)
+def bob(tmp_path: Path, taxonomy: Taxonomy) -> Iterator[DecisionLog]:
+    book = DecisionLog(tmp_path, "bob", taxonomy, tmp_path / ".store")
     yield book
     book.close()
 
 
-def decide(book: DecisionBook, image_id: str, scene: str | None, **fields: object) -> list[str]:
+def decide(book: DecisionLog, image_id: str, scene: str | None, **fields: object) -> list[str]:
     after = None if scene is None else {"scene": [scene], "attributes": {}, "objects": []}
     line = Decision(image_id=image_id, decided_at="", after=after, **fields)  # type: ignore[arg-type]
     book.refresh()
     return book.record([line], [book.state(image_id).version])
 
 
-def scene_of(book: DecisionBook, image_id: str) -> str | None:
+def scene_of(book: DecisionLog, image_id: str) -> str | None:
     book.refresh()
     truth = book.state(image_id).truth
     return truth.scene[0] if truth else None
@@ -59,7 +63,7 @@ def read_log(folder: Path, reviewer: str) -> list[dict[str, object]]:
     ]
 
 
-def test_a_decision_is_in_the_log_with_what_was_before(ada: DecisionBook, tmp_path: Path) -> None:
+def test_a_decision_is_in_the_log_with_what_was_before(ada: DecisionLog, tmp_path: Path) -> None:
     write_file(tmp_path, a=FOOD)
     decide(ada, "a", PEOPLE, note="two of them", is_flagged=True, seen=["teacher"])
     (line,) = read_log(tmp_path, "ada")
@@ -76,7 +80,7 @@ def test_a_decision_is_in_the_log_with_what_was_before(ada: DecisionBook, tmp_pa
     }
 
 
-def test_what_another_knew_less_of_is_not_written(ada: DecisionBook, tmp_path: Path) -> None:
+def test_what_another_knew_less_of_is_not_written(ada: DecisionLog, tmp_path: Path) -> None:
     """A second tab, and one photo twice in a batch."""
     lines = [Decision(image_id=i, decided_at="", after={"scene": [FOOD]}) for i in ("a", "b", "a")]
     assert ada.record(lines, [0, 0, 0]) == ["a"]
@@ -88,20 +92,22 @@ def test_what_another_knew_less_of_is_not_written(ada: DecisionBook, tmp_path: P
 def test_undo_walks_back_through_sittings_to_the_edited_file(tmp_path: Path, taxonomy: Taxonomy) -> None:
     write_file(tmp_path, a=OTHER)
     for image_id, scene in (("a", FOOD), ("b", FOOD), ("a", PEOPLE)):
-        book = DecisionBook(tmp_path, "ada", taxonomy)
+        book = DecisionLog(tmp_path, "ada", taxonomy, tmp_path / ".store")
         decide(book, image_id, scene)
         book.close()
-    book = DecisionBook(tmp_path, "ada", taxonomy)
+    book = DecisionLog(tmp_path, "ada", taxonomy, tmp_path / ".store")
     seen = []
     while undone := book.undo():
         seen.append((undone.image_id, scene_of(book, "a"), scene_of(book, "b")))
     book.close()
     assert seen == [("a", FOOD, FOOD), ("b", FOOD, None), ("a", OTHER, None)]
     assert len(read_log(tmp_path, "ada")) == 6
-    assert [(record.image_id, record.scene) for record in read_audited(tmp_path)] == [("a", [OTHER])]
+    assert [
+        (record.image_id, record.scene) for record in [*read_human_truth(tmp_path).everything.values()]
+    ] == [("a", [OTHER])]
 
 
-def test_undo_takes_back_ones_own_and_leaves_the_others(ada: DecisionBook, bob: DecisionBook) -> None:
+def test_undo_takes_back_ones_own_and_leaves_the_others(ada: DecisionLog, bob: DecisionLog) -> None:
     decide(ada, "a", FOOD)
     decide(bob, "a", PEOPLE)
     assert scene_of(ada, "a") == PEOPLE
@@ -112,7 +118,7 @@ def test_undo_takes_back_ones_own_and_leaves_the_others(ada: DecisionBook, bob: 
     assert bob.undo() is None
 
 
-def test_a_skipped_photo_waits_until_it_is_decided_or_the_skip_undone(ada: DecisionBook) -> None:
+def test_a_skipped_photo_waits_until_it_is_decided_or_the_skip_undone(ada: DecisionLog) -> None:
     decide(ada, "a", None, kind="skip", note="who is this?")
     assert ada.state("a").skipped_at
     decide(ada, "a", None, kind="remark", is_flagged=True)
@@ -128,7 +134,7 @@ def test_a_skipped_photo_waits_until_it_is_decided_or_the_skip_undone(ada: Decis
     assert ada.state("a").version == 6
 
 
-def test_disagreement_until_one_gives_in_or_settles_it(ada: DecisionBook, bob: DecisionBook) -> None:
+def test_disagreement_until_one_gives_in_or_settles_it(ada: DecisionLog, bob: DecisionLog) -> None:
     decide(ada, "a", FOOD)
     decide(bob, "a", PEOPLE)
     ada.refresh()
@@ -145,7 +151,7 @@ def test_disagreement_until_one_gives_in_or_settles_it(ada: DecisionBook, bob: D
     assert scene_of(bob, "a") == OTHER
 
 
-def test_an_attribute_that_one_did_not_judge_is_no_disagreement(ada: DecisionBook, bob: DecisionBook) -> None:
+def test_an_attribute_that_one_did_not_judge_is_no_disagreement(ada: DecisionLog, bob: DecisionLog) -> None:
     for book, attributes in ((ada, {}), (bob, {"attr.has_text": True})):
         after = {"scene": [FOOD], "attributes": attributes, "objects": []}
         book.refresh()
@@ -154,17 +160,17 @@ def test_an_attribute_that_one_did_not_judge_is_no_disagreement(ada: DecisionBoo
     assert bob.state("a").opinions == ()
 
 
-def test_a_later_decision_is_later_whatever_the_clocks_say(ada: DecisionBook, tmp_path: Path) -> None:
+def test_a_later_decision_is_later_whatever_the_clocks_say(ada: DecisionLog, tmp_path: Path) -> None:
     """A colleague's clock that runs years ahead: who decided after seeing it still has the last word."""
     line = {"image_id": "a", "decided_at": "2099-01-01T00:00:00.000000Z", "after": {"scene": [FOOD]}}
     (tmp_path / "decisions" / "bob.jsonl").write_text(json.dumps(line) + "\n")
     assert scene_of(ada, "a") == FOOD
     decide(ada, "a", PEOPLE)
     assert scene_of(ada, "a") == PEOPLE
-    assert [record.scene for record in read_audited(tmp_path)] == [[PEOPLE]]
+    assert [record.scene for record in [*read_human_truth(tmp_path).everything.values()]] == [[PEOPLE]]
 
 
-def test_a_log_that_git_replaced_is_written_on(ada: DecisionBook, tmp_path: Path) -> None:
+def test_a_log_that_git_replaced_is_written_on(ada: DecisionLog, tmp_path: Path) -> None:
     decide(ada, "a", FOOD)
     log = tmp_path / "decisions" / "ada.jsonl"
     pulled = {"image_id": "b", "decided_at": "2026-01-01T00:00:00.000000Z", "after": {"scene": [PEOPLE]}}
@@ -184,14 +190,14 @@ def test_one_reviewers_work_on_two_machines_merges_in_git(
         subprocess.run(["git", *identity, *arguments], cwd=where, check=True, capture_output=True)
 
     def sit(where: Path, *acts: tuple[str, str | None]) -> None:
-        book = DecisionBook(where / "data" / "human", "ada", taxonomy)
+        book = DecisionLog(where / "data" / "human", "ada", taxonomy, where / ".store")
         for image_id, scene in acts:
             if scene is None:
                 book.undo()
             else:
                 decide(book, image_id, scene)
         book.close()
-        git(where, "add", "--all")
+        git(where, "add", "data", ".gitattributes")
         git(where, "commit", "--message=audit")
 
     desktop, laptop = tmp_path / "desktop", tmp_path / "laptop"
@@ -203,14 +209,14 @@ def test_one_reviewers_work_on_two_machines_merges_in_git(
     sit(desktop, ("b", FOOD), ("c", FOOD), ("c", None))
     sit(laptop, ("b", PEOPLE), ("d", PEOPLE), ("d", None))
     git(desktop, "pull", "--no-rebase", "--no-edit", str(laptop), "main")
-    book = DecisionBook(desktop / "data" / "human", "ada", taxonomy)
+    book = DecisionLog(desktop / "data" / "human", "ada", taxonomy, desktop / ".store")
     assert [scene_of(book, image_id) for image_id in "abcd"] == [FOOD, PEOPLE, None, None]
     undone = [book.undo() for _ in range(4)]
     assert [line and line.image_id for line in undone] == ["b", "b", "a", None]
     book.close()
 
 
-def test_a_log_that_was_removed_begins_again(ada: DecisionBook, tmp_path: Path) -> None:
+def test_a_log_that_was_removed_begins_again(ada: DecisionLog, tmp_path: Path) -> None:
     decide(ada, "a", FOOD)
     (tmp_path / "decisions" / "ada.jsonl").unlink()
     assert scene_of(ada, "a") is None
@@ -219,7 +225,7 @@ def test_a_log_that_was_removed_begins_again(ada: DecisionBook, tmp_path: Path) 
 
 
 def test_a_file_that_breaks_while_the_page_is_open_changes_nothing(
-    ada: DecisionBook, tmp_path: Path, taxonomy: Taxonomy
+    ada: DecisionLog, tmp_path: Path, taxonomy: Taxonomy
 ) -> None:
     write_file(tmp_path, a=FOOD)
     assert scene_of(ada, "a") == FOOD
@@ -234,7 +240,7 @@ def test_a_file_that_breaks_while_the_page_is_open_changes_nothing(
 
 
 def test_every_decision_and_undo_is_synced_before_it_is_told(
-    ada: DecisionBook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ada: DecisionLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced = []
     original = os.fsync
@@ -251,7 +257,7 @@ def test_every_decision_and_undo_is_synced_before_it_is_told(
 
 
 def test_what_a_full_disk_did_not_take_is_not_decided(
-    ada: DecisionBook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ada: DecisionLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decide(ada, "a", FOOD)
 
@@ -268,9 +274,9 @@ def test_what_a_full_disk_did_not_take_is_not_decided(
     assert [line["image_id"] for line in read_log(tmp_path, "ada")] == ["a"]
 
 
-def test_a_log_has_one_server(ada: DecisionBook, tmp_path: Path, taxonomy: Taxonomy) -> None:
+def test_a_log_has_one_server(ada: DecisionLog, tmp_path: Path, taxonomy: Taxonomy) -> None:
     with pytest.raises(StoreError, match="held by another"):
-        DecisionBook(tmp_path, "ada", taxonomy)
+        DecisionLog(tmp_path, "ada", taxonomy, tmp_path / ".store")
 
 
 @pytest.mark.parametrize(
@@ -292,12 +298,12 @@ def test_a_damaged_log_is_named_and_given_back(
     log.parent.mkdir()
     log.write_text(line + "\n")
     with pytest.raises(InputError, match=rf"ada\.jsonl.*{message}"):
-        DecisionBook(tmp_path, "ada", taxonomy)
+        DecisionLog(tmp_path, "ada", taxonomy, tmp_path / ".store")
     log.unlink()
-    DecisionBook(tmp_path, "ada", taxonomy).close()
+    DecisionLog(tmp_path, "ada", taxonomy, tmp_path / ".store").close()
 
 
-def test_threads_that_decide_at_once_lose_and_double_nothing(ada: DecisionBook, tmp_path: Path) -> None:
+def test_threads_that_decide_at_once_lose_and_double_nothing(ada: DecisionLog, tmp_path: Path) -> None:
     def sit(tab: int) -> None:
         for number in range(20):
             line = Decision(image_id=f"{tab}-{number}", decided_at="", after={"scene": [FOOD]})
@@ -335,8 +341,8 @@ def test_the_page_and_the_pipeline_derive_the_same_truth(
     folder = tmp_path_factory.mktemp("human")
     write_file(folder, a=OTHER)
     stacks: dict[str, list[tuple[int, str, str | None]]] = {"ada": [], "bob": []}
-    books = {reviewer: DecisionBook(folder, reviewer, taxonomy) for reviewer in stacks}
-    for time, (reviewer, image_id, act) in enumerate(acts):
+    books = {reviewer: DecisionLog(folder, reviewer, taxonomy, folder / ".store") for reviewer in stacks}
+    for moment, (reviewer, image_id, act) in enumerate(acts):
         if act == "undo":
             undone = books[reviewer].undo()
             assert (undone is None) == (not stacks[reviewer])
@@ -344,12 +350,122 @@ def test_the_page_and_the_pipeline_derive_the_same_truth(
         else:
             kind = "skip" if act == "skip" else "decision"
             decide(books[reviewer], image_id, None if act == "skip" else act, kind=kind)
-            stacks[reviewer].append((time, image_id, act))
+            stacks[reviewer].append((moment, image_id, act))
     expected = {"a": OTHER, "b": None}
     for _, image_id, act in sorted([*stacks["ada"], *stacks["bob"]]):
         expected[image_id] = expected[image_id] if act == "skip" else act
     for book in books.values():
         assert {image_id: scene_of(book, image_id) for image_id in "ab"} == expected
         book.close()
-    derived = {record.image_id: record.scene[0] for record in read_audited(folder)}
+    derived = {record.image_id: record.scene[0] for record in [*read_human_truth(folder).everything.values()]}
     assert derived == {image_id: scene for image_id, scene in expected.items() if scene}
+
+
+def test_no_decision_is_lost_while_git_replaces_the_log(
+    tmp_path: Path, taxonomy: Taxonomy, ada: DecisionLog
+) -> None:
+    """Another thread puts an old copy of the log in its place, as a checkout does, again and again."""
+    decide(ada, "first", FOOD)
+    log = tmp_path / "decisions" / "ada.jsonl"
+    old = log.read_bytes()
+    is_over = threading.Event()
+
+    def replace() -> None:
+        number = 0
+        while not is_over.is_set():
+            number += 1
+            other = tmp_path / f"checkout-{number}"
+            other.write_bytes(old)
+            os.replace(other, log)
+            time.sleep(0.02)
+
+    thread = threading.Thread(target=replace)
+    thread.start()
+    recorded = []
+    try:
+        for number in range(150):
+            if not decide(ada, f"photo-{number}", PEOPLE):
+                recorded.append(f"photo-{number}")
+    finally:
+        is_over.set()
+        thread.join()
+    assert len(recorded) == 150
+    in_file = {line["image_id"] for line in read_log(tmp_path, "ada")}
+    lost = {line.image_id for line in find_lost(tmp_path, tmp_path / ".store").get("ada", [])}
+    assert in_file | lost == {"first", *recorded}
+    ada.close()
+    restore_lost(tmp_path, tmp_path / ".store")
+    assert set(read_human_truth(tmp_path).measured) == {"first", *recorded}
+
+
+def test_a_line_that_another_reviewer_adds_while_we_write_is_seen(tmp_path: Path, ada: DecisionLog) -> None:
+    """The line arrives between our last look at the files and the end of our write."""
+    decide(ada, "a", FOOD)
+    line = Decision(image_id="b", decided_at="2026-01-02T10:00:00.000000Z", after={"scene": [OTHER]})
+    original = ada._append_to
+
+    def append_and_let_bob_in(log: AppendLog, encoded: list[bytes]) -> AppendLog:
+        (tmp_path / "decisions" / "bob.jsonl").write_bytes(msgspec.json.encode(line) + b"\n")
+        return original(log, encoded)
+
+    ada._append_to = append_and_let_bob_in  # type: ignore[method-assign,assignment]
+    decide(ada, "c", FOOD)
+    ada._append_to = original  # type: ignore[method-assign]
+    assert scene_of(ada, "b") == OTHER
+
+
+def test_after_a_full_disk_the_page_goes_on_without_a_restart(
+    tmp_path: Path, ada: DecisionLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decide(ada, "a", FOOD)
+    real = os.write
+
+    def full(descriptor: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(StoreError, match="No space left"):
+        decide(ada, "b", FOOD)
+    monkeypatch.setattr(os, "write", real)
+    assert decide(ada, "b", PEOPLE) == []
+    assert scene_of(ada, "b") == PEOPLE
+
+
+def write_decisions(folder: Path, reviewer: str, *scenes: str) -> None:
+    lines = [
+        {"image_id": "a", "decided_at": f"2026-01-02T10:00:0{second}.000000Z", "after": {"scene": [scene]}}
+        for second, scene in enumerate(scenes)
+    ]
+    path = folder / "decisions" / f"{reviewer}.jsonl"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def test_a_line_that_does_not_count_may_have_a_key_that_is_gone(tmp_path: Path, taxonomy: Taxonomy) -> None:
+    write_file(tmp_path, a="scene.gone")
+    write_decisions(tmp_path, "ada", "scene.gone", FOOD)
+    book = DecisionLog(tmp_path, "ada", taxonomy, tmp_path / ".store")
+    assert scene_of(book, "a") == FOOD
+    # To undo it would let the line with the lost key count: that is refused, and nothing is written.
+    with pytest.raises(InputError, match=r"ada\.jsonl, line 1: photo a .*'scene\.gone'.*taxonomy\.renamed"):
+        book.undo()
+    decide(book, "a", PEOPLE)
+    assert scene_of(book, "a") == PEOPLE
+    book.close()
+    assert len(read_log(tmp_path, "ada")) == 3
+
+
+@pytest.mark.parametrize("where", ["file", "log"])
+def test_a_lost_key_that_counts_is_named_with_its_line(
+    tmp_path: Path, taxonomy: Taxonomy, where: str
+) -> None:
+    if where == "file":
+        write_file(tmp_path, b=FOOD, a="scene.gone")
+    else:
+        write_decisions(tmp_path, "bob", FOOD, "scene.gone")
+    with pytest.raises(InputError, match=r"(record|line) 2: photo a .*'scene\.gone'.*taxonomy\.removed"):
+        DecisionLog(tmp_path, "ada", taxonomy, tmp_path / ".store")
+    later = msgspec.structs.replace(taxonomy, renamed={"scene.gone": PEOPLE})
+    book = DecisionLog(tmp_path, "ada", later, tmp_path / ".store")
+    assert scene_of(book, "a") == PEOPLE
+    book.close()

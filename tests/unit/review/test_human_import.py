@@ -1,11 +1,21 @@
 import json
 
+import msgspec
 import pytest
 
 from vibe_photos.errors import InputError
-from vibe_photos.human_truth.audited import read_audited, read_audited_truth
+from vibe_photos.human_truth.kept import restore_lost
+from vibe_photos.human_truth.said import read_human_truth
 from vibe_photos.records.photos import Photo
-from vibe_photos.review.human_import import describe_changes, read_import, refuse_problems, take_import
+from vibe_photos.review.human_import import (
+    HumanImport,
+    describe_changes,
+    describe_other_ids,
+    read_import,
+    refuse_problems,
+    take_import,
+    take_teaching,
+)
 
 PHOTOS = [
     Photo(image_id="id-a", rel_path="a.jpg", also_at=["copy/a.jpg"], bytes=1, format="JPEG"),
@@ -86,7 +96,7 @@ def test_differences_are_shown_and_taking_keeps_other_records(read, tmp_path, ta
     found = read([{"image_id": "id-b", "scene": ["scene.people"], "attributes": {"attr.has_text": False}}])
     assert describe_changes(human, found.records, taxonomy) == ["id-b: new: scene.people attr.has_text=no"]
     take_import(human, found.records)
-    audited = read_audited_truth(human, taxonomy)
+    audited = [*read_human_truth(human).measured.values()]
     assert [record.image_id for record in audited] == ["id-a", "id-b"]
     assert audited[0].extra == {"note": "mine"}
 
@@ -95,7 +105,8 @@ def test_how_a_photo_was_drawn_stays_when_its_labels_are_replaced(read, tmp_path
     drawn = {"stratum": "all", "inclusion_probability": 0.5}
     take_import(tmp_path, read([{"image_id": "id-a", "scene": ["scene.food"], **drawn}]).records)
     take_import(tmp_path, read([{"image_id": "id-a", "scene": ["scene.people"]}]).records)
-    assert [(record.scene, record.extra) for record in read_audited(tmp_path)] == [(["scene.people"], drawn)]
+    (record,) = read_human_truth(tmp_path).measured.values()
+    assert (record.scene, record.extra) == (["scene.people"], drawn)
 
 
 def test_a_decision_that_stands_over_the_file_is_named(read, tmp_path, taxonomy):
@@ -122,8 +133,51 @@ def test_only_what_differs_is_shown(read, tmp_path, taxonomy):
     ]
 
 
+def test_what_teaches_lands_in_a_log_and_in_the_store(read, tmp_path):
+    human, store = tmp_path / "human", tmp_path / "store"
+    found = read([{"image_id": "id-a", "scene": ["scene.people"]}])
+    take_teaching(human, store, found.records)
+    truth = read_human_truth(human)
+    assert (list(truth.taught), list(truth.measured)) == (["id-a"], [])
+    (human / "decisions" / "imported.jsonl").unlink()
+    assert restore_lost(human, store) == {"imported": 1}
+
+
+def test_ids_of_another_length_are_told_at_once():
+    photos = [Photo(image_id="0123456789abcdef" * 2, rel_path="a.jpg", bytes=1, format="JPEG")]
+    found = HumanImport(unknown_ids=["0123456789abcdef"])
+    assert "16 digits and the library's 32" in describe_other_ids(photos, found)
+    assert describe_other_ids(photos, HumanImport()) == ""
+
+
 def test_a_bad_line_of_json_lines_is_named(tmp_path, taxonomy):
     file = tmp_path / "truth.jsonl"
     file.write_text('{"image_id": "id-a"}\n{"image_id": }\n{"image_id": "id-b"}\n')
     with pytest.raises(InputError, match="line 2"):
         read_import(file, PHOTOS, taxonomy)
+
+
+def test_renamed_and_removed_keys_of_a_file_are_followed(tmp_path, taxonomy):
+    later = msgspec.structs.replace(taxonomy, renamed={"object.soda": "object.drink"}, removed=["object.toy"])
+    file = tmp_path / "truth.json"
+    file.write_text(json.dumps([{"image_id": "id-a", "objects": ["object.soda", "object.toy"]}]))
+    found = read_import(file, PHOTOS, later)
+    assert (found.records["id-a"].objects, found.unknown_keys) == (["object.drink"], {})
+
+
+def test_a_misspelt_object_is_told_though_it_has_an_ancestor(read, tmp_path, taxonomy):
+    found = read([{"image_id": "id-a", "objects": ["object.food.desert"]}])
+    with pytest.raises(InputError, match=r"did you mean object\.food\.dessert.*taxonomy\.renamed"):
+        refuse_problems(tmp_path / "truth.json", found, taxonomy, is_dropping_keys=False)
+
+
+def test_a_lost_key_in_the_file_does_not_keep_an_import_from_replacing_it(read, tmp_path, taxonomy):
+    human = tmp_path / "human"
+    human.mkdir()
+    record = {"image_id": "id-a", "scene": ["scene.food"], "objects": ["object.gone"]}
+    (human / "ground_truth_human.audited.json").write_text(json.dumps([record]))
+    found = read([record])
+    refuse_problems(tmp_path / "truth.json", found, taxonomy, is_dropping_keys=True)
+    describe_changes(human, found.records, taxonomy)
+    take_import(human, found.records)
+    assert read_human_truth(human).fit(taxonomy, human).measured["id-a"].objects == []

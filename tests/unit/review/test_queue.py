@@ -1,34 +1,66 @@
-import numpy as np
-from tests.unit.review.conftest import Library
+from tests.unit.review.conftest import Library, OpenDesk
 
-from vibe_photos.human_truth.rounds import Candidates, build_round, draw_round, write_round
-from vibe_photos.human_truth.sample_design import DESIGN_FIELDS, read_sampled
-from vibe_photos.review.queue import read_queue
-
-
-def write_whole_round(library: Library) -> list[str]:
-    """Write a round that asks about every photo, and return their order."""
-    ids = sorted(library.image_ids)
-    candidates = Candidates(ids, ["scene.food"] * len(ids), np.ones(len(ids)))
-    head, order = draw_round(candidates, 1, 3, len(ids), set())
-    write_round(library.settings.paths.human, build_round(head, order, candidates, {i: ["why"] for i in ids}))
-    return [ids[row] for row in order]
+from vibe_photos.human_truth.draws import find_strata, read_draws
+from vibe_photos.human_truth.said import read_human_truth
+from vibe_photos.human_truth.sample import read_sampled
+from vibe_photos.review.queue import read_measuring_queue, read_teaching_queue
+from vibe_photos.review.requests import DecisionRequest, SkipRequest, Truth
 
 
-def test_the_sample_comes_first_and_then_what_rounds_add(library: Library) -> None:
-    order = write_whole_round(library)
-    queue = read_queue(library.settings)
-    assert [photo.image_id for photo in queue[: len(library.queue)]] == library.queue
-    later = [photo.image_id for photo in queue[len(library.queue) :]]
-    assert later == [image_id for image_id in order if image_id not in library.queue]
+def test_the_sample_measures_in_its_order_and_says_how_it_was_drawn(library: Library) -> None:
+    queue = read_measuring_queue(library.settings)
+    sampled = read_sampled(library.settings.paths.sample)
+    assert [photo.image_id for photo in queue] == list(sampled)
+    scene = sampled[queue[0].image_id]["stratum"].removeprefix("scene.")
+    assert queue[0].reasons == (f"drawn at random from the photos that the teacher calls {scene}",)
 
 
-def test_reasons_of_all_draws_and_what_a_decision_keeps(library: Library) -> None:
-    write_whole_round(library)
-    queue = read_queue(library.settings)
-    sampled = read_sampled(library.settings.paths.sample)[queue[0].image_id]
-    scene = sampled["stratum"].removeprefix("scene.")
-    assert queue[0].reasons == (f"drawn at random from the photos that the teacher calls {scene}", "why")
-    assert queue[0].design_fields() == {name: sampled[name] for name in DESIGN_FIELDS}
-    assert queue[-1].reasons == ("why",)
-    assert queue[-1].design_fields() == {}
+def test_before_training_nothing_is_there_to_teach(library: Library) -> None:
+    assert read_teaching_queue(library.settings) == []
+
+
+def test_the_first_answer_about_the_sample_writes_down_the_draw(
+    library: Library, open_desk: OpenDesk
+) -> None:
+    desk, _ = open_desk()
+    human = library.settings.paths.human
+    assert read_draws(human) == []
+    other = next(image_id for image_id in library.image_ids if image_id not in library.queue)
+    after = Truth(scene="scene.people")
+    desk.decide(DecisionRequest(image_id=other, version=0, after=after))
+    assert read_draws(human) == []  # it teaches: no weight rests on a draw
+    desk.decide(DecisionRequest(image_id=library.queue[0], version=0, after=after))
+    (draw,) = read_draws(human)
+    assert (draw.number, draw.how, draw.teacher) == (1, "stratified", library.settings.teacher.model)
+    # All photos are in it, not only those that were sampled.
+    assert find_strata([draw], library.image_ids).keys() == set(library.image_ids)
+    desk.skip(SkipRequest(image_id=library.queue[1], reason="cannot tell"))
+    assert len(read_draws(human)) == 1
+
+
+def test_a_decision_says_what_it_was_made_for_and_what_was_shown(
+    library: Library, open_desk: OpenDesk
+) -> None:
+    desk, sources = open_desk()
+    other = next(image_id for image_id in library.image_ids if image_id not in library.queue)
+    for image_id in (library.queue[0], other):
+        desk.decide(DecisionRequest(image_id=image_id, version=0, after=Truth(scene="scene.people")))
+    desk.skip(SkipRequest(image_id=library.queue[1], reason="private"))
+    measured, taught, skipped = sources.book.own_lines()
+    assert (measured.purpose, measured.draw) == ("measure", 1)
+    assert (taught.purpose, taught.draw) == ("teach", None)
+    assert (skipped.kind, skipped.reason, skipped.purpose) == ("skip", "private", "measure")
+    teacher = sources.teacher.get(other)
+    assert taught.shown is not None
+    assert teacher is not None
+    assert taught.shown["scene"] == teacher.scene
+    truth = read_human_truth(library.settings.paths.human)
+    assert set(truth.measured) == {library.queue[0]}
+    assert set(truth.taught) == {other}
+
+
+def test_a_photo_says_what_an_answer_does(library: Library, open_desk: OpenDesk) -> None:
+    desk, _ = open_desk()
+    other = next(image_id for image_id in library.image_ids if image_id not in library.queue)
+    assert desk.show_photo(library.queue[0]).effect.startswith("Measures:")
+    assert desk.show_photo(other).effect.startswith("Teaches:")

@@ -1,38 +1,58 @@
 import json
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vibe_photos.configuration import read_resolved
 from vibe_photos.errors import InputError
-from vibe_photos.human_truth.sample_design import read_sampled
-from vibe_photos.records.keyed_hash import unit_interval
+from vibe_photos.human_truth.draws import Draw, make_stratum, write_draw
+from vibe_photos.human_truth.sample import read_sampled
+from vibe_photos.records.keyed_hash import permanent_number
 from vibe_photos.sample.stage import allocate, sample_for_review
 from vibe_photos.settings import Sample
 
 SAMPLE = Sample(size=10, seed=42, strategy="stratified", min_per_stratum=2)
 
 
-def write_auto(path, scenes):
-    records = [
-        {"image_id": image_id, "scene": [scene] if scene else [], "attributes": {}, "objects": []}
-        for image_id, scene in scenes.items()
-    ]
-    path.write_text("".join(json.dumps(record) + "\n" for record in records))
-    return path
+def write_library(folder, scenes):
+    """Write the manifest and the teacher's truth of photos by scene."""
+    (folder / "auto").mkdir(exist_ok=True)
+    photos = [{"image_id": i, "rel_path": f"{i}.jpg", "bytes": 1, "format": "JPEG"} for i in scenes]
+    records = [{"image_id": i, "scene": [scene] if scene else []} for i, scene in scenes.items()]
+    for path, lines in (
+        (folder / "photos.jsonl", photos),
+        (folder / "auto/ground_truth_auto.jsonl", records),
+    ):
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
-def draw(tmp_path, scenes, sample=SAMPLE, name="to_review.json"):
-    auto = write_auto(tmp_path / "auto.jsonl", scenes)
-    sample_for_review(auto, tmp_path / name, tmp_path / "human", sample)
-    return read_sampled(tmp_path / name)
+@pytest.fixture
+def draw(tmp_path, repository):
+    """A function that runs the stage on photos by scene and returns what it wrote."""
+    base = read_resolved(repository)
+
+    def draw(scenes, sample=SAMPLE, name="to_review.json"):
+        write_library(tmp_path, scenes)
+        places = {
+            "photos": tmp_path / "photos.jsonl",
+            "auto": tmp_path / "auto",
+            "sample": tmp_path / name,
+            "human": tmp_path / "human",
+        }
+        paths = msgspec.structs.replace(base.paths, **places)
+        sample_for_review(msgspec.structs.replace(base, sample=sample, paths=paths))
+        return read_sampled(tmp_path / name)
+
+    return draw
 
 
 LIBRARY = {f"p{i:03}": "scene.food" if i % 10 == 0 else "scene.people" for i in range(100)}
 
 
-def test_every_stratum_gets_its_floor_and_the_probabilities_say_so(tmp_path):
-    drawn = draw(tmp_path, LIBRARY).values()
+def test_every_stratum_gets_its_floor_and_the_probabilities_say_so(draw):
+    drawn = draw(LIBRARY).values()
     food = [record for record in drawn if record["stratum"] == "scene.food"]
     # 10 of 100 photos are food: the exact share of 10 is 1, the floor lifts it to 2 of 10.
     assert len(drawn) == 10
@@ -41,27 +61,27 @@ def test_every_stratum_gets_its_floor_and_the_probabilities_say_so(tmp_path):
     assert {record["inclusion_probability"] for record in people} == {round(8 / 90, 6)}
 
 
-def test_the_weights_of_a_sample_add_up_to_the_library(tmp_path):
-    drawn = draw(tmp_path, LIBRARY).values()
+def test_the_weights_of_a_sample_add_up_to_the_library(draw):
+    drawn = draw(LIBRARY).values()
     assert sum(1 / record["inclusion_probability"] for record in drawn) == pytest.approx(100, rel=1e-4)
 
 
-def test_one_more_photo_does_not_reshuffle_the_sample(tmp_path):
-    before = set(draw(tmp_path, LIBRARY, name="before.json"))
-    after = set(draw(tmp_path, LIBRARY | {"new": "scene.people"}, name="after.json"))
+def test_one_more_photo_does_not_reshuffle_the_sample(draw):
+    before = set(draw(LIBRARY, name="before.json"))
+    after = set(draw(LIBRARY | {"new": "scene.people"}, name="after.json"))
     assert len(before & after) >= 9
 
 
-def test_a_larger_sample_contains_the_smaller(tmp_path):
+def test_a_larger_sample_contains_the_smaller(draw):
     random = Sample(size=10, seed=1, strategy="random", min_per_stratum=0)
     larger = Sample(size=30, seed=1, strategy="random", min_per_stratum=0)
-    small = list(draw(tmp_path, LIBRARY, random, "small.json"))
-    assert list(draw(tmp_path, LIBRARY, larger, "large.json"))[:10] == small
+    small = list(draw(LIBRARY, random, "small.json"))
+    assert list(draw(LIBRARY, larger, "large.json"))[:10] == small
 
 
-def test_another_seed_draws_others(tmp_path):
+def test_another_seed_draws_others(draw):
     other = Sample(size=10, seed=43, strategy="stratified", min_per_stratum=2)
-    assert set(draw(tmp_path, LIBRARY, name="a.json")) != set(draw(tmp_path, LIBRARY, other, "b.json"))
+    assert set(draw(LIBRARY, name="a.json")) != set(draw(LIBRARY, other, "b.json"))
 
 
 def test_random_draws_uniformly_over_ids():
@@ -69,32 +89,78 @@ def test_random_draws_uniformly_over_ids():
     ids = [f"photo-{i}" for i in range(400)]
     counts = dict.fromkeys(ids, 0)
     for seed in range(200):
-        for image_id in sorted(ids, key=lambda image_id: unit_interval(seed, "sample", image_id))[:100]:
+        for image_id in sorted(ids, key=lambda image_id: permanent_number(seed, image_id))[:100]:
             counts[image_id] += 1
     assert 50 - 5 * 6.2 < min(counts.values()) <= max(counts.values()) < 50 + 5 * 6.2
 
 
-def test_more_than_there_is_takes_all(tmp_path):
-    drawn = draw(tmp_path, LIBRARY, Sample(size=1000, seed=1, strategy="stratified", min_per_stratum=2))
+def test_more_than_there_is_takes_all(draw):
+    drawn = draw(LIBRARY, Sample(size=1000, seed=1, strategy="stratified", min_per_stratum=2))
     assert len(drawn) == 100
     assert {record["inclusion_probability"] for record in drawn.values()} == {1.0}
 
 
-def test_running_again_gives_the_same_bytes(tmp_path):
-    draw(tmp_path, LIBRARY)
+def test_running_again_gives_the_same_bytes(draw, tmp_path):
+    draw(LIBRARY)
     before = (tmp_path / "to_review.json").read_bytes()
-    draw(tmp_path, LIBRARY)
+    draw(LIBRARY)
     assert (tmp_path / "to_review.json").read_bytes() == before
 
 
-def test_an_edited_file_stops_the_stage_with_the_way_out(tmp_path):
-    draw(tmp_path, LIBRARY)
+def test_an_edited_file_stops_the_stage_with_the_way_out(draw, tmp_path):
+    draw(LIBRARY)
     path = tmp_path / "to_review.json"
     edited = path.read_text().replace("scene.people", "scene.animals", 1)
     path.write_text(edited)
     with pytest.raises(InputError, match=r"was edited(.|\n)*ground_truth_human\.audited\.json"):
-        draw(tmp_path, LIBRARY)
+        draw(LIBRARY)
     assert path.read_text() == edited
+
+
+def test_strata_stay_those_of_the_recorded_draw(draw, tmp_path):
+    first = draw(LIBRARY)
+    strata = {
+        scene: make_stratum([i for i, of_photo in LIBRARY.items() if of_photo == scene])
+        for scene in ("scene.food", "scene.people")
+    }
+    write_draw(tmp_path / "human", Draw(number=1, how="stratified", seed=42, strata=strata))
+    another_teacher = dict.fromkeys(LIBRARY, "scene.animals")
+    again = draw(another_teacher)
+    assert list(again) == list(first)
+    assert [one["stratum"] for one in again.values()] == [one["stratum"] for one in first.values()]
+
+
+def test_photos_that_came_after_a_draw_are_strata_of_the_next(draw, tmp_path):
+    before = draw(LIBRARY)
+    strata = {
+        scene: make_stratum([i for i, of_photo in LIBRARY.items() if of_photo == scene])
+        for scene in ("scene.food", "scene.people")
+    }
+    write_draw(tmp_path / "human", Draw(number=1, how="stratified", seed=42, strata=strata))
+    later = {f"new{n}": "scene.food" for n in range(50)}
+    larger = Sample(size=20, seed=42, strategy="stratified", min_per_stratum=2)
+    after = draw(LIBRARY | later, larger)
+    new = [one for one in after.values() if one["stratum"] == "scene.food (draw 2)"]
+    assert {one["stratum_photos"] for one in new} == {50}
+    assert set(before) <= set(after)
+
+
+def test_photos_that_left_the_library_are_not_drawn(draw, tmp_path):
+    write_library(tmp_path, LIBRARY)
+    gone = set(list(LIBRARY)[:50])
+    kept = {i: scene for i, scene in LIBRARY.items() if i not in gone}
+    assert not gone & set(draw(kept, Sample(size=100, seed=1, strategy="random", min_per_stratum=0)))
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    st.dictionaries(st.text(min_size=1, max_size=3), st.integers(1, 500), min_size=1, max_size=12),
+    st.integers(0, 800),
+    st.integers(0, 30),
+)
+def test_a_larger_size_takes_nothing_away(population, size, floor):
+    smaller, larger = allocate(population, size, floor), allocate(population, size + 1, floor)
+    assert all(smaller[name] <= larger[name] for name in population)
 
 
 @settings(deadline=None, max_examples=200)

@@ -14,7 +14,7 @@ from vibe_photos.configuration import RESOLVED, read_resolved
 from vibe_photos.errors import ConfigurationError, InputError
 from vibe_photos.evaluate.stage import evaluate_labels
 from vibe_photos.heads.out_of_fold import out_of_fold_path
-from vibe_photos.human_truth.audited import AUDITED_FILE
+from vibe_photos.human_truth.said import AUDITED_FILE
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth, truth_object
 from vibe_photos.records.label_tables import ScoreTable, write_scores
 from vibe_photos.records.splits import Membership
@@ -70,7 +70,10 @@ def as_drawn(number: int, key: str, value: bool) -> bool:
 
 
 def write_audited(run: Settings, change: Callable[[int, str, bool], bool] = as_drawn) -> None:
-    write_json(run.paths.human / AUDITED_FILE, [truth_object(record) for record in make_records(change)])
+    drawn = {"inclusion_probability": 0.5}
+    write_json(
+        run.paths.human / AUDITED_FILE, [truth_object(record) | drawn for record in make_records(change)]
+    )
 
 
 def draw_probabilities() -> np.ndarray:
@@ -108,7 +111,10 @@ def run(tmp_path: Path, repository: Path) -> Settings:
     paths, probability = settings.paths, draw_probabilities()
     ids = [f"{number:032x}" for number in range(COUNT)]
     write_scores(paths.probabilities, ScoreTable(ids, KEYS, probability, probability, probability * np.nan))
-    members = {i: Membership(group=i, fold=0, role="reserved", half=half_of(n)) for n, i in enumerate(ids)}
+    members = {
+        i: Membership(group=i, fold=0, role="reserved", number=n / COUNT, half=half_of(n))
+        for n, i in enumerate(ids)
+    }
     write_splits(paths.splits, members)
     write_audited(settings)
     write_out_of_fold(paths.models, "attribute", ["attr.has_person", "attr.has_text"], 1)

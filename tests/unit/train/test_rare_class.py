@@ -58,7 +58,8 @@ def test_a_rare_class_is_found_at_its_tuned_threshold(seed: int, tmp_path: Path,
         for number, value in enumerate(said[:TRAINED])
     ]
     members = {
-        r.image_id: Membership(group=r.image_id, fold=i % 5, role="train") for i, r in enumerate(records)
+        r.image_id: Membership(group=r.image_id, fold=i % 5, role="train", number=0.9)
+        for i, r in enumerate(records)
     }
     write_library(tmp_path, vectors[:TRAINED], records, members)
     train = Train(seed=0, scene=TRAINING, attribute=TRAINING, object=TRAINING)

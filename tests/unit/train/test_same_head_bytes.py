@@ -27,7 +27,7 @@ from vibe_photos.score.stage import score_photos
 from vibe_photos.settings import Embedder
 from vibe_photos.train.stage import train_head
 library, out = map(Path, sys.argv[1:])
-inputs = {"embeddings": library / "embeddings", "auto": library / "auto", "splits": library / "splits.json"}
+inputs = {"embeddings": library / "embeddings", "training": library / "training"}
 settings = settings_in(out, inputs, embedder=Embedder(kind="hog", name="hog"))
 for head in HEADS:
     train_head(replace(settings, head=head))
@@ -53,7 +53,8 @@ def make_library(folder: Path) -> None:
         for number, row in enumerate(shown)
     ]
     members = {
-        r.image_id: Membership(group=r.image_id, fold=i % 5, role="train") for i, r in enumerate(records)
+        r.image_id: Membership(group=r.image_id, fold=i % 5, role="train", number=0.9)
+        for i, r in enumerate(records)
     }
     write_library(folder, vectors, records, members)
 

@@ -1,13 +1,13 @@
 import numpy as np
 
-from vibe_photos.records.ground_truth import GroundTruth
+from vibe_photos.records.training import TrainingRecord
 from vibe_photos.train.targets import find_targets
 
 MOUSE = "object.electronics.peripheral.mouse"
 
 
-def photo(number: int, **truth) -> GroundTruth:
-    return GroundTruth(image_id=f"{number:032x}", **truth)
+def photo(number: int, **truth) -> TrainingRecord:
+    return TrainingRecord(image_id=f"{number:032x}", group=f"{number:032x}", fold=0, **truth)
 
 
 def test_scenes_are_one_hot_over_the_learnable_ones(taxonomy):

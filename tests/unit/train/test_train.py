@@ -8,7 +8,6 @@ from msgspec.structs import replace
 from tests.unit.heads.simulation import MODEL, TRAIN, TRAINING, draw_classes, write_library
 from tests.unit.stage_settings import settings_in
 
-from vibe_photos.errors import InputError
 from vibe_photos.heads.calibration import fit_calibration
 from vibe_photos.heads.linear import head_path, load_head
 from vibe_photos.records.ground_truth import GroundTruth
@@ -34,7 +33,7 @@ def make_library(
     ]
     memberships = {
         record.image_id: Membership(
-            group=f"{number // 3 * 3:032x}", fold=number // 3 % 5, role=roles(number // 3)
+            group=f"{number // 3 * 3:032x}", fold=number // 3 % 5, role=roles(number // 3), number=0.5
         )
         for number, record in enumerate(records)
     }
@@ -114,7 +113,7 @@ def test_a_head_that_learnt_chance_by_heart_is_calibrated_to_know_nothing(tmp_pa
         for number, value in enumerate(is_present)
     ]
     memberships = {
-        record.image_id: Membership(group=record.image_id, fold=number % 5, role="train")
+        record.image_id: Membership(group=record.image_id, fold=number % 5, role="train", number=0.9)
         for number, record in enumerate(records)
     }
     write_library(tmp_path, vectors, records, memberships)
@@ -126,21 +125,14 @@ def test_a_head_that_learnt_chance_by_heart_is_calibrated_to_know_nothing(tmp_pa
     assert metric["cross_validation"]["accuracy"] < 0.7
 
 
-def test_only_photos_of_the_role_train_change_a_head(tmp_path, taxonomy):
-    roles = {0: "reserved", 1: "holdout"}
-    for name in ("as_is", "lied"):
-        make_library(tmp_path / name, roles=lambda group: roles.get(group % 4, "train"))
-    lines = (tmp_path / "lied" / "auto" / "scene.jsonl").read_text().splitlines()
-    lies = [
-        line if number // 3 % 4 > 1 else json.dumps({**json.loads(line), "scene": ["scene.document"]})
-        for number, line in enumerate(lines)
-    ]
-    (tmp_path / "lied" / "auto" / "scene.jsonl").write_text("\n".join(lies))
-    for name in ("as_is", "lied"):
-        metric = train(tmp_path / name, taxonomy)
-        assert metric["n_train"] == sum(number // 3 % 4 > 1 for number in range(90))
-    one, other = (head_path(tmp_path / name / "models", "scene").read_bytes() for name in ("as_is", "lied"))
-    assert one == other
+def test_labels_that_a_person_said_are_counted(tmp_path, taxonomy):
+    make_library(tmp_path)
+    file = tmp_path / "training" / "scene.jsonl"
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    for line in lines[:4]:
+        line["by_people"] = ["scene"]
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert train(tmp_path, taxonomy)["labels_by_people"] == 4
 
 
 @pytest.mark.parametrize("head", ["scene", "attribute", "object"])
@@ -160,7 +152,7 @@ def test_the_same_input_gives_the_same_bytes(tmp_path, taxonomy, head):
 
 def test_no_answers_yet_give_a_head_without_labels_that_says_so(tmp_path, taxonomy, caplog):
     make_library(tmp_path)
-    (tmp_path / "auto" / "scene.jsonl").write_text("")
+    (tmp_path / "training" / "scene.jsonl").write_text("")
     with caplog.at_level(logging.WARNING):
         metric = train(tmp_path, taxonomy)
     assert "no labels" in caplog.text
@@ -168,38 +160,21 @@ def test_no_answers_yet_give_a_head_without_labels_that_says_so(tmp_path, taxono
     assert (metric["n_train"], metric["learnt"], metric["cross_validation"]) == (0, [], None)
 
 
-def test_a_sample_that_leaves_nothing_to_train_on_stops_and_says_what_to_do(tmp_path, taxonomy):
-    make_library(tmp_path, roles=lambda group: "reserved")
-    with pytest.raises(InputError, match=r"sample\.size leaves nothing to train on; lower sample\.size"):
-        train(tmp_path, taxonomy)
-    assert not (tmp_path / "models").exists()
-
-
 def test_one_fold_trains_without_figures_and_says_so(tmp_path, taxonomy, caplog):
     make_library(tmp_path, count=3 * 15)
-    splits = json.loads((tmp_path / "splits.json").read_text())
-    (tmp_path / "splits.json").write_text(json.dumps({k: {**v, "fold": 0} for k, v in splits.items()}))
+    file = tmp_path / "training" / "scene.jsonl"
+    lines = [json.loads(line) | {"fold": 0} for line in file.read_text().splitlines()]
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
     metric = train(tmp_path, taxonomy)
     assert metric["l2"] == max(TRAIN.scene.l2)
     assert metric["calibration_error"] is None
     assert "one fold" in caplog.text
 
 
-def test_photos_without_a_vector_or_outside_the_library_are_counted(tmp_path, taxonomy):
+def test_photos_without_a_vector_are_counted(tmp_path, taxonomy):
     make_library(tmp_path)
-    strangers = [{"image_id": "f" * 32, "scene": ["scene.food"]}, {"image_id": "e" * 32, "scene": []}]
-    splits = json.loads((tmp_path / "splits.json").read_text())
-    splits["f" * 32] = {"group": "f" * 32, "fold": 0, "role": "train"}
-    (tmp_path / "splits.json").write_text(json.dumps(splits))
-    with (tmp_path / "auto" / "scene.jsonl").open("a") as file:
-        file.writelines(json.dumps(stranger) + "\n" for stranger in strangers)
+    stranger = {"image_id": "f" * 32, "group": "f" * 32, "fold": 0, "scene": ["scene.food"]}
+    with (tmp_path / "training" / "scene.jsonl").open("a") as file:
+        file.write(json.dumps(stranger) + "\n")
     metric = train(tmp_path, taxonomy)
     assert (metric["n_train"], metric["without_embedding"]) == (90, 1)
-
-
-def test_a_misspelt_key_is_named(tmp_path, taxonomy):
-    make_library(tmp_path)
-    text = (tmp_path / "auto" / "scene.jsonl").read_text().replace("scene.food", "scene.fod")
-    (tmp_path / "auto" / "scene.jsonl").write_text(text)
-    with pytest.raises(InputError, match=r"scene\.fod.*scene\.food"):
-        train(tmp_path, taxonomy)

@@ -6,10 +6,11 @@ import { wireConflict } from "./conflict.js";
 import { bindAuditKeys } from "./audit_keys.js";
 import { Decider } from "./decider.js";
 import { byId } from "./dom.js";
-import { isUsual, readFilter, wireFilter, writeAddress } from "./filter.js";
+import { isUsual, markQueue, readFilter, wireFilter, writeAddress } from "./filter.js";
 import { describeTruth } from "./names.js";
 import { Neighbours } from "./neighbours.js";
 import { Panel } from "./panel.js";
+import { showQueue } from "./progress.js";
 import { insist } from "./saving.js";
 import { runPage } from "./session.js";
 import { Stage } from "./stage.js";
@@ -42,6 +43,8 @@ class Audit {
   /** Begin the list that the filter asks for, at a photo or at its first. */
   async begin(imageId) {
     this.walk = new Walk(this.filter.value);
+    markQueue(this.filter.value.list);
+    showQueue(this.filter.value.list);
     await insist(() => this.walk.start(imageId));
     await this.showCurrent();
   }
@@ -123,6 +126,8 @@ class Audit {
     this.decider.begin(picture !== null);
     byId("student").setAttribute("aria-pressed", "false");
     byId("note").value = photo.note;
+    byId("photo-effect").textContent = photo.effect;
+    byId("photo-effect").dataset.purpose = photo.purpose;
     this.panel.search.leave();
     this.panel.showReviewers(photo.opinions);
     this.stage.show(photo, picture);
@@ -137,8 +142,11 @@ class Audit {
     this.stage.clear();
     writeAddress(this.filter.value, null);
     const usual = isUsual(this.filter.value);
-    byId("done-title").textContent = usual ? "Every photo of the queue is audited" : "No photo left with this filter";
-    byId("done-queue").hidden = !usual;
+    const { list } = this.filter.value;
+    const all = list === "teach" ? "No photo is left to teach" : "Every photo of the sample is checked";
+    byId("done-title").textContent = usual ? all : "No photo left with this filter";
+    byId("done-measure").hidden = !usual || list !== "measure";
+    byId("done-teach").hidden = !usual || list !== "teach";
     byId("done-filter").hidden = usual;
     whisper(said + byId("done-title").textContent);
   }

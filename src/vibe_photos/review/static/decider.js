@@ -5,6 +5,7 @@ import { post } from "./api.js";
 import { chooseDecision } from "./conflict.js";
 import { byId } from "./dom.js";
 import { showProgress } from "./progress.js";
+import { chooseReason } from "./skip_reason.js";
 import { insist, saveDecision, tellRefusal } from "./saving.js";
 import { isSameTruth } from "./truth.js";
 import { edits } from "./unsaved.js";
@@ -44,7 +45,9 @@ export class Decider {
   skip() {
     return this.#alone(async () => {
       const { photo, walk } = this.audit;
-      const reply = await insist(() => post("skip", { image_id: photo.image_id }));
+      const reason = await chooseReason();
+      if (reason === null) return;
+      const reply = await insist(() => post("skip", { image_id: photo.image_id, reason }));
       if (reply.progress) showProgress(reply.progress);
       walk.skipped.add(photo.image_id);
       announce("Skipped: it comes back at the end");

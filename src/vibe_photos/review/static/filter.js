@@ -3,7 +3,7 @@
 import { byId, element } from "./dom.js";
 import { labelName, labelPath } from "./names.js";
 
-const FIELDS = { list: "queue", status: "open", label: "", text: "" };
+const FIELDS = { list: "measure", status: "open", label: "", text: "" };
 
 /** The filter in the address. */
 export function readFilter() {
@@ -18,8 +18,19 @@ export function writeAddress(filter, imageId) {
   history.replaceState(null, "", query ? `?${query}` : location.pathname);
 }
 
+/** Whether one of the two queues is shown whole. */
 export function isUsual(filter) {
-  return Object.entries(FIELDS).every(([name, usual]) => filter[name] === usual);
+  const { list, ...others } = filter;
+  return ["measure", "teach"].includes(list) && Object.entries(others).every(([name, value]) => value === FIELDS[name]);
+}
+
+/** Mark the queue that is shown among the links to the pages. */
+export function markQueue(list) {
+  const addresses = { measure: "./", teach: "./?list=teach" };
+  for (const link of document.querySelectorAll("nav a")) {
+    if (link.getAttribute("href") === addresses[list]) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
 }
 
 /** Fill a choice of labels: scenes, attributes, objects; with how many photos have each, where that is known. */

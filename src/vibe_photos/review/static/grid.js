@@ -5,7 +5,7 @@ import { get, post } from "./api.js";
 import { byId, element, releaseFocus } from "./dom.js";
 import { bindGridKeys } from "./grid_keys.js";
 import { describeTruth, labelName } from "./names.js";
-import { showProgress } from "./progress.js";
+import { showProgress, showQueue } from "./progress.js";
 import { insist, saveDecisions, tellRefusal } from "./saving.js";
 import { runPage } from "./session.js";
 import { fileLine, labelLines, makeTile } from "./tiles.js";
@@ -16,6 +16,7 @@ class Grid {
     this.session = session;
     const asked = new URLSearchParams(location.search);
     this.scene = asked.get("scene") ?? session.scenes[0].key;
+    this.list = asked.get("list") === "teach" ? "teach" : "measure";
     this.by = session.is_blind ? "teacher" : (asked.get("by") ?? "teacher");
     this.offset = 0;
     this.items = [];
@@ -23,14 +24,15 @@ class Grid {
     this.shown = new Set();
     this.lastBatch = new Set();
     this.isBusy = false;
+    byId("grid-list").value = this.list;
     byId("grid-by").value = this.by;
     byId("grid-by-label").hidden = session.is_blind;
   }
 
   /** Show what a scene has to confirm, from its beginning. */
-  choose(scene, by = this.by) {
+  choose(scene, by = this.by, list = this.list) {
     return this.#alone(() => {
-      Object.assign(this, { scene, by, offset: 0 });
+      Object.assign(this, { scene, by, list, offset: 0 });
       return this.load();
     });
   }
@@ -48,7 +50,8 @@ class Grid {
   }
 
   async load() {
-    const asked = { scene: this.scene, by: this.by };
+    const asked = { scene: this.scene, by: this.by, list: this.list };
+    showQueue(this.list);
     history.replaceState(null, "", `?${new URLSearchParams(asked)}`);
     const page = await insist(() => get("grid", { ...asked, offset: this.offset }));
     this.items = page.items;

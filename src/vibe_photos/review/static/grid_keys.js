@@ -39,4 +39,5 @@ function wireButtons(grid) {
     });
   }
   byId("grid-by").addEventListener("change", (event) => grid.choose(grid.scene, event.target.value));
+  byId("grid-list").addEventListener("change", (event) => grid.choose(grid.scene, grid.by, event.target.value));
 }

@@ -3,17 +3,29 @@
 import { byId } from "./dom.js";
 import { percent } from "./names.js";
 
-/** @param {{queued: number, audited: number, skipped: number, per_hour: number|null, agreement: object|null, note: string}} progress */
+let shown = { list: "measure", progress: null };
+
+/** From now on, show how far this queue is. */
+export function showQueue(list) {
+  shown = { ...shown, list };
+  if (shown.progress) showProgress(shown.progress);
+}
+
+/** @param {{queued: number, audited: number, skipped: number, teachable: number, taught: number, per_hour: number|null, agreement: object|null, note: string}} progress */
 export function showProgress(progress) {
-  const { queued, audited, per_hour: perHour, agreement } = progress;
+  shown = { ...shown, progress };
+  const { per_hour: perHour, agreement } = progress;
+  const teaches = shown.list === "teach";
+  const audited = teaches ? progress.taught : progress.audited;
+  const queued = teaches ? Math.max(progress.teachable, audited) : progress.queued;
   const bar = byId("progress-bar");
   bar.max = Math.max(1, queued);
   bar.value = audited;
-  byId("progress-count").textContent = `${audited} of ${queued}`;
+  byId("progress-count").textContent = teaches ? `${audited} taught` : `${audited} of ${queued}`;
   byId("progress-details").textContent = [
     perHour ? `${perHour.toLocaleString("en")} an hour` : null,
-    perHour && queued > audited ? timeLeft((queued - audited) / perHour) : null,
-    agreement?.scenes ? `teacher’s scene right ${percent(agreement.scenes_same, agreement.scenes)}` : null,
+    perHour && queued > audited && !teaches ? timeLeft((queued - audited) / perHour) : null,
+    agreement?.scenes && !teaches ? `teacher’s scene right ${percent(agreement.scenes_same, agreement.scenes)}` : null,
   ]
     .filter(Boolean)
     .map((detail) => ` · ${detail}`)

@@ -1,4 +1,4 @@
-"""One sitting at the review page, from the files to the last word on the terminal."""
+"""One review session, from the files to the last line on the terminal."""
 
 import threading
 import webbrowser
@@ -6,7 +6,8 @@ from contextlib import closing
 from pathlib import Path
 
 from vibe_photos.errors import LibraryError
-from vibe_photos.human_truth.audited import DECISIONS_FOLDER
+from vibe_photos.human_truth.kept import find_untracked, tell_lost
+from vibe_photos.human_truth.said import DECISIONS_FOLDER
 from vibe_photos.review.app import build_app
 from vibe_photos.review.desk import ReviewDesk
 from vibe_photos.review.photo_images import PhotoImages
@@ -15,7 +16,9 @@ from vibe_photos.review.sources import ReviewSources, open_sources
 from vibe_photos.settings import Settings
 
 
-def hold_review(settings: Settings, reviewer: str, *, port: int, is_blind: bool, opens_browser: bool) -> None:
+def serve_review(
+    settings: Settings, reviewer: str, store: Path, *, port: int, is_blind: bool, opens_browser: bool
+) -> None:
     """Serve the page to one reviewer until interrupted; print its address, and where decisions are.
 
     Raises:
@@ -27,7 +30,8 @@ def hold_review(settings: Settings, reviewer: str, *, port: int, is_blind: bool,
     root = Path(settings.library.root)
     if not root.is_dir():
         raise LibraryError(f"the photos are not here: {root} (library.root in params.yaml) is no folder")
-    sources = open_sources(settings, reviewer)
+    tell_lost(settings.paths.human, store)
+    sources = open_sources(settings, reviewer, store)
     desk = ReviewDesk(sources, is_blind=is_blind)
     with closing(sources.book), closing(PhotoImages(root, settings.embed.max_pixels)) as images:
 
@@ -39,11 +43,17 @@ def hold_review(settings: Settings, reviewer: str, *, port: int, is_blind: bool,
 
         serve(lambda token, chosen: build_app(desk, images, token, chosen), port, welcome)
     print(f"\nEvery decision is in {settings.paths.human / DECISIONS_FOLDER / reviewer}.jsonl", flush=True)
+    if find_untracked(settings.paths.human):
+        print(f"git does not have it yet: git add {settings.paths.human} && git commit", flush=True)
+    print("Now: dvc repro", flush=True)
 
 
 def _greet(sources: ReviewSources, address: str) -> None:
-    print(f"{sources.book.reviewer} reviews {len(sources.queued)} photos at", flush=True)
+    measure, teach = len(sources.queued), len(sources.teaching)
+    print(
+        f"{sources.book.reviewer} reviews {measure} photos that measure, {teach} that teach, at", flush=True
+    )
     print(address, flush=True)
     if sources.not_in_library:
-        print(f"photos of the queue that are no longer in the library: {sources.not_in_library}", flush=True)
+        print(f"photos of the sample that are no longer in the library: {sources.not_in_library}", flush=True)
     print("Whoever has this address can decide in your name. Ctrl-C ends the review.", flush=True)

@@ -1,41 +1,37 @@
-"""Why a photo is worth a person's look, and how much: from what student and teacher say of it.
+"""Why a photo is worth a person's look as teaching, and how much: from what student and teacher say of it.
 
-Each reason gets a share of the looks, spread evenly over the photos that it holds for; shares add up to 1. So
-of a hundred photos about `SHARES["disagreement"]` * 100 come because of that reason, whether the library has
-ten such photos or ten thousand. The first share goes to every photo alike: no photo then counts for more than
-1 / 0.4 = 2.5 times what it would in a uniform draw, however wrong student and teacher are together (a
-defensive mixture: Hesterberg 1995, "Weighted average importance sampling and defensive mixture
-distributions").
+Each kind of reason has a share of the looks, spread evenly over the photos that it holds for. A photo's worth
+is the sum over its reasons. The student is asked about photos that it has not learnt from: training photos
+have the labels of the fits that had not seen them.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vibe_photos.classify.stage import decide_labels
+from vibe_photos.heads.out_of_fold import OutOfFold
 from vibe_photos.records.ground_truth import GroundTruth
-from vibe_photos.records.label_tables import LabelTable
+from vibe_photos.records.label_tables import LabelTable, read_scores
 from vibe_photos.records.taxonomy import label_name
+from vibe_photos.settings import Settings
 from vibe_photos.statistics.label_arrays import LabelArrays, LabelKeys, arrays_of_labels, arrays_of_records
 from vibe_photos.statistics.metrics import UNJUDGED, Bools
 from vibe_photos.statistics.suspects import guess_true_labels
 
 Floats = NDArray[np.float64]
 
-ANY_PHOTO = "any photo"
-
 SHARES = {
-    ANY_PHOTO: 0.4,
-    "unsure student": 0.1,
-    "disagreement": 0.15,
-    "suspected teacher": 0.1,
+    "disagreement": 0.4,
+    "suspected teacher": 0.2,
+    "unsure student": 0.2,
     "rare scene": 0.05,
-    "rare attribute": 0.15,
+    "rare attribute": 0.1,
     "rare object": 0.05,
 }
-"""Which part of the looks each reason gets. Rare attributes get most after the floor: a uniform draw of 100
-finds one photo of what one in a hundred has. The share of a reason that holds for no photo goes to all."""
+"""Which part of the looks each kind of reason gets."""
 
 _RARE = ("rare scene", "rare attribute", "rare object")
 
@@ -49,9 +45,6 @@ is closer than half of it to the threshold."""
 LIKELY_SCENE = 0.25
 """From this probability on a photo may be of a rare scene; of a rare attribute or object from half of its
 threshold."""
-
-_STEP = 1.25
-"""Size measures are powers of this, so that few different ones are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,19 +111,40 @@ def explain(reasons: Sequence[Reason], row: int) -> list[str]:
 
 
 def measure_worth(reasons: Sequence[Reason], photos: int) -> Floats:
-    """Return how much a look at each photo is worth: float64 [photos] above 0, about 1 on average.
+    """Return how much a look at each photo is worth: float64 [photos], 0 where there is no reason.
 
     The reasons of a kind share its looks evenly.
     """
     kinds: dict[str, list[Reason]] = {}
     for reason in reasons:
         kinds.setdefault(reason.kind, []).append(reason)
-    spent = sum(SHARES[kind] for kind in kinds)
-    worth = np.full(photos, 1.0 - spent)
+    worth = np.zeros(photos)
     for kind, alike in kinds.items():
         for reason in alike:
             worth += SHARES[kind] / len(alike) * photos * reason.holds / reason.holds.sum()
-    return np.asarray(np.round(_STEP ** np.round(np.log(worth) / np.log(_STEP)), 4))
+    return worth
+
+
+def read_unseen_labels(settings: Settings, held_out: Sequence[OutOfFold]) -> LabelTable:
+    """Return the student's labels by `classify`'s thresholds and rules, out of fold where a photo trained.
+
+    Raises:
+        InputError: stage `score` has not run.
+    """
+    scores = read_scores(settings.paths.probabilities)
+    probability = scores.probability.copy()
+    row_of = {image_id: row for row, image_id in enumerate(scores.image_ids)}
+    column_of = {key: column for column, key in enumerate(scores.keys)}
+    for head in held_out:
+        known = [i for i, image_id in enumerate(head.image_ids) if image_id in row_of]
+        rows = np.array([row_of[head.image_ids[i]] for i in known], dtype=np.int64)
+        for place, key in enumerate(head.labels):
+            values = head.probabilities[known, place]
+            if key in column_of:
+                is_known = ~np.isnan(values)
+                probability[rows[is_known], column_of[key]] = values[is_known]
+    unseen = replace(scores, probability=probability)
+    return decide_labels(unseen, settings.taxonomy, settings.classify)
 
 
 def _unsure_scene(library: Library) -> list[Reason]:

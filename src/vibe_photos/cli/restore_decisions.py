@@ -1,0 +1,23 @@
+"""Bring back decisions that git or DVC replaced.
+
+Every decision of the review page is also kept in this machine's store. This appends to data/human/decisions/
+what the store knows and the files lack. Nothing is removed.
+"""
+
+import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `vibe-photos restore-decisions`: none."""
+
+
+def run(options: argparse.Namespace) -> None:
+    """Run the command."""
+    from vibe_photos.configuration import read_resolved
+    from vibe_photos.human_truth.kept import restore_lost
+    from vibe_photos.storage.local_store import find_store
+
+    restored = restore_lost(read_resolved().paths.human, find_store())
+    for reviewer, count in restored.items():
+        print(f"{count} decisions of {reviewer} are back")
+    print("now: git add data/human && dvc repro" if restored else "nothing is missing")

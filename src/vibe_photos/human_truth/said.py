@@ -1,0 +1,117 @@
+"""What people said of photos: the file that they edit, overridden by the review page's logs.
+
+`data/human/` is written by people and never by a stage. Both sources are combined when they are read.
+A person says something of a photo to *measure* (the review sample, and the edited file) or to *teach*
+(any other photo). Where a photo was judged for both, measuring wins.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TypeVar
+
+from vibe_photos.records.ground_truth import Decision, GroundTruth, fit_keys, parse_truth, read_placed_truth
+from vibe_photos.settings import Taxonomy
+from vibe_photos.storage.jsonl import read_numbered_records
+
+T = TypeVar("T")
+
+AUDITED_FILE = "ground_truth_human.audited.json"
+DECISIONS_FOLDER = "decisions"
+
+CHECKED = "checked"
+"""The field of a record copied from `to_review.json`: false until a person has looked at the photo."""
+
+
+@dataclass(frozen=True, slots=True)
+class HumanTruth:
+    """What people say now, each by `image_id`, in the order of the ids.
+
+    Attributes:
+        measured: records that measure.
+        taught: records that teach.
+        skipped: why a photo of the queue was shown and not answered; an empty text where no reason was given.
+        places: the file and line of each record.
+    """
+
+    measured: Mapping[str, GroundTruth]
+    taught: Mapping[str, GroundTruth]
+    skipped: Mapping[str, str]
+    places: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def everything(self) -> dict[str, GroundTruth]:
+        """All records, whatever they were made for."""
+        return {**self.taught, **self.measured}
+
+    def fit(self, taxonomy: Taxonomy, human: Path) -> "HumanTruth":
+        """Return the same with keys that the taxonomy has (`fit_keys`).
+
+        Raises:
+            InputError: a label key is unknown.
+        """
+        fitted: Iterable[GroundTruth] = fit_keys(self.everything.values(), taxonomy, human, self.places)
+        by_id = {record.image_id: record for record in fitted}
+        return replace(
+            self,
+            measured={image_id: by_id[image_id] for image_id in self.measured},
+            taught={image_id: by_id[image_id] for image_id in self.taught},
+        )
+
+
+def read_human_truth(human: Path) -> HumanTruth:
+    """Read everything that people said, as they said it; empty where nobody said anything yet.
+
+    A record of the edited file counts unless it says `"checked": false`. Its fields that mean nothing here
+    (`stratum`, `rel_path` ...) are in `extra`, and a decision about the photo keeps them.
+
+    Raises:
+        InputError: a record is malformed or given twice.
+    """
+    path = human / AUDITED_FILE
+    placed = read_placed_truth(path) if path.exists() else []
+    edited = {record.image_id: record for _, record in placed if record.extra.get(CHECKED, True)}
+    places = {record.image_id: place for place, record in placed}
+    measured, skipped = dict(edited), {}
+    taught: dict[str, GroundTruth] = {}
+    for image_id, lines in _lines_by_photo(human / DECISIONS_FOLDER).items():
+        decided = [(line, place) for line, place in lines if line.kind == "decision"]
+        if decided:
+            line, place = decided[-1]
+            measures = image_id in edited or any(
+                one.purpose == "measure" and one.after is not None for one, _ in decided
+            )
+            measured.pop(image_id, None)
+            if line.after is not None:
+                kept = edited[image_id].extra if image_id in edited else {}
+                record = parse_truth({**kept, **line.after, "image_id": image_id}, place)
+                places[image_id] = place
+                (measured if measures else taught)[image_id] = record
+        if image_id not in measured and lines[-1][0].kind == "skip":
+            skipped[image_id] = lines[-1][0].reason
+    return HumanTruth(_sort(measured), _sort(taught), _sort(skipped), places)
+
+
+def standing_lines(lines: Sequence[Decision]) -> list[Decision]:
+    """Return the lines of one reviewer's log that were not taken back, without those that take back."""
+    undone = {line.undoes for line in lines}
+    return [line for line in lines if line.undoes is None and line.decided_at not in undone]
+
+
+def _lines_by_photo(folder: Path) -> dict[str, list[tuple[Decision, str]]]:
+    """Return the lines of all logs that stand, but remarks, by photo, oldest first; each with its place."""
+    lines: dict[str, list[tuple[Decision, str]]] = {}
+    for log in sorted(folder.glob("*.jsonl")):
+        numbered = list(read_numbered_records(log, Decision))
+        number_of = {line.decided_at: number for number, line in numbered}
+        for line in standing_lines([line for _, line in numbered]):
+            if line.kind != "remark":
+                place = f"{log}, line {number_of[line.decided_at]}"
+                lines.setdefault(line.image_id, []).append((line, place))
+    for of_photo in lines.values():
+        of_photo.sort(key=lambda found: found[0].decided_at)
+    return lines
+
+
+def _sort(of_photos: Mapping[str, T]) -> dict[str, T]:
+    return dict(sorted(of_photos.items()))

@@ -1,0 +1,255 @@
+"""The measured sample: which human records speak for the library, and for how many photos each.
+
+Every stratum's photos are asked about in the order of their permanent random numbers. In each stratum the
+photos count up to the first that was never shown; a photo that was shown and skipped is non-response; what
+was judged beyond waits, and is counted. So the photos that count are a simple random sample of their stratum
+(permanent random numbers: Ohlsson 1995), and each stands for N / m photos: N in the stratum, m that count.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from vibe_photos.errors import InputError
+from vibe_photos.human_truth.draws import NO_SCENE, WHOLE_LIBRARY, find_uniform, read_draws
+from vibe_photos.human_truth.said import HumanTruth, read_human_truth
+from vibe_photos.records.ground_truth import GroundTruth, read_objects
+from vibe_photos.records.splits import Membership
+from vibe_photos.settings import Taxonomy
+
+NOT_DRAWN = "not in a draw yet"
+"""The stratum of photos that came after the recorded draws."""
+
+DESIGN_FIELDS = ("stratum", "stratum_photos", "stratum_rank", "inclusion_probability")
+"""How a photo was drawn, in a record of `to_review.json`: its stratum, how many photos that has, the photo's
+place among them (from 1) and with which probability the whole sample holds it."""
+
+
+class StatedDesign(msgspec.Struct, frozen=True):
+    """What a record of a file says of how its photo was drawn; used where no draw is recorded.
+
+    Records of older samples lack size and rank; their probability is then taken as it stands.
+    """
+
+    inclusion_probability: Annotated[float, Meta(gt=0.0, le=1.0)]
+    stratum: str = ""
+    stratum_photos: Annotated[int, Meta(ge=1)] | None = None
+    stratum_rank: Annotated[int, Meta(ge=1)] | None = None
+
+
+@dataclass(slots=True)
+class StratumCount:
+    """One stratum: its photos, those that count, those shown and skipped, those judged that wait."""
+
+    photos: int = 0
+    counted: int = 0
+    skipped: int = 0
+    waiting: int = 0
+
+
+@dataclass(slots=True)
+class MeasuredSample:
+    """The human records about the library's photos.
+
+    Attributes:
+        records: those that speak for the library, by `image_id`; `extra` holds each one's `stratum` and
+            `inclusion_probability` (m / N).
+        own_set: those that no draw explains (picked by hand, a test set): in no figure about the library.
+        waiting: ids judged beyond a photo that was never shown; they count once those before them are shown.
+        strata: the counts of each stratum, by name.
+        not_in_library: records of photos that are not in the library.
+        left_out: records of the other half, where thresholds were tuned on it.
+    """
+
+    records: list[GroundTruth] = field(default_factory=list)
+    own_set: list[GroundTruth] = field(default_factory=list)
+    waiting: list[str] = field(default_factory=list)
+    strata: dict[str, StratumCount] = field(default_factory=dict)
+    not_in_library: int = 0
+    left_out: int = 0
+
+    @property
+    def unheard(self) -> dict[str, int]:
+        """Photos of the strata in which nothing counts yet: figures do not speak for them."""
+        return {name: one.photos for name, one in sorted(self.strata.items()) if not one.counted}
+
+
+def read_sampled(to_review: Path) -> dict[str, dict[str, Any]]:
+    """Return the records of `to_review.json` by image_id, in their order."""
+    return {str(value["image_id"]): value for _, value in read_objects(to_review)}
+
+
+def read_measured_sample(
+    human: Path, taxonomy: Taxonomy, memberships: Mapping[str, Membership], half: str | None = None
+) -> MeasuredSample:
+    """Read what people measured and weigh it.
+
+    Args:
+        human: the folder `data/human`.
+        taxonomy: the keys that a record may hold.
+        memberships: `splits.json`: the library, its strata and permanent numbers.
+        half: `tune` or `score`: count the photos of that half only.
+
+    Raises:
+        InputError: a record is malformed, given twice, has an unknown label key or an impossible design.
+    """
+    truth = read_human_truth(human).fit(taxonomy, human)
+    measured = truth.measured
+    draws = read_draws(human)
+    if not draws:
+        return weigh_stated(list(measured.values()), memberships, half)
+    uniform = find_uniform(draws, list(measured))
+    return weigh_drawn(truth, memberships, uniform, half)
+
+
+def weigh_drawn(
+    truth: HumanTruth, memberships: Mapping[str, Membership], uniform: set[str], half: str | None = None
+) -> MeasuredSample:
+    """Weigh records by the recorded draws.
+
+    `uniform` are photos that were drawn uniformly at random elsewhere. In each stratum they are a simple
+    random sample too, and so is their union with the photos that count by their numbers.
+    """
+    sample = MeasuredSample(not_in_library=len(truth.measured.keys() - memberships.keys()))
+    in_order: dict[str, list[tuple[float, str]]] = defaultdict(list)
+    drawn_at_all = {one.stratum for one in memberships.values()} - {None}
+    rest = NOT_DRAWN if drawn_at_all else WHOLE_LIBRARY
+    for image_id, one in memberships.items():
+        in_order[one.stratum or rest].append((one.number, image_id))
+    judged = {image_id for image_id in truth.measured if image_id in memberships}
+    counted: dict[str, list[str]] = {}
+    for name, photos in in_order.items():
+        ids = [image_id for _, image_id in sorted(photos)]
+        reach = _find_reach(ids, judged, truth.skipped) if name in drawn_at_all else 0
+        counts = [i for place, i in enumerate(ids) if i in judged and (place < reach or i in uniform)]
+        late = [i for i in ids[reach:] if i in judged and i not in uniform]
+        if name in drawn_at_all:
+            sample.waiting += late
+        else:
+            sample.own_set += [truth.measured[i] for i in late]
+            late = []
+        skipped = sum(i in truth.skipped and i not in judged for i in ids[:reach])
+        sample.strata[name] = StratumCount(len(ids), len(counts), skipped, len(late))
+        counted[name] = counts
+    for name, ids in counted.items():
+        _take(sample, [truth.measured[i] for i in ids], memberships, half, name, sample.strata[name].photos)
+    sample.records.sort(key=lambda record: record.image_id)
+    return sample
+
+
+def weigh_stated(
+    records: Sequence[GroundTruth], memberships: Mapping[str, Membership], half: str | None = None
+) -> MeasuredSample:
+    """Weigh records by what they say themselves of how they were drawn (`DESIGN_FIELDS`).
+
+    Where records of one stratum state different sizes, they were drawn from different libraries: those of
+    the largest count, the others wait.
+
+    Raises:
+        InputError: a record's design is impossible.
+    """
+    known = [record for record in records if not memberships or record.image_id in memberships]
+    sample = MeasuredSample(not_in_library=len(records) - len(known))
+    by_stratum: dict[str, list[tuple[StatedDesign, GroundTruth]]] = defaultdict(list)
+    for record in known:
+        design = read_stated_design(record)
+        if design is None:
+            sample.own_set.append(record)
+        else:
+            by_stratum[design.stratum].append((design, record))
+    for name, drawn in sorted(by_stratum.items()):
+        size = max((design.stratum_photos or 0 for design, _ in drawn), default=0)
+        current = [(d, r) for d, r in drawn if (d.stratum_photos or 0) == size]
+        sample.waiting += [r.image_id for d, r in drawn if (d.stratum_photos or 0) != size]
+        ranks = {design.stratum_rank for design, _ in current}
+        if size and None not in ranks:
+            reach = next(rank for rank in range(1, len(current) + 2) if rank not in ranks)
+            counts = [record for design, record in current if (design.stratum_rank or 0) < reach]
+            late = [record.image_id for design, record in current if (design.stratum_rank or 0) > reach]
+            sample.waiting += late
+            sample.strata[name] = StratumCount(size, len(counts), 0, len(late))
+            _take(sample, counts, memberships, half, name, size)
+        else:
+            sample.strata[name] = StratumCount(0, len(current))
+            kept = [(d, r) for d, r in current if half is None or memberships[r.image_id].half == half]
+            sample.left_out += len(current) - len(kept)
+            share = len(kept) / max(1, len(current))
+            sample.strata[name].counted = len(kept)
+            sample.records += [_state(r, name, d.inclusion_probability * share) for d, r in kept]
+    sample.records.sort(key=lambda record: record.image_id)
+    return sample
+
+
+def weigh_untrained(answers: Sequence[GroundTruth], memberships: Mapping[str, Membership]) -> MeasuredSample:
+    """Weigh the teacher's records of photos that never trained.
+
+    They are the photos with the lowest permanent numbers of each stratum (the recorded one, else the
+    teacher's scene), up to the first that trains: a simple random sample of the stratum's answered photos.
+    """
+    sample = MeasuredSample(not_in_library=sum(one.image_id not in memberships for one in answers))
+    strata: dict[str, list[GroundTruth]] = defaultdict(list)
+    for record in answers:
+        if record.image_id in memberships:
+            own = (record.scene or [NO_SCENE])[0]
+            strata[memberships[record.image_id].stratum or own].append(record)
+    for name, records in sorted(strata.items()):
+        records.sort(key=lambda record: memberships[record.image_id].number)
+        trains = [memberships[record.image_id].role == "train" for record in records]
+        reach = trains.index(True) if True in trains else len(records)
+        sample.strata[name] = StratumCount(len(records), reach)
+        _take(sample, records[:reach], memberships, None, name, len(records))
+    sample.records.sort(key=lambda record: record.image_id)
+    return sample
+
+
+def read_stated_design(record: GroundTruth) -> StatedDesign | None:
+    """Return how a record says that its photo was drawn, None where it does not say.
+
+    Raises:
+        InputError: a field of the design is impossible; the photo is named.
+    """
+    if "inclusion_probability" not in record.extra:
+        return None
+    stated = {name: record.extra[name] for name in DESIGN_FIELDS if name in record.extra}
+    try:
+        return msgspec.convert(stated, StatedDesign)
+    except msgspec.ValidationError as error:
+        name = str(error).rpartition("$.")[2].rstrip("`")
+        raise InputError(
+            f"photo {record.image_id}: {name} is {stated.get(name)!r}, which cannot be; copy "
+            f"{', '.join(DESIGN_FIELDS)} unchanged from to_review.json, or leave them out"
+        ) from None
+
+
+def _find_reach(ids: Sequence[str], judged: set[str], skipped: Mapping[str, str]) -> int:
+    """Return how many photos at the beginning of a stratum's order were shown."""
+    unseen = (
+        place for place, image_id in enumerate(ids) if image_id not in judged and image_id not in skipped
+    )
+    return next(unseen, len(ids))
+
+
+def _take(
+    sample: MeasuredSample,
+    records: Sequence[GroundTruth],
+    memberships: Mapping[str, Membership],
+    half: str | None,
+    stratum: str,
+    photos: int,
+) -> None:
+    """Add the records of one stratum, of the wanted half, with their probability m / N."""
+    kept = [one for one in records if half is None or memberships[one.image_id].half == half]
+    sample.left_out += len(records) - len(kept)
+    sample.strata[stratum].counted = len(kept)
+    sample.records += [_state(record, stratum, len(kept) / photos) for record in kept]
+
+
+def _state(record: GroundTruth, stratum: str, probability: float) -> GroundTruth:
+    kept: dict[str, Any] = {name: value for name, value in record.extra.items() if name not in DESIGN_FIELDS}
+    design = {"stratum": stratum, "inclusion_probability": probability}
+    return msgspec.structs.replace(record, extra={**kept, **design})

@@ -1,0 +1,75 @@
+import logging
+import subprocess
+
+import msgspec
+import pytest
+
+from vibe_photos.errors import StoreError
+from vibe_photos.human_truth.kept import find_lost, find_untracked, kept_log, restore_lost, tell_lost
+from vibe_photos.human_truth.said import read_human_truth
+from vibe_photos.records.ground_truth import Decision
+from vibe_photos.storage.append_log import AppendLog
+
+
+def line(image_id, second, scene="scene.food"):
+    return Decision(image_id=image_id, decided_at=f"2026-01-02T10:00:{second:02}Z", after={"scene": [scene]})
+
+
+def write(path, *lines):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in lines))
+
+
+@pytest.fixture
+def places(tmp_path):
+    return tmp_path / "human", tmp_path / "store"
+
+
+def test_what_the_files_lack_is_named_and_brought_back(places, caplog):
+    human, store = places
+    write(kept_log(store, "ada"), line("a", 1), line("b", 2))
+    write(human / "decisions" / "ada.jsonl", line("a", 1))
+    assert {
+        reviewer: [one.image_id for one in lost] for reviewer, lost in find_lost(human, store).items()
+    } == {"ada": ["b"]}
+    with caplog.at_level(logging.WARNING):
+        tell_lost(human, store)
+    assert "1 decisions of ada" in caplog.text
+    assert "vibe-photos restore-decisions" in caplog.text
+    assert restore_lost(human, store) == {"ada": 1}
+    assert set(read_human_truth(human).measured) == {"a", "b"}
+    assert restore_lost(human, store) == {}
+
+
+def test_a_whole_log_that_is_gone_comes_back(places):
+    human, store = places
+    write(kept_log(store, "bob"), line("a", 1), line("b", 2))
+    assert restore_lost(human, store) == {"bob": 2}
+    assert set(read_human_truth(human).measured) == {"a", "b"}
+
+
+def test_a_log_that_a_page_holds_is_left_alone_and_says_how_to_go_on(places):
+    human, store = places
+    write(kept_log(store, "ada"), line("a", 1))
+    log = human / "decisions" / "ada.jsonl"
+    with AppendLog(log), pytest.raises(StoreError, match=r"end it with Ctrl-C, then run vibe-photos restore"):
+        restore_lost(human, store)
+    assert not log.exists()  # an empty log leaves no file
+    assert restore_lost(human, store) == {"ada": 1}
+
+
+def test_what_the_reviewer_said_again_later_is_not_lost(places):
+    human, store = places
+    write(kept_log(store, "ada"), line("a", 1), line("a", 3, "scene.people"))
+    write(human / "decisions" / "ada.jsonl", line("a", 3, "scene.people"))
+    assert find_lost(human, store) == {}
+
+
+def test_files_that_git_does_not_have_are_found(places):
+    human, _ = places
+    write(human / "decisions" / "ada.jsonl", line("a", 1))
+    assert find_untracked(human) == []  # no repository: nothing can be said
+    subprocess.run(["git", "init", "--quiet", human.parent], check=True)
+    assert find_untracked(human) == [human / "decisions" / "ada.jsonl"]
+    subprocess.run(["git", "-C", human, "add", "--all"], check=True)
+    assert find_untracked(human) == []
