@@ -12,6 +12,7 @@ CANNOT_CHANGE_A_RESULT = {
     "vibe_photos.errors": "classes of errors; a run that raises one writes no result",
     "vibe_photos.settings": "types without defaults; DVC compares the values themselves, key by key",
     "vibe_photos.configuration": "turns the composed mapping into those types, or refuses it",
+    "vibe_photos.lineage": "asks git where the store is; what the store holds has the same keys everywhere",
     "entrypoint": "binds the configuration to one function",
     "composition": "composes what `compose` writes and DVC compares",
 }
