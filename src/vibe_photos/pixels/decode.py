@@ -13,8 +13,8 @@ from vibe_photos.pixels.formats import BOUNDED_FORMATS, HEAD_BYTES, recognise_fo
 PIXELS_VERSION: int = 1
 """Raise it when `decode_photo` or `resize` gives other pixels for any photo.
 
-Stored vectors are kept under this number, so that old ones are computed again. Paid answers are never asked for
-again because of it: the annotate stage says how many were given to which version.
+Stored vectors are kept under this number, so that old ones are computed again. Paid answers are never asked
+for again because of it: the annotate stage says how many were given to which version.
 """
 
 

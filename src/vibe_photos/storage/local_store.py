@@ -1,4 +1,4 @@
-"""Where paid work is kept on this machine: outside DVC, shared by every experiment and worktree of a repository."""
+"""Where paid work is kept on this machine: outside DVC, one store for a repository and all its worktrees."""
 
 import os
 from pathlib import Path

@@ -12,7 +12,7 @@ def git(folder, *arguments):
 
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
-    """A repository with a worktree beside it, and a copy with a repository of its own, as DVC's queue makes."""
+    """A repository with a worktree, and beside it a copy with its own repository, as DVC's queue makes."""
     monkeypatch.delenv("VIBE_PHOTOS_STORE", raising=False)
     monkeypatch.delenv("DVC_ROOT", raising=False)
     main = tmp_path / "main"
