@@ -16,9 +16,8 @@ _UNWRAPPED = 1_000_000
 def write_thresholds(params: Path, tuning: Tuning) -> int:
     """Write the proposals that differ from what is in use into `params`; return how many they are.
 
-    Only keys of `classify` change: `attribute_threshold`, `object_threshold`, and, where audited photos
-    decided one of the new values, `tuned_on`, which tells evaluation to score only the other half. It stays
-    when later values have another source, because earlier ones may still be in use.
+    Only keys of `classify` change: `attribute_threshold`, `object_threshold`, and `tuned_on`, which tells
+    evaluation to score only the half of the measured photos that did not choose them.
 
     Raises:
         InputError: `params` is missing, is no YAML, or `classify` in it is no mapping.
@@ -37,9 +36,9 @@ def write_thresholds(params: Path, tuning: Tuning) -> int:
     for name, thresholds in changes.items():
         for label, threshold in thresholds.items():
             _set_threshold(_section(classify, name, params), label, threshold)
-    if tuning.is_decided_by_people and "tuned_on" in classify:
+    if "tuned_on" in classify:
         classify["tuned_on"] = TUNED
-    elif tuning.is_decided_by_people:
+    else:
         classify.insert(0, "tuned_on", TUNED)
     text = io.BytesIO()
     yaml.dump(document, text)

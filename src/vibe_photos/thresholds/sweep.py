@@ -10,13 +10,22 @@ from typing import Literal
 import numpy as np
 
 from vibe_photos.errors import InputError
-from vibe_photos.statistics.metrics import UNJUDGED, Flags, Floats
+from vibe_photos.statistics.metrics import UNJUDGED, Flags, Floats, precision_recall_f1
 
 MIN_EXAMPLES = 10
 """Minimum number of positives, and of negatives, needed to tune a threshold."""
 
 _FIGURE_DECIMALS = 9
 """Figures are rounded before they are compared, so that the order of summation decides nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelScores:
+    """Precision, recall and F1 of one label in 0..1, as `evaluate` defines them; None over nothing."""
+
+    precision: float | None
+    recall: float | None
+    f1: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +38,42 @@ class Aim:
 
     kind: Literal["f1", "precision", "recall"]
     floor: float = 0.0
+
+    def rank(self, scores: LabelScores) -> tuple[float, float]:
+        """Return what decides between two sets of scores, the greater the better.
+
+        It is the F1; or first the figure with a floor, as far as the floor, then the other one. A figure over
+        nothing counts 0.
+        """
+        if self.kind == "f1":
+            return _round_figure(scores.f1), 0.0
+        precision, recall = _round_figure(scores.precision), _round_figure(scores.recall)
+        held, other = (precision, recall) if self.kind == "precision" else (recall, precision)
+        return (held, 0.0) if held < self.floor else (self.floor, other)
+
+    @property
+    def figure_name(self) -> str:
+        """The name of what `format` shows."""
+        return "F1" if self.kind == "f1" else "precision/recall"
+
+    def format(self, scores: LabelScores) -> str:
+        """Return the figures that the aim is about, with two decimals."""
+        return "/".join("-" if figure is None else f"{figure:.2f}" for figure in self._pick(scores))
+
+    def format_gain(self, scores: LabelScores, others: LabelScores) -> str:
+        """Return how far the same figures of `others` are above those of `scores`, with sign."""
+        pairs = zip(self._pick(scores), self._pick(others), strict=True)
+        return "/".join("-" if a is None or b is None else f"{b - a:+.2f}" for a, b in pairs)
+
+    def _pick(self, scores: LabelScores) -> tuple[float | None, ...]:
+        return (scores.f1,) if self.kind == "f1" else (scores.precision, scores.recall)
+
+    def fits(self, share: float, low: float, high: float) -> bool:
+        """Return whether a share of photos that get a label fits the interval of the share that has it.
+
+        Who asks for precision accepts that fewer photos get the label, who asks for recall that more do.
+        """
+        return (share >= low or self.kind == "precision") and (share <= high or self.kind == "recall")
 
     def __str__(self) -> str:
         return "the best F1" if self.kind == "f1" else f"a {self.kind} of at least {self.floor:g}"
@@ -63,6 +108,12 @@ def parse_aim(text: str) -> Aim:
     if not 0.0 < share <= 1.0 or (kind != "precision" and kind != "recall"):
         raise InputError(f"no such aim: {text}; it is f1, precision=SHARE or recall=SHARE, e.g. recall=0.9")
     return Aim("precision" if kind == "precision" else "recall", share)
+
+
+def measure_label(y_true: Flags, y_pred: Flags, weights: Floats) -> LabelScores:
+    """Return the scores of one label's decisions (int8 [n], or [n] of bool) on n weighted photos."""
+    ratios = precision_recall_f1(y_true, y_pred)
+    return LabelScores(**{name: ratio.value(weights) for name, ratio in ratios.items()})
 
 
 def count_examples(y_true: Flags, y_score: Floats) -> tuple[int, int]:
@@ -124,3 +175,7 @@ def _list_thresholds(score: Floats) -> Floats:
 def _sum_from(values: Floats) -> Floats:
     """Return, for each position and the end, the sum of the values from there on: float64 [n + 1]."""
     return np.append(np.cumsum(values[::-1])[::-1], 0.0)
+
+
+def _round_figure(figure: float | None) -> float:
+    return round(figure or 0.0, _FIGURE_DECIMALS)

@@ -1,58 +1,85 @@
-"""Proposed thresholds as text for a terminal: one line a label, then the labels without one, and why."""
+"""Proposed thresholds as text for a terminal: one line a proposal, then the labels without one, and why."""
+
+from textwrap import wrap
 
 from vibe_photos.evaluate.text_report import format_table
 from vibe_photos.records.taxonomy import label_name
-from vibe_photos.thresholds.proposals import Choice, ExamplesName, LabelScores, Tuning
-from vibe_photos.thresholds.sweep import Aim
+from vibe_photos.thresholds.proposals import TOO_FEW, Choice, Trial, Tuning
+from vibe_photos.thresholds.sweep import Aim, LabelScores
 
-_SOURCES: dict[ExamplesName, str] = {
-    "people": "people: audited photos of the tune half",
-    "teacher": "teacher: its labels of the training photos, with scores of fits that had not seen them",
-}
-_COLUMNS = ("label", "tuned on", "positives", "now", "proposed", "tune half now", "then", "score half then")
+_WIDTH = 100
+_COLUMNS = (
+    "label", "photos", "now", "new", "tune half now", "new", "flattery",
+    "library", "people", "score half now", "new",
+)  # fmt: skip
+_MEASURE_MORE = "measure more with `vibe-photos review`; the teacher's answers choose no threshold"
 
 
 def format_tuning(tuning: Tuning, aim: Aim) -> str:
     """Return the table of proposals with their scores, and the labels that have none."""
     rows = [
-        _row(key, choice, tuning) for key, choice in tuning.choices.items() if choice.threshold is not None
+        _row(label_name(key), choice, choice.trial, tuning.scored_now[key], tuning.scored_then[key], aim)
+        for key, choice in tuning.choices.items()
+        if choice.trial is not None and not choice.reason
     ]
-    used = {choice.source for choice in tuning.choices.values() if choice.threshold is not None}
-    lines = [
-        f"thresholds for {aim}",
-        f"scores: precision/recall/F1 on {tuning.tune_photos} audited photos of the tune half and "
-        f"{tuning.score_photos} of the score half",
-        *(text for source, text in _SOURCES.items() if source in used),
+    legend = [
+        "photos: those of the tune half that show the label; now, new: current and proposed threshold",
+        f"tune half: {aim.figure_name} on its {tuning.tune_photos} photos; "
+        "new: in cross-validation, where other photos choose",
+        "flattery: how much higher the new threshold scores on the very photos that chose it",
+        "library: share of it that gets the label; people: interval of the share that has it",
+        f"score half: {aim.figure_name} on its {tuning.score_photos} photos, which choose nothing",
         "",
-        *(format_table(_COLUMNS, rows) if rows else ["no threshold to propose"]),
     ]
-    return "\n".join([*lines, *_left_as_they_are(tuning)])
+    table = [*legend, *format_table(_COLUMNS, rows)] if rows else ["no threshold to propose"]
+    return "\n".join([f"thresholds for {aim}", *table, *_list_refused(tuning), *_list_untried(tuning)])
 
 
-def _left_as_they_are(tuning: Tuning) -> list[str]:
-    """Return, for each reason, the labels without a proposal and how many photos show them."""
+def _row(name: str, choice: Choice, trial: Trial, now: LabelScores, then: LabelScores, aim: Aim) -> list[str]:
+    return [
+        name,
+        str(choice.positives),
+        f"{choice.current:g}",
+        f"{trial.threshold:g}",
+        aim.format(trial.now),
+        aim.format(trial.crossed),
+        aim.format_gain(trial.crossed, trial.in_sample),
+        f"{trial.share:.0%}",
+        f"{trial.prevalence.low:.0%}-{trial.prevalence.high:.0%}",
+        aim.format(now),
+        aim.format(then),
+    ]
+
+
+def _list_refused(tuning: Tuning) -> list[str]:
+    """Return the best thresholds that are not proposed, and why."""
+    refused = [
+        f"{label_name(key)} {choice.trial.threshold:g}: {choice.reason}"
+        for key, choice in tuning.choices.items()
+        if choice.trial is not None and choice.reason
+    ]
+    return ["", "tried, and not proposed:", *refused] if refused else []
+
+
+def _list_untried(tuning: Tuning) -> list[str]:
+    """Return, for each reason, the labels that stay as they are, and how many photos show them."""
     labels: dict[str, list[str]] = {}
     for key, choice in tuning.choices.items():
-        if choice.threshold is None:
+        if choice.trial is None:
             labels.setdefault(choice.reason, []).append(f"{label_name(key)} ({choice.positives})")
     return [
         line
         for reason, names in labels.items()
-        for line in ("", f"left as they are (photos that show each): {reason}", ", ".join(names))
+        for line in (
+            "",
+            f"left as they are (photos that show each): {reason}",
+            *([_MEASURE_MORE] if reason == TOO_FEW else []),
+            *_wrap_names(names),
+        )
     ]
 
 
-def _row(key: str, choice: Choice, tuning: Tuning) -> list[str]:
-    return [
-        label_name(key),
-        str(choice.source),
-        str(choice.positives),
-        f"{choice.current:g}",
-        f"{choice.in_force:g}",
-        *(_format_scores(scores[key]) for scores in (tuning.before, tuning.after, tuning.scored)),
-    ]
-
-
-def _format_scores(scores: LabelScores) -> str:
-    figures = (scores.precision, scores.recall, scores.f1)
-    return "/".join("-" if figure is None else f"{figure:.2f}" for figure in figures)
+def _wrap_names(names: list[str]) -> list[str]:
+    """Return lines of names with counts, none parted from its count."""
+    joined = ", ".join(name.replace(" ", "\u00a0") for name in names)
+    return [line.replace("\u00a0", " ") for line in wrap(joined, _WIDTH)]

@@ -1,4 +1,4 @@
-"""A library whose labels are tuned on half of its audited photos, or on what the teacher says."""
+"""A library whose labels are tuned on half of its measured photos."""
 
 import json
 from collections.abc import Callable
@@ -13,7 +13,6 @@ from vibe_photos.cli import main
 from vibe_photos.configuration import RESOLVED, read_resolved
 from vibe_photos.errors import ConfigurationError, InputError
 from vibe_photos.evaluate.stage import evaluate_labels
-from vibe_photos.heads.out_of_fold import out_of_fold_path
 from vibe_photos.human_truth.said import AUDITED_FILE
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth, truth_object
 from vibe_photos.records.label_tables import ScoreTable, write_scores
@@ -22,8 +21,8 @@ from vibe_photos.settings import Paths, Settings
 from vibe_photos.split.stage import write_splits
 from vibe_photos.storage.files import write_json
 from vibe_photos.storage.jsonl import write_jsonl
-from vibe_photos.thresholds.proposals import tune_thresholds
-from vibe_photos.thresholds.sweep import Aim
+from vibe_photos.thresholds.proposals import TOO_FEW, tune_thresholds
+from vibe_photos.thresholds.sweep import Aim, LabelScores
 
 F1 = Aim("f1")
 COUNT = 160
@@ -87,22 +86,6 @@ def draw_probabilities() -> np.ndarray:
     return probability.round(6)
 
 
-def write_out_of_fold(models: Path, head: str, labels: list[str], seed: int) -> None:
-    """Write 100 photos of the teacher; a fifth shows each label, with a probability above 0.22."""
-    generator = np.random.default_rng(seed)
-    y = (np.arange(100)[:, np.newaxis] % 5 == 0).astype(np.int8).repeat(len(labels), axis=1)
-    probabilities = np.where(y == 1, 0.22, 0.12) + generator.uniform(0, 0.05, y.shape)
-    ids = np.array([f"t{number}" for number in range(100)])
-    models.mkdir(exist_ok=True)
-    np.savez(
-        out_of_fold_path(models, head),
-        image_ids=ids,
-        labels=np.array(labels, dtype=np.str_),
-        probabilities=probabilities.astype(np.float32),
-        y=y,
-    )
-
-
 @pytest.fixture
 def run(tmp_path: Path, repository: Path) -> Settings:
     settings = read_resolved(repository)
@@ -112,13 +95,11 @@ def run(tmp_path: Path, repository: Path) -> Settings:
     ids = [f"{number:032x}" for number in range(COUNT)]
     write_scores(paths.probabilities, ScoreTable(ids, KEYS, probability, probability, probability * np.nan))
     members = {
-        i: Membership(group=i, fold=0, role="reserved", number=n / COUNT, half=half_of(n))
+        i: Membership(group=i, fold=n % 5, role="reserved", number=n / COUNT, half=half_of(n))
         for n, i in enumerate(ids)
     }
     write_splits(paths.splits, members)
     write_audited(settings)
-    write_out_of_fold(paths.models, "attribute", ["attr.has_person", "attr.has_text"], 1)
-    write_out_of_fold(paths.models, "object", ["object.drink", "object.food", "object.food.dessert"], 2)
     return settings
 
 
@@ -128,27 +109,26 @@ def test_every_label_that_a_threshold_decides_is_judged(run):
     assert [key for key in choices if key.startswith("attr.")] == [
         "attr.has_animal", "attr.has_person", "attr.has_text",
     ]  # fmt: skip
-    assert choices["attr.has_animal"].reason == "fewer than 10 photos show it, or lack it"
+    assert choices["attr.has_animal"].reason == TOO_FEW
     assert choices["attr.has_animal"].in_force == choices["attr.has_animal"].current == 0.5
     # Of the tune half 20 of 80 show a person, 20 food, 5 of them dessert, and 3 a drink.
-    assert (choices["attr.has_person"].source, choices["attr.has_person"].positives) == ("people", 20)
-    assert (choices["object.food"].source, choices["object.food"].positives) == ("people", 20)
-    assert (choices["object.food.dessert"].source, choices["object.food.dessert"].positives) == (
-        "teacher",
-        20,
-    )
-    assert choices["object.drink"].source == "teacher"
-    # In the teacher's truth every score of a photo that shows it is above 0.22, every other below 0.17.
-    assert 0.17 < choices["object.drink"].in_force < 0.22
+    assert {key: choice.positives for key, choice in choices.items() if choice.is_new} == {
+        "attr.has_person": 20, "attr.has_text": 40, "object.food": 20,
+    }  # fmt: skip
+    for key, positives in (("object.food.dessert", 5), ("object.drink", 3)):
+        assert (choices[key].positives, choices[key].reason) == (positives, TOO_FEW)
 
 
 def test_what_it_is_worth_is_told_for_both_halves(run):
     tuning = tune_thresholds(run, F1)
     assert (tuning.tune_photos, tuning.score_photos) == (80, 80)
-    before, after = tuning.before["attr.has_person"], tuning.after["attr.has_person"]
-    assert (before.precision, before.recall, before.f1) == (None, 0.0, 0.0)
-    assert after.recall == after.precision == 1.0
-    assert tuning.scored["attr.has_person"].recall > 0.9
+    trial = tuning.choices["attr.has_person"].trial
+    assert trial.now == LabelScores(None, 0.0, 0.0)
+    assert trial.in_sample == LabelScores(1.0, 1.0, 1.0)
+    assert 0.9 < trial.crossed.f1 <= 1.0
+    assert trial.share == pytest.approx(0.25, abs=0.02)
+    assert tuning.scored_now["attr.has_person"].recall == 0.0
+    assert tuning.scored_then["attr.has_person"].recall > 0.9
 
 
 def evaluate(run: Settings, tuned_on: str) -> dict:
@@ -170,7 +150,7 @@ def test_scores_are_what_evaluation_says_of_the_same_thresholds(run):
     figures = evaluate(run, "human_tune_half")
     assert (figures["n"], figures["scored_on"]) == (80, "score half, thresholds were tuned on the other")
     for name in ("has_person", "has_text"):
-        told, scores = figures["attributes"][name], tuning.scored[f"attr.{name}"]
+        told, scores = figures["attributes"][name], tuning.scored_then[f"attr.{name}"]
         assert (told["precision"], told["recall"]) == pytest.approx(
             (scores.precision, scores.recall), abs=1e-4
         )
@@ -194,8 +174,7 @@ def test_the_half_that_is_scored_decides_nothing(run):
     write_audited(run, lambda number, key, value: value != (half_of(number) == "score"))
     other = tune_thresholds(run, F1)
     assert other.choices == tuning.choices
-    assert (other.before, other.after) == (tuning.before, tuning.after)
-    assert other.scored != tuning.scored
+    assert other.scored_then != tuning.scored_then
 
 
 def test_the_half_that_is_tuned_on_decides(run):
@@ -207,9 +186,8 @@ def test_the_half_that_is_tuned_on_decides(run):
 def test_a_label_is_asserted_with_what_stands_below_it(run):
     """Where dessert has the threshold 0 every photo shows dessert, and so food: no threshold is precise."""
     classify = msgspec.structs.replace(run.classify, object_threshold={"default": 0.5, "dessert": 0.0})
-    write_out_of_fold(run.paths.models, "object", [], 0)
     choice = tune_thresholds(msgspec.structs.replace(run, classify=classify), Aim("precision", 0.5)).choices
-    assert choice["object.food.dessert"].source is None
+    assert choice["object.food.dessert"].reason == TOO_FEW
     assert choice["object.food"].reason == "no threshold reaches a precision of at least 0.5"
     assert choice["object.food"].in_force == 0.5
 
@@ -222,21 +200,17 @@ def test_labels_that_share_a_name_share_a_threshold_and_get_none(run):
     assert choices["object.food"].reason == "another label is called food too, and shares its threshold"
 
 
-def test_nothing_audited_yet_leaves_the_teacher(run):
+def test_nothing_measured_yet_leaves_all_as_they_are(run):
     (run.paths.human / AUDITED_FILE).unlink()
     tuning = tune_thresholds(run, F1)
-    assert {choice.source for choice in tuning.choices.values()} == {"teacher", None}
-    assert not tuning.is_decided_by_people
-    assert tuning.scored["attr.has_person"].recall is None
+    assert {choice.reason for choice in tuning.choices.values()} == {TOO_FEW}
+    assert tuning.scored_then["attr.has_person"].recall is None
 
 
 def test_what_is_missing_is_named(run):
     wrong = msgspec.structs.replace(run.classify, object_threshold={"default": 0.5, "keybord": 0.5})
     with pytest.raises(ConfigurationError, match="keybord"):
         tune_thresholds(msgspec.structs.replace(run, classify=wrong), F1)
-    out_of_fold_path(run.paths.models, "object").unlink()
-    with pytest.raises(InputError, match="dvc repro train@object"):
-        tune_thresholds(run, F1)
     run.paths.probabilities.unlink()
     with pytest.raises(InputError, match="probabilities"):
         tune_thresholds(run, F1)
@@ -258,8 +232,8 @@ def test_the_command_shows_and_writes_nothing(folder, capsys):
     assert main(["thresholds"]) == 0
     out = capsys.readouterr().out
     row = next(line.split() for line in out.splitlines() if line.startswith("has_person"))
-    assert row[1:4] == ["people", "20", "0.5"]
-    assert row[5:7] == ["-/0.00/0.00", "1.00/1.00/1.00"]
+    assert row[1:3] == ["20", "0.5"]
+    assert row[4] == "0.00"
     assert "has_animal (0)" in out
     assert "nothing is written yet: run again with --write" in out
     assert (folder / "params.yaml").read_bytes() == params
@@ -271,7 +245,7 @@ def test_the_command_writes_and_says_what_follows(folder, capsys):
     written = msgspec.yaml.decode((folder / "params.yaml").read_bytes())["classify"]
     assert written["tuned_on"] == "human_tune_half"
     assert written["attribute_threshold"]["has_person"] < 0.4
-    assert written["object_threshold"].keys() == {"default", "keyboard", "drink", "food", "dessert"}
+    assert written["object_threshold"].keys() == {"default", "keyboard", "food"}
 
 
 def test_a_wrong_aim_is_a_sentence(folder, capsys):

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from vibe_photos.errors import InputError
 from vibe_photos.thresholds.sweep import (
     Aim,
+    LabelScores,
     count_examples,
     find_threshold,
     parse_aim,
@@ -169,3 +170,36 @@ def test_a_rare_class_that_the_default_misses_is_found(seed, aim):
     others = (truth == 1) & ~is_tuned_on
     assert threshold is not None
     assert (score[others] >= threshold).mean() >= 0.9
+
+
+def scores(precision: float | None, recall: float | None, f1: float | None = None) -> LabelScores:
+    return LabelScores(precision, recall, f1)
+
+
+def test_scores_are_ranked_by_the_aim():
+    assert F1.rank(scores(1.0, 0.1, 0.2)) < F1.rank(scores(0.3, 0.3, 0.3))
+    assert F1.rank(scores(None, 0.0, 0.1 + 0.2)) == F1.rank(scores(0.5, 0.5, 0.3))  # but for the last bit
+    precise = Aim("precision", 0.8)
+    # Nearer to the floor is better; on the floor and above it recall decides.
+    ranks = [
+        precise.rank(scores(p, r)) for p, r in ((None, 0.0), (0.7, 0.9), (0.79, 0.1), (0.95, 0.2), (0.8, 0.3))
+    ]
+    assert ranks == sorted(ranks)
+    assert precise.rank(scores(0.9, 0.3)) == precise.rank(scores(0.8, 0.3))
+    assert Aim("recall", 0.8).rank(scores(0.3, 0.9)) > Aim("recall", 0.8).rank(scores(0.2, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("aim", "fitting"),
+    [(F1, (0.4, 0.6)), (Aim("precision", 0.9), (0.3, 0.4, 0.6)), (Aim("recall", 0.9), (0.4, 0.6, 0.7))],
+)
+def test_the_share_of_the_library_fits_peoples_interval(aim, fitting):
+    """A precise threshold may label fewer photos than have the label, one that finds most may label more."""
+    assert tuple(share for share in (0.3, 0.4, 0.6, 0.7) if aim.fits(share, 0.4, 0.6)) == fitting
+
+
+def test_figures_are_shown_by_the_aim():
+    assert F1.format(scores(0.5, 0.25, 1 / 3)) == "0.33"
+    assert Aim("recall", 0.9).format(scores(None, 0.0, 0.0)) == "-/0.00"
+    assert F1.format_gain(scores(0.5, 0.5, 0.5), scores(0.7, 0.4, 0.625)) == "+0.12"
+    assert Aim("precision", 0.9).format_gain(scores(0.5, None), scores(0.25, 0.4)) == "-0.25/-"

@@ -4,8 +4,10 @@ import msgspec
 import pytest
 
 from vibe_photos.errors import InputError
+from vibe_photos.statistics.intervals import Interval
 from vibe_photos.thresholds.params_file import write_thresholds
-from vibe_photos.thresholds.proposals import Choice, ExamplesName, Tuning
+from vibe_photos.thresholds.proposals import Choice, Trial, Tuning
+from vibe_photos.thresholds.sweep import LabelScores
 
 PARAMS = """\
 # What you edit.
@@ -30,14 +32,18 @@ lists:
 """
 
 
-def tuning(source: ExamplesName = "people", **thresholds: float) -> Tuning:
-    """Return proposals by short name; all labels have 0.5 in use."""
+NOTHING = LabelScores(None, None, None)
+
+
+def tuning(reason: str = "", **thresholds: float) -> Tuning:
+    """Return the best thresholds by short name, refused where there is a reason; 0.5 is in use."""
     choices = {}
     for name, threshold in thresholds.items():
         level = "attribute" if name.startswith("has_") else "object"
         key = f"attr.{name}" if level == "attribute" else f"object.{name}"
-        choices[key] = Choice(level, 0.5, threshold, source, 20)
-    return Tuning(choices, before={}, after={}, scored={}, tune_photos=0, score_photos=0)
+        trial = Trial(threshold, NOTHING, NOTHING, NOTHING, share=0.5, prevalence=Interval(0.4, 0.6))
+        choices[key] = Choice(level, 0.5, 20, trial, reason)
+    return Tuning(choices, scored_now={}, scored_then={}, tune_photos=0, score_photos=0)
 
 
 @pytest.fixture
@@ -75,9 +81,10 @@ def test_new_names_come_last_in_their_section(params):
 
 def test_what_follows_a_section_stays_behind_it(params):
     params.write_text("classify:\n  object_threshold:\n    default: 0.5\n\n# next\nevaluate:\n  seed: 1\n")
-    write_thresholds(params, tuning("teacher", drink=0.1, food=0.2))
+    write_thresholds(params, tuning(drink=0.1, food=0.2))
     assert params.read_text() == (
-        "classify:\n  object_threshold:\n    default: 0.5\n    drink: 0.1\n    food: 0.2\n\n"
+        "classify:\n  tuned_on: human_tune_half\n"
+        "  object_threshold:\n    default: 0.5\n    drink: 0.1\n    food: 0.2\n\n"
         "# next\nevaluate:\n  seed: 1\n"
     )
 
@@ -102,12 +109,9 @@ def test_missing_sections_are_made(params):
     }
 
 
-def test_the_teacher_alone_does_not_use_up_audited_photos(params):
-    write_thresholds(params, tuning("teacher", has_text=0.2))
-    assert "tuned_on" not in params.read_text()
-    write_thresholds(params, tuning("people", has_text=0.3))
-    write_thresholds(params, tuning("teacher", has_person=0.1))
-    assert params.read_text().count("tuned_on: human_tune_half") == 1
+def test_what_is_refused_is_not_written_and_uses_up_no_measured_photos(params):
+    assert write_thresholds(params, tuning("would label all photos", has_text=0.2)) == 0
+    assert params.read_text() == PARAMS
 
 
 def test_a_tuned_on_that_stands_there_is_replaced_in_its_place(params):
