@@ -431,6 +431,50 @@ def test_after_a_full_disk_the_page_goes_on_without_a_restart(
     assert scene_of(ada, "b") == PEOPLE
 
 
+def test_a_log_that_a_full_disk_did_not_let_open_is_opened_when_there_is_room(
+    tmp_path: Path, ada: DecisionLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Git takes the log away while the disk is full: not even an empty file can be made."""
+    decide(ada, "a", FOOD)
+    (tmp_path / "decisions" / "ada.jsonl").unlink()
+    real = os.open
+
+    def full(path: os.PathLike[str], flags: int, *mode: int) -> int:
+        if flags & os.O_CREAT:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(path, flags, *mode)
+
+    monkeypatch.setattr(os, "open", full)
+    for _ in range(2):
+        with pytest.raises(StoreError, match="No space left"):
+            decide(ada, "b", FOOD)
+    monkeypatch.setattr(os, "open", real)
+    assert decide(ada, "b", PEOPLE) == []
+    assert [line["image_id"] for line in read_log(tmp_path, "ada")] == ["b"]
+
+
+def test_a_copy_in_the_store_that_was_removed_begins_again(tmp_path: Path, ada: DecisionLog) -> None:
+    decide(ada, "a", FOOD)
+    (tmp_path / ".store" / "decisions" / "ada.jsonl").unlink()
+    decide(ada, "b", FOOD)
+    (tmp_path / "decisions" / "ada.jsonl").unlink()
+    assert [line.image_id for line in find_lost(tmp_path, tmp_path / ".store")["ada"]] == ["b"]
+
+
+def test_a_log_that_is_damaged_while_the_page_is_open_needs_no_restart(
+    tmp_path: Path, ada: DecisionLog
+) -> None:
+    decide(ada, "a", FOOD)
+    log = tmp_path / "decisions" / "ada.jsonl"
+    whole = log.read_bytes()
+    log.write_bytes(b"<<<<<<< HEAD\n" + whole)
+    with pytest.raises(InputError, match=r"ada\.jsonl, line 1: "):
+        decide(ada, "b", FOOD)
+    log.write_bytes(whole)
+    assert decide(ada, "b", PEOPLE) == []
+    assert [line["image_id"] for line in read_log(tmp_path, "ada")] == ["a", "b"]
+
+
 def write_decisions(folder: Path, reviewer: str, *scenes: str) -> None:
     lines = [
         {"image_id": "a", "decided_at": f"2026-01-02T10:00:0{second}.000000Z", "after": {"scene": [scene]}}
