@@ -16,12 +16,12 @@ from vibe_photos.review.replies import Problem, Refusal
 log = logging.getLogger(__name__)
 
 _NOT_WRITTEN = (
-    "This was not recorded: the disk is full or fails, and the terminal says where. Make room, then do it again "
-    "here; nothing needs to be started again"
+    "This was not recorded: the terminal says why (a full disk, say). Put that right, then do it again here; "
+    "nothing needs to be started again"
 )
 _UNREADABLE = (
-    "A file that this page needs cannot be read any more: the terminal says which, and why. Repair it, then do "
-    "this again here; nothing needs to be started again"
+    "A file that this page needs cannot be read any more: the terminal says which, and why. Repair it, then "
+    "do this again here; nothing needs to be started again"
 )
 _FAILED = "Something went wrong in the server: the terminal says what"
 

@@ -431,26 +431,19 @@ def test_after_a_full_disk_the_page_goes_on_without_a_restart(
     assert scene_of(ada, "b") == PEOPLE
 
 
-def test_a_log_that_a_full_disk_did_not_let_open_is_opened_when_there_is_room(
-    tmp_path: Path, ada: DecisionLog, monkeypatch: pytest.MonkeyPatch
+def test_a_replaced_log_that_another_command_holds_is_opened_when_it_is_free(
+    tmp_path: Path, ada: DecisionLog
 ) -> None:
-    """Git takes the log away while the disk is full: not even an empty file can be made."""
     decide(ada, "a", FOOD)
-    (tmp_path / "decisions" / "ada.jsonl").unlink()
-    real = os.open
-
-    def full(path: os.PathLike[str], flags: int, *mode: int) -> int:
-        if flags & os.O_CREAT:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return real(path, flags, *mode)
-
-    monkeypatch.setattr(os, "open", full)
-    for _ in range(2):
-        with pytest.raises(StoreError, match="No space left"):
-            decide(ada, "b", FOOD)
-    monkeypatch.setattr(os, "open", real)
+    log = tmp_path / "decisions" / "ada.jsonl"
+    shutil.copy(log, tmp_path / "checkout")
+    os.replace(tmp_path / "checkout", log)
+    with AppendLog(log):
+        for _ in range(2):
+            with pytest.raises(StoreError, match="is held by another run"):
+                decide(ada, "b", FOOD)
     assert decide(ada, "b", PEOPLE) == []
-    assert [line["image_id"] for line in read_log(tmp_path, "ada")] == ["b"]
+    assert [line["image_id"] for line in read_log(tmp_path, "ada")] == ["a", "b"]
 
 
 def test_a_copy_in_the_store_that_was_removed_begins_again(tmp_path: Path, ada: DecisionLog) -> None:
