@@ -193,6 +193,7 @@ def test_every_acknowledged_decision_is_there_or_named_and_comes_back(
     git(folder, "add", "data/human")
     git(folder, "commit", "--message=second hour")
     dvc(folder, "exp", "run", "--name=larger", "--set-param=size=2")
+    ada.turn_to("teach")
     ada.decide("8")
     bob.decide("9")
     dvc(folder, "exp", "apply", "larger")
