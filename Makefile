@@ -11,7 +11,7 @@ PYTEST := python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-re
 demo: $(INSTALLED)  ## Set up, run the whole pipeline on the demo library, print the metrics
 	dvc repro
 	@echo
-	@python -m vibe_photos.eval.labels --gt data/human/ground_truth_human.audited.json
+	@python -m vibe_photos.eval.labels --gt data/human
 	@echo
 	@git diff --quiet && echo "Nothing that git tracks has changed." || git status --short
 	@echo "The report: $(CURDIR)/data/report/index.html"

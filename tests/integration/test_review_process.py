@@ -2,6 +2,7 @@
 
 import os
 import random
+import resource
 import shutil
 import socket
 import subprocess
@@ -144,6 +145,36 @@ def test_a_file_that_breaks_while_the_page_is_open_is_named_on_the_terminal_only
         assert "data/human/ground_truth_human.audited.json is neither JSON" in review.errors.read_text()
         audited.unlink()
         assert decide(review, image_id, "scene.food", 0) == 200
+
+
+def test_a_full_disk_and_a_damaged_log_need_no_restart(folder: Path) -> None:
+    log = folder / "data" / "human" / "decisions" / "ada.jsonl"
+    with RunningReview(folder, "--reviewer", "ada") as review:
+
+        def fail(image_id: str) -> str:
+            body = {"image_id": image_id, "version": 0, "after": {"scene": "scene.food"}, "seen": ["teacher"]}
+            reply = review.post("api/decision", body)
+            assert reply.status == 500
+            return reply.json()["error"]
+
+        first, second, third, *_ = list_queue(review)
+        assert decide(review, first, "scene.food", 0) == 200
+        whole = log.read_bytes()
+        # No file may grow beyond this size: what a write then meets is what a full disk gives.
+        limits = resource.prlimit(review.process.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(review.process.pid, resource.RLIMIT_FSIZE, (len(whole), limits[1]))
+        assert "do it again here; nothing needs to be started again" in fail(second)
+        assert "takes no more lines: File too large" in review.errors.read_text()
+        resource.prlimit(review.process.pid, resource.RLIMIT_FSIZE, limits)
+        assert decide(review, second, "scene.food", 0) == 200
+
+        whole = log.read_bytes()
+        log.write_bytes(b"<<<<<<< HEAD\n" + whole)
+        assert "Repair it, then do this again here" in fail(third)
+        assert "data/human/decisions/ada.jsonl, line 1: " in review.errors.read_text()
+        log.write_bytes(whole)
+        assert decide(review, third, "scene.food", 0) == 200
+    assert scenes_on_disk(folder) == dict.fromkeys((first, second, third), "scene.food")
 
 
 def test_two_peoples_work_merges_in_git_without_a_conflict(folder: Path, tmp_path: Path) -> None:

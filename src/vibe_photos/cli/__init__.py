@@ -44,6 +44,8 @@ _COMMANDS = (
     share,
     export_xmp,
 )
+_READ_WHAT_PEOPLE_SAID = {import_human, label_studio, compare, thresholds, review, export_xmp}
+"""Commands that say first which decisions git or DVC took out of `data/human/`."""
 _READER_LEFT = 141
 """The status of a program that was ended by SIGPIPE, as `head` ends others in a shell."""
 
@@ -54,6 +56,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         try:
             options = build_parser().parse_args(arguments)
+            if options.tells_lost:
+                _tell_lost()
             options.run(options)
         finally:
             sys.stdout.flush()
@@ -77,9 +81,18 @@ def build_parser() -> argparse.ArgumentParser:
         name = module.__name__.rpartition(".")[2].replace("_", "-")
         summary, _, description = (module.__doc__ or "").partition("\n\n")
         command = commands.add_parser(name, help=summary, description=description)
-        command.set_defaults(run=module.run)
+        command.set_defaults(run=module.run, tells_lost=module in _READ_WHAT_PEOPLE_SAID)
         module.add_arguments(command)
     return parser
+
+
+def _tell_lost() -> None:
+    from vibe_photos.configuration import RESOLVED, read_resolved
+    from vibe_photos.human_truth.kept import tell_lost
+    from vibe_photos.storage.local_store import find_store
+
+    if RESOLVED.exists():
+        tell_lost(read_resolved().paths.human, find_store())
 
 
 def _has_reader_left() -> bool:

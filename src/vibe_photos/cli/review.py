@@ -34,13 +34,9 @@ def run(options: argparse.Namespace) -> None:
 
 def _show_status() -> None:
     from vibe_photos.configuration import read_resolved
-    from vibe_photos.human_truth.kept import tell_lost
     from vibe_photos.review.status import describe_status
-    from vibe_photos.storage.local_store import find_store
 
-    settings = read_resolved()
-    tell_lost(settings.paths.human, find_store())
-    print(describe_status(settings))
+    print(describe_status(read_resolved()))
 
 
 def _open_page(options: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""`python -m vibe_photos.eval.labels --gt FILE`: how good the labels are, for any truth file.
+"""`python -m vibe_photos.eval.labels --gt PATH`: how good the labels are, for any truth.
 
 Prints scene accuracy and confusion, precision, recall and F1 per attribute, and object top-1 and top-3.
 """
@@ -10,13 +10,17 @@ from pathlib import Path
 
 from vibe_photos.configuration import read_resolved
 from vibe_photos.errors import VibePhotosError
-from vibe_photos.evaluate.truth_file import format_json, format_text, measure_truth_file
+from vibe_photos.evaluate.truth_file import format_json, format_text, measure_truth
+from vibe_photos.human_truth.kept import tell_lost
+from vibe_photos.storage.local_store import find_store
 
 _EXAMPLES = """examples:
-  python -m vibe_photos.eval.labels --gt data/human/ground_truth_human.audited.json
+  python -m vibe_photos.eval.labels --gt data/human
+  python -m vibe_photos.eval.labels --gt data/human/decisions/anna.jsonl
   python -m vibe_photos.eval.labels --gt data/ground_truth/auto/ground_truth_auto.jsonl --json
 
-The truth is a JSON list, one JSON object or JSON Lines of
+The folder data/human gives what people said, as evaluate@human weighs it; what they taught is left out. One
+log gives that reviewer's measuring alone. Any other file is a JSON list, one JSON object or JSON Lines of
   {"image_id": "...", "scene": ["scene.food"], "attributes": {"attr.has_text": false}, "objects": []}
 Label keys and settings are those of data/config/resolved.yaml (`dvc repro compose` makes it).
 A record with "inclusion_probability" is weighted by its inverse. A missing attribute is not judged."""
@@ -26,7 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return 0, or 1 after an error message."""
     options = _parse(arguments)
     try:
-        found = measure_truth_file(options.gt, options.labels, read_resolved())
+        if options.gt.is_dir():
+            tell_lost(options.gt, find_store())
+        found = measure_truth(options.gt, options.labels, read_resolved())
     except VibePhotosError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -37,11 +43,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m vibe_photos.eval.labels",
-        description="Measure the labels in a database against a truth file, and print how good they are.",
+        description="Measure the labels in a database against a truth, and print how good they are.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--gt", type=Path, required=True, metavar="FILE", help="truth, JSON or JSON Lines")
+    parser.add_argument(
+        "--gt",
+        type=Path,
+        required=True,
+        metavar="PATH",
+        help="the truth: a folder like data/human, a log or a truth file",
+    )
     parser.add_argument(
         "--labels",
         type=Path,

@@ -1,27 +1,34 @@
-"""Labels measured against any truth file, for `python -m vibe_photos.eval.labels`."""
+"""Labels measured against any truth, for `python -m vibe_photos.eval.labels`.
 
+The truth is what people said (the folder `data/human`, or one reviewer's log) or a truth file.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
+from vibe_photos.errors import InputError
 from vibe_photos.evaluate.text_report import format_figures
-from vibe_photos.human_truth.sample import weigh_stated
-from vibe_photos.records.ground_truth import fit_keys, read_truth_file
-from vibe_photos.records.label_tables import read_decisions
-from vibe_photos.records.splits import read_splits
+from vibe_photos.human_truth.said import AUDITED_FILE, DECISIONS_FOLDER, read_human_truth, read_log_truth
+from vibe_photos.human_truth.sample import MeasuredSample, read_measured_sample, weigh_stated
+from vibe_photos.records.ground_truth import ALL_LABELS, fit_keys, read_objects, read_truth_file
+from vibe_photos.records.label_tables import LabelTable, read_decisions
+from vibe_photos.records.splits import Membership, read_splits
 from vibe_photos.settings import Settings
 from vibe_photos.statistics.label_arrays import judge_photos
 from vibe_photos.statistics.summary import Figures, summarise
 
 
 @dataclass(frozen=True, slots=True)
-class TruthFileFigures:
-    """The figures of one truth file, and how many of its records count.
+class TruthFigures:
+    """The figures of one truth, and how many of its records count.
 
     Left out are `not_in_database` records of photos without a row in the label database, `by_hand` records of
-    photos that no draw reached (`human_truth.sample`), and `tuned_on` photos of the half that chose
-    thresholds. `trained_on` counts photos that trained the heads; None without splits.
+    photos that no draw reached (`human_truth.sample`), `tuned_on` photos of the half that chose thresholds,
+    `taught` photos, which were chosen, and `skipped` ones, which have no answer. `trained_on` counts photos
+    that trained the heads; None without splits. `is_own_set` says that no photo says how it was drawn.
     """
 
     figures: Figures
@@ -30,59 +37,125 @@ class TruthFileFigures:
     not_in_database: int
     trained_on: int | None
     tuned_on: int
+    taught: int
+    skipped: int
+    is_own_set: bool
 
 
-def measure_truth_file(truth: Path, labels: Path, settings: Settings) -> TruthFileFigures:
-    """Measure the labels of a database against a truth file.
+@dataclass(frozen=True, slots=True)
+class _Truth:
+    """The records that may count, of how many, and what else people said."""
+
+    sample: MeasuredSample
+    records: int
+    taught: int = 0
+    skipped: int = 0
+
+
+def measure_truth(truth: Path, labels: Path, settings: Settings) -> TruthFigures:
+    """Measure the labels of a database against a truth: a folder like `data/human`, a log or a truth file.
 
     Near-duplicate groups and roles are those of `paths.splits` where that file exists. Photos on which
-    thresholds were tuned (`classify.tuned_on`) are left out.
+    thresholds were tuned (`classify.tuned_on`) are left out. The folder gives the figures of `evaluate`.
 
     Raises:
-        InputError: a file is missing or malformed, or a record has an unknown label key.
+        InputError: a file is missing, malformed or holds no truth, or a record has an unknown label key.
     """
-    read = fit_keys(read_truth_file(truth), settings.taxonomy, truth)
-    read.sort(key=lambda record: record.image_id)  # as in `evaluate`: seeded intervals are then the same
     splits = settings.paths.splits
     memberships = read_splits(splits) if splits.exists() else {}
-    roles = {image_id: membership.role for image_id, membership in memberships.items()}
     table = read_decisions(labels)
-    labelled = set(table.image_ids)
-    in_database = [record for record in read if record.image_id in labelled]
+    if truth.is_dir():
+        read = _read_folder(truth, settings, memberships)
+    else:
+        read = _read_file(truth, settings, memberships, table)
+    sample = read.sample
+    # A truth that says of no photo how it was drawn is measured as it is.
+    records, by_hand = (sample.records, sample.own_set) if sample.records else (sample.own_set, [])
+    photos = judge_photos(records, memberships, table, settings.taxonomy)
+    trained = sum(memberships[i].role == "train" for i in photos.image_ids if i in memberships)
+    return TruthFigures(
+        figures=summarise(photos, settings.evaluate) if records else {"n": 0},
+        records=read.records,
+        by_hand=len(by_hand) + len(sample.waiting),
+        not_in_database=sample.not_in_library,
+        trained_on=trained if memberships else None,
+        tuned_on=sample.left_out,
+        taught=read.taught,
+        skipped=read.skipped,
+        is_own_set=bool(records) and not sample.records,
+    )
+
+
+def _read_folder(folder: Path, settings: Settings, memberships: Mapping[str, Membership]) -> _Truth:
+    said = read_human_truth(folder).fit(settings.taxonomy, folder)
+    if not (said.everything or said.skipped):
+        raise InputError(
+            f"{folder} holds nothing that people said (no {AUDITED_FILE}, no log in {DECISIONS_FOLDER}/). "
+            f"That folder is {settings.paths.human}; `vibe-photos review` fills it"
+        )
+    if memberships:
+        half = None if settings.classify.tuned_on == "none" else "score"
+        sample = read_measured_sample(folder, settings.taxonomy, memberships, half)
+    else:
+        sample = weigh_stated(list(said.measured.values()), {})
+    return _Truth(sample, len(said.measured), len(said.taught), len(said.skipped))
+
+
+def _read_file(
+    file: Path, settings: Settings, memberships: Mapping[str, Membership], labels: LabelTable
+) -> _Truth:
+    taxonomy, paths = settings.taxonomy, settings.paths
+    fields = {name for _, value in read_objects(file) for name in value}
+    taught = skipped = 0
+    if "decided_at" in fields:
+        said = read_log_truth(file).fit(taxonomy, file)
+        records, taught, skipped = list(said.measured.values()), len(said.taught), len(said.skipped)
+    elif "annotation" in fields:
+        raise InputError(
+            f"{file} holds the teacher's raw answers, in words and not in label keys. "
+            f"What they were mapped to: --gt {paths.auto / ALL_LABELS}"
+        )
+    elif fields.isdisjoint({"scene", "attributes", "objects"}):
+        raise InputError(
+            f"{file} holds no truth: none of its records has scene, attributes or objects. "
+            f"What people said: --gt {paths.human}; what the teacher said: --gt {paths.auto / ALL_LABELS}"
+        )
+    else:
+        records = fit_keys(read_truth_file(file), taxonomy, file)
+        records.sort(
+            key=lambda record: record.image_id
+        )  # as in `evaluate`: seeded intervals are then the same
+    labelled = set(labels.image_ids)
+    in_database = [record for record in records if record.image_id in labelled]
     tuned: set[str] = set()
     if settings.classify.tuned_on != "none":
         tuned = {image_id for image_id, membership in memberships.items() if membership.half == "tune"}
     kept = [record for record in in_database if record.image_id not in tuned]
     sample = weigh_stated(kept, {})
-    # A file that says of no photo how it was drawn is measured as it is.
-    records, by_hand = (sample.records, sample.own_set) if sample.records else (sample.own_set, [])
-    photos = judge_photos(records, memberships, table, settings.taxonomy)
-    return TruthFileFigures(
-        figures=summarise(photos, settings.evaluate) if records else {"n": 0},
-        records=len(read),
-        by_hand=len(by_hand) + len(sample.waiting),
-        not_in_database=len(read) - len(in_database),
-        trained_on=sum(roles.get(i) == "train" for i in photos.image_ids) if memberships else None,
-        tuned_on=len(in_database) - len(kept),
-    )
+    sample.not_in_library = len(records) - len(in_database)
+    sample.left_out = len(in_database) - len(kept)
+    return _Truth(sample, len(records), taught, skipped)
 
 
-def format_json(found: TruthFileFigures) -> str:
+def format_json(found: TruthFigures) -> str:
     """Return the figures and counts as indented JSON."""
     counts: Figures = {"records": found.records, "not_in_database": found.not_in_database}
     counts |= {} if found.trained_on is None else {"trained_on": found.trained_on}
     counts |= {"tuned_on": found.tuned_on} if found.tuned_on else {}
-    counts |= {"by_hand": found.by_hand} if found.by_hand else {}
+    others = {"by_hand": found.by_hand, "taught": found.taught, "skipped": found.skipped}
+    counts |= {name: count for name, count in others.items() if count}
     return msgspec.json.format(msgspec.json.encode(found.figures | counts), indent=2).decode()
 
 
-def format_text(found: TruthFileFigures, truth: Path, labels: Path) -> str:
+def format_text(found: TruthFigures, truth: Path, labels: Path) -> str:
     """Return the figures as tables for a terminal, below what was compared and what was left out."""
     figures = found.figures
     notes = [
         (found.not_in_database, "records of photos that are not in the database: left out"),
         (found.by_hand, "records of photos that no draw reached, which represent no others: left out"),
         (found.tuned_on, "photos left out: thresholds were tuned on their half"),
+        (found.taught, "photos left out: people chose them to teach, so they stand for no others"),
+        (found.skipped, "photos were shown and skipped: they have no answer"),
         (figures.get("missing"), "photos have no label at all and count as wrong"),
         (figures["n"] and found.trained_on, "of these photos trained the heads: the figures flatter them"),
     ]
@@ -93,6 +166,8 @@ def format_text(found: TruthFileFigures, truth: Path, labels: Path) -> str:
     if figures["n"] == 0:
         lines.append("nothing to compare: no other photo of the truth has a label in the database")
         return "\n".join(lines)
+    if found.is_own_set:
+        lines.append("how these photos were drawn is not said: the figures are about them, not the library")
     if figures["weights"] != "none":
         lines.append("photos weigh 1 / inclusion_probability")
     return "\n".join([*lines, "", format_figures(figures)])

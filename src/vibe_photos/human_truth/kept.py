@@ -6,16 +6,17 @@ Nothing is brought back without being asked for: to go back to an earlier commit
 """
 
 import logging
+import os
 import subprocess
 from pathlib import Path
 
 import msgspec
 
 from vibe_photos.errors import StoreError
-from vibe_photos.human_truth.said import DECISIONS_FOLDER
+from vibe_photos.human_truth.said import DECISIONS_FOLDER, standing_lines
 from vibe_photos.records.ground_truth import Decision
-from vibe_photos.storage.append_log import AppendLog
-from vibe_photos.storage.jsonl import read_jsonl
+from vibe_photos.storage.append_log import AppendLog, read_lines
+from vibe_photos.storage.jsonl import decode_line
 
 log = logging.getLogger(__name__)
 
@@ -30,18 +31,24 @@ def kept_log(store: Path, reviewer: str) -> Path:
 def find_lost(human: Path, store: Path) -> dict[str, list[Decision]]:
     """Return the decisions that the store knows and the files lack, by reviewer, oldest first.
 
+    A decision that the same reviewer's file overrides by a later one is not lost, unless it holds a note.
+
     Raises:
         InputError: a log is damaged.
     """
     found: dict[str, list[Decision]] = {}
     for path in sorted((store / "decisions").glob("*.jsonl")):
-        own = human / DECISIONS_FOLDER / path.name
+        own = _read(human / DECISIONS_FOLDER / path.name)
+        times = {line.decided_at for line in own}
         latest: dict[str, str] = {}
-        for line in _read(own):
-            latest[line.image_id] = max(latest.get(line.image_id, ""), line.decided_at)
-        # A photo on which the reviewer said something later in the file has lost nothing that counts.
+        for line in standing_lines(own):
+            if line.kind == "decision":
+                latest[line.image_id] = max(latest.get(line.image_id, ""), line.decided_at)
         lost = {
-            line.decided_at: line for line in _read(path) if line.decided_at > latest.get(line.image_id, "")
+            line.decided_at: line
+            for line in _read(path)
+            if line.decided_at not in times
+            and (line.note or line.kind == "remark" or line.decided_at > latest.get(line.image_id, ""))
         }
         if lost:
             found[path.stem] = [lost[time] for time in sorted(lost)]
@@ -49,12 +56,27 @@ def find_lost(human: Path, store: Path) -> dict[str, list[Decision]]:
 
 
 def tell_lost(human: Path, store: Path) -> None:
-    """Log, once a run, what the files in `data/human/` lack, and which command brings it back."""
-    for reviewer, lines in find_lost(human, store).items():
+    """Log what the files in `data/human/` lack, and what to do about it.
+
+    `dvc exp run --temp` and `--queue` work in a copy of what git has; DVC names the workspace itself in
+    `DVC_ROOT`. What is there and not here is not lost: git does not have it yet.
+
+    Raises:
+        InputError: a log is damaged.
+    """
+    lost = find_lost(human, store)
+    if not lost:
+        return
+    workspace = Path(os.environ.get("DVC_ROOT", ".")) / human
+    missing_there = find_lost(workspace, store) if workspace.resolve() != human.resolve() else lost
+    for reviewer, lines in lost.items():
         log.warning(
-            "%d decisions of %s that this machine's store knows are not in %s (git or DVC replaced the file, "
-            "or it is not in git). If that was not intended: %s",
-            *(len(lines), reviewer, human / DECISIONS_FOLDER / f"{reviewer}.jsonl", RESTORE),
+            "%s decisions of %s are in this machine's store and not in %s. %s",
+            *(f"{len(lines):,}", reviewer, human / DECISIONS_FOLDER / f"{reviewer}.jsonl"),
+            f"git or DVC replaced the file. If that was not intended: {RESTORE}"
+            if reviewer in missing_there
+            else "This run works in a copy that has only what git has, so its figures lack them. To "
+            f"include them: git add {human}, then run the experiment again",
         )
 
 
@@ -90,4 +112,9 @@ def find_untracked(human: Path) -> list[Path]:
 
 
 def _read(path: Path) -> list[Decision]:
-    return list(read_jsonl(path, Decision)) if path.exists() else []
+    """Return a log's lines; half a line at its end was never answered as recorded, and is passed over."""
+    if not path.exists():
+        return []
+    decoder = msgspec.json.Decoder(Decision)
+    lines = enumerate(read_lines(path), start=1)
+    return [decode_line(decoder, line + b"\n", path, number) for number, (_, line) in lines if line.strip()]

@@ -70,11 +70,24 @@ def read_human_truth(human: Path) -> HumanTruth:
     """
     path = human / AUDITED_FILE
     placed = read_placed_truth(path) if path.exists() else []
+    return _combine(placed, sorted((human / DECISIONS_FOLDER).glob("*.jsonl")))
+
+
+def read_log_truth(log: Path) -> HumanTruth:
+    """Read what one reviewer's log says by itself.
+
+    Raises:
+        InputError: a line is malformed.
+    """
+    return _combine([], [log])
+
+
+def _combine(placed: Sequence[tuple[str, GroundTruth]], logs: Sequence[Path]) -> HumanTruth:
     edited = {record.image_id: record for _, record in placed if record.extra.get(CHECKED, True)}
     places = {record.image_id: place for place, record in placed}
     measured, skipped = dict(edited), {}
     taught: dict[str, GroundTruth] = {}
-    for image_id, lines in _lines_by_photo(human / DECISIONS_FOLDER).items():
+    for image_id, lines in _lines_by_photo(logs).items():
         decided = [(line, place) for line, place in lines if line.kind == "decision"]
         if decided:
             line, place = decided[-1]
@@ -98,10 +111,10 @@ def standing_lines(lines: Sequence[Decision]) -> list[Decision]:
     return [line for line in lines if line.undoes is None and line.decided_at not in undone]
 
 
-def _lines_by_photo(folder: Path) -> dict[str, list[tuple[Decision, str]]]:
-    """Return the lines of all logs that stand, but remarks, by photo, oldest first; each with its place."""
+def _lines_by_photo(logs: Sequence[Path]) -> dict[str, list[tuple[Decision, str]]]:
+    """Return the lines of logs that stand, but remarks, by photo, oldest first; each with its place."""
     lines: dict[str, list[tuple[Decision, str]]] = {}
-    for log in sorted(folder.glob("*.jsonl")):
+    for log in logs:
         numbered = list(read_numbered_records(log, Decision))
         number_of = {line.decided_at: number for number, line in numbered}
         for line in standing_lines([line for _, line in numbered]):

@@ -5,6 +5,7 @@ All are read leniently where older programs wrote them (missing provenance) and 
 Truth files as people and programs write them: a JSON list, one JSON object, or JSON Lines.
 """
 
+import codecs
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -277,9 +278,27 @@ def _parse(data: bytes, path: Path) -> tuple[list[tuple[int, Any]], str]:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         lines = [(n, line) for n, line in enumerate(data.splitlines(), start=1) if line.strip()]
         if not _looks_like_json_lines(lines):
-            raise InputError(f"{path} is neither JSON nor JSON Lines: {error}") from None
+            found = _describe_unreadable(data, path)
+            raise InputError(found or f"{path} is neither JSON nor JSON Lines: {error}") from None
         return [(number, _parse_line(line, path, number)) for number, line in lines], "line"
     return list(enumerate(whole if isinstance(whole, list) else [whole], start=1)), "record"
+
+
+def _describe_unreadable(data: bytes, path: Path) -> str | None:
+    """Return what another program made of a truth file, and what to do; None where it is not known."""
+    if data.startswith(codecs.BOM_UTF8):
+        return f"{path} begins with a byte order mark (BOM), which JSON has not: save it as UTF-8 without BOM"
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in data[:4]:
+        return f"{path} is UTF-16 text: save it as UTF-8 without BOM"
+    head, _, rest = data.partition(b"\n")
+    for separator in (b",", b";", b"\t"):
+        columns = head.count(separator)
+        if columns and data[:1] not in b"[{" and rest.partition(b"\n")[0].count(separator) >= columns:
+            return (
+                f"{path} is a table (CSV). A truth file is JSON, one record a photo: "
+                '{"image_id": "...", "scene": ["scene.food"], "attributes": {"attr.has_text": false}}'
+            )
+    return None
 
 
 def _looks_like_json_lines(lines: list[tuple[int, bytes]]) -> bool:

@@ -53,6 +53,8 @@ def render_report(settings: Settings) -> None:
         html.count('<img src="data:'),
         len(sources.missing),
     )
+    if sources.truth != "human":
+        log.info("next: %s", _say_how_to_begin(sources))
 
 
 @cache
@@ -90,7 +92,7 @@ def _view_figures(sources: Sources) -> dict[str, Any]:
     teacher = sources.measured("teacher") if truth == "human" else None
     view: dict[str, Any] = {
         "truth": truth,
-        "how_to_begin": HOW_TO_BEGIN["human"],
+        "how_to_begin": _say_how_to_begin(sources),
         "student": student,
         "teacher": teacher,
         "auto": sources.measured("auto") if truth == "human" else None,
@@ -108,6 +110,12 @@ def _view_figures(sources: Sources) -> dict[str, Any]:
         "attribute_rows": attribute_rows(student, teacher),
         "object_rows": object_rows(student, teacher),
     }
+
+
+def _say_how_to_begin(sources: Sources) -> str:
+    """Return what a person does first; `evaluate` knows why nothing is measured, where it has run."""
+    said: str = sources.metrics.get("human", {}).get("how_to_begin", HOW_TO_BEGIN["human"])
+    return said
 
 
 def _view_mistakes(sources: Sources) -> dict[str, Any]:

@@ -61,7 +61,8 @@ class DecisionLog:
         with self._lock:
             if sign_files(self._human) != self._signature:
                 if not self._log.is_in_place():
-                    self._open_again()
+                    self._log.close()
+                    self._log = AppendLog(self._path)
                 self._load()
 
     def state(self, image_id: str) -> PhotoState:
@@ -148,7 +149,6 @@ class DecisionLog:
             self._log = self._append_to(self._log, encoded)
             if self._log.is_in_place():
                 break
-            self._open_again()
         else:
             raise StoreError(
                 f"{self._path} was replaced again and again while a decision was written; try again"
@@ -169,18 +169,14 @@ class DecisionLog:
         return before is not None and now is not None and (before[0], before[1] + added_bytes) == now[:2]
 
     def _append_to(self, log: AppendLog, encoded: Sequence[bytes]) -> AppendLog:
-        """Append and sync; a log that a full disk once broke is opened again first."""
-        if log.is_broken:
+        """Append and sync; a log that a full disk broke or that is another file now is opened again first."""
+        if log.is_broken or not log.is_in_place():
             log.close()
             log = AppendLog(log.path)
         for line in encoded:
             log.append(line)
         log.sync()
         return log
-
-    def _open_again(self) -> None:
-        self._log.close()
-        self._log = AppendLog(self._path)
 
     def _load(self) -> None:
         signature = sign_files(self._human)

@@ -15,8 +15,14 @@ from vibe_photos.review.replies import Problem, Refusal
 
 log = logging.getLogger(__name__)
 
-_NOT_WRITTEN = "The disk is full or fails: reload the page to see what is recorded; the terminal says why"
-_UNREADABLE = "A file that this page needs cannot be read any more: the terminal says which, and why"
+_NOT_WRITTEN = (
+    "This was not recorded: the terminal says why (a full disk, say). Put that right, then do it again here; "
+    "nothing needs to be started again"
+)
+_UNREADABLE = (
+    "A file that this page needs cannot be read any more: the terminal says which, and why. Repair it, then "
+    "do this again here; nothing needs to be started again"
+)
 _FAILED = "Something went wrong in the server: the terminal says what"
 
 _UNSHOWN = {

@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 from vibe_photos.errors import LibraryError
-from vibe_photos.human_truth.kept import find_untracked, tell_lost
+from vibe_photos.human_truth.kept import find_untracked
 from vibe_photos.human_truth.said import DECISIONS_FOLDER
 from vibe_photos.review.app import build_app
 from vibe_photos.review.desk import ReviewDesk
@@ -30,7 +30,6 @@ def serve_review(
     root = Path(settings.library.root)
     if not root.is_dir():
         raise LibraryError(f"the photos are not here: {root} (library.root in params.yaml) is no folder")
-    tell_lost(settings.paths.human, store)
     sources = open_sources(settings, reviewer, store)
     desk = ReviewDesk(sources, is_blind=is_blind)
     with closing(sources.book), closing(PhotoImages(root, settings.embed.max_pixels)) as images:

@@ -146,6 +146,7 @@ def _refuse_edited(to_review: Path, human: Path) -> None:
         if value.get(_FINGERPRINT) != _fingerprint(value):
             raise InputError(
                 f"{place} (photo {value.get('image_id')}) was edited, and this file is the stage's own.\n"
-                f"Nothing was overwritten. Corrections belong into {human}/ground_truth_human.audited.json:\n"
-                f"  mv {to_review} {human}/ground_truth_human.audited.json && dvc repro"
+                f"Nothing was overwritten. Keep the edits as {human}/ground_truth_human.audited.json:\n"
+                f"  mv {to_review} {human}/ground_truth_human.audited.json && dvc repro\n"
+                "and make the next ones in the page that `vibe-photos review` opens"
             )

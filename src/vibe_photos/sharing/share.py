@@ -49,7 +49,7 @@ class GitPush(msgspec.Struct, frozen=True):
     """What `git push` of the current branch would share.
 
     `remote` and `url` are None where no remote is set. `authors` are names with addresses. `uncommitted`
-    files, which git tracks, differ from the last commit: they stay here as they are now.
+    files differ from the last commit, or hold what people said and are not in git: they stay here.
     """
 
     remote: str | None
@@ -113,6 +113,8 @@ def _plan_git() -> GitPush:
     url = hide_credentials(run_git("remote", "get-url", "--push", remote).strip()) if remote else None
     authors = run_git("log", "--format=%an <%ae>", *commits).splitlines()
     uncommitted = run_git("diff", "--name-only", "HEAD").splitlines()
+    # What people said is in git or on no other machine: a log that nobody added counts too.
+    uncommitted += run_git("ls-files", "--others", "--exclude-standard", "data/human").splitlines()
     with TemporaryDirectory() as scratch:
         uploads = find_git_uploads(commits, Path(scratch))
         personal = find_personal_data(uploads)

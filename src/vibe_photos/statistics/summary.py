@@ -28,12 +28,13 @@ HEADLINE = {"accuracy", "f1", "top1", "top3"}
 """The figures that have an interval."""
 
 HOW_TO_BEGIN = {
-    "human": "nobody has checked a photo yet: run `vibe-photos review` (an hour is enough for 200 photos), "
-    "then `dvc repro`",
+    "human": "no photo of the review sample is checked yet: run `vibe-photos review` (an hour is "
+    "enough for 200 photos), then `dvc repro`",
     "auto": "every photo that the teacher answered trains: raise split.holdout_share in params.yaml",
 }
 NOTHING_TO_SCORE = (
-    "thresholds were tuned on all photos that people checked so far: check more, and run dvc repro"
+    "thresholds were tuned on all photos that people checked so far: check more with "
+    "`vibe-photos review`, then `dvc repro`"
 )
 SCORE_HALF = "score half, thresholds were tuned on the other"
 """`scored_on` of the figures when `classify.tuned_on` keeps half of the audited photos from counting."""

@@ -90,9 +90,11 @@ class AppendLog:
     def is_in_place(self) -> bool:
         """Return whether the path still leads to the file that is held open, with all that was written.
 
-        Git replaces files: what is appended to the old one would go nowhere.
+        Git replaces files: what is appended to the old one would go nowhere. A closed log is not in place.
         """
-        return _is_at(self.path, self._descriptor) and os.fstat(self._descriptor).st_size >= self._size_bytes
+        if self._descriptor < 0 or not _is_at(self.path, self._descriptor):
+            return False
+        return os.fstat(self._descriptor).st_size >= self._size_bytes
 
     def read_line(self, offset: int) -> bytes:
         """Return the line that starts at `offset`, without its end."""
@@ -127,7 +129,7 @@ class AppendLog:
         self._broken_by = self._broken_by or error
         return StoreError(
             f"{self.path} takes no more lines: {self._broken_by.strerror}. Everything kept before is safe; "
-            "make room or fix the disk, and run the same command again"
+            "make room or fix the disk, then do the same again"
         )
 
     def _refuse_if_broken(self) -> None:

@@ -29,7 +29,12 @@ def folder(tmp_path: Path, repository: Path) -> Path:
     write_review_library(folder, repository, NAMES, SAMPLED)
     write_doubts(read_settings(folder))
     (folder / ".gitignore").write_text("/stderr.txt\n/.store/\n")
+    (folder / "params.yaml").write_text("size: 1\n")
+    (folder / "dvc.yaml").write_text(
+        "stages: {copy: {cmd: cp params.yaml copy.yaml, params: [size], outs: [copy.yaml]}}\n"
+    )
     git(folder, "init", "--initial-branch=main")
+    dvc(folder, "init", "--quiet")
     git(folder, "add", "--all")
     git(folder, "commit", "--message=begin")
     git(folder, "branch", "before")
@@ -39,6 +44,10 @@ def folder(tmp_path: Path, repository: Path) -> Path:
 def git(folder: Path, *arguments: str) -> None:
     identity = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
     subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+def dvc(folder: Path, *arguments: str) -> None:
+    subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=folder, check=True, capture_output=True)
 
 
 def call(folder: Path, *arguments: str) -> tuple[str, str]:
@@ -156,7 +165,7 @@ def test_every_acknowledged_decision_is_there_or_named_and_comes_back(
         assert on_disk[person.name] + lost[person.name] == person.acknowledged
     _, warned = call(folder, "review", "--status")
     for name in ("ada", "bob"):
-        assert f"1 decisions of {name} that this machine's store knows are not in" in warned
+        assert f"1 decisions of {name} are in this machine's store and not in" in warned
     assert warned.count("vibe-photos restore-decisions") == 2
     # The pages see the new files and hold them: so they end first.
     assert ada.review.get("api/session").status == 200
@@ -179,6 +188,30 @@ def test_every_acknowledged_decision_is_there_or_named_and_comes_back(
     assert read_logs(folder) == {"ada": ada.acknowledged, "bob": bob.acknowledged}
     assert read_lost(folder) == {}
     assert call(folder, "restore-decisions")[0] == "nothing is missing\n"
+
+    # An experiment brings back its own `data/human/`, and with it what nobody had said by then.
+    git(folder, "add", "data/human")
+    git(folder, "commit", "--message=second hour")
+    dvc(folder, "exp", "run", "--name=larger", "--set-param=size=2")
+    ada.turn_to("teach")
+    ada.decide("8")
+    bob.decide("9")
+    dvc(folder, "exp", "apply", "larger")
+    assert read_lost(folder) == {"ada": ada.acknowledged[-1:], "bob": bob.acknowledged[-1:]}
+    ada.decide("4")
+    assert read_logs(folder) == {
+        "ada": [*ada.acknowledged[:-2], ada.acknowledged[-1]],
+        "bob": bob.acknowledged[:-1],
+    }
+    ada.review.interrupt()
+    bob.review.kill()
+    printed, _ = call(folder, "restore-decisions")
+    assert "1 decisions of ada are back\n1 decisions of bob are back\n" in printed
+    on_disk = read_logs(folder)
+    assert {name: sorted(lines) for name, lines in on_disk.items()} == {
+        "ada": sorted(ada.acknowledged),
+        "bob": sorted(bob.acknowledged),
+    }
 
     truth = read_human_truth(folder / "data/human")
     said = ada.acknowledged + bob.acknowledged

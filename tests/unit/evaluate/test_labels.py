@@ -100,13 +100,22 @@ def test_photos_that_chose_thresholds_are_left_out(
         ('[{"image_id": "a", "scene": ["scene.fod"]}]', "truth, record 1: photo a .*scene.fod.*scene.food"),
         ('[{"image_id": "a", "attributes": {"attr.has_text": "yes"}}]', "record 1 .photo a.*attributes"),
         ("not json", "neither JSON nor JSON Lines"),
+        ("image_id,scene\na,scene.food\n", r"truth is a table \(CSV\)\. A truth file is JSON"),
+        ("\ufeff" + json.dumps(TRUTH), r"byte order mark \(BOM\).* save it as UTF-8 without BOM"),
+        (json.dumps(TRUTH).encode("utf-16"), "truth is UTF-16 text: save it as UTF-8"),
+        (json.dumps(TRUTH).encode("utf-16-le"), "truth is UTF-16 text: save it as UTF-8"),
+        (
+            '{"image_id": "a", "annotation": {"scene": "food"}}',
+            "the teacher's raw answers.* --gt data/ground_truth/auto/ground_truth_auto.jsonl",
+        ),
+        ('{"image_id": "a", "rel_path": "a.jpg"}', "truth holds no truth.* --gt data/human;"),
     ],
 )
 def test_what_is_wrong_is_said_in_a_line(
-    folder: Path, capsys: pytest.CaptureFixture[str], content: str | None, message: str
+    folder: Path, capsys: pytest.CaptureFixture[str], content: str | bytes | None, message: str
 ) -> None:
     if content is not None:
-        (folder / "truth").write_text(content)
+        (folder / "truth").write_bytes(content if isinstance(content, bytes) else content.encode())
     assert main(["--gt", "truth", "--labels", "labels.sqlite"]) == 1
     error = capsys.readouterr().err
     assert error.startswith("error: ")
@@ -133,3 +142,68 @@ def test_keys_that_were_renamed_are_followed(folder: Path, capsys: pytest.Captur
     (folder / "truth").write_text(older)
     assert main(["--gt", "truth", "--labels", "labels.sqlite"]) == 0
     assert "accuracy 0.500" in capsys.readouterr().out
+
+
+@pytest.fixture
+def said(folder: Path, write_roles: Callable[..., Path]) -> Path:
+    """Return a folder: people measured a (food; people in the file) and b (people), taught c, skipped d."""
+    (folder / "data/ground_truth").mkdir(parents=True)
+    roles = {"a": "reserved", "b": "reserved", "c": "train", "d": "reserved"}
+    write_roles(roles).rename(folder / "data/ground_truth/splits.json")
+    human = folder / "data/human"
+    (human / "decisions").mkdir(parents=True)
+    edited = [{**TRUTH[0], "scene": ["scene.people"]}, {**TRUTH[1], "checked": False}]
+    (human / "ground_truth_human.audited.json").write_text(json.dumps(edited))
+
+    def line(second: int, image_id: str, **fields: object) -> str:
+        return (
+            json.dumps({"image_id": image_id, "decided_at": f"2026-01-02T10:00:0{second}Z", **fields}) + "\n"
+        )
+
+    people = {"scene": ["scene.people"]}
+    (human / "decisions/ada.jsonl").write_text(
+        line(1, "a", after={"scene": ["scene.food"]})
+        + line(2, "c", after=people, purpose="teach")
+        + line(3, "d", kind="skip", reason="private")
+    )
+    (human / "decisions/bob.jsonl").write_text(line(4, "b", after=people))
+    return human
+
+
+def test_the_folder_gives_what_people_said_last_to_measure(
+    said: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Both photos are labelled food: right for a since ada decided, wrong for b.
+    assert main(["--gt", "data/human", "--labels", "labels.sqlite"]) == 0
+    out = capsys.readouterr().out
+    assert "data/human against labels.sqlite: 2 records, 2 photos compared" in out
+    assert "accuracy 0.500" in out
+    assert "1 photos left out: people chose them to teach" in out
+    assert "1 photos were shown and skipped" in out
+    assert "how these photos were drawn is not said" in out
+
+
+def test_a_log_gives_what_one_reviewer_measured(said: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--gt", "data/human/decisions/ada.jsonl", "--labels", "labels.sqlite", "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert (figures["n"], figures["scene"]["accuracy"]) == (1, 1.0)
+    assert (figures["taught"], figures["skipped"]) == (1, 1)
+
+
+def test_the_folder_names_what_git_took_away(said: Path, caplog: pytest.LogCaptureFixture) -> None:
+    kept = said.parent.parent / ".store/decisions/bob.jsonl"
+    kept.parent.mkdir(parents=True)
+    (said / "decisions/bob.jsonl").rename(kept)
+    assert main(["--gt", "data/human", "--labels", "labels.sqlite"]) == 0
+    assert "1 decisions of bob are in this machine's store" in caplog.text
+    assert "vibe-photos restore-decisions" in caplog.text
+
+
+def test_a_folder_without_anything_said_names_the_page(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "empty").mkdir()
+    assert main(["--gt", "empty", "--labels", "labels.sqlite"]) == 1
+    error = capsys.readouterr().err
+    assert "empty holds nothing that people said" in error
+    assert "That folder is data/human; `vibe-photos review` fills it" in error

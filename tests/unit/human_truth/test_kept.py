@@ -1,5 +1,6 @@
 import logging
 import subprocess
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -63,6 +64,45 @@ def test_what_the_reviewer_said_again_later_is_not_lost(places):
     write(kept_log(store, "ada"), line("a", 1), line("a", 3, "scene.people"))
     write(human / "decisions" / "ada.jsonl", line("a", 3, "scene.people"))
     assert find_lost(human, store) == {}
+
+
+def test_a_later_remark_or_a_decision_taken_back_does_not_hide_a_lost_decision(places):
+    human, store = places
+    remark = Decision(image_id="a", decided_at=line("a", 5).decided_at, kind="remark")
+    undone = line("b", 3)
+    undo = Decision(image_id="b", decided_at=line("b", 4).decided_at, undoes=undone.decided_at)
+    write(kept_log(store, "ada"), line("a", 1), line("b", 2), undone, undo, remark)
+    write(human / "decisions" / "ada.jsonl", undone, undo, remark)
+    assert find_lost(human, store) == {"ada": [line("a", 1), line("b", 2)]}
+
+
+def test_a_note_is_lost_although_the_photo_was_decided_again(places):
+    human, store = places
+    noted = msgspec.structs.replace(line("a", 1), note="ask grandma")
+    write(kept_log(store, "ada"), noted, line("a", 2))
+    write(human / "decisions" / "ada.jsonl", line("a", 2))
+    assert find_lost(human, store) == {"ada": [noted]}
+
+
+def test_half_a_line_in_the_store_stops_nothing(places):
+    human, store = places
+    write(kept_log(store, "ada"), line("a", 1))
+    with kept_log(store, "ada").open("ab") as file:
+        file.write(b'{"image_id": "b", "deci')
+    assert restore_lost(human, store) == {"ada": 1}
+
+
+def test_a_copy_of_the_workspace_that_lacks_a_log_names_git(places, tmp_path, monkeypatch, caplog):
+    _, store = places
+    here, copy = Path("human"), tmp_path / "copy"
+    write(kept_log(store, "ada"), line("a", 1))
+    write(tmp_path / "human" / "decisions" / "ada.jsonl", line("a", 1))
+    copy.mkdir()
+    monkeypatch.chdir(copy)
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    tell_lost(here, store)
+    assert "git add human, then run the experiment again" in caplog.text
+    assert "restore-decisions" not in caplog.text
 
 
 def test_files_that_git_does_not_have_are_found(places):

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import logging
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -17,7 +18,8 @@ from tests.unit.report.conftest import HOSTILE
 from vibe_photos.report.mistakes import MOST_PHOTOS_OF_A_KIND, MOST_SUSPECTS_OF_A_HEAD
 from vibe_photos.report.stage import MOST_KINDS_OF_A_LEVEL, render_report
 from vibe_photos.settings import Settings
-from vibe_photos.statistics.summary import SCORE_HALF
+from vibe_photos.statistics.summary import SCORE_HALF, begin_figures
+from vibe_photos.storage.files import write_json
 
 VOID = {"meta", "img", "line", "circle", "path", "rect"}
 
@@ -215,13 +217,25 @@ def test_an_empty_run_names_every_missing_piece(empty_run: Settings) -> None:
     assert "How to begin" in text
 
 
-def test_without_audited_photos_the_teacher_is_the_measure(full_run: Settings) -> None:
+def test_without_audited_photos_the_teacher_is_the_measure(
+    full_run: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
     human, auto = full_run.paths.eval / "human", full_run.paths.eval / "auto"
     human.rename(auto)
+    with caplog.at_level(logging.INFO):
+        _, page = render(full_run)
+    text = " ".join("".join(page.text).split())
+    assert "No photo of the review sample is checked yet" in text
+    assert "How to begin" in text
+    # The last line of a repro leads to the page too.
+    assert caplog.messages[-1].startswith("next: no photo of the review sample is checked yet: run `vibe-pho")
+
+
+def test_the_page_says_why_nothing_is_measured(full_run: Settings) -> None:
+    write_json(full_run.paths.eval / "human" / "metrics.json", begin_figures("human", unscored=12))
     _, page = render(full_run)
     text = " ".join("".join(page.text).split())
-    assert "No person has checked a photo yet" in text
-    assert "How to begin" in text
+    assert "How to begin: thresholds were tuned on all photos that people checked so far" in text
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from tests.unit.review.review_library import read_settings, write_review_library
 
+from vibe_photos.review.decisions import DecisionLog
 from vibe_photos.review.desk import ReviewDesk
 from vibe_photos.review.queue import read_measuring_queue
 from vibe_photos.review.sources import ReviewSources, open_sources
-from vibe_photos.settings import Settings
+from vibe_photos.settings import Settings, Taxonomy
 
 PHOTOS = 12
 SAMPLED = 6
@@ -64,3 +65,17 @@ def open_desk(library: Library) -> Iterator[OpenDesk]:
     yield open_one
     for sources in opened:
         sources.book.close()
+
+
+@pytest.fixture
+def ada(tmp_path: Path, taxonomy: Taxonomy) -> Iterator[DecisionLog]:
+    book = DecisionLog(tmp_path, "ada", taxonomy, tmp_path / ".store")
+    yield book
+    book.close()
+
+
+@pytest.fixture
+def bob(tmp_path: Path, taxonomy: Taxonomy) -> Iterator[DecisionLog]:
+    book = DecisionLog(tmp_path, "bob", taxonomy, tmp_path / ".store")
+    yield book
+    book.close()

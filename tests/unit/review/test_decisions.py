@@ -4,8 +4,6 @@ import os
 import shutil
 import subprocess
 import threading
-import time
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -13,54 +11,13 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.unit.review.decided import FOOD, OTHER, PEOPLE, decide, read_log, scene_of, write_file
 
 from vibe_photos.errors import InputError, StoreError
-from vibe_photos.human_truth.kept import find_lost, restore_lost
 from vibe_photos.human_truth.said import read_human_truth
 from vibe_photos.records.ground_truth import Decision
 from vibe_photos.review.decisions import DecisionLog
 from vibe_photos.settings import Taxonomy
-from vibe_photos.storage.append_log import AppendLog
-
-FOOD, PEOPLE, OTHER = "scene.food", "scene.people", "scene.other"
-
-
-@pytest.fixture
-def ada(tmp_path: Path, taxonomy: Taxonomy) -> Iterator[DecisionLog]:
-    book = DecisionLog(tmp_path, "ada", taxonomy, tmp_path / ".store")
-    yield book
-    book.close()
-
-
-@pytest.fixture
-def bob(tmp_path: Path, taxonomy: Taxonomy) -> Iterator[DecisionLog]:
-    book = DecisionLog(tmp_path, "bob", taxonomy, tmp_path / ".store")
-    yield book
-    book.close()
-
-
-def decide(book: DecisionLog, image_id: str, scene: str | None, **fields: object) -> list[str]:
-    after = None if scene is None else {"scene": [scene], "attributes": {}, "objects": []}
-    line = Decision(image_id=image_id, decided_at="", after=after, **fields)  # type: ignore[arg-type]
-    book.refresh()
-    return book.record([line], [book.state(image_id).version])
-
-
-def scene_of(book: DecisionLog, image_id: str) -> str | None:
-    book.refresh()
-    truth = book.state(image_id).truth
-    return truth.scene[0] if truth else None
-
-
-def write_file(folder: Path, **scenes: str) -> None:
-    records = [{"image_id": image_id, "scene": [scene]} for image_id, scene in scenes.items()]
-    (folder / "ground_truth_human.audited.json").write_text(json.dumps(records))
-
-
-def read_log(folder: Path, reviewer: str) -> list[dict[str, object]]:
-    return [
-        json.loads(line) for line in (folder / "decisions" / f"{reviewer}.jsonl").read_text().splitlines()
-    ]
 
 
 def test_a_decision_is_in_the_log_with_what_was_before(ada: DecisionLog, tmp_path: Path) -> None:
@@ -359,76 +316,6 @@ def test_the_page_and_the_pipeline_derive_the_same_truth(
         book.close()
     derived = {record.image_id: record.scene[0] for record in [*read_human_truth(folder).everything.values()]}
     assert derived == {image_id: scene for image_id, scene in expected.items() if scene}
-
-
-def test_no_decision_is_lost_while_git_replaces_the_log(
-    tmp_path: Path, taxonomy: Taxonomy, ada: DecisionLog
-) -> None:
-    """Another thread puts an old copy of the log in its place, as a checkout does, again and again."""
-    decide(ada, "first", FOOD)
-    log = tmp_path / "decisions" / "ada.jsonl"
-    old = log.read_bytes()
-    is_over = threading.Event()
-
-    def replace() -> None:
-        number = 0
-        while not is_over.is_set():
-            number += 1
-            other = tmp_path / f"checkout-{number}"
-            other.write_bytes(old)
-            os.replace(other, log)
-            time.sleep(0.02)
-
-    thread = threading.Thread(target=replace)
-    thread.start()
-    recorded = []
-    try:
-        for number in range(150):
-            if not decide(ada, f"photo-{number}", PEOPLE):
-                recorded.append(f"photo-{number}")
-    finally:
-        is_over.set()
-        thread.join()
-    assert len(recorded) == 150
-    in_file = {line["image_id"] for line in read_log(tmp_path, "ada")}
-    lost = {line.image_id for line in find_lost(tmp_path, tmp_path / ".store").get("ada", [])}
-    assert in_file | lost == {"first", *recorded}
-    ada.close()
-    restore_lost(tmp_path, tmp_path / ".store")
-    assert set(read_human_truth(tmp_path).measured) == {"first", *recorded}
-
-
-def test_a_line_that_another_reviewer_adds_while_we_write_is_seen(tmp_path: Path, ada: DecisionLog) -> None:
-    """The line arrives between our last look at the files and the end of our write."""
-    decide(ada, "a", FOOD)
-    line = Decision(image_id="b", decided_at="2026-01-02T10:00:00.000000Z", after={"scene": [OTHER]})
-    original = ada._append_to
-
-    def append_and_let_bob_in(log: AppendLog, encoded: list[bytes]) -> AppendLog:
-        (tmp_path / "decisions" / "bob.jsonl").write_bytes(msgspec.json.encode(line) + b"\n")
-        return original(log, encoded)
-
-    ada._append_to = append_and_let_bob_in  # type: ignore[method-assign,assignment]
-    decide(ada, "c", FOOD)
-    ada._append_to = original  # type: ignore[method-assign]
-    assert scene_of(ada, "b") == OTHER
-
-
-def test_after_a_full_disk_the_page_goes_on_without_a_restart(
-    tmp_path: Path, ada: DecisionLog, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    decide(ada, "a", FOOD)
-    real = os.write
-
-    def full(descriptor: int, data: bytes) -> int:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(os, "write", full)
-    with pytest.raises(StoreError, match="No space left"):
-        decide(ada, "b", FOOD)
-    monkeypatch.setattr(os, "write", real)
-    assert decide(ada, "b", PEOPLE) == []
-    assert scene_of(ada, "b") == PEOPLE
 
 
 def write_decisions(folder: Path, reviewer: str, *scenes: str) -> None:

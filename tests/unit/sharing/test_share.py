@@ -70,3 +70,18 @@ def test_no_secret_of_a_remote_or_of_an_old_commit_is_shown(tmp_path, monkeypatc
     (obstacle,) = [words for words in plan.obstacles if "credentials" in words]
     assert "url of 'remote \"a\"' in .dvc/config" in obstacle
     assert "hunter2" not in msgspec.json.encode(plan).decode() + format_sharing(plan)
+
+
+def test_a_log_that_is_not_in_git_is_said_to_stay_here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(share, "find_dvc_remote", lambda name: None)
+    monkeypatch.setattr(share, "find_dvc_uploads", lambda remote: ([], []))
+    run_git("init", "--quiet", "--initial-branch", "main")
+    author = ("-c", "user.name=Anna", "-c", "user.email=a@example.org")
+    run_git(*author, "commit", "--quiet", "--allow-empty", "-m", "x")
+    log = tmp_path / "data" / "human" / "decisions" / "anna.jsonl"
+    log.parent.mkdir(parents=True)
+    log.write_text("{}\n")
+    (tmp_path / "data" / "notes.txt").write_text("not what people said of photos\n")
+    said = format_sharing(share.plan_sharing(None))
+    assert "not committed, so not shared: data/human/decisions/anna.jsonl\n" in said + "\n"
