@@ -1,6 +1,5 @@
 """Near-duplicate groups: photos whose perceptual hashes differ in few bits, and chains of them."""
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
@@ -12,16 +11,11 @@ import numpy.typing as npt
 from vibe_photos.records.photos import FEATURELESS, HashRecord, read_manifest
 from vibe_photos.storage.jsonl import read_jsonl
 
-log = logging.getLogger(__name__)
-
 Hashes = npt.NDArray[np.uint64]
 Labels = npt.NDArray[np.int64]
 
 _FEW_PICTURES = 200_000
 """Up to so many, two equal bands leave few candidates; beyond, a third is worth its many combinations."""
-
-_FEWEST_TO_CUT = 20
-"""Groups up to this size are never cut."""
 
 _KNUTH = np.uint64(0x9E3779B97F4A7C15)
 
@@ -34,115 +28,55 @@ class NearDuplicates:
         groups: the group of every photo, named by its first photo, in manifest order.
         image_ids: the photos that can be compared, n of them.
         hashes: their perceptual hashes, uint64 [n, windows].
-        chains: the chain of near-duplicates that each is part of, int64 [n]; a group is a chain or a part of
-            one.
         max_distance: bits of 64 by which two near-duplicates differ at most.
     """
 
     groups: dict[str, str]
     image_ids: list[str]
     hashes: Hashes
-    chains: Labels
     max_distance: int
 
     def with_neighbours(self, image_ids: set[str]) -> set[str]:
         """Return photos of the library with their direct near-duplicates."""
         rows = [row for row, image_id in enumerate(self.image_ids) if image_id in image_ids]
-        near = find_neighbours(self.hashes, rows, self.max_distance, self.chains)
+        near = find_neighbours(self.hashes, rows, self.max_distance)
         return (image_ids & self.groups.keys()) | {self.image_ids[row] for row in np.flatnonzero(near)}
 
 
-def read_near_duplicates(photos: Path, hashes: Path, max_distance: int, folds: int) -> NearDuplicates:
+def read_near_duplicates(photos: Path, hashes: Path, max_distance: int) -> NearDuplicates:
     """Find the near-duplicates of a library.
 
-    A photo without hashes (undecodable), or too flat to compare, is a group of its own. A chain of more
-    photos than half a fold is cut into groups, and the log says so: it would fill a fold.
+    A photo without hashes (undecodable), or too flat to compare, is a group of its own.
 
     Args:
         photos: the manifest.
         hashes: `perceptual_hashes.jsonl`.
         max_distance: bits of 64 by which two near-duplicates differ at most.
-        folds: of cross-validation.
     """
     groups = {photo.image_id: photo.image_id for photo in read_manifest(photos)}
     records = [record for record in read_jsonl(hashes, HashRecord) if record.image_id in groups]
-    ids, stacked = [record.image_id for record in records], add_orientations(_stack_hashes(records))
-    chains = group_near_duplicates(stacked, max_distance)
-    firsts = cut_chains(stacked, chains, max_distance, max(_FEWEST_TO_CUT, len(groups) // (2 * folds)))
+    ids, stacked = [record.image_id for record in records], _stack_hashes(records)
+    firsts = group_near_duplicates(stacked, max_distance)
     groups.update((image_id, ids[first]) for image_id, first in zip(ids, firsts.tolist(), strict=True))
-    return NearDuplicates(groups, ids, stacked, chains, max_distance)
+    return NearDuplicates(groups, ids, stacked, max_distance)
 
 
-def add_orientations(hashes: Hashes) -> Hashes:
-    """Add the hashes of each picture mirrored, turned, and both, uint64 [n, windows + 7].
-
-    A mirrored picture's transform has the other sign at every odd frequency, a transposed picture's is
-    transposed, and a turn is made of the two. So no pixels are needed.
-    """
-    octets = np.ascontiguousarray(hashes[:, 0].astype(">u8")).view(np.uint8).reshape(-1, 8)
-    bits = np.unpackbits(octets, axis=1).reshape(-1, 8, 8)
-    odd = np.arange(8, dtype=np.uint8) % 2
-    flips = (0 * odd[None, :], odd[None, :], odd[:, None], odd[None, :] ^ odd[:, None])
-    turned = [oriented ^ flip for oriented in (bits, bits.swapaxes(1, 2)) for flip in flips][1:]
-    found = np.stack([np.packbits(one.reshape(-1, 64), axis=1).view(">u8")[:, 0] for one in turned], axis=1)
-    is_featureless = hashes[:, :1] == FEATURELESS
-    return np.concatenate([hashes, np.where(is_featureless, np.uint64(FEATURELESS), found)], axis=1).astype(
-        np.uint64
-    )
-
-
-def cut_chains(hashes: Hashes, labels: Labels, max_distance: int, most: int) -> Labels:
-    """Cut each group of more than `most` pictures into groups that a smaller distance still joins.
-
-    The distance is lowered bit by bit until the parts are small enough; pictures with equal hashes are never
-    parted.
-
-    Args:
-        hashes: uint64 [n, windows].
-        labels: the smallest index of each picture's group, int64 [n].
-        max_distance: the distance in bits that joined them.
-        most: pictures that a group may have.
-    """
-    cut = labels.copy()
-    sizes = np.bincount(labels, minlength=len(labels))
-    for group in np.flatnonzero(sizes > most).tolist():
-        distance = max_distance
-        members = np.flatnonzero(labels == group)
-        while distance > 0 and len(members):
-            distance -= 1
-            parts = members[group_near_duplicates(hashes[members], distance)]
-            cut[members] = parts
-            members = members[np.bincount(parts, minlength=len(labels))[parts] > most]
-        log.warning(
-            "split: a chain of %d photos that look alike is cut into %d groups; the largest holds %d",
-            *(sizes[group], len(np.unique(cut[labels == group]))),
-            np.bincount(cut[labels == group]).max(),
-        )
-    return cut
-
-
-def find_neighbours(
-    hashes: Hashes, rows: Sequence[int], max_distance: int, chains: Labels
-) -> npt.NDArray[np.bool_]:
+def find_neighbours(hashes: Hashes, rows: Sequence[int], max_distance: int) -> npt.NDArray[np.bool_]:
     """Return which pictures are direct near-duplicates of any of some rows, bool [n].
 
     Args:
         hashes: uint64 [n, windows], the whole first.
         rows: of the pictures whose neighbours are wanted.
         max_distance: bits of 64.
-        chains: the chain of each picture, int64 [n]; only pictures of one chain can be neighbours.
     """
+    is_comparable = hashes != FEATURELESS
     near = np.zeros(len(hashes), dtype=np.bool_)
-    in_order = np.argsort(chains, kind="stable")
-    starts, ends = (np.searchsorted(chains[in_order], chains, side=side) for side in ("left", "right"))
     for row in rows:
-        others = in_order[starts[row] : ends[row]]
-        theirs, own = hashes[others], hashes[row]
-        is_window_near = np.bitwise_count(theirs ^ own[0]) <= max_distance
-        is_whole_near = np.bitwise_count(theirs[:, :1] ^ own) <= max_distance
-        found = (is_window_near & (theirs != FEATURELESS) & (own[0] != FEATURELESS)).any(axis=1)
-        found |= (is_whole_near & (own != FEATURELESS) & (theirs[:, :1] != FEATURELESS)).any(axis=1)
-        near[others[found]] = True
+        is_window_near = np.bitwise_count(hashes ^ hashes[row, 0]) <= max_distance
+        is_whole_near = np.bitwise_count(hashes[:, :1] ^ hashes[row]) <= max_distance
+        if is_comparable[row, 0]:
+            near |= (is_window_near & is_comparable).any(axis=1)
+        near |= (is_whole_near & is_comparable[row] & is_comparable[:, :1]).any(axis=1)
     return near
 
 

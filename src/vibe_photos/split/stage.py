@@ -11,7 +11,7 @@ Numbers and halves depend on ids and seeds alone, so that adding photos moves no
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -20,22 +20,16 @@ import msgspec
 from vibe_photos.human_truth.draws import find_strata, read_draws
 from vibe_photos.human_truth.said import read_human_truth
 from vibe_photos.human_truth.sample import read_sampled
-from vibe_photos.records.ground_truth import HEAD_FILES, GroundTruth
 from vibe_photos.records.keyed_hash import permanent_number, unit_interval
 from vibe_photos.records.splits import Membership, Role
-from vibe_photos.records.taxonomy import label_name
 from vibe_photos.settings import Settings, Split
 from vibe_photos.split.near_duplicates import read_near_duplicates
 from vibe_photos.storage.files import open_atomically
-from vibe_photos.storage.jsonl import read_jsonl
 
 log = logging.getLogger(__name__)
 
 _HALF_SEED = 0
 """Not `split.seed`: a threshold tuned on one half must stay scored on the other, whatever else changes."""
-
-
-_LOST_SHARE = 0.1
 
 
 def split_photos(settings: Settings) -> None:
@@ -44,12 +38,11 @@ def split_photos(settings: Settings) -> None:
     hashes = paths.embeddings / "perceptual_hashes.jsonl"
     truth = read_human_truth(paths.human)
     asked = set(read_sampled(paths.sample)) | truth.measured.keys()
-    near = read_near_duplicates(paths.photos, hashes, settings.split.max_hash_distance, settings.split.folds)
+    near = read_near_duplicates(paths.photos, hashes, settings.split.max_hash_distance)
     reserved = near.with_neighbours(asked)
     strata = find_strata(read_draws(paths.human), list(near.groups))
     memberships = assign_roles(near.groups, reserved, settings.split, settings.sample.seed, strata)
     write_splits(paths.splits, memberships)
-    warn_of_lost_scenes(read_jsonl(paths.auto / HEAD_FILES["scene"], GroundTruth), memberships, asked)
     left = [image_id for image_id in truth.taught if _has_left_training(memberships, image_id, asked)]
     if left:
         log.info(
@@ -93,26 +86,6 @@ def assign_roles(
             stratum=(strata or {}).get(image_id),
         )
     return memberships
-
-
-def warn_of_lost_scenes(
-    teacher: Iterable[GroundTruth], memberships: Mapping[str, Membership], asked: set[str]
-) -> None:
-    """Log the teacher's scenes that lose a tenth of their photos because these look like measured ones."""
-    photos: Counter[str] = Counter()
-    lost: Counter[str] = Counter()
-    for record in teacher:
-        if record.image_id in memberships and record.scene:
-            photos[record.scene[0]] += 1
-            is_neighbour = memberships[record.image_id].role == "reserved" and record.image_id not in asked
-            lost[record.scene[0]] += is_neighbour
-    for scene, count in sorted(lost.items()):
-        if count >= _LOST_SHARE * photos[scene]:
-            log.warning(
-                "split: %d of %d %s photos do not train because they look like a measured one; a lower "
-                "split.max_hash_distance keeps more",
-                *(count, photos[scene], label_name(scene)),
-            )
 
 
 def write_splits(path: Path, memberships: Mapping[str, Membership]) -> None:

@@ -1,12 +1,10 @@
-import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vibe_photos.records.ground_truth import GroundTruth
 from vibe_photos.records.keyed_hash import permanent_number
-from vibe_photos.records.splits import Membership, read_splits
+from vibe_photos.records.splits import read_splits
 from vibe_photos.settings import Split
-from vibe_photos.split.stage import assign_roles, warn_of_lost_scenes, write_splits
+from vibe_photos.split.stage import assign_roles, write_splits
 
 SPLIT = Split(seed=7, folds=5, holdout_share=0.2, max_hash_distance=6)
 IDS = [f"photo-{i}" for i in range(1000)]
@@ -99,16 +97,3 @@ def test_another_seed_leaves_the_halves_alone():
         for split in (SPLIT, other)
     ]
     assert halves[0] == halves[1]
-
-
-def test_a_scene_that_loses_a_tenth_to_neighbours_is_told(caplog):
-    records = [
-        GroundTruth(image_id=f"{scene}{n}", scene=[f"scene.{scene}"]) for scene in "ab" for n in range(20)
-    ]
-    place = Membership(group="g", fold=0, role="train", number=0.5)
-    places = {record.image_id: place for record in records}
-    for image_id in ("a0", "a1", "b0", "b1"):
-        places[image_id] = msgspec.structs.replace(place, role="reserved")
-    # a0 and a1 look like b1, which was measured: 2 of 20; of b only b0 is a neighbour, 1 of 20.
-    warn_of_lost_scenes(records, places, {"b1"})
-    assert [line.split(" because")[0] for line in caplog.messages] == ["split: 2 of 20 a photos do not train"]
