@@ -100,8 +100,8 @@ def group_near_duplicates(hashes: Hashes, max_distance: int) -> Labels:
     """Group pictures that are near, directly or through others.
 
     Two pictures are near when the hash of the one as a whole differs in at most `max_distance` bits from
-    any of the other's: so the one may be a crop of the other, a turn of it or the photo within it, or both may
-    be whole. Crops are not compared with crops; among so many pairs some would be near by chance.
+    any of the other's: so the one may be a crop of the other, a turn of it or the photo within it, or both
+    may be whole. Crops are not compared with crops; among so many pairs some would be near by chance.
 
     Args:
         hashes: uint64 [n, hashes], the whole first, as `perceptual_hashes` returns them.
@@ -127,8 +127,8 @@ def group_near_duplicates(hashes: Hashes, max_distance: int) -> Labels:
 def cut_large_groups(hashes: Hashes, groups: Labels, max_distance: int, largest: int) -> Labels:
     """Cut groups of more than `largest` pictures, so that a long chain does not fill a fold.
 
-    They are grouped again at a distance of one bit less, and less, until they are small enough: so the nearest
-    pictures stay together. What is too large at distance 0 is cut in the pictures' order.
+    They are grouped again at a distance of one bit less, and less, until they are small enough: so the
+    nearest pictures stay together. What is too large at distance 0 is cut in the pictures' order.
 
     Args:
         hashes: uint64 [n, hashes], the whole first.

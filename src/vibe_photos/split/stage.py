@@ -49,14 +49,15 @@ def split_photos(settings: Settings) -> None:
     write_splits(paths.splits, memberships)
     if near.cut:
         log.warning(
-            "%d photos form chains of near-duplicates that would take more than half a fold: their groups are "
-            "cut, so near photos may be in different folds; none near a measured photo trains",
+            "%d photos form chains of near-duplicates that would take more than half a fold: their groups "
+            "are cut, so near photos may be in different folds; none near a measured photo trains",
             near.cut,
         )
     if taken := find_taken(memberships, asked, split.holdout_share):
         said = ", ".join(f"{of_taken} of {of_all} of {name}" for name, (of_taken, of_all) in taken.items())
         log.warning(
-            "near-duplicates of measured or held-out photos take a tenth or more of a scene from training: %s",
+            "near-duplicates of measured or held-out photos take a tenth or more of a scene from "
+            "training: %s",
             said,
         )
     left = [image_id for image_id in truth.taught if _has_left_training(memberships, image_id, asked)]
@@ -107,10 +108,10 @@ def assign_roles(
 def find_taken(
     memberships: Mapping[str, Membership], asked: set[str], holdout_share: float
 ) -> dict[str, tuple[int, int]]:
-    """Return the strata of which grouping takes a tenth or more from training: photos taken, photos in all.
+    """Return the strata of which grouping takes a tenth or more from training: taken, and in all.
 
-    A photo is taken when it is neither measured nor held out for its own number, but for another's. Strata are
-    scenes as the teacher said them when people began to measure; before that there are none.
+    A photo is taken when it is neither measured nor held out for its own number, but for another's. Strata
+    are scenes as the teacher said them when people began to measure; before that there are none.
 
     Args:
         memberships: of every photo.
