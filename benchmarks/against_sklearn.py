@@ -80,7 +80,7 @@ def make_world(photos: Path, answers: Path, truth: Path, embedder: Embedder, fol
     scan_library(settings, folder / "store")
     embed_library(settings, folder / "store")
     embeddings = read_embeddings(folder / embedder.name / "embeddings.sqlite")
-    groups = read_near_duplicates(manifest, folder / embedder.name / "perceptual_hashes.jsonl", 6).groups
+    groups = read_near_duplicates(manifest, folder / embedder.name / "perceptual_hashes.jsonl", 6, 5).groups
     id_of = {
         place: photo.image_id
         for photo in read_manifest(manifest)

@@ -20,7 +20,7 @@ from vibe_photos.storage.jsonl import write_jsonl
 from vibe_photos.storage.vectors import write_rows
 
 DIM = 768
-WINDOWS = 16
+HASHES_A_PHOTO = 25
 MODEL = "synthetic"
 CHUNK = 20_000
 SCENES = ("people", "food", "landscape", "product", "document", "screenshot", "animals", "snapshot", "other")
@@ -118,7 +118,7 @@ def _draw_hashes(ids: list[str]) -> Iterator[HashRecord]:
     row = b""
     for image_id in ids:
         if not row or rng.random() >= DUPLICATE_SHARE:
-            row = rng.bytes(8 * WINDOWS)
+            row = rng.bytes(8 * HASHES_A_PHOTO)
         yield HashRecord(image_id=image_id, perceptual_hash=row.hex())
 
 

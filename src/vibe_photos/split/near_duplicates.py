@@ -17,6 +17,9 @@ Labels = npt.NDArray[np.int64]
 _FEW_PICTURES = 200_000
 """Up to so many, two equal bands leave few candidates; beyond, a third is worth its many combinations."""
 
+_ALWAYS_ONE_GROUP = 20
+"""Groups of up to so many photos stay whole, however small the library."""
+
 _KNUTH = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -27,14 +30,16 @@ class NearDuplicates:
     Attributes:
         groups: the group of every photo, named by its first photo, in manifest order.
         image_ids: the photos that can be compared, n of them.
-        hashes: their perceptual hashes, uint64 [n, windows].
+        hashes: their perceptual hashes, uint64 [n, hashes].
         max_distance: bits of 64 by which two near-duplicates differ at most.
+        cut: how many photos were in groups that were too large and so were cut.
     """
 
     groups: dict[str, str]
     image_ids: list[str]
     hashes: Hashes
     max_distance: int
+    cut: int = 0
 
     def with_neighbours(self, image_ids: set[str]) -> set[str]:
         """Return photos of the library with their direct near-duplicates."""
@@ -43,29 +48,34 @@ class NearDuplicates:
         return (image_ids & self.groups.keys()) | {self.image_ids[row] for row in np.flatnonzero(near)}
 
 
-def read_near_duplicates(photos: Path, hashes: Path, max_distance: int) -> NearDuplicates:
+def read_near_duplicates(photos: Path, hashes: Path, max_distance: int, folds: int) -> NearDuplicates:
     """Find the near-duplicates of a library.
 
-    A photo without hashes (undecodable), or too flat to compare, is a group of its own.
+    A photo without hashes (undecodable), or too flat to compare, is a group of its own. A group that would
+    take more than half of a fold is cut, see `cut_large_groups`.
 
     Args:
         photos: the manifest.
         hashes: `perceptual_hashes.jsonl`.
         max_distance: bits of 64 by which two near-duplicates differ at most.
+        folds: of the library.
     """
     groups = {photo.image_id: photo.image_id for photo in read_manifest(photos)}
     records = [record for record in read_jsonl(hashes, HashRecord) if record.image_id in groups]
     ids, stacked = [record.image_id for record in records], _stack_hashes(records)
-    firsts = group_near_duplicates(stacked, max_distance)
+    whole = group_near_duplicates(stacked, max_distance)
+    largest = max(_ALWAYS_ONE_GROUP, len(groups) // (2 * folds))
+    cut = int(np.count_nonzero(_find_large(whole, largest)))
+    firsts = cut_large_groups(stacked, whole, max_distance, largest)
     groups.update((image_id, ids[first]) for image_id, first in zip(ids, firsts.tolist(), strict=True))
-    return NearDuplicates(groups, ids, stacked, max_distance)
+    return NearDuplicates(groups, ids, stacked, max_distance, cut)
 
 
 def find_neighbours(hashes: Hashes, rows: Sequence[int], max_distance: int) -> npt.NDArray[np.bool_]:
     """Return which pictures are direct near-duplicates of any of some rows, bool [n].
 
     Args:
-        hashes: uint64 [n, windows], the whole first.
+        hashes: uint64 [n, hashes], the whole first.
         rows: of the pictures whose neighbours are wanted.
         max_distance: bits of 64.
     """
@@ -81,7 +91,7 @@ def find_neighbours(hashes: Hashes, rows: Sequence[int], max_distance: int) -> n
 
 
 def _stack_hashes(records: list[HashRecord]) -> Hashes:
-    """Return the records' hashes, uint64 [n, windows]."""
+    """Return the records' hashes, uint64 [n, hashes]."""
     joined = bytes.fromhex("".join(record.perceptual_hash for record in records))
     return np.frombuffer(joined, dtype=">u8").astype(np.uint64).reshape(len(records), -1 if records else 1)
 
@@ -90,11 +100,11 @@ def group_near_duplicates(hashes: Hashes, max_distance: int) -> Labels:
     """Group pictures that are near, directly or through others.
 
     Two pictures are near when the hash of the one as a whole differs in at most `max_distance` bits from
-    any of the other's: so the one may be a crop of the other, or both may be whole. Windows are not compared
-    with windows; among so many pairs some would be near by chance.
+    any of the other's: so the one may be a crop of the other, a turn of it or the photo within it, or both
+    may be whole. Crops are not compared with crops; among so many pairs some would be near by chance.
 
     Args:
-        hashes: uint64 [n, windows], the whole first, as `perceptual_hashes` returns them.
+        hashes: uint64 [n, hashes], the whole first, as `perceptual_hashes` returns them.
         max_distance: bits of 64.
 
     Returns, for each picture, the smallest index of its group (int64 [n]). Featureless pictures stay alone.
@@ -112,6 +122,35 @@ def group_near_duplicates(hashes: Hashes, max_distance: int) -> Labels:
     np.minimum.at(smallest, groups, first)
     labels[comparable] = comparable[smallest[groups[inverse]]]
     return labels
+
+
+def cut_large_groups(hashes: Hashes, groups: Labels, max_distance: int, largest: int) -> Labels:
+    """Cut groups of more than `largest` pictures, so that a long chain does not fill a fold.
+
+    They are grouped again at a distance of one bit less, and less, until they are small enough: so the
+    nearest pictures stay together. What is too large at distance 0 is cut in the pictures' order.
+
+    Args:
+        hashes: uint64 [n, hashes], the whole first.
+        groups: as `group_near_duplicates` returns them, int64 [n].
+        max_distance: bits of 64, at which they were made.
+        largest: pictures of a group, at least 1.
+    """
+    groups = groups.copy()
+    for distance in reversed(range(max_distance)):
+        rows = np.flatnonzero(_find_large(groups, largest))
+        if not len(rows):
+            return groups
+        groups[rows] = rows[group_near_duplicates(hashes[rows], distance)]
+    for group in np.unique(groups[_find_large(groups, largest)]):
+        rows = np.flatnonzero(groups == group)
+        groups[rows] = rows[np.arange(len(rows)) // largest * largest]
+    return groups
+
+
+def _find_large(groups: Labels, largest: int) -> npt.NDArray[np.bool_]:
+    """Return which pictures are in a group of more than `largest`, bool [n]."""
+    return np.bincount(groups, minlength=len(groups))[groups] > largest
 
 
 def _group_distinct(hashes: Hashes, max_distance: int) -> Labels:

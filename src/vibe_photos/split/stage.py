@@ -28,6 +28,9 @@ from vibe_photos.storage.files import open_atomically
 
 log = logging.getLogger(__name__)
 
+_SHARE_WORTH_SAYING = 0.1
+"""Near-duplicates that take at least this share of a scene from training are said in the log."""
+
 _HALF_SEED = 0
 """Not `split.seed`: a threshold tuned on one half must stay scored on the other, whatever else changes."""
 
@@ -38,11 +41,25 @@ def split_photos(settings: Settings) -> None:
     hashes = paths.embeddings / "perceptual_hashes.jsonl"
     truth = read_human_truth(paths.human)
     asked = set(read_sampled(paths.sample)) | truth.measured.keys()
-    near = read_near_duplicates(paths.photos, hashes, settings.split.max_hash_distance)
+    split = settings.split
+    near = read_near_duplicates(paths.photos, hashes, split.max_hash_distance, split.folds)
     reserved = near.with_neighbours(asked)
     strata = find_strata(read_draws(paths.human), list(near.groups))
-    memberships = assign_roles(near.groups, reserved, settings.split, settings.sample.seed, strata)
+    memberships = assign_roles(near.groups, reserved, split, settings.sample.seed, strata)
     write_splits(paths.splits, memberships)
+    if near.cut:
+        log.warning(
+            "%d photos form chains of near-duplicates that would take more than half a fold: their groups "
+            "are cut, so near photos may be in different folds; none near a measured photo trains",
+            near.cut,
+        )
+    if taken := find_taken(memberships, asked, split.holdout_share):
+        said = ", ".join(f"{of_taken} of {of_all} of {name}" for name, (of_taken, of_all) in taken.items())
+        log.warning(
+            "near-duplicates of measured or held-out photos take a tenth or more of a scene from "
+            "training: %s",
+            said,
+        )
     left = [image_id for image_id in truth.taught if _has_left_training(memberships, image_id, asked)]
     if left:
         log.info(
@@ -86,6 +103,33 @@ def assign_roles(
             stratum=(strata or {}).get(image_id),
         )
     return memberships
+
+
+def find_taken(
+    memberships: Mapping[str, Membership], asked: set[str], holdout_share: float
+) -> dict[str, tuple[int, int]]:
+    """Return the strata of which grouping takes a tenth or more from training: taken, and in all.
+
+    A photo is taken when it is neither measured nor held out for its own number, but for another's. Strata
+    are scenes as the teacher said them when people began to measure; before that there are none.
+
+    Args:
+        memberships: of every photo.
+        asked: the sample and what people measured, without near-duplicates.
+        holdout_share: photos with a number below it are held out for themselves.
+    """
+    known = {image_id: one for image_id, one in memberships.items() if one.stratum is not None}
+    in_all = Counter(str(one.stratum) for one in known.values())
+    taken = Counter(
+        str(one.stratum)
+        for image_id, one in known.items()
+        if one.role != "train" and image_id not in asked and one.number >= holdout_share
+    )
+    return {
+        name: (taken[name], in_all[name])
+        for name in sorted(taken)
+        if taken[name] >= _SHARE_WORTH_SAYING * in_all[name]
+    }
 
 
 def write_splits(path: Path, memberships: Mapping[str, Membership]) -> None:

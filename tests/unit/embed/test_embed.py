@@ -44,7 +44,7 @@ def test_every_photo_gets_a_vector_and_a_hash_in_the_manifests_order(
     hashes = list(read_jsonl(tmp_path / "out" / "perceptual_hashes.jsonl", HashRecord))
     assert [record.image_id for record in hashes] == ids
     assert len({record.perceptual_hash for record in hashes}) == len(ids)
-    assert all(len(record.perceptual_hash) == 16 * 16 for record in hashes)
+    assert all(len(record.perceptual_hash) == 16 * 25 for record in hashes)
     assert sorted(read_outs(tmp_path / "out")) == OUTS
     assert (tmp_path / "out" / "problems.jsonl").read_bytes() == b""
     digest = msgspec.json.decode((tmp_path / "out" / "digest.json").read_bytes(), type=Digest)

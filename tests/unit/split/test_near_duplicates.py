@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageEnhance
 
-from vibe_photos.pixels.perceptual_hash import perceptual_hashes
+from vibe_photos.pixels.perceptual_hash import find_framed, perceptual_hashes
 from vibe_photos.records.photos import FEATURELESS
-from vibe_photos.split.near_duplicates import group_near_duplicates
+from vibe_photos.split.near_duplicates import cut_large_groups, group_near_duplicates
 
 
 @cache
@@ -71,6 +71,15 @@ def group_all_pairs(hashes: list[list[int]], max_distance: int) -> list[int]:
     return labels
 
 
+def show_in_frame(image: Image.Image, width: int, height: int, level: int) -> Image.Image:
+    """A screen of one level with the picture as wide as it, in the middle, and a clock in its upper bar."""
+    screen = Image.new("RGB", (width, height), (level,) * 3)
+    shown = image.resize((width, round(width * image.height / image.width)))
+    screen.paste(shown, (0, (height - shown.height) // 2))
+    screen.paste((128, 128, 128), (width // 10, 10, width // 5, 30))
+    return screen
+
+
 TWINS = {
     "compressed": lambda image: compress(image, quality=40),
     "smaller": lambda image: image.resize((320, 240), Image.Resampling.LANCZOS),
@@ -85,6 +94,16 @@ TWINS = {
     "6 % off below": lambda image: cut(image, 0, 0, 0, 0.06),
     "6 % off two sides": lambda image: cut(image, 0.06, 0.06, 0, 0),
     "6 % off every side": lambda image: cut(image, 0.06, 0.06, 0.06, 0.06),
+    "10 % off every side": lambda image: cut(image, 0.1, 0.1, 0.1, 0.1),
+    "mirrored": lambda image: image.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+    "upside down": lambda image: image.transpose(Image.Transpose.FLIP_TOP_BOTTOM),
+    "turned by 90 degrees": lambda image: image.transpose(Image.Transpose.ROTATE_90),
+    "turned by 180 degrees": lambda image: image.transpose(Image.Transpose.ROTATE_180),
+    "turned by 270 degrees": lambda image: image.transpose(Image.Transpose.ROTATE_270),
+    "transposed": lambda image: image.transpose(Image.Transpose.TRANSPOSE),
+    "transversed": lambda image: image.transpose(Image.Transpose.TRANSVERSE),
+    "black bars": lambda image: show_in_frame(image, 540, 1170, 0),
+    "white bars": lambda image: show_in_frame(image, 540, 1170, 255),
 }
 
 
@@ -135,7 +154,26 @@ def test_a_window_without_the_only_detail_is_featureless():
     page.paste(0, (0, 0, 12, 320))
     is_blank = perceptual_hashes(page) == FEATURELESS
     # Of an edge: all, without the left, without the right, without both; four rows of these.
-    assert is_blank.tolist() == [False, True, False, True] * 4
+    assert is_blank[:16].tolist() == [False, True, False, True] * 4
+
+
+def test_the_box_within_a_frame():
+    pixels = np.full((128, 128), 250.0)
+    pixels[40:90, 30:100] = np.random.default_rng(0).uniform(0, 200, (50, 70))
+    pixels[4:8, 10:25] = 0  # a clock: 15 of 128 pixels of a row
+    assert find_framed(pixels) == (30, 40, 100, 90)
+
+
+def test_a_page_of_text_is_no_photo_in_a_frame():
+    page = np.full((128, 128), 250.0)
+    for row in range(16, 112, 6):
+        page[row : row + 2, 16:112] = 0  # two dark rows of six: two thirds of the box are background
+    assert find_framed(page) is None
+
+
+@pytest.mark.parametrize("level", [0, 250])
+def test_a_plain_picture_has_no_frame(level):
+    assert find_framed(np.full((128, 128), float(level))) is None
 
 
 def test_featureless_pictures_stay_alone():
@@ -154,6 +192,22 @@ def test_groups_are_closed_over_chains():
     rows = as_array([[bits] for bits in chain])
     assert group_near_duplicates(rows, 6).tolist() == [0] * 6
     assert group_near_duplicates(rows, 5).tolist() == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_chain_that_is_too_large_is_cut_where_its_pictures_differ_most():
+    # Steps of 1, 1, 5, 1, 1 bits: one group at a distance of 6; two of three pictures each below 5.
+    chain = [2**63 | ((1 << bits) - 1) for bits in (0, 1, 2, 7, 8, 9)]
+    rows = as_array([[bits] for bits in chain])
+    groups = group_near_duplicates(rows, 6)
+    assert groups.tolist() == [0] * 6
+    assert cut_large_groups(rows, groups, 6, largest=6).tolist() == [0] * 6
+    assert cut_large_groups(rows, groups, 6, largest=3).tolist() == [0, 0, 0, 3, 3, 3]
+
+
+def test_equal_pictures_beyond_the_largest_group_are_cut_in_order():
+    rows = as_array([[2**63]] * 5 + [[2**62]] * 2)
+    groups = group_near_duplicates(rows, 6)
+    assert cut_large_groups(rows, groups, 1, largest=2).tolist() == [0, 0, 2, 2, 4, 5, 5]
 
 
 def test_none_at_all():

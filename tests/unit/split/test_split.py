@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from vibe_photos.records.keyed_hash import permanent_number
 from vibe_photos.records.splits import read_splits
 from vibe_photos.settings import Split
-from vibe_photos.split.stage import assign_roles, write_splits
+from vibe_photos.split.stage import assign_roles, find_taken, write_splits
 
 SPLIT = Split(seed=7, folds=5, holdout_share=0.2, max_hash_distance=6)
 IDS = [f"photo-{i}" for i in range(1000)]
@@ -76,6 +76,16 @@ def test_shares_are_as_configured():
 def test_a_recorded_stratum_is_kept():
     places = assign_roles(GROUPS, set(), SPLIT, SEED, {"photo-1": "scene.food"})
     assert (places["photo-1"].stratum, places["photo-2"].stratum) == ("scene.food", None)
+
+
+def test_scenes_of_which_near_duplicates_take_a_tenth_are_named():
+    strata = {image_id: "scene.food" if i < 20 else "scene.other" for i, image_id in enumerate(IDS)}
+    # photo-0 and photo-2 are measured; photo-1 and photo-3 are reserved only as their near-duplicates.
+    reserved = {"photo-0", "photo-1", "photo-2", "photo-3"}
+    split = Split(seed=7, folds=5, holdout_share=0.0, max_hash_distance=6)
+    places = assign_roles(GROUPS, reserved, split, SEED, strata)
+    assert find_taken(places, {"photo-0", "photo-2"}, 0.0) == {"scene.food": (2, 20)}
+    assert find_taken(places, reserved, 0.0) == {}
 
 
 def test_photos_that_are_not_in_the_library_are_passed_over():

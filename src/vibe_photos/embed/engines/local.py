@@ -18,7 +18,7 @@ import numpy.typing as npt
 from vibe_photos.encoders.encoder import Encoder, load_encoder
 from vibe_photos.errors import DecodeError
 from vibe_photos.pixels import decode
-from vibe_photos.pixels.perceptual_hash import Hashes, perceptual_hashes
+from vibe_photos.pixels.perceptual_hash import HASHES_VERSION, Hashes, perceptual_hashes
 from vibe_photos.records.photos import Photo, PhotoProblem, photo_path
 from vibe_photos.settings import Embed, Embedder
 
@@ -31,7 +31,7 @@ SHORT_EDGE_PX = 384
 
 def hash_recipe() -> str:
     """Return the name of the pixels and the code that make perceptual hashes; it changes when they do."""
-    return f"dct64-{SHORT_EDGE_PX}px-16windows-1-pixels{decode.PIXELS_VERSION}"
+    return f"dct64-{SHORT_EDGE_PX}px-hashes{HASHES_VERSION}-pixels{decode.PIXELS_VERSION}"
 
 
 @dataclass(frozen=True, slots=True)
