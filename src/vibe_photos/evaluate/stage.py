@@ -76,7 +76,7 @@ def evaluate_labels(settings: Settings) -> None:
             figures["prediction_powered"] = estimate_library(
                 photos, teacher, labels, memberships, settings.evaluate
             )
-        figures["calibration_error"] = summarise_calibration(predictions)
+        figures |= summarise_calibration(predictions, settings.evaluate.seed)
     else:
         figures = begin_figures(truth, sample.left_out)
     if sample.own_set:

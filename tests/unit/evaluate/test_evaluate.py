@@ -96,7 +96,9 @@ def test_attributes_count_where_they_are_judged(run: Callable, records: list[Gro
     # has_text: true a, b; said a, c. One hit: precision 1/2, recall 1/2. By score: a 0.9 true, c 0.7 not,
     # b 0.4 true: average precision 1/2 * 1 + 1/2 * 2/3 = 5/6.
     assert attributes["has_text"] == {
-        "precision": 0.5, "recall": 0.5, "f1": 0.5, "f1_interval": "n < 20", "average_precision": 0.8333,
+        "precision": 0.5, "precision_interval": "n < 20", "recall": 0.5, "recall_interval": "n < 20",
+        "f1": 0.5, "f1_interval": "n < 20",
+        "average_precision": 0.8333, "average_precision_interval": "n < 20",
         "support": 3, "positives": 2, "missing": 0,
     }  # fmt: skip
     assert attributes["has_person"]["missing"] == 1

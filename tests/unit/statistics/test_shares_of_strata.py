@@ -94,7 +94,7 @@ def rare(prevalence: float, follows_scene: bool) -> Kind:
 
 
 def all_or_all_but_one(_rng: np.random.Generator, scene: int, photos: int) -> np.ndarray:
-    return np.arange(photos) >= scene % 2
+    return np.asarray(np.arange(photos) >= scene % 2)
 
 
 def documents(rng: np.random.Generator, scene: int, photos: int) -> np.ndarray:
