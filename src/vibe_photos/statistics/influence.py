@@ -1,8 +1,8 @@
 """How much each photo moves a figure that is no ratio of two totals: its derivative by the photo's weight.
 
 With them macro-F1 and average precision have intervals of the same kind as other figures:
-`linearised_variance` holds near-duplicate groups, strata, weights and the library's size (Deville 1999, "Variance estimation for
-complex statistics and estimators: linearization and residual techniques").
+`linearised_variance` holds near-duplicate groups, strata, weights and the library's size (Deville 1999,
+"Variance estimation for complex statistics and estimators: linearization and residual techniques").
 """
 
 import numpy as np

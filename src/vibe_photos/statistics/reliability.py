@@ -64,8 +64,8 @@ def calibration_noise(predictions: ScoredPredictions, seed: int) -> float | None
     """Return the error below which 95 of 100 perfectly calibrated students stay on these photos; 0 to 1.
 
     An error below it says nothing against the student. With true probabilities p the gap of a bin is about
-    normal around 0, with variance sum of weight^2 p (1 - p); near-duplicates move together. The 95th percentile
-    is that of 10,000 seeded draws. None without predictions.
+    normal around 0, with variance sum of weight^2 p (1 - p); near-duplicates move together. The 95th
+    percentile is that of 10,000 seeded draws. None without predictions.
     """
     total = float(predictions.weights.sum())
     if not total:

@@ -242,6 +242,11 @@ def test_what_counts_waits_is_skipped_or_is_ones_own_is_told_apart(
         "library": 8, "speaks_for": 5, "skipped": 1, "waiting": 1, "not_in_library": 1, "trained_on": 0,
     }  # fmt: skip
     assert figures["unheard"] == {"not in a draw yet": 1, "scene.people": 2}
+    assert figures["about"] == "the library of today without the 1 photos that came after the last draw"
+    assert figures["to_speak_for_all"] == (
+        "run dvc repro and vibe-photos review, which shows photos of each of these: "
+        "not in a draw yet (1 photos), people (2 photos)"
+    )
     own = figures["own_set"]
     assert (own["n"], own["weights"], own["scene"]["accuracy"]) == (1, "none", 1.0)
 
