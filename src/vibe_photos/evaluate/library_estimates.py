@@ -10,9 +10,9 @@ al. 2023, "Prediction-powered inference", with the proxy's weight `trust` of Ang
 
 It is right on average however wrong the teacher is. With a good teacher the interval is narrower than that
 of people alone, with a poor one it may be wider; `<name>_ppi_is_narrower` says which. It assumes that the
-audited photos were drawn with the inclusion probabilities that they state, and that of the other photos, those
-whose proxy is known are a random part. Photos without an answer of the teacher have the proxy 0, in both
-samples. Both parts leave out strata in which nobody measured a photo yet.
+audited photos were drawn with the inclusion probabilities that they state, and that of the other photos,
+those whose proxy is known are a random part. Photos without an answer of the teacher have the proxy 0, in
+both samples. Both parts leave out strata in which nobody measured a photo yet.
 
 The audited part's variance is that of `intervals`: near-duplicate groups, strata, weights, finite library.
 Two photos of average weight are added, one that only people call true and one that only the teacher does, as
