@@ -8,10 +8,11 @@ al. 2023, "Prediction-powered inference", with the proxy's weight `trust` of Ang
 
     estimate = audited mean of (y - trust * proxy) + trust * library mean of the proxy
 
-It is right on average however wrong the teacher is; the better the teacher, the narrower the interval. It
-assumes that the audited photos were drawn with the inclusion probabilities that they state, and that of the
-other photos, those whose proxy is known are a random part. Photos without an answer of the teacher have the
-proxy 0, in both samples.
+It is right on average however wrong the teacher is. With a good teacher the interval is narrower than that
+of people alone, with a poor one it may be wider; `<name>_ppi_is_narrower` says which. It assumes that the
+audited photos were drawn with the inclusion probabilities that they state, and that of the other photos,
+those whose proxy is known are a random part. Photos without an answer of the teacher have the proxy 0, in
+both samples. Both parts leave out strata in which nobody measured a photo yet.
 
 The audited part's variance is that of `intervals`: near-duplicate groups, strata, weights, finite library.
 Two photos of average weight are added, one that only people call true and one that only the teacher does, as
@@ -23,6 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vibe_photos.human_truth.sample import NOT_DRAWN, MeasuredSample
 from vibe_photos.records.ground_truth import GroundTruth
 from vibe_photos.records.label_tables import LabelTable
 from vibe_photos.records.splits import Membership
@@ -67,8 +69,33 @@ class PoweredEstimate:
     trust: float
 
 
+@dataclass(frozen=True, slots=True)
+class MeasuredPhotos:
+    """The measured photos with the student's labels, and the sample that they are, in the same order."""
+
+    photos: JudgedPhotos
+    sample: MeasuredSample
+
+
+@dataclass(frozen=True, slots=True)
+class OtherPhotos:
+    """Answered photos that are not among the measured ones, of strata for which these speak.
+
+    `groups` int64 [m], equal for near-duplicates; `teacher` the teacher's labels of them.
+    """
+
+    image_ids: list[str]
+    groups: Indices
+    teacher: LabelArrays
+
+
+Answers = Mapping[str, GroundTruth]
+"""The teacher's records of the library's photos, by `image_id`."""
+
+
 def estimate_library(
-    audited: JudgedPhotos,
+    scored: MeasuredPhotos,
+    everyone: MeasuredPhotos,
     answers: Sequence[GroundTruth],
     labels: LabelTable,
     memberships: Mapping[str, Membership],
@@ -79,51 +106,110 @@ def estimate_library(
     Accuracy is the student's; its proxy, agreement with the teacher, is known of the holdout, where each
     photo stands for its stratum's share of the rest; below `FEWEST_HELD_OUT` there is no `_ppi`. `prevalence`
     is the share of photos with the attribute; its proxy, the teacher's answer, is known of every answered
-    photo. Without audited records that state an inclusion probability nothing can be said about the library,
-    and only `reason` is returned.
+    photo. Where photos were skipped, `<name>_with_skipped` holds what the figure would be if all of them were
+    wrong (had no such attribute), and if all were right. Without measured records that state an inclusion
+    probability nothing can be said about the library, and only `reason` is returned.
 
     Args:
-        audited: people's records, all in the library, and the student's labels of their photos.
+        scored: the measured photos on which the student is scored: one half, where thresholds were tuned on
+            the other.
+        everyone: all measured photos, for the shares of photos.
         answers: the teacher's records.
         labels: the student's labels of all photos.
         memberships: which photos are in the library, held out, near-duplicates.
         evaluate: confidence level, repetitions and seed.
     """
-    if not audited.design.is_weighted:
+    if not scored.photos.design.is_weighted:
         return {"reason": "no audited record states its inclusion_probability"}
-    keys, answer_of = audited.keys, {one.image_id: one for one in answers if one.image_id in memberships}
-    others = sorted(answer_of.keys() - set(audited.image_ids))
-    groups = group_photos(others, memberships)
-    is_holdout = np.array([memberships[image_id].role == "holdout" for image_id in others], dtype=np.bool_)
-    weights = weigh_rest([_stratum(answer_of[i], memberships[i]) for i in others], is_holdout)
-    teacher = arrays_of_records([answer_of.get(image_id) for image_id in audited.image_ids], keys)
-    teacher_of_others = arrays_of_records([answer_of[image_id] for image_id in others], keys)
-    student_of_others = arrays_of_labels(labels, others, keys)
+    answer_of = {one.image_id: one for one in answers if one.image_id in memberships}
+    names = [label_name(key) for key in scored.photos.keys.attribute]
+    accuracies = _estimate_accuracies(scored, answer_of, labels, memberships, evaluate)
+    prevalences = _estimate_prevalences(everyone, answer_of, memberships, evaluate)
+    return {
+        "scene": accuracies[0],
+        "attributes": {
+            name: prevalence | accuracy
+            for name, prevalence, accuracy in zip(names, prevalences, accuracies[1:], strict=True)
+        },
+    }
 
-    def estimate_accuracy(read: Callable[[LabelArrays], Indices]) -> Figures:
+
+def find_others(
+    measured: MeasuredPhotos, answer_of: Answers, memberships: Mapping[str, Membership]
+) -> OtherPhotos:
+    """Return the answered photos that are not measured, without those of unheard strata."""
+    unheard = measured.sample.unheard
+    others = [
+        image_id
+        for image_id in sorted(answer_of.keys() - set(measured.photos.image_ids))
+        if (memberships[image_id].stratum or NOT_DRAWN) not in unheard
+    ]
+    records = [answer_of[image_id] for image_id in others]
+    teacher = arrays_of_records(records, measured.photos.keys)
+    return OtherPhotos(others, group_photos(others, memberships), teacher)
+
+
+def bound_by_skips(is_judged: Bools, is_true: Bools, measured: MeasuredPhotos) -> tuple[float, float] | None:
+    """Return a share if all skipped photos were no, and if all were yes; None where none was skipped.
+
+    In a stratum of m answers with s skips it is then yes / (m + s), or (yes + s) / (m + s).
+    """
+    strata = measured.sample.strata
+    names = np.array([str(record.extra["stratum"]) for record in measured.sample.records], dtype=np.str_)
+    low = high = total = 0.0
+    for name in np.unique(names[is_judged]).tolist():
+        rows, skipped = is_judged & (names == name), strata[name].skipped
+        weight, yes = float(measured.photos.design.weights[rows].sum()), int(is_true[rows].sum())
+        shown = int(rows.sum()) + skipped
+        low, high, total = low + weight * yes / shown, high + weight * (yes + skipped) / shown, total + weight
+    return (low / total, high / total) if high > low else None
+
+
+def _estimate_accuracies(
+    scored: MeasuredPhotos,
+    answer_of: Answers,
+    labels: LabelTable,
+    memberships: Mapping[str, Membership],
+    evaluate: Evaluate,
+) -> list[Figures]:
+    """Estimate how often the student is right: of scenes, then of each attribute."""
+    photos, others = scored.photos, find_others(scored, answer_of, memberships)
+    is_holdout = np.array([memberships[i].role == "holdout" for i in others.image_ids], dtype=np.bool_)
+    weights = weigh_rest([_stratum(answer_of[i], memberships[i]) for i in others.image_ids], is_holdout)
+    teacher = arrays_of_records([answer_of.get(image_id) for image_id in photos.image_ids], photos.keys)
+    student_of_others = arrays_of_labels(labels, others.image_ids, photos.keys)
+
+    def estimate(read: Callable[[LabelArrays], Indices]) -> Figures:
         """Estimate how often the student is right about what `read` returns (below 0: not judged)."""
-        people, student = read(audited.truth), read(audited.prediction)
+        people, student = read(photos.truth), read(photos.prediction)
         proxy = _agree(read(teacher), student)
-        of_others = _agree(read(teacher_of_others), read(student_of_others))[is_holdout]
-        known = None if weights is None else mean_proxy(proxy, of_others, groups[is_holdout], weights)
-        return _estimate("accuracy", people >= 0, people == student, proxy, known, audited.design, evaluate)
-
-    def estimate_prevalence(column: int) -> Figures:
-        people, proxy = audited.truth.attributes[:, column], teacher.attributes[:, column] == 1
-        known = mean_proxy(proxy, teacher_of_others.attributes[:, column] == 1, groups, np.ones(len(others)))
-        is_judged = people != UNJUDGED
-        return _estimate("prevalence", is_judged, people == 1, proxy, known, audited.design, evaluate)
+        of_others = _agree(read(others.teacher), read(student_of_others))[is_holdout]
+        known = None if weights is None else mean_proxy(proxy, of_others, others.groups[is_holdout], weights)
+        return _estimate("accuracy", people >= 0, people == student, proxy, known, scored, evaluate)
 
     def read_attribute(column: int) -> Callable[[LabelArrays], Indices]:
         return lambda arrays: arrays.attributes[:, column].astype(np.int64)
 
-    return {
-        "scene": estimate_accuracy(lambda arrays: arrays.scene),
-        "attributes": {
-            label_name(key): estimate_prevalence(column) | estimate_accuracy(read_attribute(column))
-            for column, key in enumerate(keys.attribute)
-        },
-    }
+    columns = range(len(photos.keys.attribute))
+    return [estimate(lambda arrays: arrays.scene), *(estimate(read_attribute(column)) for column in columns)]
+
+
+def _estimate_prevalences(
+    everyone: MeasuredPhotos,
+    answer_of: Answers,
+    memberships: Mapping[str, Membership],
+    evaluate: Evaluate,
+) -> list[Figures]:
+    """Estimate the share of photos with each attribute."""
+    photos, others = everyone.photos, find_others(everyone, answer_of, memberships)
+    teacher = arrays_of_records([answer_of.get(image_id) for image_id in photos.image_ids], photos.keys)
+    weights, found = np.ones(len(others.image_ids)), []
+    for column in range(len(photos.keys.attribute)):
+        people, proxy = photos.truth.attributes[:, column], teacher.attributes[:, column] == 1
+        known = mean_proxy(proxy, others.teacher.attributes[:, column] == 1, others.groups, weights)
+        is_judged = people != UNJUDGED
+        found.append(_estimate("prevalence", is_judged, people == 1, proxy, known, everyone, evaluate))
+    return found
 
 
 def weigh_rest(strata: Sequence[str], is_known: Bools) -> Floats | None:
@@ -234,28 +320,35 @@ def _estimate(
     is_true: Bools,
     proxy: Bools,
     known: ProxyMean | None,
-    design: Design,
+    measured: MeasuredPhotos,
     evaluate: Evaluate,
 ) -> Figures:
     """Return a share of the library's photos, by people alone and prediction-powered.
 
     Args:
         name: of the figure.
-        is_judged: bool [n], the audited photos for which people answered.
+        is_judged: bool [n], the measured photos for which people answered.
         is_true: bool [n], people's answers.
-        proxy: bool [n], the proxy of the audited photos.
+        proxy: bool [n], the proxy of the measured photos.
         known: the proxy's mean over the library.
-        design: how the n photos were drawn.
+        measured: the n photos.
         evaluate: confidence level, repetitions and seed.
     """
     if not is_judged.any():
         return {name: None}
-    design, y = design.restrict(is_judged), is_true[is_judged].astype(np.float64)
+    design, y = measured.photos.design.restrict(is_judged), is_true[is_judged].astype(np.float64)
     ratio = Ratio(y, np.ones(len(y)), len(y))
-    figures: Figures = {name: round_figure(ratio.value(design.weights))}
-    figures |= show_interval(name, estimate_intervals([ratio], design, evaluate)[0])
+    interval = estimate_intervals([ratio], design, evaluate)[0]
+    figures: Figures = {name: round_figure(ratio.value(design.weights))} | show_interval(name, interval)
+    bounds = bound_by_skips(is_judged, is_true, measured)
+    if bounds:
+        figures[f"{name}_with_skipped"] = [round_figure(bound) for bound in bounds]
     if known is None:
         return figures
     judged_proxy = proxy[is_judged].astype(np.float64)
     found = estimate_powered(y, judged_proxy, design, known, evaluate.confidence_level)
-    return figures | {f"{name}_ppi": round_figure(found.value)} | show_interval(f"{name}_ppi", found.interval)
+    figures |= {f"{name}_ppi": round_figure(found.value)} | show_interval(f"{name}_ppi", found.interval)
+    if not found.interval.reason and not interval.reason:
+        is_narrower = found.interval.high - found.interval.low < interval.high - interval.low
+        figures[f"{name}_ppi_is_narrower"] = bool(is_narrower)
+    return figures

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from vibe_photos.evaluate.library_estimates import estimate_library
+from vibe_photos.evaluate.library_estimates import MeasuredPhotos, estimate_library
 from vibe_photos.human_truth.sample import MeasuredSample, read_measured_sample, weigh_untrained
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth
 from vibe_photos.records.label_tables import read_decisions
 from vibe_photos.records.splits import Membership, read_splits
 from vibe_photos.records.taxonomy import label_name
-from vibe_photos.settings import Settings
+from vibe_photos.settings import Settings, TruthName
 from vibe_photos.statistics.label_arrays import JudgedPhotos, judge_photos, without_design
 from vibe_photos.statistics.metrics import Curve, precision_recall_curve
 from vibe_photos.statistics.reliability import (
@@ -45,42 +45,52 @@ MOST_CURVE_POINTS = 500
 """A plot shows no more; a curve of a million thresholds is thinned evenly to this many."""
 
 
+TO_SPEAK_FOR_ALL: dict[TruthName, str] = {
+    "human": "run dvc repro and vibe-photos review, which shows photos of each of these",
+    "auto": "raise split.holdout_share in params.yaml, so that some photos of each of these do not train",
+}
+
+
 def evaluate_labels(settings: Settings) -> None:
     """Measure the labels against what people measured (`truth=human`) or against the teacher (`truth=auto`).
 
     Writes `metrics.json` and `plots/`. With no record to evaluate `metrics.json` says how to begin. A record
     of a photo that is not in the library is counted as `not_in_library`. Where thresholds were tuned on half
     of the measured photos, `scored_on` says that only the other half counts. `speaks_for` says for how many
-    photos of the library the figures speak. For people's truth there is also
-    `prediction_powered`: what people and the teacher together tell about the whole library.
+    photos of the library the figures speak, `about` of which library. For people's truth there is also
+    `prediction_powered`: what people and the teacher together tell about the library. Its shares of photos
+    rest on both halves: no threshold moves what people say.
 
     Raises:
         InputError: a file is missing or malformed, or a record's inclusion probability is impossible.
     """
     paths, truth, tuned_on = settings.paths, settings.truth, settings.classify.tuned_on
+    taxonomy, half = settings.taxonomy, "score" if truth == "human" and tuned_on != "none" else None
     teacher = list(read_jsonl(paths.auto / ALL_LABELS, GroundTruth))
     memberships, labels = read_splits(paths.splits), read_decisions(paths.labels)
     if truth == "human":
-        half = None if tuned_on == "none" else "score"
-        sample = read_measured_sample(paths.human, settings.taxonomy, memberships, half)
+        sample = read_measured_sample(paths.human, taxonomy, memberships, half)
     else:
         sample = weigh_untrained(teacher, memberships)
-    photos = judge_photos(sample.records, memberships, labels, settings.taxonomy)
+    photos = judge_photos(sample.records, memberships, labels, taxonomy)
     predictions = predictions_of_labels(photos)
-    counts = {"truth": truth, **count_sample(sample, memberships)}
-    if truth == "human" and tuned_on != "none":
+    counts = {"truth": truth, **count_sample(sample, memberships, truth)}
+    if half:
         counts["scored_on"] = SCORE_HALF
     if sample.records:
         figures = summarise(photos, settings.evaluate)
         if truth == "human" and teacher:
+            everyone = sample if half is None else read_measured_sample(paths.human, taxonomy, memberships)
             figures["prediction_powered"] = estimate_library(
-                photos, teacher, labels, memberships, settings.evaluate
+                MeasuredPhotos(photos, sample),
+                MeasuredPhotos(judge_photos(everyone.records, memberships, labels, taxonomy), everyone),
+                *(teacher, labels, memberships, settings.evaluate),
             )
-        figures["calibration_error"] = summarise_calibration(predictions)
+        figures |= summarise_calibration(predictions, settings.evaluate.seed)
     else:
         figures = begin_figures(truth, sample.left_out)
     if sample.own_set:
-        own = judge_photos(sample.own_set, memberships, labels, settings.taxonomy)
+        own = judge_photos(sample.own_set, memberships, labels, taxonomy)
         figures["own_set"] = summarise(without_design(own), settings.evaluate)
     out = paths.eval / truth
     write_json(out / "metrics.json", counts | figures)
@@ -88,21 +98,26 @@ def evaluate_labels(settings: Settings) -> None:
     log.info("evaluate@%s: %s", truth, describe(figures, counts))
 
 
-def count_sample(sample: MeasuredSample, memberships: Mapping[str, Membership]) -> Figures:
+def count_sample(sample: MeasuredSample, memberships: Mapping[str, Membership], truth: TruthName) -> Figures:
     """Return what of the records counts, and for how many photos of the library the figures speak.
 
-    `unheard` lists the strata in which nothing counts yet, with their photos; it is left out where there is
-    none. `skipped` counts photos that were shown and not answered.
+    `unheard` lists the strata in which nothing counts yet, with their photos, and `to_speak_for_all` says
+    what to do about it; both are left out where there is none. `skipped` counts photos that were shown and
+    not answered.
     """
     counts: Figures = {
         "not_in_library": sample.not_in_library,
         "trained_on": sum(memberships[record.image_id].role == "train" for record in sample.records),
         "library": len(memberships),
-        "speaks_for": sum(one.photos for one in sample.strata.values() if one.counted),
-        "skipped": sum(one.skipped for one in sample.strata.values()),
+        "about": sample.about,
+        "speaks_for": sample.speaks_for,
+        "skipped": sample.skipped,
         "waiting": len(sample.waiting),
     }
-    return counts | ({"unheard": sample.unheard} if sample.unheard else {})
+    if not sample.unheard:
+        return counts
+    names = ", ".join(f"{label_name(name)} ({photos} photos)" for name, photos in sample.unheard.items())
+    return counts | {"unheard": sample.unheard, "to_speak_for_all": f"{TO_SPEAK_FOR_ALL[truth]}: {names}"}
 
 
 def write_plots(

@@ -39,7 +39,7 @@ def _format_scenes(scene: Figures) -> list[str]:
         confusion = ["confused, most frequent first:", *table]
     return [
         f"SCENES ({scene['support']} photos, {scene['missing']} without a predicted scene)",
-        f"accuracy {format_share(scene, 'accuracy')}, macro-F1 {_cell(scene['macro_f1'])}",
+        f"accuracy {format_share(scene, 'accuracy')}, macro-F1 {format_share(scene, 'macro_f1')}",
         "",
         *format_table(("scene", *_CLASS_COLUMNS), rows),
         "",

@@ -44,7 +44,10 @@ class StatedDesign(msgspec.Struct, frozen=True):
 
 @dataclass(slots=True)
 class StratumCount:
-    """One stratum: its photos, those that count, those shown and skipped, those judged that wait."""
+    """One stratum: its photos, those that count, those shown and skipped, those judged that wait.
+
+    Where thresholds were tuned on the other half, counted and skipped are those of this half.
+    """
 
     photos: int = 0
     counted: int = 0
@@ -64,6 +67,7 @@ class MeasuredSample:
         strata: the counts of each stratum, by name.
         not_in_library: records of photos that are not in the library.
         left_out: records of the other half, where thresholds were tuned on it.
+        about: which library the figures are about.
     """
 
     records: list[GroundTruth] = field(default_factory=list)
@@ -72,6 +76,17 @@ class MeasuredSample:
     strata: dict[str, StratumCount] = field(default_factory=dict)
     not_in_library: int = 0
     left_out: int = 0
+    about: str = "the library of today"
+
+    @property
+    def speaks_for(self) -> int:
+        """For how many photos figures about the library speak."""
+        return sum(one.photos for one in self.strata.values() if one.counted)
+
+    @property
+    def skipped(self) -> int:
+        """How many photos were shown and not answered."""
+        return sum(one.skipped for one in self.strata.values())
 
     @property
     def unheard(self) -> dict[str, int]:
@@ -133,11 +148,17 @@ def weigh_drawn(
         else:
             sample.own_set += [truth.measured[i] for i in late]
             late = []
-        skipped = sum(i in truth.skipped and i not in judged for i in ids[:reach])
+        skipped = sum(
+            i in truth.skipped and i not in judged and (half is None or memberships[i].half == half)
+            for i in ids[:reach]
+        )
         sample.strata[name] = StratumCount(len(ids), len(counts), skipped, len(late))
         counted[name] = counts
     for name, ids in counted.items():
         _take(sample, [truth.measured[i] for i in ids], memberships, half, name, sample.strata[name].photos)
+    later = sample.unheard.get(NOT_DRAWN, 0)
+    if later:
+        sample.about = f"the library of today without the {later} photos that came after the last draw"
     sample.records.sort(key=lambda record: record.image_id)
     return sample
 
@@ -154,7 +175,9 @@ def weigh_stated(
         InputError: a record's design is impossible.
     """
     known = [record for record in records if not memberships or record.image_id in memberships]
-    sample = MeasuredSample(not_in_library=len(records) - len(known))
+    sample = MeasuredSample(
+        not_in_library=len(records) - len(known), about="the library as it was when the sample was drawn"
+    )
     by_stratum: dict[str, list[tuple[StatedDesign, GroundTruth]]] = defaultdict(list)
     for record in known:
         design = read_stated_design(record)
@@ -191,7 +214,10 @@ def weigh_untrained(answers: Sequence[GroundTruth], memberships: Mapping[str, Me
     They are the photos with the lowest permanent numbers of each stratum (the recorded one, else the
     teacher's scene), up to the first that trains: a simple random sample of the stratum's answered photos.
     """
-    sample = MeasuredSample(not_in_library=sum(one.image_id not in memberships for one in answers))
+    sample = MeasuredSample(
+        not_in_library=sum(one.image_id not in memberships for one in answers),
+        about="the photos of today's library that the teacher answered",
+    )
     strata: dict[str, list[GroundTruth]] = defaultdict(list)
     for record in answers:
         if record.image_id in memberships:

@@ -26,6 +26,10 @@ MORE = 100
 """Photos of which the status says what they would bring."""
 
 
+SHARE = " share"
+"""The name of a share of photos ends with it."""
+
+
 @dataclass(frozen=True, slots=True)
 class FigureStatus:
     """A figure with its interval, and how wide (high - low) it would be after `MORE` photos."""
@@ -45,10 +49,23 @@ def describe_status(settings: Settings) -> str:
     return "\n".join([*_describe_measuring(settings), "", *_describe_teaching(settings)])
 
 
-def measure_status(settings: Settings, sample: MeasuredSample) -> list[FigureStatus]:
-    """Return scene accuracy, and prevalence and F1 of each attribute, as people measured them."""
+def measure_status(
+    settings: Settings, sample: MeasuredSample, everyone: MeasuredSample | None = None
+) -> list[FigureStatus]:
+    """Return scene accuracy, and share and F1 of each attribute, as people measured them.
+
+    Shares of photos rest on `everyone`, where `sample` is only the half on which no threshold was tuned.
+    """
     if not sample.records:
         return []
+    figures = _measure(settings, sample)
+    if everyone is None:
+        return figures
+    of_all = {one.name: one for one in _measure(settings, everyone)}
+    return [of_all[one.name] if one.name.endswith(SHARE) else one for one in figures]
+
+
+def _measure(settings: Settings, sample: MeasuredSample) -> list[FigureStatus]:
     memberships = read_splits(settings.paths.splits)
     photos = judge_photos(sample.records, memberships, read_labels(settings.paths.labels), settings.taxonomy)
     ratios = list_ratios(photos)
@@ -69,7 +86,7 @@ def list_ratios(comparison: JudgedPhotos) -> dict[str, Ratio]:
         y_true, y_pred = truth.attributes[:, column], prediction.attributes[:, column]
         is_judged = (y_true != UNJUDGED).astype(np.float64)
         is_true = (y_true == 1).astype(np.float64)
-        ratios[f"{label_name(key)} share"] = Ratio(is_true, is_judged, int(is_judged.sum()))
+        ratios[label_name(key) + SHARE] = Ratio(is_true, is_judged, int(is_judged.sum()))
         ratios[f"{label_name(key)} F1"] = metrics.f1(y_true, y_pred)
     return ratios
 
@@ -114,7 +131,8 @@ def _describe_measuring(settings: Settings) -> list[str]:
             f"{label_name(name)} ({photos} photos)" for name, photos in sample.unheard.items()
         )
         lines.append(f"  The figures do not speak for: {missing}. Check the next photos of the sample.")
-    figures = measure_status(settings, sample)
+    everyone = read_measured_sample(paths.human, settings.taxonomy, memberships) if half else None
+    figures = measure_status(settings, sample, everyone)
     lines += [f"  {line}" for line in _format_figures(figures, settings.evaluate.confidence_level)]
     if checked + skipped < len(sampled):
         return [*lines, "  Next: vibe-photos review"]

@@ -1,6 +1,12 @@
 """Confidence intervals that account for near-duplicates, weights, strata and the library's size.
 
-- Under 20 cases there is no interval, and the reason is given.
+- Under 20 cases there is no interval, and the reason is given. A census, in which every photo that counts was
+  drawn for certain, leaves nothing open: both ends are the figure.
+- A share of photos has the Korn-Graubard interval at most: that of Clopper and Pearson 1934 with the
+  effective number of photos (Korn and Graubard 1998, "Confidence intervals for proportions with small
+  expected number of positive counts estimated from survey data"). That is the least of n and p (1 - p) / v,
+  where v is the linearised variance; where all photos agree, Kish's number. Where all photos agree the
+  interval is this one. Elsewhere the narrower of it and of one of the next two stands.
 - Where every photo that counts weighs the same and has no near-duplicate, a share of photos has the
   Wilson score interval (Wilson 1927), with n / (1 - drawn share) photos: the finite-population correction.
 - Elsewhere near-duplicate groups are resampled within strata (rescaled bootstrap, Rao, Wu and Yue 1992,
@@ -73,6 +79,60 @@ def wilson_interval(share: float, n: float, level: float) -> Interval:
     return Interval(max(0.0, float(centre - half)), min(1.0, float(centre + half)))
 
 
+def exact_interval(share: float, n: float, level: float) -> Interval:
+    """Return the interval of Clopper and Pearson 1934 for a share of n photos; n may be no whole number."""
+    from scipy.special import betaincinv
+
+    tail, hits = (1 - level) / 2, share * n
+    low = float(betaincinv(hits, n - hits + 1, tail)) if hits > 0 else 0.0
+    high = float(betaincinv(hits + 1, n - hits, 1 - tail)) if hits < n else 1.0
+    return Interval(low, high)
+
+
+def korn_graubard_interval(ratio: Ratio, design: Design, level: float) -> Interval:
+    """Return the widest interval that a figure may have; for a share that of Korn and Graubard 1998.
+
+    The effective number of photos is the least of n / (1 - drawn share) and p (1 - p) / v; where the figure
+    is 0 or 1, so that v is 0, it is Kish's number of equal weights / (1 - drawn share). Near-duplicates cost
+    degrees of freedom: p (1 - p) / v is multiplied by the squared ratio of Student's t of n - 1 to that of
+    groups - 1. The few that strata cost are left out, so that the interval is not wider for them.
+    """
+    share, by_group = _share(ratio, design), _total_by_group(ratio, design)
+    total = design.weights * ratio.denominator
+    open_share = 1.0 - float(np.average(design.drawn_share, weights=total))
+    if share in (0.0, 1.0):
+        return exact_interval(share, effective_count(by_group) / open_share, level)
+    photos, groups = int(np.count_nonzero(total)), int(np.count_nonzero(by_group))
+    n, variance = photos / open_share, _linearised_error(ratio, design) ** 2
+    if variance > 0 and groups > 1:
+        scale = student_t(level, photos - 1) / student_t(level, groups - 1)
+        n = min(n, float(share * (1 - share) / variance * scale**2))
+    return exact_interval(share, n, level)
+
+
+def influence_interval(
+    value: float | None, influence: Floats, cases: int, design: Design, level: float
+) -> Interval:
+    """Return the interval of a figure that is no ratio, from how much each photo moves it.
+
+    Args:
+        value: the figure, 0..1; None where there is none.
+        influence: float64 [n], its derivative by each photo's weight.
+        cases: how many photos it rests on.
+        design: how the n photos were drawn.
+        level: of confidence, 0..1.
+    """
+    if cases < FEWEST_CASES or value is None:
+        return Interval(reason=f"n < {FEWEST_CASES}")
+    if (design.drawn_share == 1.0).all():
+        return Interval(value, value)
+    if not 0.0 < value < 1.0:
+        return Interval(reason=f"{value:.0f} on every photo drawn")
+    strata = strata_of_groups(design)
+    error = float(np.sqrt(linearised_variance(influence, design)))
+    return logit_interval(value, error, len(strata) - len(np.unique(strata)), level)
+
+
 def logit_interval(share: float, error: float, freedom: int, level: float) -> Interval:
     """Return the interval of a share strictly between 0 and 1 that is symmetric on the logit scale.
 
@@ -122,20 +182,24 @@ def _z(level: float) -> float:
 
 
 def _interval_without_resampling(ratio: Ratio, design: Design, evaluate: Evaluate) -> Interval | None:
-    """Return no interval with its reason, or Wilson's where it holds, else None."""
+    """Return no interval with its reason, or one that needs no resampling where it holds, else None."""
     share, level = ratio.value(design.weights), evaluate.confidence_level
     if ratio.cases < FEWEST_CASES or share is None:
         return Interval(reason=f"n < {FEWEST_CASES}")
-    if share in (0.0, 1.0):
-        # All photos agree, so resampling would find no variance; Wilson's interval does.
-        return wilson_interval(share, effective_count(_total_by_group(ratio, design)), level)
     counts = ratio.denominator > 0
     weights, drawn = design.weights[counts], design.drawn_share[counts]
+    if drawn.min() == 1.0:
+        return Interval(share, share)
+    if share in (0.0, 1.0):  # all photos agree, so resampling would find no variance
+        return korn_graubard_interval(ratio, design, level)
     is_alone = bool((np.bincount(design.groups)[design.groups[counts]] == 1).all())
     if _is_share(ratio) and is_alone and weights.min() == weights.max() and drawn.min() == drawn.max():
-        open_share = 1.0 - float(drawn[0])
-        return wilson_interval(share, counts.sum() / open_share if open_share > 0 else float("inf"), level)
+        return wilson_interval(share, counts.sum() / (1.0 - float(drawn[0])), level)
     return None
+
+
+def _narrower(first: Interval, second: Interval) -> Interval:
+    return second if second.high - second.low < first.high - first.low else first
 
 
 def _is_share(ratio: Ratio) -> bool:
@@ -158,7 +222,10 @@ def _resample(ratios: list[Ratio], design: Design, evaluate: Evaluate) -> list[I
         is_counted = _total_by_group(ratio, design) > 0
         freedom = int(is_counted.sum()) - len(np.unique(strata[is_counted]))
         total_error = float(np.hypot(error, np.sqrt(_unanimous_variance(ratio, design, strata, level))))
-        intervals.append(logit_interval(_share(ratio, design), total_error, freedom, level))
+        found = logit_interval(_share(ratio, design), total_error, freedom, level)
+        if _is_share(ratio) and not found.reason:
+            found = _narrower(found, korn_graubard_interval(ratio, design, level))
+        intervals.append(found)
     return intervals
 
 

@@ -30,12 +30,14 @@ FEWEST_PREDICTIONS = 10
 class ScoredPredictions:
     """Predictions with their probabilities, and whether each is true.
 
-    `probability` float64 [n] in 0..1, `is_true` bool [n], `weights` float64 [n].
+    `probability` float64 [n] in 0..1, `is_true` bool [n], `weights` float64 [n], `together` int64 [n]: equal
+    for predictions of one label for near-duplicates, which are true or false together.
     """
 
     probability: Floats
     is_true: Bools
     weights: Floats
+    together: Indices
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +60,37 @@ def calibration_error(predictions: ScoredPredictions) -> float | None:
     return float(np.abs(np.bincount(bins, gap, ECE_BINS)).sum()) / total
 
 
-def summarise_calibration(predictions: Mapping[str, ScoredPredictions]) -> Figures:
-    """Return each calibration error, as it stands in `metrics.json`."""
-    return {name: round_figure(calibration_error(one)) for name, one in predictions.items()}
+def calibration_noise(predictions: ScoredPredictions, seed: int) -> float | None:
+    """Return the error below which 95 of 100 perfectly calibrated students stay on these photos; 0 to 1.
+
+    An error below it says nothing against the student. With true probabilities p the gap of a bin is about
+    normal around 0, with variance sum of weight^2 p (1 - p); near-duplicates move together. The 95th
+    percentile is that of 10,000 seeded draws. None without predictions.
+    """
+    total = float(predictions.weights.sum())
+    if not total:
+        return None
+    p = predictions.probability
+    bins = np.minimum((p * ECE_BINS).astype(np.int64), ECE_BINS - 1)
+    _, cells = np.unique(predictions.together * ECE_BINS + bins, return_inverse=True)
+    moves = np.bincount(cells, predictions.weights * np.sqrt(p * (1 - p)))
+    of_cell = np.zeros(len(moves), np.int64)
+    of_cell[cells] = bins
+    spread = np.sqrt(np.bincount(of_cell, moves**2, ECE_BINS)) / total
+    drawn = np.random.default_rng(seed).standard_normal((10_000, ECE_BINS))
+    return float(np.quantile((np.abs(drawn) * spread).sum(axis=1), 0.95))
+
+
+def summarise_calibration(predictions: Mapping[str, ScoredPredictions], seed: int) -> Figures:
+    """Return `calibration_error` and `calibration_noise` of each, as they stand in `metrics.json`."""
+    return {
+        "calibration_error": {
+            name: round_figure(calibration_error(one)) for name, one in predictions.items()
+        },
+        "calibration_noise": {
+            name: round_figure(calibration_noise(one, seed)) for name, one in predictions.items()
+        },
+    }
 
 
 def reliability_points(predictions: ScoredPredictions, level: float) -> list[ReliabilityPoint]:
@@ -81,18 +111,20 @@ def predictions_of_labels(photos: JudgedPhotos) -> dict[str, ScoredPredictions]:
     A scene's prediction is the chosen one. For an attribute or object it is the probability that it is
     present; an object's ancestors are true with it.
     """
-    truth, prediction, weights = photos.truth, photos.prediction, photos.design.weights
+    truth, prediction, design = photos.truth, photos.prediction, photos.design
     is_known = (truth.scene >= 0) & (prediction.scene >= 0)
     is_right = np.where(is_known, truth.scene == prediction.scene, UNJUDGED).astype(np.int8)
     attributes = {
-        label_name(key): _collect(prediction.attribute_scores[:, [i]], truth.attributes[:, [i]], weights)
+        label_name(key): _collect(
+            prediction.attribute_scores[:, [i]], truth.attributes[:, [i]], design.weights, design.groups
+        )
         for i, key in enumerate(photos.keys.attribute)
     }
     objects = with_parents(truth.objects, photos.keys.object)
     return {
-        "scene": _collect(prediction.scene_score[:, None], is_right[:, None], weights),
+        "scene": _collect(prediction.scene_score[:, None], is_right[:, None], design.weights, design.groups),
         **attributes,
-        "objects": _collect(prediction.object_scores, objects, weights),
+        "objects": _collect(prediction.object_scores, objects, design.weights, design.groups),
     }
 
 
@@ -105,24 +137,28 @@ def predictions_out_of_fold(held_out: Mapping[HeadName, OutOfFold]) -> dict[str,
     for head, one in held_out.items():
         if not one.labels or np.isnan(one.probabilities).any():
             continue
-        weights = np.ones(len(one.y))
+        alone = np.ones(len(one.y)), np.arange(len(one.y))
         if head == "scene":
             top = one.probabilities.argmax(axis=1)[:, None]
             scores = np.take_along_axis(one.probabilities, top, axis=1)
-            found["scene"] = _collect(scores, np.take_along_axis(one.y, top, axis=1), weights)
+            found["scene"] = _collect(scores, np.take_along_axis(one.y, top, axis=1), *alone)
         elif head == "attribute":
             for i, key in enumerate(one.labels):
-                found[label_name(key)] = _collect(one.probabilities[:, [i]], one.y[:, [i]], weights)
+                found[label_name(key)] = _collect(one.probabilities[:, [i]], one.y[:, [i]], *alone)
         else:
-            found["objects"] = _collect(one.probabilities, one.y, weights)
+            found["objects"] = _collect(one.probabilities, one.y, *alone)
     return found
 
 
-def _collect(probability: Floats, y: Flags, weights: Floats) -> ScoredPredictions:
-    """Take the predictions that are scored and judged out of [n, labels]; `weights` [n] are the photos'."""
+def _collect(probability: Floats, y: Flags, weights: Floats, groups: Indices) -> ScoredPredictions:
+    """Take the predictions that are scored and judged out of [n, labels]; the last two, [n], are photos'."""
     counts = ~np.isnan(probability) & (y != UNJUDGED)
+    photos, labels = np.nonzero(counts)
     return ScoredPredictions(
-        probability[counts].astype(np.float64), y[counts] == 1, weights[np.nonzero(counts)[0]]
+        probability[counts].astype(np.float64),
+        y[counts] == 1,
+        weights[photos],
+        groups[photos] * y.shape[1] + labels,
     )
 
 

@@ -1,8 +1,10 @@
 """The figures of a prediction against a ground truth, as the mapping that becomes `metrics.json`.
 
 Student and teacher go through the same definitions, so that the teacher's figures are the student's ceiling
-one by one. Every number is rounded to 4 decimals. Headline figures (accuracy, F1, top-1, top-3) have an
-interval beside them, `<name>_interval`: a list of its two ends, or the reason why there is none.
+one by one. Every number is rounded to 4 decimals. Every figure has an interval beside it,
+`<name>_interval`: a list of its two ends, or the reason why there is none. Ratios have those of `intervals`;
+macro-F1 and average precision the one that follows from how much each photo moves them (`influence`). Rows of
+a class or a pair of classes have none: each rests on a handful of photos.
 
 What has a row for each class or pair of classes is a list as well: DVC prints the numbers and texts of a
 metrics file and passes over lists, so that `dvc metrics diff` shows the figures that one compares.
@@ -15,17 +17,14 @@ import numpy as np
 
 from vibe_photos.records.taxonomy import label_name
 from vibe_photos.settings import Evaluate, TruthName
-from vibe_photos.statistics import metrics
+from vibe_photos.statistics import influence, metrics
 from vibe_photos.statistics.design import Design
-from vibe_photos.statistics.intervals import Interval, estimate_intervals
+from vibe_photos.statistics.intervals import Interval, estimate_intervals, influence_interval
 from vibe_photos.statistics.label_arrays import JudgedPhotos, most_specific, own_scores, with_parents
 from vibe_photos.statistics.metrics import UNJUDGED, Floats, Ratio
 
 Figures = dict[str, Any]
 """A node of a metrics file: what is written as JSON, nothing else."""
-
-HEADLINE = {"accuracy", "f1", "top1", "top3"}
-"""The figures that have an interval."""
 
 HOW_TO_BEGIN = {
     "human": "no photo of the review sample is checked yet: run `vibe-photos review` (an hour is "
@@ -70,10 +69,14 @@ def summarise_scenes(photos: JudgedPhotos, evaluate: Evaluate) -> Figures:
     names = [label_name(key) for key in photos.keys.scene]
     counts = metrics.confusion_matrix(y_true, y_pred, len(names))
     weighed = metrics.confusion_matrix(y_true, y_pred, len(names), photos.design.weights)
+    macro, support = metrics.macro_f1(weighed), int(counts.sum())
+    moves = influence.of_macro_f1(y_true, y_pred, len(names), photos.design.weights)
+    of_macro = influence_interval(macro, moves, support, photos.design, evaluate.confidence_level)
     return {
         **_figures({"accuracy": metrics.accuracy(y_true, y_pred)}, photos.design, evaluate),
-        "macro_f1": round_figure(metrics.macro_f1(weighed)),
-        "support": int(counts.sum()),
+        "macro_f1": round_figure(macro),
+        **show_interval("macro_f1", of_macro),
+        "support": support,
         "missing": int(counts[:, -1].sum()),
         "per_class": _class_rows(counts, weighed, names),
         "confusion": _confusion_rows(counts, names),
@@ -88,15 +91,19 @@ def summarise_attribute(photos: JudgedPhotos, column: int, evaluate: Evaluate) -
     """
     y_true = photos.truth.attributes[:, column]
     y_pred = photos.prediction.attributes[:, column]
-    is_judged = y_true != UNJUDGED
+    is_judged, positives = y_true != UNJUDGED, int((y_true == 1).sum())
     figures = _figures(metrics.precision_recall_f1(y_true, y_pred), photos.design, evaluate)
     if photos.prediction.is_scored:
         scores = photos.prediction.attribute_scores[:, column]
         curve = metrics.precision_recall_curve(y_true, scores, photos.design.weights)
-        figures["average_precision"] = round_figure(metrics.average_precision(curve))
+        average = metrics.average_precision(curve)
+        moves = influence.of_average_precision(y_true, scores, photos.design.weights)
+        found = influence_interval(average, moves, positives, photos.design, evaluate.confidence_level)
+        figures["average_precision"] = round_figure(average)
+        figures |= show_interval("average_precision", found)
     return figures | {
         "support": int(is_judged.sum()),
-        "positives": int((y_true == 1).sum()),
+        "positives": positives,
         "missing": int((is_judged & (y_pred == UNJUDGED)).sum()),
     }
 
@@ -172,16 +179,12 @@ def read_interval(figures: Figures, name: str) -> Interval | None:
 
 
 def _figures(ratios: Mapping[str, Ratio], design: Design, evaluate: Evaluate) -> Figures:
-    """Return the rounded value of each ratio, headline figures with their intervals."""
-    names = [name for name in ratios if name in HEADLINE]
-    intervals = dict(
-        zip(names, estimate_intervals([ratios[name] for name in names], design, evaluate), strict=True)
-    )
+    """Return the rounded value of each ratio with its interval."""
     figures: Figures = {}
-    for name, ratio in ratios.items():
+    intervals = estimate_intervals(list(ratios.values()), design, evaluate)
+    for (name, ratio), interval in zip(ratios.items(), intervals, strict=True):
         figures[name] = round_figure(ratio.value(design.weights))
-        if name in intervals:
-            figures |= show_interval(name, intervals[name])
+        figures |= show_interval(name, interval)
     return figures
 
 

@@ -96,7 +96,9 @@ def test_attributes_count_where_they_are_judged(run: Callable, records: list[Gro
     # has_text: true a, b; said a, c. One hit: precision 1/2, recall 1/2. By score: a 0.9 true, c 0.7 not,
     # b 0.4 true: average precision 1/2 * 1 + 1/2 * 2/3 = 5/6.
     assert attributes["has_text"] == {
-        "precision": 0.5, "recall": 0.5, "f1": 0.5, "f1_interval": "n < 20", "average_precision": 0.8333,
+        "precision": 0.5, "precision_interval": "n < 20", "recall": 0.5, "recall_interval": "n < 20",
+        "f1": 0.5, "f1_interval": "n < 20",
+        "average_precision": 0.8333, "average_precision_interval": "n < 20",
         "support": 3, "positives": 2, "missing": 0,
     }  # fmt: skip
     assert attributes["has_person"]["missing"] == 1
@@ -240,6 +242,11 @@ def test_what_counts_waits_is_skipped_or_is_ones_own_is_told_apart(
         "library": 8, "speaks_for": 5, "skipped": 1, "waiting": 1, "not_in_library": 1, "trained_on": 0,
     }  # fmt: skip
     assert figures["unheard"] == {"not in a draw yet": 1, "scene.people": 2}
+    assert figures["about"] == "the library of today without the 1 photos that came after the last draw"
+    assert figures["to_speak_for_all"] == (
+        "run dvc repro and vibe-photos review, which shows photos of each of these: "
+        "not in a draw yet (1 photos), people (2 photos)"
+    )
     own = figures["own_set"]
     assert (own["n"], own["weights"], own["scene"]["accuracy"]) == (1, "none", 1.0)
 

@@ -9,12 +9,22 @@ import numpy as np
 import pytest
 from tests.unit.hand_made_library import write_truth
 
-from vibe_photos.evaluate.library_estimates import weigh_rest
+from vibe_photos.evaluate.library_estimates import (
+    MeasuredPhotos,
+    bound_by_skips,
+    find_others,
+    weigh_rest,
+)
 from vibe_photos.evaluate.stage import evaluate_labels
+from vibe_photos.human_truth.sample import NOT_DRAWN, MeasuredSample, StratumCount
 from vibe_photos.records.ground_truth import GroundTruth
+from vibe_photos.records.splits import Membership, read_splits
 from vibe_photos.settings import Settings
-from vibe_photos.statistics.design import Design
+from vibe_photos.split.stage import write_splits
+from vibe_photos.statistics.design import Design, simple_design
+from vibe_photos.statistics.label_arrays import JudgedPhotos, LabelKeys, arrays_of_records
 
+NO_KEYS = LabelKeys([], [], [])
 IDS = [f"p{number:03d}" for number in range(120)]
 
 
@@ -28,7 +38,7 @@ def measure(
     """The first 20 photos are measured, the next 50 held out; the teacher sees text on every fourth photo,
     from the twentieth on every second."""
 
-    def run(probability: float | None = 1 / 6) -> dict[str, object]:
+    def run(probability: float | None = 1 / 6, tuned_on: str = "none") -> dict[str, object]:
         roles = ["reserved"] * 20 + ["holdout"] * 50 + ["train"] * 50
         auto = [
             make_truth(
@@ -41,9 +51,16 @@ def measure(
         people = [make_truth("p000", "food", has_text=False), make_truth("p001", "food", has_text=True)]
         audited = [msgspec.structs.replace(record, extra=extra) for record in [*people, *auto[2:20]]]
         write_table({i: {"scene.food": (0.9, 1), "attr.has_text": (0.1, 0)} for i in IDS})
-        write_roles(dict(zip(IDS, roles, strict=True)))
+        path = write_roles(dict(zip(IDS, roles, strict=True)))
+        halves = {"p000": "score", "p001": "score", "p002": "score", "p003": "score", "p004": "score"}
+        members = read_splits(path)
+        write_splits(
+            path,
+            {i: msgspec.structs.replace(one, half=halves.get(i, one.half)) for i, one in members.items()},
+        )
         write_truth(library, audited, auto, drawn=None)
-        evaluate_labels(library)
+        classify = msgspec.structs.replace(library.classify, tuned_on=tuned_on)
+        evaluate_labels(msgspec.structs.replace(library, classify=classify))
         return json.loads((library.paths.eval / "human" / "metrics.json").read_text())
 
     return run
@@ -64,6 +81,47 @@ def test_people_alone_and_together_with_the_teacher(measure: Callable[..., dict[
     low, high = text["prevalence_ppi_interval"]
     assert low < 0.4028 < high
     assert found["attributes"]["has_person"] == {"prevalence": None, "accuracy": None}
+
+
+def test_shares_of_photos_rest_on_both_halves(measure: Callable[..., dict[str, dict]]) -> None:
+    whole, halved = measure(), measure(tuned_on="human")
+    # The student is scored on p000 to p004, and right on the scenes of p000, p001 and p003.
+    assert (halved["n"], halved["prediction_powered"]["scene"]["accuracy"]) == (5, 0.6)
+    names = ("prevalence", "prevalence_interval", "prevalence_ppi")
+    text = [figures["prediction_powered"]["attributes"]["has_text"] for figures in (whole, halved)]
+    assert [text[0][name] for name in names] == [text[1][name] for name in names]
+
+
+def test_skipped_photos_bound_a_share() -> None:
+    # Of food, 100 photos, 4 count and 1 was skipped; of people, 300, 2 count. Yes: 3 of 4, and 1 of 2.
+    # All skipped no: (100 * 3/5 + 300 * 1/2) / 400; all yes: (100 * 4/5 + 300 * 1/2) / 400.
+    said = [("food", True)] * 3 + [("food", False), ("people", True), ("people", False)]
+    records = [GroundTruth(image_id=f"p{i}", extra={"stratum": name}) for i, (name, _) in enumerate(said)]
+    sample = MeasuredSample(records, strata={"food": StratumCount(100, 4, 1), "people": StratumCount(300, 2)})
+    weights = np.array([25.0] * 4 + [150.0] * 2)
+    design = Design(weights, 1 / weights, np.arange(6), np.array([0] * 4 + [1] * 2), True)
+    nothing = arrays_of_records(records, NO_KEYS)
+    measured = MeasuredPhotos(JudgedPhotos([], NO_KEYS, nothing, nothing, design), sample)
+    is_true = np.array([yes for _, yes in said])
+    assert bound_by_skips(np.ones(6, np.bool_), is_true, measured) == (0.525, 0.575)
+    sample.strata["food"].skipped = 0
+    assert bound_by_skips(np.ones(6, np.bool_), is_true, measured) is None
+
+
+def test_photos_of_unheard_strata_are_in_no_powered_share() -> None:
+    records = [GroundTruth(image_id="a", extra={"stratum": "food"})]
+    sample = MeasuredSample(
+        records, strata={"food": StratumCount(2, 1), "people": StratumCount(1), NOT_DRAWN: StratumCount(1)}
+    )
+    nothing = arrays_of_records(records, NO_KEYS)
+    photos = JudgedPhotos(["a"], NO_KEYS, nothing, nothing, simple_design(np.zeros(1, np.int64)))
+    strata = {"a": "food", "b": "food", "c": "people", "d": None}
+    members = {
+        i: Membership(group=i, fold=0, role="train", number=0.5, stratum=stratum)
+        for i, stratum in strata.items()
+    }
+    answers = {i: GroundTruth(image_id=i) for i in strata}
+    assert find_others(MeasuredPhotos(photos, sample), answers, members).image_ids == ["b"]
 
 
 def test_accuracy_of_an_attribute(measure: Callable[..., dict[str, dict]]) -> None:

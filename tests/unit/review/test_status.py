@@ -171,3 +171,21 @@ def test_intervals_narrow_as_the_part_not_seen_does() -> None:
     assert expect_shrinkage(100, 1000, 100) == pytest.approx(2 / 3)
     assert expect_shrinkage(950, 1000, 100) == 0
     assert expect_shrinkage(1000, 1000, 100) == 0
+
+
+def test_shares_rest_on_both_halves_of_the_sample(settings: Settings) -> None:
+    sampled = list(read_sampled(settings.paths.sample))
+    audit(settings, sampled)
+    halves = {i: "tune" if place % 3 else "score" for place, i in enumerate(sampled)}
+    memberships = {
+        i: msgspec.structs.replace(one, half=halves.get(i))
+        for i, one in read_splits(settings.paths.splits).items()
+    }
+    halved, whole = (
+        read_measured_sample(settings.paths.human, settings.taxonomy, memberships, half)
+        for half in ("score", None)
+    )
+    found = {one.name: one for one in measure_status(settings, halved, whole)}
+    assert (len(halved.records), len(whole.records)) == (8, 24)
+    assert found["has_text share"] == read_figures(settings)["has_text share"]
+    assert found["scene accuracy"].interval.reason == "n < 20"  # of the eight of one half

@@ -1,5 +1,7 @@
 """Calibration: errors by hand and as the heads' own metrics have them, and the points of a diagram."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from vibe_photos.heads.out_of_fold import OutOfFold
 from vibe_photos.statistics.reliability import (
     ScoredPredictions,
     calibration_error,
+    calibration_noise,
     predictions_out_of_fold,
     reliability_points,
 )
@@ -17,7 +20,10 @@ def state(
     probability: list[float], is_true: list[bool], weights: list[float] | None = None
 ) -> ScoredPredictions:
     return ScoredPredictions(
-        np.array(probability), np.array(is_true), np.array(weights or [1.0] * len(probability))
+        np.array(probability),
+        np.array(is_true),
+        np.array(weights or [1.0] * len(probability)),
+        np.arange(len(probability)),
     )
 
 
@@ -36,15 +42,36 @@ def test_the_error_is_that_of_the_heads_metrics() -> None:
     rng = np.random.default_rng(0)
     probabilities, y = rng.random((300, 1)), rng.integers(0, 2, (300, 1))
     theirs = expected_calibration_error(probabilities, y, np.ones((300, 1), dtype=np.bool_), "sigmoid")
-    ours = calibration_error(ScoredPredictions(probabilities[:, 0], y[:, 0] == 1, np.ones(300)))
+    ours = calibration_error(
+        ScoredPredictions(probabilities[:, 0], y[:, 0] == 1, np.ones(300), np.arange(300))
+    )
     assert ours == pytest.approx(theirs)
+
+
+def test_noise_is_what_perfectly_calibrated_students_show() -> None:
+    # All in one bin: the gap is normal with sqrt(100 * 0.5 * 0.5) / 100 = 0.05, and 1.96 of it is 0.098.
+    one_bin = state([0.5] * 100, [True] * 100)
+    assert calibration_noise(one_bin, 0) == pytest.approx(0.098, abs=0.002)
+    # In ten groups of ten that are true together the gap is sqrt(10) times as large.
+    together = replace(one_bin, together=np.arange(100) // 10)
+    assert calibration_noise(together, 0) == pytest.approx(0.098 * 10**0.5, abs=0.006)
+    assert calibration_noise(state([], []), 0) is None
+
+
+def test_noise_agrees_with_students_drawn_one_by_one() -> None:
+    rng = np.random.default_rng(3)
+    said = state(list(rng.beta(0.5, 0.5, 140)), [True] * 140, list(rng.uniform(1, 4, 140)))
+    errors = [
+        calibration_error(replace(said, is_true=rng.random(140) < said.probability)) for _ in range(2000)
+    ]
+    assert calibration_noise(said, 0) == pytest.approx(np.quantile(errors, 0.95), abs=0.01)
 
 
 def test_a_point_stands_for_a_tenth_of_all_probabilities() -> None:
     rng = np.random.default_rng(1)
     probability = rng.random(2000)
     points = reliability_points(
-        ScoredPredictions(probability, rng.random(2000) < probability, np.ones(2000)), 0.95
+        ScoredPredictions(probability, rng.random(2000) < probability, np.ones(2000), np.arange(2000)), 0.95
     )
     assert [int(10 * point.probability) for point in points] == list(range(10))
     assert sum(point.statements for point in points) == 2000
