@@ -34,6 +34,8 @@ def folder(tmp_path: Path, repository: Path) -> Path:
         "stages: {copy: {cmd: cp params.yaml copy.yaml, params: [size], outs: [copy.yaml]}}\n"
     )
     git(folder, "init", "--initial-branch=main")
+    git(folder, "config", "user.name", "Test")  # DVC commits too
+    git(folder, "config", "user.email", "test@example.org")
     dvc(folder, "init", "--quiet")
     git(folder, "add", "--all")
     git(folder, "commit", "--message=begin")
@@ -42,8 +44,7 @@ def folder(tmp_path: Path, repository: Path) -> Path:
 
 
 def git(folder: Path, *arguments: str) -> None:
-    identity = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
-    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
+    subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True)
 
 
 def dvc(folder: Path, *arguments: str) -> None:
