@@ -128,7 +128,9 @@ class Rates(Section, frozen=True):
 class Annotate(Section, frozen=True):
     """How the teacher is asked. `limit` asks about that many photos only, the first ones; null: about all.
 
-    `max_attempts` limits the requests per photo in a run. Photos of more than `max_pixels` are not sent.
+    `max_attempts` limits the requests per photo in a run. Photos of more than `max_pixels` are not sent. The
+    run stops when a server that went away is not back after `wait_minutes`, or when `brake` photos in a row
+    got no usable answer. `served_models` are names that stand for `teacher.model` in what the server says.
     """
 
     limit: Positive | None
@@ -138,6 +140,9 @@ class Annotate(Section, frozen=True):
     concurrency: Positive
     workers: Positive
     timeout_seconds: PositiveNumber
+    wait_minutes: PositiveNumber
+    brake: Positive
+    served_models: list[str]
     dry_run: bool
     allow_plain_http: bool
     rates: Rates

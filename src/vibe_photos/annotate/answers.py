@@ -13,7 +13,7 @@ from urllib.parse import quote
 import msgspec
 import xxhash
 
-from vibe_photos.annotate.reply import UnusableReply, clean_annotation, parse_reply
+from vibe_photos.annotate.reply import UnusableReply, clean_annotation, explain_cut, parse_reply
 from vibe_photos.errors import StoreError
 from vibe_photos.records.ground_truth import Annotation
 from vibe_photos.storage.append_log import AppendLog, read_lines
@@ -38,7 +38,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `usage` counts tokens, `created_at` is the server's own time in Unix seconds, `simulated` says that no
     model looked at the photo. `pixels_version` is the `PIXELS_VERSION` that prepared the photo, None where
-    that is unknown.
+    that is unknown. `served_model` is who the server says answered, where that is not `model`; `problem` is
+    why a whole reply holds no answer.
     """
 
     image_id: str
@@ -51,6 +52,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     created_at: int | None = None
     simulated: bool = False
     pixels_version: int | None = None
+    served_model: str | None = None
+    problem: str | None = None
 
     def read(self) -> Annotation:
         """Return the annotation.
@@ -60,8 +63,10 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """
         if self.annotation is not None:
             return clean_annotation(self.annotation)
+        if self.problem:
+            raise UnusableReply(self.problem)
         if self.is_cut:
-            raise UnusableReply("the reply broke off at its largest number of tokens")
+            raise UnusableReply(explain_cut(self.reply or ""))
         return parse_reply(self.reply or "")
 
     @property
@@ -113,6 +118,11 @@ class Answers:
     def __len__(self) -> int:
         return len(self._usable)
 
+    @property
+    def folder(self) -> Path:
+        """The folder that the answers are kept in."""
+        return self._log.path.parent
+
     def close(self) -> None:
         """Release the log, so that another run can open it."""
         self._log.close()
@@ -125,15 +135,17 @@ class Answers:
         """Wait until everything appended is on the disk."""
         self._log.sync()
 
-    def count(self, answer: Answer, offset: int) -> bool:
-        """Count an answer that is safely kept; return whether it is usable."""
-        if answer.is_usable:
-            self._usable[answer.image_id] = offset
-            self._unusable.pop(answer.image_id, None)
-            return True
-        if answer.image_id not in self._usable:
-            self._unusable[answer.image_id] = offset
-        return False
+    def count(self, answer: Answer, offset: int) -> str:
+        """Count an answer that is safely kept; return why it is not usable, or an empty text."""
+        try:
+            answer.read()
+        except UnusableReply as error:
+            if answer.image_id not in self._usable:
+                self._unusable[answer.image_id] = offset
+            return str(error)
+        self._usable[answer.image_id] = offset
+        self._unusable.pop(answer.image_id, None)
+        return ""
 
     def find(self, image_id: str) -> Answer | None:
         """Return the answer that counts for a photo, or None where there is none."""

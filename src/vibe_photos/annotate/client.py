@@ -3,6 +3,9 @@
 import asyncio
 import logging
 import math
+import os
+import secrets
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
@@ -39,6 +42,14 @@ class NoConnection(NoResponse):
     """No server was reached."""
 
 
+class ProxyRefused(NoConnection):
+    """The proxy refuses to connect to the server."""
+
+
+class TimedOut(NoResponse):
+    """The time was over."""
+
+
 class EndlessResponse(NoResponse):
     """The body is larger than `MAX_RESPONSE_BYTES`."""
 
@@ -50,7 +61,7 @@ class Client:
     large. All clients share one TLS context, which takes 20 ms to build.
 
     Raises:
-        ConfigurationError: a proxy in the environment cannot be used.
+        ConfigurationError: a proxy or a file of certificates in the environment cannot be used.
     """
 
     def __init__(self, endpoint: Endpoint, slots: int) -> None:
@@ -60,7 +71,7 @@ class Client:
         headers = {"User-Agent": "vibe-photos", "Accept": "application/json", "Accept-Encoding": "identity"}
         if endpoint.api_key:
             headers["Authorization"] = f"Bearer {endpoint.api_key}"
-        context = httpx.create_ssl_context()
+        context = _make_ssl_context()
         self._clients = [
             httpx.AsyncClient(
                 verify=context,
@@ -89,12 +100,17 @@ class Client:
     async def complete_chat(self, slot: int, image_id: str, body: bytes, seconds: float) -> Response:
         """Post a JSON body about a photo from a slot (0 to `slots` - 1); wait at most `seconds`.
 
+        Its `X-Request-Id` is the photo's id with a random ending: servers refuse one that is still in work.
+
         Raises:
             NoConnection: no server was reached.
-            NoResponse: the time was over or the connection broke; the connection is closed.
+            ProxyRefused: the proxy does not let this request through.
+            TimedOut: the time was over; the connection is closed.
+            NoResponse: the connection broke.
             EndlessResponse: the response was too large.
         """
-        headers = {"X-Request-Id": image_id, "Content-Type": "application/json"}
+        request_id = f"{image_id}.{secrets.token_hex(4)}"
+        headers = {"X-Request-Id": request_id, "Content-Type": "application/json"}
         client = self._clients[slot // _SLOTS_PER_CLIENT]
         request = client.build_request("POST", self._chat_url, headers=headers, content=body)
         return await self._send(slot, request, seconds)
@@ -107,10 +123,14 @@ class Client:
                     content = await _read_capped(response)
                 finally:
                     await response.aclose()
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
+        except httpx.ProxyError as error:  # its text is the proxy's status line
+            raise (ProxyRefused if str(error)[:3] in ("401", "403", "407") else NoConnection)(
+                f"the proxy says: {error}"
+            ) from None
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise NoConnection(_explain_no_connection(error)) from None
         except (TimeoutError, httpx.TimeoutException):
-            raise NoResponse("no answer in time") from None
+            raise TimedOut("no answer in time") from None
         except httpx.TransportError:
             raise NoResponse("the connection broke") from None
         return self._mask(response.status_code, content, response.headers)
@@ -119,10 +139,21 @@ class Client:
         location = self.endpoint.mask_key(headers.get("Location", "").encode("utf-8", "replace"))
         return Response(
             status=status,
-            content=self.endpoint.mask_key(content),
+            content=self.endpoint.mask_key(content, is_answer=status == 200),
             retry_after=headers.get("Retry-After", ""),
             location=location.decode(),
         )
+
+
+def _make_ssl_context() -> ssl.SSLContext:
+    try:
+        return httpx.create_ssl_context()
+    except OSError as error:  # ssl.SSLError is one
+        variable = "SSL_CERT_FILE" if os.environ.get("SSL_CERT_FILE") else "SSL_CERT_DIR"
+        raise ConfigurationError(
+            f"the certificates in {os.environ.get(variable)} ({variable}) cannot be read: "
+            f"{error.strerror or error}. Set it to a file in PEM format, or unset it"
+        ) from None
 
 
 def _find_proxy(endpoint: Endpoint) -> httpx.Proxy | None:

@@ -1,15 +1,17 @@
 """Where the teacher is, from the environment: address, key, and whether photos may go there."""
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from urllib.parse import SplitResult, urlsplit
 
 from vibe_photos.errors import ConfigurationError
 from vibe_photos.settings import Annotate, Teacher
 
 MIN_SECRET_LENGTH = 8
-"""Shorter keys (`dummy`, `EMPTY`) are placeholders; masking them would spoil ordinary text."""
+"""Shorter keys (`dummy`, `EMPTY`) may be ordinary words: masked as whole words only, and not in answers."""
 
 MASK = "[QWEN_API_KEY]"
 
@@ -26,11 +28,24 @@ class Endpoint:
         """Whether the server runs on this machine."""
         return is_loopback(urlsplit(self.base_url).hostname or "")
 
-    def mask_key(self, content: bytes) -> bytes:
-        """Return bytes from the server with the key masked, in case they repeat it."""
-        if self.api_key and len(self.api_key) >= MIN_SECRET_LENGTH:
-            return content.replace(self.api_key.encode(), MASK.encode())
-        return content
+    def mask_key(self, content: bytes, *, is_answer: bool = False) -> bytes:
+        """Return bytes from the server with the key masked, in case they repeat it, also if it is escaped."""
+        if not self.api_key or (is_answer and len(self.api_key) < MIN_SECRET_LENGTH):
+            return content
+        return _key_pattern(self.api_key).sub(MASK.encode(), content)
+
+
+@cache
+def _key_pattern(key: str) -> re.Pattern[bytes]:
+    r"""Match a key of which any character may be escaped: `\/`, `\u002F`, or `%2F` as in an address."""
+    spellings = [
+        rf"(?:\\*{re.escape(character)}|\\+u00{ord(character):02x}|%{ord(character):02x})"
+        for character in key
+    ]
+    pattern = "".join(spellings)
+    if len(key) < MIN_SECRET_LENGTH:
+        pattern = rf"(?<!\w){pattern}(?!\w)"
+    return re.compile(pattern.encode(), re.IGNORECASE)
 
 
 def endpoint_from_environment(
@@ -54,6 +69,8 @@ def endpoint_from_environment(
             "QWEN_BASE_URL is not set. It says where the teacher's OpenAI-compatible server is, e.g.\n"
             "  export QWEN_BASE_URL=http://localhost:8000/v1"
         )
+    if not (base_url.isprintable() and " " not in base_url):
+        raise ConfigurationError("QWEN_BASE_URL holds a blank, a line break or another invisible character")
     parts = _split_address(base_url)
     if parts.username or parts.password:
         raise ConfigurationError("QWEN_BASE_URL holds a user name or password; the key goes in QWEN_API_KEY")

@@ -147,11 +147,10 @@ def data_url(jpeg: bytes) -> str:
 def request_body(
     question: Question, model: str, image_url: str, *, response_format: str, max_tokens: int
 ) -> bytes:
-    """Return the JSON body of a chat completion request about one photo."""
-    asked_format: dict[str, Any] = {"type": "json_object"}
-    if response_format != "json_object":
-        schema = {"name": "photo_annotation", "strict": True, "schema": question.schema}
-        asked_format = {"type": "json_schema", "json_schema": schema}
+    """Return the JSON body of a chat completion request about one photo.
+
+    `response_format` is `json_schema`, `json_object` or `text`: how far the server is to enforce the form.
+    """
     content = [
         {"type": "image_url", "image_url": {"url": image_url}},
         {"type": "text", "text": question.user},
@@ -164,8 +163,12 @@ def request_body(
         ],
         "temperature": question.sampling.temperature,
         "max_tokens": max_tokens,
-        "response_format": asked_format,
     }
+    if response_format == "json_schema":
+        schema = {"name": "photo_annotation", "strict": True, "schema": question.schema}
+        body["response_format"] = {"type": "json_schema", "json_schema": schema}
+    elif response_format == "json_object":
+        body["response_format"] = {"type": "json_object"}
     if question.sampling.seed is not None:
         body["seed"] = question.sampling.seed
     return orjson.dumps(body)

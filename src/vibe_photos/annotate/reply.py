@@ -4,7 +4,8 @@ A reply comes from outside, and text inside a photo may have led the model astra
 kept as they are; what they mean is decided later, by the stage `convert`:
 
 - the text has at most `MAX_REPLY_LENGTH` characters and no run of `MAX_WHITESPACE` blanks;
-- the annotation is the first JSON object in it with a `scene` or `objects`: alone, fenced, or after prose;
+- everything up to the last `</think>` is the model's draft, and dropped;
+- the annotation is the first JSON object in the rest with a `scene` or `objects`: alone, fenced, after prose;
 - `NaN` or `Infinity` in it makes the reply unusable (they are no JSON);
 - a string is cut at `MAX_TEXT_LENGTH`; a number too large for 64 bits, and a list or object where a plain
   value belongs, become null;
@@ -24,7 +25,10 @@ from vibe_photos.errors import VibePhotosError
 from vibe_photos.records.ground_truth import Annotation
 
 MAX_REPLY_LENGTH = 65_536
-MAX_WHITESPACE = 400
+MAX_WHITESPACE = 200
+MIN_REPEATS = 100
+"""So often a few characters repeat at the end of a reply that would never have ended."""
+
 MAX_TEXT_LENGTH = 200
 MAX_LISTED = 32
 MAX_FIELDS = 64
@@ -32,6 +36,15 @@ MAX_FIELDS = 64
 _MAX_CANDIDATES = 32
 _MAX_ERROR_LENGTH = 300
 _ENDLESS_WHITESPACE = re.compile(rf"\s{{{MAX_WHITESPACE}}}")
+_ENDLESS_REPEATS = re.compile(rf"(.{{1,8}}?)\1{{{MIN_REPEATS - 1},}}.{{0,8}}\Z", re.DOTALL)
+_NO_WHITESPACE = (
+    "the reply ends in endless white space. With vLLM: "
+    """--structured-outputs-config '{"backend":"xgrammar","disable_any_whitespace":true}'"""
+)
+_THINKING = (
+    "the reply ended while the model was still thinking. Ask an Instruct model, switch thinking off, or "
+    "raise teacher.sampling.max_tokens"
+)
 
 
 class UnusableReply(VibePhotosError):
@@ -43,7 +56,8 @@ class Reply:
     """What a server answered about one photo, its text not parsed yet.
 
     `usage` counts tokens (`prompt_tokens`, `completion_tokens`), `created_at` is the server's own clock in
-    Unix seconds, `simulated` says that a replay server gave an answer that no model made.
+    Unix seconds, `simulated` says that a replay server gave an answer that no model made, `model` is who the
+    server says answered, and `problem` why there is no answer in a reply that is whole.
     """
 
     text: str
@@ -51,6 +65,8 @@ class Reply:
     usage: dict[str, int] | None
     created_at: int | None
     simulated: bool
+    model: str | None = None
+    problem: str | None = None
 
     @property
     def tokens(self) -> int:
@@ -59,8 +75,23 @@ class Reply:
         return usage.get("prompt_tokens", 0) + usage.get("completion_tokens", 0)
 
 
+class NoCompletion(VibePhotosError):
+    """Why a response holds no chat completion, for a reason that may pass."""
+
+
 class _Message(msgspec.Struct):
-    content: str | None = None
+    content: str | list[Any] | None = None
+    refusal: Any = None
+    reasoning: Any = None
+    reasoning_content: Any = None
+
+    @property
+    def text(self) -> str:
+        """The reply's text, also where a gateway cut it into parts."""
+        if isinstance(self.content, list):
+            parts = [part.get("text") for part in self.content if isinstance(part, dict)]
+            return "".join(part for part in parts if isinstance(part, str))
+        return self.content or ""
 
 
 class _Choice(msgspec.Struct):
@@ -72,6 +103,7 @@ class _Completion(msgspec.Struct):
     choices: list[_Choice]
     usage: Any = None
     created: Any = None
+    model: Any = None
     simulated: bool = False
 
 
@@ -88,22 +120,57 @@ def read_reply(content: bytes) -> Reply:
     """Read a chat completion.
 
     Raises:
-        msgspec.MsgspecError: it is no chat completion, or has no choices.
+        NoCompletion: it is none, or has no choices.
     """
-    completion = msgspec.json.decode(content, type=_Completion)
-    if not completion.choices:
-        raise msgspec.ValidationError("a chat completion without choices")
-    choice, created, usage = completion.choices[0], completion.created, completion.usage
+    try:
+        completion = msgspec.json.decode(content, type=_Completion)
+        choice = completion.choices[0]
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, IndexError):
+        raise NoCompletion(_explain_no_completion(content)) from None
+    usage, created = completion.usage, completion.created
     counted = ("prompt_tokens", "completion_tokens", "total_tokens")
     return Reply(
-        text=choice.message.content or "",
+        text=choice.message.text,
         finish_reason=choice.finish_reason,
         usage={name: usage[name] for name in counted if type(usage.get(name)) is int}
         if isinstance(usage, dict)
         else None,
         created_at=int(created) if isinstance(created, (int, float)) else None,
         simulated=completion.simulated,
+        model=completion.model if isinstance(completion.model, str) else None,
+        problem=_find_problem(choice),
     )
+
+
+def _explain_no_completion(content: bytes) -> str:
+    if content.lstrip().startswith(b"data:"):
+        return "a stream of events (SSE) where one reply was asked for: switch streaming off in the gateway"
+    try:
+        has_error = isinstance(msgspec.json.decode(content), dict) and b'"error"' in content
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        has_error = False
+    return (
+        f"status 200 with an error: {read_error(content)}"
+        if has_error
+        else "a response that is no chat completion"
+    )
+
+
+def _find_problem(choice: _Choice) -> str | None:
+    """Return why a reply without text has none, with what helps."""
+    message = choice.message
+    if choice.finish_reason == "content_filter":
+        return "the server's content filter held the reply back"
+    if message.text.strip():
+        return None
+    if isinstance(message.refusal, str) and message.refusal:
+        return f"the model refused: {_cut(message.refusal)}"
+    if message.reasoning or message.reasoning_content:
+        return (
+            "the reply holds reasoning and no answer. Start the server without --reasoning-parser, ask an "
+            "Instruct model, or raise teacher.sampling.max_tokens"
+        )
+    return None
 
 
 def read_models(content: bytes) -> tuple[list[str], bool]:
@@ -139,9 +206,28 @@ def parse_reply(text: str) -> Annotation:
         raise UnusableReply("the reply is empty")
     if len(text) > MAX_REPLY_LENGTH:
         raise UnusableReply(f"the reply is longer than {MAX_REPLY_LENGTH} characters")
-    if _ENDLESS_WHITESPACE.search(text):
-        raise UnusableReply("the reply trails off into whitespace")
-    return clean_annotation(_find_annotation(text))
+    draft, _, answer = text.rpartition("</think>")
+    if not draft and answer.lstrip().startswith("<think>"):
+        raise UnusableReply(_THINKING)
+    if _ENDLESS_WHITESPACE.search(answer):
+        raise UnusableReply(_NO_WHITESPACE)
+    return clean_annotation(_find_annotation(answer))
+
+
+def is_endless(text: str) -> bool:
+    """Return whether a reply that broke off would never have ended: it repeats itself, or white space."""
+    return bool(_ENDLESS_WHITESPACE.search(text[-MAX_WHITESPACE:]) or _ENDLESS_REPEATS.search(text[-1000:]))
+
+
+def explain_cut(text: str) -> str:
+    """Return why a reply broke off at its largest number of tokens, with what helps."""
+    if _ENDLESS_WHITESPACE.search(text[-MAX_WHITESPACE:]):
+        return _NO_WHITESPACE
+    if is_endless(text):
+        return f"the reply repeats itself without end: ...{text[-20:]}. See the server's log"
+    if "<think>" in text and "</think>" not in text:
+        return _THINKING
+    return "the reply broke off at its largest number of tokens. Raise teacher.sampling.max_tokens"
 
 
 def clean_annotation(annotation: dict[str, Any]) -> Annotation:

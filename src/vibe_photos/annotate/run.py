@@ -1,12 +1,15 @@
 """One run over the photos without an answer: each is prepared, asked about, and its answer kept.
 
 Photos are prepared in threads ahead of the requests. A reply counts once it is fsynced. Ctrl-C lets what is
-in flight end, a second one drops it.
+in flight end, a second one drops it. A photo that failed for the server's reasons keeps its last attempts for
+a second pass at the end.
 """
 
 import asyncio
 import contextlib
+import errno
 import logging
+import shutil
 import signal
 import sys
 import time
@@ -20,11 +23,18 @@ from pathlib import Path
 from typing import Self, TextIO
 
 from vibe_photos.annotate.answers import Answer, Answers
-from vibe_photos.annotate.outputs import Failure
+from vibe_photos.annotate.outputs import Failure, FailureKind
 from vibe_photos.annotate.question import Question, data_url, prepare_jpeg, request_body
-from vibe_photos.annotate.reply import Reply
+from vibe_photos.annotate.reply import Reply, is_endless
 from vibe_photos.annotate.server import AskFailed, Attempts, TeacherServer
-from vibe_photos.errors import DecodeError, RunInterrupted, TeacherError
+from vibe_photos.errors import (
+    DecodeError,
+    LibraryError,
+    RunInterrupted,
+    StoreError,
+    TeacherError,
+    VibePhotosError,
+)
 from vibe_photos.pixels.decode import PIXELS_VERSION
 from vibe_photos.records.photos import Photo, photo_path
 from vibe_photos.settings import Rates, Settings
@@ -34,6 +44,16 @@ logger = logging.getLogger(__name__)
 CUT_REPLY_FACTOR = 2
 """A reply that broke off at `max_tokens` is asked for once more with this times as many."""
 
+ATTEMPTS_FOR_LATER = 2
+"""So many of a photo's attempts are kept for the second pass."""
+
+MIN_FREE_BYTES = 32 << 20
+"""With less room on the disk nothing more is sent: an answer could be paid for and not kept."""
+
+_CURES: dict[FailureKind, str] = {
+    "refused": "Check teacher.model and QWEN_API_KEY, and whether this model takes images.",
+    "no_answer": "Look at the server's own log.",
+}
 _TERMINAL_SECONDS = 0.5
 _LOG_SECONDS = 30.0
 
@@ -56,7 +76,8 @@ class AnnotationRun:
         self._answers = answers
         self._group_sync = GroupSync(answers.sync)
         self._progress = Progress(total=0)
-        self._stopped_by: TeacherError | RunInterrupted | None = None
+        self._for_later: list[tuple[Photo, int]] = []
+        self._stopped_by: VibePhotosError | None = None
 
     async def ask_about(self, photos: Iterable[Photo], total: int) -> None:
         """Ask about `photos`, `total` in number, roughly in their order: several are in flight at once.
@@ -64,21 +85,20 @@ class AnnotationRun:
         Raises:
             TeacherRefused, TeacherUnreachable: the run cannot go on; what was in flight is kept.
             RunInterrupted: a person stopped it.
-            StoreError: an answer could not be kept; everything in flight was dropped at once.
+            StoreError: the disk is full, and what was in flight is kept; or an answer could not be kept, and
+                everything in flight was dropped at once.
+            LibraryError: this machine or the library is in a state in which every photo would fail.
         """
         task = asyncio.current_task()
         assert task is not None  # a coroutine runs in one
-        self._progress = Progress(total)
+        self._progress = Progress(total, describe_server=self._server.state.describe)
         reporter = asyncio.create_task(self._report())
-        workers, concurrency = self._annotate.workers, self._annotate.concurrency
-        with (
-            _handle_signals(lambda: self._interrupt(task)),
-            PreparedPhotos(photos, self._prepare, workers, concurrency) as ahead,
-        ):
+        with _handle_signals(lambda: self._interrupt(task)):
             try:
-                async with asyncio.TaskGroup() as group:
-                    for slot in range(concurrency):
-                        group.create_task(self._work(slot, ahead))
+                await self._pass(((photo, 0) for photo in photos), ATTEMPTS_FOR_LATER)
+                if self._for_later and self._stopped_by is None:
+                    logger.info("asking once more about %d photos that got no answer", len(self._for_later))
+                    await self._pass(self._for_later, 0)
             except BaseExceptionGroup as errors:
                 raise errors.exceptions[0] from None
             except asyncio.CancelledError:
@@ -92,45 +112,92 @@ class AnnotationRun:
         if self._stopped_by:
             raise self._stopped_by
 
-    async def _work(self, slot: int, ahead: "PreparedPhotos") -> None:
-        while self._stopped_by is None and (prepared := ahead.take()) is not None:
-            photo, image_url = prepared
-            try:
-                await self._ask(slot, photo, await image_url)
-            except AskFailed as error:
+    async def _pass(self, photos: Iterable[tuple[Photo, int]], for_later: int) -> None:
+        """Ask about photos, each with the requests it has cost; keep `for_later` of its attempts."""
+        workers, concurrency = self._annotate.workers, self._annotate.concurrency
+        with PreparedPhotos(photos, self._prepare, workers, concurrency) as ahead:
+            async with asyncio.TaskGroup() as group:
+                for slot in range(concurrency):
+                    group.create_task(self._work(slot, ahead, for_later))
+
+    async def _work(self, slot: int, ahead: "PreparedPhotos", for_later: int) -> None:
+        try:
+            while self._stopped_by is None:
+                async with self._server.state.photo():
+                    if self._stopped_by or (prepared := ahead.take()) is None:
+                        return
+                    await self._settle(slot, *prepared, for_later)
+        except (TeacherError, RunInterrupted, LibraryError, _DiskFull) as error:
+            self._stop(error)
+
+    async def _settle(
+        self, slot: int, photo: Photo, made: int, image_url: "asyncio.Future[str]", for_later: int
+    ) -> None:
+        """Get an answer about one photo, or note why there is none."""
+        most = self._annotate.max_attempts
+        attempts = Attempts(most - made, made, kept_for_later=min(for_later, most - 1))
+        try:
+            problem = await self._ask(slot, photo, await image_url, attempts)
+        except AskFailed as error:
+            if error.kind == "no_answer" and attempts.left > 0:
+                self._for_later.append((photo, attempts.made))
+            else:
                 self._progress.failed += 1
                 self.failures[photo.image_id] = Failure(
                     image_id=photo.image_id, rel_path=photo.rel_path, kind=error.kind, detail=error.detail
                 )
-            except (TeacherError, RunInterrupted) as error:
-                self._stop(error)
+            if error.kind != "unreadable" and for_later:
+                self._server.state.record_useless_photo(f"{error.detail}. {_CURES[error.kind]}")
+        else:
+            if not problem:
+                self._progress.done += 1
+                self._server.state.record_useful_photo()
+            else:
+                self._progress.failed += 1
+                self._server.state.record_useless_photo(problem)
 
-    async def _ask(self, slot: int, photo: Photo, image_url: str) -> None:
-        """Ask about one photo, and once more with a larger cap when the reply broke off."""
-        attempts = Attempts(self._annotate.max_attempts)
+    async def _ask(self, slot: int, photo: Photo, image_url: str, attempts: Attempts) -> str:
+        """Ask about one photo, and once more with a larger cap when the reply broke off.
+
+        Returns why the reply is not usable, or an empty text.
+        """
         max_tokens = self._question.sampling.max_tokens
+        made_before = attempts.made
 
         def body(response_format: str) -> bytes:
             return request_body(
                 self._question, self._model, image_url, response_format=response_format, max_tokens=max_tokens
             )
 
+        self._check_room()
         try:
             reply = await self._server.ask(slot, photo.image_id, body, attempts)
-            is_usable = await self._keep(photo, reply)
-            if reply.finish_reason == "length" and attempts.left:
+            problem = await self._keep(photo, reply)
+            if reply.finish_reason == "length" and not reply.problem and not is_endless(reply.text):
                 max_tokens *= CUT_REPLY_FACTOR
-                reply = await self._server.ask(slot, photo.image_id, body, attempts)
-                is_usable = await self._keep(photo, reply)
+                attempts.kept_for_later = 0
+                if attempts.left:
+                    reply = await self._server.ask(slot, photo.image_id, body, attempts)
+                    problem = await self._keep(photo, reply)
         finally:
-            self._progress.requests += attempts.made
-        if is_usable:
-            self._progress.done += 1
-        else:
-            self._progress.failed += 1
+            self._progress.requests += attempts.made - made_before
+        return problem
 
-    async def _keep(self, photo: Photo, reply: Reply) -> bool:
-        """Keep a reply; return, once it is safe, whether it is usable."""
+    def _check_room(self) -> None:
+        """Check that the disk has room for an answer.
+
+        Raises:
+            _DiskFull: it has not.
+        """
+        free_bytes = shutil.disk_usage(self._answers.folder).free
+        if free_bytes < MIN_FREE_BYTES:
+            raise _DiskFull(
+                f"the disk of {self._answers.folder} has {free_bytes >> 20} MB left: nothing more is sent. "
+                "Every answer so far is kept: make room, and run the same command again"
+            )
+
+    async def _keep(self, photo: Photo, reply: Reply) -> str:
+        """Keep a reply; return, once it is safe, why it is not usable, or an empty text."""
         answer = Answer(
             image_id=photo.image_id,
             model=self._answers.key.model,
@@ -141,6 +208,8 @@ class AnnotationRun:
             created_at=reply.created_at,
             simulated=reply.simulated,
             pixels_version=PIXELS_VERSION,
+            served_model=reply.model if not reply.simulated and reply.model != self._model else None,
+            problem=reply.problem,
         )
         offset = self._answers.append(answer)
         await self._group_sync.sync()
@@ -152,6 +221,7 @@ class AnnotationRun:
 
         Raises:
             AskFailed: the file is gone, has changed since the scan or cannot be decoded.
+            LibraryError: no file can be read now: the folder is gone, or too many files are open.
         """
         path = photo_path(self._root, photo)
         try:
@@ -161,13 +231,18 @@ class AnnotationRun:
         except DecodeError as error:
             raise AskFailed("unreadable", f"{error.reason}: {error}") from None
         except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE) or not self._root.is_dir():
+                raise LibraryError(
+                    f"{path} cannot be read: {error.strerror}. No photo was judged by that: raise the limit "
+                    "(ulimit -n) or mount the folder again, and run the same command again"
+                ) from None
             raise AskFailed("unreadable", f"the file cannot be read: {error.strerror}") from None
 
-    def _stop(self, error: TeacherError | RunInterrupted) -> None:
+    def _stop(self, error: VibePhotosError) -> None:
         """Send nothing more; the first reason is the one that is reported."""
         if self._stopped_by is None:
             self._stopped_by = error
-            self._server.window.close()
+            self._server.state.stop()
             logger.warning("%s: waiting for what is in flight; another Ctrl-C drops it", error)
 
     def _interrupt(self, run: "asyncio.Task[None]") -> None:
@@ -187,32 +262,39 @@ class AnnotationRun:
             self._progress.show()
 
 
+class _DiskFull(StoreError):
+    """Nothing was lost yet: what is in flight can still be kept."""
+
+
 class PreparedPhotos:
-    """Photos in order, the next `depth` of them in preparation or ready; memory holds no more than those."""
+    """Photos in order, the next `depth` of them in preparation or ready; memory holds no more than those.
+
+    With each photo goes the number of requests it has cost.
+    """
 
     def __init__(
-        self, photos: Iterable[Photo], prepare: Callable[[Photo], str], threads: int, depth: int
+        self, photos: Iterable[tuple[Photo, int]], prepare: Callable[[Photo], str], threads: int, depth: int
     ) -> None:
         self._photos = iter(photos)
         self._prepare = prepare
         self._pool = ThreadPoolExecutor(threads, "prepare")
         self._depth = depth
-        self._ahead: deque[tuple[Photo, asyncio.Future[str]]] = deque()
+        self._ahead: deque[tuple[Photo, int, asyncio.Future[str]]] = deque()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for _photo, image_url in self._ahead:
+        for _photo, _made, image_url in self._ahead:
             if not image_url.cancel() and not image_url.cancelled():
                 image_url.exception()  # read it, so that asyncio does not report it
         self._pool.shutdown(cancel_futures=True)
 
-    def take(self) -> tuple[Photo, asyncio.Future[str]] | None:
-        """Return the next photo and a future of what `prepare` returns for it; None after the last photo."""
-        for photo in islice(self._photos, self._depth - len(self._ahead)):
+    def take(self) -> tuple[Photo, int, asyncio.Future[str]] | None:
+        """Return the next photo, its number, and a future of what `prepare` returns; None at the end."""
+        for photo, made in islice(self._photos, self._depth - len(self._ahead)):
             image_url = asyncio.get_running_loop().run_in_executor(self._pool, self._prepare, photo)
-            self._ahead.append((photo, image_url))
+            self._ahead.append((photo, made, image_url))
         return self._ahead.popleft() if self._ahead else None
 
 
@@ -240,10 +322,12 @@ class GroupSync:
 class Progress:
     """Counts of a run over `total` photos, shown on one redrawn line of a terminal, else as a log line.
 
-    The line reads `annotate done=1200 failed=3 of=3000 rate=15.2/s left=118s tokens=1523004`.
+    The line reads `annotate done=1200 failed=3 of=3000 rate=15.2/s left=118s tokens=1523004`, and then what
+    the run waits for, if anything.
     """
 
     total: int
+    describe_server: Callable[[], str] = str
     stream: TextIO = field(default_factory=lambda: sys.stderr)
     done: int = 0
     failed: int = 0
@@ -267,8 +351,8 @@ class Progress:
         left_seconds = f"{(self.total - ended) / rate:.0f}s" if rate else "?"
         line = (
             f"annotate done={self.done} failed={self.failed} of={self.total} rate={rate:.1f}/s "
-            f"left={left_seconds} tokens={self.tokens}"
-        )
+            f"left={left_seconds} tokens={self.tokens} {self.describe_server()}"
+        ).rstrip()
         if self.stream.isatty():
             self.stream.write(f"\r{line}\x1b[K")
             self.stream.flush()

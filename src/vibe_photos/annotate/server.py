@@ -3,26 +3,26 @@
 | what comes back | what follows |
 |---|---|
 | an answer | returned |
-| no connection, a timeout, 408, 409, 429, 5xx, a 200 that is no chat completion | tried again after a pause |
-| 400, 422 that refuse the JSON schema | all go on with `json_object`, and this request is sent again |
-| 400, 413, 422 and other 4xx, an endless body | this photo fails |
-| 401, 402, 403, 404, 405, 407, a redirect | the run stops |
+| no connection | all wait for the server; it cost no attempt |
+| a broken connection, 409, 5xx, no completion | tried again after a pause; several in a row: all wait |
+| a timeout, 408, 429, 503, 504, any `Retry-After` | the same, with half as many requests at once |
+| 400, 422 before a reply format was ever taken | the photo is sent again with a looser format |
+| other 4xx, an endless body | this photo fails |
+| 401, 402, 403, 404, 405, 407, a redirect, a proxy that refuses | the run stops |
 
-A photo never costs more requests than its `Attempts` allow. A `Retry-After` makes all of them wait.
+A photo never costs more requests than its `Attempts` allow. Once the server has answered, a 404 is like a
+5xx: a gateway says so while it loads the model again.
 """
 
-import asyncio
 import logging
-import random
-import re
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from itertools import count
+from math import inf
 
-import msgspec
+import orjson
 
 from vibe_photos.annotate.client import (
     CONNECT_SECONDS,
@@ -30,35 +30,41 @@ from vibe_photos.annotate.client import (
     EndlessResponse,
     NoConnection,
     NoResponse,
+    ProxyRefused,
     Response,
+    TimedOut,
 )
 from vibe_photos.annotate.outputs import FailureKind
-from vibe_photos.annotate.reply import Reply, read_error, read_models, read_reply
-from vibe_photos.errors import RunInterrupted, TeacherRefused, TeacherUnreachable, VibePhotosError
+from vibe_photos.annotate.reply import NoCompletion, Reply, read_error, read_models, read_reply
+from vibe_photos.annotate.state import FIRST_PAUSE_SECONDS, Clock, ServerState
+from vibe_photos.errors import TeacherRefused, TeacherUnreachable, VibePhotosError
 
 logger = logging.getLogger(__name__)
 
-FIRST_PAUSE_SECONDS = 0.5
-LONGEST_PAUSE_SECONDS = 60.0
+RESPONSE_FORMATS = ("json_schema", "json_object", "text")
+"""What a reply is asked for in, from the strictest: a server that refuses one is asked for the next."""
+
+PROBE_ID = "probe"
+"""The `X-Request-Id` of a probe, where that of a photo begins with its id."""
+
 LONGEST_RETRY_AFTER_SECONDS = 3600.0
 
-_FULL_WINDOW_SECONDS = 0.1
-_GROWTH = 0.1
 _REACH_ATTEMPTS = 3
-_RETRIED = frozenset({408, 409, 429})
+_PROBE_SECONDS = 30.0
+_OVERLOADED = frozenset({408, 429, 503, 504})
+_RETRIED = _OVERLOADED | {409}
 _STOPPING = {
     401: "The server does not accept the key: check QWEN_API_KEY.",
     402: "The server wants to be paid first.",
     403: "The server does not accept the key: check QWEN_API_KEY.",
     404: "The server does not know this model or address: check teacher.model and QWEN_BASE_URL.",
     405: "The server refuses every request: check QWEN_BASE_URL.",
-    407: "The server refuses every request: check QWEN_BASE_URL.",
+    407: "The proxy wants a name and a password: put them into HTTP_PROXY or HTTPS_PROXY.",
 }
-_SCHEMA_REFUSED = re.compile(rb"response_format|json_schema|guided|structured.?output", re.IGNORECASE)
 
 
 class AskFailed(VibePhotosError):
-    """A photo gets no answer in this run; becomes a `Failure`."""
+    """A photo gets no answer for now; becomes a `Failure` where no attempt is left."""
 
     def __init__(self, kind: FailureKind, detail: str) -> None:
         super().__init__(detail)
@@ -68,112 +74,81 @@ class AskFailed(VibePhotosError):
 
 @dataclass(slots=True)
 class Attempts:
-    """How many requests a photo may still cost, and has cost."""
+    """How many requests a photo may still cost, has cost, and how many of them are kept for the end."""
 
     left: int
     made: int = 0
+    kept_for_later: int = 0
+
+    def spend(self) -> None:
+        """Count a request."""
+        self.left -= 1
+        self.made += 1
+
+    def take_back(self) -> None:
+        """Count it no more: it was never sent."""
+        self.left += 1
+        self.made -= 1
 
 
-class ConcurrencyWindow:
-    """How many requests may be in flight, and from when on: at first `largest_size`, at once.
-
-    A `Retry-After` halves the window and pauses all of it; each answer lets it grow again by a tenth of a
-    request (additive increase, multiplicative decrease, as in TCP: Jacobson 1988).
-    """
-
-    def __init__(self, largest_size: int) -> None:
-        self._largest_size = float(largest_size)
-        self._size = self._largest_size
-        self._in_flight = 0
-        self._resume_at = 0.0
-        self._closed = asyncio.Event()
-
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Wait until a request may be sent, and hold its place in the window for the block.
-
-        Raises:
-            RunInterrupted: the window was closed before that.
-        """
-        while True:
-            pause = self._resume_at - time.monotonic()
-            if pause > 0:  # a little apart, so that the pause does not end in a burst
-                await self.pause(pause + random.uniform(0, min(1.0, pause / 10)))
-            elif self._in_flight >= max(1.0, self._size):
-                await self.pause(_FULL_WINDOW_SECONDS)
-            elif self._closed.is_set():
-                raise RunInterrupted("the run is ending")
-            else:
-                break
-        self._in_flight += 1
-        try:
-            yield
-        finally:
-            self._in_flight -= 1
-
-    async def pause(self, seconds: float) -> None:
-        """Sleep, unless the window is closed.
-
-        Raises:
-            RunInterrupted: the window was closed, before or meanwhile.
-        """
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._closed.wait()
-        if self._closed.is_set():
-            raise RunInterrupted("the run is ending")
-
-    def close(self) -> None:
-        """Let nothing more be sent; what is in flight may end."""
-        self._closed.set()
-
-    def slow_down(self, seconds: float) -> None:
-        """Send nothing for so long, then with half the window."""
-        now = time.monotonic()
-        if now >= self._resume_at:
-            self._size = max(1.0, self._size / 2)
-        self._resume_at = max(self._resume_at, now + seconds)
-
-    def speed_up(self) -> None:
-        """Note that an answer came."""
-        self._size = min(self._largest_size, self._size + _GROWTH)
+class _FormatRefused(VibePhotosError):
+    """A request was refused, and another format of the reply was not tried yet."""
 
 
 class TeacherServer:
-    """Asks a server about photos through a window of `slots` requests."""
+    """Asks a server about photos, through a window of `slots` requests.
+
+    `served_models` are names under which the server may list the model and sign its replies.
+    """
 
     def __init__(
         self,
         client: Client,
+        model: str,
         response_format: str,
         *,
         slots: int,
         timeout_seconds: float,
+        wait_seconds: float = inf,
+        brake: float = inf,
+        served_models: Collection[str] = (),
         first_pause_seconds: float = FIRST_PAUSE_SECONDS,
+        clock: Clock | None = None,
     ) -> None:
-        self.window = ConcurrencyWindow(slots)
+        self.state = ServerState(
+            slots,
+            self._probe,
+            wait_seconds=wait_seconds,
+            brake=brake,
+            first_pause_seconds=first_pause_seconds,
+            clock=clock,
+        )
         self._client = client
         self._address = client.endpoint.base_url
-        self._response_format = response_format
+        self._model = model
+        self._names = {model, *served_models}
+        self._step = RESPONSE_FORMATS.index(response_format)
+        self._is_step_taken = False
+        self._has_answered = False
         self._timeout_seconds = timeout_seconds
-        self._first_pause_seconds = first_pause_seconds
-        self._failed_in_a_row = 0
-        self._most_failed_in_a_row = max(slots, 10)
         self._models: list[str] = []
 
     async def check_reachable(self) -> bool:
-        """Check that a server is there before any photo is sent; return whether it replays simulations.
+        """Check, before any photo is sent, that a server is there and serves the model.
 
-        A server need not list its models: if it does not, the first photo shows whether it is usable.
+        Returns whether it replays simulations. A server need not list its models: if it does not, the first
+        photo shows whether it is usable. One that is still starting (5xx) is waited for.
 
         Raises:
             TeacherUnreachable: none answers at the address, after three tries.
-            TeacherRefused: it refuses the key.
+            TeacherRefused: it refuses the key, or lists other models only.
         """
         for attempt in count(1):
             try:
                 response = await self._client.list_models(CONNECT_SECONDS)
                 break
+            except ProxyRefused as error:
+                raise self._refused_by_proxy(error) from None
             except NoConnection as error:
                 if attempt == _REACH_ATTEMPTS:
                     raise TeacherUnreachable(
@@ -182,81 +157,123 @@ class TeacherServer:
                     ) from None
             except NoResponse:
                 return False
-            await self.window.pause(backoff_seconds(attempt, self._first_pause_seconds))
-        if response.status == 401:
+            await self.state.back_off(attempt)
+        if response.status in (401, 407):
             raise self._refused(response)
+        if response.status >= 500:
+            self.state.record_outage(1, _describe(response))
         self._models, is_simulated = read_models(response.content) if response.status == 200 else ([], False)
+        if self._models and not is_simulated and not self._names & {*self._models, "*"}:
+            raise TeacherRefused(
+                f"the server at {self._address} does not list the model {self._model!r}. It serves: "
+                f"{', '.join(self._models[:10])}. Set teacher.model to one of them, or, where one of these "
+                "names is that model, annotate.served_models=[NAME]"
+            )
         return is_simulated
 
     async def ask(self, slot: int, image_id: str, body: Callable[[str], bytes], attempts: Attempts) -> Reply:
-        """Send `body(response_format)` for a photo until there is an answer or no attempt is left.
+        """Send `body(response_format)` for a photo until there is an answer or no attempt is left for now.
 
         Raises:
             AskFailed: this photo failed.
             TeacherRefused, TeacherUnreachable: no photo can succeed.
-            RunInterrupted: the window was closed before an attempt.
+            RunInterrupted: the run was stopped before an attempt.
         """
-        cause = ""
-        while attempts.left > 0:
+        failed, step = AskFailed("no_answer", "it was not sent"), self._step
+        while attempts.left > attempts.kept_for_later:
+            step = max(step, self._step)
             try:
-                async with self.window.turn():
-                    attempts.left -= 1
-                    attempts.made += 1
-                    sent_format = self._response_format
+                async with self.state.turn() as request:
+                    attempts.spend()
                     response = await self._client.complete_chat(
-                        slot, image_id, body(sent_format), self._timeout_seconds
+                        slot, image_id, body(RESPONSE_FORMATS[step]), self._timeout_seconds
                     )
-                if response.status == 200:
-                    return self._record_success(read_reply(response.content))
+                reply = self._read(response, request)
+            except ProxyRefused as error:
+                raise self._refused_by_proxy(error) from None
+            except NoConnection as error:
+                attempts.take_back()
+                self.state.record_outage(request, str(error))
+            except _FormatRefused as error:
+                failed = AskFailed("refused", str(error))
+                if self._is_step_taken or step + 1 == len(RESPONSE_FORMATS):
+                    break
+                step += 1
             except EndlessResponse as error:
-                raise AskFailed("no_answer", str(error)) from None
-            except NoResponse as error:
-                cause = str(error)
-            except msgspec.MsgspecError:
-                cause = "a response that is no chat completion"
+                raise AskFailed("refused", str(error)) from None
+            except (NoResponse, NoCompletion) as error:
+                if isinstance(error, TimedOut):
+                    self.state.record_overload(request)
+                self.state.record_failure(request, str(error))
+                failed = AskFailed("no_answer", f"no answer in {attempts.made} attempts; the last: {error}")
+                logger.debug("photo %s, attempt %d: %s", image_id, attempts.made, error)
+                if attempts.left > attempts.kept_for_later:
+                    await self.state.back_off(attempts.made)
             else:
-                cause = _describe(response)
-                if self._gives_up_schema(response, sent_format):
-                    continue
-                self._raise_if_final(response)
-                if self._slows_down(response, attempts):
-                    continue
-            logger.debug("photo %s, attempt %d: %s", image_id, attempts.made, cause)
-            if attempts.left > 0:
-                await self.window.pause(backoff_seconds(attempts.made, self._first_pause_seconds))
-        raise self._give_up(attempts, cause)
+                self._take_step(step)
+                return reply
+        raise failed
 
-    def _record_success(self, reply: Reply) -> Reply:
-        self._failed_in_a_row = 0
-        self.window.speed_up()
-        return reply
+    def _read(self, response: Response, request: int) -> Reply:
+        """Return the reply that a response holds.
 
-    def _gives_up_schema(self, response: Response, sent_format: str) -> bool:
-        is_refusal = response.status in (400, 422) and bool(_SCHEMA_REFUSED.search(response.content))
-        if sent_format != "json_schema" or not is_refusal:
-            return False
-        if self._response_format == "json_schema":
-            self._response_format = "json_object"
-            logger.warning(
-                "the server refuses response_format json_schema (%s); all go on with json_object",
-                _describe(response),
-            )
-        return True
-
-    def _raise_if_final(self, response: Response) -> None:
-        if response.status in _STOPPING or 300 <= response.status < 400:
+        Raises:
+            NoCompletion: it holds none, for a reason that may pass.
+            _FormatRefused: it may be the format of the reply that is refused.
+            AskFailed: it is this photo that is refused.
+            TeacherRefused: it is every photo.
+        """
+        status = response.status
+        if status == 200:
+            reply = read_reply(response.content)
+            self.state.record_answer()
+            self._has_answered = True
+            self._check_name(reply)
+            return reply
+        cause, pause_seconds = _describe(response), read_retry_after(response.retry_after)
+        if status in _OVERLOADED or pause_seconds:
+            self.state.record_overload(request, pause_seconds or 0.0)
+        if status in _RETRIED or status >= 500 or (status == 404 and self._has_answered) or pause_seconds:
+            raise NoCompletion(cause)
+        if status in _STOPPING or 300 <= status < 400:
             raise self._refused(response)
-        if 400 <= response.status < 500 and response.status not in _RETRIED:
-            raise AskFailed("refused", _describe(response))
+        if status in (400, 422):
+            raise _FormatRefused(cause)
+        raise AskFailed("refused", cause)
 
-    def _slows_down(self, response: Response, attempts: Attempts) -> bool:
-        """Make every slot wait where the server asks for it; return whether it does."""
-        seconds = read_retry_after(response.retry_after)
-        if not seconds and response.status == 429:
-            seconds = backoff_seconds(attempts.made, self._first_pause_seconds)
-        if seconds:
-            self.window.slow_down(seconds)
-        return bool(seconds)
+    def _take_step(self, step: int) -> None:
+        """Note that a reply came in this format: where it is the first one, all photos go on with it."""
+        if not self._is_step_taken and step > self._step:
+            logger.warning(
+                "the server refuses response_format %s: all photos are asked for %s",
+                RESPONSE_FORMATS[self._step],
+                RESPONSE_FORMATS[step],
+            )
+            self._step = step
+        self._is_step_taken = True
+
+    def _check_name(self, reply: Reply) -> None:
+        """Tell once that replies are signed by another model than the one that was asked for."""
+        if reply.model and not reply.simulated and reply.model not in self._names:
+            self._names.add(reply.model)
+            logger.warning(
+                "the server's replies say that %r gave them, and %r was asked for. If they are the same, "
+                "set annotate.served_models=[%s]; else stop this run (Ctrl-C)",
+                reply.model,
+                self._model,
+                reply.model,
+            )
+
+    async def _probe(self) -> str:
+        """Ask the server for one token about no photo; return why it cannot answer, or an empty text."""
+        asked = {"model": self._model, "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 1}
+        try:
+            seconds = min(self._timeout_seconds, _PROBE_SECONDS)
+            response = await self._client.complete_chat(0, PROBE_ID, orjson.dumps(asked), seconds)
+        except NoResponse as error:
+            return str(error)
+        is_there = response.status < 500 and response.status not in _RETRIED
+        return "" if is_there and not (response.status == 404 and self._has_answered) else _describe(response)
 
     def _refused(self, response: Response) -> TeacherRefused:
         redirect = f"The server redirects to {response.location}. No photo is sent there: fix QWEN_BASE_URL."
@@ -265,20 +282,11 @@ class TeacherServer:
             f"{_STOPPING.get(response.status, redirect)} {self._address} says: {_describe(response)}.{models}"
         )
 
-    def _give_up(self, attempts: Attempts, cause: str) -> AskFailed | TeacherUnreachable:
-        self._failed_in_a_row += 1
-        if self._failed_in_a_row < self._most_failed_in_a_row:
-            return AskFailed("no_answer", f"no answer in {attempts.made} attempts; the last: {cause}")
-        return TeacherUnreachable(
-            f"the last {self._failed_in_a_row} photos got no answer from {self._address} ({cause}). "
-            "Every answer so far is kept: check the server, and run the same command again"
+    def _refused_by_proxy(self, error: ProxyRefused) -> TeacherRefused:
+        return TeacherRefused(
+            f"the proxy refuses to connect to {self._address}: {error}. Put its name and password into "
+            "HTTP_PROXY or HTTPS_PROXY, or name the server in NO_PROXY"
         )
-
-
-def backoff_seconds(attempt: int, first_pause_seconds: float = FIRST_PAUSE_SECONDS) -> float:
-    """Return how long to wait after the attempt (from 1) failed: doubling, jittered by half, capped."""
-    pause = min(LONGEST_PAUSE_SECONDS, first_pause_seconds * 2.0 ** (attempt - 1))
-    return pause * random.uniform(0.5, 1.0)
 
 
 def read_retry_after(value: str) -> float | None:

@@ -99,8 +99,16 @@ async def _ask_missing(
     """
     model, slots = settings.teacher.model, settings.annotate.concurrency
     async with Client(endpoint, slots) as client:
-        timeout_seconds = settings.annotate.timeout_seconds
-        server = TeacherServer(client, question.response_format, slots=slots, timeout_seconds=timeout_seconds)
+        server = TeacherServer(
+            client,
+            model,
+            question.response_format,
+            slots=slots,
+            timeout_seconds=settings.annotate.timeout_seconds,
+            wait_seconds=60 * settings.annotate.wait_minutes,
+            brake=settings.annotate.brake,
+            served_models=settings.annotate.served_models,
+        )
         if await server.check_reachable() and settings.teacher.server == "openai":
             model = f"rehearsal of {model}"
             logger.warning("this server replays simulated answers: a rehearsal, kept apart as %r", model)

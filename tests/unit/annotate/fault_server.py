@@ -67,6 +67,7 @@ class FaultServer:
     def __init__(self, play: Play, context: ssl.SSLContext | None = None) -> None:
         self.requests: list[Request] = []
         self.asked: Counter[str] = Counter()
+        self.request_ids: set[str] = set()
         self.open_connections = 0
         self.most_open_connections = 0
         self.hung_up_by_client = 0
@@ -125,7 +126,9 @@ class FaultServer:
         if first.startswith("GET"):
             writer.write(_response(Act(404, error("no such page"))))
             return True
-        image_id = headers["x-request-id"]
+        image_id, _, attempt = headers["x-request-id"].rpartition(".")
+        assert attempt not in self.request_ids
+        self.request_ids.add(attempt)
         self.asked[image_id] += 1
         self.requests.append(Request(image_id, time.time(), headers, body))
         act = self._play(image_id, self.asked[image_id])

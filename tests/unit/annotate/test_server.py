@@ -5,6 +5,7 @@ import socket
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from typing import Any
 
 import pytest
 from tests.unit.annotate.fault_server import Act, FaultServer, completion, error
@@ -16,6 +17,7 @@ from vibe_photos.annotate.server import AskFailed, Attempts, TeacherServer
 from vibe_photos.errors import ConfigurationError, TeacherRefused, TeacherUnreachable
 
 KEY = "canary-key-5417"
+MODEL = "Qwen/Qwen3-VL-32B-Instruct"
 
 
 def ask(
@@ -26,13 +28,20 @@ def ask(
     max_attempts: int = 4,
     timeout_seconds: float = 5.0,
     body: Callable[[str], bytes] = str.encode,
+    **options: Any,
 ) -> list[Reply | BaseException]:
     """Ask about photos `p0`, `p1`, ..., `slots` at a time; return what came of each."""
 
     async def run() -> list[Reply | BaseException]:
         async with Client(Endpoint(base_url, KEY), slots) as client:
             server = TeacherServer(
-                client, "json_schema", slots=slots, timeout_seconds=timeout_seconds, first_pause_seconds=0.01
+                client,
+                MODEL,
+                "json_schema",
+                slots=slots,
+                timeout_seconds=timeout_seconds,
+                first_pause_seconds=0.01,
+                **options,
             )
             results: list[Reply | BaseException] = []
             for start in range(0, photos, slots):
@@ -198,7 +207,7 @@ def check_reachable(base_url: str) -> bool:
     async def run() -> bool:
         async with Client(Endpoint(base_url), 1) as client:
             server = TeacherServer(
-                client, "json_schema", slots=1, timeout_seconds=5, first_pause_seconds=0.01
+                client, MODEL, "json_schema", slots=1, timeout_seconds=5, first_pause_seconds=0.01
             )
             return await server.check_reachable()
 

@@ -1,0 +1,224 @@
+"""What a run knows about its server, in one place: may a request be sent, how many at once, is it worth it.
+
+| state | what holds |
+|---|---|
+| healthy | as many requests in flight as there are slots |
+| slowed | fewer: an overload halves the window, each answer widens it a little |
+| waiting | none: one small probe asks every few seconds whether the server is back |
+| stopped | none any more: a person, a refusal, a long silence or the brake ended the run |
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from math import inf
+
+from vibe_photos.errors import RunInterrupted, TeacherRefused, TeacherUnreachable
+
+FIRST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 60.0
+LONGEST_PROBE_PAUSE_SECONDS = 5.0
+
+_POLL_SECONDS = 0.1
+_GROWTH = 0.1
+_FEWEST_FAILED, _MOST_FAILED = 3, 8
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The clock of a run, `speed` times as fast as the real one: tests let ten minutes pass in seconds."""
+
+    speed: float = 1.0
+
+    def now(self) -> float:
+        """Return the time in seconds."""
+        return time.monotonic() * self.speed
+
+    async def wait(self, event: asyncio.Event, seconds: float) -> None:
+        """Wait so long, or until the event is set."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds / self.speed):
+                await event.wait()
+
+
+class ServerState:
+    """The state of a server, shared by all slots of a run.
+
+    `probe` asks the server something small, and returns why it cannot answer, or an empty text. Requests have
+    numbers, so that those sent before a change of the state do not change it once more.
+    """
+
+    def __init__(
+        self,
+        slots: int,
+        probe: Callable[[], Awaitable[str]],
+        *,
+        wait_seconds: float = inf,
+        brake: float = inf,
+        first_pause_seconds: float = FIRST_PAUSE_SECONDS,
+        clock: Clock | None = None,
+    ) -> None:
+        self._largest_size = float(slots)
+        self._size = self._largest_size
+        self._most_failed = min(max(slots, _FEWEST_FAILED), _MOST_FAILED)
+        self._probe = probe
+        self._wait_seconds = wait_seconds
+        self._brake = brake
+        self._first_pause_seconds = first_pause_seconds
+        self._clock = clock or Clock()
+        self._sent = self._narrowed_at = self._waited_at = 0
+        self._in_flight = self._failed_in_a_row = 0
+        self._photos = self._useless_in_a_row = 0
+        self._is_proven = False
+        self._resume_at = 0.0
+        self._silent_since: float | None = None
+        self._trouble = ""
+        self._probing = asyncio.Lock()
+        self._stopped = asyncio.Event()
+
+    def describe(self) -> str:
+        """Return what is not healthy, for the progress line; an empty text where all is."""
+        if self._trouble:
+            return f"waiting for the server ({self._trouble})"
+        if self._resume_at > self._clock.now():
+            return "waiting, as the server asked to"
+        return f"slowed to {max(1, int(self._size))} at once" if self._size < self._largest_size else ""
+
+    @asynccontextmanager
+    async def photo(self) -> AsyncIterator[None]:
+        """Hold a place for a photo: before the first usable answer, no more are begun than the brake allows.
+
+        Raises:
+            RunInterrupted: the run was stopped before that.
+        """
+        while not self._is_proven and self._photos >= self._brake - self._useless_in_a_row:
+            await self.pause(_POLL_SECONDS)
+        self._photos += 1
+        try:
+            yield
+        finally:
+            self._photos -= 1
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[int]:
+        """Wait until a request may be sent; yield its number, and hold its place for the block.
+
+        Raises:
+            RunInterrupted: the run was stopped before that.
+            TeacherUnreachable: the server was waited for in vain.
+        """
+        while True:
+            pause = self._resume_at - self._clock.now()
+            if self._stopped.is_set():
+                raise RunInterrupted("the run is ending")
+            if self._trouble:
+                await self._wait_for_server()
+            elif pause > 0:  # a little apart, so that the pause does not end in a burst
+                await self.pause(pause + random.uniform(0, min(1.0, pause / 10)))
+            elif self._in_flight >= max(1.0, self._size):
+                await self.pause(_POLL_SECONDS)
+            else:
+                break
+        self._sent += 1
+        self._in_flight += 1
+        try:
+            yield self._sent
+        finally:
+            self._in_flight -= 1
+
+    async def pause(self, seconds: float) -> None:
+        """Sleep, unless the run is stopped.
+
+        Raises:
+            RunInterrupted: the run was stopped, before or meanwhile.
+        """
+        await self._clock.wait(self._stopped, seconds)
+        if self._stopped.is_set():
+            raise RunInterrupted("the run is ending")
+
+    async def back_off(self, attempt: int) -> None:
+        """Pause after an attempt (from 1) failed; errors as in `pause`."""
+        await self.pause(backoff_seconds(attempt, self._first_pause_seconds))
+
+    def stop(self) -> None:
+        """Let nothing more be sent; what is in flight may end."""
+        self._stopped.set()
+
+    def record_answer(self) -> None:
+        """Note that the server answered: it is well, and the window grows.
+
+        By a tenth of a request (additive increase, multiplicative decrease, as in TCP: Jacobson 1988).
+        """
+        self._failed_in_a_row = 0
+        self._silent_since = None
+        self._size = min(self._largest_size, self._size + _GROWTH)
+
+    def record_failure(self, request: int, cause: str) -> None:
+        """Note that a request failed for the server's reasons; several in a row are an outage."""
+        if request > self._waited_at:
+            self._failed_in_a_row += 1
+            if self._failed_in_a_row >= self._most_failed:
+                self.record_outage(request, cause)
+
+    def record_outage(self, request: int, cause: str) -> None:
+        """Note that the server cannot be reached: nothing is sent until a probe reaches it."""
+        if request > self._waited_at and not self._trouble:
+            self._trouble = cause
+            if self._silent_since is None:
+                self._silent_since = self._clock.now()
+
+    def record_overload(self, request: int, seconds: float = 0.0) -> None:
+        """Send nothing for so long, then with half the window; once for all requests of a burst."""
+        if request > self._narrowed_at:
+            self._size = max(1.0, self._size / 2)
+            self._narrowed_at = self._sent
+        self._resume_at = max(self._resume_at, self._clock.now() + seconds)
+
+    def record_useful_photo(self) -> None:
+        """Note that a photo got a usable answer."""
+        self._is_proven = True
+        self._useless_in_a_row = 0
+
+    def record_useless_photo(self, why: str) -> None:
+        """Note that a photo got none, though the server was there.
+
+        Raises:
+            TeacherRefused: it was one of as many in a row as the brake allows.
+        """
+        self._useless_in_a_row += 1
+        if self._useless_in_a_row >= self._brake:
+            raise TeacherRefused(
+                f"{self._useless_in_a_row} photos in a row got no usable answer, so the run stops before it "
+                f"pays for more. The last one: {why} Every answer so far is kept. If the photos are the "
+                "reason, go on with a larger annotate.brake"
+            )
+
+    async def _wait_for_server(self) -> None:
+        """Return when the server is back. The first slot that comes here asks; the others wait for it."""
+        async with self._probing:
+            attempt = 0
+            while self._trouble:
+                now, silent_since = self._clock.now(), self._silent_since
+                if silent_since is not None and now - silent_since >= self._wait_seconds:
+                    raise TeacherUnreachable(
+                        f"the server has not answered for {(now - silent_since) / 60:.0f} minutes "
+                        f"({self._trouble}). Every answer so far is kept: check the server, and run the "
+                        "same command again (annotate.wait_minutes says how long to wait)"
+                    )
+                attempt += 1
+                seconds = min(
+                    LONGEST_PROBE_PAUSE_SECONDS, backoff_seconds(attempt, self._first_pause_seconds)
+                )
+                await self.pause(max(seconds, self._resume_at - now))
+                self._trouble = await self._probe()
+            self._failed_in_a_row = 0
+            self._waited_at = self._sent
+
+
+def backoff_seconds(attempt: int, first_pause_seconds: float = FIRST_PAUSE_SECONDS) -> float:
+    """Return how long to wait after the attempt (from 1) failed: doubling, jittered by half, capped."""
+    pause = min(LONGEST_PAUSE_SECONDS, first_pause_seconds * 2.0 ** (attempt - 1))
+    return pause * random.uniform(0.5, 1.0)
