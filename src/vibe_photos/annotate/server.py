@@ -163,7 +163,8 @@ class TeacherServer:
         if response.status >= 500:
             self.state.record_outage(1, _describe(response))
         self._models, is_simulated = read_models(response.content) if response.status == 200 else ([], False)
-        if self._models and not is_simulated and not self._names & {*self._models, "*"}:
+        is_listed = bool({*self._names, "*"} & set(self._models))
+        if self._models and not is_listed and not is_simulated:
             raise TeacherRefused(
                 f"the server at {self._address} does not list the model {self._model!r}. It serves: "
                 f"{', '.join(self._models[:10])}. Set teacher.model to one of them, or, where one of these "

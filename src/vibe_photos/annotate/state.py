@@ -168,7 +168,7 @@ class ServerState:
         if request > self._waited_at and not self._trouble:
             self._trouble = cause
             if self._silent_since is None:
-                self._silent_since = self._clock.now()
+                self._silent_since = max(self._clock.now(), self._resume_at)
 
     def record_overload(self, request: int, seconds: float = 0.0) -> None:
         """Send nothing for so long, then with half the window; once for all requests of a burst."""

@@ -64,7 +64,14 @@ Play = Callable[[str, int], Act]
 class FaultServer:
     """Runs in a thread; use as a context manager."""
 
-    def __init__(self, play: Play, context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        play: Play,
+        context: ssl.SSLContext | None = None,
+        *,
+        models: Act | None = None,
+        connect_status: int = 404,
+    ) -> None:
         self.requests: list[Request] = []
         self.asked: Counter[str] = Counter()
         self.request_ids: set[str] = set()
@@ -72,6 +79,8 @@ class FaultServer:
         self.most_open_connections = 0
         self.hung_up_by_client = 0
         self._play = play
+        self._models = models or Act(404, error("no such page"))
+        self._connect_status = connect_status
         self._context = context
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._main(),))
@@ -124,7 +133,10 @@ class FaultServer:
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
         body = await reader.readexactly(int(headers.get("content-length", 0)))
         if first.startswith("GET"):
-            writer.write(_response(Act(404, error("no such page"))))
+            writer.write(_response(self._models))
+            return True
+        if first.startswith("CONNECT"):
+            writer.write(_response(Act(self._connect_status)))
             return True
         image_id, _, attempt = headers["x-request-id"].rpartition(".")
         assert attempt not in self.request_ids

@@ -2,11 +2,14 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from tests.unit.annotate.fault_server import Act, FaultServer, completion, error
 
@@ -14,6 +17,7 @@ from vibe_photos.annotate.client import MAX_RESPONSE_BYTES, Client
 from vibe_photos.annotate.endpoint import Endpoint
 from vibe_photos.annotate.reply import Reply
 from vibe_photos.annotate.server import AskFailed, Attempts, TeacherServer
+from vibe_photos.annotate.state import Clock
 from vibe_photos.errors import ConfigurationError, TeacherRefused, TeacherUnreachable
 
 KEY = "canary-key-5417"
@@ -40,8 +44,7 @@ def ask(
                 "json_schema",
                 slots=slots,
                 timeout_seconds=timeout_seconds,
-                first_pause_seconds=0.01,
-                **options,
+                **{"wait_seconds": 1.0, "first_pause_seconds": 0.01, **options},
             )
             results: list[Reply | BaseException] = []
             for start in range(0, photos, slots):
@@ -104,12 +107,13 @@ def test_attempts_never_exceed_the_limit(act: Act) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 413, 415, 422])
-def test_a_refused_photo_is_asked_about_once(status: int) -> None:
-    with FaultServer(lambda image_id, attempt: Act(status, error("the image is odd"))) as server:
-        (failed,) = ask(server.base_url)
+def test_a_photo_that_is_refused_after_another_was_answered_is_asked_about_once(status: int) -> None:
+    odd = Act(status, error("the image is odd"))
+    with FaultServer(lambda image_id, attempt: odd if image_id == "p1" else Act()) as server:
+        _, failed, _ = ask(server.base_url, photos=3)
     assert isinstance(failed, AskFailed)
     assert (failed.kind, failed.detail) == ("refused", f"status {status}: the image is odd")
-    assert server.asked["p0"] == 1
+    assert server.asked == {"p0": 1, "p1": 1, "p2": 1}
 
 
 @pytest.mark.parametrize(
@@ -150,31 +154,46 @@ def test_retry_after_is_kept_to_by_the_whole_window(status: int, as_date: bool) 
 
     with FaultServer(play) as server:
         replies = ask(server.base_url, photos=4, slots=4)
-    assert all(isinstance(reply, Reply) for reply in replies)
+    assert all(isinstance(reply, Reply) for reply in replies), replies
     assert all(asked == 2 for asked in server.asked.values())
     told_at = min(request.at for request in server.requests)
     again_at = sorted(request.at for request in server.requests)[4:]
     assert min(again_at) - told_at >= 1.0  # a date is cut to whole seconds, so two of them are one at least
 
 
-def test_a_schema_that_is_refused_is_given_up_by_all_at_once() -> None:
+@pytest.mark.parametrize("status", [400, 422])
+@pytest.mark.parametrize("refused", [[b"json_schema"], [b"json_schema", b"json_object"]])
+def test_a_format_that_is_refused_in_whatever_words_is_given_up_by_all(
+    status: int, refused: list[bytes]
+) -> None:
     def play(image_id: str, attempt: int) -> Act:
-        if server.requests[-1].body == b"json_schema":
-            return Act(400, error("response_format json_schema is not supported"))
-        return Act()
+        is_refused = server.requests[-1].body in refused
+        return Act(status, error("Grammar error: Invalid type: wrong")) if is_refused else Act()
 
     with FaultServer(play) as server:
         replies = ask(server.base_url, photos=6, slots=2)
     assert all(isinstance(reply, Reply) for reply in replies)
-    assert [request.body for request in server.requests].count(b"json_schema") == 2
+    assert sum(request.body in refused for request in server.requests) == 2 * len(refused)
     assert server.asked["p5"] == 1
 
 
-def test_a_schema_refused_for_ever_costs_no_more_than_the_attempts() -> None:
-    with FaultServer(lambda image_id, attempt: Act(400, error("response_format is unknown"))) as server:
+def test_what_is_refused_in_every_format_costs_a_request_for_each() -> None:
+    with FaultServer(lambda image_id, attempt: Act(400, error("not a multimodal model"))) as server:
         (failed,) = ask(server.base_url)
     assert isinstance(failed, AskFailed)
-    assert server.asked["p0"] == 2  # with the schema, and once without
+    assert (failed.kind, failed.detail) == ("refused", "status 400: not a multimodal model")
+    assert [request.body for request in server.requests] == [b"json_schema", b"json_object", b"text"]
+
+
+def test_a_gateway_that_says_404_while_it_loads_the_model_again_is_waited_for() -> None:
+    def play(image_id: str, attempt: int) -> Act:
+        return Act(404, error("no model")) if 2 <= len(server.requests) < 7 else Act()
+
+    with FaultServer(play) as server:
+        replies = ask(server.base_url, photos=3)
+    assert all(isinstance(reply, Reply) for reply in replies)
+    assert server.asked["p1"] == 4
+    assert server.asked["probe"] == 3
 
 
 @pytest.mark.parametrize("then", ["stall", "drip"])
@@ -196,18 +215,96 @@ def test_an_endless_response_ends_the_photo() -> None:
     assert server.asked["p0"] == 1
 
 
-def test_a_server_that_died_ends_the_run_instead_of_failing_every_photo() -> None:
+def test_a_server_that_died_is_waited_for_and_then_ends_the_run() -> None:
     with FaultServer(lambda image_id, attempt: Act(then="reset")) as server:
-        results = ask(server.base_url, photos=12, max_attempts=2)
-    assert sum(isinstance(result, AskFailed) for result in results[:9]) == 9
-    assert isinstance(results[9], TeacherUnreachable)
+        results = ask(server.base_url, photos=3, max_attempts=2)
+    assert isinstance(results[0], AskFailed)
+    assert all(isinstance(result, TeacherUnreachable) for result in results[1:])
+    assert server.asked["p0"] == 2
+    assert server.asked["p1"] == 1  # the third failure in a row
+    assert server.asked["p2"] == 0
+    assert server.asked["probe"] > 1
+    probe = next(request for request in server.requests if request.image_id == "probe")
+    assert msgspec.json.decode(probe.body) == {
+        "model": MODEL,
+        "messages": [{"role": "user", "content": "Hello"}],
+        "max_tokens": 1,
+    }
 
 
-def check_reachable(base_url: str) -> bool:
+def test_an_outage_of_ten_minutes_costs_each_photo_one_attempt_at_most() -> None:
+    """The clock runs 300 times as fast: ten of its minutes are two seconds, in which the server says 500."""
+    begun = 0.0
+
+    def play(image_id: str, attempt: int) -> Act:
+        nonlocal begun
+        if image_id == "p20" and not begun:
+            begun = time.monotonic()
+        return Act(500, error("the engine died")) if begun and time.monotonic() - begun < 2 else Act()
+
+    with FaultServer(play) as server:
+        replies = ask(
+            server.base_url,
+            photos=64,
+            slots=16,
+            clock=Clock(300.0),
+            first_pause_seconds=0.5,
+            wait_seconds=900.0,
+        )
+    assert all(isinstance(reply, Reply) for reply in replies)
+    asked = [server.asked[f"p{number}"] for number in range(64)]
+    assert max(asked) <= 2
+    assert sum(asked) <= 64 + 16
+    assert server.asked["probe"] > 60  # one every few seconds, not one for each slot
+    assert server.asked["probe"] < 300
+
+
+def test_timeouts_of_an_overloaded_server_narrow_the_window_until_it_keeps_up() -> None:
+    """It answers in time only where at most four requests are in work."""
+
+    def play(image_id: str, attempt: int) -> Act:
+        recent = [request for request in server.requests if time.time() - request.at < 0.05]
+        return Act(delay_seconds=0.05) if len(recent) <= 4 else Act(then="stall")
+
+    with FaultServer(play) as server:
+        results = ask(
+            server.base_url, photos=96, slots=32, timeout_seconds=0.3, max_attempts=9, wait_seconds=60.0
+        )
+    assert all(isinstance(result, Reply) for result in results)
+    assert server.asked.total() < 4 * 96
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b'data: {"choices": []}\n\ndata: [DONE]\n\n', "stream of events"),
+        (error("upstream failed"), "status 200 with an error: upstream failed"),
+        (b"<html>gateway</html>", "no chat completion"),
+    ],
+)
+def test_a_200_that_is_no_completion_says_what_it_is(body: bytes, words: str) -> None:
+    with FaultServer(lambda image_id, attempt: Act(body=body)) as server:
+        (failed,) = ask(server.base_url, max_attempts=1)
+    assert isinstance(failed, AskFailed)
+    assert words in failed.detail
+
+
+def test_replies_of_another_model_are_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    body = completion().replace(b'"created"', b'"model": "Other/Model", "created"')
+    with FaultServer(lambda image_id, attempt: Act(body=body)) as server:
+        replies = ask(server.base_url, photos=4, slots=2)
+        assert all(isinstance(reply, Reply) and reply.model == "Other/Model" for reply in replies)
+        assert [line for line in caplog.messages if "Other/Model" in line] == [caplog.messages[0]]
+        caplog.clear()
+        ask(server.base_url, photos=2, served_models=["Other/Model"])
+    assert not caplog.messages
+
+
+def check_reachable(base_url: str, **options: Any) -> bool:
     async def run() -> bool:
         async with Client(Endpoint(base_url), 1) as client:
             server = TeacherServer(
-                client, MODEL, "json_schema", slots=1, timeout_seconds=5, first_pause_seconds=0.01
+                client, MODEL, "json_schema", slots=1, timeout_seconds=5, first_pause_seconds=0.01, **options
             )
             return await server.check_reachable()
 
@@ -217,6 +314,37 @@ def check_reachable(base_url: str) -> bool:
 def test_a_server_that_lists_no_models_is_good_enough() -> None:
     with FaultServer(lambda image_id, attempt: Act()) as server:
         assert check_reachable(server.base_url) is False
+
+
+def list_models(*names: str) -> Act:
+    return Act(body=msgspec.json.encode({"data": [{"id": name} for name in names]}))
+
+
+def test_a_model_that_is_not_listed_stops_with_the_list() -> None:
+    with FaultServer(lambda image_id, attempt: Act(), models=list_models("a/b", "c/d")) as server:
+        with pytest.raises(TeacherRefused, match=r"does not list the model 'Qwen/.*It serves: a/b, c/d\. "):
+            check_reachable(server.base_url)
+        assert check_reachable(server.base_url, served_models=["c/d"]) is False
+    for listed in ([MODEL, "a/b"], [], ["*"]):
+        with FaultServer(lambda image_id, attempt: Act(), models=list_models(*listed)) as server:
+            assert check_reachable(server.base_url) is False
+
+
+def test_a_server_that_is_still_starting_is_waited_for() -> None:
+    def play(image_id: str, attempt: int) -> Act:
+        return Act(503, error("loading")) if attempt < 4 and image_id == "probe" else Act()
+
+    async def run(base_url: str) -> Reply:
+        async with Client(Endpoint(base_url), 1) as client:
+            server = TeacherServer(
+                client, MODEL, "json_schema", slots=1, timeout_seconds=5, first_pause_seconds=0.01
+            )
+            await server.check_reachable()
+            return await server.ask(0, "p0", str.encode, Attempts(1))
+
+    with FaultServer(play, models=Act(503, error("loading"))) as server:
+        assert isinstance(asyncio.run(run(server.base_url)), Reply)
+    assert server.asked == {"probe": 4, "p0": 1}
 
 
 def test_no_server_is_told_at_once_with_the_address() -> None:
@@ -243,8 +371,32 @@ def test_a_proxy_of_the_environment_is_used_for_other_machines(monkeypatch: pyte
         assert isinstance(reply, Reply)
         monkeypatch.setenv("no_proxy", "teacher.invalid")
         (failed,) = ask("http://teacher.invalid/v1", max_attempts=1)
-    assert isinstance(failed, AskFailed)
+    assert isinstance(failed, TeacherUnreachable)
     assert len(proxy.requests) == 1
+
+
+@pytest.mark.parametrize("status", [403, 407])
+def test_a_proxy_that_refuses_is_named_and_not_taken_for_a_server_that_is_away(
+    monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    with FaultServer(lambda image_id, attempt: Act(), connect_status=status) as proxy:
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.port}")
+        (refused,) = ask("https://teacher.invalid/v1")
+        with pytest.raises(TeacherRefused, match=rf"the proxy refuses .*{status}.*HTTPS_PROXY"):
+            check_reachable("https://teacher.invalid/v1")
+    assert isinstance(refused, TeacherRefused)
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_a_file_of_certificates_that_cannot_be_read_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str | None
+) -> None:
+    path = tmp_path / "own.pem"
+    if content:
+        path.write_text(content)
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    with pytest.raises(ConfigurationError, match=r"own\.pem \(SSL_CERT_FILE\) cannot be read"):
+        ask("https://teacher.invalid/v1")
 
 
 @pytest.mark.parametrize("address", ["socks5://127.0.0.1:1080", "ftp://proxy", "http://[::1", "proxy:3128"])

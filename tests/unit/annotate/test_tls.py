@@ -17,7 +17,7 @@ from tests.unit.annotate.fault_server import Act, FaultServer
 
 from vibe_photos.annotate.client import Client
 from vibe_photos.annotate.endpoint import Endpoint
-from vibe_photos.annotate.server import AskFailed, Attempts, TeacherServer
+from vibe_photos.annotate.server import Attempts, TeacherServer
 from vibe_photos.errors import TeacherUnreachable
 
 MEGABYTE = b"x" * 1_000_000
@@ -61,11 +61,17 @@ def test_a_certificate_that_is_not_trusted_is_named_and_nothing_is_sent(self_sig
     async def meet(base_url: str) -> None:
         async with Client(Endpoint(base_url), 1) as client:
             server = TeacherServer(
-                client, "json_schema", slots=1, timeout_seconds=5, first_pause_seconds=0.01
+                client,
+                "m",
+                "json_schema",
+                slots=1,
+                timeout_seconds=5,
+                wait_seconds=0.1,
+                first_pause_seconds=0.01,
             )
             with pytest.raises(TeacherUnreachable, match="certificate is not trusted"):
                 await server.check_reachable()
-            with pytest.raises(AskFailed, match="certificate is not trusted"):
+            with pytest.raises(TeacherUnreachable, match="certificate is not trusted"):
                 await server.ask(0, "p", str.encode, Attempts(2))
 
     with FaultServer(lambda image_id, attempt: Act(), self_signed) as refused:
