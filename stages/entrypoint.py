@@ -1,7 +1,6 @@
 """How every stage starts: compose the configuration with Hydra, check it, run one function."""
 
 import inspect
-import logging
 import os
 import re
 import sys
@@ -15,6 +14,7 @@ from omegaconf import DictConfig
 
 from vibe_photos.errors import VibePhotosError
 from vibe_photos.storage.local_store import find_store
+from vibe_photos.terminal import log_to_terminal, show_error
 
 _USAGE = """
 Usage: python {script} [GROUP=CHOICE ...] [KEY=VALUE ...] [OPTION ...]
@@ -53,7 +53,7 @@ def run_composed(function: Callable[[DictConfig], None], description: str) -> No
         return
 
     def task(composed: DictConfig) -> None:
-        logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+        log_to_terminal()
         with _short_errors(VibePhotosError):
             function(composed)
 
@@ -70,5 +70,5 @@ def _short_errors(*expected: type[Exception]) -> Iterator[None]:
     try:
         yield
     except expected as error:
-        print(f"error: {error}", file=sys.stderr)
+        show_error(error)
         sys.exit(1)

@@ -38,6 +38,7 @@ from vibe_photos.errors import (
 from vibe_photos.pixels.decode import PIXELS_VERSION
 from vibe_photos.records.photos import Photo, photo_path
 from vibe_photos.settings import Rates, Settings
+from vibe_photos.terminal import make_visible
 
 logger = logging.getLogger(__name__)
 
@@ -154,7 +155,9 @@ class AnnotationRun:
                 self._server.state.record_useful_photo()
             else:
                 self._progress.failed += 1
-                self._server.state.record_useless_photo(problem)
+                kept = self._answers.find(photo.image_id)
+                example = f" Its reply: {kept.reply[:200]!r}." if kept and kept.reply else ""
+                self._server.state.record_useless_photo(f"{problem}.{example}")
 
     async def _ask(self, slot: int, photo: Photo, image_url: str, attempts: Attempts) -> str:
         """Ask about one photo, and once more with a larger cap when the reply broke off.
@@ -351,7 +354,7 @@ class Progress:
         left_seconds = f"{(self.total - ended) / rate:.0f}s" if rate else "?"
         line = (
             f"annotate done={self.done} failed={self.failed} of={self.total} rate={rate:.1f}/s "
-            f"left={left_seconds} tokens={self.tokens} {self.describe_server()}"
+            f"left={left_seconds} tokens={self.tokens} {make_visible(self.describe_server())}"
         ).rstrip()
         if self.stream.isatty():
             self.stream.write(f"\r{line}\x1b[K")

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -24,6 +25,8 @@ from vibe_photos.settings import Settings
 from vibe_photos.storage.jsonl import read_jsonl
 
 logger = logging.getLogger(__name__)
+
+_OTHER_DESCRIPTORS = 64
 
 
 def annotate_library(settings: Settings, store: Path) -> None:
@@ -98,6 +101,7 @@ async def _ask_missing(
     What a replay server simulates never counts as the model's own answer: it has a key of its own.
     """
     model, slots = settings.teacher.model, settings.annotate.concurrency
+    _raise_descriptor_limit(slots)
     async with Client(endpoint, slots) as client:
         server = TeacherServer(
             client,
@@ -118,6 +122,24 @@ async def _ask_missing(
         missing = (photo for photo in _read_photos(settings) if photo.image_id not in answers)
         await run.ask_about(missing, total)
         return answers, run.failures
+
+
+def _raise_descriptor_limit(slots: int) -> None:
+    """Let this process open as many files as the run needs: a connection for each slot, and photos.
+
+    Raises:
+        ConfigurationError: the system does not allow it.
+    """
+    needed = slots + _OTHER_DESCRIPTORS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if resource.RLIM_INFINITY in (soft, hard) or soft >= needed:
+        return
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(needed, hard), hard))
+    if hard < needed:
+        raise ConfigurationError(
+            f"annotate.concurrency is {slots}, which needs about {needed} open files, and this system allows "
+            f"{hard}. Raise the limit (ulimit -Hn {needed}) or lower annotate.concurrency"
+        )
 
 
 def _log_summary(tally: Tally, key: AnswerKey) -> None:

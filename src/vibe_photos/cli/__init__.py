@@ -5,7 +5,6 @@ Each command is a module with `add_arguments` and `run`; the first line of its d
 """
 
 import argparse
-import logging
 import os
 import select
 import sys
@@ -27,6 +26,7 @@ from vibe_photos.cli import (
     thresholds,
 )
 from vibe_photos.errors import VibePhotosError
+from vibe_photos.terminal import log_to_terminal, show_error
 
 _COMMANDS = (
     import_annotations,
@@ -52,7 +52,7 @@ _READER_LEFT = 141
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; an expected error is a sentence on stderr and status 1."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    log_to_terminal()
     try:
         try:
             options = build_parser().parse_args(arguments)
@@ -62,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
         finally:
             sys.stdout.flush()
     except VibePhotosError as error:
-        print(f"error: {error}", file=sys.stderr)
+        show_error(error)
         return 1
     except BrokenPipeError:
         if not _has_reader_left():

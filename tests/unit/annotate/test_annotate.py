@@ -23,6 +23,7 @@ from vibe_photos.annotate.replay.server import start_replay_server
 from vibe_photos.annotate.stage import annotate_library
 from vibe_photos.errors import (
     ConfigurationError,
+    LibraryError,
     RunInterrupted,
     StoreError,
     TeacherRefused,
@@ -190,6 +191,162 @@ def test_a_reply_that_broke_off_is_asked_for_once_more_with_a_larger_cap(
     assert len(annotations(settings)) == 12
 
 
+def test_a_reply_that_would_never_end_is_not_paid_for_twice(
+    make_settings: MakeSettings, library: list[Photo], store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endless = Act(body=completion('{"scene":' + " \n" * 300, "length"))
+    with FaultServer(lambda image_id, attempt: endless) as server, pytest.raises(TooManyFailures):
+        run(make_settings(), store, server, monkeypatch)
+    assert set(server.asked.values()) == {1}
+    assert {failure.kind for failure in failures(make_settings())} == {"length"}
+    assert all("disable_any_whitespace" in failure.detail for failure in failures(make_settings()))
+
+
+BROKEN = {
+    "not a multimodal model": (Act(400, error("Qwen/Qwen3-32B is not a multimodal model")), 3),
+    "use max_completion_tokens": (Act(400, error("'max_tokens' is unknown, use max_completion_tokens")), 3),
+    "context length (1024)": (Act(400, error("maximum context length (1024)")), 3),
+    "the reply is empty": (Act(body=completion("")), 1),
+    "--reasoning-parser": (Act(body=completion().replace(b'"content":"', b'"reasoning":"')), 1),
+    "content filter": (Act(body=completion("", "content_filter")), 1),
+    "still thinking": (Act(body=completion("<think>Let me", "length")), 2),
+    "disable_any_whitespace": (Act(body=completion('{"scene":' + " " * 700, "length")), 1),
+    "without end": (Act(body=completion("!" * 700, "length")), 1),
+    "'I see a dog.'": (Act(body=completion("I see a dog.")), 1),
+    "stream of events": (Act(body=b'data: {"choices": []}\n\ndata: [DONE]\n\n'), 3),
+    "upstream failed": (Act(body=error("upstream failed")), 3),
+}
+
+
+@pytest.mark.parametrize(("words", "act", "requests"), [(words, *each) for words, each in BROKEN.items()])
+def test_a_broken_server_costs_at_most_the_brake(
+    make_settings: MakeSettings,
+    library: list[Photo],
+    store: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: str,
+    act: Act,
+    requests: int,
+) -> None:
+    monkeypatch.setattr("vibe_photos.annotate.server.FIRST_PAUSE_SECONDS", 0.01)
+    probes_are_answered = lambda image_id, attempt: Act() if image_id == "probe" else act  # noqa: E731
+    with (
+        FaultServer(probes_are_answered) as server,
+        pytest.raises(
+            TeacherRefused, match=r"5 photos in a row got no usable answer.*annotate\.brake"
+        ) as told,
+    ):
+        run(make_settings(annotate={"brake": 5}), store, server, monkeypatch)
+    assert words in str(told.value)
+    del server.asked["probe"]
+    assert len(server.asked) == 5
+    assert max(server.asked.values()) == requests
+
+
+def test_the_brake_also_ends_a_run_that_was_good_until_then(
+    make_settings: MakeSettings, library: list[Photo], store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def play(image_id: str, attempt: int) -> Act:
+        return Act() if len(server.asked) <= 4 else Act(422, error("odd"))
+
+    settings = make_settings(annotate={"brake": 5, "concurrency": 1})
+    with (
+        FaultServer(play) as server,
+        pytest.raises(TeacherRefused, match=r"The last one: status 422: odd\. Check"),
+    ):
+        run(settings, store, server, monkeypatch)
+    assert len(server.asked) == 9
+    with FaultServer(lambda image_id, attempt: Act()) as server:
+        run(settings, store, server, monkeypatch)
+    assert len(server.asked) == 8
+
+
+def test_what_failed_for_the_servers_reasons_is_asked_about_again_at_the_end(
+    make_settings: MakeSettings, library: list[Photo], store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vibe_photos.annotate.server.FIRST_PAUSE_SECONDS", 0.01)
+    ids = [photo.image_id for photo in library]
+
+    def play(image_id: str, attempt: int) -> Act:
+        if image_id == ids[0]:
+            return Act(500, error("out of memory")) if len(server.asked) < 12 else Act()
+        return Act(500, error("odd")) if image_id == ids[1] else Act()
+
+    settings = make_settings(annotate={"concurrency": 1, "max_failed_share": 0.1})
+    with FaultServer(play) as server:
+        run(settings, store, server, monkeypatch)
+    assert server.asked[ids[0]] == 4
+    assert server.asked[ids[1]] == 5
+    assert [request.image_id for request in server.requests if request.image_id in ids[:2]] == [
+        *[ids[0]] * 3,
+        *[ids[1]] * 3,
+        ids[0],
+        *[ids[1]] * 2,
+    ]
+    (failure,) = failures(settings)
+    assert (failure.image_id, failure.kind) == (ids[1], "no_answer")
+    assert failure.detail == "no answer in 5 attempts; the last: status 500: odd"
+
+
+def test_the_name_that_the_server_signs_with_is_kept_beside_the_configured_one(
+    make_settings: MakeSettings, library: list[Photo], store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signed = completion().replace(b'"created"', b'"model": "gateway/qwen", "created"')
+    with FaultServer(lambda image_id, attempt: Act(body=signed)) as server:
+        run(make_settings(annotate={"served_models": ["gateway/qwen"]}), store, server, monkeypatch)
+    log = next(store.rglob("*.jsonl")).read_text()
+    assert log.count('"model":"Qwen/Qwen3-VL-32B-Instruct"') == 12
+    assert log.count('"served_model":"gateway/qwen"') == 12
+
+
+def test_a_disk_without_room_stops_the_run_before_anything_is_paid_for(
+    make_settings: MakeSettings, library: list[Photo], store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = shutil.disk_usage
+    free = iter([1 << 40] * 4)
+    monkeypatch.setattr(
+        "vibe_photos.annotate.run.shutil.disk_usage",
+        lambda path: real(path)._replace(free=next(free, 20 << 20)),
+    )
+    settings = make_settings(annotate={"concurrency": 2})
+    with (
+        FaultServer(lambda image_id, attempt: Act()) as server,
+        pytest.raises(StoreError, match="has 20 MB left"),
+    ):
+        run(settings, store, server, monkeypatch)
+    assert server.asked.total() == 4
+    monkeypatch.undo()
+    with FaultServer(lambda image_id, attempt: Act()) as server:
+        run(settings, store, server, monkeypatch)
+    assert server.asked.total() == 8  # the four answers were kept
+
+
+@pytest.mark.parametrize("fault", ["too many open files", "folder gone"])
+def test_a_machine_that_can_read_no_photo_stops_the_run_and_no_photo_is_called_unreadable(
+    make_settings: MakeSettings,
+    library: list[Photo],
+    store: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: str,
+) -> None:
+    settings = make_settings()
+
+    def fail(*_: object) -> bytes:
+        if fault == "folder gone":
+            Path(settings.library.root).rename(Path(settings.library.root).with_name("elsewhere"))
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr("vibe_photos.annotate.run.prepare_jpeg", fail)
+    with (
+        FaultServer(lambda image_id, attempt: Act()) as server,
+        pytest.raises(LibraryError, match="ulimit -n"),
+    ):
+        run(make_settings(annotate={"workers": 1}), store, server, monkeypatch)
+    assert not server.asked
+    assert not settings.paths.raw_annotations.exists()
+
+
 def test_too_many_failures_fail_the_stage_after_everything_was_written(
     make_settings: MakeSettings, library: list[Photo], store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -257,6 +414,26 @@ def test_without_an_address_the_run_says_so(
 ) -> None:
     with pytest.raises(ConfigurationError, match="QWEN_BASE_URL"):
         annotate_library(make_settings(), store)
+
+
+def test_a_limit_on_open_files_is_raised_or_named(
+    make_settings: MakeSettings, library: list[Photo], store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = [(256, 4096), (256, 300)]
+    set_to = []
+    monkeypatch.setattr("resource.getrlimit", lambda _: limits.pop(0))
+    monkeypatch.setattr("resource.setrlimit", lambda _, limit: set_to.append(limit))
+    settings = make_settings(annotate={"concurrency": 256})
+    with FaultServer(lambda image_id, attempt: Act()) as server:
+        run(settings, store, server, monkeypatch)
+        with pytest.raises(ConfigurationError, match=r"allows 300.*lower annotate\.concurrency"):
+            run(
+                make_settings(annotate={"concurrency": 256}, teacher={"model": "b"}),
+                store,
+                server,
+                monkeypatch,
+            )
+    assert set_to == [(320, 4096), (300, 300)]
 
 
 def test_a_second_run_ends_at_once_having_sent_nothing(

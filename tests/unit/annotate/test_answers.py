@@ -72,7 +72,7 @@ def test_an_answer_counts_only_once_it_is_counted(tmp_path: Path) -> None:
         offset = answers.append(answer("a"))
         assert "a" not in answers
         answers.sync()
-        assert answers.count(answer("a"), offset)
+        assert answers.count(answer("a"), offset) == ""
         assert "a" in answers
         assert len(answers) == 1
 

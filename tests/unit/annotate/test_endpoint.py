@@ -1,3 +1,7 @@
+import json
+from collections.abc import Callable
+from urllib.parse import quote
+
 import pytest
 from tests.unit.annotate.small_library import MakeSettings
 
@@ -36,6 +40,12 @@ def test_address_and_key_are_taken(make_settings: MakeSettings) -> None:
 def test_without_an_address_an_example_is_given(make_settings: MakeSettings) -> None:
     with pytest.raises(ConfigurationError, match="export QWEN_BASE_URL=http://localhost:8000/v1"):
         read(make_settings)
+
+
+@pytest.mark.parametrize("address", ["http://a\nb/v1", "http://a b/v1", "http://a/v1\x1b[2J"])
+def test_an_address_with_invisible_characters_is_refused(make_settings: MakeSettings, address: str) -> None:
+    with pytest.raises(ConfigurationError, match="a blank, a line break"):
+        read(make_settings, QWEN_BASE_URL=address)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +89,28 @@ def test_a_key_that_cannot_stand_in_a_header_is_refused_and_not_repeated(
     assert "canary" not in str(caught.value)
 
 
-def test_an_echoed_key_is_masked_but_a_placeholder_is_not() -> None:
-    assert Endpoint("http://a", "secret-key").mask_key(b"bad secret-key!") == b"bad [QWEN_API_KEY]!"
-    assert Endpoint("http://a", "dummy").mask_key(b"a dummy on a shelf") == b"a dummy on a shelf"
+@pytest.mark.parametrize("is_answer", [True, False])
+@pytest.mark.parametrize(
+    "spell",
+    [
+        lambda text: text,
+        lambda text: text.replace("/", "\\/"),
+        lambda text: text.replace("+", "\\u002B"),
+        lambda text: json.dumps(json.dumps(text.replace("/", "\\/"))),
+        lambda text: "".join(f"\\u{ord(character):04x}" for character in text),
+        lambda text: quote(text, safe=""),
+        str.upper,
+    ],
+)
+def test_an_echoed_key_is_masked_in_every_spelling(spell: Callable[[str], str], is_answer: bool) -> None:
+    key = "sk-live/ab+cd\\0123"
+    said = Endpoint("http://a", key).mask_key(f"bad <{spell(key)}>!".encode(), is_answer=is_answer)
+    assert b"[QWEN_API_KEY]" in said
+    assert said.replace(b"\\", b"").replace(b'"', b"") == b"bad <[QWEN_API_KEY]>!"
+
+
+def test_a_short_key_is_masked_as_a_whole_word_and_never_in_answers() -> None:
+    endpoint = Endpoint("http://a", "food")
+    assert endpoint.mask_key(b"bad key food, no seafood") == b"bad key [QWEN_API_KEY], no seafood"
+    assert endpoint.mask_key(b'{"scene":"food"}', is_answer=True) == b'{"scene":"food"}'
     assert Endpoint("http://a").mask_key(b"x") == b"x"

@@ -11,7 +11,10 @@ from vibe_photos.annotate.reply import (
     MAX_TEXT_LENGTH,
     UnusableReply,
     clean_annotation,
+    explain_cut,
+    is_endless,
     parse_reply,
+    read_reply,
 )
 
 PLAIN = '{"scene": "food", "has_text": false, "objects": [{"coarse_type": "mug", "confidence": 0.9}]}'
@@ -27,6 +30,8 @@ MEANT = {"scene": "food", "has_text": False, "objects": [{"coarse_type": "mug", 
         f"```\n{PLAIN}\n```\nI hope this helps {{}}!",
         f"Here is the annotation (a {{dict}}): {PLAIN}",
         f"<think>It has {{1, 2}} mugs.</think>{PLAIN}",
+        f'Maybe {{"scene": "document"}}? No.\n</think>\n\n{PLAIN}',
+        f'<think>{{"scene": "document"}}</think> or </think>{PLAIN}',
         f"[{PLAIN}]",
         f'{{"result": {PLAIN}}}',
     ],
@@ -45,6 +50,8 @@ def test_the_object_is_found(text: str) -> None:
         ('{"scene": NaN}', "NaN"),
         ('{"scene": "food", "objects": [{"confidence": -Infinity}]}', "-Infinity"),
         ('{"scene": "food",' + " " * 500 + '"objects": []}', "whitespace"),
+        ('<think>\n{"scene": "food"} is my', "still thinking"),
+        ('{"scene": "food"} </think>', "no JSON object"),
         ('{"scene": "food"}' + "x" * 70_000, "longer"),
         ("{" * 5000, "no whole JSON object"),
         ('{"scene":' + "[" * 50_000, "no whole JSON object"),
@@ -54,6 +61,45 @@ def test_the_object_is_found(text: str) -> None:
 def test_what_is_no_annotation_is_refused_with_the_reason(text: str, reason: str) -> None:
     with pytest.raises(UnusableReply, match=reason):
         parse_reply(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "endless", "reason"),
+    [
+        ('{"scene":' + " \n" * 300, True, "disable_any_whitespace"),
+        ('{"scene":' + "\n" * 250, True, "disable_any_whitespace"),
+        ("!" * 700, True, "repeats itself without end"),
+        ('{"scene": "' + "ab cd " * 150 + "ab", True, "repeats itself without end"),
+        ("<think>\n" + "Let me look. " * 9, False, "still thinking"),
+        ('{"scene": "food", "objects": [{"name', False, "largest number of tokens"),
+        ("", False, "largest number of tokens"),
+    ],
+)
+def test_why_a_reply_broke_off_is_seen_at_its_end(text: str, endless: bool, reason: str) -> None:
+    assert is_endless(text) is endless
+    assert reason in explain_cut(text)
+
+
+@pytest.mark.parametrize(
+    ("message", "finish_reason", "text", "problem"),
+    [
+        ({"content": [{"type": "text", "text": "{}"}, {"type": "x"}, {"text": "!"}]}, "stop", "{}!", None),
+        ({"content": None, "reasoning_content": PLAIN}, "stop", "", "--reasoning-parser"),
+        ({"content": "", "reasoning": "Well"}, "length", "", "--reasoning-parser"),
+        ({"content": PLAIN, "reasoning": "Well"}, "stop", PLAIN, None),
+        ({"content": None, "refusal": "I can't."}, "stop", "", "the model refused: I can't."),
+        ({"content": ""}, "content_filter", "", "content filter"),
+        ({"content": None}, "stop", "", None),
+    ],
+)
+def test_a_reply_without_an_answer_says_why(
+    message: dict[str, object], finish_reason: str, text: str, problem: str | None
+) -> None:
+    completion = {"choices": [{"message": message, "finish_reason": finish_reason}], "model": "a/b"}
+    reply = read_reply(msgspec.json.encode(completion))
+    assert (reply.text, reply.model) == (text, "a/b")
+    assert (problem or "") in (reply.problem or "")
+    assert bool(problem) == bool(reply.problem)
 
 
 def test_a_reply_cut_at_every_byte_is_never_taken_for_a_smaller_one() -> None:

@@ -1,7 +1,7 @@
 """The HTTP application of the replay server: recorded answers as an OpenAI-compatible server gives them.
 
-It finds a photo by the `X-Request-Id` of the request (the photo's id, a dot, anything), and checks the whole
-request as a strict server does:
+It finds a photo by the `X-Request-Id` of the request (the photo's id, up to the first dot), and checks the
+whole request as a strict server does:
 
 | request | answer |
 |---|---|
@@ -106,7 +106,7 @@ class ReplayServer:
         return _respond(200, {"object": "list", "data": listed, "simulated": is_simulated})
 
     async def _complete_chat(self, request: Request) -> Response:
-        image_id, _, _attempt = request.headers.get("x-request-id", "").rpartition(".")
+        image_id = request.headers.get("x-request-id", "").partition(".")[0]
         body = await request.body()
         self._asked[image_id] += 1
         fault = draw_fault(self._replay, image_id, self._asked[image_id])

@@ -1,0 +1,26 @@
+"""What a terminal is sent of texts from elsewhere."""
+
+import logging
+
+import pytest
+
+from vibe_photos.errors import InputError
+from vibe_photos.terminal import log_to_terminal, make_visible, show_error
+
+EVIL = "a\x1b[2Jb\rc\x9b1m\u202etxt.exe\tü 猫\nd"
+SEEN = "a\\x1b[2Jb\\rc\\x9b1m\\u202etxt.exe\tü 猫\nd"
+
+
+def test_control_characters_are_spelled_out_and_text_stays() -> None:
+    assert make_visible(EVIL) == SEEN
+
+
+def test_log_lines_and_errors_hold_none(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = logging.RootLogger(logging.WARNING)
+    monkeypatch.setattr(logging, "root", root)
+    log_to_terminal()
+    root.info("photo %s", EVIL)
+    show_error(InputError(EVIL))
+    assert capsys.readouterr().err == f"photo {SEEN}\nerror: {SEEN}\n"
