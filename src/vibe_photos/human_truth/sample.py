@@ -234,7 +234,7 @@ def weigh_untrained(answers: Sequence[GroundTruth], memberships: Mapping[str, Me
 
 
 def read_stated_design(record: GroundTruth) -> StatedDesign | None:
-    """Return how a record says that its photo was drawn, None where it does not say.
+    """Return how a record says that its photo was drawn, None if it does not say.
 
     Raises:
         InputError: a field of the design is impossible; the photo is named.

@@ -102,7 +102,7 @@ class DecisionLog:
             return stale
 
     def undo(self) -> Decision | None:
-        """Take back this reviewer's last line that stands; return it, or None where there is none.
+        """Take back this reviewer's last line that stands; return it, or None if there is none.
 
         Raises:
             StoreError: the disk is full or fails.

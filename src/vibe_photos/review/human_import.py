@@ -75,7 +75,7 @@ def read_import(
             they were drawn (`DESIGN_FIELDS`).
 
     Raises:
-        InputError: the file is missing or is no JSON, with the line.
+        InputError: the file is missing or is not JSON, with the line.
     """
     by_place = {place: photo.image_id for photo in photos for place in (photo.rel_path, *photo.also_at)}
     known = set(by_place.values())
@@ -223,7 +223,7 @@ def _find_trouble(value: Mapping[str, Any]) -> str | None:
     """Return what is wrong with a record's fields, before its values are read."""
     for name in ("image_id", "rel_path"):
         if not isinstance(value.get(name, ""), str):
-            return f"has the {name} {value[name]!r}, which is no text"
+            return f"has the {name} {value[name]!r}, which is not text"
     for name in value.keys() - set(_FIELDS):
         near = difflib.get_close_matches(name.lower(), _FIELDS, n=1, cutoff=0.8)
         if near and near[0] not in value:

@@ -29,7 +29,7 @@ def serve_review(
     """
     root = Path(settings.library.root)
     if not root.is_dir():
-        raise LibraryError(f"the photos are not here: {root} (library.root in params.yaml) is no folder")
+        raise LibraryError(f"the photos are not here: {root} (library.root in params.yaml) is not a folder")
     sources = open_sources(settings, reviewer, store)
     desk = ReviewDesk(sources, is_blind=is_blind)
     with closing(sources.book), closing(PhotoImages(root, settings.embed.max_pixels)) as images:

@@ -48,7 +48,7 @@ def test_records_are_joined_by_id_by_path_and_by_the_path_of_a_copy(read):
             "record 2: photo a.jpg has a record already: .*record 1",
         ),
         ([{"image_id": ["id-a"]}], r"record 1: photo \['id-a'\] has the image_id .*no text"),
-        ([{"rel_path": 7}], "record 1: photo 7 has the rel_path 7, which is no text"),
+        ([{"rel_path": 7}], "record 1: photo 7 has the rel_path 7, which is not text"),
         ([{"image_id": "id-a", "scenes": ["scene.food"]}], "unknown field 'scenes'; did you mean scene"),
         ([{"image_id": "id-a", "Objects": []}], "unknown field 'Objects'; did you mean objects"),
         ([{"image_id": "id-a", "scene": ["scene.food", "scene.other"]}], "has 2 scenes, and a photo has one"),
