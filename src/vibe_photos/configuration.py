@@ -17,8 +17,7 @@ RESOLVED = Path("data/config/resolved.yaml")
 
 ENCODER = "encoder"
 """A key of that file that is not a setting: the encoder's name with a hash of everything that decides a
-vector,
-its weights included. So other weights at the same path make stage `embed` run again."""
+vector, its weights included. So other weights at the same path make stage `embed` run again."""
 
 MACHINE_LOCAL_KEYS = (
     "paths",
@@ -104,8 +103,7 @@ def parse_yaml(file: Path) -> yaml.MappingNode | None:
 
     Raises:
         ConfigurationError: the file is not a UTF-8 YAML mapping, or has a key twice, a key that is not text,
-        a
-            tag, or a part that contains itself. File and line are named.
+            a tag, or a part that contains itself. File and line are named.
     """
     try:
         content = file.read_bytes()

@@ -204,7 +204,7 @@ class Train(Section, frozen=True):
 
 
 TunedOn = Literal["none", "human_tune_half"]
-"""`human_tune_half`: thresholds were tuned on the `tune` half of the audited photos; it is then not scored."""
+"""`human_tune_half`: thresholds were tuned on the `tune` half of the audited photos; it is not scored."""
 
 
 class Classify(Section, frozen=True):

@@ -81,10 +81,10 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         draw: the number of the recorded draw that a measured photo belongs to.
         before, after: the labels, as truth objects without the id; `after` is null if none are left.
         shown: the labels that were filled in before the person judged, in the same form.
-        kind: `skip` (the photo goes to the end of the queue) and `remark` (only a flag or note) set no
-        labels. reason: why a photo was skipped. undoes: the `decided_at` of the reviewer's own line that this
-        one undoes: neither then counts. seen: whose labels the reviewer saw: `teacher`, `student`, or
-        `reviewers` to settle a disagreement.
+        kind: `skip` (the photo goes to the end of the queue) or `remark` (only a flag or note): no labels.
+        reason: why a photo was skipped.
+        undoes: the `decided_at` of the reviewer's own line that this one undoes: neither then counts.
+        seen: whose labels the reviewer saw: `teacher`, `student`, or `reviewers` to settle a disagreement.
     """
 
     image_id: str

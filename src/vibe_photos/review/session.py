@@ -55,4 +55,4 @@ def _greet(sources: ReviewSources, address: str) -> None:
     print(address, flush=True)
     if sources.not_in_library:
         print(f"photos of the sample that are no longer in the library: {sources.not_in_library}", flush=True)
-    print("Whoever has this address can decide in your name. Ctrl-C ends the review.", flush=True)
+    print("Anyone who has this address can decide in your name. Ctrl-C ends the review.", flush=True)
