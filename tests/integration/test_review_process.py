@@ -16,7 +16,7 @@ from tests.unit.review.review_library import read_settings, write_review_library
 from tests.unit.review.running_review import RunningReview
 
 from vibe_photos.cli import main
-from vibe_photos.human_truth.said import read_human_truth
+from vibe_photos.human_truth.labels import read_human_truth
 from vibe_photos.storage.append_log import read_lines
 
 IS_PROOF = os.environ.get("VIBE_PHOTOS_PROVE") == "1"

@@ -18,8 +18,8 @@ from typing import Any
 import msgspec
 
 from vibe_photos.errors import InputError
-from vibe_photos.human_truth.kept import kept_log
-from vibe_photos.human_truth.said import AUDITED_FILE, DECISIONS_FOLDER
+from vibe_photos.human_truth.backup import backup_log
+from vibe_photos.human_truth.labels import AUDITED_FILE, DECISIONS_FOLDER
 from vibe_photos.human_truth.sample import DESIGN_FIELDS
 from vibe_photos.records.ground_truth import (
     Decision,
@@ -165,7 +165,7 @@ def take_teaching(human: Path, store: Path, records: Mapping[str, GroundTruth]) 
         )
         for number, (image_id, record) in enumerate(records.items())
     ]
-    for place in (kept_log(store, reviewer), path):
+    for place in (backup_log(store, reviewer), path):
         with AppendLog(place) as log:
             for line in lines:
                 log.append(msgspec.json.encode(line))

@@ -47,7 +47,7 @@ class PhotoState:
 
 
 @dataclass(frozen=True, slots=True)
-class StandingLine:
+class ActiveLine:
     """One line that was not taken back; `truth` is its `after`, checked."""
 
     reviewer: str
@@ -55,7 +55,7 @@ class StandingLine:
     truth: GroundTruth | None
 
 
-def judge_photo(edited: GroundTruth | None, lines: Sequence[StandingLine], version: int) -> PhotoState:
+def judge_photo(edited: GroundTruth | None, lines: Sequence[ActiveLine], version: int) -> PhotoState:
     """Return a photo's state.
 
     Args:
@@ -109,7 +109,7 @@ def differ(one: GroundTruth, other: GroundTruth) -> bool:
     )
 
 
-def _find_disagreement(decided: Sequence[StandingLine]) -> tuple[Opinion, ...]:
+def _find_disagreement(decided: Sequence[ActiveLine]) -> tuple[Opinion, ...]:
     latest: dict[str, Opinion] = {}
     for standing in decided:
         if OTHERS_SEEN in standing.line.seen:

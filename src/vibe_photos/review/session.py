@@ -6,8 +6,8 @@ from contextlib import closing
 from pathlib import Path
 
 from vibe_photos.errors import LibraryError
-from vibe_photos.human_truth.kept import find_untracked
-from vibe_photos.human_truth.said import DECISIONS_FOLDER
+from vibe_photos.human_truth.backup import find_untracked
+from vibe_photos.human_truth.labels import DECISIONS_FOLDER
 from vibe_photos.review.app import build_app
 from vibe_photos.review.desk import ReviewDesk
 from vibe_photos.review.photo_images import PhotoImages

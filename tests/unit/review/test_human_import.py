@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from vibe_photos.errors import InputError
-from vibe_photos.human_truth.kept import restore_lost
-from vibe_photos.human_truth.said import read_human_truth
+from vibe_photos.human_truth.backup import restore_lost
+from vibe_photos.human_truth.labels import read_human_truth
 from vibe_photos.records.photos import Photo
 from vibe_photos.review.human_import import (
     HumanImport,
