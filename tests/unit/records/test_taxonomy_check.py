@@ -92,7 +92,7 @@ def find(taxonomy, classify=None, **sections):
         (
             {"attributes": {"has_text": "scene.text"}},
             "taxonomy.attributes.has_text",
-            "no key of an attribute",
+            "not a key of an attribute",
         ),
         (
             {"objects": {"drink": "attr.drink"}},

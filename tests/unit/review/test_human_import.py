@@ -47,7 +47,7 @@ def test_records_are_joined_by_id_by_path_and_by_the_path_of_a_copy(read):
             [{"image_id": "id-a"}, {"rel_path": "a.jpg"}],
             "record 2: photo a.jpg has a record already: .*record 1",
         ),
-        ([{"image_id": ["id-a"]}], r"record 1: photo \['id-a'\] has the image_id .*no text"),
+        ([{"image_id": ["id-a"]}], r"record 1: photo \['id-a'\] has the image_id .*not text"),
         ([{"rel_path": 7}], "record 1: photo 7 has the rel_path 7, which is not text"),
         ([{"image_id": "id-a", "scenes": ["scene.food"]}], "unknown field 'scenes'; did you mean scene"),
         ([{"image_id": "id-a", "Objects": []}], "unknown field 'Objects'; did you mean objects"),
