@@ -16,7 +16,7 @@ demo: $(INSTALLED)  ## Set up, run the whole pipeline on the demo library, print
 	@git diff --quiet && echo "Nothing that git tracks has changed." || git status --short
 	@echo "The report: $(CURDIR)/data/report/index.html"
 
-repro: $(INSTALLED)  ## Rerun what a change touches; say what moved and whether that is more than noise
+repro: $(INSTALLED)  ## Rerun the stages affected by a change; say whether the figures changed by more than noise
 	dvc repro
 	@echo
 	@vibe-photos compare --brief || true
@@ -25,7 +25,7 @@ test: $(INSTALLED)  ## Set up and pass every check and test
 	$(MAKE) lint type
 	$(PYTEST)
 
-prove: $(INSTALLED)  ## The tests with their full numbers of repetitions, once for each kind of processor
+prove: $(INSTALLED)  ## The tests with the full number of repetitions, once for each kind of processor
 	VIBE_PHOTOS_PROVE=1 python -m tests.profiles each -- $(PYTEST) --timeout=3600
 
 format: $(INSTALLED)
@@ -37,7 +37,7 @@ lint: $(INSTALLED)
 type: $(INSTALLED)
 	mypy
 
-bench: $(INSTALLED)  ## Every hot path against its floor and a peer; one of them measures the demo's own report
+bench: $(INSTALLED)  ## Every benchmark, with its floor and a peer (docs/PERFORMANCE.md); one measures the demo's report
 	dvc repro
 	python -m benchmarks
 

@@ -1,4 +1,4 @@
-"""What an app imports: photos in, labels out, with the heads and thresholds of a `dvc repro`.
+"""The class that an app imports to label photos with the heads and thresholds of a `dvc repro`.
 
 ```python
 from vibe_photos.classifier import Classifier
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 class PhotoLabels(msgspec.Struct, frozen=True, kw_only=True):
     """The labels of one photo.
 
-    `scene` is a label key, None where no scene can be judged. `attributes` holds the judged ones only.
-    `objects` are the present ones, ancestors included, sorted. `scores` has every judged label's score.
+    `scene` is a label key, None if no scene can be judged. `attributes` has only judged attributes. `objects`
+    are the objects in the photo with their ancestors, sorted. `scores` has the score of every judged label.
     """
 
     scene: str | None
@@ -53,9 +53,9 @@ class Classifier:
 
         Args:
             models: the folder with the three heads.
-            config: `resolved.yaml`, which names the encoder, the label tree and the thresholds. Where it is
-                not given, it is looked for in `models`, then in `data/config` beside `models`: to ship a
-                classifier, put the heads and this file into one folder.
+            config: `resolved.yaml`, which names the encoder, the label tree and the thresholds. Default: the
+                one in `models`, else in `data/config` next to `models`. To ship a classifier, put the heads
+                and this file into one folder.
             device: where the encoder runs: `auto`, `cpu`, `cuda`.
 
         Raises:
@@ -72,8 +72,8 @@ class Classifier:
         """Return the labels of one photo file.
 
         Raises:
-            DecodeError: the photo cannot be read; `reason` says why in a word.
-            EncoderError: the encoder cannot be loaded; it says how to get it.
+            DecodeError: the photo cannot be read; `reason` says why in one word.
+            EncoderError: the encoder cannot be loaded; the message says how to get it.
             HeadError: the heads were made for another encoder.
         """
         encoder = self._encoder
@@ -115,16 +115,16 @@ def _find_config(models: Path) -> Path:
             return place
     raise InputError(
         f"neither {places[0]} nor {places[1]} exists; one of them must name the encoder and the thresholds: "
-        "run `dvc repro`, or put resolved.yaml beside the heads"
+        "run `dvc repro`, or put resolved.yaml next to the heads"
     )
 
 
 def _read_config(path: Path, device: str) -> _Config:
     try:
         found = msgspec.yaml.decode(path.read_bytes(), type=dict[str, object])
-        # The file also holds the encoder's name, which is not a section.
+        # The key `encoder` is a name, not a section.
         values = {name: section for name, section in found.items() if isinstance(section, dict)}
-        # The file does not say how fast to go; one photo at a time needs little.
+        # Machine-local keys are not in the file; one photo at a time needs no batches and no threads.
         values["embed"] = {**values.get("embed", {}), "batch_size": 1, "workers": 1, "device": device}
         return msgspec.convert(values, _Config)
     except FileNotFoundError:

@@ -13,11 +13,11 @@ from vibe_photos.errors import ConfigurationError
 from vibe_photos.settings import Settings
 
 RESOLVED = Path("data/config/resolved.yaml")
-"""What stage `compose` writes and DVC compares: the configuration without the machine-local keys."""
+"""The configuration without the machine-local keys; stage `compose` writes it and DVC compares it."""
 
 ENCODER = "encoder"
-"""A key of that file which is no setting: the encoder's name, with a hash of its weights and of all else that
-decides a vector. So other weights in the same place make stage `embed` run again."""
+"""A key of that file that is not a setting: the encoder's name with a hash of everything that decides a
+vector, its weights included. So other weights at the same path make stage `embed` run again."""
 
 MACHINE_LOCAL_KEYS = (
     "paths",
@@ -39,14 +39,14 @@ MACHINE_LOCAL_KEYS = (
     "embed.engine",
     "embed.ray_address",
 )
-"""Where things are, how fast they go, and which instance of a stage runs. They change no label, so they are
-left out of `data/config/resolved.yaml` and no stage reruns for them."""
+"""Paths, speed, and which instance of a stage runs. They change no label, so they are not in `resolved.yaml`
+and no stage reruns for them."""
 
 _STANDARD_TAGS = {"null", "bool", "int", "float", "str", "timestamp", "seq", "map", "merge"}
 
 
 def from_mapping(composed: Mapping[str, Any]) -> Settings:
-    """Check a composed configuration and return it typed.
+    """Check a composed configuration and return it as settings.
 
     Raises:
         ConfigurationError: a key is unknown, missing, of the wrong type or out of range. The message starts
@@ -66,8 +66,7 @@ def from_mapping(composed: Mapping[str, Any]) -> Settings:
 def read_resolved(folder: Path = Path()) -> Settings:
     """Return the configuration of the last `compose`, with the machine-local values of `conf/config.yaml`.
 
-    Args:
-        folder: the repository's root.
+    `folder` is the root of the repository.
 
     Raises:
         ConfigurationError: stage `compose` has not run here yet, or a file is not valid.
@@ -82,7 +81,7 @@ def read_resolved(folder: Path = Path()) -> Settings:
 
 
 def without_machine_local(composed: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a deep copy of the composed mapping that holds only what changes results."""
+    """Return a deep copy with only the keys that can change results."""
     kept: dict[str, Any] = msgspec.to_builtins(composed)
     for dotted in (*MACHINE_LOCAL_KEYS, "use"):
         *sections, last = dotted.split(".")
@@ -94,7 +93,7 @@ def without_machine_local(composed: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def iterate_leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield every value that is no mapping and no list, with its dotted key (list items: their number)."""
+    """Yield every value inside mappings and lists, with its dotted key (list items: their number)."""
     if isinstance(value, Mapping | list):
         for name, part in value.items() if isinstance(value, Mapping) else enumerate(value):
             yield from iterate_leaves(part, _join(key, name))
@@ -106,8 +105,8 @@ def parse_yaml(file: Path) -> yaml.MappingNode | None:
     """Parse a YAML file to its nodes, which know their lines; None if it is empty.
 
     Raises:
-        ConfigurationError: the file is not UTF-8 or not YAML, is no mapping, has a key twice, a key that is
-            not text, a tag, or a part that contains itself. File and line are named.
+        ConfigurationError: the file is not a UTF-8 YAML mapping, or has a key twice, a key that is not text,
+            a tag, or a part that contains itself. File and line are named.
     """
     try:
         content = file.read_bytes()
@@ -155,9 +154,7 @@ def _check_node(node: yaml.Node, file: Path, parents: tuple[yaml.Node, ...]) -> 
             if key.tag not in ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"):
                 raise ConfigurationError(f"{where}: the key {key.value!r} is not text; put it in quotes")
             if key.value in seen:
-                raise ConfigurationError(
-                    f"{where}: the key {key.value!r} stands here a second time; remove one"
-                )
+                raise ConfigurationError(f"{where}: the key {key.value!r} is here a second time; remove one")
             seen.add(key.value)
             parts.append(part)
     elif isinstance(node, yaml.SequenceNode):
@@ -183,10 +180,10 @@ def _decode_path(kind: type, value: Any) -> Path:
 
 
 def _explain(value: Any, kind: Any, key: str) -> str:
-    """Return `dotted.key: what is wrong` for the innermost value that is not of its type."""
+    """Return `dotted.key: what is wrong` for the innermost value of a wrong type."""
     if get_origin(kind) in (Union, UnionType):  # of the form `X | None`
         kind = next(part for part in get_args(kind) if part is not NoneType)
-    parts: dict[Any, Any] = {}  # what `value` is made of: each part's name and type
+    parts: dict[Any, Any] = {}  # name and type of each part of `value`
     if isinstance(value, Mapping) and isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         fields = {field.name: field for field in msgspec.structs.fields(kind)}
         for name in value:

@@ -1,27 +1,11 @@
-"""Every error this package raises on purpose, as one tree.
-
-```
-VibePhotosError                what happened, to which photo, file, line or key, and what to do
-├── ConfigurationError         a key of the configuration is unknown, missing or of the wrong type
-├── InputError                 a file that a person or another program wrote cannot be used as it is
-├── LibraryError               the photo folder is missing, empty or became unreadable
-├── DecodeError                one photo's pixels cannot be read
-├── StoreError                 a file of the local store is damaged, locked or cannot be written
-├── DatabaseError              an app's database cannot be reached, read or written
-├── TeacherError               the teacher cannot be used at all
-│   ├── TeacherRefused         wrong key, wrong model, forbidden: asking again cannot help
-│   └── TeacherUnreachable     no server answers at the configured address
-├── EncoderError               a checkpoint is missing or vectors belong to another encoder
-├── ClusterError               a Ray cluster cannot be reached, is too small or gave up
-├── HeadError                  a head file is damaged, hostile or made for another encoder
-├── RunInterrupted             a person stopped the run; what was done is kept
-└── TooManyFailures            more photos failed than the configured share allows
-```
-"""
+"""Every error that this package raises on purpose."""
 
 
 class VibePhotosError(Exception):
-    """Base of all errors that are shown to a person without a traceback."""
+    """Base of all errors that are shown without a traceback.
+
+    The message says what happened, to which photo, file, line or key, and what to do.
+    """
 
 
 class ConfigurationError(VibePhotosError):
@@ -29,7 +13,7 @@ class ConfigurationError(VibePhotosError):
 
 
 class InputError(VibePhotosError):
-    """A file that a person or another program wrote cannot be used as it is."""
+    """A file that a person or another program wrote cannot be used."""
 
 
 class LibraryError(VibePhotosError):
@@ -37,10 +21,7 @@ class LibraryError(VibePhotosError):
 
 
 class DecodeError(VibePhotosError):
-    """One photo's pixels cannot be read.
-
-    `reason` is the short stable word that stands in problem records (`truncated`, `too_many_pixels`, ...).
-    """
+    """One photo's pixels cannot be read; `reason` is a fixed word (`truncated`, ...) for problem records."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -80,7 +61,7 @@ class HeadError(VibePhotosError):
 
 
 class RunInterrupted(VibePhotosError):
-    """A person stopped the run; what was done is kept, and the same command goes on."""
+    """A person stopped the run; finished work is kept, and the same command continues it."""
 
 
 class TooManyFailures(VibePhotosError):

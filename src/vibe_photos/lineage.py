@@ -1,7 +1,7 @@
-"""What git and DVC have on record: commits, `dvc.lock`, DVC's configuration and cache.
+"""Read git commits, `dvc.lock`, and DVC's configuration and cache.
 
-A commit's `dvc.lock` names every out by hash, and DVC's cache holds it under that hash. Only the `git`
-command is run; DVC's files are read without it.
+A commit's `dvc.lock` names every out by its hash; DVC's cache stores the out under that hash. Git is run as a
+command; DVC is not run, only its files are read.
 """
 
 import configparser
@@ -17,18 +17,18 @@ DVC_FOLDER = Path(".dvc")
 
 
 class GitError(InputError):
-    """A git command that ended with an error."""
+    """A git command failed."""
 
 
 class LockedFile(msgspec.Struct, frozen=True):
-    """A file of a stage and the hash of its content."""
+    """A dependency or output of a stage, and the hash of its content."""
 
     path: str
     md5: str | None = None
 
 
 class LockedStage(msgspec.Struct, frozen=True):
-    """One stage of `dvc.lock`; two runs of the same thing are equal."""
+    """One stage of `dvc.lock`; equal if command, inputs and outputs are equal."""
 
     cmd: str | list[str] = ""
     deps: list[LockedFile] = []
@@ -37,12 +37,12 @@ class LockedStage(msgspec.Struct, frozen=True):
 
 
 class Lock(msgspec.Struct, frozen=True):
-    """What `dvc.lock` says: each stage's command, inputs and outputs."""
+    """The content of `dvc.lock`."""
 
     stages: dict[str, LockedStage] = {}
 
     def find_out(self, path: Path) -> tuple[str, str] | None:
-        """Return the stage that writes that file, and the md5 of its content; None where no stage does."""
+        """Return the stage that writes that file, and the md5 of its content; None if no stage does."""
         for name, stage in self.stages.items():
             for out in stage.outs:
                 if out.path == path.as_posix() and out.md5:
@@ -51,15 +51,15 @@ class Lock(msgspec.Struct, frozen=True):
 
 
 def find_commit(name: str) -> str:
-    """Return the hash of a commit, by git's names or by a DVC experiment's.
+    """Return the hash of a commit, given any name that git knows or a DVC experiment's name.
 
     Raises:
-        InputError: neither git nor DVC's experiments know the name, or several experiments have it.
+        InputError: the name is unknown, or several experiments have it.
     """
     commit = _ask_git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
     if commit:
         return commit.strip()
-    # Experiments are refs by the commit that they started from: refs/exps/ab/cdef.../NAME.
+    # An experiment is a ref under the commit that it started from: refs/exps/ab/cdef.../NAME.
     found = (_ask_git("for-each-ref", "--format=%(objectname)", f"refs/exps/*/*/{name}") or "").split()
     if len(found) > 1:
         raise InputError(
@@ -71,7 +71,7 @@ def find_commit(name: str) -> str:
 
 
 def read_lock(commit: str | None = None) -> Lock:
-    """Return `dvc.lock` as it is in a commit, or in the workspace for None.
+    """Return `dvc.lock` of a commit, or of the workspace for None.
 
     Raises:
         InputError: there is none, or it cannot be read.
@@ -82,7 +82,7 @@ def read_lock(commit: str | None = None) -> Lock:
     else:
         text = _ask_git("show", f"{commit}:./{LOCK}")
     if text is None:
-        raise InputError(f"{where} has no {LOCK}: `dvc repro` writes it, and it belongs into git")
+        raise InputError(f"{where} has no {LOCK}: `dvc repro` writes it, and it must be committed")
     try:
         return msgspec.yaml.decode(text, type=Lock)
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
@@ -90,13 +90,13 @@ def read_lock(commit: str | None = None) -> Lock:
 
 
 def find_cached_object(md5: str) -> Path:
-    """Return where DVC's cache on this machine keeps the content of that hash, if it has it."""
+    """Return the path in DVC's cache for the content with that hash; the file may be missing."""
     cache = DVC_FOLDER / read_dvc_config().get("cache", "dir", fallback="cache")
     return cache / "files" / "md5" / md5[:2] / md5[2:]
 
 
 def read_dvc_config() -> configparser.ConfigParser:
-    """Return the project's configuration of DVC, `config.local` over `config`; its paths start at `.dvc`."""
+    """Return DVC's configuration, `config.local` over `config`. Its paths are relative to `.dvc`."""
     config = configparser.ConfigParser(interpolation=None)
     config.read([DVC_FOLDER / "config", DVC_FOLDER / "config.local"])
     return config
@@ -108,15 +108,15 @@ def has_remote() -> bool:
 
 
 def changed_stages(before: Lock, after: Lock) -> list[str]:
-    """Return the stages of `after` whose command, inputs or outputs are not those of `before`, in order."""
+    """Return the stages of `after` whose command, inputs or outputs differ from `before`, in order."""
     return [name for name, stage in after.stages.items() if before.stages.get(name) != stage]
 
 
 def run_git(*arguments: str, text: str | None = None) -> str:
-    """Return what a git command prints; `text` goes to its standard input.
+    """Return the output of a git command; `text` is its standard input.
 
     Raises:
-        GitError: it ends with an error.
+        GitError: it fails.
         InputError: git is not installed.
     """
     try:
@@ -129,14 +129,14 @@ def run_git(*arguments: str, text: str | None = None) -> str:
             check=False,
         )
     except FileNotFoundError:
-        raise InputError("git is not installed, and only git knows a project's revisions") from None
+        raise InputError("git is not installed; install it: this command needs it") from None
     if ended.returncode:
         raise GitError(f"`git {' '.join(arguments)}` failed: {ended.stderr.strip()}")
     return ended.stdout
 
 
 def _ask_git(*arguments: str) -> str | None:
-    """Return what git prints, or None where it ends with an error."""
+    """Return the output of a git command, or None if it fails."""
     try:
         return run_git(*arguments)
     except GitError:

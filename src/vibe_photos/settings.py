@@ -1,4 +1,4 @@
-"""The typed sections of the configuration that `conf/` and `params.yaml` are composed to."""
+"""The configuration as typed sections."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -15,15 +15,15 @@ HeadName = Literal["scene", "attribute", "object"]
 """The three groups of labels. Each has one head, one file of automatic truth and one level in the tables."""
 
 TruthName = Literal["human", "auto"]
-"""The truth that labels are evaluated against: people's audited records, or the teacher's on the holdout."""
+"""What labels are evaluated against: people's audited records, or the teacher's labels on the holdout."""
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A section of the configuration: immutable, no unknown keys, every value stated in `conf/`."""
+    """A section of the configuration: immutable, and unknown keys are an error."""
 
 
 class Library(Section, frozen=True):
-    """Which photos, and how they are named."""
+    """The photo folder, and which files in it are photos."""
 
     root: str
     content_hash: Literal["xxh3_128", "xxh64"]
@@ -40,7 +40,7 @@ class Vocabulary(Section, frozen=True):
 
 
 class Prompts(Section, frozen=True):
-    """Text prompts by a label's short name: for labels without a head, if the encoder has a text tower."""
+    """Text prompts for labels without a head, by short name; they need an encoder with a text tower."""
 
     scene: dict[str, list[str]]
     attribute: dict[str, list[str]]
@@ -50,8 +50,8 @@ class Prompts(Section, frozen=True):
 class Taxonomy(Section, frozen=True):
     """The words that the teacher may answer, and the label key of each word.
 
-    `renamed` maps old keys to their new ones, and `removed` lists keys that are gone: what people said in old
-    keys counts further. Both are empty in files from before there were the two.
+    `renamed` maps old keys to new ones, `removed` lists deleted keys. With them, labels that people gave
+    under old keys still count.
     """
 
     vocabulary: Vocabulary
@@ -65,7 +65,7 @@ class Taxonomy(Section, frozen=True):
 
 
 class SentImage(Section, frozen=True):
-    """The JPEG that the teacher gets: longest edge and area in pixels, JPEG quality 1-95."""
+    """The JPEG sent to the teacher: longest edge and area in pixels, JPEG quality 1-95."""
 
     max_edge_px: Positive
     max_pixels: Positive
@@ -98,11 +98,11 @@ class Replay(Section, frozen=True):
 
 
 class Teacher(Section, frozen=True):
-    """The model and the question: everything that can change an answer, and so is part of its key.
+    """The model and the question: everything that can change an answer.
 
     `server` is `openai` (any OpenAI-compatible server, `QWEN_BASE_URL`), `replay` (recorded answers, served
-    on this machine) or `store` (no server: only answers that exist already). `prompt_id` is set only for
-    imported answers; otherwise it is computed.
+    on this machine) or `store` (no server: only stored answers). `prompt_id` is set only for imported
+    answers; otherwise it is computed.
     """
 
     server: Literal["openai", "replay", "store"]
@@ -126,11 +126,12 @@ class Rates(Section, frozen=True):
 
 
 class Annotate(Section, frozen=True):
-    """How the teacher is asked. `limit` asks about that many photos only, the first ones; null: about all.
+    """How the teacher is asked.
 
-    `max_attempts` limits the requests per photo in a run. Photos of more than `max_pixels` are not sent. The
-    run stops when a server that went away is not back after `wait_minutes`, or when `brake` photos in a row
-    got no usable answer. `served_models` are names that stand for `teacher.model` in what the server says.
+    `limit`: only the first so many photos (null: all). `max_attempts`: requests per photo and run. Photos
+    with more than `max_pixels` are not sent. `wait_minutes`: how long a server that went away is waited for.
+    `brake`: so many photos in a row without a usable answer stop the run. `served_models`: names that stand
+    for `teacher.model` in what the server says.
     """
 
     limit: Positive | None
@@ -174,10 +175,10 @@ class Split(Section, frozen=True):
 
 
 class Embed(Section, frozen=True):
-    """How photos become vectors. Photos of more than `max_pixels` are not read.
+    """How photos become vectors. Photos with more than `max_pixels` are not read.
 
     `engine` is `local` (this process) or `ray` (a Ray cluster at `ray_address`, else at `RAY_ADDRESS`, else
-    one that is started here). With `ray`, each worker of the cluster uses `workers` processors.
+    one started on this machine). With `ray`, each worker of the cluster uses `workers` CPU cores.
     """
 
     max_pixels: Positive
@@ -191,7 +192,7 @@ class Embed(Section, frozen=True):
 
 
 class HeadTraining(Section, frozen=True):
-    """How one head is fitted: the positives that a label needs to be learnt, and the L2 penalties to try."""
+    """How one head is fitted: the positives that a label needs at least, and the L2 penalties to try."""
 
     min_positive: Positive
     l2: list[PositiveNumber]
@@ -208,14 +209,14 @@ class Train(Section, frozen=True):
 
 
 TunedOn = Literal["none", "human_tune_half"]
-"""Whether thresholds were tuned on audited photos (the `tune` half). Those photos are then not scored."""
+"""`human_tune_half`: thresholds were tuned on the `tune` half of the audited photos; it is not scored."""
 
 
 class Classify(Section, frozen=True):
-    """How probabilities become labels. Thresholds by short name (`has_person`, `keyboard`, `default`).
+    """How probabilities become labels. Thresholds are by short name (`has_person`, `keyboard`, `default`).
 
-    `attribute_from_scene` maps an attribute's short name to the scene key that decides it. `tuned_on` changes
-    no label, only which photos are scored.
+    `attribute_from_scene` maps an attribute's short name to the scene key that decides it. `tuned_on` decides
+    which photos are scored; it changes no label.
     """
 
     attribute_threshold: dict[str, Share]
@@ -233,17 +234,17 @@ class Evaluate(Section, frozen=True):
 
 
 class Embedder(Section, frozen=True):
-    """Which encoder turns pixels into a vector; which fields it needs depends on `kind`.
+    """The encoder that turns pixels into a vector. Which fields it needs depends on `kind`.
 
-    `hog` needs none. `onnx` needs `checkpoint` (a file) and the preprocessing. `siglip` needs
-    `architecture` (an open_clip name) with `checkpoint` (a tag or a file), or `checkpoint` alone
-    (`local-dir:PATH` or `hf-hub:OWNER/NAME@COMMIT`).
-    `mean` and `std` are in the units of the scaled pixels (`scale` times 0..255), in the order of `channels`.
-    `transform: log` turns an output of probabilities back into logits with mean 0. `database` needs
-    `source_model` and `dim` (which of the app's vectors, and their length) and `revision`, a number to change
-    when the app's vectors changed. The model's name, also used as a file name, starts with `name`.
-    `precision` of a `siglip` overrides `embed.precision`: float64 gives the same vectors on every processor,
-    slowly.
+    - `hog` needs none.
+    - `onnx`: `checkpoint` (a file) and the preprocessing. `mean` and `std` are in units of the scaled pixels
+      (`scale` times 0..255), in the order of `channels`. `transform: log` turns probabilities into logits.
+    - `siglip`: `architecture` (an open_clip name) with `checkpoint` (a tag or a file), or `checkpoint` alone
+      (`local-dir:PATH` or `hf-hub:OWNER/NAME@COMMIT`). `precision` overrides `embed.precision`: float64 is
+      slow and gives the same vectors on every processor.
+    - `database`: `source_model` and `dim` of the app's vectors, and `revision`, to change when these change.
+
+    The model's name, which is also used as a file name, starts with `name`.
     """
 
     kind: Literal["hog", "onnx", "siglip", "database"]
@@ -266,7 +267,7 @@ class Embedder(Section, frozen=True):
 
 
 class Paths(Section, frozen=True):
-    """Every file's place, relative to the repository root or absolute."""
+    """The path of every file, relative to the repository root or absolute."""
 
     photos: Path
     raw_annotations: Path

@@ -5,7 +5,7 @@ from contextlib import closing
 import pytest
 
 from vibe_photos.configuration import read_resolved
-from vibe_photos.human_truth.said import read_human_truth
+from vibe_photos.human_truth.labels import read_human_truth
 from vibe_photos.records.ground_truth import Decision
 from vibe_photos.records.splits import read_splits
 from vibe_photos.review.decisions import DecisionLog

@@ -14,7 +14,7 @@ from tests.unit.small_pipeline import EMBED, EMBEDDER, TRAINING
 from tests.unit.stage_settings import settings_in
 
 from vibe_photos.heads.out_of_fold import read_out_of_fold
-from vibe_photos.human_truth.said import AUDITED_FILE
+from vibe_photos.human_truth.labels import AUDITED_FILE
 from vibe_photos.human_truth.sample import read_measured_sample
 from vibe_photos.records.ground_truth import HEAD_FILES, GroundTruth, truth_object
 from vibe_photos.records.photos import read_manifest

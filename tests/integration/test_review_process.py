@@ -16,7 +16,7 @@ from tests.unit.review.review_library import read_settings, write_review_library
 from tests.unit.review.running_review import RunningReview
 
 from vibe_photos.cli import main
-from vibe_photos.human_truth.said import read_human_truth
+from vibe_photos.human_truth.labels import read_human_truth
 from vibe_photos.storage.append_log import read_lines
 
 IS_PROOF = os.environ.get("VIBE_PHOTOS_PROVE") == "1"
@@ -164,7 +164,7 @@ def test_a_full_disk_and_a_damaged_log_need_no_restart(folder: Path) -> None:
         limits = resource.prlimit(review.process.pid, resource.RLIMIT_FSIZE)
         resource.prlimit(review.process.pid, resource.RLIMIT_FSIZE, (len(whole), limits[1]))
         assert "do it again here; nothing needs to be started again" in fail(second)
-        assert "takes no more lines: File too large" in review.errors.read_text()
+        assert "cannot be written: File too large" in review.errors.read_text()
         resource.prlimit(review.process.pid, resource.RLIMIT_FSIZE, limits)
         assert decide(review, second, "scene.food", 0) == 200
 

@@ -10,7 +10,7 @@ from PIL import Image
 from vibe_photos.cli import main
 from vibe_photos.configuration import read_resolved
 from vibe_photos.human_truth.draws import read_draws
-from vibe_photos.human_truth.said import read_human_truth
+from vibe_photos.human_truth.labels import read_human_truth
 from vibe_photos.human_truth.sample import read_measured_sample
 from vibe_photos.records.ground_truth import Decision, GroundTruth, truth_object
 from vibe_photos.records.label_tables import LabelTable, write_labels

@@ -92,7 +92,7 @@ def test_a_folder_that_went_away_keeps_its_manifest_and_warns(plain_copy):
 
 def test_a_corrupt_and_an_empty_photo_are_recorded(plain_copy):
     (plain_copy.parent / "photos" / "empty.jpg").touch()
-    (plain_copy.parent / "photos" / "text.jpg").write_text("this is no picture")
+    (plain_copy.parent / "photos" / "text.jpg").write_text("this is not a picture")
     result = run_stage(plain_copy, "scan_library", "library.root=../photos")
     assert result.returncode == 0, result.stderr
     problems = (plain_copy / "data/library/problems.jsonl").read_text().splitlines()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vibe_photos.configuration import read_resolved
-from vibe_photos.human_truth.said import AUDITED_FILE
+from vibe_photos.human_truth.labels import AUDITED_FILE
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth, truth_object
 from vibe_photos.records.label_tables import LabelTable, write_labels
 from vibe_photos.records.splits import Membership

@@ -11,7 +11,7 @@ import numpy as np
 from vibe_photos.classify.stage import classify_photos
 from vibe_photos.configuration import read_resolved
 from vibe_photos.human_truth.draws import find_strata, read_draws
-from vibe_photos.human_truth.said import AUDITED_FILE
+from vibe_photos.human_truth.labels import AUDITED_FILE
 from vibe_photos.human_truth.sample import DESIGN_FIELDS, read_sampled
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth, truth_object
 from vibe_photos.records.keyed_hash import permanent_number

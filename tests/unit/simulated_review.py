@@ -12,7 +12,7 @@ from tests.unit.stage_settings import settings_in
 from vibe_photos.configuration import read_resolved
 from vibe_photos.convert.stage import convert_annotations
 from vibe_photos.human_truth.draws import find_strata, read_draws
-from vibe_photos.human_truth.said import HumanTruth
+from vibe_photos.human_truth.labels import HumanTruth
 from vibe_photos.human_truth.sample import MeasuredSample, read_sampled, weigh_drawn
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth, read_truth_file, truth_object
 from vibe_photos.records.keyed_hash import permanent_number

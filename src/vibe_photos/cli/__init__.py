@@ -57,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
         try:
             options = build_parser().parse_args(arguments)
             if options.tells_lost:
-                _tell_lost()
+                _warn_of_lost_decisions()
             options.run(options)
         finally:
             sys.stdout.flush()
@@ -86,13 +86,13 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _tell_lost() -> None:
+def _warn_of_lost_decisions() -> None:
     from vibe_photos.configuration import RESOLVED, read_resolved
-    from vibe_photos.human_truth.kept import tell_lost
+    from vibe_photos.human_truth.backup import warn_of_lost
     from vibe_photos.storage.local_store import find_store
 
     if RESOLVED.exists():
-        tell_lost(read_resolved().paths.human, find_store())
+        warn_of_lost(read_resolved().paths.human, find_store())
 
 
 def _has_reader_left() -> bool:

@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Run the command."""
     from vibe_photos.configuration import read_resolved
-    from vibe_photos.human_truth.kept import restore_lost
+    from vibe_photos.human_truth.backup import restore_lost
     from vibe_photos.storage.local_store import find_store
 
     restored = restore_lost(read_resolved().paths.human, find_store())

@@ -20,7 +20,7 @@ _MOST_REMEMBERED = 50_000
 _LONGEST_WORD = 80
 
 Attributes = tuple[bool | None, ...]
-"""What was said of each attribute word; None where that is no JSON boolean."""
+"""The teacher's value of each attribute word; None if it is not a JSON boolean."""
 
 Objects = tuple[tuple[bool, bool, str | None] | None, ...]
 """Of each object: is it main, is the teacher sure enough, its word if it has one; None: no object at all."""

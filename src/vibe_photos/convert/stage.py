@@ -32,7 +32,7 @@ def convert_annotations(settings: Settings) -> None:
     photo the last counts.
 
     Raises:
-        InputError: the raw file is missing or a line is no whole annotation (file and line are named).
+        InputError: the raw file is missing or a line is not a whole annotation (file and line are named).
     """
     paths = settings.paths
     chosen_line: dict[str, int] | None = None

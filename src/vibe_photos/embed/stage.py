@@ -61,7 +61,7 @@ def embed_library(settings: Settings, store: Path) -> None:
         missing = [photo for photo in library if photo.image_id not in has_both]
         if missing and not root.is_dir():
             raise LibraryError(
-                f"{root} is no folder on this machine, and {len(missing)} photos have no embedding yet; "
+                f"{root} is not a folder on this machine, and {len(missing)} photos have no embedding yet; "
                 "mount it, or set library.root"
             )
         engine = load_engine(Job(root, settings.embedder, settings.embed, model))

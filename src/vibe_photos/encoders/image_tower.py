@@ -118,7 +118,9 @@ def find_device(device: str) -> torch.device:
     try:
         found = torch.device(device)
     except RuntimeError:
-        raise EncoderError(f"embed.device: {device!r} is no device; use auto, cpu, cuda or cuda:1") from None
+        raise EncoderError(
+            f"embed.device {device!r} is not a device; use auto, cpu, cuda or cuda:1"
+        ) from None
     if found.type not in ("cpu", "cuda") or (found.type == "cuda" and not torch.cuda.is_available()):
         raise EncoderError(f"embed.device: torch finds no {device} on this machine; auto uses what there is")
     return found

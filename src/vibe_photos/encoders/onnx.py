@@ -156,7 +156,7 @@ def _open_session(checkpoint: str) -> Any:
         return onnxruntime.InferenceSession(checkpoint, options, providers=["CPUExecutionProvider"])
     # onnxruntime's exceptions have no common base but Exception.
     except Exception as error:
-        raise EncoderError(f"{checkpoint} is no ONNX model that onnxruntime can load: {error}") from error
+        raise EncoderError(f"{checkpoint} is not an ONNX model that onnxruntime can load: {error}") from error
 
 
 def _read_input(session: Any, checkpoint: str) -> tuple[str, type[np.floating[Any]]]:

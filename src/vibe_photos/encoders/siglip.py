@@ -158,7 +158,7 @@ def _name_source(embedder: Embedder) -> str:
 
 
 def _find_path(checkpoint: str) -> Path | None:
-    """Return the file or folder that a checkpoint names, None where it is a tag or on the hub."""
+    """Return the file or folder that a checkpoint names, None if it is a tag or on the hub."""
     if checkpoint.startswith(_HUB_FOLDER):
         return None
     if checkpoint.startswith(_LOCAL_FOLDER):
@@ -180,7 +180,7 @@ def _load_network(source: str, embedder: Embedder) -> Any:
         what = f"{source} ({embedder.checkpoint})"
         raise EncoderError(f"{what} cannot be loaded: {error}. {_ADVICE}") from error
     if getattr(network, "logit_bias", None) is None:
-        raise EncoderError(f"{source} has no logit_bias, so it is no SigLIP model")
+        raise EncoderError(f"{source} has no logit_bias, so it is not a SigLIP model")
     return network
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from vibe_photos.configuration import read_resolved
 from vibe_photos.errors import VibePhotosError
 from vibe_photos.evaluate.truth_file import format_json, format_text, measure_truth
-from vibe_photos.human_truth.kept import tell_lost
+from vibe_photos.human_truth.backup import warn_of_lost
 from vibe_photos.storage.local_store import find_store
 
 _EXAMPLES = """examples:
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     try:
         if options.gt.is_dir():
-            tell_lost(options.gt, find_store())
+            warn_of_lost(options.gt, find_store())
         found = measure_truth(options.gt, options.labels, read_resolved())
     except VibePhotosError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -137,12 +137,12 @@ def estimate_library(
 def find_others(
     measured: MeasuredPhotos, answer_of: Answers, memberships: Mapping[str, Membership]
 ) -> OtherPhotos:
-    """Return the answered photos that are not measured, without those of unheard strata."""
-    unheard = measured.sample.unheard
+    """Return the answered photos that are not measured, without those of unmeasured strata."""
+    unmeasured_strata = measured.sample.unmeasured_strata
     others = [
         image_id
         for image_id in sorted(answer_of.keys() - set(measured.photos.image_ids))
-        if (memberships[image_id].stratum or NOT_DRAWN) not in unheard
+        if (memberships[image_id].stratum or NOT_DRAWN) not in unmeasured_strata
     ]
     records = [answer_of[image_id] for image_id in others]
     teacher = arrays_of_records(records, measured.photos.keys)

@@ -101,8 +101,8 @@ def evaluate_labels(settings: Settings) -> None:
 def count_sample(sample: MeasuredSample, memberships: Mapping[str, Membership], truth: TruthName) -> Figures:
     """Return what of the records counts, and for how many photos of the library the figures speak.
 
-    `unheard` lists the strata in which nothing counts yet, with their photos, and `to_speak_for_all` says
-    what to do about it; both are left out where there is none. `skipped` counts photos that were shown and
+    `unmeasured_strata` are the strata in which no photo counts yet, with their sizes, and `to_speak_for_all`
+    says what to do about it; both are left out if there are none. `skipped` counts photos that were shown and
     not answered.
     """
     counts: Figures = {
@@ -114,10 +114,15 @@ def count_sample(sample: MeasuredSample, memberships: Mapping[str, Membership], 
         "skipped": sample.skipped,
         "waiting": len(sample.waiting),
     }
-    if not sample.unheard:
+    if not sample.unmeasured_strata:
         return counts
-    names = ", ".join(f"{label_name(name)} ({photos} photos)" for name, photos in sample.unheard.items())
-    return counts | {"unheard": sample.unheard, "to_speak_for_all": f"{TO_SPEAK_FOR_ALL[truth]}: {names}"}
+    names = ", ".join(
+        f"{label_name(name)} ({photos} photos)" for name, photos in sample.unmeasured_strata.items()
+    )
+    return counts | {
+        "unmeasured_strata": sample.unmeasured_strata,
+        "to_speak_for_all": f"{TO_SPEAK_FOR_ALL[truth]}: {names}",
+    }
 
 
 def write_plots(

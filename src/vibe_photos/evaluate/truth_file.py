@@ -11,7 +11,7 @@ import msgspec
 
 from vibe_photos.errors import InputError
 from vibe_photos.evaluate.text_report import format_figures
-from vibe_photos.human_truth.said import AUDITED_FILE, DECISIONS_FOLDER, read_human_truth, read_log_truth
+from vibe_photos.human_truth.labels import AUDITED_FILE, DECISIONS_FOLDER, read_human_truth, read_log_truth
 from vibe_photos.human_truth.sample import MeasuredSample, read_measured_sample, weigh_stated
 from vibe_photos.records.ground_truth import ALL_LABELS, fit_keys, read_objects, read_truth_file
 from vibe_photos.records.label_tables import LabelTable, read_decisions

@@ -160,7 +160,7 @@ def export_encoder(encoder: Encoder, embedder: Embedder) -> EncoderGraph:
         found = recipe | {"input": entry.name, "input_type": input_type}
         return EncoderGraph(model, msgspec.convert(found, Preprocessing))
     raise EncoderError(
-        f"the encoder {encoder.model} is no neural network and has no ONNX form: export without "
+        f"the encoder {encoder.model} is not a neural network and has no ONNX form: export without "
         "--with-encoder, or choose another encoder (use.embedder in params.yaml)"
     )
 

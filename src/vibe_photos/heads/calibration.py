@@ -72,7 +72,7 @@ def expected_calibration_error(
     """Return how far probabilities are from frequencies, 0 to 1, in 15 bins of equal width (Guo et al. 2017).
 
     Softmax: the top label's probability against how often it is right. Sigmoid: each label's probability
-    against how often it is present, averaged over labels. None where nothing is judged.
+    against how often it is present, averaged over labels. None if nothing is judged.
     """
     if loss == "softmax":
         rows = is_judged[:, 0]

@@ -17,7 +17,7 @@ from msgspec import Meta
 
 from vibe_photos.errors import InputError
 from vibe_photos.human_truth.draws import NO_SCENE, WHOLE_LIBRARY, find_uniform, read_draws
-from vibe_photos.human_truth.said import HumanTruth, read_human_truth
+from vibe_photos.human_truth.labels import HumanTruth, read_human_truth
 from vibe_photos.records.ground_truth import GroundTruth, read_objects
 from vibe_photos.records.splits import Membership
 from vibe_photos.settings import Taxonomy
@@ -89,7 +89,7 @@ class MeasuredSample:
         return sum(one.skipped for one in self.strata.values())
 
     @property
-    def unheard(self) -> dict[str, int]:
+    def unmeasured_strata(self) -> dict[str, int]:
         """Photos of the strata in which nothing counts yet: figures do not speak for them."""
         return {name: one.photos for name, one in sorted(self.strata.items()) if not one.counted}
 
@@ -156,7 +156,7 @@ def weigh_drawn(
         counted[name] = counts
     for name, ids in counted.items():
         _take(sample, [truth.measured[i] for i in ids], memberships, half, name, sample.strata[name].photos)
-    later = sample.unheard.get(NOT_DRAWN, 0)
+    later = sample.unmeasured_strata.get(NOT_DRAWN, 0)
     if later:
         sample.about = f"the library of today without the {later} photos that came after the last draw"
     sample.records.sort(key=lambda record: record.image_id)
@@ -234,7 +234,7 @@ def weigh_untrained(answers: Sequence[GroundTruth], memberships: Mapping[str, Me
 
 
 def read_stated_design(record: GroundTruth) -> StatedDesign | None:
-    """Return how a record says that its photo was drawn, None where it does not say.
+    """Return how a record says that its photo was drawn, None if it does not say.
 
     Raises:
         InputError: a field of the design is impossible; the photo is named.

@@ -151,7 +151,7 @@ def _find_copies(photos: Iterable[Photo], root: Path) -> Iterator[tuple[Photo, P
 
 
 def _find_problem(photo: Photo, path: Path) -> str | None:
-    """Return why the labels may not belong to this file, None where they do."""
+    """Return why the labels may not belong to this file, None if they do."""
     try:
         size_bytes = path.stat().st_size
     except OSError as error:

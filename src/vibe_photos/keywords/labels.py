@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from vibe_photos.errors import InputError
-from vibe_photos.human_truth.said import read_human_truth
+from vibe_photos.human_truth.labels import read_human_truth
 from vibe_photos.keywords.sidecar import Keywords
 from vibe_photos.records.ground_truth import GroundTruth
 from vibe_photos.records.taxonomy import head_keys, label_name, with_ancestors

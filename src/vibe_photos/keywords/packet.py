@@ -77,7 +77,7 @@ class Packet:
         return next((value for value in about if value), "")
 
     def find_list(self, name: Name) -> KeywordList | None:
-        """Return the property of that name, None where there is none.
+        """Return the property of that name, None if there is none.
 
         Raises:
             InputError: it is there twice, or is not a list.

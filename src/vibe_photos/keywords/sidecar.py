@@ -93,7 +93,7 @@ def set_keywords(
 
 
 def strip_keywords(data: bytes) -> bytes | None:
-    """Return the sidecar without what we wrote; None where we created it and nobody added anything.
+    """Return the sidecar without what we wrote; None if we created it and nobody added anything.
 
     It undoes `add_keywords` to the byte, except for lists that were there but empty.
 

@@ -109,7 +109,7 @@ class Interface:
         for key in unknown:
             control, names = (OBJECTS, objects[key]) if key in objects else (SCENE, [label_name(key)])
             raise InputError(
-                f"{control} has the choice {'/'.join(names)!r}, which is no label; "
+                f"{control} has the choice {'/'.join(names)!r}, which is not a label; "
                 f"{describe_entry(key, self._taxonomy)}"
             )
         if len(truth.scene) > 1:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from vibe_photos.human_truth.kept import kept_log
-from vibe_photos.human_truth.said import DECISIONS_FOLDER
+from vibe_photos.human_truth.backup import backup_log
+from vibe_photos.human_truth.labels import DECISIONS_FOLDER
 from vibe_photos.records.ground_truth import Decision
 from vibe_photos.review.ledger import Ledger
 from vibe_photos.review.photo_state import write_time
@@ -30,7 +30,7 @@ def append_lines(human: Path, lines: Mapping[str, list[Decision]], store: Path) 
         StoreError: a log is held by a review page that is open, or cannot be written.
     """
     for reviewer, new in lines.items():
-        for path in (kept_log(store, reviewer), log_path(human, reviewer)):
+        for path in (backup_log(store, reviewer), log_path(human, reviewer)):
             with AppendLog(path) as log:
                 for line in new:
                     log.append(msgspec.json.encode(line))

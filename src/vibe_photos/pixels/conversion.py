@@ -1,4 +1,4 @@
-"""From an open image file to its pixels: turned upright, 8-bit sRGB, transparent parts on white."""
+"""Read the pixels of an open image file: upright, 8-bit sRGB, transparent parts on white."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,11 +13,11 @@ from vibe_photos.errors import DecodeError
 from vibe_photos.pixels.formats import open_image
 
 NeededSize = Callable[[int, int], tuple[int, int]]
-"""From a picture's upright width and height in pixels to those it is going to be resized to."""
+"""A function from a picture's upright width and height in pixels to the size it will be resized to."""
 
 _WHITE = (255, 255, 255)
 _PROFILED_MODES = {"RGB": "RGB", "L": "GRAY", "CMYK": "CMYK"}
-"""Pillow's modes to which a profile can apply, and the colour space that it must be of."""
+"""Pillow's modes to which a profile can apply, and the colour space that the profile must have."""
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -28,13 +28,13 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""By EXIF orientation; from 5 on, width and height change places."""
+"""By EXIF orientation; from 5 on, width and height are swapped."""
 
 
 def read_pixels(
     file: IO[bytes], image_format: str, max_pixels: int, needed_size: NeededSize | None = None
 ) -> Image.Image:
-    """Decode an open file of a known format in this process; parameters as `decode.decode_photo`.
+    """Decode an open file of a known format in this process; parameters as in `decode.decode_photo`.
 
     Raises:
         DecodeError: `too_many_pixels`, `too_complex`, `truncated`, `damaged` or `too_much_memory`.
@@ -43,19 +43,19 @@ def read_pixels(
         image = open_image(file, image_format)
         if image.width * image.height > max_pixels:
             size = f"{image.width} x {image.height} pixels"
-            raise DecodeError("too_many_pixels", f"{size} are more than the {max_pixels} that are allowed")
+            raise DecodeError("too_many_pixels", f"{size} are more than the {max_pixels} allowed")
         if needed_size is not None and image_format == "JPEG":
             _shrink_while_decoding(image, needed_size)
         image.load()
-        # Only now: loading has turned a TIFF, and found what a PNG holds behind its pixels.
+        # After loading: it turns a TIFF, and reads metadata that a PNG has after its pixels.
         orientation = find_orientation(image)
         pixels = to_srgb(image)
         return pixels.transpose(_TURNS[orientation]) if orientation in _TURNS else pixels
     except DecodeError:
         raise
     except MemoryError:
-        raise DecodeError("too_much_memory", "decoding takes more memory than there is") from None
-    # Pillow's readers meet damaged bytes with exceptions of any kind, from struct.error to ZeroDivisionError.
+        raise DecodeError("too_much_memory", "decoding needs more memory than there is") from None
+    # On damaged bytes Pillow's readers raise any exception, from struct.error to ZeroDivisionError.
     except Exception as error:
         is_cut_off = isinstance(error, EOFError) or "truncated" in str(error).lower()
         reason = "truncated" if is_cut_off else "damaged"
@@ -63,7 +63,7 @@ def read_pixels(
 
 
 def _shrink_while_decoding(image: ImageFile.ImageFile, needed_size: NeededSize) -> None:
-    if find_orientation(image) >= 5:  # it is stored lying on its side
+    if find_orientation(image) >= 5:  # stored with width and height swapped
         height, width = needed_size(image.height, image.width)
     else:
         width, height = needed_size(image.width, image.height)
@@ -71,10 +71,7 @@ def _shrink_while_decoding(image: ImageFile.ImageFile, needed_size: NeededSize) 
 
 
 def find_orientation(image: Image.Image) -> int:
-    """Return the orientation (1-8, as EXIF counts) that an image still has to be turned by.
-
-    It is 1 where there is none, or where the metadata is damaged: that alone makes no photo unusable.
-    """
+    """Return the EXIF orientation (1-8) that must still be applied; 1 if it is missing or damaged."""
     orientation = 1
     with suppress(Exception):
         orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
@@ -82,12 +79,11 @@ def find_orientation(image: Image.Image) -> int:
 
 
 def to_srgb(image: Image.Image) -> Image.Image:
-    """Return a decoded picture as RGB, 8 bits a channel, in sRGB, transparent parts on white.
+    """Return a decoded picture as 8-bit sRGB, transparent parts on white, without any metadata.
 
-    A colour profile is applied when it fits the pixels; a broken or unfitting one counts as sRGB. Of
-    16-bit grey the high byte is kept, as Pillow does for 16-bit colour. Floating-point grey is 0..1, or
-    0..255 where it goes beyond 1. The result carries nothing but pixels: no EXIF, no profile, no comment. It
-    is the picture itself where that has the right pixels already: a copy would cost a twentieth of the time.
+    A colour profile is applied if it fits the pixels; a broken or unfitting profile is ignored. 16-bit grey
+    keeps the high byte, as Pillow does for 16-bit colour. Floating-point grey is 0..1, or 0..255 if a value
+    exceeds 1. If the pixels are already right, the picture itself is returned, because a copy takes time.
     """
     profile = image.info.get("icc_profile")
     image = _reduce_depth(image)
@@ -102,7 +98,7 @@ def to_srgb(image: Image.Image) -> Image.Image:
 
 
 def _reduce_depth(image: Image.Image) -> Image.Image:
-    """Bring 16-bit, 32-bit and floating-point grey to 8 bits."""
+    """Convert 16-bit, 32-bit and floating-point grey to 8 bits."""
     if image.mode == "F":
         levels = np.nan_to_num(np.asarray(image), posinf=255.0)
         levels = levels * (255.0 if levels.max(initial=0.0) <= 1.0 else 1.0)
@@ -126,7 +122,7 @@ def _apply_profile(image: Image.Image, profile: bytes | None) -> Image.Image:
 
 @lru_cache(maxsize=32)
 def _build_transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """Return the conversion from a profile to sRGB; None where it is sRGB already or does not fit."""
+    """Return the conversion from a profile to sRGB; None if it is sRGB already or does not fit."""
     try:
         source = ImageCms.ImageCmsProfile(BytesIO(profile))
         if source.profile.xcolor_space.strip() != _PROFILED_MODES[mode]:

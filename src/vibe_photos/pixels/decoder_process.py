@@ -1,11 +1,11 @@
-"""Decoding in a process of its own, with limits on time and memory, for formats that may be hostile.
+"""Decode in a child process, with limits on time and memory, for formats that may be malicious.
 
-BMP, GIF, TIFF, WebP, HEIF and AVIF decoders can be made to work much longer than a header tells, or
-have crashed on crafted files. Here the worst they do is end one child process: the photo is recorded and
-the run goes on. A child is kept for the next photo; there are as many as threads that decode at a time.
+Crafted BMP, GIF, TIFF, WebP, HEIF and AVIF files can make a decoder run much longer than the header suggests,
+or crash it. Then only the child process ends: the photo becomes a problem record and the run continues. A
+child is reused for the next photo; there is one per decoding thread.
 
-Parent and child talk through a socket: a request and a reply in MessagePack, then the pixels. Nothing is
-unpickled, because a child that a crafted file took over may send anything.
+Parent and child exchange a request and a reply in MessagePack, then the pixels. Nothing is unpickled, because
+a crafted file may have taken control of the child.
 """
 
 import atexit
@@ -30,7 +30,7 @@ from vibe_photos.errors import DecodeError
 from vibe_photos.pixels.conversion import read_pixels
 
 TIME_LIMIT_SECONDS = 120.0
-"""For one photo: ten times what a picture of 250 megapixels takes on one slow core."""
+"""Per photo: ten times what a picture of 250 megapixels takes on one slow core."""
 
 _BASE_MEMORY_BYTES = 2 << 30
 _MEMORY_BYTES_PER_PIXEL = 16
@@ -39,7 +39,7 @@ _MAX_REPLY_BYTES = 1 << 16
 
 
 class Request(msgspec.Struct, frozen=True, array_like=True):
-    """What the child is to decode."""
+    """A photo to decode."""
 
     path: bytes
     image_format: str
@@ -47,7 +47,7 @@ class Request(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Reply(msgspec.Struct, frozen=True, array_like=True):
-    """The size of the picture whose RGB follows in strips, or why there is none."""
+    """The size of the picture whose RGB pixels follow in strips, or the reason of the error."""
 
     width: int = 0
     height: int = 0
@@ -56,10 +56,10 @@ class Reply(msgspec.Struct, frozen=True, array_like=True):
 
 
 class DecoderProcess:
-    """One child process that decodes photo after photo, until it is closed or dies."""
+    """A child process that decodes one photo after another, until it is closed or dies."""
 
     def __init__(self) -> None:
-        # A crafted file that takes the child over finds no keys in its environment.
+        # A crafted file that takes control of the child must find no keys in its environment.
         kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
         self._connection, childs_end = Pipe()
         with childs_end:
@@ -75,7 +75,7 @@ class DecoderProcess:
         """Return the pixels of one photo.
 
         Raises:
-            DecodeError: as the child says; or it was ended as `too_slow`; or `decoder_died`.
+            DecodeError: the child's reason, or `too_slow`, or `decoder_died`.
         """
         killer = threading.Timer(time_limit_seconds, self._child.kill)
         started_at = time.monotonic()
@@ -96,7 +96,7 @@ class DecoderProcess:
                 raise DecodeError("too_slow", f"decoding took more than {time_limit_seconds:g} s") from None
             raise DecodeError("decoder_died", f"the decoder ended with {self._child.returncode}") from None
         except BaseException:
-            # Ctrl-C: what the child still sends must not become the next photo's pixels.
+            # Ctrl-C: the rest of this photo must not become the next photo's pixels.
             self.close()
             raise
         finally:
@@ -110,7 +110,7 @@ class DecoderProcess:
         return image
 
     def is_alive(self) -> bool:
-        """Tell whether the child can decode another photo."""
+        """Return whether the child can decode another photo."""
         return self._child.poll() is None
 
     def close(self) -> None:
@@ -126,7 +126,7 @@ _idle: queue.LifoQueue[DecoderProcess] = queue.LifoQueue()
 def decode_apart(
     path: bytes, image_format: str, max_pixels: int, time_limit_seconds: float = TIME_LIMIT_SECONDS
 ) -> Image.Image:
-    """Decode one photo in a child process; parameters and errors as `decode.decode_photo`."""
+    """Decode one photo in a child process; parameters and errors as in `decode.decode_photo`."""
     try:
         process = _idle.get_nowait()
     except queue.Empty:
@@ -140,14 +140,14 @@ def decode_apart(
 
 @atexit.register
 def close_idle_decoders() -> None:
-    """End the children that wait for a photo."""
+    """End the child processes that wait for a photo."""
     with suppress(queue.Empty):
         while True:
             _idle.get_nowait().close()
 
 
 def serve(connection: Connection) -> None:
-    """Answer requests until the parent closes its end: the child's whole life."""
+    """Answer requests until the parent closes its end; runs in the child."""
     while True:
         try:
             request = msgspec.msgpack.decode(connection.recv_bytes(), type=Request)
@@ -170,25 +170,25 @@ def serve(connection: Connection) -> None:
 
 
 def _cut_strips(width: int, height: int) -> Iterator[tuple[int, int]]:
-    """Yield the first row and the number of rows of strips that stay in the processor's cache."""
+    """Yield the first row and the number of rows of strips that fit in the processor's cache."""
     rows = max(1, _STRIP_BYTES // (3 * width))
     return ((top, min(rows, height - top)) for top in range(0, height, rows))
 
 
 def limit_memory(max_pixels: int) -> None:
-    """Limit this process's address space to what honest pictures of so many pixels take."""
+    """Limit this process's address space to what normal pictures with that many pixels need."""
     wanted = _BASE_MEMORY_BYTES + _MEMORY_BYTES_PER_PIXEL * max_pixels
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (wanted if hard < 0 else min(wanted, hard), hard))
 
 
 def main() -> None:
-    """Be the child: the argument is the number of the socket to the parent."""
-    # Ctrl-C reaches the whole foreground group, and the parent decides when its children end.
+    """Run the child; the argument is the file descriptor of the connection to the parent."""
+    # Ctrl-C reaches all processes of the terminal; the parent ends its children itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     warnings.simplefilter("ignore")
     Image.MAX_IMAGE_PIXELS = None
-    # Libraries complain about crafted files.
+    # Drop the messages that C libraries print about crafted files.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     serve(Connection(int(sys.argv[1])))
 

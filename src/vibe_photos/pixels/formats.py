@@ -1,8 +1,7 @@
-"""The image formats that may be opened: recognised by a file's first bytes, read by Pillow's readers.
+"""The supported image formats: detected by a file's first bytes, read by Pillow's readers.
 
-A file's name counts for nothing. The readers are called directly, because `Image.open` warns of large
-pictures by a limit that is global to the process, and gives JPEGs with several pictures to a reader that
-cannot shrink while decoding.
+The readers are called directly, because `Image.open` has a process-wide limit on pixels, and passes JPEGs
+with several pictures to a reader that cannot shrink while decoding.
 """
 
 from collections.abc import Callable
@@ -22,12 +21,12 @@ from PIL import (
 from vibe_photos.errors import DecodeError
 
 HEAD_BYTES = 512
-"""How much of a file's beginning `recognise_format` needs; a shorter file is passed whole."""
+"""How many first bytes of a file `recognise_format` needs; fewer only if the file is shorter."""
 
 BOUNDED_FORMATS = frozenset({"JPEG", "PNG"})
-"""Formats whose decoding time and memory follow from the number of pixels, which is checked first.
+"""Formats whose decoding time and memory are limited by the number of pixels.
 
-The others are decoded in a process of their own, with limits: see `decoder_process`.
+The others are decoded in a child process with limits: see `decoder_process`.
 """
 
 _BEGINNINGS: dict[str, bytes | tuple[bytes, ...]] = {
@@ -43,10 +42,10 @@ _MAX_JPEG_SCANS = 100
 
 
 def recognise_format(head: bytes) -> str | None:
-    """Return Pillow's name of the format that `head` begins, or None when it is none of the allowed ones.
+    """Return Pillow's name of a file's format, given its first bytes, or None if it is not supported.
 
-    Allowed are JPEG, PNG, WEBP, BMP, TIFF (BigTIFF too), GIF, HEIF and AVIF. PostScript and the other
-    formats that Pillow could open are not: their readers run programs or have no limits.
+    Supported are JPEG, PNG, WEBP, BMP, TIFF (also BigTIFF), GIF, HEIF and AVIF. Pillow's readers of other
+    formats, such as PostScript, run programs or have no limits.
     """
     for image_format, beginnings in _BEGINNINGS.items():
         if head.startswith(beginnings):
@@ -55,14 +54,14 @@ def recognise_format(head: bytes) -> str | None:
         return _recognise_brand(head)
     if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
         return "WEBP"
-    # Two letters alone would make every text that begins with BM a picture.
+    # A text may begin with BM too, so the header's size is checked.
     if head.startswith(b"BM") and int.from_bytes(head[14:18], "little") in _BMP_HEADER_SIZES:
         return "BMP"
     return None
 
 
 def _recognise_brand(head: bytes) -> str | None:
-    """Tell HEIF from AVIF and both from films, by the brands of the ISO base media file (14496-12, 4.3)."""
+    """Distinguish HEIF, AVIF and videos by the brands of the ISO base media file (14496-12, 4.3)."""
     end = min(int.from_bytes(head[:4], "big"), len(head))
     brands = {head[8:12], *(head[at : at + 4] for at in range(16, end, 4))}
     if brands & _AVIF_BRANDS:
@@ -71,20 +70,20 @@ def _recognise_brand(head: bytes) -> str | None:
 
 
 def open_image(file: IO[bytes], image_format: str) -> ImageFile.ImageFile:
-    """Read the header of an image of a known format; no pixel is decoded.
+    """Read the header of an image of a known format, without decoding pixels.
 
     Raises:
-        Exception: whatever Pillow's reader raises for a damaged header.
+        Exception: anything that Pillow's reader raises for a damaged header.
         DecodeError: `too_complex`, a JPEG that would take too long.
     """
     return _READERS[image_format](file)
 
 
 def _open_jpeg(file: IO[bytes]) -> ImageFile.ImageFile:
-    """Open a JPEG, unless it is a bomb.
+    """Open a JPEG, unless it has too many scans.
 
-    Each scan of a progressive JPEG costs a pass over all pixels, and a pass can be a few hundred bytes.
-    Cameras and editors write about ten.
+    Each scan of a progressive JPEG is a pass over all pixels but may be only a few hundred bytes. Cameras and
+    editors write about ten.
     """
     image = JpegImagePlugin.JpegImageFile(file)
     if "progressive" in image.info:
@@ -98,7 +97,7 @@ def _open_jpeg(file: IO[bytes]) -> ImageFile.ImageFile:
 
 
 def _open_heif(file: IO[bytes]) -> ImageFile.ImageFile:
-    # The import takes 20 ms, and most libraries hold no HEIF.
+    # The import takes 20 ms, and most libraries have no HEIF.
     from pillow_heif import HeifImageFile
 
     image: ImageFile.ImageFile = HeifImageFile(file)  # type: ignore[no-untyped-call]

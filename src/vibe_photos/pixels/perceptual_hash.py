@@ -1,4 +1,4 @@
-"""Photos that show nearly the same: perceptual hashes of a photo, its crops, its turns and what it frames."""
+"""Perceptual hashes that find near-duplicates: of a photo, its crops, its turns and its framed part."""
 
 from itertools import product
 
@@ -9,27 +9,27 @@ from PIL import Image
 from vibe_photos.records.photos import FEATURELESS
 
 HASHES_VERSION = 2
-"""Goes up whenever the hashes of some picture change: stored hashes of another version are not used."""
+"""Increase it when the hashes of any picture change: stored hashes of another version are not used."""
 
 _EDGE_PX = 32
 _FREQUENCIES = 8
 _CUTS = ((0, 32), (2, 32), (0, 30), (2, 30))
-"""What of an edge's 32 pixels a window keeps: all, or without the 1/16 at one end or at both."""
+"""The pixels of an edge that a window keeps: all 32, or without 1/16 at one end or at both."""
 
 _CENTRE = (3, 29)
-"""What the centre keeps of both edges: about a tenth is cut off every side."""
+"""The pixels of both edges that the centre keeps: about a tenth is cut off every side."""
 
 _MIN_CONTRAST = 2.0
 
 _FRAME_EDGE_PX = 256
 _BACKGROUND_LEVELS = 10
-"""A pixel whose level is at most so far from the corners' belongs to the background."""
+"""A pixel whose grey level differs at most this much from the corners belongs to the background."""
 
 _BAR_SHARE = 0.8
-"""A row or column with at least this share of background is a bar; a clock in it does not matter."""
+"""A row or column with at least this share of background is a bar (it may contain a clock)."""
 
 _MAX_BACKGROUND_INSIDE = 0.5
-"""A box with more background in it is a page of text or a drawing, not a photo in a frame."""
+"""A box with a larger share of background is a page of text or a drawing, not a framed photo."""
 
 _MIN_BOX_PX = 48
 
@@ -39,26 +39,25 @@ Box = tuple[int, int, int, int]
 
 
 def perceptual_hashes(image: Image.Image) -> Hashes:
-    """Return the 64-bit DCT hashes by which a picture finds its near-duplicates, uint64 [25].
+    """Return a picture's 64-bit DCT hashes, uint64 [25]; the first is of the whole picture.
 
-    The whole is the first. Nearly equal pictures differ in few bits, but a crop of 5 % a side already changes
-    a dozen, and a mirrored picture half of them. So these are hashed too, and a twin's whole is near one of
-    them (measured in docs/decisions/5-near-duplicates.md):
+    Nearly equal pictures differ in few bits, but a crop of 5 % per side already changes a dozen bits, and a
+    mirrored picture half of them. So these versions are hashed too; the whole hash of a near-duplicate is
+    close to one of them (measured in docs/decisions/5-near-duplicates.md):
 
-    - 15 windows: without 1/16 at any of the sides; and the centre, without 3/32 at every side.
-    - 7 turns: mirrored, turned by quarters, or both. Each has the whole's coefficients with other signs, rows
-      and columns swapped for some, so that they cost no transform.
-    - what a plain frame encloses: the photo in a screenshot with bars, `FEATURELESS` where there is none.
+    - 15 windows with 1/16 cut off at any of the sides, and the centre, with 3/32 cut off at every side.
+    - 7 turns: mirrored, turned by 90, 180 or 270 degrees, or both. Their coefficients are those of the whole
+      with other signs, some with rows and columns swapped, so they need no transform.
+    - the picture inside a plain frame (a screenshot with bars), `FEATURELESS` if there is no frame.
 
-    Brightness is averaged down to 32 x 32, the window's cosine transform is taken, and each of the 8 x 8
-    lowest frequencies gives a bit: is it above their median? (Zauner 2010, "Implementation and Benchmarking
-    of Perceptual Image Hash Functions", section 3.2.1; here the first row and column, which hold horizons
-    and lines of text, take part too.) The highest bit stands for the constant term, which says only how
-    bright a picture is: it is always set. All numbers are whole and below 2**53, so that every processor
-    finds the same bits.
+    The method: shrink the brightness to 32 x 32, take the cosine transform, and give each of the 8 x 8 lowest
+    frequencies a bit: whether it is above their median (Zauner 2010, "Implementation and Benchmarking of
+    Perceptual Image Hash Functions", section 3.2.1; but the first row and column, which describe horizons and
+    lines of text, are included). The highest bit belongs to the constant term, the mean brightness, and is
+    always set. All numbers are integers below 2**53, so every processor finds the same bits.
 
-    What varies by less than two of 255 levels (standard deviation) is `FEATURELESS`: its bits would be
-    noise. No other window has that hash, and where the whole is featureless all hashes are.
+    A window whose standard deviation is below two of 255 levels is `FEATURELESS`, because its bits would be
+    noise. If the whole is featureless, all hashes are.
     """
     grey = image.convert("L")
     pixels = _shrink(grey, _EDGE_PX)
@@ -74,13 +73,11 @@ def perceptual_hashes(image: Image.Image) -> Hashes:
 
 
 def find_framed(pixels: Floats) -> Box | None:
-    """Return the box (left, top, right, bottom) of the picture that a plain frame encloses, or None.
+    """Return the box (left, top, right, bottom) of the picture inside a plain frame, or None.
 
-    The frame has the level of the four corners. It may hold a line of text, as a phone's status bar does.
-    A page of text is no such picture: most of it, inside its margins, is background.
-
-    Args:
-        pixels: brightness, 0 to 255 [height, width].
+    The frame has the grey level of the four corners. It may contain a line of text, like a phone's status
+    bar. A page of text is not a framed picture: inside its margins it is mostly background. `pixels` is the
+    brightness, 0 to 255 [height, width].
     """
     corners = pixels[[0, 0, -1, -1], [0, -1, 0, -1]]
     if np.ptp(corners) > _BACKGROUND_LEVELS:
@@ -96,7 +93,7 @@ def find_framed(pixels: Floats) -> Box | None:
 
 
 def _find_ends(is_background: npt.NDArray[np.bool_]) -> tuple[int, int]:
-    """Return the first row that is no bar and the one after the last; (0, 0) where all are bars."""
+    """Return the first row that is not a bar and the one after the last; (0, 0) if all are bars."""
     if not is_background.size:
         return 0, 0
     rows = np.flatnonzero(is_background.mean(axis=1) < _BAR_SHARE)
@@ -117,7 +114,7 @@ def _hash_framed(grey: Image.Image) -> Hashes:
 
 
 def _shrink(grey: Image.Image, edge_px: int, box: tuple[float, float, float, float] | None = None) -> Floats:
-    """Return a picture's brightness, or that of a box of it, averaged down to a square."""
+    """Return the brightness of a picture, or of a box in it, shrunk to a square."""
     small = grey.resize((edge_px, edge_px), Image.Resampling.BILINEAR, box=box, reducing_gap=3.0)
     return np.asarray(small, dtype=np.float64)
 
@@ -142,10 +139,10 @@ _COSINES = np.vstack([_scaled_cosines(*cut) for cut in (*_CUTS, _CENTRE)])
 _WINDOWS = [(slice(*rows), slice(*columns)) for rows, columns in (*product(_CUTS, _CUTS), (_CENTRE, _CENTRE))]
 
 _MIRROR = (-1.0) ** np.arange(_FREQUENCIES)
-"""A mirrored picture's coefficients: those of odd frequencies change their sign."""
+"""Mirroring changes the sign of the coefficients of odd frequencies."""
 
 _TURNS = [
     (swapped, rows[:, None] * columns)
     for swapped, rows, columns in product((False, True), (np.ones(8), _MIRROR), (np.ones(8), _MIRROR))
 ][1:]
-"""The seven turns besides the whole: are rows and columns swapped, and each coefficient's sign."""
+"""The seven turns: whether rows and columns are swapped, and the sign of each coefficient."""

@@ -29,7 +29,7 @@ class PublishedFile:
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """A version of the labels, from vectors of `model`; `vectors` is None where only labels are published."""
+    """A version of the labels, from vectors of `model`; `vectors` is None if only labels are published."""
 
     version: str
     model: str

@@ -1,8 +1,7 @@
-"""The records that travel between stages: what the teacher said, what is taken as true, what was decided.
+"""Records of the teacher's answers, of ground truth and of people's decisions, and reading truth files.
 
-All are read leniently where older programs wrote them (missing provenance) and strictly in what counts.
-
-Truth files as people and programs write them: a JSON list, one JSON object, or JSON Lines.
+A truth file is a JSON list, one JSON object, or JSON Lines. Files by older scripts may lack provenance
+fields.
 """
 
 import codecs
@@ -19,11 +18,11 @@ from vibe_photos.records.taxonomy import How, KeyHistory, describe_entry, descri
 from vibe_photos.settings import HeadName, Taxonomy
 
 Annotation = dict[str, Any]
-"""What the teacher said of one photo, field by field, before any of it is believed.
+"""The teacher's unchecked answer about one photo.
 
-`scene` (a word), one field for each attribute word of the vocabulary, and `objects`: a list of
-`{name_free, coarse_type, is_main, confidence}`. Any field may be missing or of a wrong type, and the
-vocabulary is data: which value counts is decided, and counted, by `labels.convert`.
+`scene` (a word), one field per attribute word of the vocabulary, and `objects`: a list of
+`{name_free, coarse_type, is_main, confidence}`. Any field may be missing or of a wrong type; stage `convert`
+checks each field.
 """
 
 
@@ -48,11 +47,11 @@ class RawAnnotation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
 
 class GroundTruth(msgspec.Struct, frozen=True, kw_only=True):
-    """What is taken as true of one photo, in label keys.
+    """The true labels of one photo, as label keys.
 
-    `scene` holds one `scene.*` key, or none where nothing is known. `attributes` maps `attr.*` keys to
-    true or false; an attribute that nobody judged is absent. `objects` is sorted and unique.
-    `extra` holds the fields of a file that mean nothing to us and are kept (`labels.truth_file`).
+    `scene` holds one `scene.*` key, or none if it is not known. `attributes` maps `attr.*` keys to
+    true or false; attributes that were not judged are absent. `objects` is sorted and unique.
+    `extra` holds a file's other fields, which are kept.
     """
 
     image_id: str
@@ -74,20 +73,18 @@ def truth_object(record: GroundTruth) -> dict[str, Any]:
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One line of `decisions/<reviewer>.jsonl`: what a person made of one photo, and when.
+    """One line of `decisions/<reviewer>.jsonl`: a person's labels for one photo.
 
     Attributes:
-        decided_at: UTC in ISO 8601, so that text order is time order; in one log it never comes twice.
+        decided_at: UTC in ISO 8601, so that text order is time order; unique in one log.
         purpose: `measure` (the review sample) or `teach` (any other photo).
         draw: the number of the recorded draw that a measured photo belongs to.
-        before, after: truth objects without the id; `after` is null where there is no truth any more.
-        shown: the labels that were filled in before the person judged, as a truth object without the id.
-        kind: a `skip` (the photo goes to the end of the queue) and a `remark` (a flag or a note alone) decide
-            nothing.
+        before, after: the labels, as truth objects without the id; `after` is null if none are left.
+        shown: the labels that were filled in before the person judged, in the same form.
+        kind: `skip` (the photo goes to the end of the queue) or `remark` (only a flag or note): no labels.
         reason: why a photo was skipped.
-        undoes: the `decided_at` of the reviewer's own line that this one takes back: both decide nothing.
-        seen: the opinions that the reviewer saw: `teacher`, `student`, and `reviewers` where a disagreement
-            was settled.
+        undoes: the `decided_at` of the reviewer's own line that this one undoes: neither then counts.
+        seen: whose labels the reviewer saw: `teacher`, `student`, or `reviewers` to settle a disagreement.
     """
 
     image_id: str
@@ -111,23 +108,17 @@ _OWN_FIELDS = ("image_id", "scene", "attributes", "objects")
 
 
 def read_truth_file(path: Path) -> list[GroundTruth]:
-    """Read the records of a truth file in its order; fields that mean nothing here land in `extra`.
-
-    A scene given as a string counts as a list of one.
+    """Read the records of a truth file in its order; a scene given as a string counts as a list of one.
 
     Raises:
-        InputError: the file is missing, is no JSON, or a record is malformed or given twice; the file,
+        InputError: the file is missing, is not JSON, or a record is malformed or given twice; the file,
             the record and the photo are named.
     """
     return [record for _, record in read_placed_truth(path)]
 
 
 def read_placed_truth(path: Path) -> list[tuple[str, GroundTruth]]:
-    """Read a truth file as `read_truth_file` does, each record with its place: file and line or number.
-
-    Raises:
-        InputError: as there.
-    """
+    """Read a truth file like `read_truth_file`, each record with its place (file and line or number)."""
     records = [(place, parse_truth(value, place)) for place, value in read_objects(path)]
     _refuse_twins([record for _, record in records], path)
     return records
@@ -165,17 +156,17 @@ def parse_truth(value: dict[str, Any], place: str) -> GroundTruth:
 
 
 class KeyFitter:
-    """Brings records of any day to the label keys of today, and counts what it changed."""
+    """Updates records to the current label keys, and counts the changes."""
 
     def __init__(self, taxonomy: Taxonomy) -> None:
         self._history = KeyHistory(taxonomy)
         self._changes: Counter[tuple[How, str, str | None]] = Counter()
 
     def fit(self, record: GroundTruth, lifts: bool = True) -> tuple[GroundTruth, list[str]]:
-        """Return a record in the keys of today, and its unknown keys, which it then lacks.
+        """Return a record with current keys, and the unknown keys that were left out.
 
-        Where two keys of one record became one attribute, what is said under today's key counts, else true
-        if one of the two is. `lifts` says whether an object that the taxonomy lacks counts as its ancestor.
+        If two keys of a record became one attribute, the value of the current key counts, else true if either
+        is true. `lifts`: an object that is not in the taxonomy counts as its ancestor.
         """
         known = self._history.known
         if (
@@ -197,7 +188,7 @@ class KeyFitter:
         return fitted, unknown
 
     def log_changes(self, where: Path) -> None:
-        """Log, once for each key, what was dropped or counts as something else, and begin again."""
+        """Log once per key what was dropped or replaced, and reset the counts."""
         for (how, old, new), count in sorted(self._changes.items(), key=str):
             if how == "lifted":
                 log.warning(
@@ -211,7 +202,7 @@ class KeyFitter:
     def _follow(
         self, keys: Iterable[str], head: HeadName, lifts: bool, unknown: list[str]
     ) -> Iterator[tuple[str, str]]:
-        """Yield `(key, key of today)` of those that there still are; add unknown ones to `unknown`."""
+        """Yield `(key, current key)` of keys that still exist; add unknown ones to `unknown`."""
         for key in keys:
             new, how = self._history.follow(key, head)
             if how == "unknown" or (how == "lifted" and not lifts):
@@ -226,21 +217,20 @@ class KeyFitter:
 def fit_keys(
     records: Iterable[GroundTruth], taxonomy: Taxonomy, path: Path, places: Mapping[str, str] | None = None
 ) -> list[GroundTruth]:
-    """Return the records with label keys that the taxonomy has.
+    """Return the records with the taxonomy's label keys.
 
-    Renamed keys are followed, removed ones dropped. An object key that the taxonomy has not, but whose
-    ancestor it has, counts as that ancestor, with a warning: truth outlives a key that is taken out of the
-    taxonomy. Any other unknown key is a mistake.
+    Renamed keys are replaced, removed ones dropped. An object key that is not in the taxonomy counts as its
+    nearest ancestor, with a warning. Any other unknown key is an error.
 
     Args:
-        records: of any day.
-        taxonomy: that of today.
+        records: with current or old keys.
+        taxonomy: the current one.
         path: the file or folder that they come from.
         places: the file and line of each record, by image_id; without it they are looked up in `path`.
 
     Raises:
-        InputError: names the file, the line or record, the photo, the nearest known keys and what to add to
-            the taxonomy.
+        InputError: an unknown key; names the file, the line or record, the photo, the nearest known keys and
+            what to add to the taxonomy.
     """
     fitter = KeyFitter(taxonomy)
     fitted = []
@@ -285,9 +275,9 @@ def _parse(data: bytes, path: Path) -> tuple[list[tuple[int, Any]], str]:
 
 
 def _describe_unreadable(data: bytes, path: Path) -> str | None:
-    """Return what another program made of a truth file, and what to do; None where it is not known."""
+    """Return why a file is not JSON and what to do (a BOM, UTF-16, CSV); None if it is not known."""
     if data.startswith(codecs.BOM_UTF8):
-        return f"{path} begins with a byte order mark (BOM), which JSON has not: save it as UTF-8 without BOM"
+        return f"{path} begins with a byte order mark (BOM): save it as UTF-8 without BOM"
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in data[:4]:
         return f"{path} is UTF-16 text: save it as UTF-8 without BOM"
     head, _, rest = data.partition(b"\n")
@@ -321,6 +311,4 @@ def _refuse_twins(records: list[GroundTruth], path: Path) -> None:
 
 
 ALL_LABELS = "ground_truth_auto.jsonl"
-
-
 HEAD_FILES = {"scene": "scene.jsonl", "attribute": "attribute.jsonl", "object": "object.jsonl"}

@@ -1,14 +1,13 @@
-"""Chance that stays: a number per identity that depends on nothing but a seed and what it is for.
+"""Reproducible random numbers: each depends only on a seed, a purpose and an id.
 
-Ranks and shares drawn from it do not move when photos come and go, unlike those of a generator that is
-run over a list.
+Unlike numbers from a random generator, they do not change when other photos are added or removed.
 """
 
 import xxhash
 
 
 def unit_interval(seed: int, purpose: str, identity: str) -> float:
-    """Return a number in [0, 1), uniform over identities, fixed by its three arguments."""
+    """Return a number in [0, 1) that depends only on the arguments, uniform over identities."""
     digest = xxhash.xxh3_64_intdigest(f"{seed}|{purpose}|{identity}".encode())
     return (digest >> 11) / float(1 << 53)
 
@@ -18,11 +17,7 @@ def permanent_number(seed: int, image_id: str) -> float:
 
     The review sample takes the lowest numbers of each stratum, the holdout the lowest of all (permanent
     random numbers: Ohlsson 1995, "Coordination of samples using permanent random numbers"). So a larger
-    sample contains the smaller one, and a sample takes its photos from the holdout before it takes any
-    from training.
-
-    Args:
-        seed: `sample.seed`.
-        image_id: the photo.
+    sample contains the smaller one, and it takes photos from the holdout before it takes any from training.
+    `seed` is `sample.seed`.
     """
     return unit_interval(seed, "sample", image_id)

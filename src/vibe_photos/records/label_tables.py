@@ -1,6 +1,6 @@
-"""The label tables that apps and the evaluation read: `probabilities.sqlite` and `labels.sqlite`.
+"""The tables `probabilities.sqlite` and `labels.sqlite`.
 
-Rows are stored label by label, each label's in the order of image ids, so that a label is read as one column.
+Rows are sorted by label, then by image id, so that one label can be read as one column.
 """
 
 import sqlite3
@@ -61,7 +61,7 @@ WITH RECURSIVE found (key) AS (
 )
 SELECT key FROM found WHERE key IS NOT NULL
 """
-"""The label keys of a table, sorted: a step along the primary key for each, where DISTINCT reads all rows."""
+"""The label keys of a table, sorted: one index lookup per key, while DISTINCT would read all rows."""
 
 _INDEX_BY_IMAGE = "CREATE INDEX label_assignment_by_image ON label_assignment (image_id)"
 
@@ -70,8 +70,8 @@ _INDEX_BY_IMAGE = "CREATE INDEX label_assignment_by_image ON label_assignment (i
 class ScoreTable:
     """The scores of heads and prompts, NaN where there is neither.
 
-    `head_logit` and `prompt_margin` are float64 [photos, keys]; `probability` float64 [photos, keys] in
-    0..1 is calibrated where it is a head's.
+    `head_logit` and `prompt_margin` are float64 [photos, keys]; so is `probability`, in 0..1, which is
+    calibrated if it comes from a head.
     """
 
     image_ids: list[str]
@@ -83,10 +83,10 @@ class ScoreTable:
 
 @dataclass(frozen=True, slots=True)
 class LabelTable:
-    """What is decided of each photo.
+    """The labels of each photo.
 
     `score` is float64 [photos, keys], NaN where not judged; `value` is int8 [photos, keys]: 1, 0, or -1
-    where not judged. `source` and `threshold` (None for scenes and rules) are a label's, not a photo's.
+    where not judged. `level`, `source` and `threshold` (None for scenes and rules) are per label.
     """
 
     image_ids: list[str]
@@ -99,7 +99,7 @@ class LabelTable:
 
 
 def write_scores(path: Path, table: ScoreTable) -> None:
-    """Write `probabilities.sqlite`: one row for each photo and each label that has a head or a prompt."""
+    """Write `probabilities.sqlite`: one row per photo and label that has a head or a prompt."""
     order, image_ids = _sort(table.image_ids)
     with create_database(path, PROBABILITY_SCHEMA) as connection:
         for column, key in sorted(enumerate(table.keys), key=lambda item: item[1]):
@@ -122,7 +122,7 @@ def read_scores(path: Path) -> ScoreTable:
 
 
 def write_labels(path: Path, table: LabelTable, parents: dict[str, str | None]) -> None:
-    """Write `labels.sqlite`: the label tree (`parents` of all keys) and one row a judged label."""
+    """Write `labels.sqlite`: the label tree (`parents` of all keys) and one row per judged label."""
     order, image_ids = _sort(table.image_ids)
     with create_database(path, LABEL_SCHEMA) as connection:
         tree = [(key, table.level[key], parents[key]) for key in sorted(parents)]
@@ -133,27 +133,24 @@ def write_labels(path: Path, table: LabelTable, parents: dict[str, str | None]) 
             threshold = np.full(len(value), table.threshold[key], dtype=np.float64)
             columns = [table.score[order, column], threshold, value]
             _insert_column(connection, "label_assignment", image_ids, constants, columns, value >= 0)
-        # Sorted once at the end, the index takes a fraction of the time.
+        # Built once at the end, the index takes a fraction of the time.
         connection.execute(_INDEX_BY_IMAGE)
 
 
 def read_decisions(path: Path) -> LabelTable:
-    """Read the labels but for the scenes that were not chosen: they are given as not judged.
+    """Read the labels as `read_labels` does, but scenes that were not chosen are returned as not judged.
 
-    They are most rows of a table, and no comparison of decisions needs them.
-
-    Raises:
-        InputError: the file is missing or has no such table.
+    Those are most rows of the table, and comparing decisions does not need them.
     """
     return read_labels(path, _DECIDED)
 
 
 def read_labels(path: Path, condition: str = "true") -> LabelTable:
-    """Read what `write_labels` wrote; photos are sorted by id. `keys` are those judged of some photo.
+    """Read `labels.sqlite`; photos are sorted by id. `keys` are those judged for at least one photo.
 
     Args:
-        path: `labels.sqlite`.
-        condition: which rows to read, in SQL; photos and keys of other rows are still there.
+        path: the database.
+        condition: which rows to read, in SQL; all photos and keys are returned anyway.
 
     Raises:
         InputError: the file is missing or has no such table.
@@ -204,19 +201,16 @@ def _insert_column(
 def _read_table(
     connection: sqlite3.Connection, path: Path, table: str, names: Sequence[str], condition: str = "true"
 ) -> tuple[list[str], list[str], list[NDArray[np.float64]]]:
-    """Return image ids and keys, sorted, and one float64 [photos, keys] for each name, NaN for no row.
-
-    Every photo of the table counts, whether or not its rows meet the condition.
-    """
+    """Return all image ids and keys, sorted, and one float64 [photos, keys] per name, NaN for no row."""
     try:
         keys = [row[0] for row in connection.execute(_KEYS.format(table=table))]
     except sqlite3.OperationalError as error:
-        raise InputError(f"{path} is no label table: {error}; make it again with `dvc repro`") from None
+        raise InputError(f"{path} is not a label table: {error}; make it again with `dvc repro`") from None
     distinct = f"SELECT DISTINCT image_id FROM {table} ORDER BY image_id"
     image_ids = [row[0] for row in connection.execute(distinct)] if keys else []
     row_of = {image_id: row for row, image_id in enumerate(image_ids)}
     tables = [np.full((len(image_ids), len(keys)), np.nan) for _ in names]
-    # NULL comes as infinity, which SQLite writes 9e999: numbers alone are read several times as fast.
+    # NULL is read as infinity (9e999 in SQL): np.fromiter reads pure numbers several times as fast.
     columns = ", ".join(f"ifnull({name}, 9e999)" for name in names)
     chosen = f"FROM {table} WHERE label_key = ? AND {condition} ORDER BY image_id"
     for column, key in enumerate(keys):

@@ -9,17 +9,17 @@ import msgspec
 from vibe_photos.storage.jsonl import read_jsonl
 
 FEATURELESS = 0
-"""The hash of a picture with nothing in it (a blank page, a black frame): it resembles no other."""
+"""The hash of an empty picture (a blank page, a black frame), which is never a near-duplicate."""
 
 _ESCAPE = re.compile(rb"\\(?:\\|x([0-9a-f]{2}))")
 
 
 class Photo(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One distinct content of the library: nothing here changes while the photo does not.
+    """One photo of the library; files with the same bytes are one photo.
 
-    `image_id` is the lower-case hex hash of the file's bytes. `rel_path` is the first of its places under
+    `image_id` is the lower-case hex hash of the file's bytes. `rel_path` is the first of its paths under
     the library's root in sorted order and `also_at` the others, as `path_to_text` writes them.
-    `bytes` is the file's size; `format` is Pillow's name of what the header says (`JPEG`, `PNG`, ...).
+    `bytes` is the file's size; `format` is Pillow's name of the format (`JPEG`, `PNG`, ...).
     """
 
     image_id: str
@@ -30,10 +30,7 @@ class Photo(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class PhotoProblem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A file that is no usable photo: where it is, why, and what to know about it.
-
-    `reason` is a short stable word (`empty`, `truncated`, `not_an_image`, `too_many_pixels`, ...).
-    """
+    """A file that is not a usable photo; `reason` is one fixed word (`empty`, `truncated`, ...)."""
 
     rel_path: str
     reason: str
@@ -45,16 +42,15 @@ def read_manifest(path: Path) -> list[Photo]:
     """Read the manifest in its order (sorted by `rel_path`).
 
     Raises:
-        InputError: the file is missing or a line is no photo.
+        InputError: the file is missing or a line is not a photo.
     """
     return list(read_jsonl(path, Photo))
 
 
 def path_to_text(path: bytes) -> str:
-    r"""Write a relative path as text that any JSON reader takes and that `text_to_path` turns back.
+    r"""Return a relative path as valid text; `text_to_path` is the inverse.
 
-    UTF-8 names stay as they are, `/` separates folders; a byte that is no UTF-8 becomes `\xNN`, and a
-    backslash that stands in a name is doubled.
+    UTF-8 names stay unchanged; a byte that is not UTF-8 becomes `\xNN`, and a backslash is doubled.
     """
     text = path.replace(b"\\", b"\\\\").decode("utf-8", "surrogateescape")
     if text.isascii():
@@ -63,7 +59,7 @@ def path_to_text(path: bytes) -> str:
 
 
 def text_to_path(text: str) -> bytes:
-    """Return the bytes of the path that `path_to_text` wrote as `text`."""
+    """Return the path that `path_to_text` wrote as `text`."""
     return _ESCAPE.sub(lambda match: bytes.fromhex(match[1].decode()) if match[1] else b"\\", text.encode())
 
 
@@ -73,7 +69,7 @@ def photo_path(root: Path, photo: Photo) -> Path:
 
 
 class HashRecord(msgspec.Struct, frozen=True):
-    """A line of `perceptual_hashes.jsonl`: 16 hex digits for each of a photo's hashes, the whole first."""
+    """A line of `perceptual_hashes.jsonl`: 16 hex digits per hash, first the hash of the whole photo."""
 
     image_id: str
     perceptual_hash: str

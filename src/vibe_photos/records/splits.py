@@ -11,15 +11,15 @@ Role = Literal["reserved", "holdout", "train"]
 
 
 class Membership(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One photo's place in the library.
+    """One photo's group, fold and role.
 
     Attributes:
-        group: its near-duplicates, named by the `image_id` of one of them.
-        fold: of cross-validation.
-        role: `reserved` for people, `holdout` (never trains either) or `train`.
-        number: its permanent random number, in [0, 1).
-        half: of reserved photos: thresholds are tuned on `tune` and scored on `score`.
-        stratum: of photos that a recorded draw knows.
+        group: the photo and its near-duplicates, named by the `image_id` of one of them.
+        fold: the fold of cross-validation.
+        role: `reserved` for people (never trains), `holdout` (never trains either) or `train`.
+        number: the permanent random number, in [0, 1).
+        half: for reserved photos: thresholds are tuned on `tune` and scored on `score`.
+        stratum: for photos in a recorded draw.
     """
 
     group: str

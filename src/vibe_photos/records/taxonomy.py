@@ -1,4 +1,4 @@
-"""Label keys, their short names and the tree they form. Which keys there are is data (`conf/taxonomy/`)."""
+"""Label keys, their short names and their tree. The keys themselves are data (`conf/taxonomy/`)."""
 
 import difflib
 from collections.abc import Iterable, Mapping
@@ -16,7 +16,7 @@ PREFIXES: dict[HeadName, str] = {"scene": "scene", "attribute": "attr", "object"
 
 
 def head_keys(taxonomy: Taxonomy, head: HeadName) -> list[str]:
-    """Return the sorted, unique label keys that a head can speak of."""
+    """Return the sorted, unique label keys of a head."""
     if head == "scene":
         return sorted({*taxonomy.scenes.values(), taxonomy.other_scene})
     return sorted(set((taxonomy.attributes if head == "attribute" else taxonomy.objects).values()))
@@ -28,7 +28,7 @@ def all_keys(taxonomy: Taxonomy) -> list[str]:
 
 
 def describe_unknown_key(key: str, taxonomy: Taxonomy) -> str:
-    """Return a phrase that names a key the taxonomy lacks, and the known keys nearest to it or named so."""
+    """Return a phrase that names an unknown key and the most similar known keys."""
     known = all_keys(taxonomy)
     keys = {label_name(one): one for one in known} | {one: one for one in known}
     near = dict.fromkeys(keys[name] for name in difflib.get_close_matches(key, keys, n=3))
@@ -37,7 +37,7 @@ def describe_unknown_key(key: str, taxonomy: Taxonomy) -> str:
 
 
 def describe_entry(key: str, taxonomy: Taxonomy) -> str:
-    """Return a sentence that says what to add to the taxonomy if `key` is one of earlier days."""
+    """Return a sentence that says what to add to the taxonomy if `key` is an old key."""
     level = key.partition(".")[0]
     known = [one for one in all_keys(taxonomy) if one.partition(".")[0] == level]
     new = next(iter(difflib.get_close_matches(key, known, n=1, cutoff=0.0)), "NEW_KEY")
@@ -60,7 +60,7 @@ How = Literal["known", "renamed", "removed", "lifted", "unknown"]
 
 
 class KeyHistory:
-    """Finds which label of today a key of any day stands for, by `taxonomy.renamed` and `.removed`."""
+    """Finds the current key for an old key, by `taxonomy.renamed` and `.removed`."""
 
     def __init__(self, taxonomy: Taxonomy) -> None:
         self.known: dict[HeadName, frozenset[str]] = {
@@ -70,14 +70,13 @@ class KeyHistory:
         self._removed = frozenset(taxonomy.removed)
 
     def follow(self, key: str, head: HeadName) -> tuple[str | None, How]:
-        """Return today's key of a label, and how it was found.
+        """Return a label's current key, and how it was found.
 
         - `known`: the key itself.
-        - `renamed`: where `renamed` leads, over several steps too.
-        - `removed`: no label any more; of an object, its nearest ancestor that is one, since that is true
-          of the photo still.
-        - `lifted`: an object that nothing is said of counts as its nearest ancestor.
-        - `unknown`: None; a key in the field of another head is unknown there.
+        - `renamed`: the end of one or more renames.
+        - `removed`: None; for an object, its nearest ancestor that is still a label.
+        - `lifted`: an object neither known, renamed nor removed counts as its nearest ancestor.
+        - `unknown`: None; also for a key of another head.
         """
         known = self.known[head]
         if key in known:
@@ -100,19 +99,19 @@ class KeyHistory:
 
 
 def label_name(key: str) -> str:
-    """Return a key's last part, which names it where dots cannot stand (`keyboard`, `has_person`)."""
+    """Return a key's last part, its short name (`keyboard`, `has_person`)."""
     return key.rpartition(".")[2]
 
 
 def absence_name(key: str) -> str:
-    """Return what is said of a photo that lacks the label: `not has_person`, `no keyboard`."""
+    """Return the phrase for the absence of a label: `not has_person`, `no keyboard`."""
     return f"{'no' if key.startswith('object.') else 'not'} {label_name(key)}"
 
 
 def parent_key(key: str, keys: Iterable[str] | Mapping[str, object]) -> str | None:
     """Return the nearest ancestor of `key` among `keys`, or None at the top of the tree.
 
-    `object.electronics.peripheral.mouse` has the parent `object.electronics` where no key stands between.
+    `object.electronics.peripheral.mouse` has the parent `object.electronics` if no key is between them.
     """
     known = keys if isinstance(keys, (set, frozenset, Mapping)) else set(keys)
     prefix = key

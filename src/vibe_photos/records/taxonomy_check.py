@@ -1,4 +1,4 @@
-"""What in a taxonomy, and in thresholds and rules, contradicts itself: found before anything is paid for."""
+"""Checks for contradictions in the taxonomy, thresholds and rules, before anything is paid for."""
 
 import difflib
 import logging
@@ -16,11 +16,11 @@ Contradiction = tuple[str, str]
 """A dotted key of the configuration, and what is wrong with its value."""
 
 DEFAULT = "default"
-"""The threshold of labels that have none of their own."""
+"""The key of the threshold for labels without their own."""
 
 
 def find_contradictions(taxonomy: Taxonomy, classify: Classify) -> Iterator[Contradiction]:
-    """Yield everything that cannot be meant: each needs an edit before a stage may run."""
+    """Yield every contradiction; each must be fixed before a stage may run."""
     for head in HEADS:
         yield from _check_map(taxonomy, head)
     yield from _check_renamed(taxonomy)
@@ -47,7 +47,7 @@ def find_wrong_names(taxonomy: Taxonomy, classify: Classify) -> Iterator[Contrad
         ("object_threshold", classify.object_threshold, objects),
     ):
         if DEFAULT not in thresholds:
-            yield f"classify.{section}.{DEFAULT}", "is missing: it holds for labels not named"
+            yield f"classify.{section}.{DEFAULT}", "is missing: it is used for all labels that are not listed"
         yield from _find_unknown(f"classify.{section}", thresholds, [*names, DEFAULT], taxonomy)
     rules = classify.attribute_from_scene
     yield from _find_unknown("classify.attribute_from_scene", rules, attributes, taxonomy)
@@ -57,11 +57,11 @@ def find_wrong_names(taxonomy: Taxonomy, classify: Classify) -> Iterator[Contrad
             told = _suggest(scene, scenes)
             if scene in taxonomy.renamed:
                 told = f": it was renamed to {taxonomy.renamed[scene]}"
-            yield f"classify.attribute_from_scene.{name}", f"{scene!r} is no scene key{told}"
+            yield f"classify.attribute_from_scene.{name}", f"{scene!r} is not a scene key{told}"
 
 
 def warn_unused(taxonomy: Taxonomy) -> None:
-    """Log what has no effect: words that the teacher is not offered, prompts of labels that are gone."""
+    """Log what has no effect: words that are not in the vocabulary, prompts for labels that do not exist."""
     for head in HEADS:
         section = f"{head}s"
         offered = {word.strip().lower() for word in getattr(taxonomy.vocabulary, section)}
@@ -87,7 +87,7 @@ def _check_map(taxonomy: Taxonomy, head: HeadName) -> Iterator[Contradiction]:
     if head == "scene":
         places["taxonomy.other_scene"] = taxonomy.other_scene
     for word in words:
-        # The teacher's scenes and objects are stripped and put in small letters; an attribute is a field.
+        # Scenes and objects of an answer are stripped and lower-cased; an attribute is a field of it.
         meant = word.strip() if head == "attribute" else word.strip().lower()
         if word != meant or not word:
             yield (
@@ -98,7 +98,7 @@ def _check_map(taxonomy: Taxonomy, head: HeadName) -> Iterator[Contradiction]:
     keys_of_name: dict[str, str] = {}
     for place, key in places.items():
         if not re.fullmatch(rf"{prefix}(\.[\w-]+)+", key):
-            yield place, f"{key!r} is no key of {_ARTICLES[head]}: write {prefix}.NAME, without spaces"
+            yield place, f"{key!r} is not a key of {_ARTICLES[head]}: write {prefix}.NAME, without spaces"
             continue
         name = label_name(key)
         if name == DEFAULT:
@@ -118,17 +118,17 @@ def _check_renamed(taxonomy: Taxonomy) -> Iterator[Contradiction]:
         place = f"taxonomy.renamed.{old}"
         head = _find_head(old)
         if head is None:
-            yield place, f"{old!r} is no label key: a key begins with {_BEGINNINGS}"
+            yield place, f"{old!r} is not a label key: a key begins with {_BEGINNINGS}"
         elif old in history.known[head]:
             yield place, f"{old} is still a label; remove this line, or give its words {new}"
         elif old in taxonomy.removed:
-            yield place, f"{old} is in taxonomy.removed too; keep one of the two"
+            yield place, f"{old} is also in taxonomy.removed; keep one of the two"
         elif _find_head(new) != head:
-            yield place, f"{new!r} is no key of {_ARTICLES[head]}, as {old} was"
+            yield place, f"{new!r} is not a key of {_ARTICLES[head]}, as {old} was"
         elif _is_circle(old, taxonomy.renamed):
             yield place, f"{old} leads back to itself; remove one line of the circle"
         elif history.follow(old, head)[1] not in ("renamed", "removed"):
-            yield place, f"{new} is no label{_suggest(new, sorted(history.known[head]))}"
+            yield place, f"{new} is not a label{_suggest(new, sorted(history.known[head]))}"
 
 
 def _check_removed(taxonomy: Taxonomy) -> Iterator[Contradiction]:
@@ -138,12 +138,12 @@ def _check_removed(taxonomy: Taxonomy) -> Iterator[Contradiction]:
         place = f"taxonomy.removed.{number}"
         head = _find_head(key)
         if head is None:
-            yield place, f"{key!r} is no label key: a key begins with {_BEGINNINGS}"
+            yield place, f"{key!r} is not a label key: a key begins with {_BEGINNINGS}"
         elif key in history.known[head]:
             yield place, f"{key} is still a label; remove this entry, or its words from taxonomy.{head}s"
         elif times[key] > 1:
             times[key] = 0
-            yield place, f"{key} stands here twice"
+            yield place, f"{key} is listed twice"
 
 
 _ARTICLES: dict[HeadName, str] = {"scene": "a scene", "attribute": "an attribute", "object": "an object"}

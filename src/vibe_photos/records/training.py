@@ -1,4 +1,4 @@
-"""`data/ground_truth/training/`: what each head learns, one file a head, one photo a line."""
+"""`data/ground_truth/training/`: the training labels, one file per head, one photo per line."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,12 +11,10 @@ from vibe_photos.storage.jsonl import read_jsonl, write_jsonl
 
 
 class TrainingRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The labels of one head that a photo teaches, with what training needs of `splits.json`.
+    """One photo's training labels for one head, with its group and fold.
 
-    Attributes:
-        group: its near-duplicates; they share a fold.
-        fold: of cross-validation.
-        by_people: the fields (`scene`, `objects`) or attribute keys that a person said, not the teacher.
+    `by_people` lists the fields (`scene`, `objects`) or attribute keys that are a person's, not the
+    teacher's.
     """
 
     image_id: str

@@ -14,8 +14,8 @@ from pathlib import Path
 import msgspec
 
 from vibe_photos.errors import StoreError
-from vibe_photos.human_truth.kept import kept_log
-from vibe_photos.human_truth.said import DECISIONS_FOLDER
+from vibe_photos.human_truth.backup import backup_log
+from vibe_photos.human_truth.labels import DECISIONS_FOLDER
 from vibe_photos.records.ground_truth import Decision
 from vibe_photos.review.ledger import Ledger, Signature, sign_files
 from vibe_photos.review.photo_state import PhotoState, truth_value, write_time
@@ -46,7 +46,7 @@ class DecisionLog:
         self._path = human / DECISIONS_FOLDER / f"{reviewer}.jsonl"
         self._log = AppendLog(self._path)
         try:
-            self._kept = AppendLog(kept_log(store, reviewer))
+            self._kept = AppendLog(backup_log(store, reviewer))
             self._load()
         except BaseException:
             self.close()
@@ -77,7 +77,7 @@ class DecisionLog:
     def own_lines(self) -> list[Decision]:
         """Return this reviewer's lines that were not taken back, oldest first."""
         with self._lock:
-            return self._ledger.standing_lines_of(self.reviewer)
+            return self._ledger.active_lines_of(self.reviewer)
 
     def record(self, lines: Sequence[Decision], versions: Sequence[int | None]) -> list[str]:
         """Write the lines whose photo still has the version that was seen; return the ids of the others.
@@ -102,7 +102,7 @@ class DecisionLog:
             return stale
 
     def undo(self) -> Decision | None:
-        """Take back this reviewer's last line that stands; return it, or None where there is none.
+        """Take back this reviewer's last line that stands; return it, or None if there is none.
 
         Raises:
             StoreError: the disk is full or fails.

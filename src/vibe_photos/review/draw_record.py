@@ -22,7 +22,7 @@ from vibe_photos.storage.jsonl import read_jsonl
 def record_draw(settings: Settings) -> Path | None:
     """Record the strata of the review sample, where a sampled photo is in no recorded draw.
 
-    Returns the new file, None where all sampled photos are recorded already. The draw holds all photos of the
+    Returns the new file, None if all sampled photos are recorded already. The draw holds all photos of the
     library that no earlier draw knows.
 
     Raises:

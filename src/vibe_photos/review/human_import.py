@@ -18,8 +18,8 @@ from typing import Any
 import msgspec
 
 from vibe_photos.errors import InputError
-from vibe_photos.human_truth.kept import kept_log
-from vibe_photos.human_truth.said import AUDITED_FILE, DECISIONS_FOLDER
+from vibe_photos.human_truth.backup import backup_log
+from vibe_photos.human_truth.labels import AUDITED_FILE, DECISIONS_FOLDER
 from vibe_photos.human_truth.sample import DESIGN_FIELDS
 from vibe_photos.records.ground_truth import (
     Decision,
@@ -75,7 +75,7 @@ def read_import(
             they were drawn (`DESIGN_FIELDS`).
 
     Raises:
-        InputError: the file is missing or is no JSON, with the line.
+        InputError: the file is missing or is not JSON, with the line.
     """
     by_place = {place: photo.image_id for photo in photos for place in (photo.rel_path, *photo.also_at)}
     known = set(by_place.values())
@@ -165,7 +165,7 @@ def take_teaching(human: Path, store: Path, records: Mapping[str, GroundTruth]) 
         )
         for number, (image_id, record) in enumerate(records.items())
     ]
-    for place in (kept_log(store, reviewer), path):
+    for place in (backup_log(store, reviewer), path):
         with AppendLog(place) as log:
             for line in lines:
                 log.append(msgspec.json.encode(line))
@@ -223,7 +223,7 @@ def _find_trouble(value: Mapping[str, Any]) -> str | None:
     """Return what is wrong with a record's fields, before its values are read."""
     for name in ("image_id", "rel_path"):
         if not isinstance(value.get(name, ""), str):
-            return f"has the {name} {value[name]!r}, which is no text"
+            return f"has the {name} {value[name]!r}, which is not text"
     for name in value.keys() - set(_FIELDS):
         near = difflib.get_close_matches(name.lower(), _FIELDS, n=1, cutoff=0.8)
         if near and near[0] not in value:

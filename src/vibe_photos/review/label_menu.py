@@ -23,7 +23,7 @@ class LabelMenu:
         self.objects = _label_objects(taxonomy)
 
     def find_unknown(self, truth: Truth) -> str | None:
-        """Return a sentence about the first key that is not in the taxonomy, None where all are."""
+        """Return a sentence about the first key that is not in the taxonomy, None if all are."""
         for said, labels in (
             ([truth.scene] if truth.scene else [], self.scenes),
             (truth.attributes, self.attributes),

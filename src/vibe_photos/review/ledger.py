@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from vibe_photos.errors import InputError
-from vibe_photos.human_truth.said import AUDITED_FILE, CHECKED, DECISIONS_FOLDER, standing_lines
+from vibe_photos.human_truth.labels import AUDITED_FILE, CHECKED, DECISIONS_FOLDER, active_lines
 from vibe_photos.records.ground_truth import (
     Decision,
     GroundTruth,
@@ -15,7 +15,7 @@ from vibe_photos.records.ground_truth import (
     parse_truth,
     read_placed_truth,
 )
-from vibe_photos.review.photo_state import PhotoState, StandingLine, judge_photo
+from vibe_photos.review.photo_state import ActiveLine, PhotoState, judge_photo
 from vibe_photos.settings import Taxonomy
 from vibe_photos.storage.jsonl import read_numbered_records
 
@@ -47,7 +47,7 @@ class Ledger:
         self._unfit: dict[tuple[str, str | None, str], str] = {}
         self._edited = self._read_edited(human / AUDITED_FILE)
         self._logs: dict[str, list[Decision]] = defaultdict(list)
-        self._lines: dict[str, list[StandingLine]] = defaultdict(list)
+        self._lines: dict[str, list[ActiveLine]] = defaultdict(list)
         self._undone: set[tuple[str, str | None]] = set()
         self.latest = _BEGINNING
         for log in sorted((human / DECISIONS_FOLDER).glob("*.jsonl")):
@@ -67,9 +67,9 @@ class Ledger:
         """Return what is known of a photo."""
         return self.states.get(image_id, _UNTOUCHED)
 
-    def standing_lines_of(self, reviewer: str) -> list[Decision]:
+    def active_lines_of(self, reviewer: str) -> list[Decision]:
         """Return a reviewer's lines that were not taken back, oldest first."""
-        return sorted(standing_lines(self._logs[reviewer]), key=lambda line: line.decided_at)
+        return sorted(active_lines(self._logs[reviewer]), key=lambda line: line.decided_at)
 
     def judge(self, image_id: str, without: Decision | None = None) -> PhotoState:
         """Return a photo's state, or what it would be without one of its lines.
@@ -101,7 +101,7 @@ class Ledger:
                 truth = self._fit(said, place, log.stem, line.decided_at)
             self.latest = max(self.latest, _read_time(line, log))
             self._logs[log.stem].append(line)
-            self._lines[line.image_id].append(StandingLine(log.stem, line, truth))
+            self._lines[line.image_id].append(ActiveLine(log.stem, line, truth))
             if line.undoes is not None:
                 self._undone.add((log.stem, line.undoes))
 

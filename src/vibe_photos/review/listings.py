@@ -121,7 +121,7 @@ class Listings:
         return laid
 
     def _judge(self, truth: GroundTruth, key: str) -> bool | None:
-        """Tell whether a truth has a label (an object has its ancestors); None where it does not say."""
+        """Tell whether a truth has a label (an object has its ancestors); None if it does not say."""
         if key in truth.attributes:
             return truth.attributes[key]
         if key in self._objects:

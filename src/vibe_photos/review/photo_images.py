@@ -88,7 +88,7 @@ def encode_photo(path: Path, edge_px: int, max_pixels: int) -> bytes:
     Nothing is left of Exif, GPS, profiles or comments.
 
     Raises:
-        DecodeError: the file is no picture that can be read.
+        DecodeError: the file is not a picture that can be read.
     """
 
     def fit(width: int, height: int) -> tuple[int, int]:

@@ -27,12 +27,12 @@ class PhotoState:
 
     Attributes:
         version: how many lines of all logs are about it; grows with every decision, skip and undo.
-        truth: what is taken as true; None where nobody audited the photo.
-        decided_by: the reviewer whose decision that is; None where the truth is the edited file's.
+        truth: what is taken as true; None if nobody audited the photo.
+        decided_by: the reviewer whose decision that is; None if the truth is the edited file's.
         measures: whether the truth was said to measure; else it was said to teach.
         is_flagged: whether the last line that stands flags it.
         note: the note of that line.
-        skipped_at: since when it waits at the end of the queue; None where it was not skipped.
+        skipped_at: since when it waits at the end of the queue; None if it was not skipped.
         opinions: the latest of each reviewer, where two of them differ; else none.
     """
 
@@ -47,7 +47,7 @@ class PhotoState:
 
 
 @dataclass(frozen=True, slots=True)
-class StandingLine:
+class ActiveLine:
     """One line that was not taken back; `truth` is its `after`, checked."""
 
     reviewer: str
@@ -55,7 +55,7 @@ class StandingLine:
     truth: GroundTruth | None
 
 
-def judge_photo(edited: GroundTruth | None, lines: Sequence[StandingLine], version: int) -> PhotoState:
+def judge_photo(edited: GroundTruth | None, lines: Sequence[ActiveLine], version: int) -> PhotoState:
     """Return a photo's state.
 
     Args:
@@ -109,7 +109,7 @@ def differ(one: GroundTruth, other: GroundTruth) -> bool:
     )
 
 
-def _find_disagreement(decided: Sequence[StandingLine]) -> tuple[Opinion, ...]:
+def _find_disagreement(decided: Sequence[ActiveLine]) -> tuple[Opinion, ...]:
     latest: dict[str, Opinion] = {}
     for standing in decided:
         if OTHERS_SEEN in standing.line.seen:

@@ -29,7 +29,7 @@ _UNSHOWN = {
     "missing": "the file is not there any more",
     "unreadable": "the file may not be read",
     "empty": "the file is empty",
-    "not_an_image": "the file is no picture",
+    "not_an_image": "the file is not a picture",
     "too_many_pixels": "it has more pixels than are allowed",
     "truncated": "the file is cut off",
     "damaged": "the file is damaged",

@@ -6,8 +6,8 @@ from contextlib import closing
 from pathlib import Path
 
 from vibe_photos.errors import LibraryError
-from vibe_photos.human_truth.kept import find_untracked
-from vibe_photos.human_truth.said import DECISIONS_FOLDER
+from vibe_photos.human_truth.backup import find_untracked
+from vibe_photos.human_truth.labels import DECISIONS_FOLDER
 from vibe_photos.review.app import build_app
 from vibe_photos.review.desk import ReviewDesk
 from vibe_photos.review.photo_images import PhotoImages
@@ -29,7 +29,7 @@ def serve_review(
     """
     root = Path(settings.library.root)
     if not root.is_dir():
-        raise LibraryError(f"the photos are not here: {root} (library.root in params.yaml) is no folder")
+        raise LibraryError(f"the photos are not here: {root} (library.root in params.yaml) is not a folder")
     sources = open_sources(settings, reviewer, store)
     desk = ReviewDesk(sources, is_blind=is_blind)
     with closing(sources.book), closing(PhotoImages(root, settings.embed.max_pixels)) as images:
@@ -55,4 +55,4 @@ def _greet(sources: ReviewSources, address: str) -> None:
     print(address, flush=True)
     if sources.not_in_library:
         print(f"photos of the sample that are no longer in the library: {sources.not_in_library}", flush=True)
-    print("Whoever has this address can decide in your name. Ctrl-C ends the review.", flush=True)
+    print("Anyone who has this address can decide in your name. Ctrl-C ends the review.", flush=True)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from vibe_photos.errors import InputError
-from vibe_photos.human_truth.said import read_human_truth
+from vibe_photos.human_truth.labels import read_human_truth
 from vibe_photos.human_truth.sample import MeasuredSample, read_measured_sample, read_sampled
 from vibe_photos.lineage import run_git
 from vibe_photos.records.label_tables import read_labels
@@ -126,9 +126,9 @@ def _describe_measuring(settings: Settings) -> list[str]:
         )
     if sample.own_set:
         lines.append(f"  {len(sample.own_set)} are your own set, in no figure about the library.")
-    if sample.records and sample.unheard:
+    if sample.records and sample.unmeasured_strata:
         missing = ", ".join(
-            f"{label_name(name)} ({photos} photos)" for name, photos in sample.unheard.items()
+            f"{label_name(name)} ({photos} photos)" for name, photos in sample.unmeasured_strata.items()
         )
         lines.append(f"  The figures do not speak for: {missing}. Check the next photos of the sample.")
     everyone = read_measured_sample(paths.human, settings.taxonomy, memberships) if half else None

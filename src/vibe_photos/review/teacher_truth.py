@@ -26,7 +26,7 @@ class TeacherTruth:
     """The automatic truth of the library's photos; none at all where stage `convert` has not run.
 
     Raises:
-        InputError: a line is no truth record.
+        InputError: a line is not a truth record.
     """
 
     def __init__(self, auto: Path, row_of: Mapping[str, int]) -> None:

@@ -28,7 +28,7 @@ from vibe_photos.human_truth.draws import (
     next_number,
     read_draws,
 )
-from vibe_photos.human_truth.said import CHECKED
+from vibe_photos.human_truth.labels import CHECKED
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth, read_objects, truth_object
 from vibe_photos.records.keyed_hash import permanent_number
 from vibe_photos.records.photos import read_manifest

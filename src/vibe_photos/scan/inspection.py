@@ -96,7 +96,7 @@ def _identify_root(root: str) -> tuple[int, int]:
     """Return which folder the root is; a mount that goes away leaves another one.
 
     Raises:
-        LibraryError: it does not exist, is no folder or cannot be opened.
+        LibraryError: it does not exist, is not a folder or cannot be opened.
     """
     try:
         status = os.stat(root)

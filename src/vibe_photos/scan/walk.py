@@ -16,7 +16,7 @@ NamePredicate = Callable[[bytes], bool]
 class Folder:
     """One folder: its path is bytes relative to the library's root (the root is `b""`), names are bytes.
 
-    `files` have a photo's extension, with what the system says of them (None where it says nothing: a
+    `files` have a photo's extension, with what the system says of them (None if it says nothing: a
     link to nowhere). `other_files` counts those without, `skipped_folders` the folders that a pattern
     leaves out. `error` is why the folder cannot be listed; then everything else is empty.
     """

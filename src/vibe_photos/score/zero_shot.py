@@ -70,7 +70,7 @@ class PromptSet:
 def find_prompts(
     taxonomy: Taxonomy, model: str, embedder: Embedder, embed: Embed, store: Path
 ) -> PromptSet | None:
-    """Return the taxonomy's prompts as vectors of the encoder `model`; None where it cannot read text.
+    """Return the taxonomy's prompts as vectors of the encoder `model`; None if it cannot read text.
 
     Raises:
         EncoderError: the configured encoder is not the one that embedded the photos, or cannot be loaded.
@@ -84,7 +84,7 @@ def find_prompts(
 def encode_prompts(
     taxonomy: Taxonomy, model: str, load: Callable[[], Encoder], store: Path
 ) -> PromptSet | None:
-    """Return the prompts from the store, or encode them and put them there; None where there are none.
+    """Return the prompts from the store, or encode them and put them there; None if there are none.
 
     Raises:
         EncoderError: what `load` gives is not the encoder `model`, or has no text tower.

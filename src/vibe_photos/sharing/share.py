@@ -48,7 +48,7 @@ class DvcPush(msgspec.Struct, frozen=True):
 class GitPush(msgspec.Struct, frozen=True):
     """What `git push` of the current branch would share.
 
-    `remote` and `url` are None where no remote is set. `authors` are names with addresses. `uncommitted`
+    `remote` and `url` are None if no remote is set. `authors` are names with addresses. `uncommitted`
     files differ from the last commit, or hold what people said and are not in git: they stay here.
     """
 

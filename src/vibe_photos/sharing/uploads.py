@@ -54,7 +54,7 @@ class Remote(msgspec.Struct, frozen=True):
 class Upload:
     """One content that would be uploaded: the paths it has here, its size, and where to read it.
 
-    `content` is None where nothing needs to be read to know what it holds.
+    `content` is None if nothing needs to be read to know what it holds.
     """
 
     paths: tuple[str, ...]
@@ -79,7 +79,7 @@ def name_kind(path: str) -> str:
 
 
 def find_dvc_remote(name: str | None) -> Remote | None:
-    """Return DVC's remote of that name, or the default one; None where no default is set.
+    """Return DVC's remote of that name, or the default one; None if no default is set.
 
     Raises:
         InputError: DVC fails, or knows no remote of that name.

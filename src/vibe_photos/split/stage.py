@@ -18,7 +18,7 @@ from typing import Literal
 import msgspec
 
 from vibe_photos.human_truth.draws import find_strata, read_draws
-from vibe_photos.human_truth.said import read_human_truth
+from vibe_photos.human_truth.labels import read_human_truth
 from vibe_photos.human_truth.sample import read_sampled
 from vibe_photos.records.keyed_hash import permanent_number, unit_interval
 from vibe_photos.records.splits import Membership, Role

@@ -1,4 +1,4 @@
-"""How much each photo moves a figure that is no ratio of two totals: its derivative by the photo's weight.
+"""How much each photo moves a figure that is not a ratio of two totals: its derivative by the photo's weight.
 
 With them macro-F1 and average precision have intervals of the same kind as other figures:
 `linearised_variance` holds near-duplicate groups, strata, weights and the library's size (Deville 1999,

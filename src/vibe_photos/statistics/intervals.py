@@ -113,10 +113,10 @@ def korn_graubard_interval(ratio: Ratio, design: Design, level: float) -> Interv
 def influence_interval(
     value: float | None, influence: Floats, cases: int, design: Design, level: float
 ) -> Interval:
-    """Return the interval of a figure that is no ratio, from how much each photo moves it.
+    """Return the interval of a figure that is not a ratio, from how much each photo moves it.
 
     Args:
-        value: the figure, 0..1; None where there is none.
+        value: the figure, 0..1; None if there is none.
         influence: float64 [n], its derivative by each photo's weight.
         cases: how many photos it rests on.
         design: how the n photos were drawn.

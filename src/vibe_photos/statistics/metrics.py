@@ -35,7 +35,7 @@ class Ratio:
     cases: int
 
     def value(self, weights: Floats) -> float | None:
-        """Return the ratio, or None where its denominator is empty."""
+        """Return the ratio, or None if its denominator is empty."""
         total = float(np.sum(weights * self.denominator))
         return float(np.sum(weights * self.numerator)) / total if total > 0 else None
 
@@ -134,7 +134,7 @@ def precision_recall_curve(y_true: Flags, y_score: Floats, weights: Floats) -> C
 def average_precision(curve: Curve) -> float | None:
     """Area under the curve as a sum of steps: sum of (recall gained) * (precision there). Range 0..1.
 
-    The definition of scikit-learn's `average_precision_score`. None where nothing is true or scored.
+    The definition of scikit-learn's `average_precision_score`. None if nothing is true or scored.
     """
     if not len(curve.recall) or curve.recall[-1] == 0:
         return None

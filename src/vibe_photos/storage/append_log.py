@@ -1,4 +1,4 @@
-"""A file of lines that only grows: one writer, whole lines, nothing lost by a crash."""
+"""An append-only file of lines: one writer, whole lines, nothing lost by a crash."""
 
 import fcntl
 import logging
@@ -17,11 +17,10 @@ _BLOCK_BYTES = 1 << 16
 
 
 class AppendLog:
-    """An append-only file of lines, held by one writer at a time.
+    """An append-only file of lines with one writer at a time.
 
-    Opening takes an OS lock (a killed holder leaves none behind) and repairs a torn tail: bytes after
-    the last line end, which only a crash in the middle of a write leaves, are moved to `<name>.torn`.
-    A line is safe once `sync` has returned after `append`.
+    Opening takes an OS lock (released even if the process is killed). If a crash left an incomplete last
+    line, that is moved to `<name>.torn`. A line is safe once `sync` has returned after `append`.
 
     Raises:
         StoreError: another process holds the log, or it cannot be opened.
@@ -52,7 +51,7 @@ class AppendLog:
         """Write one line (given without its end) in one write; return the offset where it starts.
 
         Raises:
-            StoreError: the disk is full or fails; the log is as it was before, and takes no more lines.
+            StoreError: the disk is full or fails; the log is unchanged and accepts no more lines.
         """
         if b"\n" in line:
             raise ValueError("a line holds no line end")
@@ -70,11 +69,11 @@ class AppendLog:
         return offset
 
     def sync(self) -> None:
-        """Wait until everything appended so far is on the disk. May run in another thread than `append`.
+        """Wait until everything appended so far is on disk. May run in another thread than `append`.
 
         Raises:
-            StoreError: the disk failed. What was appended since the last sync may be lost, and the log
-                takes no more lines: after a failed fsync a second one may succeed without the data.
+            StoreError: the disk failed. Lines since the last sync may be lost, and the log accepts no more:
+                after a failed fsync, a second one may succeed without having written the data.
         """
         self._refuse_if_broken()
         try:
@@ -84,13 +83,13 @@ class AppendLog:
 
     @property
     def is_broken(self) -> bool:
-        """Whether the disk failed: the log takes no more lines until it is opened again."""
+        """Whether the disk failed: the log accepts no more lines until it is opened again."""
         return self._broken_by is not None
 
     def is_in_place(self) -> bool:
-        """Return whether the path still leads to the file that is held open, with all that was written.
+        """Return whether the path is still the open file, complete; false if closed.
 
-        Git replaces files: what is appended to the old one would go nowhere. A closed log is not in place.
+        Git replaces files: lines appended to the old file would be lost.
         """
         if self._descriptor < 0 or not _is_at(self.path, self._descriptor):
             return False
@@ -108,10 +107,7 @@ class AppendLog:
         return b"".join(parts)
 
     def close(self) -> None:
-        """Give the log back; lines that were not synced are left to the system to write.
-
-        A log without a line leaves no file: git would show it.
-        """
+        """Release the lock, without fsync; an empty file is deleted, because git would show it."""
         if self._descriptor >= 0:
             if os.fstat(self._descriptor).st_size == 0 and _is_at(self.path, self._descriptor):
                 self.path.unlink()
@@ -120,7 +116,7 @@ class AppendLog:
 
     def _write(self, data: bytes) -> None:
         written = os.write(self._descriptor, data)
-        if written < len(data):  # the disk filled up in the middle: the next write says why
+        if written < len(data):  # the disk is full: the next write raises the reason
             rest = os.write(self._descriptor, data[written:])
             if written + rest < len(data):
                 raise OSError(0, "the line could only be written in part")
@@ -128,8 +124,8 @@ class AppendLog:
     def _broken(self, error: OSError) -> StoreError:
         self._broken_by = self._broken_by or error
         return StoreError(
-            f"{self.path} takes no more lines: {self._broken_by.strerror}. Everything kept before is safe; "
-            "make room or fix the disk, then do the same again"
+            f"{self.path} cannot be written: {self._broken_by.strerror}. Everything written before is safe; "
+            "free some space or fix the disk, then run the same again"
         )
 
     def _refuse_if_broken(self) -> None:
@@ -137,7 +133,7 @@ class AppendLog:
             raise self._broken(self._broken_by)
 
     def _repair_tail(self) -> int:
-        """Move half a line at the end aside; return the size of the whole lines in bytes."""
+        """Move an incomplete last line to `<name>.torn`; return the size of the whole lines in bytes."""
         size_bytes = os.fstat(self._descriptor).st_size
         whole_bytes = _end_of_last_line(self._descriptor, size_bytes)
         if whole_bytes < size_bytes:
@@ -148,12 +144,12 @@ class AppendLog:
             fsync_path(torn.parent)
             os.ftruncate(self._descriptor, whole_bytes)
             os.fsync(self._descriptor)
-            logger.warning("%s ended in half a line; it now lies in %s", self.path, torn.name)
+            logger.warning("%s ended in half a line; it was moved to %s", self.path, torn.name)
         return whole_bytes
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Yield `(offset, line without its end)` of a log's whole lines; needs no lock, skips a torn tail."""
+    """Yield `(offset, line without its end)` of a log's whole lines; needs no lock."""
     offset = 0
     with path.open("rb", buffering=1 << 20) as file:
         for line in file:
@@ -169,7 +165,7 @@ def _open_locked(path: Path) -> int:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _is_at(path, descriptor):  # else the holder before removed its empty log meanwhile
+            if _is_at(path, descriptor):  # else the previous holder has just deleted its empty log
                 fsync_path(path.parent)
                 return descriptor
         except BlockingIOError:

@@ -1,4 +1,4 @@
-"""Files and folders that are either the old one or the new one, whole, whatever happens in between."""
+"""Atomic writes: after a crash, a file or folder is either the complete old one or the complete new one."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ _BUFFER_BYTES = 1 << 20
 
 
 def fsync_path(path: Path) -> None:
-    """Wait until a file's bytes, or the names in a folder, are on the disk."""
+    """Wait until a file's bytes, or the names in a folder, are on disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -27,9 +27,9 @@ def fsync_path(path: Path) -> None:
 
 @contextmanager
 def replace_atomically(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; once it is written, fsync it and put it in place.
+    """Yield a temporary path next to `path`; after the block, fsync it and rename it to `path`.
 
-    On an error the temporary file is removed and `path` is left as it was.
+    On an error the temporary file is deleted and `path` is unchanged.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -44,7 +44,7 @@ def replace_atomically(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def open_atomically(path: Path) -> Iterator[BinaryIO]:
-    """Open a file for writing whose bytes replace `path` in one step when the block ends well."""
+    """Open a file for writing; it replaces `path` in one step if the block ends without an error."""
     with replace_atomically(path) as temporary, temporary.open("wb", buffering=_BUFFER_BYTES) as file:
         yield file
 
@@ -61,10 +61,9 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Replace `path` by a `.npz` archive of the arrays, in their order; the same arrays give the same bytes.
+    """Replace `path` by a `.npz` archive of the arrays; the same arrays give the same bytes.
 
-    `numpy.savez` streams each array in, and how an entry of unknown length is marked differs between patch
-    versions of Python; entries of known length look the same in all.
+    `numpy.savez` writes entries of unknown length, and patch versions of Python mark those differently.
     """
     with open_atomically(path) as file, ZipFile(file, "w") as archive:
         for name, array in arrays.items():
@@ -74,7 +73,7 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
 
 
 def replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Replace `folder` by one of these files; on an error the old one is left, or put back."""
+    """Replace `folder` by one with these files; on an error the old folder is kept or restored."""
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     replaced = folder.with_name(f".{folder.name}.{os.getpid()}.old")
     try:

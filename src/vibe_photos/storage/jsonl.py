@@ -1,4 +1,4 @@
-"""JSON Lines: one typed record a line, errors that name the file and the line."""
+"""JSON Lines: one typed record per line, and errors that name the file and the line."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -15,7 +15,7 @@ _BUFFER_BYTES = 1 << 20
 
 
 def read_jsonl(path: Path, record_type: type[T]) -> Iterator[T]:
-    """Yield the records of `path` in file order; blank lines are passed over.
+    """Yield the records of `path` in file order; blank lines are skipped.
 
     Raises:
         InputError: the file is missing, or a line is not a whole record of `record_type`.
@@ -24,11 +24,7 @@ def read_jsonl(path: Path, record_type: type[T]) -> Iterator[T]:
 
 
 def read_numbered_records(path: Path, record_type: type[T]) -> Iterator[tuple[int, T]]:
-    """Yield the records of `path` as `read_jsonl` does, each with the number of its line, from 1.
-
-    Raises:
-        InputError: as there.
-    """
+    """Yield the records of `path` like `read_jsonl`, each with its line number, from 1."""
     decoder = msgspec.json.Decoder(record_type)
     return ((number, decode_line(decoder, line, path, number)) for number, line in read_numbered_lines(path))
 
@@ -49,7 +45,7 @@ def read_numbered_lines(path: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def write_jsonl(path: Path, records: Iterable[Any]) -> None:
-    """Replace `path` by one line a record, in one step."""
+    """Replace `path` by one line per record, in one step."""
     encoder = msgspec.json.Encoder()
     with open_atomically(path) as file:
         for record in records:
@@ -60,7 +56,7 @@ def decode_line(decoder: msgspec.json.Decoder[T], line: bytes, path: Path, numbe
     """Return the record of one line.
 
     Raises:
-        InputError: it is no whole record; file and line are named.
+        InputError: it is not a complete record; file and line are named.
     """
     try:
         return decoder.decode(line)

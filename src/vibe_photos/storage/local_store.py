@@ -1,4 +1,4 @@
-"""Where paid work is kept on this machine: outside DVC, one store for a repository and all its worktrees."""
+"""The folder that keeps paid work on this machine: outside DVC, shared by all worktrees of a repository."""
 
 import os
 from pathlib import Path
@@ -10,10 +10,9 @@ from vibe_photos.lineage import run_git
 def find_store() -> Path:
     """Return the folder of the machine-local store (it need not exist yet).
 
-    `VIBE_PHOTOS_STORE` says where; else it is `.store` of the repository's main checkout, whether one stands
-    in that, in a subfolder or in a worktree. DVC runs queued experiments in a copy with a git repository of
-    its own, and names the folder where they were started in `DVC_ROOT`: there the search begins. Without git
-    it is `.store` of the folder where the search begins.
+    It is `VIBE_PHOTOS_STORE`, else `.store` in the main checkout of the repository that contains the current
+    folder, else (without git) `.store` in the current folder. DVC runs queued experiments in a copy with its
+    own git repository and sets `DVC_ROOT` to the folder where they were started: the search begins there.
     """
     configured = os.environ.get("VIBE_PHOTOS_STORE")
     if configured:
@@ -23,7 +22,7 @@ def find_store() -> Path:
 
 
 def _find_main_checkout(folder: Path) -> Path | None:
-    """Return the main checkout of the git repository that holds a folder; None where there is none."""
+    """Return the main checkout of the git repository that contains a folder; None if there is none."""
     command = (
         "-C",
         str(folder),
@@ -36,5 +35,5 @@ def _find_main_checkout(folder: Path) -> Path | None:
         shared, top = run_git(*command).splitlines()
     except InputError:
         return None
-    # A submodule's shared folder lies in the outer repository's; its checkout is the one at hand.
+    # The shared folder of a submodule is inside the outer repository's `.git`: take its own checkout.
     return Path(shared).parent if Path(shared).name == ".git" else Path(top)

@@ -1,4 +1,4 @@
-"""PostgreSQL by its URL: connections whose errors are readable and never show the password."""
+"""PostgreSQL connections by URL; errors are readable and never show the password."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 Connection: TypeAlias = "psycopg.Connection[tuple[Any, ...]]"
 
 URL_VARIABLE = "VIBE_PHOTOS_DATABASE_URL"
-"""The environment variable with an app's database: an address may hold a password."""
+"""The environment variable with the URL of an app's database, which may contain a password."""
 
 SCHEMES = ("postgresql://", "postgres://")
 
@@ -22,11 +22,11 @@ SCHEMES = ("postgresql://", "postgres://")
 def open_postgres(url: str) -> Iterator[Connection]:
     """Connect for the block; each statement is a transaction unless `connection.transaction()` groups some.
 
-    What the URL leaves out, libpq finds: `PGPASSWORD`, `~/.pgpass`, `PGHOST` and the like.
+    For parts that the URL lacks, libpq uses `PGPASSWORD`, `~/.pgpass`, `PGHOST` and so on.
 
     Raises:
         DatabaseError: the package psycopg is missing, the server cannot be reached or refuses, or a
-            statement of the block fails. It names host and database, never the password.
+            statement in the block fails. The message names host and database, never the password.
     """
     try:
         import psycopg
@@ -36,24 +36,24 @@ def open_postgres(url: str) -> Iterator[Connection]:
     try:
         with psycopg.connect(url, autocommit=True, application_name="vibe-photos") as connection:
             yield connection
-    # Without its cause: a traceback of psycopg's own frames shows what it was called with.
+    # `from None`, because psycopg's traceback would show the URL.
     except psycopg.Error as error:
         raise DatabaseError(f"{address}: {_hide_password(str(error).strip(), url)}") from None
 
 
 def fetch_one(connection: Connection, query: str, *values: object) -> tuple[Any, ...]:
-    """Return the one row of a query that always has one."""
+    """Return the row of a query that always gives one row."""
     row = connection.execute(query.encode(), values).fetchone()
     if row is None:
-        raise DatabaseError(f"the database has no answer to: {query}")
+        raise DatabaseError(f"the database returned no row for: {query}")
     return row
 
 
 def name_address(url: str) -> str:
-    """Return where a URL leads, as `host:port/database`, which holds no secret.
+    """Return a URL as `host:port/database`, without the password.
 
     Raises:
-        DatabaseError: it is no URL of PostgreSQL.
+        DatabaseError: it is not a PostgreSQL URL.
     """
     parts = _split(url)
     host, database = parts.get("host") or "localhost", parts.get("dbname") or parts.get("user") or ""
@@ -68,11 +68,10 @@ def _split(url: str) -> dict[str, Any]:
         if not url.startswith(SCHEMES):
             raise ValueError
         return dict(conninfo_to_dict(url))
-    # libpq repeats what it cannot read, which may be the password.
+    # libpq's message may contain the password.
     except (psycopg.Error, ValueError):
         raise DatabaseError(
-            "that is no address of PostgreSQL: write postgresql://USER@HOST:PORT/DATABASE, special "
-            "characters as %XX"
+            "not a PostgreSQL URL: write postgresql://USER@HOST:PORT/DATABASE, special characters as %XX"
         ) from None
 
 

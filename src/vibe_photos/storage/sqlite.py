@@ -1,4 +1,4 @@
-"""SQLite files as pipeline outputs: one file, no side files, the same rows give the same bytes."""
+"""SQLite files as pipeline outputs: one file without side files; the same rows give the same bytes."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -16,15 +16,12 @@ _VERSION_FIELDS = slice(92, 100)
 
 @contextmanager
 def create_database(path: Path, schema: str) -> Iterator[sqlite3.Connection]:
-    """Build a new database beside `path` and put it in place when the block ends well.
-
-    The block runs in one transaction, with journal mode DELETE when it is done.
-    """
+    """Build a new database in one transaction; it replaces `path` if the block ends without an error."""
     with replace_atomically(path) as temporary:
         temporary.unlink(missing_ok=True)
         with closing(sqlite3.connect(temporary, isolation_level=None)) as connection:
             connection.execute(f"PRAGMA page_size={PAGE_SIZE_BYTES}")
-            # Nobody sees the file before it is whole and fsynced, so it needs no journal of its own.
+            # The file is renamed only when it is complete and fsynced, so it needs no journal.
             connection.execute("PRAGMA journal_mode=OFF")
             connection.execute("PRAGMA synchronous=OFF")
             connection.executescript(schema)
@@ -39,7 +36,7 @@ def open_database(path: Path) -> Iterator[sqlite3.Connection]:
     """Open an existing database for reading only.
 
     Raises:
-        InputError: the file is missing or is no SQLite database.
+        InputError: the file is missing or is not a SQLite database.
     """
     if not path.is_file():
         raise InputError(f"{path} does not exist")
@@ -47,15 +44,14 @@ def open_database(path: Path) -> Iterator[sqlite3.Connection]:
         try:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         except sqlite3.DatabaseError as error:
-            raise InputError(f"{path} is no SQLite database: {error}") from None
+            raise InputError(f"{path} is not a SQLite database: {error}") from None
         yield connection
 
 
 def _forget_library_version(path: Path) -> None:
-    """Zero the header's note of which SQLite wrote the file.
+    """Set the library version in the header to zero: only there do files of two SQLite versions differ.
 
-    It is informational (https://www.sqlite.org/fileformat.html, 1.3.17) and the only part of a file
-    that differs between two versions of the library that wrote the same rows.
+    It is informational (https://www.sqlite.org/fileformat.html, 1.3.17).
     """
     with path.open("r+b") as file:
         file.seek(_VERSION_FIELDS.start)

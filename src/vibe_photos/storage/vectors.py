@@ -1,4 +1,4 @@
-"""Vectors by photo, unit norm and float32, in one SQLite file: the table, its reader and its writer."""
+"""The photos' vectors in one SQLite file: the table, reading and writing it."""
 
 import sqlite3
 from collections.abc import Container, Iterable, Iterator
@@ -23,12 +23,12 @@ CREATE TABLE IF NOT EXISTS image_embedding(
 """`vector` is `dim` float32, little-endian, of unit norm; one file holds the rows of one model."""
 
 _ROWS_AT_A_TIME = 256
-"""Under a megabyte at 768 float32: the rows stay in the processor's cache on their way into the array."""
+"""Under a megabyte at 768 float32, so that the rows stay in the processor's cache."""
 
 
 @dataclass(frozen=True, slots=True)
 class Embeddings:
-    """The vectors of one model: `vectors` is float32 [n, dim] of unit norm, row i is `image_ids[i]`'s."""
+    """The vectors of one model: `vectors` is float32 [n, dim] of unit norm; row i is of `image_ids[i]`."""
 
     image_ids: list[str]
     vectors: Vectors
@@ -38,7 +38,7 @@ class Embeddings:
 def to_unit_norm(features: npt.NDArray[Any]) -> Vectors:
     """Scale the rows of `features` [n, dim] to length 1, computed in float64.
 
-    A row without a direction (all zero, or not finite) becomes NaN, so that nobody takes it for a vector.
+    A row without a direction (all zero, or not finite) becomes NaN.
     """
     wide = features.astype(np.float64)
     lengths = np.linalg.norm(wide, axis=1, keepdims=True)
@@ -50,14 +50,10 @@ def to_unit_norm(features: npt.NDArray[Any]) -> Vectors:
 def read_embeddings(path: Path, image_ids: Container[str] | None = None) -> Embeddings:
     """Read a file of vectors, in the order in which it was written.
 
-    Besides the array itself, only a few hundred rows are in memory at a time.
-
-    Args:
-        path: the database.
-        image_ids: leave out the rows of other photos; None keeps all.
+    `image_ids` limits the photos; None reads all. Besides the result, only a few hundred rows are in memory.
 
     Raises:
-        InputError: the file is missing, no such database, or rows of several models or lengths are in it.
+        InputError: the file is missing, is not such a database, or has rows of several models or lengths.
     """
     with _open_embeddings(path) as connection:
         (n,) = connection.execute("SELECT count(*) FROM image_embedding").fetchone()
@@ -67,7 +63,7 @@ def read_embeddings(path: Path, image_ids: Container[str] | None = None) -> Embe
             raise InputError(f"{path} holds vectors of several models ({models})")
         model, dim = kinds[0] if kinds else ("", 0)
         ids: list[str] = []
-        vectors = np.empty((n, dim), dtype=np.float32)  # what stays unwritten takes no memory
+        vectors = np.empty((n, dim), dtype=np.float32)  # unwritten pages take no memory
         cursor = connection.execute("SELECT image_id, vector FROM image_embedding ORDER BY rowid")
         while block := cursor.fetchmany(_ROWS_AT_A_TIME):
             rows = [row for row in block if image_ids is None or row[0] in image_ids]
@@ -79,7 +75,7 @@ def read_embeddings(path: Path, image_ids: Container[str] | None = None) -> Embe
 
 
 def read_image_ids(path: Path) -> list[str]:
-    """Return whose vectors a file holds, in the order they were written in; errors as `read_embeddings`."""
+    """Return the image ids of a file of vectors, in its order; errors as `read_embeddings`."""
     with _open_embeddings(path) as connection:
         return [row[0] for row in connection.execute("SELECT image_id FROM image_embedding ORDER BY rowid")]
 
@@ -90,17 +86,17 @@ def _open_embeddings(path: Path) -> Iterator[sqlite3.Connection]:
         try:
             yield connection
         except (sqlite3.DatabaseError, ValueError) as error:
-            raise InputError(f"{path} is no file of embeddings: {error}") from None
+            raise InputError(f"{path} is not an embeddings file: {error}") from None
 
 
 def write_embeddings(path: Path, embeddings: Embeddings) -> None:
-    """Replace `path` by a file of these vectors, in their order."""
+    """Replace `path` by a file with these vectors, in their order."""
     blobs = (row.tobytes() for row in embeddings.vectors.astype("<f4", copy=False))
     write_rows(path, embeddings.model, zip(embeddings.image_ids, blobs, strict=True))
 
 
 def write_rows(path: Path, model: str, rows: Iterable[tuple[str, bytes]]) -> None:
-    """Replace `path` by a file of `(image_id, float32 little-endian vector)` rows, one at a time."""
+    """Replace `path` by a file with these `(image_id, float32 little-endian vector)` rows."""
     with create_database(path, SCHEMA) as connection:
         connection.executemany(
             "INSERT INTO image_embedding VALUES (?, ?, ?, ?)",

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vibe_photos.errors import InputError
-from vibe_photos.human_truth.said import read_human_truth
+from vibe_photos.human_truth.labels import read_human_truth
 from vibe_photos.records.ground_truth import HEAD_FILES, GroundTruth, fit_keys
 from vibe_photos.records.splits import Membership, read_splits
 from vibe_photos.records.taxonomy import HEADS

@@ -20,7 +20,7 @@ def write_thresholds(params: Path, tuning: Tuning) -> int:
     evaluation to score only the half of the measured photos that did not choose them.
 
     Raises:
-        InputError: `params` is missing, is no YAML, or `classify` in it is no mapping.
+        InputError: `params` is missing, is not YAML, or `classify` in it is no mapping.
     """
     from ruamel.yaml import YAML
 
@@ -54,7 +54,7 @@ def _load(yaml: Any, params: Path) -> Any:
     except FileNotFoundError:
         raise InputError(f"{params} does not exist: run this from the repository's root") from None
     except YAMLError as error:
-        raise InputError(f"{params} is no YAML: {error}") from None
+        raise InputError(f"{params} is not YAML: {error}") from None
     if not isinstance(document, dict):
         raise InputError(f"{params} is no mapping of sections")
     return document

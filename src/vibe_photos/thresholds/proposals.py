@@ -281,7 +281,9 @@ def find_spoken_for(
 ) -> Bools:
     """Return bool [photos]: those of the library but for strata in which nothing counts yet."""
     known = (memberships.get(image_id) for image_id in image_ids)
-    spoken_for = (one is not None and (one.stratum or NOT_DRAWN) not in tune.unheard for one in known)
+    spoken_for = (
+        one is not None and (one.stratum or NOT_DRAWN) not in tune.unmeasured_strata for one in known
+    )
     return np.fromiter(spoken_for, np.bool_, len(image_ids))
 
 

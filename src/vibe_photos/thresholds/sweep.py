@@ -96,7 +96,7 @@ def parse_aim(text: str) -> Aim:
     """Read `f1`, `precision=0.9` or `recall=0.9`.
 
     Raises:
-        InputError: it is none of these, or the floor is no share above 0.
+        InputError: it is none of these, or the floor is not a share above 0.
     """
     kind, _, floor = text.partition("=")
     if text == "f1":
@@ -149,7 +149,7 @@ def sweep_thresholds(y_true: Flags, y_score: Floats, weights: Floats) -> Sweep:
 
 
 def find_threshold(sweep: Sweep, aim: Aim) -> float | None:
-    """Return the threshold that is best for the aim, or None where no threshold reaches its floor.
+    """Return the threshold that is best for the aim, or None if no threshold reaches its floor.
 
     Ties: of equal F1 the higher precision; of equal recall the higher precision, and the other way round;
     of what is left the highest threshold, which has the fewest positives.

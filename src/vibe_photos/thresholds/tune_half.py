@@ -65,7 +65,7 @@ class TuneHalf:
     def find_threshold(
         self, key: str, aim: Aim, thresholds: Thresholds, without_fold: int | None = None
     ) -> float | None:
-        """Return the best threshold for one label, None where no threshold reaches the aim.
+        """Return the best threshold for one label, None if no threshold reaches the aim.
 
         Args:
             key: of the label.

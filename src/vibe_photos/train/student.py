@@ -36,7 +36,7 @@ _SAME_LOSS = 1e-5
 class CrossValidation:
     """What the folds say.
 
-    `l2` is the chosen penalty, None where there was nothing to fit. `loss` is the mean out-of-fold
+    `l2` is the chosen penalty, None if there was nothing to fit. `loss` is the mean out-of-fold
     cross-entropy with it and `logits` float64 [n, labels], rounded, are the out-of-fold logits: None and NaN
     where all photos are in one fold. `tables` are the folds' fits.
     """

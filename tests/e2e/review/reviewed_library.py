@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.unit.review.review_library import read_settings
 
-from vibe_photos.human_truth.said import read_human_truth
+from vibe_photos.human_truth.labels import read_human_truth
 from vibe_photos.records.ground_truth import GroundTruth
 from vibe_photos.records.photos import read_manifest
 from vibe_photos.review.queue import read_measuring_queue

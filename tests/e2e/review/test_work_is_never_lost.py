@@ -11,8 +11,8 @@ from tests.e2e.review.audit_page import AuditPage
 from tests.unit.review.review_library import read_settings, write_doubts, write_review_library
 from tests.unit.review.running_review import RunningReview
 
-from vibe_photos.human_truth.kept import find_lost
-from vibe_photos.human_truth.said import read_human_truth
+from vibe_photos.human_truth.backup import find_lost
+from vibe_photos.human_truth.labels import read_human_truth
 from vibe_photos.records.ground_truth import Decision
 from vibe_photos.storage.jsonl import read_jsonl
 

@@ -77,7 +77,7 @@ def sftp(tmp_path):
 def test_s3(owner, s3, documented, tmp_path):
     address, key_id, key = s3
     values = {"https://s3.example.org": address, "YOUR_KEY_ID": key_id, "YOUR_SECRET": key}
-    _share(owner, documented("S3 and what speaks like it"), values)
+    _share(owner, documented("S3 and compatible servers"), values)
     _assert_no_secret(owner, key_id, key)
     colleague = owner.clone_to(tmp_path / "colleague")
     environment = {"AWS_ACCESS_KEY_ID": key_id, "AWS_SECRET_ACCESS_KEY": key}

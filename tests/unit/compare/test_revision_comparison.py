@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from vibe_photos.cli import main
-from vibe_photos.human_truth.said import AUDITED_FILE
+from vibe_photos.human_truth.labels import AUDITED_FILE
 from vibe_photos.records.ground_truth import GroundTruth, truth_object
 from vibe_photos.records.photos import Photo
 from vibe_photos.records.splits import Membership, read_splits

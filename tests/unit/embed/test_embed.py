@@ -242,7 +242,7 @@ def test_too_many_failures_stop_the_stage_and_keep_what_was_computed(
 def test_a_missing_folder_or_manifest_is_named(
     manifest: Path, hog: Embedder, embed: Embed, tmp_path: Path
 ) -> None:
-    with pytest.raises(LibraryError, match=r"unmounted is no folder .* 10 photos have no embedding"):
+    with pytest.raises(LibraryError, match=r"unmounted is not a folder .* 10 photos have no embedding"):
         embed_into(manifest, tmp_path / "unmounted", hog, embed, tmp_path / "out", tmp_path / "store")
     with pytest.raises(InputError, match=r"gone\.jsonl"):
         embed_into(tmp_path / "gone.jsonl", tmp_path, hog, embed, tmp_path / "out", tmp_path / "store")
@@ -253,7 +253,7 @@ def test_an_encoder_that_cannot_be_loaded_stops_the_stage(
 ) -> None:
     (tmp_path / "cat.onnx").write_bytes(b"meow")
     broken = msgspec.structs.replace(onnx, checkpoint=str(tmp_path / "cat.onnx"))
-    with pytest.raises(EncoderError, match=r"cat\.onnx is no ONNX model"):
+    with pytest.raises(EncoderError, match=r"cat\.onnx is not an ONNX model"):
         embed_into(manifest, root, broken, embed, tmp_path / "out", tmp_path / "store")
 
 

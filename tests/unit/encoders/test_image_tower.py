@@ -138,7 +138,7 @@ def test_a_processor_without_bfloat16_computes_in_float32_and_says_so(
 
 def test_devices_that_are_not_there_are_named() -> None:
     assert find_device("cpu") == CPU
-    with pytest.raises(EncoderError, match="'toaster' is no device"):
+    with pytest.raises(EncoderError, match="'toaster' is not a device"):
         find_device("toaster")
     with pytest.raises(EncoderError, match="torch finds no meta"):
         find_device("meta")

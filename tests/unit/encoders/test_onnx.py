@@ -90,7 +90,7 @@ def test_a_missing_file_says_what_to_do(onnx: Embedder, embed: Embed, tmp_path: 
 
 def test_a_file_that_is_no_model_is_named(onnx: Embedder, embed: Embed, tmp_path: Path) -> None:
     (tmp_path / "cat.onnx").write_bytes(b"meow")
-    with pytest.raises(EncoderError, match=r"cat\.onnx is no ONNX model"):
+    with pytest.raises(EncoderError, match=r"cat\.onnx is not an ONNX model"):
         load_encoder(msgspec.structs.replace(onnx, checkpoint=str(tmp_path / "cat.onnx")), embed)
 
 

@@ -207,7 +207,7 @@ def test_a_clip_model_is_refused(siglip_folder: Path, tmp_path: Path, embed: Emb
     del state["logit_bias"]
     save_file(state, tmp_path / "open_clip_model.safetensors")
     clip = Embedder(kind="siglip", name="s", checkpoint=f"local-dir:{tmp_path}")
-    with pytest.raises(EncoderError, match="has no logit_bias, so it is no SigLIP model"):
+    with pytest.raises(EncoderError, match="has no logit_bias, so it is not a SigLIP model"):
         load_encoder(clip, embed)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from vibe_photos.evaluate.library_estimates import estimate_powered, mean_proxy, weigh_rest
-from vibe_photos.human_truth.said import HumanTruth
+from vibe_photos.human_truth.labels import HumanTruth
 from vibe_photos.human_truth.sample import MeasuredSample, weigh_drawn
 from vibe_photos.records.ground_truth import GroundTruth
 from vibe_photos.records.splits import Membership

@@ -241,7 +241,7 @@ def test_what_counts_waits_is_skipped_or_is_ones_own_is_told_apart(
     assert {name: figures[name] for name in counts} == {
         "library": 8, "speaks_for": 5, "skipped": 1, "waiting": 1, "not_in_library": 1, "trained_on": 0,
     }  # fmt: skip
-    assert figures["unheard"] == {"not in a draw yet": 1, "scene.people": 2}
+    assert figures["unmeasured_strata"] == {"not in a draw yet": 1, "scene.people": 2}
     assert figures["about"] == "the library of today without the 1 photos that came after the last draw"
     assert figures["to_speak_for_all"] == (
         "run dvc repro and vibe-photos review, which shows photos of each of these: "

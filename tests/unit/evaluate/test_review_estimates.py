@@ -81,7 +81,7 @@ def test_estimates_are_right_on_average(demo: SimulatedReview, reviewer: Reviewe
     found: dict[str, list[float]] = {name: [] for name in demo.shares()}
     for sample in repeat(demo, reviewer):
         weights = read_design(sample.records, {}).weights
-        assert weights.sum() + sum(sample.unheard.values()) == pytest.approx(photos)
+        assert weights.sum() + sum(sample.unmeasured_strata.values()) == pytest.approx(photos)
         for name, ratio in demo.shares(demo.find_rows(sample.records)).items():
             found[name].append(ratio.value(weights))
     for name, ratio in demo.shares().items():
@@ -120,8 +120,8 @@ def test_what_came_after_the_draw_is_named_until_it_is_drawn(demo: SimulatedRevi
     before = demo.measure(shown, 3, rng, old)
     after = demo.measure(shown, 3, rng)
     assert after.records == before.records
-    assert before.unheard == {}
-    assert after.unheard == {"not in a draw yet": len(demo.ids) - len(old)}
+    assert before.unmeasured_strata == {}
+    assert after.unmeasured_strata == {"not in a draw yet": len(demo.ids) - len(old)}
 
 
 def mean_width(review: SimulatedReview, strategy: str, size: int, name: str) -> float:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vibe_photos.errors import InputError
-from vibe_photos.human_truth.said import HumanTruth
+from vibe_photos.human_truth.labels import HumanTruth
 from vibe_photos.human_truth.sample import weigh_drawn, weigh_stated, weigh_untrained
 from vibe_photos.records.ground_truth import GroundTruth
 from vibe_photos.records.keyed_hash import permanent_number
@@ -41,7 +41,7 @@ def test_photos_count_up_to_the_first_that_was_never_shown():
     assert [one.image_id for one in sample.records] == ["f0", "f2"]
     assert sample.waiting == ["f5"]
     assert (sample.strata["scene.food"].counted, sample.strata["scene.food"].skipped) == (2, 1)
-    assert sample.unheard == {"scene.people": 4}
+    assert sample.unmeasured_strata == {"scene.people": 4}
 
 
 def test_a_skipped_first_photo_does_not_make_a_stratum_vanish():
@@ -59,7 +59,7 @@ def test_a_uniform_draw_alone_speaks_for_the_whole_library():
     library = {f"x{n}": member(n / 8) for n in range(8)}
     sample = weigh_drawn(truth("x3", "x6"), library, {"x3", "x6"})
     assert [one.extra["inclusion_probability"] for one in sample.records] == [2 / 8, 2 / 8]
-    assert sample.unheard == {}
+    assert sample.unmeasured_strata == {}
 
 
 def test_what_no_draw_knows_is_your_own_set():
@@ -67,7 +67,7 @@ def test_what_no_draw_knows_is_your_own_set():
     sample = weigh_drawn(truth("f0", "later"), library, set())
     assert [one.image_id for one in sample.own_set] == ["later"]
     assert [one.image_id for one in sample.records] == ["f0"]
-    assert sample.unheard == {"scene.people": 4, "not in a draw yet": 1}
+    assert sample.unmeasured_strata == {"scene.people": 4, "not in a draw yet": 1}
 
 
 def test_photos_that_come_after_a_random_draw_are_not_in_its_stratum():
@@ -75,7 +75,7 @@ def test_photos_that_come_after_a_random_draw_are_not_in_its_stratum():
     sample = weigh_drawn(truth("x0", "x1"), library, set())
     # The number of the later photo is between theirs, and nobody was asked about it.
     assert [one.extra["inclusion_probability"] for one in sample.records] == [2 / 8, 2 / 8]
-    assert sample.unheard == {"not in a draw yet": 1}
+    assert sample.unmeasured_strata == {"not in a draw yet": 1}
 
 
 def test_the_teacher_counts_in_each_stratum_up_to_the_first_photo_that_trains():
@@ -105,7 +105,7 @@ def test_the_teacher_counts_in_each_stratum_up_to_the_first_photo_that_trains():
         "f0": 0.5,
         "f1": 0.5,
     }
-    assert (sample.unheard, sample.not_in_library) == ({"scene.people": 2}, 1)
+    assert (sample.unmeasured_strata, sample.not_in_library) == ({"scene.people": 2}, 1)
 
 
 def test_the_half_of_a_stratum_speaks_for_all_of_it():
@@ -119,8 +119,8 @@ def test_the_half_of_a_stratum_speaks_for_all_of_it():
 def test_figures_do_not_speak_for_a_stratum_whose_measured_photos_all_chose_thresholds():
     library = {"f0": member(0.0, "scene.food", "score"), "p0": member(0.0, "scene.people", "tune")}
     sample = weigh_drawn(truth("f0", "p0"), library, set(), half="score")
-    assert sample.unheard == {"scene.people": 1}
-    assert weigh_drawn(truth("f0", "p0"), library, set()).unheard == {}
+    assert sample.unmeasured_strata == {"scene.people": 1}
+    assert weigh_drawn(truth("f0", "p0"), library, set()).unmeasured_strata == {}
 
 
 def test_records_of_photos_that_are_gone_are_counted():

@@ -6,8 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vibe_photos.errors import InputError
-from vibe_photos.human_truth.kept import kept_log
-from vibe_photos.human_truth.said import read_human_truth
+from vibe_photos.human_truth.backup import backup_log
+from vibe_photos.human_truth.labels import read_human_truth
 from vibe_photos.label_studio.annotations import KEPT, read_annotations
 from vibe_photos.label_studio.interface import Interface
 from vibe_photos.label_studio.logs import append_lines, find_differences
@@ -90,7 +90,7 @@ def test_an_annotation_becomes_a_decision_with_all_that_came(read, task, interfa
     assert record.extra == {KEPT: labelled["annotations"][0]}
     # What the task was for says what its labels do, and the store has the same line.
     assert (line.purpose, [*read_human_truth(tmp_path).taught]) == ("teach", ["id-a"])
-    assert list(read_jsonl(kept_log(tmp_path / "store", "label-studio-3"), Decision)) == [line]
+    assert list(read_jsonl(backup_log(tmp_path / "store", "label-studio-3"), Decision)) == [line]
 
 
 def test_the_same_file_twice_and_in_another_order_changes_nothing(read, task, interface, tmp_path):

@@ -43,7 +43,7 @@ def test_every_node_of_the_tree_is_a_label_and_every_label_a_node(interface, tax
     assert set(nodes) == set(interface.objects)
     assert sorted(f"object.{'.'.join(node)}" for node in nodes) == head_keys(taxonomy, "object")
     assert ("electronics", "console", "controller") in nodes
-    assert ("electronics", "display.monitor") in nodes, "object.electronics.display is no label"
+    assert ("electronics", "display.monitor") in nodes, "object.electronics.display is not a label"
 
 
 @settings(deadline=None, max_examples=60)
@@ -70,7 +70,7 @@ def test_what_is_not_answered_is_not_judged_and_other_controls_are_passed_over(i
 @pytest.mark.parametrize(
     ("results", "reason"),
     [
-        ([choices("scene", "fod")], "scene has the choice 'fod', which is no label"),
+        ([choices("scene", "fod")], "scene has the choice 'fod', which is not a label"),
         ([choices("scene", "food", "people")], "more than one scene: scene.food, scene.people"),
         ([choices("has_text", "yes"), choices("has_text", "no")], "has_text is both yes and no"),
         ([choices("has_text", "maybe")], "has_text has the choice 'maybe'"),
@@ -78,7 +78,7 @@ def test_what_is_not_answered_is_not_judged_and_other_controls_are_passed_over(i
         ([{"from_name": "scene", "value": None}], "scene has a value that is not its control's"),
         (
             [{"from_name": "objects", "value": {"taxonomy": [["electronics", "display"]]}}],
-            "objects has the choice 'electronics/display', which is no label",
+            "objects has the choice 'electronics/display', which is not a label",
         ),
     ],
 )

@@ -148,7 +148,7 @@ def test_another_database_is_refused(tmp_path):
     sqlite3.connect(tmp_path / "other.sqlite").close()
     (tmp_path / "other.sqlite").touch()
     for read in (read_labels, read_scores):
-        with pytest.raises(InputError, match="no label table"):
+        with pytest.raises(InputError, match="not a label table"):
             read(tmp_path / "other.sqlite")
         with pytest.raises(InputError, match="does not exist"):
             read(tmp_path / "none.sqlite")

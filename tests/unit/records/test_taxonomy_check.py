@@ -58,7 +58,7 @@ def find(taxonomy, classify=None, **sections):
         (
             {"scenes": {"document": None}},
             "classify.attribute_from_scene.is_document",
-            "'scene.document' is no scene key",
+            "'scene.document' is not a scene key",
         ),
         (
             {"scenes": {"document": "scene.paper"}, "renamed": {"scene.document": "scene.paper"}},
@@ -88,19 +88,19 @@ def find(taxonomy, classify=None, **sections):
             "object.hub and object.electronics.peripheral.hub have one short name, hub",
         ),
         ({"objects": {"any": "object.default"}}, "taxonomy.objects.any", "the short name default"),
-        ({"scenes": {"food": "attr.food"}}, "taxonomy.scenes.food", "'attr.food' is no key of a scene"),
+        ({"scenes": {"food": "attr.food"}}, "taxonomy.scenes.food", "'attr.food' is not a key of a scene"),
         (
             {"attributes": {"has_text": "scene.text"}},
             "taxonomy.attributes.has_text",
-            "no key of an attribute",
+            "not a key of an attribute",
         ),
         (
             {"objects": {"drink": "attr.drink"}},
             "taxonomy.objects.drink",
-            "'attr.drink' is no key of an object",
+            "'attr.drink' is not a key of an object",
         ),
         ({"objects": {"drink": "object.soft drink"}}, "taxonomy.objects.drink", "without spaces"),
-        ({"other_scene": "other"}, "taxonomy.other_scene", "'other' is no key of a scene"),
+        ({"other_scene": "other"}, "taxonomy.other_scene", "'other' is not a key of a scene"),
         ({"renamed": {"object.drink": "object.food"}}, "taxonomy.renamed.object.drink", "is still a label"),
         ({"removed": ["object.drink"]}, "taxonomy.removed.0", "object.drink is still a label"),
         (
@@ -108,10 +108,14 @@ def find(taxonomy, classify=None, **sections):
             "taxonomy.renamed.object.tea",
             "did you mean object.drink",
         ),
-        ({"renamed": {"object.tea": "scene.food"}}, "taxonomy.renamed.object.tea", "is no key of an object"),
-        ({"renamed": {"tea": "object.drink"}}, "taxonomy.renamed.tea", "'tea' is no label key"),
-        ({"removed": ["tea"]}, "taxonomy.removed.0", "'tea' is no label key"),
-        ({"removed": ["object.tea", "object.tea"]}, "taxonomy.removed.0", "stands here twice"),
+        (
+            {"renamed": {"object.tea": "scene.food"}},
+            "taxonomy.renamed.object.tea",
+            "is not a key of an object",
+        ),
+        ({"renamed": {"tea": "object.drink"}}, "taxonomy.renamed.tea", "'tea' is not a label key"),
+        ({"removed": ["tea"]}, "taxonomy.removed.0", "'tea' is not a label key"),
+        ({"removed": ["object.tea", "object.tea"]}, "taxonomy.removed.0", "is listed twice"),
         (
             {"renamed": {"object.tea": "object.cup", "object.cup": "object.tea"}},
             "taxonomy.renamed.object.tea",
@@ -120,7 +124,7 @@ def find(taxonomy, classify=None, **sections):
         (
             {"renamed": {"object.tea": "object.drink"}, "removed": ["object.tea"]},
             "taxonomy.renamed.object.tea",
-            "is in taxonomy.removed too",
+            "is also in taxonomy.removed",
         ),
     ],
 )

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.unit.review.decided import FOOD, OTHER, PEOPLE, decide, read_log, scene_of, write_file
 
 from vibe_photos.errors import InputError, StoreError
-from vibe_photos.human_truth.said import read_human_truth
+from vibe_photos.human_truth.labels import read_human_truth
 from vibe_photos.records.ground_truth import Decision
 from vibe_photos.review.decisions import DecisionLog
 from vibe_photos.settings import Taxonomy

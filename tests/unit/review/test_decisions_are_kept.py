@@ -12,8 +12,8 @@ import pytest
 from tests.unit.review.decided import FOOD, OTHER, PEOPLE, decide, read_log, scene_of
 
 from vibe_photos.errors import InputError, StoreError
-from vibe_photos.human_truth.kept import find_lost, restore_lost
-from vibe_photos.human_truth.said import read_human_truth
+from vibe_photos.human_truth.backup import find_lost, restore_lost
+from vibe_photos.human_truth.labels import read_human_truth
 from vibe_photos.records.ground_truth import Decision
 from vibe_photos.review.decisions import DecisionLog
 from vibe_photos.settings import Taxonomy

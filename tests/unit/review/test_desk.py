@@ -1,7 +1,7 @@
 import pytest
 from tests.unit.review.conftest import PHOTOS, SAMPLED, Library, OpenDesk
 
-from vibe_photos.human_truth.said import read_human_truth
+from vibe_photos.human_truth.labels import read_human_truth
 from vibe_photos.review.desk import ReviewDesk
 from vibe_photos.review.replies import Refusal
 from vibe_photos.review.requests import (

@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from vibe_photos.errors import InputError
-from vibe_photos.human_truth.kept import restore_lost
-from vibe_photos.human_truth.said import read_human_truth
+from vibe_photos.human_truth.backup import restore_lost
+from vibe_photos.human_truth.labels import read_human_truth
 from vibe_photos.records.photos import Photo
 from vibe_photos.review.human_import import (
     HumanImport,
@@ -47,8 +47,8 @@ def test_records_are_joined_by_id_by_path_and_by_the_path_of_a_copy(read):
             [{"image_id": "id-a"}, {"rel_path": "a.jpg"}],
             "record 2: photo a.jpg has a record already: .*record 1",
         ),
-        ([{"image_id": ["id-a"]}], r"record 1: photo \['id-a'\] has the image_id .*no text"),
-        ([{"rel_path": 7}], "record 1: photo 7 has the rel_path 7, which is no text"),
+        ([{"image_id": ["id-a"]}], r"record 1: photo \['id-a'\] has the image_id .*not text"),
+        ([{"rel_path": 7}], "record 1: photo 7 has the rel_path 7, which is not text"),
         ([{"image_id": "id-a", "scenes": ["scene.food"]}], "unknown field 'scenes'; did you mean scene"),
         ([{"image_id": "id-a", "Objects": []}], "unknown field 'Objects'; did you mean objects"),
         ([{"image_id": "id-a", "scene": ["scene.food", "scene.other"]}], "has 2 scenes, and a photo has one"),

@@ -1,7 +1,7 @@
 from tests.unit.review.conftest import Library, OpenDesk
 
 from vibe_photos.human_truth.draws import find_strata, read_draws
-from vibe_photos.human_truth.said import read_human_truth
+from vibe_photos.human_truth.labels import read_human_truth
 from vibe_photos.human_truth.sample import read_sampled
 from vibe_photos.review.queue import read_measuring_queue, read_teaching_queue
 from vibe_photos.review.requests import DecisionRequest, SkipRequest, Truth

@@ -5,7 +5,7 @@ import msgspec
 import pytest
 from tests.unit.reviewed_library import IDS, TRAINED, audit, write_memberships, write_reviewed_library
 
-from vibe_photos.human_truth.said import DECISIONS_FOLDER
+from vibe_photos.human_truth.labels import DECISIONS_FOLDER
 from vibe_photos.human_truth.sample import read_measured_sample, read_sampled
 from vibe_photos.records.ground_truth import Decision
 from vibe_photos.records.splits import Membership, read_splits

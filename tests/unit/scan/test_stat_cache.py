@@ -71,7 +71,7 @@ def test_folders_that_are_gone_are_forgotten(tmp_path):
 def test_a_damaged_file_is_started_anew_with_a_warning(tmp_path, caplog):
     path = tmp_path / "library" / "stat_cache.sqlite"
     path.parent.mkdir()
-    path.write_bytes(b"this is no database, but long enough to be taken for one" * 100)
+    path.write_bytes(b"this is not a database, but long enough to be taken for one" * 100)
     write(tmp_path, {b"": {b"a.jpg": make_finding()}})
     assert "cannot be used" in caplog.text
     assert read(tmp_path, b"")

@@ -19,10 +19,10 @@ def fail_to_open(url):
     ("url", "expected"),
     [
         ("postgresql://me:geheim-17@127.0.0.1:1/app", "127.0.0.1:1/app: "),
-        ("postgresql://me:geheim-17%zz@127.0.0.1/app", "that is no address of PostgreSQL"),
+        ("postgresql://me:geheim-17%zz@127.0.0.1/app", "not a PostgreSQL URL"),
         ("postgresql://me:geheim-17@127.0.0.1:port/app", "127.0.0.1:port/app: "),
-        ("mysql://me:geheim-17@127.0.0.1/app", "that is no address of PostgreSQL"),
-        ("host=127.0.0.1 password=geheim-17", "that is no address of PostgreSQL"),
+        ("mysql://me:geheim-17@127.0.0.1/app", "not a PostgreSQL URL"),
+        ("host=127.0.0.1 password=geheim-17", "not a PostgreSQL URL"),
     ],
 )
 def test_an_address_that_does_not_work_is_told_without_its_password(url, expected):

@@ -66,5 +66,5 @@ def test_what_is_no_database_is_said(tmp_path):
     with pytest.raises(InputError, match="does not exist"), open_database(tmp_path / "a.sqlite"):
         pass
     (tmp_path / "a.sqlite").write_bytes(b"this is a text and no database" * 100)
-    with pytest.raises(InputError, match="no SQLite database"), open_database(tmp_path / "a.sqlite"):
+    with pytest.raises(InputError, match="not a SQLite database"), open_database(tmp_path / "a.sqlite"):
         pass

@@ -95,7 +95,7 @@ def test_a_damaged_file_is_named(tmp_path: Path, damage: str) -> None:
     connection.execute(damage)
     connection.commit()
     connection.close()
-    with pytest.raises(InputError, match=r"embeddings\.sqlite is no file of embeddings"):
+    with pytest.raises(InputError, match=r"embeddings\.sqlite is not an embeddings file"):
         read_embeddings(path)
 
 

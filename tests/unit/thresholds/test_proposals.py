@@ -13,7 +13,7 @@ from vibe_photos.cli import main
 from vibe_photos.configuration import RESOLVED, read_resolved
 from vibe_photos.errors import ConfigurationError, InputError
 from vibe_photos.evaluate.stage import evaluate_labels
-from vibe_photos.human_truth.said import AUDITED_FILE
+from vibe_photos.human_truth.labels import AUDITED_FILE
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth, truth_object
 from vibe_photos.records.label_tables import ScoreTable, write_scores
 from vibe_photos.records.splits import Membership

@@ -10,7 +10,7 @@ import pytest
 from vibe_photos.cli import main
 from vibe_photos.configuration import RESOLVED, read_resolved
 from vibe_photos.heads.out_of_fold import write_out_of_fold
-from vibe_photos.human_truth.said import AUDITED_FILE
+from vibe_photos.human_truth.labels import AUDITED_FILE
 from vibe_photos.human_truth.sample import MeasuredSample, StratumCount
 from vibe_photos.records.label_tables import ScoreTable, write_scores
 from vibe_photos.records.splits import Membership

@@ -129,7 +129,7 @@ def test_proposals_that_are_in_use_are_not_written(params):
     ("text", "message"),
     [
         (None, "does not exist"),
-        ("a: [", "is no YAML"),
+        ("a: [", "is not YAML"),
         ("- 1\n", "no mapping"),
         ("classify: 5\n", "classify is 5"),
         ("classify:\n  attribute_threshold: [1]\n", r"attribute_threshold is \[1\]"),

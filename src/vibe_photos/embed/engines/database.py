@@ -175,7 +175,7 @@ def _open_vector_table(url: str, model: str) -> Iterator[_Read]:
 
     Raises:
         DatabaseError: the database cannot be reached, has no such table, or no vector of that model.
-        InputError: the SQLite file is missing or is no database.
+        InputError: the SQLite file is missing or is not a database.
     """
     if url.startswith(_SQLITE):
         opened, placeholder, is_any = _open_sqlite(url), "?", "IN (SELECT value FROM json_each(?))"

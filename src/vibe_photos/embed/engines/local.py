@@ -75,7 +75,7 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _PreparedPhoto:
-    """A photo's perceptual hashes, and its item of the encoder's batch (None where it has a vector)."""
+    """A photo's perceptual hashes, and its item of the encoder's batch (None if it has a vector)."""
 
     photo: Photo
     perceptual_hashes: Hashes

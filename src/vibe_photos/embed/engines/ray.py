@@ -164,7 +164,7 @@ class _Worker:
         job, machine = self._job, platform.node()
         if not job.root.is_dir():
             raise LibraryError(
-                f"{job.root} is no folder on {machine}, a machine of the cluster; mount it there"
+                f"{job.root} is not a folder on {machine}, a machine of the cluster; mount it there"
             )
         if name_encoder(job.embedder, job.embed) != job.model or hash_recipe() != self._hash_recipe:
             raise EncoderError(

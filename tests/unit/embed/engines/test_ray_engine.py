@@ -163,7 +163,7 @@ def test_what_stops_a_worker_stops_the_run_and_is_said_as_it_is(
 ) -> None:
     (tmp_path / "cat.onnx").write_bytes(b"meow")
     broken = msgspec.structs.replace(onnx, checkpoint=str(tmp_path / "cat.onnx"))
-    with pytest.raises(EncoderError, match=r"cat\.onnx is no ONNX model"):
+    with pytest.raises(EncoderError, match=r"cat\.onnx is not an ONNX model"):
         embed_into(manifest, root, broken, ray_embed, tmp_path / "out", tmp_path / "store")
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from vibe_photos.errors import StoreError
-from vibe_photos.human_truth.said import DECISIONS_FOLDER, standing_lines
+from vibe_photos.human_truth.labels import DECISIONS_FOLDER, active_lines
 from vibe_photos.records.ground_truth import Decision
 from vibe_photos.storage.append_log import AppendLog, read_lines
 from vibe_photos.storage.jsonl import decode_line
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 RESTORE = "vibe-photos restore-decisions"
 
 
-def kept_log(store: Path, reviewer: str) -> Path:
+def backup_log(store: Path, reviewer: str) -> Path:
     """Return where the store keeps a reviewer's decisions."""
     return store / "decisions" / f"{reviewer}.jsonl"
 
@@ -41,7 +41,7 @@ def find_lost(human: Path, store: Path) -> dict[str, list[Decision]]:
         own = _read(human / DECISIONS_FOLDER / path.name)
         times = {line.decided_at for line in own}
         latest: dict[str, str] = {}
-        for line in standing_lines(own):
+        for line in active_lines(own):
             if line.kind == "decision":
                 latest[line.image_id] = max(latest.get(line.image_id, ""), line.decided_at)
         lost = {
@@ -55,7 +55,7 @@ def find_lost(human: Path, store: Path) -> dict[str, list[Decision]]:
     return found
 
 
-def tell_lost(human: Path, store: Path) -> None:
+def warn_of_lost(human: Path, store: Path) -> None:
     """Log what the files in `data/human/` lack, and what to do about it.
 
     `dvc exp run --temp` and `--queue` work in a copy of what git has; DVC names the workspace itself in

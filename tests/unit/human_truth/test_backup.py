@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from vibe_photos.errors import StoreError
-from vibe_photos.human_truth.kept import find_lost, find_untracked, kept_log, restore_lost, tell_lost
-from vibe_photos.human_truth.said import read_human_truth
+from vibe_photos.human_truth.backup import backup_log, find_lost, find_untracked, restore_lost, warn_of_lost
+from vibe_photos.human_truth.labels import read_human_truth
 from vibe_photos.records.ground_truth import Decision
 from vibe_photos.storage.append_log import AppendLog
 
@@ -28,13 +28,13 @@ def places(tmp_path):
 
 def test_what_the_files_lack_is_named_and_brought_back(places, caplog):
     human, store = places
-    write(kept_log(store, "ada"), line("a", 1), line("b", 2))
+    write(backup_log(store, "ada"), line("a", 1), line("b", 2))
     write(human / "decisions" / "ada.jsonl", line("a", 1))
     assert {
         reviewer: [one.image_id for one in lost] for reviewer, lost in find_lost(human, store).items()
     } == {"ada": ["b"]}
     with caplog.at_level(logging.WARNING):
-        tell_lost(human, store)
+        warn_of_lost(human, store)
     assert "1 decisions of ada" in caplog.text
     assert "vibe-photos restore-decisions" in caplog.text
     assert restore_lost(human, store) == {"ada": 1}
@@ -44,14 +44,14 @@ def test_what_the_files_lack_is_named_and_brought_back(places, caplog):
 
 def test_a_whole_log_that_is_gone_comes_back(places):
     human, store = places
-    write(kept_log(store, "bob"), line("a", 1), line("b", 2))
+    write(backup_log(store, "bob"), line("a", 1), line("b", 2))
     assert restore_lost(human, store) == {"bob": 2}
     assert set(read_human_truth(human).measured) == {"a", "b"}
 
 
 def test_a_log_that_a_page_holds_is_left_alone_and_says_how_to_go_on(places):
     human, store = places
-    write(kept_log(store, "ada"), line("a", 1))
+    write(backup_log(store, "ada"), line("a", 1))
     log = human / "decisions" / "ada.jsonl"
     with AppendLog(log), pytest.raises(StoreError, match=r"end it with Ctrl-C, then run vibe-photos restore"):
         restore_lost(human, store)
@@ -61,7 +61,7 @@ def test_a_log_that_a_page_holds_is_left_alone_and_says_how_to_go_on(places):
 
 def test_what_the_reviewer_said_again_later_is_not_lost(places):
     human, store = places
-    write(kept_log(store, "ada"), line("a", 1), line("a", 3, "scene.people"))
+    write(backup_log(store, "ada"), line("a", 1), line("a", 3, "scene.people"))
     write(human / "decisions" / "ada.jsonl", line("a", 3, "scene.people"))
     assert find_lost(human, store) == {}
 
@@ -71,7 +71,7 @@ def test_a_later_remark_or_a_decision_taken_back_does_not_hide_a_lost_decision(p
     remark = Decision(image_id="a", decided_at=line("a", 5).decided_at, kind="remark")
     undone = line("b", 3)
     undo = Decision(image_id="b", decided_at=line("b", 4).decided_at, undoes=undone.decided_at)
-    write(kept_log(store, "ada"), line("a", 1), line("b", 2), undone, undo, remark)
+    write(backup_log(store, "ada"), line("a", 1), line("b", 2), undone, undo, remark)
     write(human / "decisions" / "ada.jsonl", undone, undo, remark)
     assert find_lost(human, store) == {"ada": [line("a", 1), line("b", 2)]}
 
@@ -79,15 +79,15 @@ def test_a_later_remark_or_a_decision_taken_back_does_not_hide_a_lost_decision(p
 def test_a_note_is_lost_although_the_photo_was_decided_again(places):
     human, store = places
     noted = msgspec.structs.replace(line("a", 1), note="ask grandma")
-    write(kept_log(store, "ada"), noted, line("a", 2))
+    write(backup_log(store, "ada"), noted, line("a", 2))
     write(human / "decisions" / "ada.jsonl", line("a", 2))
     assert find_lost(human, store) == {"ada": [noted]}
 
 
 def test_half_a_line_in_the_store_stops_nothing(places):
     human, store = places
-    write(kept_log(store, "ada"), line("a", 1))
-    with kept_log(store, "ada").open("ab") as file:
+    write(backup_log(store, "ada"), line("a", 1))
+    with backup_log(store, "ada").open("ab") as file:
         file.write(b'{"image_id": "b", "deci')
     assert restore_lost(human, store) == {"ada": 1}
 
@@ -95,12 +95,12 @@ def test_half_a_line_in_the_store_stops_nothing(places):
 def test_a_copy_of_the_workspace_that_lacks_a_log_names_git(places, tmp_path, monkeypatch, caplog):
     _, store = places
     here, copy = Path("human"), tmp_path / "copy"
-    write(kept_log(store, "ada"), line("a", 1))
+    write(backup_log(store, "ada"), line("a", 1))
     write(tmp_path / "human" / "decisions" / "ada.jsonl", line("a", 1))
     copy.mkdir()
     monkeypatch.chdir(copy)
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    tell_lost(here, store)
+    warn_of_lost(here, store)
     assert "git add human, then run the experiment again" in caplog.text
     assert "restore-decisions" not in caplog.text
 

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from vibe_photos.errors import InputError
-from vibe_photos.human_truth.said import read_human_truth
+from vibe_photos.human_truth.labels import read_human_truth
 
 
 def write_file(folder, *records):

@@ -105,7 +105,7 @@ def _combine(placed: Sequence[tuple[str, GroundTruth]], logs: Sequence[Path]) ->
     return HumanTruth(_sort(measured), _sort(taught), _sort(skipped), places)
 
 
-def standing_lines(lines: Sequence[Decision]) -> list[Decision]:
+def active_lines(lines: Sequence[Decision]) -> list[Decision]:
     """Return the lines of one reviewer's log that were not taken back, without those that take back."""
     undone = {line.undoes for line in lines}
     return [line for line in lines if line.undoes is None and line.decided_at not in undone]
@@ -117,7 +117,7 @@ def _lines_by_photo(logs: Sequence[Path]) -> dict[str, list[tuple[Decision, str]
     for log in logs:
         numbered = list(read_numbered_records(log, Decision))
         number_of = {line.decided_at: number for number, line in numbered}
-        for line in standing_lines([line for _, line in numbered]):
+        for line in active_lines([line for _, line in numbered]):
             if line.kind != "remark":
                 place = f"{log}, line {number_of[line.decided_at]}"
                 lines.setdefault(line.image_id, []).append((line, place))
