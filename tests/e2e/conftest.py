@@ -59,8 +59,8 @@ class Checkout:
             pytest.fail(f"{' '.join(command)} ended with {result.returncode}:\n{result.stdout}")
         return result
 
-    def repro(self, *arguments, check=True) -> Repro:
-        result = self.run("dvc", "repro", *arguments, check=check)
+    def repro(self, *arguments, check=True, **environment) -> Repro:
+        result = self.run("dvc", "repro", *arguments, check=check, **environment)
         return Repro(result.returncode, result.stdout)
 
     def replace(self, file, old, new):

@@ -3,6 +3,8 @@
 import json
 import shutil
 
+from tests.unit.annotate.fault_server import Act, FaultServer, error
+
 TRAIN = {"train@scene", "train@attribute", "train@object"}
 JUDGED = {"evaluate@human", "evaluate@auto", "report"}
 AFTER_TRAIN = {"score", "classify"} | JUDGED
@@ -41,6 +43,33 @@ def test_a_word_for_the_teacher_asks_again_and_embeds_nothing(checkout):
     assert "embed" not in ran
     photos = len(checkout.bytes("data/library/photos.jsonl").splitlines())
     assert checkout.paid() == before + photos
+
+
+def test_a_photo_that_failed_for_a_passing_reason_is_due_by_itself(checkout):
+    """And only that one, only where there is a server; a photo that is refused makes nothing due."""
+    checkout.replace("params.yaml", "teacher: demo ", "teacher: qwen3_vl_8b ")
+    ids = [json.loads(line)["image_id"] for line in checkout.bytes("data/library/photos.jsonl").splitlines()]
+    acts = {ids[0]: Act(500, error("out of memory")), ids[1]: Act(422, error("odd"))}
+    with FaultServer(lambda image_id, attempt: acts.get(image_id, Act())) as server:
+        first = checkout.repro("annotate", QWEN_BASE_URL=server.base_url)
+        assert "no answer for a reason that can pass: 1." in first.text
+        failed = checkout.bytes("data/annotations/failures.jsonl")
+        assert checkout.repro("annotate").ran == set()  # a colleague without a server
+        assert checkout.repro("annotate", QWEN_BASE_URL=server.base_url).ran == {"annotate"}
+        assert checkout.bytes("data/annotations/failures.jsonl") == failed
+
+        marked = failed.replace(b'odd"}', b'odd","due":true}')
+        (checkout.root / "data/annotations/failures.jsonl").write_bytes(marked)
+        offline = checkout.repro("annotate")
+        assert offline.ran == {"annotate"}
+        assert "2 photos stay without an answer" in offline.text
+        assert checkout.bytes("data/annotations/failures.jsonl") == failed
+
+        del acts[ids[0]]
+        before = server.asked.total()
+        assert checkout.repro("annotate", QWEN_BASE_URL=server.base_url).ran == {"annotate"}
+        assert server.asked.total() == before + 2
+        assert checkout.repro("annotate", QWEN_BASE_URL=server.base_url).ran == set()
 
 
 def test_a_threshold(checkout):

@@ -17,6 +17,7 @@ from vibe_photos.annotate.reply import UnusableReply, clean_annotation, explain_
 from vibe_photos.errors import StoreError
 from vibe_photos.records.ground_truth import Annotation
 from vibe_photos.storage.append_log import AppendLog, read_lines
+from vibe_photos.storage.files import write_bytes
 
 _CHECKSUM_BYTES = len(b',"xxh3":"0123456789abcdef"}')
 
@@ -216,9 +217,34 @@ def _read_log(path: Path) -> Iterator[tuple[int, Answer]]:
             yield offset, open_line(line)
         except (ValueError, msgspec.DecodeError) as error:
             raise StoreError(
-                f"{path}, line {number} is damaged: {error}. The lines around it are whole: copy the file, "
-                "delete that line, and only its photo is asked about again"
+                f"{path}, line {number} is damaged: {error}. `vibe-photos repair-store` sets damaged lines "
+                "aside; only their photos are asked about again"
             ) from None
+
+
+def set_damaged_aside(store: Path) -> dict[Path, int]:
+    """Move the damaged lines of every log of answers to `<log>.damaged`; return their number by log.
+
+    Raises:
+        StoreError: another run holds a log, or the disk fails; nothing was changed in that log.
+    """
+    return {path: count for path in sorted(store.glob("answers/*/*.jsonl")) if (count := _clean_log(path))}
+
+
+def _clean_log(path: Path) -> int:
+    whole, damaged = bytearray(), bytearray()
+    with AppendLog(path):  # nobody writes meanwhile
+        for _, line in read_lines(path):
+            try:
+                open_line(line)
+                whole += line + b"\n"
+            except (ValueError, msgspec.DecodeError):
+                damaged += line + b"\n"
+        if damaged:
+            aside = path.with_name(f"{path.name}.damaged")
+            write_bytes(aside, (aside.read_bytes() if aside.exists() else b"") + damaged)
+            write_bytes(path, bytes(whole))
+    return damaged.count(b"\n")
 
 
 def _file_name(text: str) -> str:

@@ -4,32 +4,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, get_args
 
 import msgspec
 
 from vibe_photos.annotate.answers import Answer, AnswerKey, Answers
 from vibe_photos.annotate.reply import UnusableReply
+from vibe_photos.records.failures import FAILURE_KINDS, Failure, FailureKind, failures_path
 from vibe_photos.records.ground_truth import RawAnnotation
 from vibe_photos.records.photos import Photo
 from vibe_photos.storage.files import open_atomically, write_json
-
-FailureKind = Literal["unreadable", "refused", "no_answer", "length", "unparsable", "missing"]
-"""`unreadable`: the photo could not be decoded. `refused`: the server takes everything but this request.
-`no_answer`: every attempt failed. `length`: the reply broke off, also with the larger cap. `unparsable`: the
-reply is no annotation. `missing`: not asked, as there is no server to ask (`teacher.server: store`)."""
-
-FAILURE_KINDS: tuple[FailureKind, ...] = get_args(FailureKind)
-
-
-class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A line of `failures.jsonl`: a photo without a usable answer, and the raw text of its reply, if any."""
-
-    image_id: str
-    rel_path: str
-    kind: FailureKind
-    detail: str
-    reply: str | None = None
 
 
 @dataclass(slots=True)
@@ -97,7 +80,7 @@ def write_outputs(
     encoder = msgspec.json.Encoder()
     with (
         open_atomically(raw_annotations) as annotated,
-        open_atomically(raw_annotations.with_name("failures.jsonl")) as failed,
+        open_atomically(failures_path(raw_annotations)) as failed,
     ):
         for photo in photos:
             answer = answers.find(photo.image_id)

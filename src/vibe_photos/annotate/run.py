@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Self, TextIO
 
 from vibe_photos.annotate.answers import Answer, Answers
-from vibe_photos.annotate.outputs import Failure, FailureKind
 from vibe_photos.annotate.question import Question, data_url, prepare_jpeg, request_body
 from vibe_photos.annotate.reply import Reply, is_endless
 from vibe_photos.annotate.server import AskFailed, Attempts, TeacherServer
@@ -36,6 +35,7 @@ from vibe_photos.errors import (
     VibePhotosError,
 )
 from vibe_photos.pixels.decode import PIXELS_VERSION
+from vibe_photos.records.failures import Failure, FailureKind
 from vibe_photos.records.photos import Photo, photo_path
 from vibe_photos.settings import Rates, Settings
 from vibe_photos.terminal import make_visible

@@ -34,10 +34,10 @@ from vibe_photos.annotate.client import (
     Response,
     TimedOut,
 )
-from vibe_photos.annotate.outputs import FailureKind
 from vibe_photos.annotate.reply import NoCompletion, Reply, read_error, read_models, read_reply
 from vibe_photos.annotate.state import FIRST_PAUSE_SECONDS, Clock, ServerState
 from vibe_photos.errors import TeacherRefused, TeacherUnreachable, VibePhotosError
+from vibe_photos.records.failures import FailureKind
 
 logger = logging.getLogger(__name__)
 

@@ -9,17 +9,20 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
+import msgspec
+
 from vibe_photos.annotate.answers import AnswerKey, Answers, AnswerStore, read_paid_ids
 from vibe_photos.annotate.client import Client
 from vibe_photos.annotate.endpoint import Endpoint, endpoint_from_environment
 from vibe_photos.annotate.estimate import estimate_run
 from vibe_photos.annotate.imports import absorb_output
-from vibe_photos.annotate.outputs import Failure, Tally, write_metric, write_outputs
+from vibe_photos.annotate.outputs import Tally, write_metric, write_outputs
 from vibe_photos.annotate.question import Question, build_question
 from vibe_photos.annotate.replay.server import start_replay_server
 from vibe_photos.annotate.run import AnnotationRun
 from vibe_photos.annotate.server import TeacherServer
 from vibe_photos.errors import ConfigurationError, RunInterrupted, TooManyFailures
+from vibe_photos.records.failures import Failure, failures_path, read_failures
 from vibe_photos.records.photos import Photo
 from vibe_photos.settings import Settings
 from vibe_photos.storage.jsonl import read_jsonl
@@ -55,8 +58,12 @@ def annotate_library(settings: Settings, store: Path) -> None:
         answers = answer_store.of(key)
         absorb_output(settings.paths.raw_annotations, answer_store)
         failures: dict[str, Failure] = {}
-        is_complete = all(photo.image_id in answers for photo in _read_photos(settings))
-        if not is_complete and settings.teacher.server != "store":
+        missing = [photo.image_id for photo in _read_photos(settings) if photo.image_id not in answers]
+        known = read_failures(settings.paths.raw_annotations) if missing and not has_server(settings) else {}
+        if known and known.keys() >= set(missing) and settings.teacher.server != "store":
+            failures = {image_id: msgspec.structs.replace(known[image_id], due=False) for image_id in missing}
+            logger.warning("QWEN_BASE_URL is not set: %d photos stay without an answer", len(missing))
+        elif missing and settings.teacher.server != "store":
             with _reach_teacher(settings) as endpoint:
                 answers, failures = asyncio.run(_ask_missing(settings, question, endpoint, answer_store))
         root, raw_annotations = settings.library.root, settings.paths.raw_annotations
@@ -64,6 +71,12 @@ def annotate_library(settings: Settings, store: Path) -> None:
     write_metric(settings.paths.eval / "annotate.json", tally, answers.key)
     _log_summary(tally, answers.key)
     _raise_if_too_many_failed(tally, settings)
+
+
+def has_server(settings: Settings) -> bool:
+    """Return whether this machine is told of a server that can be asked."""
+    server = settings.teacher.server
+    return server == "replay" or (server == "openai" and bool(os.environ.get("QWEN_BASE_URL")))
 
 
 @contextmanager
@@ -153,6 +166,12 @@ def _log_summary(tally: Tally, key: AnswerKey) -> None:
         tally.describe_failures(),
         tally.describe_pixels_versions(),
     )
+    if tally.failed["no_answer"]:
+        logger.warning(
+            "photos that got no answer for a reason that can pass: %d. With a server at hand, the next "
+            "`dvc repro` asks about them again",
+            tally.failed["no_answer"],
+        )
 
 
 def _raise_if_too_many_failed(tally: Tally, settings: Settings) -> None:
@@ -160,16 +179,16 @@ def _raise_if_too_many_failed(tally: Tally, settings: Settings) -> None:
 
     Photos that are `missing`, as there is no server to ask, are listed and do not count, unless all are.
     """
-    failures_path = settings.paths.raw_annotations.with_name("failures.jsonl")
     if tally.photos and tally.failed["missing"] == tally.photos:
         raise TooManyFailures(
             f"the store has no answer for any of the {tally.photos} photos ({settings.teacher.model}). "
             "Import them: vibe-photos import-annotations FILE..., or choose a teacher with a server "
             "(use.teacher in params.yaml)"
         )
+    failures = failures_path(settings.paths.raw_annotations)
     if tally.without_answer > settings.annotate.max_failed_share * tally.photos:
         raise TooManyFailures(
             f"{tally.without_answer} of {tally.photos} photos have no answer ({tally.describe_failures()}), "
-            f"more than annotate.max_failed_share allows. Every answer so far is kept; {failures_path} says "
+            f"more than annotate.max_failed_share allows. Every answer so far is kept; {failures} says "
             "why each failed, and another run asks about those only"
         )

@@ -17,7 +17,6 @@ from tests.unit.annotate.fault_server import Act, FaultServer, completion, error
 from tests.unit.annotate.small_library import MakeSettings
 
 from vibe_photos.annotate.answers import AnswerKey, AnswerStore
-from vibe_photos.annotate.outputs import Failure
 from vibe_photos.annotate.question import build_question
 from vibe_photos.annotate.replay.server import start_replay_server
 from vibe_photos.annotate.stage import annotate_library
@@ -30,6 +29,7 @@ from vibe_photos.errors import (
     TeacherUnreachable,
     TooManyFailures,
 )
+from vibe_photos.records.failures import Failure
 from vibe_photos.records.ground_truth import RawAnnotation
 from vibe_photos.records.photos import Photo
 from vibe_photos.settings import Replay, Settings

@@ -12,7 +12,9 @@ from vibe_photos.annotate.answers import (
     read_paid_ids,
     seal_line,
 )
+from vibe_photos.cli import main
 from vibe_photos.errors import StoreError
+from vibe_photos.storage.append_log import AppendLog
 
 KEY = AnswerKey("Qwen/Qwen3-VL-32B-Instruct", "0123456789abcdef")
 GOOD = '{"scene": "food", "objects": []}'
@@ -103,6 +105,27 @@ def test_any_changed_byte_in_the_middle_is_found_and_named(tmp_path: Path) -> No
         path.write_bytes(damaged)
         with AnswerStore(tmp_path) as answer_store, pytest.raises(StoreError, match="line 2 is damaged"):
             answer_store.of(KEY)
+
+
+def test_damaged_lines_are_set_aside_and_the_others_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = keep(tmp_path, answer("a"), answer("b"), answer("c"))
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[1] = lines[1].replace(b"food", b"f\x00od")
+    path.write_bytes(b"".join([*lines, b"noise\n"]))
+    monkeypatch.setenv("VIBE_PHOTOS_STORE", str(tmp_path))
+    with AppendLog(path):
+        assert main(["repair-store"]) == 1
+        assert "held by another run" in capsys.readouterr().err
+    assert main(["repair-store"]) == 0
+    assert capsys.readouterr().out == (
+        f"{path}: damaged lines moved to {path.name}.damaged: 2\nnow: dvc repro\n"
+    )
+    assert path.read_bytes() == lines[0] + lines[2]
+    assert path.with_name(path.name + ".damaged").read_bytes() == lines[1] + b"noise\n"
+    assert main(["repair-store"]) == 0
+    assert capsys.readouterr().out == f"no line of the answers in {tmp_path} is damaged\n"
 
 
 def test_damage_lets_the_log_go(tmp_path: Path) -> None:

@@ -1,0 +1,53 @@
+"""`failures.jsonl`: the photos that got no answer, and why. It lies beside the raw annotations."""
+
+from pathlib import Path
+from typing import Literal, get_args
+
+import msgspec
+
+from vibe_photos.storage.jsonl import read_jsonl, write_jsonl
+
+FailureKind = Literal["unreadable", "refused", "no_answer", "length", "unparsable", "missing"]
+"""`unreadable`: the photo could not be decoded. `refused`: the server takes everything but this request.
+`no_answer`: every attempt failed. `length`: the reply broke off, also with the larger cap. `unparsable`: the
+reply is no annotation. `missing`: not asked, as there is no server to ask (`teacher.server: store`)."""
+
+FAILURE_KINDS: tuple[FailureKind, ...] = get_args(FailureKind)
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A line: a photo without a usable answer, and the raw text of its reply, if any.
+
+    `due` marks what the next run of the stage `annotate` asks about again.
+    """
+
+    image_id: str
+    rel_path: str
+    kind: FailureKind
+    detail: str
+    reply: str | None = None
+    due: bool = False
+
+
+def failures_path(raw_annotations: Path) -> Path:
+    """Return where the failures lie."""
+    return raw_annotations.with_name("failures.jsonl")
+
+
+def read_failures(raw_annotations: Path) -> dict[str, Failure]:
+    """Return the recorded failures by image id; none where there is no file."""
+    path = failures_path(raw_annotations)
+    return {failure.image_id: failure for failure in read_jsonl(path, Failure)} if path.exists() else {}
+
+
+def make_passing_due(raw_annotations: Path) -> int:
+    """Mark the failures whose reason can pass (`no_answer`) as due; return their number.
+
+    The file is changed by that, so DVC runs the stage `annotate` again.
+    """
+    failures = read_failures(raw_annotations).values()
+    count = sum(failure.kind == "no_answer" for failure in failures)
+    if count:
+        marked = [msgspec.structs.replace(each, due=each.kind == "no_answer") for each in failures]
+        write_jsonl(failures_path(raw_annotations), marked)
+    return count
