@@ -13,6 +13,7 @@ CANNOT_CHANGE_A_RESULT = {
     "vibe_photos.settings": "types without defaults; DVC compares the values themselves, key by key",
     "vibe_photos.configuration": "turns the composed mapping into those types, or refuses it",
     "vibe_photos.lineage": "asks git where the store is; what the store holds has the same keys everywhere",
+    "vibe_photos.terminal": "how log lines and errors are shown",
     "entrypoint": "binds the configuration to one function",
     "composition": "composes what `compose` writes and DVC compares",
 }

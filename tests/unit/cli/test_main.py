@@ -13,7 +13,16 @@ from vibe_photos.errors import InputError
 
 COMMANDS = [
     *("compare", "export", "export-xmp", "import-annotations", "import-human", "label-studio", "predict"),
-    *("publish", "replay-server", "restore-decisions", "review", "share", "suspects", "thresholds"),
+    *(
+        "publish",
+        "repair-store",
+        "replay-server",
+        "restore-decisions",
+        "review",
+        "share",
+        "suspects",
+        "thresholds",
+    ),
 ]
 
 
