@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from tests.unit.annotate.fault_server import Act, FaultServer
 
-from vibe_photos.annotate.client import Client
+from vibe_photos.annotate.client import Client, NoConnection
 from vibe_photos.annotate.endpoint import Endpoint
 from vibe_photos.annotate.server import Attempts, TeacherServer
 from vibe_photos.errors import TeacherUnreachable
@@ -104,9 +104,15 @@ class TunnelProxy:
     to_port: int
     heads: list[str] = field(default_factory=list)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+    breaks_first: bool = False
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.heads.append((await reader.readuntil(b"\r\n\r\n")).decode())
+        if self.breaks_first and len(self.heads) == 1:
+            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            await writer.drain()
+            writer.transport.abort()
+            return
         behind_reader, behind_writer = await asyncio.open_connection("127.0.0.1", self.to_port)
         writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
         await asyncio.gather(_pipe(reader, behind_writer), _pipe(behind_reader, writer))
@@ -145,3 +151,23 @@ def test_through_a_proxy_the_photo_stays_encrypted(
         assert f"Proxy-Authorization: Basic {base64.b64encode(b'ann:pass word').decode()}" in head
         assert "canary" not in head
     assert [request.body == MEGABYTE for request in server.requests] == [True]
+
+
+def test_a_tunnel_that_breaks_while_tls_is_agreed_on_costs_that_request_only(
+    trusted: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def meet(port: int) -> None:
+        proxy = TunnelProxy(port, breaks_first=True)
+        server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
+        async with server:
+            proxy_port = server.sockets[0].getsockname()[1]
+            monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy_port}")
+            async with Client(Endpoint(f"https://teacher.invalid:{port}/v1"), 1) as client:
+                with pytest.raises(NoConnection):
+                    await client.complete_chat(0, "p", MEGABYTE, 5)
+                for _ in range(3):
+                    assert (await client.complete_chat(0, "p", MEGABYTE, 5)).status == 200
+
+    with FaultServer(lambda image_id, attempt: Act(), trusted) as server:
+        asyncio.run(meet(server.port))
+    assert len(server.requests) == 3
