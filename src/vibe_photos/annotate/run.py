@@ -98,7 +98,10 @@ class AnnotationRun:
             try:
                 await self._pass(((photo, 0) for photo in photos), ATTEMPTS_FOR_LATER)
                 if self._for_later and self._stopped_by is None:
-                    logger.info("asking once more about %d photos that got no answer", len(self._for_later))
+                    logger.info(
+                        "photos without an answer that are asked about once more: %d", len(self._for_later)
+                    )
+                    self._progress.failed -= len(self._for_later)
                     await self._pass(self._for_later, 0)
             except BaseExceptionGroup as errors:
                 raise errors.exceptions[0] from None
@@ -140,15 +143,15 @@ class AnnotationRun:
         try:
             problem = await self._ask(slot, photo, await image_url, attempts)
         except AskFailed as error:
+            self._progress.failed += 1
             if error.kind == "no_answer" and attempts.left > 0:
                 self._for_later.append((photo, attempts.made))
             else:
-                self._progress.failed += 1
                 self.failures[photo.image_id] = Failure(
                     image_id=photo.image_id, rel_path=photo.rel_path, kind=error.kind, detail=error.detail
                 )
             if error.kind != "unreadable" and for_later:
-                self._server.state.record_useless_photo(f"{error.detail}. {_CURES[error.kind]}")
+                self._server.state.record_useless_photo(f"{error.detail.rstrip('.')}. {_CURES[error.kind]}")
         else:
             if not problem:
                 self._progress.done += 1
@@ -156,8 +159,8 @@ class AnnotationRun:
             else:
                 self._progress.failed += 1
                 kept = self._answers.find(photo.image_id)
-                example = f" Its reply: {kept.reply[:200]!r}." if kept and kept.reply else ""
-                self._server.state.record_useless_photo(f"{problem}.{example}")
+                example = f" Its reply: {kept.reply[:80]!r}." if kept and kept.reply else ""
+                self._server.state.record_useless_photo(f"{problem.rstrip('.')}.{example}")
 
     async def _ask(self, slot: int, photo: Photo, image_url: str, attempts: Attempts) -> str:
         """Ask about one photo, and once more with a larger cap when the reply broke off.
@@ -246,7 +249,7 @@ class AnnotationRun:
         if self._stopped_by is None:
             self._stopped_by = error
             self._server.state.stop()
-            logger.warning("%s: waiting for what is in flight; another Ctrl-C drops it", error)
+            logger.warning("the run stops, and waits for what is in flight; Ctrl-C drops it")
 
     def _interrupt(self, run: "asyncio.Task[None]") -> None:
         if self._stopped_by is None:

@@ -128,7 +128,7 @@ class TeacherServer:
         self._model = model
         self._names = {model, *served_models}
         self._step = RESPONSE_FORMATS.index(response_format)
-        self._is_step_taken = False
+        self._taken_steps: set[int] = set()
         self._has_answered = False
         self._timeout_seconds = timeout_seconds
         self._models: list[str] = []
@@ -197,8 +197,8 @@ class TeacherServer:
                 self.state.record_outage(request, str(error))
             except _FormatRefused as error:
                 failed = AskFailed("refused", str(error))
-                if self._is_step_taken or step + 1 == len(RESPONSE_FORMATS):
-                    break
+                if step in self._taken_steps or step + 1 == len(RESPONSE_FORMATS):
+                    break  # this format is taken for other photos, or there is no looser one
                 step += 1
             except EndlessResponse as error:
                 raise AskFailed("refused", str(error)) from None
@@ -243,15 +243,15 @@ class TeacherServer:
         raise AskFailed("refused", cause)
 
     def _take_step(self, step: int) -> None:
-        """Note that a reply came in this format: where it is the first one, all photos go on with it."""
-        if not self._is_step_taken and step > self._step:
+        """Note that a reply came in this format: where none came in a stricter one, all go on with it."""
+        if step > self._step and not self._taken_steps:
             logger.warning(
                 "the server refuses response_format %s: all photos are asked for %s",
                 RESPONSE_FORMATS[self._step],
                 RESPONSE_FORMATS[step],
             )
             self._step = step
-        self._is_step_taken = True
+        self._taken_steps.add(step)
 
     def _check_name(self, reply: Reply) -> None:
         """Tell once that replies are signed by another model than the one that was asked for."""

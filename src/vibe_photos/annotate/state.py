@@ -192,8 +192,8 @@ class ServerState:
         if self._useless_in_a_row >= self._brake:
             raise TeacherRefused(
                 f"{self._useless_in_a_row} photos in a row got no usable answer, so the run stops before it "
-                f"pays for more. The last one: {why} Every answer so far is kept. If the photos are the "
-                "reason, go on with a larger annotate.brake"
+                f"pays for more. The last one: {why.rstrip('.')}. Every answer so far is kept. If the photos "
+                "are the reason, go on with a larger annotate.brake"
             )
 
     async def _wait_for_server(self) -> None:

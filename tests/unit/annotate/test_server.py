@@ -179,6 +179,18 @@ def test_a_format_that_is_refused_in_whatever_words_is_given_up_by_all(
     assert server.asked["p5"] == 1
 
 
+def test_a_refusal_that_comes_after_a_looser_format_was_taken_costs_no_photo() -> None:
+    def play(image_id: str, attempt: int) -> Act:
+        if server.requests[-1].body == b"json_schema":
+            return Act(400, error("no schema"), delay_seconds=0.0 if image_id == "p0" else 0.5)
+        return Act()
+
+    with FaultServer(play) as server:
+        replies = ask(server.base_url, photos=8, slots=4)
+    assert all(isinstance(reply, Reply) for reply in replies)
+    assert sorted(server.asked.values()) == [1, 1, 1, 1, 2, 2, 2, 2]
+
+
 def test_what_is_refused_in_every_format_costs_a_request_for_each() -> None:
     with FaultServer(lambda image_id, attempt: Act(400, error("not a multimodal model"))) as server:
         (failed,) = ask(server.base_url)
