@@ -30,10 +30,10 @@ _PROBE_CELLS = 8
 class ImageTower:
     """Runs a module that turns [n, 3, px, px] in -1..1 into [n, dim].
 
-    On the processor each photo is a run of its own on one thread, and photos run side by side: several photos
-    in one matrix product are faster, but kernels may add up a row in another order at another place in it.
-    On a GPU each pass holds `batch_size` photos, filled up with black ones; whether a photo's place in the
-    pass changes its last bits is up to the GPU's kernels.
+    On the processor each photo is a run of its own on one thread, and photos run side by side. In a pass of
+    several, the last bits of a photo's vector change with the size of the pass, and with some kernels (MKL's
+    batched products on AVX2) with its place in it. On a GPU each pass holds `batch_size` photos, filled up
+    with black ones; whether a photo's place changes its last bits is up to the GPU's kernels.
     """
 
     def __init__(
