@@ -23,17 +23,18 @@ Pixels = npt.NDArray[np.uint8]
 MIN_COSINE = 0.9999
 """How closely bfloat16 must agree with float32 on every probe picture, or it is not used."""
 
-_CPU_CHUNK = 4
-"""Photos in one pass of one thread: as fast as a large batch over all threads, and the bits of a photo's
-vector depend neither on its neighbours nor on the number of threads (a pass is always filled up to this).
-A smaller `embed.batch_size` is used as it is: one photo at a time then waits for one photo's work."""
-
 _PROBES = 8
 _PROBE_CELLS = 8
 
 
 class ImageTower:
-    """Runs a module that turns [n, 3, px, px] in -1..1 into [n, dim]."""
+    """Runs a module that turns [n, 3, px, px] in -1..1 into [n, dim].
+
+    On the processor each photo is a run of its own on one thread, and photos run side by side. In a pass of
+    several, the last bits of a photo's vector change with the size of the pass, and with some kernels (MKL's
+    batched products on AVX2) with its place in it. On a GPU each pass holds `batch_size` photos, filled up
+    with black ones; whether a photo's place changes its last bits is up to the GPU's kernels.
+    """
 
     def __init__(
         self, module: torch.nn.Module, input_px: int, device: str, precision: str, batch_size: int
@@ -53,27 +54,20 @@ class ImageTower:
             module = module.double()
         self._module = module
         self._dtype = next(module.parameters()).dtype
-        self._chunk = batch_size if self._device.type == "cuda" else min(batch_size, _CPU_CHUNK)
-        self._threads: ThreadPoolExecutor | None = None
-        if self._device.type == "cpu":
-            # One thread for each processor, each of which computes alone.
-            self._threads = ThreadPoolExecutor(
-                count_threads(), "tower", initializer=torch.set_num_threads, initargs=(1,)
-            )
+        self._chunk = batch_size
+        self._threads = open_pool() if self._device.type == "cpu" else None
 
     def run(self, pixels: Pixels) -> npt.NDArray[np.floating[Any]]:
         """Return the module's output for n photos, [n, dim]: float64 in that precision, else float32."""
         if self._threads is None:
-            features = self._run_on_accelerator(pixels)
-        else:
-            starts = range(0, len(pixels), self._chunk)
-            chunks = (_cut_chunk(pixels, start, self._chunk) for start in starts)
-            features = np.concatenate(list(self._threads.map(self._run_on_processor, chunks)))
-        return features[: len(pixels)]
+            return self._run_on_accelerator(pixels)
+        return np.concatenate(list(self._threads.map(self._run_on_processor, pixels)))
 
-    def _run_on_processor(self, chunk: torch.Tensor) -> npt.NDArray[np.floating[Any]]:
+    def _run_on_processor(self, photo: Pixels) -> npt.NDArray[np.floating[Any]]:
         with torch.inference_mode():
-            return np.asarray(run_module(self._module, chunk, self._dtype).numpy())
+            return np.asarray(
+                run_module(self._module, torch.from_numpy(photo[np.newaxis]), self._dtype).numpy()
+            )
 
     def _run_on_accelerator(self, pixels: Pixels) -> npt.NDArray[np.floating[Any]]:
         """Queue all chunks, so that copying one overlaps with computing another; wait once, at the end."""
@@ -84,7 +78,7 @@ class ImageTower:
                     chunks = (_cut_chunk(pixels, start, self._chunk).pin_memory() for start in starts)
                     sent = (chunk.to(self._device, non_blocking=True) for chunk in chunks)
                     features = torch.cat([run_module(self._module, chunk, self._dtype) for chunk in sent])
-                    return np.asarray(features.cpu().numpy())
+                    return np.asarray(features[: len(pixels)].cpu().numpy())
                 except torch.OutOfMemoryError:
                     self._shrink_chunk()
 
@@ -94,6 +88,11 @@ class ImageTower:
         self._chunk = (self._chunk + 1) // 2
         torch.cuda.empty_cache()
         logger.warning("embed: out of memory on %s, now %d photos at a time", self._device, self._chunk)
+
+
+def open_pool() -> ThreadPoolExecutor:
+    """Return one thread for each processor, in each of which torch computes on that thread alone."""
+    return ThreadPoolExecutor(count_threads(), "torch", initializer=torch.set_num_threads, initargs=(1,))
 
 
 def run_module(module: torch.nn.Module, pixels: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

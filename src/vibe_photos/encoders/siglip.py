@@ -127,16 +127,24 @@ class SiglipEncoder:
     def encode_texts(self, texts: list[str]) -> Vectors:
         """Turn texts into float32 [n, dim] of unit norm; on the processor, in float32 or float64.
 
+        Each text is a run of its own on one thread, as photos are (see `ImageTower`).
+
         Raises:
             EncoderError: the model's tokenizer cannot be loaded or reached.
         """
-        import torch
+        from vibe_photos.encoders.image_tower import open_pool
 
         if self._tokenizer is None:
             self._tokenizer = _load_tokenizer(self._source)
         tokens = self._tokenizer(texts, context_length=self._network.context_length)
+        with open_pool() as threads:
+            return self._to_vectors(np.concatenate(list(threads.map(self._encode_text, tokens.split(1)))))
+
+    def _encode_text(self, tokens: Any) -> npt.NDArray[np.floating[Any]]:
+        import torch
+
         with torch.inference_mode():
-            return self._to_vectors(self._network.encode_text(tokens).numpy())
+            return np.asarray(self._network.encode_text(tokens).numpy())
 
 
 def _name_source(embedder: Embedder) -> str:

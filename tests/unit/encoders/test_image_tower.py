@@ -32,7 +32,7 @@ def test_pixels_are_scaled_to_minus_one_and_one() -> None:
     np.testing.assert_allclose(seen[:, 1, 1], [-1.0, -1.0, -1.0])
 
 
-def test_a_batch_that_does_not_fill_the_last_pass_gives_as_many_rows() -> None:
+def test_the_output_has_a_row_for_each_photo() -> None:
     tower = ImageTower(make_module(), PX, "cpu", "float32", batch_size=32)
     pixels = np.random.default_rng(0).integers(0, 256, (7, PX, PX, 3), np.uint8)
     features = tower.run(pixels)

@@ -69,8 +69,38 @@ def test_a_vector_depends_neither_on_its_neighbours_nor_on_the_batch(siglip: Emb
     encoder = load_encoder(siglip, embed)
     together = encode(encoder, range(11))
     alone = np.concatenate([encode(encoder, range(seed, seed + 1)) for seed in range(11)])
-    larger = encode(load_encoder(siglip, msgspec.structs.replace(embed, batch_size=64)), range(11))
-    assert together.tobytes() == alone.tobytes() == larger.tobytes()
+    smaller, larger = (
+        encode(load_encoder(siglip, msgspec.structs.replace(embed, batch_size=size)), range(11))
+        for size in (1, 64)
+    )
+    assert together.tobytes() == alone.tobytes() == smaller.tobytes() == larger.tobytes()
+
+
+def test_a_texts_vector_does_not_depend_on_its_neighbours(siglip: Embedder, embed: Embed) -> None:
+    encoder = load_encoder(siglip, embed)
+    assert isinstance(encoder, TextEncoder)
+    texts = [f"{article} photo of {thing}" for article in ("a", "of", "") for thing in ("cat", "a dog")]
+    alone = np.concatenate([encoder.encode_texts([text]) for text in texts])
+    assert encoder.encode_texts(texts).tobytes() == alone.tobytes()
+
+
+def test_vectors_do_not_depend_on_the_number_of_threads(
+    siglip: Embedder, embed: Embed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    vectors = []
+    before = torch.get_num_threads()
+    for threads in (1, 2, 4):
+        monkeypatch.setenv("OMP_NUM_THREADS", str(threads))
+        torch.set_num_threads(threads)
+        encoder = load_encoder(siglip, embed)
+        assert isinstance(encoder, TextEncoder)
+        vectors.append(
+            encode(encoder, range(5)).tobytes() + encoder.encode_texts(["a photo", "cat"]).tobytes()
+        )
+    torch.set_num_threads(before)
+    assert vectors[0] == vectors[1] == vectors[2]
 
 
 def test_texts_are_encoded_in_the_space_of_the_photos(siglip: Embedder, embed: Embed) -> None:
