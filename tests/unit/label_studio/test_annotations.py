@@ -181,7 +181,10 @@ def test_an_annotator_is_named_by_id_or_address(read, task, interface, person, r
         ({"data": {"image_id": "id-z"}, "annotations": []}, "record 1: photo id-z is not in the library"),
         ({"data": {"image": "x.jpg"}}, "record 1: not a Label Studio task: .*image_id"),
         ({"annotations": [7]}, "record 1: not a Label Studio task"),
-        ({"annotations": [{"result": []}]}, r"annotation 1 \(photo id-a\): not a Label Studio annotation: .*created_at"),
+        (
+            {"annotations": [{"result": []}]},
+            r"annotation 1 \(photo id-a\): not a Label Studio annotation: .*created_at",
+        ),
         (
             {"annotations": [{"created_at": "2026-01-02T10:00:00Z", "result": [{"from_name": "scene"}]}]},
             r"annotation 1 \(photo id-a\): scene has a value",
