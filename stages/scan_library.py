@@ -1,4 +1,4 @@
-"""Stage `scan`. It always runs, so every `dvc repro` says here what git or DVC took out of `data/human/`."""
+"""Stage `scan`. It always runs, so every `dvc repro` warns here about decisions missing in `data/human/`."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from vibe_photos.settings import Settings
 
 
 def scan(settings: Settings, store: Path) -> None:
-    """Find every photo under `library.root`; say first which decisions `data/human/` lost to git or DVC."""
+    """Find every photo under `library.root`; first warn about decisions missing in `data/human/`."""
     warn_of_lost(settings.paths.human, store)
     scan_library(settings, store)
 

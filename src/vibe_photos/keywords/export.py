@@ -173,9 +173,9 @@ def _update_sidecar(
         if is_writing:
             _replace(target, old, new)
     except InputError as error:
-        report.problems.append(f"{sidecar} {error}; it is left as it was")
+        report.problems.append(f"{sidecar} {error}; it was not changed")
     except OSError as error:
-        report.problems.append(f"{sidecar}: {error.strerror or error}; it is left as it was")
+        report.problems.append(f"{sidecar}: {error.strerror or error}; it was not changed")
     else:
         report.counts["removed" if new is None else "written"] += 1
         report.changed.append(sidecar)

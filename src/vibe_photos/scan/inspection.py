@@ -121,7 +121,7 @@ def _make_folder_problem(folder: Folder, error: OSError, manifest: Path) -> Phot
         return PhotoProblem(rel_path=place, reason="closed_folder", detail=detail)
     raise LibraryError(
         f"the folder {place or '.'} of the photo library cannot be read: {error.strerror}. The manifest is "
-        "left as it was. Fix the disk, mount or permissions, or name the folder in library.skip_folders, "
+        "not changed. Fix the disk, mount or permissions, or name the folder in library.skip_folders, "
         "and run again."
     )
 
@@ -152,8 +152,8 @@ def _read_unknown_files(
         if finding.error_number in _DEVICE_GONE or inspection.io_errors > _MAX_IO_ERRORS:
             place = path_to_text(os.path.join(path, name))
             raise LibraryError(
-                f"reading the photo library failed at {place}: {finding.detail}. The manifest is left as "
-                "it was. Check the disk, cable or mount of library.root and run again: files that were read "
+                f"reading the photo library failed at {place}: {finding.detail}. The manifest is not "
+                "changed. Check the disk, cable or mount of library.root and run again: files that were read "
                 "are not read again. If the disk has bad sectors, move unreadable files out of the "
                 "library."
             )

@@ -85,7 +85,7 @@ def fit_student(
         weights = weigh_rows(examples, np.ones(len(vectors), dtype=bool), options.class_weight)
         start = validation.tables[0] if validation.tables else None
         table = fit_linear(examples, weights, validation.l2 or 0.0, start)
-    weight, bias = round_head(*examples.coordinates.lift(table))
+    weight, bias = round_head(*examples.coordinates.unscale(table))
     if validation.loss is None:
         calibration = Calibration.identity(len(targets.labels))
         return Student(weight, bias, calibration, validation, validation.logits)
@@ -187,7 +187,7 @@ def _out_of_fold_logits(
     """Return each photo's logits by the fit without its fold, with weights rounded like a stored head."""
     logits = np.empty(examples.y.shape)
     for is_held, table in zip(held, tables, strict=True):
-        head = round_head(*examples.coordinates.lift(table))
+        head = round_head(*examples.coordinates.unscale(table))
         logits[is_held] = round_figures(exact_logits(examples.vectors[is_held], *head))
     return logits
 

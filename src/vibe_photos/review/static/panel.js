@@ -142,12 +142,12 @@ function showOpinions(control, isTeachers, said, answer) {
   if (isTeachers) marks.push(makeMark("is-teacher", `T${yesOrNo(answer)}`, `the teacher says${yesOrNo(answer) || " so"}`));
   if (said) {
     const sure = Math.round(100 * (said.value ? said.score : 1 - said.score));
-    const told = `the student says${yesOrNo(said.value) || " so"}, ${sure} % sure`;
-    marks.push(makeMark("is-student", `S${yesOrNo(said.value)} ${sure}`, told));
+    const title = `the student says${yesOrNo(said.value) || " so"}, ${sure} % sure`;
+    marks.push(makeMark("is-student", `S${yesOrNo(said.value)} ${sure}`, title));
   }
   control.querySelector(".opinions").replaceChildren(...marks);
 }
 
-function makeMark(className, textContent, told) {
-  return element("span", { className: `mark ${className}`, role: "img", "aria-label": told, title: told, textContent });
+function makeMark(className, textContent, title) {
+  return element("span", { className: `mark ${className}`, role: "img", "aria-label": title, title: title, textContent });
 }
