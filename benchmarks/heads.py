@@ -57,7 +57,7 @@ def fit_ours(vectors: Array, classes: Array, precision: float = EXACT) -> Fit:
     everyone = np.ones((len(classes), 1), dtype=bool)
     examples = prepare_examples(vectors, np.eye(CLASSES, dtype=np.float32)[classes], everyone, "softmax")
     weights = weigh_rows(examples, everyone[:, 0], "none")
-    return examples.coordinates.lift(fit_linear(examples, weights, L2, precision=precision))
+    return examples.coordinates.unscale(fit_linear(examples, weights, L2, precision=precision))
 
 
 def fit_scikit_learn(vectors: Array, classes: Array, tolerance: float = 1e-4) -> Fit:

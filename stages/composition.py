@@ -20,7 +20,7 @@ PARAMS = Path("params.yaml")
 GROUPS = ("teacher", "taxonomy", "embedder")
 SECTIONS = ("use", *Settings.__struct_fields__)
 VALUES = ("head", "truth")
-"""The top-level keys that are no section."""
+"""The top-level keys that are not sections."""
 
 _MULTIRUN = (
     "--multirun is not supported, because every job would overwrite the outputs of the one before; "
@@ -36,18 +36,18 @@ def list_choices(group: str, folder: Path = CONF) -> list[str]:
 def arrange_arguments(arguments: list[str]) -> list[str]:
     """Return the arguments for Hydra: choices of `params.yaml`, then overrides, then options.
 
-    Hydra takes overrides in one block only, so here they are collected from wherever they stand. A choice of
-    `params.yaml` (`use:`) is left out when the command line makes it.
+    Hydra accepts overrides only in one block, so they are collected here. A choice of `params.yaml` (`use:`)
+    is left out if the command line makes it.
 
     Raises:
-        ConfigurationError: `params.yaml` or a chosen file is not valid, or several runs are asked for.
+        ConfigurationError: `params.yaml` or a chosen file is not valid, or a multirun is requested.
     """
     overrides = [word for word in arguments if word[:1] != "-" and ("=" in word or word[:1] == "~")]
     options = [word for word in arguments if word not in overrides]
     asked = get_args_parser().parse_args(overrides + options)
     if asked.multirun or "hydra.mode=MULTIRUN" in overrides:
         raise ConfigurationError(_MULTIRUN)
-    if asked.hydra_help:  # composes Hydra's own configuration only: ours has no place in it
+    if asked.hydra_help:  # this composes only Hydra's own configuration, so our arguments do not apply
         return ["--hydra-help"]
     folders = [CONF, *([Path(asked.config_dir)] if asked.config_dir else [])]
     chosen = read_choices(folders)
@@ -61,7 +61,7 @@ def arrange_arguments(arguments: list[str]) -> list[str]:
 def read_choices(folders: list[Path]) -> dict[str, str]:
     """Check `params.yaml` and return its choices (`use:`), by group.
 
-    The file holds values and choices only. Hydra would obey a section `hydra:` (which sets environment
+    The file may contain only values and choices. Hydra would obey a section `hydra:` (which sets environment
     variables and calls functions), a list `defaults:` and a comment `# @package`, and would resolve
     `${oc.env:...}`.
 
@@ -69,7 +69,7 @@ def read_choices(folders: list[Path]) -> dict[str, str]:
         folders: where configuration files are; a choice must be a file in one of them.
 
     Raises:
-        ConfigurationError: the file is missing, not valid, or holds more than that; the line is named.
+        ConfigurationError: the file is missing, not valid, or contains more than that; the line is named.
     """
     if not PARAMS.is_file():
         raise ConfigurationError(f"no {PARAMS} in {Path.cwd()}: run stages from the repository's root")
@@ -128,10 +128,10 @@ def to_mapping(composed: DictConfig) -> dict[str, Any]:
 
 
 def to_settings(composed: DictConfig) -> Settings:
-    """Return the typed settings, which do not contradict themselves.
+    """Return the typed settings, checked for contradictions.
 
     Raises:
-        ConfigurationError: names the key, the file and the line it stands in; of contradictions it names all.
+        ConfigurationError: names key, file and line; all contradictions are listed.
     """
     try:
         settings = from_mapping(to_mapping(composed))
@@ -203,7 +203,7 @@ def _iterate_scalars(node: yaml.Node, key: str) -> Iterator[tuple[str, yaml.Scal
 
 
 def _find_line(node: yaml.Node | None, key: str) -> int | None:
-    """Return the line of a dotted key, or None if it does not stand there; a part may hold dots itself."""
+    """Return the line of a dotted key, or None; a part of the key may itself contain dots."""
     parts: list[tuple[str, yaml.Node, yaml.Node]] = []
     if isinstance(node, yaml.MappingNode):
         parts = [(name.value, name, value) for name, value in node.value]

@@ -1,4 +1,4 @@
-"""How every stage starts: compose the configuration with Hydra, check it, run one function."""
+"""The start of every stage: compose the configuration with Hydra, check it, run one function."""
 
 import inspect
 import os
@@ -59,7 +59,7 @@ def run_composed(function: Callable[[DictConfig], None], description: str) -> No
 
     with _short_errors(VibePhotosError):
         sys.argv[1:] = arrange_arguments(sys.argv[1:])
-    # What Hydra raises itself is about the arguments; HYDRA_FULL_ERROR=1 shows where it comes from.
+    # Hydra's own errors are about the arguments; HYDRA_FULL_ERROR=1 shows their traceback.
     with _short_errors(*(() if os.environ.get("HYDRA_FULL_ERROR") == "1" else (HydraException, ValueError))):
         hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(task)()
 

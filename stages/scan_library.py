@@ -1,4 +1,4 @@
-"""Stage `scan`. It always runs, so it also says what `dvc repro` cannot see.
+"""Stage `scan`. It always runs, so it also warns about what `dvc repro` cannot see.
 
 These are decisions that git or DVC took out of `data/human/`, and photos that the teacher is to be asked
 about again.
@@ -17,7 +17,7 @@ from vibe_photos.settings import Settings
 
 
 def scan(settings: Settings, store: Path) -> None:
-    """Find every photo under `library.root`; say first which decisions `data/human/` lost to git or DVC.
+    """Find every photo under `library.root`; first warn about decisions missing in `data/human/`.
 
     Where there is a server, photos whose last failure can pass are marked as due: stage `annotate` then runs.
     """

@@ -170,7 +170,7 @@ def test_a_full_disk_and_a_damaged_log_need_no_restart(folder: Path) -> None:
 
         whole = log.read_bytes()
         log.write_bytes(b"<<<<<<< HEAD\n" + whole)
-        assert "Repair it, then do this again here" in fail(third)
+        assert "Fix it, then do this again here" in fail(third)
         assert "data/human/decisions/ada.jsonl, line 1: " in review.errors.read_text()
         log.write_bytes(whole)
         assert decide(review, third, "scene.food", 0) == 200

@@ -161,7 +161,7 @@ def test_truth_of_chosen_photos_is_taken_to_teach(workspace, capsys):
     (workspace / "data" / "human" / "decisions" / "imported.jsonl").unlink()
     capsys.readouterr()
     assert main(["restore-decisions"]) == 0
-    assert "1 decisions of imported are back" in capsys.readouterr().out
+    assert "restored 1 decisions of imported" in capsys.readouterr().out
     assert read_human_truth(workspace / "data" / "human").taught == truth.taught
     assert main(["restore-decisions"]) == 0
     assert capsys.readouterr().out == "nothing is missing\n"

@@ -1,10 +1,10 @@
 """Stage `classify`: from probabilities to decisions, by thresholds and rules.
 
-- The scene is the likeliest of those that have a head; where none has, of those with a prompt.
-- An attribute or object is present from its threshold on, found by its short name, else by `default`.
-- An attribute of `classify.attribute_from_scene` is present where that is the scene (source `rule`); its
+- The scene is the most likely of those with a head; if none has one, of those with a prompt.
+- An attribute or object is present from its threshold on (by short name, else `default`).
+- An attribute of `classify.attribute_from_scene` is present if the photo has that scene (source `rule`); its
   score is that scene's probability.
-- An object that is present makes its ancestors present, whatever their scores: a keyboard is electronics.
+- A present object makes its ancestors present, regardless of their scores: a keyboard is electronics.
 - A label with neither a head nor a prompt is not judged: it has no row, and evaluation counts it as missing.
 """
 
@@ -27,7 +27,7 @@ def classify_photos(settings: Settings) -> None:
     """Turn probabilities into labels by thresholds and rules.
 
     Raises:
-        InputError: `probabilities.sqlite` is missing or no label table.
+        InputError: `probabilities.sqlite` is missing or not a label table.
         ConfigurationError: a threshold or rule names a label that is not in the taxonomy.
     """
     taxonomy, paths = settings.taxonomy, settings.paths
@@ -49,13 +49,13 @@ def classify_photos(settings: Settings) -> None:
 
 
 def decide_labels(scores: ScoreTable, taxonomy: Taxonomy, classify: Classify) -> LabelTable:
-    """Return the decisions on all photos of `scores`; names in `classify` are checked already."""
+    """Return the labels of all photos of `scores`; the names in `classify` must be valid."""
     keys = {head: head_keys(taxonomy, head) for head in HEADS}
     judged = _choose_scenes(scores, keys["scene"])
     judged |= _apply_thresholds(scores, keys["attribute"], classify.attribute_threshold)
     judged |= _apply_thresholds(scores, keys["object"], classify.object_threshold)
-    _follow_scenes(judged, keys["attribute"], classify.attribute_from_scene)
-    _raise_ancestors(judged, keys["object"])
+    _apply_scene_rules(judged, keys["attribute"], classify.attribute_from_scene)
+    _add_ancestors(judged, keys["object"])
     order = sorted(judged)
     shape = len(scores.image_ids), len(order)
     return LabelTable(
@@ -80,7 +80,7 @@ class _Judgement:
 
 
 def _choose_scenes(scores: ScoreTable, keys: Sequence[str]) -> dict[str, _Judgement]:
-    """Give each photo its likeliest scene; heads and prompts are not compared with each other."""
+    """Choose each photo's most likely scene; heads and prompts are not compared with each other."""
     scored = [key for key in keys if key in scores.keys]
     candidates = [key for key in scored if _find_source(scores, key) == "head"] or scored
     if not candidates:
@@ -106,7 +106,7 @@ def _apply_thresholds(
     return judged
 
 
-def _follow_scenes(
+def _apply_scene_rules(
     judged: dict[str, _Judgement], attributes: Sequence[str], attribute_from_scene: Mapping[str, str]
 ) -> None:
     """Let the scene decide these attributes; they are not judged where the scene is not."""
@@ -118,7 +118,7 @@ def _follow_scenes(
                 judged[key] = replace(judged[scene], source="rule")
 
 
-def _raise_ancestors(judged: dict[str, _Judgement], objects: Sequence[str]) -> None:
+def _add_ancestors(judged: dict[str, _Judgement], objects: Sequence[str]) -> None:
     """Make the judged ancestors of present objects present, from the leaves up."""
     known = [key for key in objects if key in judged]
     for key in sorted(known, key=lambda key: (-key.count("."), key)):

@@ -1,7 +1,7 @@
-"""`vibe-photos`: what a person does beside `dvc repro`.
+"""`vibe-photos`: the commands besides `dvc repro`.
 
-Each command is a module with `add_arguments` and `run`; the first line of its docstring is its line in
-`vibe-photos --help`, the rest is its description. What is heavy is imported in `run`.
+Each command is a module with `add_arguments` and `run`; the first line of its docstring is its summary in
+`vibe-photos --help`, the rest is its description. Heavy packages are imported in `run`.
 """
 
 import argparse
@@ -46,19 +46,19 @@ _COMMANDS = (
     share,
     export_xmp,
 )
-_READ_WHAT_PEOPLE_SAID = {import_human, label_studio, compare, thresholds, review, export_xmp}
-"""Commands that say first which decisions git or DVC took out of `data/human/`."""
+_USE_HUMAN_TRUTH = {import_human, label_studio, compare, thresholds, review, export_xmp}
+"""Commands that first warn about decisions that are missing in `data/human/`."""
 _READER_LEFT = 141
-"""The status of a program that was ended by SIGPIPE, as `head` ends others in a shell."""
+"""The exit status of a program that was ended by SIGPIPE, for example in `... | head`."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; an expected error is a sentence on stderr and status 1."""
+    """Run one command; an expected error is printed to stderr, with exit status 1."""
     log_to_terminal()
     try:
         try:
             options = build_parser().parse_args(arguments)
-            if options.tells_lost:
+            if options.warns_of_lost:
                 _warn_of_lost_decisions()
             options.run(options)
         finally:
@@ -69,21 +69,21 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:
         if not _has_reader_left():
             raise
-        # Python flushes stdout once more when it ends, which would fail again.
+        # Python flushes stdout again at exit, which would fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _READER_LEFT
     return 0
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of all commands; nothing heavy is imported before one of them runs."""
-    parser = argparse.ArgumentParser(prog="vibe-photos", description="What a person does beside `dvc repro`.")
+    """Return the parser of all commands, without importing heavy packages."""
+    parser = argparse.ArgumentParser(prog="vibe-photos", description="The commands besides `dvc repro`.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for module in _COMMANDS:
         name = module.__name__.rpartition(".")[2].replace("_", "-")
         summary, _, description = (module.__doc__ or "").partition("\n\n")
         command = commands.add_parser(name, help=summary, description=description)
-        command.set_defaults(run=module.run, tells_lost=module in _READ_WHAT_PEOPLE_SAID)
+        command.set_defaults(run=module.run, warns_of_lost=module in _USE_HUMAN_TRUTH)
         module.add_arguments(command)
     return parser
 
@@ -98,7 +98,7 @@ def _warn_of_lost_decisions() -> None:
 
 
 def _has_reader_left() -> bool:
-    """Return whether stdout is a pipe that nobody reads any more."""
+    """Return whether stdout is a pipe without a reader."""
     poll = select.poll()
     poll.register(sys.stdout, 0)
     return any(event & select.POLLERR for _, event in poll.poll(0))

@@ -1,7 +1,7 @@
-"""Make a folder that an app ships: ONNX, JSON, a model card.
+"""Write a folder that can be shipped with an app: ONNX, JSON, a model card.
 
-Write the heads as ONNX, labels, thresholds and rules as JSON, a model card and an example that needs ONNX
-Runtime alone. What is written is checked against this package first.
+Write the heads as ONNX, labels, thresholds and rules as JSON, a model card, and an example that needs only
+ONNX Runtime. The results are compared with those of this package first.
 """
 
 import argparse
@@ -12,7 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `vibe-photos export`."""
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="new, or an earlier export")
     parser.add_argument(
-        "--with-encoder", action="store_true", help="the encoder too, so that an app needs nothing else"
+        "--with-encoder", action="store_true", help="also the encoder, so that an app needs nothing else"
     )
 
 

@@ -1,8 +1,8 @@
 """Write labels as keywords into XMP sidecars, or remove them again.
 
-Write every photo's labels as keywords under `vibe-photos` into an XMP sidecar beside it, where digiKam,
-darktable, Immich and others read them. The photos, and what others wrote into a sidecar, are never touched.
-Without --write it only shows what it would do.
+Write every photo's labels as keywords under `vibe-photos` into an XMP sidecar next to it, for digiKam,
+darktable, Immich and others. Photos, and what other programs wrote into a sidecar, are never changed. Without
+--write the changes are only shown.
 """
 
 import argparse
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--labels",
         choices=["final", "human"],
         default="final",
-        help="final: every photo's labels, a person's before the student's; human: only what people audited "
+        help="final: every photo's labels, a person's if any, else the student's; human: only audited photos "
         "(default: %(default)s)",
     )
     parser.add_argument("--root", type=Path, help="the photo folder (default: library.root)")

@@ -1,9 +1,9 @@
-"""Take truth that you already have, to measure or to teach.
+"""Import labels that people already made, to measure or to teach.
 
 Check a truth file (JSON list or JSON Lines; photos named by image_id or rel_path), show what it would change
-in data/human/, and with --write take it. Say how its photos were chosen: figures about the library rest on
+in data/human/, and with --write write it. Say how its photos were chosen: figures about the library use only
 photos drawn at random. Without --sample, --drawn-uniformly-from or --teach they are your own set: reserved,
-never trained on, and reported for themselves.
+never trained on, and reported separately.
 """
 
 import argparse
@@ -17,19 +17,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE")
     how = parser.add_mutually_exclusive_group()
     how.add_argument(
-        "--sample", action="store_true", help="measure: take the photos that stage `sample` drew"
+        "--sample", action="store_true", help="measure: import only photos that stage `sample` drew"
     )
     how.add_argument(
         "--drawn-uniformly-from",
         type=int,
         metavar="N",
-        help="measure: the photos were drawn at random, all with the same chance, from N photos",
+        help="measure: the photos were drawn at random with equal probability from N photos",
     )
     how.add_argument("--teach", action="store_true", help="teach: the photos were chosen, and may train")
-    parser.add_argument("--write", action="store_true", help="take it; without this it is only shown")
-    parser.add_argument(
-        "--drop-unknown-keys", action="store_true", help="drop and count label keys that the taxonomy lacks"
-    )
+    parser.add_argument("--write", action="store_true", help="write the changes (default: only show them)")
+    parser.add_argument("--drop-unknown-keys", action="store_true", help="drop and count unknown label keys")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -48,7 +46,7 @@ def run(options: argparse.Namespace) -> None:
     sampled = read_sampled(paths.sample) if options.sample else None
     found = human_import.read_import(options.file, photos, settings.taxonomy, sampled)
     if other_ids := human_import.describe_other_ids(photos, found):
-        raise InputError(f"nothing was taken from {options.file}: {other_ids}")
+        raise InputError(f"nothing was imported from {options.file}: {other_ids}")
     human_import.refuse_problems(options.file, found, settings.taxonomy, options.drop_unknown_keys)
     changes = human_import.describe_changes(paths.human, found.records, settings.taxonomy)
     for change in changes[:_MOST_SHOWN]:
@@ -63,14 +61,14 @@ def run(options: argparse.Namespace) -> None:
             print("nothing is written yet: run again with --write")
         return
     if options.teach:
-        print(f"written to {human_import.take_teaching(paths.human, find_store(), found.records)}")
+        print(f"written to {human_import.append_teaching(paths.human, find_store(), found.records)}")
     else:
-        print(f"written to {human_import.take_import(paths.human, found.records)}")
+        print(f"written to {human_import.apply_import(paths.human, found.records)}")
     draw = record_draw(settings) if options.sample else None
     if options.drawn_uniformly_from is not None:
         draw = record_uniform(paths.human, list(found.records))
         if options.drawn_uniformly_from != len(photos):
-            print(f"the library has {len(photos)} photos: figures speak for these")
+            print(f"the library has {len(photos)} photos: the figures are about these")
     if draw:
         print(f"how they were drawn is in {draw}")
     print("now: dvc repro")

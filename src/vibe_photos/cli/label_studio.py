@@ -1,6 +1,6 @@
 """Correct labels in Label Studio: tasks out, annotations in.
 
-Write what waits to be audited as Label Studio tasks with the teacher's labels as predictions, and take its
+Write the photos to review as Label Studio tasks, with the teacher's labels as predictions, and import its
 JSON export as decisions.
 """
 
@@ -22,22 +22,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="photos that teach, most useful first (default: the sample)",
     )
-    export.add_argument("--all", action="store_true", help="photos that are audited already, too")
+    export.add_argument("--all", action="store_true", help="also photos that are already audited")
     export.add_argument(
         "--prefix",
-        help="what stands before a photo's path in its address (default: as Label Studio serves the photo "
-        "folder when LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT is the folder above it)",
+        help="the address of the photo folder; a photo's path is appended (default: for local files, "
+        "with LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT set to its parent folder)",
     )
-    take = actions.add_parser("import", help="take Label Studio's export in its format JSON")
-    take.set_defaults(action=_import)
-    take.add_argument("file", type=Path, metavar="FILE")
-    take.add_argument("--write", action="store_true", help="take it; without this it is only shown")
-    take.add_argument(
+    imported = actions.add_parser("import", help="import Label Studio's export (its format JSON)")
+    imported.set_defaults(action=_import)
+    imported.add_argument("file", type=Path, metavar="FILE")
+    imported.add_argument("--write", action="store_true", help="write the changes (default: only show them)")
+    imported.add_argument(
         "--reviewer",
         action="append",
         default=[],
         metavar="ID=NAME",
-        help="whose log gets what the user with this id or e-mail did (default: label-studio-ID)",
+        help="the reviewer name for the user with this id or e-mail (default: label-studio-ID)",
     )
 
 
@@ -49,16 +49,16 @@ def run(options: argparse.Namespace) -> None:
 def _export(options: argparse.Namespace) -> None:
     from vibe_photos.configuration import read_resolved
     from vibe_photos.label_studio.interface import Interface
-    from vibe_photos.label_studio.tasks import find_waiting, local_prefix, write_project
+    from vibe_photos.label_studio.tasks import local_prefix, select_photos, write_project
 
     settings = read_resolved()
-    waiting = find_waiting(settings, options.all, "teach" if options.teach else "measure")
+    selection = select_photos(settings, options.all, "teach" if options.teach else "measure")
     interface = Interface(settings.taxonomy)
     prefix = options.prefix or local_prefix(Path(settings.library.root))
-    write_project(options.folder, waiting.asked, interface, settings.teacher.model, prefix)
+    write_project(options.folder, selection.photos, interface, settings.teacher.model, prefix)
     print(
-        f"{len(waiting.asked)} tasks written to {options.folder}; of the others that are asked about "
-        f"{waiting.audited} are audited already and {waiting.gone} no longer in the library"
+        f"{len(selection.photos)} tasks written to {options.folder}; of the others that are asked about "
+        f"{selection.audited} are audited already and {selection.gone} no longer in the library"
     )
 
 
@@ -82,7 +82,7 @@ def _import(options: argparse.Namespace) -> None:
         _read_names(options.reviewer),
     )
     if found.problems:
-        raise InputError(f"nothing was taken from {options.file}:\n  " + "\n  ".join(_cut(found.problems)))
+        raise InputError(f"nothing was imported from {options.file}:\n  " + "\n  ".join(_cut(found.problems)))
     differences = find_differences(human, settings.taxonomy, found.lines)
     _print_lines("", differences.changes)
     _print_lines("disagreement: ", differences.disagreements)

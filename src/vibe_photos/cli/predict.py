@@ -1,6 +1,6 @@
 """Label photos with the trained heads.
 
-Say of each photo its scene, attributes and objects, as an app would with vibe_photos.classifier.Classifier.
+Print each photo's scene, attributes and objects, as vibe_photos.classifier.Classifier gives them to an app.
 """
 
 import argparse
@@ -23,13 +23,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--models", type=Path, default=Path("models"), help="the folder with the heads (default: %(default)s)"
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per line")
 
 
 def run(options: argparse.Namespace) -> None:
     """Label the photos and print them in the given order; one that fails does not stop the others.
 
-    For people a failure goes to stderr. As JSON it takes the photo's line: `photo`, `reason`, `error`.
+    A failure goes to stderr; with --json it is a line with `photo`, `reason` and `error` instead.
 
     Raises:
         InputError: a photo could not be labelled.
@@ -71,7 +71,7 @@ def format_labels(photo: Path, labels: "PhotoLabels") -> str:
         ],
         "objects": [with_score(key) for key in labels.objects],
     }
-    return "\n".join([str(photo), *(f"  {name:<12}{', '.join(said) or '-'}" for name, said in lines.items())])
+    return "\n".join([str(photo), *(f"  {name:<12}{', '.join(one) or '-'}" for name, one in lines.items())])
 
 
 def _print_json(**fields: object) -> None:

@@ -1,7 +1,7 @@
 """Write the labels into an app's PostgreSQL.
 
 Write the labels of the last `dvc repro` into the schema vibe_photos of a PostgreSQL database, as a version
-that readers see once it is complete. Older versions stay.
+that becomes visible when it is complete. Older versions stay.
 """
 
 import argparse
@@ -17,13 +17,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         metavar="URL",
         help=f"postgresql://USER@HOST:PORT/DATABASE (default: {URL_VARIABLE}); better without the "
-        "password: PGPASSWORD or ~/.pgpass may hold it",
+        "password: put that into PGPASSWORD or ~/.pgpass",
     )
     parser.add_argument("--embeddings", action="store_true", help="also publish the photos' vectors")
     parser.add_argument(
         "--version",
         metavar="NAME",
-        help="the name of this version (default: a hash of all that decides the labels)",
+        help="the name of this version (default: a hash of everything that decides the labels)",
     )
     parser.add_argument(
         "--keep",
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _parse_keep(text: str) -> int:
     keep = int(text)
     if keep < 1:
-        raise argparse.ArgumentTypeError("the current version always stays: give 1 or more")
+        raise argparse.ArgumentTypeError("must be at least 1: the current version is always kept")
     return keep
 
 
@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> None:
     url = options.url or os.environ.get(URL_VARIABLE, "")
     if not url:
         raise InputError(
-            f"no database is given: name postgresql://USER@HOST:PORT/DATABASE, or set {URL_VARIABLE}"
+            f"no database is given: pass postgresql://USER@HOST:PORT/DATABASE, or set {URL_VARIABLE}"
         )
     publication = read_publication(read_resolved(), options.version, options.embeddings)
     with open_postgres(url) as connection:

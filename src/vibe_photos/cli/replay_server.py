@@ -1,6 +1,6 @@
 """Rehearse a run without a GPU: recorded answers over HTTP.
 
-Serve recorded answers as an OpenAI-compatible server on this machine, for the stage annotate to ask.
+Run an OpenAI-compatible server on this machine that answers stage annotate with recorded answers.
 """
 
 from vibe_photos.annotate.replay.server import add_arguments, run

@@ -1,7 +1,7 @@
-"""Bring back decisions that git or DVC replaced.
+"""Restore decisions that git or DVC replaced.
 
-Every decision of the review page is also kept in this machine's store. This appends to data/human/decisions/
-what the store knows and the files lack. Nothing is removed.
+Every decision of the review page is also kept in this machine's store. This command appends decisions that
+are missing in data/human/decisions/. Nothing is removed.
 """
 
 import argparse
@@ -19,5 +19,5 @@ def run(options: argparse.Namespace) -> None:
 
     restored = restore_lost(read_resolved().paths.human, find_store())
     for reviewer, count in restored.items():
-        print(f"{count} decisions of {reviewer} are back")
+        print(f"restored {count} decisions of {reviewer}")
     print("now: git add data/human && dvc repro" if restored else "nothing is missing")

@@ -1,10 +1,10 @@
 """Check and correct labels in the browser.
 
-One photo at a time, or twenty alike at once. Photos of the review sample MEASURE: your answers make the
-figures about the library, and these photos never train. Other photos TEACH: your answers are learnt in the
-teacher's place, those first that the teacher probably got wrong. Every decision is on disk before the next
-photo shows, in data/human/decisions/ and in this machine's store. The page is for this machine only; Ctrl-C
-ends it.
+One photo at a time, or twenty similar ones at once. Photos of the review sample MEASURE: the figures about
+the library are computed from your answers, and these photos never train. Other photos TEACH, beginning with
+those that the teacher probably got wrong: the student learns your answers instead of the teacher's. Every
+decision is on disk before the next photo appears, in data/human/decisions/ and in this machine's store. The
+page is served to this machine only; Ctrl-C ends it.
 """
 
 import argparse
@@ -16,11 +16,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reviewer", metavar="NAME", help="whose log (default: git's user.name)")
     parser.add_argument("--port", type=int, default=0, help="on 127.0.0.1 (default: a free one)")
     parser.add_argument(
-        "--blind", action="store_true", help="hide what the student says, so as not to be led"
+        "--blind", action="store_true", help="hide the student's labels, so that they do not influence you"
     )
-    parser.add_argument("--no-browser", action="store_true", help="print the address, open nothing")
+    parser.add_argument("--no-browser", action="store_true", help="only print the address")
     parser.add_argument(
-        "--status", action="store_true", help="what measuring and teaching have brought so far; opens no page"
+        "--status", action="store_true", help="print the results of measuring and teaching so far, and stop"
     )
 
 

@@ -36,8 +36,8 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _is_wanted() -> bool:
-    """Ask on a terminal; elsewhere nobody can answer, and nothing is uploaded."""
+    """Ask on a terminal; without one, nothing is uploaded."""
     if not sys.stdin.isatty():
-        print("\nnobody to ask: `vibe-photos share --yes` uploads this")
+        print("\nnot a terminal: `vibe-photos share --yes` uploads this")
         return False
     return input("\nupload this? [y/N] ").strip().lower() in ("y", "yes")

@@ -1,7 +1,7 @@
 """Labels that the teacher probably got wrong.
 
-List training photos for which the student, which had not seen them, is confident that the teacher's scene,
-attribute or object is wrong. A list to look through: nothing is changed.
+List training photos for which the student is confident, out of fold, that the teacher's scene, attribute or
+object is wrong. Nothing is changed.
 """
 
 import argparse
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="only this label, by key or short name (food, has_person); may be repeated",
     )
     parser.add_argument(
-        "--top", type=int, default=20, metavar="N", help="how many of each head (default: %(default)s)"
+        "--top", type=int, default=20, metavar="N", help="how many per head (default: %(default)s)"
     )
     parser.add_argument("--json", action="store_true", help="print JSON for programs")
 
@@ -77,7 +77,7 @@ def keep_labels(
 
 
 def format_suspicion(found: "Suspicion", top: int, names: Mapping[str, str]) -> str:
-    """Return a head's first suspects for a terminal; `names` gives a photo's path by its id where known."""
+    """Return a head's first suspects for a terminal; `names` has photos' paths by id."""
     lines = [
         f"{rank:>3}  {names.get(suspect.image_id, suspect.image_id)}: "
         f"teacher {suspect.teacher} ({suspect.teacher_probability:.2f}), "
@@ -93,7 +93,7 @@ def format_suspicion(found: "Suspicion", top: int, names: Mapping[str, str]) -> 
             f"{head}, the least likely first:" if lines else head,
             *lines,
             *([f"     and {more} more"] if more else []),
-            *([f"not examined, the head knows them too little: {unknown}"] if unknown else []),
+            *([f"not examined, too few photos for the head: {unknown}"] if unknown else []),
         ]
     )
 

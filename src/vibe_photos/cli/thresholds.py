@@ -1,8 +1,8 @@
 """Propose thresholds, and with --write use them.
 
 Try every threshold of every attribute and object on half of the photos that people measured. The best one is
-proposed where it makes people's figures better in cross-validation, and the share of the library that would
-get the label agrees with people (with --aim precision it may be smaller, with --aim recall larger).
+proposed if it improves the figures in cross-validation, and the share of the library that would get the label
+agrees with people's labels (with --aim precision it may be smaller, with --aim recall larger).
 """
 
 import argparse
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--write",
         action="store_true",
-        help="write the proposals into params.yaml; the half that chose them is then no longer scored",
+        help="write the proposals into params.yaml; the half used for tuning is then no longer scored",
     )
 
 
@@ -41,6 +41,6 @@ def run(options: argparse.Namespace) -> None:
     elif options.write:
         count = write_thresholds(Path("params.yaml"), tuning)
         print(f"\n{count} thresholds written to params.yaml; now: dvc repro")
-        print(f"from now on people's truth counts on one half only: {SCORE_HALF}")
+        print(f"from now on figures use only one half of people's truth: {SCORE_HALF}")
     else:
         print("\nnothing is written yet: run again with --write")

@@ -15,14 +15,14 @@ from vibe_photos.storage.files import write_bytes
 
 
 def write_resolved(composed: Mapping[str, Any], settings: Settings, path: Path = RESOLVED) -> None:
-    """Write the configuration to data/config/resolved.yaml, unless the file holds the same already.
+    """Write the configuration to data/config/resolved.yaml, if it changed.
 
-    DVC compares that file key by key: a stage reruns only when a key that it declares changed. The key
-    `encoder` changes with the encoder's weights. They may lie anywhere, so this stage always runs.
+    DVC compares that file key by key: a stage reruns only if a key that it declares changed. The key
+    `encoder` changes with the encoder's weights, which may be anywhere, so this stage always runs.
     """
     before = _read_before(path)
     resolved = without_machine_local(composed)
-    # DVC looks for the two keys, which a taxonomy of earlier days lacks.
+    # DVC needs the two keys, which an older taxonomy file may lack.
     resolved["taxonomy"] = {
         **resolved["taxonomy"],
         "renamed": settings.taxonomy.renamed,

@@ -1,8 +1,8 @@
-"""What a teacher's words mean in label keys, by the taxonomy's maps and two settings (`convert.*`).
+"""Map the teacher's words to label keys, by the taxonomy's maps and two settings (`convert.*`).
 
-No word and no key is written in this code. An annotation as the prompt asks for it is decoded into
-`expected_type`, which takes a fraction of the time; any other is a JSON object. Both are brought into one
-form. Since few scenes, attributes and lists of objects differ, each distinct one is mapped once.
+All words and keys are data, none are in this code. An annotation in the form that the prompt asks for is
+decoded as `expected_type`, which is much faster; any other as a JSON object. Few scenes, attributes and lists
+of objects are distinct, so each distinct one is mapped once and cached.
 """
 
 from collections import Counter
@@ -16,23 +16,23 @@ import msgspec
 from vibe_photos.records.ground_truth import Annotation, GroundTruth
 from vibe_photos.settings import Convert, Taxonomy
 
-_MOST_REMEMBERED = 50_000
-_LONGEST_WORD = 80
+_MAX_CACHED = 50_000
+_MAX_WORD_LENGTH = 80
 
 Attributes = tuple[bool | None, ...]
 """The teacher's value of each attribute word; None if it is not a JSON boolean."""
 
 Objects = tuple[tuple[bool, bool, str | None] | None, ...]
-"""Of each object: is it main, is the teacher sure enough, its word if it has one; None: no object at all."""
+"""For each object: is it main, is its confidence high enough, and its word; None if it is not an object."""
 
 LabelJson = tuple[bytes, bytes, bytes]
 """A photo's labels as JSON: a list of scenes, an object of attributes, a list of objects."""
 
-Said = TypeVar("Said", bound=Hashable)
+Answer = TypeVar("Answer", bound=Hashable)
 
 
 class ExpectedObject(msgspec.Struct, frozen=True, gc=False):
-    """An object whose fields all have the types that were asked for."""
+    """An object in which all fields have the expected types."""
 
     coarse_type: str
     is_main: bool
@@ -41,14 +41,14 @@ class ExpectedObject(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(slots=True)
 class Tally:
-    """What became of the words: counts by outcome, and the words that have no key."""
+    """Counts of the mapped words by outcome, and the words without a key."""
 
     counts: Counter[str] = field(default_factory=Counter)
     unknown_scenes: Counter[str] = field(default_factory=Counter)
     objects_without_key: Counter[str] = field(default_factory=Counter)
 
     def add(self, other: "Tally", times: int) -> None:
-        """Count what `other` counts so many times."""
+        """Add the counts of `other`, multiplied by `times`."""
         for name in self.__slots__:
             mine: Counter[str] = getattr(self, name)
             for word, count in getattr(other, name).items():
@@ -63,9 +63,9 @@ class Mapping:
         self._words = list(taxonomy.attributes)
         self._min_confidence = convert.min_object_confidence
         self._include_non_main = convert.include_non_main
-        self._scenes = _Memo(self._map_scene)
-        self._attributes = _Memo(self._map_attributes)
-        self._objects = _Memo(self._map_objects)
+        self._scenes = _Cache(self._map_scene)
+        self._attributes = _Cache(self._map_attributes)
+        self._objects = _Cache(self._map_objects)
         names = [f"attribute_{number}" for number in range(len(self._words))]
         self._fields_of = attrgetter("scene", "objects", *names)
         self.expected_type = msgspec.defstruct(
@@ -81,36 +81,36 @@ class Mapping:
 
     @property
     def tally(self) -> Tally:
-        """What became of the words of all annotations so far."""
+        """The counts over all annotations so far."""
         tally = Tally()
         for memo in (self._scenes, self._attributes, self._objects):
             memo.count_into(tally)
         return tally
 
-    def read_expected(self, annotation: Any) -> LabelJson:
-        """Return what an annotation of `expected_type` means; a field it lacks was not judged."""
+    def map_expected(self, annotation: Any) -> LabelJson:
+        """Return the labels of an annotation of `expected_type`; a missing field was not judged."""
         least = self._min_confidence
-        scene, said, *values = self._fields_of(annotation)
-        objects = [(one.is_main, one.confidence >= least, one.coarse_type) for one in said]
+        scene, items, *values = self._fields_of(annotation)
+        objects = [(one.is_main, one.confidence >= least, one.coarse_type) for one in items]
         return (
             self._scenes.look_up(scene),
             self._attributes.look_up(tuple(values)),
             self._objects.look_up(tuple(objects)),
         )
 
-    def read_any(self, annotation: Annotation) -> LabelJson:
-        """Return what any annotation means; what is of a wrong type counts as the rules say."""
-        scene, said = annotation.get("scene"), annotation.get("objects")
+    def map_any(self, annotation: Annotation) -> LabelJson:
+        """Return the labels of any annotation; values of a wrong type are handled by the mapping's rules."""
+        scene, items = annotation.get("scene"), annotation.get("objects")
         values = [annotation.get(word) for word in self._words]
         return (
             self._scenes.look_up(scene if isinstance(scene, str) else None),
             self._attributes.look_up(tuple(value if isinstance(value, bool) else None for value in values)),
-            self._objects.look_up(tuple(map(self._read_object, said if isinstance(said, list) else []))),
+            self._objects.look_up(tuple(map(self._read_object, items if isinstance(items, list) else []))),
         )
 
     def to_ground_truth(self, image_id: str, annotation: Annotation) -> GroundTruth:
-        """Return what any annotation means, as a record."""
-        scene, attributes, objects = map(msgspec.json.decode, self.read_any(annotation))
+        """Return the labels of any annotation, as a record."""
+        scene, attributes, objects = map(msgspec.json.decode, self.map_any(annotation))
         return GroundTruth(image_id=image_id, scene=scene, attributes=attributes, objects=objects)
 
     def _read_object(self, item: Any) -> tuple[bool, bool, str | None] | None:
@@ -128,7 +128,7 @@ class Mapping:
             return []
         key = self._taxonomy.scenes.get(_normalise(word))
         if key is None:
-            tally.unknown_scenes[word[:_LONGEST_WORD]] += 1
+            tally.unknown_scenes[word[:_MAX_WORD_LENGTH]] += 1
         tally.counts["scene_mapped" if key else "scene_unknown"] += 1
         return [key or self._taxonomy.other_scene]
 
@@ -139,9 +139,9 @@ class Mapping:
         tally.counts["attributes_not_judged"] += len(values) - len(judged)
         return judged
 
-    def _map_objects(self, said: Objects, tally: Tally) -> list[str]:
+    def _map_objects(self, objects: Objects, tally: Tally) -> list[str]:
         keys = set()
-        for item in said:
+        for item in objects:
             if item is None:
                 tally.counts["objects_malformed"] += 1
                 continue
@@ -153,7 +153,7 @@ class Mapping:
                 outcome = "objects_low_confidence"
             elif key is None:
                 outcome = "objects_without_key"
-                tally.objects_without_key[str(word)[:_LONGEST_WORD]] += 1
+                tally.objects_without_key[str(word)[:_MAX_WORD_LENGTH]] += 1
             else:
                 outcome = "objects_mapped"
                 keys.add(key)
@@ -162,38 +162,38 @@ class Mapping:
 
 
 @dataclass(slots=True)
-class _Meaning:
+class _Cached:
     json: bytes
     tally: Tally
-    given: int = 0
+    uses: int = 0
 
 
-class _Memo(Generic[Said]):
-    """What distinct answers of one field mean, as JSON, and how often each was given."""
+class _Cache(Generic[Answer]):
+    """A cache of the labels (JSON) and counts for each distinct answer of one field."""
 
-    def __init__(self, read: Callable[[Said, Tally], Any]) -> None:
+    def __init__(self, read: Callable[[Answer, Tally], Any]) -> None:
         self._read = read
-        self._known: dict[Said, _Meaning] = {}
+        self._known: dict[Answer, _Cached] = {}
         self._others = Tally()
 
-    def look_up(self, said: Said) -> bytes:
-        meaning = self._known.get(said)
-        if meaning is None:
+    def look_up(self, answer: Answer) -> bytes:
+        cached = self._known.get(answer)
+        if cached is None:
             tally = Tally()
-            meaning = _Meaning(msgspec.json.encode(self._read(said, tally)), tally)
-            if len(self._known) < _MOST_REMEMBERED:
-                self._known[said] = meaning
-            else:  # a teacher that makes up words must not fill the memory
+            cached = _Cached(msgspec.json.encode(self._read(answer, tally)), tally)
+            if len(self._known) < _MAX_CACHED:
+                self._known[answer] = cached
+            else:  # limits the memory if a teacher invents many words
                 self._others.add(tally, 1)
-        meaning.given += 1
-        return meaning.json
+        cached.uses += 1
+        return cached.json
 
     def count_into(self, tally: Tally) -> None:
         tally.add(self._others, 1)
-        for meaning in self._known.values():
-            tally.add(meaning.tally, meaning.given)
+        for cached in self._known.values():
+            tally.add(cached.tally, cached.uses)
 
 
 def _normalise(word: str) -> str:
-    """Return a word as the taxonomy's maps have it."""
+    """Return a word in the form of the taxonomy's maps."""
     return word.strip().lower()

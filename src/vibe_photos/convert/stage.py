@@ -1,7 +1,7 @@
-"""Stage `convert`: from the teacher's words to label keys; every word that was dropped is counted.
+"""Stage `convert`: map the teacher's words to label keys; every dropped word is counted.
 
-What a word means is in `mapping`. A changed mapping reruns this stage and those after it, and never asks the
-teacher again.
+The rules are in `mapping`. A changed mapping reruns this stage and those after it, and never asks the teacher
+again.
 """
 
 import logging
@@ -21,15 +21,15 @@ from vibe_photos.storage.jsonl import decode_line, read_numbered_lines
 
 log = logging.getLogger(__name__)
 
-_MOST_WORDS = 50
+_MAX_WORDS = 50
 _ANY_LINE = msgspec.json.Decoder(RawAnnotation)
 
 
 def convert_annotations(settings: Settings) -> None:
     """Map the teacher's words to label keys: one file of all labels, and the same labels one file per head.
 
-    Only the ids are in memory, not the records. The order is that of the raw file. Of several records of one
-    photo the last counts.
+    Only the ids are in memory, not the records. The order is that of the raw file. If a photo has several
+    records, the last one counts.
 
     Raises:
         InputError: the raw file is missing or a line is not a whole annotation (file and line are named).
@@ -42,14 +42,14 @@ def convert_annotations(settings: Settings) -> None:
             done = _Conversion(mapping, write, chosen_line).read(paths.raw_annotations)
         if chosen_line is not None or done.lines == len(done.last_line):
             break
-        # Rare: only now is it known which record of a photo is the last, so the files are written again.
+        # Rare: a photo has several records, so the files are written again with only the last ones.
         chosen_line = done.last_line
     tally, photos = done.mapping.tally, len(done.last_line)
     metric = {
         "photos": photos,
         **dict(sorted(tally.counts.items())),
-        "unknown_scene_words": dict(sorted(tally.unknown_scenes.most_common(_MOST_WORDS))),
-        "object_words_without_key": dict(sorted(tally.objects_without_key.most_common(_MOST_WORDS))),
+        "unknown_scene_words": dict(sorted(tally.unknown_scenes.most_common(_MAX_WORDS))),
+        "object_words_without_key": dict(sorted(tally.objects_without_key.most_common(_MAX_WORDS))),
     }
     write_json(paths.eval / "convert.json", metric)
     if len(done.models) > 1:
@@ -78,7 +78,7 @@ class _Conversion:
         self._chosen_line = chosen_line
 
     def read(self, raw: Path) -> Self:
-        """Convert all lines, in their order; errors as `convert_annotations`."""
+        """Convert all lines in order; errors as in `convert_annotations`."""
         expected: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
             msgspec.defstruct(
                 "ExpectedLine",
@@ -89,10 +89,10 @@ class _Conversion:
             record: Any
             try:
                 record = expected.decode(line)
-                read: Callable[[Any], LabelJson] = self.mapping.read_expected
+                read: Callable[[Any], LabelJson] = self.mapping.map_expected
             except (msgspec.DecodeError, UnicodeDecodeError):
                 record = decode_line(_ANY_LINE, line, raw, number)
-                read = self.mapping.read_any
+                read = self.mapping.map_any
             self.lines += 1
             self.last_line[record.image_id] = number
             if self._chosen_line is None or self._chosen_line[record.image_id] == number:

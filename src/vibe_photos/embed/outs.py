@@ -1,7 +1,7 @@
-"""What is computed once and kept: the machine-local store of vectors and hashes, and the stage's outs.
+"""The machine-local store of vectors and hashes, and the stage's outs.
 
-The store has one file for each model and each way of hashing, out of DVC's reach. Outs are written from it,
-and what `dvc pull` brought is saved into it.
+The store has one file per model and per version of the hashes, outside DVC. Outs are written from it, and
+results in pulled outs (`dvc pull`) are copied into it.
 """
 
 import json
@@ -31,10 +31,10 @@ _ROWS_AT_A_TIME = 256
 
 
 class Digest(msgspec.Struct, frozen=True, kw_only=True):
-    """`digest.json`: which vectors the outs hold, in a few bytes that later stages can depend on.
+    """`digest.json`: identifies the vectors of the outs in a few bytes.
 
-    `rows_digest` is the xxh3-128 of every row's id and vector in their order. `perceptual_hash` names how
-    the hashes beside it were made.
+    `rows_digest` is the xxh3-128 of all rows' ids and vectors, in order. `perceptual_hash` is the version of
+    the hashes.
     """
 
     model: str
@@ -45,23 +45,23 @@ class Digest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SavedWork:
-    """A table from `image_id` to what was computed for that photo, as bytes: a vector, or its hashes."""
+    """A table from `image_id` to a photo's result, as bytes: its vector or its hashes."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         """Use `open_saved_work`."""
         self._connection = connection
 
     def image_ids(self) -> set[str]:
-        """Return the photos for which there is a result."""
+        """Return the photos that have a result."""
         return {row[0] for row in self._connection.execute("SELECT image_id FROM saved")}
 
     def add(self, results: Iterable[tuple[str, bytes]]) -> None:
-        """Save `(image_id, result)` pairs to the disk, all or none; a result that is there already stays."""
+        """Save `(image_id, result)` pairs to disk, all or none; existing results are kept."""
         with self._connection:
             self._connection.executemany("INSERT OR IGNORE INTO saved VALUES (?, ?)", results)
 
     def read(self, image_ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
-        """Yield `(image_id, result)` for those photos that have one, in the order asked for."""
+        """Yield `(image_id, result)` for the photos that have one, in the given order."""
         query = "SELECT image_id, result FROM saved WHERE image_id IN (SELECT value FROM json_each(?))"
         remaining = iter(image_ids)
         while chunk := list(islice(remaining, _ROWS_AT_A_TIME)):
@@ -74,7 +74,7 @@ def open_saved_work(path: Path) -> Iterator[SavedWork]:
     """Open the file, or create it. Several runs may share it; each `add` is one transaction.
 
     Raises:
-        StoreError: the file is damaged, or another run has kept it locked for a minute.
+        StoreError: the file is damaged, or another run has locked it for more than a minute.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -87,17 +87,17 @@ def open_saved_work(path: Path) -> Iterator[SavedWork]:
     except sqlite3.OperationalError as error:
         raise StoreError(f"{path}: {error}; is another run using it, or the disk full?") from error
     except sqlite3.DatabaseError as error:
-        advice = "move the file away, and what it held is computed again"
+        advice = "move the file away; its content is then computed again"
         raise StoreError(f"{path} is damaged ({error}): {advice}") from error
 
 
 def vectors_file(store: Path, model: str) -> Path:
-    """Return where the vectors of one model are saved."""
+    """Return the file with the vectors of one model."""
     return store / "embeddings" / f"{model}.sqlite"
 
 
 def hashes_file(store: Path) -> Path:
-    """Return where perceptual hashes are saved, one file for each way of making them."""
+    """Return the file with perceptual hashes of the current version."""
     return store / "perceptual_hashes" / f"{hash_recipe()}.sqlite"
 
 
@@ -124,18 +124,18 @@ def write_outs(
     return digest
 
 
-def absorb_outs(folder: Path, store: Path) -> None:
-    """Save what the present outs hold and the store lacks; outs that cannot be read are named in the log."""
-    for absorb, name in ((_absorb_vectors, "embeddings.sqlite"), (_absorb_hashes, "perceptual_hashes.jsonl")):
+def import_outs(folder: Path, store: Path) -> None:
+    """Copy results from the existing outs into the store; unreadable outs are only logged."""
+    for load, name in ((_import_vectors, "embeddings.sqlite"), (_import_hashes, "perceptual_hashes.jsonl")):
         if not (folder / name).exists():
             continue
         try:
-            absorb(folder, store)
+            load(folder, store)
         except (InputError, sqlite3.DatabaseError) as error:
             logger.warning("%s cannot be used and will be written again: %s", folder / name, error)
 
 
-def _absorb_vectors(folder: Path, store: Path) -> None:
+def _import_vectors(folder: Path, store: Path) -> None:
     with open_database(folder / "embeddings.sqlite") as connection:
         first = connection.execute("SELECT model, dim FROM image_embedding LIMIT 1").fetchone()
         if first is None:
@@ -150,7 +150,7 @@ def _absorb_vectors(folder: Path, store: Path) -> None:
             saved.add(connection.execute(find, (image_id,)).fetchone() for image_id in missing)
 
 
-def _absorb_hashes(folder: Path, store: Path) -> None:
+def _import_hashes(folder: Path, store: Path) -> None:
     try:
         digest = msgspec.json.decode((folder / "digest.json").read_bytes(), type=Digest)
     except (OSError, msgspec.DecodeError):

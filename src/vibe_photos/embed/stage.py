@@ -1,4 +1,4 @@
-"""Stage `embed`: a unit-norm vector and a perceptual hash for every photo of the library, each computed once.
+"""Stage `embed`: a unit-norm vector and perceptual hashes for every photo of the library, each computed once.
 
 Vectors and hashes first go into the machine-local store, batch by batch; the outs are then written from it in
 the manifest's order. So nothing is computed twice after a killed run, a change of encoder and back, or a
@@ -15,8 +15,8 @@ from vibe_photos.embed.engines.database import DatabaseEngine
 from vibe_photos.embed.engines.local import Batch, Engine, Job, LocalEngine
 from vibe_photos.embed.outs import (
     SavedWork,
-    absorb_outs,
     hashes_file,
+    import_outs,
     open_saved_work,
     vectors_file,
     write_outs,
@@ -33,17 +33,16 @@ _PROGRESS_SECONDS = 30.0
 
 
 def embed_library(settings: Settings, store: Path) -> None:
-    """Turn every photo into a unit-norm vector, and into a perceptual hash on the way.
+    """Compute a unit-norm vector and perceptual hashes for every photo.
 
-    The photo folder may be missing where nothing is left to compute. A photo that failed is tried again by
-    the next run.
+    The photo folder may be missing if nothing is left to compute. The next run tries failed photos again.
 
     Raises:
         InputError: the manifest cannot be read.
         ConfigurationError: a key that the encoder needs is not set.
-        EncoderError: the encoder cannot be loaded; it says how to get what is missing.
+        EncoderError: the encoder cannot be loaded; the message says how to get what is missing.
         ClusterError: the Ray cluster cannot be reached or failed.
-        DatabaseError: the app's database, whose vectors are used, cannot be read.
+        DatabaseError: the app's database with the vectors cannot be read.
         LibraryError: the photo folder is missing and there is something to compute.
         TooManyFailures: more than `embed.max_failed_share` of the photos failed; what was computed is saved.
         StoreError: the store is damaged or locked.
@@ -51,7 +50,7 @@ def embed_library(settings: Settings, store: Path) -> None:
     root, out_folder = Path(settings.library.root), settings.paths.embeddings
     library = read_manifest(settings.paths.photos)
     model = name_encoder(settings.embedder, settings.embed)
-    absorb_outs(out_folder, store)
+    import_outs(out_folder, store)
     with (
         open_saved_work(vectors_file(store, model)) as vectors,
         open_saved_work(hashes_file(store)) as hashes,
@@ -96,9 +95,9 @@ def load_engine(job: Job) -> Engine:
 def save_batches(
     batches: Iterable[Batch], total: int, vectors: SavedWork, hashes: SavedWork
 ) -> list[PhotoProblem]:
-    """Save what an engine yields for `total` photos, batch by batch; return what failed, sorted by path.
+    """Save an engine's batches for `total` photos; return the failed photos, sorted by path.
 
-    A line in the log every half minute says how far it is.
+    The progress is logged every half minute.
     """
     problems: list[PhotoProblem] = []
     n_done = 0

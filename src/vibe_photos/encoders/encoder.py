@@ -1,4 +1,4 @@
-"""What every encoder can do, and which one a configuration means.
+"""The interface of encoders, and loading the configured one.
 
 Importing this is cheap: each encoder imports its library (scikit-image, onnxruntime, torch) only when it is
 loaded.
@@ -19,10 +19,10 @@ from vibe_photos.storage.vectors import Vectors
 
 
 class Encoder(Protocol):
-    """Turns photos into vectors; a photo's vector depends on that photo alone, never on its neighbours."""
+    """Turns photos into vectors; a photo's vector depends only on that photo, not on the batch."""
 
     model: str
-    """Name and short hash of everything that decides the vector."""
+    """A name with a short hash of everything that decides the vector."""
     dim: int
 
     def needed_size(self, width: int, height: int) -> tuple[int, int]:
@@ -40,7 +40,7 @@ class Encoder(Protocol):
 
 @runtime_checkable
 class TextEncoder(Encoder, Protocol):
-    """An encoder with a text tower: cosine times `logit_scale` plus `logit_bias` is a match's logit."""
+    """An encoder with a text tower: cosine * `logit_scale` + `logit_bias` is the logit of a match."""
 
     logit_scale: float
     logit_bias: float
@@ -51,7 +51,7 @@ class TextEncoder(Encoder, Protocol):
 
 
 class DatabaseRecipe(Recipe, frozen=True, kw_only=True, tag="database"):
-    """Which vectors an app already has. DVC cannot see its database: `revision` stands for its content."""
+    """Vectors of an app's database. DVC cannot see the database, so `revision` represents its content."""
 
     version: int = 1
     source_model: str
@@ -60,7 +60,7 @@ class DatabaseRecipe(Recipe, frozen=True, kw_only=True, tag="database"):
 
 
 def read_database_recipe(embedder: Embedder) -> DatabaseRecipe:
-    """Return the recipe of `kind: database`; the database itself is not asked.
+    """Return the recipe of `kind: database`, without reading the database.
 
     Raises:
         ConfigurationError: a key that this kind of embedder needs is not set.
@@ -88,7 +88,7 @@ def load_encoder(embedder: Embedder, embed: Embed) -> Encoder:
 
     Raises:
         ConfigurationError: a key that this kind of encoder needs is not set.
-        EncoderError: the checkpoint cannot be loaded, or a package is missing; it says how to get it.
+        EncoderError: the checkpoint cannot be loaded, or a package is missing (says how to get it).
     """
     recipe = _read_recipe(embedder, embed)
     name = name_model(embedder.name, recipe)
@@ -97,8 +97,8 @@ def load_encoder(embedder: Embedder, embed: Embed) -> Encoder:
             return OnnxEncoder(name, recipe, str(embedder.checkpoint))
         case DatabaseRecipe():
             raise EncoderError(
-                f"{name} means vectors that an app already has: no encoder is at hand for other photos. "
-                "Label vectors with the heads, or choose an encoder with use.embedder in params.yaml"
+                f"{name} stands for vectors from an app's database: there is no encoder for other photos. "
+                "Use the heads on vectors, or choose an encoder with use.embedder in params.yaml"
             )
         case HogRecipe():
             return HogEncoder(name)

@@ -1,7 +1,7 @@
-"""Classic features: gradients (HOG), colour and texture, with nothing to download.
+"""Classic features: gradients (HOG), colour and texture; nothing needs to be downloaded.
 
 Sizes and weights were chosen by cross-validation on 347 real photos with a logistic regression: scene
-accuracy 0.65, where the same histograms neither centred nor weighted reach 0.61.
+accuracy 0.65, instead of 0.61 with the same histograms neither centred nor weighted.
 """
 
 from math import cos, pi, sin
@@ -23,14 +23,14 @@ _DIRECTION_STARTS = [
     (round(cos(step * pi / _DIRECTIONS), 12), round(sin(step * pi / _DIRECTIONS), 12))
     for step in range(1, _DIRECTIONS)
 ]
-"""Cosine and sine of the angle at which each direction but the first begins.
+"""Cosine and sine of the start angle of each direction except the first.
 
-They are rounded, because their last bits differ between mathematical libraries.
+They are rounded, because their last bits differ between math libraries.
 """
 _MOST_OF_A_BLOCK, _EPSILON = 0.2, 1e-5
 _COLOUR_BINS = (8, 4, 4)
 _TEXTURES = ((32, 1), (64, 1), (128, 2), (256, 2))
-"""Edge in pixels, and into how many rows and columns of cells it is cut."""
+"""Edge in pixels, and number of rows and columns of cells."""
 _TEXTURE_CODES = 59
 _WEIGHTS = (1.0, 0.7, 2.0)
 """Gradients, colour, texture."""
@@ -39,7 +39,7 @@ Block = npt.NDArray[np.float64]
 
 
 class HogRecipe(PixelRecipe, frozen=True, kw_only=True, tag="hog"):
-    """The classic features have no settings: only their code and the pixels decide them."""
+    """The features have no settings: only their code and the pixels decide them."""
 
     version: int = 2
 
@@ -48,16 +48,16 @@ class HogEncoder:
     """Histograms of gradients, HSV colours and local binary patterns, each block of unit norm, weighted."""
 
     def __init__(self, model: str) -> None:
-        """Take the model's name; the dimension is what a blank picture gives."""
+        """Take the model's name; the dimension is found with a blank picture."""
         self.model = model
         self.dim = len(self.preprocess(Image.new("RGB", (_INPUT_PX, _INPUT_PX))))
 
     def needed_size(self, width: int, height: int) -> tuple[int, int]:
-        """Return the square to which every photo is squashed."""
+        """Return the square to which every photo is resized."""
         return _INPUT_PX, _INPUT_PX
 
     def preprocess(self, image: Image.Image) -> npt.NDArray[Any]:
-        """Return the features, float64 [dim]: all of the work, so that it runs in the threads."""
+        """Return the features, float64 [dim]; all computation is here, so that it runs in threads."""
         square = resize(image, (_INPUT_PX, _INPUT_PX))
         pyramid = {_INPUT_PX // factor: square.reduce(factor) for factor in (1, 2, 4, 8)}
         grey = {edge: np.asarray(level.convert("L")) for edge, level in pyramid.items()}
@@ -77,16 +77,16 @@ class HogEncoder:
 def _describe_gradients(grey: npt.NDArray[np.uint8]) -> Block:
     """Return histograms of oriented gradients (Dalal and Triggs 2005, blocks by L2-Hys), square-rooted.
 
-    As scikit-image computes them, but without arctangents, whose last bits differ between processors: they
-    count a gradient on the border between two directions now in the one and now in the other. Here only
-    sums, products, quotients and roots are used, which IEEE 754 defines to the last bit.
+    As in scikit-image, but without arctangents: their last bits differ between processors, so a gradient on
+    the border of two directions could be counted in either. Here only sums, products, quotients and roots are
+    used, which IEEE 754 defines exactly.
     """
     roots = np.sqrt(grey.astype(np.float64))
     down, right = np.zeros_like(roots), np.zeros_like(roots)
     down[1:-1] = roots[2:] - roots[:-2]
     right[:, 1:-1] = roots[:, 2:] - roots[:, :-2]
     magnitude = np.sqrt(down * down + right * right)
-    # Opposite gradients have the same direction. It is the number of later directions that have begun.
+    # Opposite gradients have the same direction. The direction's index is the number of start angles passed.
     sign = np.where((down < 0) | ((down == 0) & (right < 0)), -1.0, 1.0)
     direction = sum((down * x - right * y) * sign >= 0 for x, y in _DIRECTION_STARTS)
     n_cells = len(grey) // _GRADIENT_CELL_PX
@@ -137,5 +137,5 @@ def _centre(block: Block) -> Block:
 
 
 def _length(block: Block) -> float:
-    """Return the Euclidean norm, added up in NumPy's fixed order: BLAS adds in the processor's own."""
+    """Return the Euclidean norm, summed in NumPy's fixed order; BLAS's order depends on the processor."""
     return float(np.sqrt(np.square(block).sum()))

@@ -1,4 +1,4 @@
-"""How encoders compute: in how many threads, and how float64 results become the same float32 everywhere."""
+"""Number of threads, and rounding float64 results to the same float32 on every processor."""
 
 import os
 from typing import Any
@@ -11,16 +11,15 @@ from vibe_photos.storage.vectors import Vectors
 _STEPS = 2.0**23
 """A float64 vector of unit norm is rounded to multiples of 1/_STEPS before it becomes float32.
 
-Two processors compute the demo's vectors in float64 with differences of up to 5e-16. A difference changes
-the stored float32 only if it crosses a rounding boundary. Boundaries of float32 lie very close together near
-zero; these lie 1.2e-7 apart everywhere, so that crossing one takes a number within 5e-16 of it: a chance of
-about one in a hundred million for each number. For up to 280 numbers the norm stays within 1e-6 of 1, as
-that of any stored vector.
+The demo's float64 vectors differ by up to 5e-16 between processors. A difference changes the stored float32
+only if it crosses a rounding boundary. Boundaries of float32 are very close together near zero; these are
+1.2e-7 apart everywhere, so a number crosses one only if it is within 5e-16 of it: a probability of about 1e-8
+per number. For up to 280 numbers the norm stays within 1e-6 of 1, like that of any stored vector.
 """
 
 
 def count_threads() -> int:
-    """Return `OMP_NUM_THREADS` where it is set, as numeric libraries read it, else one thread a core.
+    """Return `OMP_NUM_THREADS` if it is set, as numeric libraries do, else one thread per core.
 
     Ray sets it for each worker, so that several workers on one machine share its cores.
     """
@@ -31,8 +30,8 @@ def count_threads() -> int:
 def to_rounded_unit_norm(features: npt.NDArray[Any]) -> Vectors:
     """Scale float64 rows [n, dim] to unit norm and round them to the same float32 on every processor.
 
-    Only sums in a fixed order, divisions and roots are used, which IEEE 754 defines to the last bit. A row
-    without a direction (all zero, or not finite) becomes NaN.
+    Only sums in a fixed order, divisions and roots are used, which IEEE 754 defines exactly. A row without a
+    direction (all zero, or not finite) becomes NaN.
     """
     lengths = np.sqrt(np.square(features).sum(axis=1, keepdims=True))
     has_direction = np.isfinite(lengths) & (lengths > 0)

@@ -1,4 +1,4 @@
-"""Any ONNX image encoder, through onnxruntime: what it expects of pixels is configuration."""
+"""Any ONNX image encoder, run by onnxruntime; its preprocessing is configured."""
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +25,7 @@ _ITEM_TYPES: Mapping[str, type[np.floating[Any]]] = {
 }
 
 _SMALLEST_PROBABILITY = 2.0**-24
-"""The smallest step of float16: what a half-precision softmax rounds to zero counts as this."""
+"""The smallest float16: used for probabilities that a half-precision softmax rounded to zero."""
 
 
 class OnnxRecipe(PixelRecipe, frozen=True, kw_only=True, tag="onnx"):
@@ -45,10 +45,10 @@ class OnnxRecipe(PixelRecipe, frozen=True, kw_only=True, tag="onnx"):
 
 
 def read_onnx_recipe(embedder: Embedder) -> OnnxRecipe:
-    """Return the recipe that a configuration means.
+    """Return the recipe of a configuration.
 
     Raises:
-        ConfigurationError: a key that this kind of encoder needs is not set, or makes no sense.
+        ConfigurationError: a key that this kind of encoder needs is not set or not valid.
         EncoderError: the model file is missing.
     """
     values = msgspec.structs.asdict(embedder)
@@ -66,23 +66,23 @@ def read_onnx_recipe(embedder: Embedder) -> OnnxRecipe:
     if not path.is_file():
         raise EncoderError(
             f"{path} (embedder.checkpoint) does not exist: put the ONNX file of an image encoder there, or "
-            "set embedder.checkpoint to where it is. The encoder `hog` (use.embedder: hog) needs no file."
+            "set embedder.checkpoint to its path. The encoder `hog` (use.embedder: hog) needs no file."
         )
     return msgspec.convert(values | {"checkpoint": hash_checkpoint(path)}, OnnxRecipe)
 
 
 class OnnxEncoder:
-    """An ONNX image encoder on the processor.
+    """An ONNX image encoder on the CPU.
 
-    Each photo is a run of its own on one thread, and photos run side by side: so a vector depends neither on
-    the batch nor on the number of threads, and models with a fixed batch of one work too.
+    Each photo is a separate run on one thread, and photos run in parallel. So a vector depends neither on the
+    batch nor on the number of threads, and models with a fixed batch size of one work too.
     """
 
     def __init__(self, model: str, recipe: OnnxRecipe, checkpoint: str) -> None:
         """Load the model file.
 
         Raises:
-            EncoderError: onnxruntime is missing, or the model is none that takes pictures so.
+            EncoderError: onnxruntime is missing, or the model does not accept such pictures.
         """
         self.model = model
         self._recipe = recipe
@@ -105,7 +105,7 @@ class OnnxEncoder:
             ) from error
 
     def needed_size(self, width: int, height: int) -> tuple[int, int]:
-        """Return the input's square, or the size whose shorter edge is `resize_px`, to be cropped."""
+        """Return the input's square, or for a crop the size whose shorter edge is `resize_px`."""
         if self._recipe.resize == "squash":
             return self._recipe.input_px, self._recipe.input_px
         shrink = self._recipe.resize_px / min(width, height)

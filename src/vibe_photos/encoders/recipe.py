@@ -1,4 +1,4 @@
-"""Which configuration made a vector: the model's name ends in a hash of everything that decides it."""
+"""The name of a model ends in a hash of its recipe: everything that decides its vectors."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
 
 
 class PixelRecipe(Recipe, frozen=True, kw_only=True):
-    """The recipe of an encoder that computes vectors from pixels: how photos are decoded decides them too."""
+    """The recipe of an encoder that computes vectors from pixels; it includes the version of the pixels."""
 
     pixels: int = msgspec.field(default_factory=lambda: decode.PIXELS_VERSION)
 
@@ -32,7 +32,7 @@ def name_model(name: str, recipe: Recipe) -> str:
 def hash_checkpoint(path: Path) -> str:
     """Return the xxh3-128 of a weights file's bytes, or of a folder's file names and bytes.
 
-    A model's card (`*.md`) decides no vector and is left out.
+    A model card (`*.md`) does not affect vectors and is left out.
 
     Raises:
         EncoderError: the file or folder cannot be read.

@@ -19,8 +19,8 @@ _EXAMPLES = """examples:
   python -m vibe_photos.eval.labels --gt data/human/decisions/anna.jsonl
   python -m vibe_photos.eval.labels --gt data/ground_truth/auto/ground_truth_auto.jsonl --json
 
-The folder data/human gives what people said, as evaluate@human weighs it; what they taught is left out. One
-log gives that reviewer's measuring alone. Any other file is a JSON list, one JSON object or JSON Lines of
+The folder data/human gives people's measured labels, weighted as in evaluate@human, without taught photos. A
+log gives only that reviewer's measured labels. Other files are a JSON list, one JSON object or JSON Lines of
   {"image_id": "...", "scene": ["scene.food"], "attributes": {"attr.has_text": false}, "objects": []}
 Label keys and settings are those of data/config/resolved.yaml (`dvc repro compose` makes it).
 A record with "inclusion_probability" is weighted by its inverse. A missing attribute is not judged."""

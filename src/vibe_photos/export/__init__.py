@@ -1,1 +1,1 @@
-"""`vibe-photos export`: a folder of ONNX models that an app ships."""
+"""`vibe-photos export`: a folder of ONNX models to ship with an app."""

@@ -1,4 +1,4 @@
-"""`vibe-photos export`: the folder that an app ships, made from the last `dvc repro`, checked, whole."""
+"""`vibe-photos export`: write and check a folder to ship with an app, from the last `dvc repro`."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -41,19 +41,19 @@ FILES = frozenset(
         "__pycache__",
     }
 )
-"""What an export holds, and what Python leaves there: a folder with anything else is not replaced."""
+"""The files of an export (and Python's cache): a folder with anything else is not replaced."""
 
 _MOST_VECTORS = 10_000
 _MOST_PHOTOS = 16
 
 
 def export_bundle(settings: Settings, folder: Path, with_encoder: bool) -> Contents:
-    """Write the folder and return what is in it; nothing is written where a check fails.
+    """Write the folder and return its contents; nothing is written if a check fails.
 
     Args:
         settings: of the last `dvc repro`.
         folder: new, empty, or an earlier export, which is replaced.
-        with_encoder: whether the encoder goes with the heads.
+        with_encoder: also export the encoder.
 
     Raises:
         InputError: the embeddings are missing, no photo can be read, or `folder` holds something else.
@@ -94,24 +94,24 @@ def export_bundle(settings: Settings, folder: Path, with_encoder: bool) -> Conte
 
 
 def refuse_other_files(folder: Path) -> None:
-    """Refuse a place that holds anything but an earlier export.
+    """Check that a folder is empty, missing, or an earlier export.
 
     Raises:
-        InputError: says what is there.
+        InputError: it contains something else.
     """
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; name a folder to write")
     held = {path.name for path in folder.iterdir()} if folder.exists() else set()
     if others := sorted(held - FILES):
         raise InputError(
-            f"{folder} holds {others[0]}, which no export wrote: name a new folder, or an earlier export"
+            f"{folder} contains {others[0]}, which no export wrote: name a new folder, or an earlier export"
         )
 
 
 def _export_encoder(
     settings: Settings, heads: Sequence[LinearHead], contents: Contents
 ) -> tuple[EncoderGraph, Contents]:
-    """Return the encoder's ONNX form, and the contents with how it was checked."""
+    """Return the encoder as ONNX, and the contents with the result of its check."""
     encoder = load_encoder(settings.embedder, msgspec.structs.replace(settings.embed, device="cpu"))
     for head in heads:
         head.check_embedder(encoder.model, encoder.dim)
@@ -143,8 +143,8 @@ def _decode_some(settings: Settings, encoder: Encoder) -> list[Image.Image]:
     photos = list(islice(decode_each(), _MOST_PHOTOS))
     if not photos:
         raise InputError(
-            f"no photo of {settings.library.root} can be read here, and the encoder is only exported where "
-            "it can be checked on some: mount the library, set library.root, or leave --with-encoder out"
+            f"no photo of {settings.library.root} can be read here, but the encoder is only exported if "
+            "it can be checked on photos: mount the library, set library.root, or leave --with-encoder out"
         )
     return photos
 

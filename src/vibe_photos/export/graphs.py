@@ -1,7 +1,7 @@
 """The ONNX files of an export: heads and prompts as one graph, an encoder as another.
 
-A head's logits are linear in the vector and its calibration is linear in the logits, so both are one matrix;
-a label prompt is a matrix row as it is. Each level of labels becomes one Gemm and its softmax or sigmoid.
+A head's logits are linear in the vector and its calibration is linear in the logits, so both become one
+matrix; a prompt is one more row. Each level of labels becomes one Gemm and its softmax or sigmoid.
 """
 
 import copy
@@ -33,7 +33,7 @@ VECTORS = "vectors"
 
 _OPSET = 17
 _IR_VERSION = 8
-"""Old enough for every ONNX Runtime since 2022, mobile ones too."""
+"""Supported by every ONNX Runtime since 2022, including mobile ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Level:
 
 
 class Preprocessing(msgspec.Struct, frozen=True, kw_only=True):
-    """`preprocessing.json`: from an upright RGB photo, 8 bits a channel, to the encoder's input.
+    """`preprocessing.json`: from an upright 8-bit RGB photo to the encoder's input.
 
     Resized by bicubic interpolation, to `input_px` by `input_px` (`squash`) or to a shorter edge of
     `resize_px` and cropped in the middle to `input_px` by `input_px` (`center_crop`); channels in the order
@@ -74,16 +74,16 @@ class Preprocessing(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class EncoderGraph:
-    """The bytes of `encoder.onnx`, and what is done before and after it."""
+    """The bytes of `encoder.onnx`, with pre- and postprocessing."""
 
     model: bytes
     preprocessing: Preprocessing
 
 
 def fold_levels(heads: Sequence[LinearHead], prompts: PromptSet | None) -> list[Level]:
-    """Return the levels that have labels: learnt ones first, then those with a prompt alone.
+    """Return the levels that have labels; in each, learnt labels come first, then those with only a prompt.
 
-    Scenes exclude each other, so prompts are used for scenes only where no scene is learnt.
+    Scenes exclude each other, so prompts are used for scenes only if no scene is learnt.
 
     Raises:
         HeadError: there is no label at all.
@@ -111,7 +111,7 @@ def _fold_level(head: LinearHead, prompts: PromptSet | None) -> Level:
 
 
 def build_graph(levels: Sequence[Level]) -> bytes:
-    """Return `heads.onnx`: input `vectors` float32 [n, dim], one output [n, keys] a level, by its name."""
+    """Return `heads.onnx`: input `vectors` float32 [n, dim], one output [n, keys] per level, by name."""
     onnx = import_onnx()
     helper, float32 = onnx.helper, onnx.TensorProto.FLOAT
     nodes, tensors, outputs = [], [], []
@@ -132,7 +132,7 @@ def build_graph(levels: Sequence[Level]) -> bytes:
 
 
 def export_encoder(encoder: Encoder, embedder: Embedder) -> EncoderGraph:
-    """Return an encoder in ONNX form: SigLIP's photo tower traced in float32, an ONNX file as it is.
+    """Return an encoder in ONNX form: SigLIP's photo tower traced in float32, or the unchanged ONNX file.
 
     Raises:
         EncoderError: this kind of encoder has no ONNX form, or a package is missing.
@@ -171,7 +171,7 @@ def _trace(tower: "torch.nn.Module", preprocessing: Preprocessing) -> bytes:
     import torch
 
     edge = preprocessing.input_px
-    # Two photos: torch would take a size of 1 for a constant.
+    # Two photos, because torch would treat a batch size of 1 as constant.
     photos = torch.from_numpy(np.zeros((2, 3, edge, edge), dtype=np.float32))
     with torch.no_grad(), _hide_exporter_notes():
         program = torch.onnx.export(
@@ -184,7 +184,7 @@ def _trace(tower: "torch.nn.Module", preprocessing: Preprocessing) -> bytes:
             verbose=False,
         )
     model = program.model_proto  # type: ignore[union-attr]
-    # Remove what torch notes about where each node came from: paths on this machine.
+    # Remove torch's notes about the origin of each node: they contain paths of this machine.
     graph = model.graph
     values = (*graph.input, *graph.output, *graph.value_info, *graph.initializer)
     for part in (model, graph, *graph.node, *values):
@@ -195,7 +195,7 @@ def _trace(tower: "torch.nn.Module", preprocessing: Preprocessing) -> bytes:
 
 @contextmanager
 def _hide_exporter_notes() -> Iterator[None]:
-    """Drop torch's deprecations of its own parts, and its exporter's notes below an error."""
+    """Hide torch's deprecation warnings, and the exporter's messages below an error."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

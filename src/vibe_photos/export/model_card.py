@@ -23,7 +23,7 @@ from vibe_photos.settings import Classify, HeadName, Settings, Taxonomy
 
 
 class Label(msgspec.Struct, frozen=True):
-    """A label of the taxonomy; `source` says by what it is judged, null where it is not."""
+    """A label of the taxonomy; `source` says what decides it, null if it is not judged."""
 
     level: HeadName
     parent: str | None
@@ -33,7 +33,7 @@ class Label(msgspec.Struct, frozen=True):
 class Labels(msgspec.Struct, frozen=True):
     """`labels.json`: `outputs` names the columns of each output of `heads.onnx`; `labels` is the tree.
 
-    `encoder` is the one whose vectors, of `dim` numbers, the heads take.
+    The heads take vectors of `encoder`, with `dim` numbers.
     """
 
     encoder: str
@@ -45,9 +45,9 @@ class Labels(msgspec.Struct, frozen=True):
 class Decision(msgspec.Struct, frozen=True):
     """`decision.json`, in the order in which it applies.
 
-    Probabilities are rounded to `decimals`. The scene is the likeliest one. An attribute or object is
-    present where its probability is at least its threshold. An attribute of `attribute_from_scene` is
-    present where that is the scene. An object that is present makes its `ancestors` present. Labels that
+    Probabilities are rounded to `decimals`. The scene is the most likely one. An attribute or object is
+    present if its probability is at least its threshold. An attribute of `attribute_from_scene` is present
+    if the photo has that scene. An object that is present makes its `ancestors` present. Labels that
     are in neither `thresholds` nor `attribute_from_scene` are not judged.
     """
 
@@ -59,10 +59,10 @@ class Decision(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What an export holds, and how it was checked.
+    """The contents of an export, and the results of its checks.
 
     `heads_difference` is the largest difference of a probability over `vectors` vectors;
-    `encoder_difference` that of a number of a unit-norm vector over `photos` photos, None without encoder.
+    `encoder_difference` that of a component of a unit-norm vector over `photos` photos, None without encoder.
     """
 
     labels: Labels
@@ -74,9 +74,9 @@ class Contents:
 
 @dataclass(frozen=True, slots=True)
 class DataRevision:
-    """The commit (None outside git), whether its `dvc.lock` is the present one, and outs' md5 by path.
+    """The commit (None outside git), whether its `dvc.lock` is unchanged, and outs' md5 by path.
 
-    `changed` are the heads that are not those of `dvc.lock`.
+    `changed` are the heads that differ from `dvc.lock`.
     """
 
     commit: str | None
@@ -86,7 +86,7 @@ class DataRevision:
 
 
 def describe_labels(levels: Sequence[Level], table: LabelTable, taxonomy: Taxonomy, encoder: str) -> Labels:
-    """Return `labels.json` of the exported levels, as `table` (decisions on any photo) judges them."""
+    """Return `labels.json` of the exported levels; `table` has decisions on any photos."""
     level = {key: head for head in HEADS for key in head_keys(taxonomy, head)}
     return Labels(
         encoder=encoder,
@@ -112,7 +112,7 @@ def describe_decision(table: LabelTable, classify: Classify, decimals: int) -> D
 
 
 def describe_model(settings: Settings, contents: Contents) -> str:
-    """Return the card as Markdown: the same for the same data, commit and metrics.
+    """Return the card as Markdown; the same data, commit and metrics give the same text.
 
     Raises:
         InputError: a metrics file or `dvc.lock` is damaged.
@@ -141,7 +141,7 @@ def describe_model(settings: Settings, contents: Contents) -> str:
 
 
 def find_data_revision(settings: Settings) -> DataRevision:
-    """Return the commit, and what `dvc.lock` says of the data behind the present heads.
+    """Return the commit, and the hashes of the current heads' data in `dvc.lock`.
 
     Raises:
         InputError: `dvc.lock` is damaged.

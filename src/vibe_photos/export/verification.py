@@ -1,4 +1,4 @@
-"""Checks on real vectors and photos that the ONNX files give what this package gives."""
+"""Check on real vectors and photos that the ONNX files give the same results as this package."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +16,7 @@ from vibe_photos.records.label_tables import ScoreTable
 from vibe_photos.storage.vectors import Vectors, to_unit_norm
 
 MAX_DIFFERENCE = 1e-4
-"""The largest difference that is accepted, of a probability and of a number of a unit-norm vector."""
+"""The largest accepted difference of a probability, or of a component of a unit-norm vector."""
 
 
 def measure_heads(model: bytes, levels: Sequence[Level], vectors: Vectors, scores: ScoreTable) -> float:
@@ -26,7 +26,7 @@ def measure_heads(model: bytes, levels: Sequence[Level], vectors: Vectors, score
         model: `heads.onnx`.
         levels: its outputs.
         vectors: unit-norm float32 [n, dim].
-        scores: the probabilities of heads and prompts themselves for these vectors, in float64.
+        scores: the expected probabilities for these vectors, in float64.
 
     Raises:
         HeadError: it is more than `MAX_DIFFERENCE`.
@@ -43,7 +43,7 @@ def measure_heads(model: bytes, levels: Sequence[Level], vectors: Vectors, score
 
 
 def measure_encoder(graph: EncoderGraph, encoder: Encoder, images: Sequence[Image.Image]) -> float:
-    """Return the largest difference between numbers of the exported encoder's vectors and the encoder's own.
+    """Return the largest difference between the components of the exported encoder's vectors and ours.
 
     Raises:
         EncoderError: it is more than `MAX_DIFFERENCE`.
@@ -59,14 +59,14 @@ def measure_encoder(graph: EncoderGraph, encoder: Encoder, images: Sequence[Imag
     difference = _largest_difference(vectors, expected)
     if not difference <= MAX_DIFFERENCE:
         raise EncoderError(
-            f"encoder.onnx differs from {encoder.model} by {difference:.1e} in a number of a vector, more "
+            f"encoder.onnx differs from {encoder.model} by {difference:.1e} in a component of a vector, more "
             f"than {MAX_DIFFERENCE:.0e}: nothing is exported"
         )
     return difference
 
 
 def _prepare_pixels(image: Image.Image, recipe: Preprocessing) -> NDArray[np.floating[Any]]:
-    """Do what `preprocessing.json` says, and nothing else."""
+    """Preprocess an image exactly as `preprocessing.json` says."""
     edge, shrink = recipe.input_px, recipe.resize_px / min(image.size)
     width, height = round(image.width * shrink), round(image.height * shrink)
     resized = resize(image, (edge, edge) if recipe.resize == "squash" else (width, height))

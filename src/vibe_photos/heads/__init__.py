@@ -1,1 +1,1 @@
-"""Linear heads: their optimum, calibration, and files."""
+"""Linear heads: fitting, calibration, and files."""

@@ -1,4 +1,4 @@
-"""Probabilities that mean what they say: temperature and Platt scaling, and how far off they are."""
+"""Calibration of probabilities by temperature and Platt scaling, and the calibration error."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ _SMALL_L2 = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What turns logits into probabilities: `softmax` or `sigmoid` of `scale * logit + offset`, by label.
+    """Parameters of probabilities: `softmax` or `sigmoid` of `scale * logit + offset`, per label.
 
     For softmax all scales are one inverse temperature and the offsets are 0.
     """
@@ -46,10 +46,10 @@ def activate(logits: Floats, loss: Loss) -> Floats:
 def fit_calibration(logits: Floats, y: Floats, is_judged: NDArray[np.bool_], loss: Loss) -> Calibration:
     """Fit one temperature (Guo et al. 2017), or a scale and an offset per label (Platt 1999).
 
-    Each is solved in float64 to its last digits and then rounded to six decimals.
+    Each is solved exactly in float64 and then rounded to six decimals.
 
     Args:
-        logits: [n, labels], of photos that the head behind them did not learn from.
+        logits: [n, labels], out of fold.
         y: 0 or 1 [n, labels]; one-hot for softmax.
         is_judged: [n, labels], or [n, 1] for softmax.
         loss: of the head.
@@ -69,7 +69,7 @@ def fit_calibration(logits: Floats, y: Floats, is_judged: NDArray[np.bool_], los
 def expected_calibration_error(
     probabilities: Floats, y: Floats, is_judged: NDArray[np.bool_], loss: Loss
 ) -> float | None:
-    """Return how far probabilities are from frequencies, 0 to 1, in 15 bins of equal width (Guo et al. 2017).
+    """Return the mean distance of probabilities from frequencies, 0 to 1, in 15 equal bins (Guo et al. 2017).
 
     Softmax: the top label's probability against how often it is right. Sigmoid: each label's probability
     against how often it is present, averaged over labels. None if nothing is judged.
@@ -93,7 +93,7 @@ def _binned_gap(probabilities: Floats, hits: Floats) -> float | None:
 
 
 def _fit_temperature(logits: Floats, y: Floats) -> float:
-    """Return the inverse temperature of least cross-entropy: where its slope, which only rises, is 0."""
+    """Return the inverse temperature with the least cross-entropy: the root of its increasing derivative."""
     from scipy.optimize import brentq
 
     def slope(scale: float) -> float:
@@ -107,7 +107,7 @@ def _fit_temperature(logits: Floats, y: Floats) -> float:
 
 
 def _fit_platt(logits: Floats, y: Floats) -> tuple[float, float]:
-    """Return scale (kept positive) and offset of least cross-entropy with Platt's smoothed targets."""
+    """Return the scale (positive) and offset with the least cross-entropy for Platt's smoothed targets."""
     from scipy.optimize import brentq
 
     present = float(y.sum())
@@ -118,7 +118,7 @@ def _fit_platt(logits: Floats, y: Floats) -> tuple[float, float]:
     everyone = np.ones((len(y), 1), dtype=bool)
     examples = prepare_examples(logits[:, None], targets[:, None], everyone, "sigmoid")
     table = fit_linear(examples, weigh_rows(examples, everyone[:, 0], "none"), _SMALL_L2)
-    (scale,), offset = (part[0] for part in examples.coordinates.lift(table))
+    (scale,), offset = (part[0] for part in examples.coordinates.unscale(table))
     if not _MIN_SCALE <= scale <= _MAX_SCALE:
         scale = float(np.clip(scale, _MIN_SCALE, _MAX_SCALE))
         most = scale * np.abs(logits).max() + 50.0

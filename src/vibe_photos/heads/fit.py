@@ -1,16 +1,16 @@
-"""The optimum of a linear head: softmax or sigmoid cross-entropy with an L2 penalty, solved in float64.
+"""Fit a linear head: softmax or sigmoid cross-entropy with an L2 penalty, solved in float64.
 
-Minimised is, over a weight [labels, dim] and a bias of centred vectors of mean square length 1,
+It minimises, over weight [labels, dim] and bias, for centred vectors scaled to mean square length 1,
 
     sum_i row_weight_i * cross_entropy(weight @ x_i + bias, y_i)  +  l2/2 * |weight|^2  +  1e-6/2 * |bias|^2
 
-so that an `l2` means the same for every encoder. The tiny penalty on the bias makes sure that there is an
-optimum even where all photos are on one side of a label.
+The scaling makes an `l2` comparable between encoders. The tiny penalty on the bias ensures that there is an
+optimum even if a label is true, or false, for all photos.
 
-It is found by Newton's method with conjugate gradients (Nocedal & Wright 2006, chapter 7). The gradient is
-float64, the curvature only float32: each step makes the error about a hundred times smaller, as in iterative
-refinement, until float64 is the limit. So the result is the same on every processor but for its last digits,
-which `rounding` cuts off.
+The method is Newton's with conjugate gradients (Nocedal & Wright 2006, chapter 7). The gradient is float64,
+the curvature only float32: each step makes the error about a hundred times smaller (iterative refinement),
+down to the precision of float64. So results differ between processors only in their last digits, which
+`rounding` removes.
 """
 
 from collections.abc import Callable, Iterator
@@ -27,9 +27,9 @@ ClassWeight = Literal["none", "balanced"]
 Floats = NDArray[np.floating[Any]]
 
 EXACT = 1e-12
-"""How far a fit may be from its optimum, as a share of the solution's length."""
+"""Relative distance of a fit from its optimum."""
 ROUGH = 1e-3
-"""Enough to compare penalties by their losses."""
+"""Precise enough to compare penalties by their losses."""
 
 _BIAS_L2 = 1e-6
 _MAX_NEWTON_STEPS = 50
@@ -38,15 +38,15 @@ _MIN_CURVATURE = 1e-6
 _CG_REDUCTION = 0.01
 _TINY = np.float32(1e-30)
 _BLOCK_VALUES = 1 << 16
-"""Rows are taken in blocks of so many values, which stay in the processor's cache between two products."""
+"""Rows are processed in blocks of this many values, so that they stay in the processor's cache."""
 
 
 @dataclass(frozen=True, slots=True)
 class Coordinates:
-    """Where the optimum is sought: vectors less `mean` [dim], divided by `length`.
+    """The standardisation of vectors: minus `mean` [dim], divided by `length`.
 
-    `axes` float32 [dim, dim] are about their principal axes, and `variances` [dim] those along them. These
-    two only speed up the search.
+    `axes` float32 [dim, dim] are approximate principal axes, and `variances` [dim] the variances along them;
+    these two are only used to precondition the solver.
     """
 
     mean: Floats
@@ -54,18 +54,18 @@ class Coordinates:
     axes: Floats
     variances: Floats
 
-    def lift(self, table: Floats) -> tuple[Floats, Floats]:
-        """Turn a table [labels, dim + 1] of `fit_linear` into weight and bias for the vectors as given."""
+    def unscale(self, table: Floats) -> tuple[Floats, Floats]:
+        """Convert a table [labels, dim + 1] of `fit_linear` to weight and bias for unscaled vectors."""
         weight = table[:, :-1] / self.length
         return weight, table[:, -1] - weight @ self.mean
 
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """What a head learns from.
+    """The training data of a head.
 
-    `vectors` is float32 [n, dim] as the encoder gives them; `y` is float32 [n, labels] of 0 and 1 (one-hot
-    for softmax). `is_judged` is bool [n, labels], or [n, 1] for softmax: what is not judged is left out.
+    `vectors` is float32 [n, dim], unscaled; `y` is float32 [n, labels] of 0 and 1 (one-hot
+    for softmax). `is_judged` is bool [n, labels], or [n, 1] for softmax: others are ignored.
     """
 
     vectors: Floats
@@ -76,12 +76,12 @@ class Examples:
 
 
 def prepare_examples(vectors: Floats, y: Floats, is_judged: NDArray[np.bool_], loss: Loss) -> Examples:
-    """Return examples in the coordinates of their own `vectors` [n, dim], as an encoder gives them."""
+    """Return examples with the coordinates of their `vectors` [n, dim]."""
     return Examples(vectors, find_coordinates(vectors), y, is_judged, loss)
 
 
 def find_coordinates(vectors: Floats) -> Coordinates:
-    """Return the coordinates of `vectors` [n, dim]; the axes are those of a regular sample of rows.
+    """Return the coordinates of `vectors` [n, dim]; the axes are computed from every k-th row.
 
     Raises:
         HeadError: the vectors are not finite.
@@ -91,7 +91,7 @@ def find_coordinates(vectors: Floats) -> Coordinates:
     squares = sum(np.square(vectors[rows] - mean).sum() for rows in _blocks(count, dim)) / count
     if not np.isfinite(squares):
         raise HeadError("a head cannot be fitted to vectors that are not finite; embed the photos again")
-    # Vectors that differ by rounding alone are all the same.
+    # Vectors that differ only by rounding count as equal.
     length = float(np.sqrt(squares)) if squares > 1e-12 * np.square(mean).sum() else 1.0
     sample = ((vectors[:: max(1, count // (4 * dim))] - mean) / length).astype(np.float32)
     variances, axes = np.linalg.eigh(sample.T @ sample / np.float32(len(sample)))
@@ -99,10 +99,10 @@ def find_coordinates(vectors: Floats) -> Coordinates:
 
 
 def weigh_rows(examples: Examples, rows: NDArray[np.bool_], class_weight: ClassWeight) -> Floats:
-    """Return each row's weight in each label's loss, float32 [n, labels] or [n, 1]; a label's sum to 1.
+    """Return each row's weight in each label's loss, float32 [n, labels] or [n, 1]; they sum to 1 per label.
 
-    Rows outside `rows` [n] and what is not judged weigh 0. `balanced` gives all classes of a label (for
-    sigmoid: present and absent) the same sum.
+    Rows outside `rows` [n], and labels that were not judged, have weight 0. `balanced` gives all classes of a
+    label (for sigmoid: present and absent) the same sum.
     """
     weights = (examples.is_judged & rows[:, None]).astype(np.float64)
     if class_weight == "balanced" and examples.loss == "softmax":
@@ -118,43 +118,43 @@ def weigh_rows(examples: Examples, rows: NDArray[np.bool_], class_weight: ClassW
 def fit_linear(
     examples: Examples, weights: Floats, l2: float, start: Floats | None = None, precision: float = EXACT
 ) -> Floats:
-    """Return the optimum as one float64 table [labels, dim + 1], the bias last, in the examples' coordinates.
+    """Return the optimum in the examples' coordinates: float64 [labels, dim + 1], with the bias last.
 
     Args:
         examples: vectors, targets and the loss.
         weights: of `weigh_rows`.
         l2: penalty, > 0.
-        start: a table to begin from, such as that of another penalty.
-        precision: `EXACT`, or `ROUGH` where only the loss is of interest.
+        start: a table to start from (warm start), such as that of another penalty.
+        precision: `EXACT`, or `ROUGH` if only the loss is needed.
     """
     table = np.zeros((examples.y.shape[1], examples.vectors.shape[1] + 1)) if start is None else start
-    here = _evaluate(table, examples, weights, l2)
+    point = _evaluate(table, examples, weights, l2)
     length = 1.0
     for _ in range(_MAX_NEWTON_STEPS):
-        step = _find_step(here, examples, weights, l2, reduction=min(max(length, _CG_REDUCTION), 0.1))
+        step = _newton_step(point, examples, weights, l2, reduction=min(max(length, _CG_REDUCTION), 0.1))
         last_length = length
         length = float(np.linalg.norm(step) / max(float(np.linalg.norm(table + step)), 1e-300))
-        # Each step is shorter than the last one by a factor, so this is how long the next one would be.
+        # Steps shrink by about a constant factor, so this predicts the length of the next step.
         next_length = length * min(max(length / last_length, _CG_REDUCTION), 1.0)
         is_at_the_limit = length < 1e-9 and length > last_length / 2
         if next_length < precision or is_at_the_limit:
             table = table + step
             break
-        table, here = _walk(table, step, here, examples, weights, l2)
+        table, point = _line_search(table, step, point, examples, weights, l2)
     return table
 
 
-def _walk(
-    table: Floats, step: Floats, here: "_Point", examples: Examples, weights: Floats, l2: float
+def _line_search(
+    table: Floats, step: Floats, point: "_Point", examples: Examples, weights: Floats, l2: float
 ) -> tuple[Floats, "_Point"]:
-    """Go one step, or half of it until the objective does not rise, for each problem by itself."""
-    share = np.ones_like(here.value)
+    """Take the step, halved until the objective does not increase, separately for each problem."""
+    share = np.ones_like(point.value)
     while True:
-        there = _evaluate(table + share * step, examples, weights, l2)
-        # The slack is for the rounding of the sums: near the optimum the values are all the same.
-        is_worse = ~(there.value <= here.value * (1 + 1e-12))
+        new_point = _evaluate(table + share * step, examples, weights, l2)
+        # The tolerance is for rounding: near the optimum the values are equal.
+        is_worse = ~(new_point.value <= point.value * (1 + 1e-12))
         if not is_worse.any() or share.min() < 1e-6:
-            return table + share * step, there
+            return table + share * step, new_point
         share = np.where(is_worse, share / 2, share)
 
 
@@ -187,7 +187,7 @@ class _Point:
 
 
 def _evaluate(table: Floats, examples: Examples, weights: Floats, l2: float) -> _Point:
-    """Return the objective, its gradient, and what the curvature needs; all sums are float64."""
+    """Return the objective, its gradient and what the curvature needs; all sums are float64."""
     probabilities = np.empty(examples.y.shape, dtype=np.float32)
     loss, curvature = np.zeros(weights.shape[1]), np.zeros(len(table))
 
@@ -199,17 +199,17 @@ def _evaluate(table: Floats, examples: Examples, weights: Floats, l2: float) -> 
         curvature[:] += (share * (slope + y) * (1 - slope - y)).sum(axis=0)
         return slope * share
 
-    gradient = _pull_back(table, examples, l2, np.float64, find_slope)
+    gradient = _backpropagate(table, examples, l2, np.float64, find_slope)
     penalty = (_penalties(table, l2) * np.square(table)).sum(axis=1) / 2
     value = loss + (penalty if examples.loss == "sigmoid" else penalty.sum())
     return _Point(value[:, None], gradient, probabilities, np.maximum(curvature, _MIN_CURVATURE)[:, None])
 
 
-def _find_step(here: _Point, examples: Examples, weights: Floats, l2: float, reduction: float) -> Floats:
-    """Return Newton's step but for a share `reduction`, by preconditioned conjugate gradients in float32."""
-    # A sigmoid head is one problem for each label, a softmax head is one for all.
+def _newton_step(point: _Point, examples: Examples, weights: Floats, l2: float, reduction: float) -> Floats:
+    """Return Newton's step to a relative error `reduction`, by preconditioned conjugate gradients."""
+    # A sigmoid head is one problem per label; a softmax head is a single problem.
     axis = 1 if examples.loss == "sigmoid" else None
-    p = here.probabilities
+    p = point.probabilities
     slope_of_p = p * weights if axis is None else p * (1 - p) * weights
 
     def find_change(rows: slice, change: Floats) -> Floats:
@@ -221,34 +221,34 @@ def _find_step(here: _Point, examples: Examples, weights: Floats, l2: float, red
     def dot(one: Floats, other: Floats) -> Floats:
         return np.asarray(np.sum(one * other, axis=axis, keepdims=True))
 
-    precondition = _make_preconditioner(here.curvature, examples.coordinates, l2, examples.loss)
-    size = np.sqrt(dot(here.gradient, here.gradient)) + _TINY
-    residual = (-here.gradient / size).astype(np.float32)
-    direction = ahead = precondition(residual)
+    precondition = _make_preconditioner(point.curvature, examples.coordinates, l2, examples.loss)
+    size = np.sqrt(dot(point.gradient, point.gradient)) + _TINY
+    residual = (-point.gradient / size).astype(np.float32)
+    direction = preconditioned = precondition(residual)
     step = np.zeros_like(residual)
-    rate = first_rate = dot(residual, ahead)
+    rate = first_rate = dot(residual, preconditioned)
     for _ in range(_MAX_CG_STEPS):
-        curved = _pull_back(direction, examples, l2, np.float32, find_change)
-        pace = rate / (dot(direction, curved) + _TINY)
-        step += pace * direction
-        residual -= pace * curved
-        ahead = precondition(residual)
-        last_rate, rate = rate, dot(residual, ahead)
+        curved = _backpropagate(direction, examples, l2, np.float32, find_change)
+        step_size = rate / (dot(direction, curved) + _TINY)
+        step += step_size * direction
+        residual -= step_size * curved
+        preconditioned = precondition(residual)
+        last_rate, rate = rate, dot(residual, preconditioned)
         if (rate <= reduction**2 * first_rate).all():
             break
-        direction = ahead + rate / (last_rate + _TINY) * direction
+        direction = preconditioned + rate / (last_rate + _TINY) * direction
     return _centre_classes(step * size, examples.loss)
 
 
-def _pull_back(
+def _backpropagate(
     table: Floats, examples: Examples, l2: float, dtype: Any, derive: Callable[[slice, Floats], Floats]
 ) -> Floats:
-    """Return the derivative by the table [labels, dim + 1] of what `derive` makes of the table's logits.
+    """Return a derivative by the table [labels, dim + 1], by the chain rule, with that of the penalty.
 
-    `derive` gets a slice of rows and their logits, and returns the derivative by these; the penalty is added.
+    `derive` gets a slice of rows and their logits, and returns the derivative by the logits.
     """
-    here = examples.coordinates
-    weight, bias = (part.astype(dtype) for part in here.lift(table))
+    coordinates = examples.coordinates
+    weight, bias = (part.astype(dtype) for part in coordinates.unscale(table))
     slopes = np.zeros(table.shape, dtype)
     for rows in _blocks(*examples.vectors.shape):
         vectors = examples.vectors[rows].astype(dtype, copy=False)
@@ -256,7 +256,7 @@ def _pull_back(
         # slope.T @ vectors, never vectors.T @ slope: the latter is many times slower for few labels.
         slopes[:, :-1] += slope.T @ vectors
         slopes[:, -1] += slope.sum(axis=0)
-    slopes[:, :-1] = (slopes[:, :-1] - np.outer(slopes[:, -1], here.mean)) / here.length
+    slopes[:, :-1] = (slopes[:, :-1] - np.outer(slopes[:, -1], coordinates.mean)) / coordinates.length
     return np.asarray(slopes + _penalties(table, l2) * table, dtype)
 
 
@@ -270,19 +270,19 @@ def _penalties(table: Floats, l2: float) -> Floats:
 
 
 def _centre_classes(table: Floats, loss: Loss) -> Floats:
-    """Remove what is equal for all classes of a softmax: it changes no probability, and is rounding alone."""
+    """Subtract the mean over the classes of a softmax, which changes no probability."""
     return table if loss == "sigmoid" else table - table.mean(axis=0)
 
 
 def _make_preconditioner(
-    curvature: Floats, here: Coordinates, l2: float, loss: Loss
+    curvature: Floats, coordinates: Coordinates, l2: float, loss: Loss
 ) -> Callable[[Floats], Floats]:
-    """Return what divides a gradient by about the Hessian: `curvature` times the vectors' covariance."""
-    of_weight = (1 / (curvature * here.variances + l2)).astype(np.float32)
+    """Return a function that applies the inverse of an approximate Hessian (`curvature` times covariance)."""
+    of_weight = (1 / (curvature * coordinates.variances + l2)).astype(np.float32)
     of_bias = (1 / (curvature + _BIAS_L2)).astype(np.float32)
 
     def precondition(gradient: Floats) -> Floats:
-        along = (gradient[:, :-1] @ here.axes) * of_weight
-        return _centre_classes(np.hstack([along @ here.axes.T, of_bias * gradient[:, -1:]]), loss)
+        along = (gradient[:, :-1] @ coordinates.axes) * of_weight
+        return _centre_classes(np.hstack([along @ coordinates.axes.T, of_bias * gradient[:, -1:]]), loss)
 
     return precondition

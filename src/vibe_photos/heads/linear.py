@@ -1,4 +1,4 @@
-"""A linear head: label names, one weight row each, and the file that carries them to any program."""
+"""A linear head: labels, weights, and its file format."""
 
 import io
 import math
@@ -49,10 +49,10 @@ class LinearHead:
     def logits(self, vectors: NDArray[np.float32], embedder: str) -> NDArray[np.float64]:
         """Return float64 logits [n, labels] of unit-norm `vectors` [n, dim] that the encoder `embedder` made.
 
-        They are the same bits on every processor, and of a photo alone or among others.
+        They are the same bits on every processor, and do not depend on the other photos.
 
         Raises:
-            HeadError: the vectors are another encoder's.
+            HeadError: the vectors are from another encoder.
         """
         self.check_embedder(embedder, vectors.shape[1])
         return exact_logits(vectors, self.weight, self.bias)
@@ -62,10 +62,10 @@ class LinearHead:
         return self.calibration.probabilities(logits, self.loss)
 
     def check_embedder(self, embedder: str, dim: int) -> None:
-        """Refuse vectors of another encoder, or of another length.
+        """Check that vectors of an encoder and a length fit the head.
 
         Raises:
-            HeadError: names both encoders and what to do.
+            HeadError: they do not; the message names both encoders and what to do.
         """
         if (embedder, dim) != (self.embedder, self.weight.shape[1]):
             raise HeadError(
@@ -81,7 +81,7 @@ def head_loss(kind: HeadName) -> Loss:
 
 
 def head_path(models: Path, kind: HeadName) -> Path:
-    """Return where the head of that kind lies in the folder of models."""
+    """Return the path of the head of that kind in the folder of models."""
     return models / f"{kind}_head_from_qwen.pt"
 
 
@@ -105,7 +105,7 @@ def save_head(head: LinearHead, path: Path) -> None:
         "calibration": {"scale": list(head.calibration.scale), "offset": list(head.calibration.offset)},
         "created_from": dict(head.created_from),
     }
-    # Through a buffer: torch writes the file's name into the archive, which would make bytes depend on it.
+    # Through a buffer, because torch would write the file's name into the archive.
     buffer = io.BytesIO()
     torch.save(content, buffer)
     write_bytes(path, buffer.getvalue())
@@ -121,11 +121,11 @@ def load_head(path: Path, kind: HeadName) -> LinearHead:
     labels_key, count_key = _FILE_KEYS[kind]
     try:
         return _check_content(msgspec.convert(content, _define_file(labels_key, count_key)), kind)
-    except ValueError as error:  # msgspec's errors are such, too, and name the field
-        raise HeadError(f"{path} is no {kind} head: {error}; {_WAY_OUT}") from None
+    except ValueError as error:  # including msgspec's errors, which name the field
+        raise HeadError(f"{path} is not a head for {kind} labels: {error}; {_ADVICE}") from None
 
 
-_WAY_OUT = "get it again with `dvc pull`, or train it with `dvc repro`"
+_ADVICE = "get it again with `dvc pull`, or train it with `dvc repro`"
 
 
 def _load_content(path: Path) -> Any:
@@ -134,16 +134,16 @@ def _load_content(path: Path) -> Any:
     try:
         return torch.load(io.BytesIO(path.read_bytes()), map_location="cpu", weights_only=True)
     except FileNotFoundError:
-        raise HeadError(f"{path} does not exist; {_WAY_OUT}") from None
+        raise HeadError(f"{path} does not exist; {_ADVICE}") from None
     except Exception as error:
-        # On bytes that it did not write, torch's reader fails in any of a dozen ways; all mean the same.
+        # On damaged or foreign files, torch's reader raises many kinds of exceptions.
         reason = str(error).partition("\n")[0]
-        what = f"is damaged, or holds more than numbers and text: {reason}"
-        raise HeadError(f"{path} {what}; {_WAY_OUT}") from None
+        what = f"is damaged, or contains more than numbers and text: {reason}"
+        raise HeadError(f"{path} {what}; {_ADVICE}") from None
 
 
 def _define_file(labels_key: str, count_key: str) -> type[Any]:
-    """Return the type of a head file's content, whose labels and their count have a name by kind."""
+    """Return the type of a head file; the names of two fields depend on the kind."""
     count = Annotated[int, msgspec.Meta(ge=0)]
     state = msgspec.defstruct(
         "State",
@@ -166,7 +166,7 @@ def _define_file(labels_key: str, count_key: str) -> type[Any]:
 
 
 def _check_content(file: Any, kind: HeadName) -> LinearHead:
-    """Return the head in a file whose fields have the right types, once its numbers fit each other."""
+    """Return the head, after checking that the file's numbers are consistent."""
     labels, dim, tensors = tuple(file.labels), file.state.input_dim, file.state.state_dict
     if len(set(labels)) != len(labels):
         raise ValueError(f"{_FILE_KEYS[kind][0]} must be distinct")
@@ -191,7 +191,7 @@ def _check_tensor(tensors: dict[str, Any], name: str, shape: tuple[int, ...]) ->
     import torch
 
     tensor: Any = tensors.get(name)
-    # Contiguous: a tensor that strides over one stored number could claim any size.
+    # Contiguous, because a tensor with stride 0 could claim any size.
     is_plain = type(tensor) is torch.Tensor and tensor.layout is torch.strided and tensor.device.type == "cpu"
     if not is_plain or tensor.dtype is not torch.float32 or not tensor.is_contiguous():
         raise ValueError(f"{name} must be a plain float32 tensor")

@@ -1,4 +1,4 @@
-"""What a head says of photos that it did not learn from: the file that `train` writes beside each head."""
+"""Out-of-fold predictions of a head: the file that `train` writes next to each head."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ from vibe_photos.storage.files import write_arrays
 
 @dataclass(frozen=True, slots=True)
 class OutOfFold:
-    """The photos that trained a head, with probabilities by fits that had not seen them.
+    """The training photos of a head, with probabilities by fits without their fold.
 
-    `probabilities` is float32 [n, labels], NaN where all photos are in one fold. `y` is int8 [n, labels] of
-    the teacher's truth: 1, 0, -1 for not judged.
+    `probabilities` is float32 [n, labels], NaN if all photos are in one fold. `y` is int8 [n, labels], the
+    training labels: 1, 0, -1 for not judged.
     """
 
     image_ids: list[str]
@@ -29,7 +29,7 @@ class OutOfFold:
 
 
 def out_of_fold_path(models: Path, head: HeadName) -> Path:
-    """Return where the file of that head lies in the folder of models."""
+    """Return the path of that head's file in the folder of models."""
     return models / f"{head}_out_of_fold.npz"
 
 
@@ -42,9 +42,9 @@ def write_out_of_fold(
     logits: Floats,
     probabilities: Floats,
 ) -> None:
-    """Write the file of one head; `y` is of `OutOfFold`, and is stored for scenes as the label's index.
+    """Write the file of one head; `y` as in `OutOfFold`, but stored for scenes as the label's index.
 
-    `logits` and `probabilities` [n, labels] are rounded already, and are stored as float32.
+    `logits` and `probabilities` [n, labels] must be rounded; they are stored as float32.
     """
     arrays = {
         "image_ids": np.array(image_ids, dtype=np.str_),
@@ -57,7 +57,7 @@ def write_out_of_fold(
 
 
 def read_out_of_fold(models: Path, head: HeadName) -> OutOfFold:
-    """Read the file of one head; a scene's `y` is spread out to one column a label.
+    """Read the file of one head; for scenes, `y` is expanded to one column per label.
 
     Raises:
         InputError: the file is missing or damaged.

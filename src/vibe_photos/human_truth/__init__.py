@@ -1,1 +1,1 @@
-"""What people said of photos, and with which probability each photo was drawn for review."""
+"""People's labels, and the probability with which each photo was drawn for review."""

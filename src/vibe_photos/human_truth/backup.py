@@ -1,8 +1,8 @@
-"""The second copy of every decision, in the machine-local store.
+"""The backup of every decision in the machine-local store.
 
-git and DVC replace files in `data/human/`: a checkout, `dvc exp apply`, a stash. So each decision is first
-written to the store, where they never write. What the files lack can then be named and brought back.
-Nothing is brought back without being asked for: to go back to an earlier commit is legitimate.
+git and DVC replace files in `data/human/` (a checkout, `dvc exp apply`, a stash), but never write to the
+store. So each decision is first written to the store; decisions missing in the files can be listed and
+restored. Nothing is restored automatically, because going back to an earlier commit may be intended.
 """
 
 import logging
@@ -24,14 +24,14 @@ RESTORE = "vibe-photos restore-decisions"
 
 
 def backup_log(store: Path, reviewer: str) -> Path:
-    """Return where the store keeps a reviewer's decisions."""
+    """Return the path of the backup of a reviewer's log."""
     return store / "decisions" / f"{reviewer}.jsonl"
 
 
 def find_lost(human: Path, store: Path) -> dict[str, list[Decision]]:
-    """Return the decisions that the store knows and the files lack, by reviewer, oldest first.
+    """Return the decisions that are in the store but not in the files, by reviewer, oldest first.
 
-    A decision that the same reviewer's file overrides by a later one is not lost, unless it holds a note.
+    A decision is not lost if a later one in the same reviewer's file overrides it, unless it has a note.
 
     Raises:
         InputError: a log is damaged.
@@ -56,10 +56,10 @@ def find_lost(human: Path, store: Path) -> dict[str, list[Decision]]:
 
 
 def warn_of_lost(human: Path, store: Path) -> None:
-    """Log what the files in `data/human/` lack, and what to do about it.
+    """Log which decisions the files in `data/human/` lack, and what to do about it.
 
-    `dvc exp run --temp` and `--queue` work in a copy of what git has; DVC names the workspace itself in
-    `DVC_ROOT`. What is there and not here is not lost: git does not have it yet.
+    `dvc exp run --temp` and `--queue` run in a copy of what git tracks; DVC sets `DVC_ROOT` to the original
+    workspace. A decision that is only there is not lost: it has not been added to git yet.
 
     Raises:
         InputError: a log is damaged.
@@ -75,7 +75,7 @@ def warn_of_lost(human: Path, store: Path) -> None:
             *(f"{len(lines):,}", reviewer, human / DECISIONS_FOLDER / f"{reviewer}.jsonl"),
             f"git or DVC replaced the file. If that was not intended: {RESTORE}"
             if reviewer in missing_there
-            else "This run works in a copy that has only what git has, so its figures lack them. To "
+            else "This run works in a copy of the files that git tracks, so its figures lack them. To "
             f"include them: git add {human}, then run the experiment again",
         )
 
@@ -84,7 +84,7 @@ def restore_lost(human: Path, store: Path) -> dict[str, int]:
     """Append lost decisions to the reviewers' logs; return how many, by reviewer.
 
     Raises:
-        StoreError: a review page holds a log, or the disk fails.
+        StoreError: an open review page has locked a log, or the disk fails.
     """
     restored = {}
     for reviewer, lines in find_lost(human, store).items():
@@ -102,7 +102,7 @@ def restore_lost(human: Path, store: Path) -> dict[str, int]:
 
 
 def find_untracked(human: Path) -> list[Path]:
-    """Return the files under `data/human/` that git does not have: a copy of the workspace lacks them."""
+    """Return the files under `data/human/` that git does not track."""
     command = ["git", "-C", str(human), "ls-files", "--others", "--exclude-standard", "-z", "."]
     try:
         found = subprocess.run(command, capture_output=True, check=True, text=True).stdout
@@ -112,7 +112,7 @@ def find_untracked(human: Path) -> list[Path]:
 
 
 def _read(path: Path) -> list[Decision]:
-    """Return a log's lines; half a line at its end was never answered as recorded, and is passed over."""
+    """Return a log's lines; an incomplete last line was never confirmed to the page, and is skipped."""
     if not path.exists():
         return []
     decoder = msgspec.json.Decoder(Decision)

@@ -1,8 +1,8 @@
 """Recorded draws: which photo was in which stratum when people began to measure (`data/human/draws/`).
 
-A figure about the library weighs each stratum by its size. So the strata must stay those of the draw,
-whatever teacher, mapping or library come later: the file holds their members. Photos that no recorded draw
-knows (they came later) are strata of the next draw.
+Figures about the library weight each stratum by its size. So the strata must stay those of the draw, even if
+teacher, mapping or library change later: the file lists their members. Photos that are in no recorded draw
+(they were added later) form the strata of the next draw.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,17 +20,17 @@ from vibe_photos.storage.files import write_bytes
 DRAWS_FOLDER = "draws"
 
 NO_SCENE = "none"
-"""The stratum of photos whose scene the teacher did not say."""
+"""The stratum of photos without a scene by the teacher."""
 
 WHOLE_LIBRARY = "all"
 """The one stratum of the strategy `random`."""
 
 _SHORT_ID_BYTES = 5
-"""Two photos of 200,000 share a short id once in 50 libraries; both then count to the same stratum."""
+"""With 200,000 photos, one library in 50 has two with the same short id; both get the same stratum."""
 
 
 class Stratum(msgspec.Struct, frozen=True, kw_only=True):
-    """The photos drawn from together; `members`: sorted short ids, 5 bytes each (base64 in the file)."""
+    """The photos of one stratum; `members`: sorted short ids, 5 bytes each (base64 in the file)."""
 
     photos: int
     members: bytes
@@ -39,9 +39,9 @@ class Stratum(msgspec.Struct, frozen=True, kw_only=True):
 class Draw(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One draw: a file `draws/<number>.json`.
 
-    `how` is `stratified` or `random` for a draw of stage `sample`, and `uniform` for photos that somebody
-    drew at random elsewhere and imported; its one stratum holds just those. `teacher` and `mapping` say what
-    the strata came from: the model's name, and a hash of the scenes' mapping.
+    `how` is `stratified` or `random` for a draw of stage `sample`, and `uniform` for imported photos that
+    were drawn at random elsewhere; its one stratum holds just those. `teacher` (the model's name) and
+    `mapping` (a hash of the scenes' mapping) say where the strata came from.
     """
 
     number: int
@@ -60,7 +60,7 @@ def make_stratum(image_ids: Iterable[str]) -> Stratum:
 
 
 def read_draws(human: Path) -> list[Draw]:
-    """Return the recorded draws by number; none where nobody has begun to measure.
+    """Return the recorded draws by number; none before people begin to measure.
 
     Raises:
         InputError: a file is malformed.
@@ -70,12 +70,14 @@ def read_draws(human: Path) -> list[Draw]:
         try:
             draws.append(msgspec.json.decode(path.read_bytes(), type=Draw))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise InputError(f"{path}: {error}; restore it from git: weights rest on it") from None
+            raise InputError(
+                f"{path}: {error}; restore it from git: the weights of photos depend on it"
+            ) from None
     return sorted(draws, key=lambda draw: draw.number)
 
 
 def write_draw(human: Path, draw: Draw) -> Path:
-    """Write a draw's file, pretty; return its path."""
+    """Write a draw as indented JSON; return its path."""
     path = human / DRAWS_FOLDER / f"{draw.number}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(path, msgspec.json.format(msgspec.json.encode(draw), indent=1) + b"\n")
@@ -83,9 +85,9 @@ def write_draw(human: Path, draw: Draw) -> Path:
 
 
 def find_strata(draws: Sequence[Draw], image_ids: Sequence[str]) -> dict[str, str]:
-    """Return the stratum of each photo that a draw of stage `sample` knows, by the first that does.
+    """Return the stratum of each photo that is in a draw of stage `sample`; the first such draw counts.
 
-    Strata of the second draw and later ones carry its number: `scene.food (draw 2)`.
+    From the second draw on, strata have its number in their name: `scene.food (draw 2)`.
     """
     found: dict[str, str] = {}
     numbers = _shorten(image_ids)
@@ -99,7 +101,7 @@ def find_strata(draws: Sequence[Draw], image_ids: Sequence[str]) -> dict[str, st
 
 
 def find_uniform(draws: Sequence[Draw], image_ids: Sequence[str]) -> set[str]:
-    """Return the photos that somebody drew uniformly at random elsewhere."""
+    """Return the photos that were drawn uniformly at random elsewhere."""
     numbers = _shorten(image_ids)
     strata = [one for draw in draws if draw.how == "uniform" for one in draw.strata.values()]
     return {
@@ -110,7 +112,7 @@ def find_uniform(draws: Sequence[Draw], image_ids: Sequence[str]) -> set[str]:
 
 
 def name_drawn(stratum: str, number: int) -> str:
-    """Return the name of a stratum among those of all draws."""
+    """Return a name of the stratum that is unique over all draws."""
     return stratum if number == 1 else f"{stratum} (draw {number})"
 
 

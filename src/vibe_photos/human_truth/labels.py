@@ -1,8 +1,8 @@
-"""What people said of photos: the file that they edit, overridden by the review page's logs.
+"""People's labels: the edited file, overridden by the logs of the review page.
 
-`data/human/` is written by people and never by a stage. Both sources are combined when they are read.
-A person says something of a photo to *measure* (the review sample, and the edited file) or to *teach*
-(any other photo). Where a photo was judged for both, measuring wins.
+`data/human/` is written by people, never by a stage. Both sources are combined when they are read. Labels
+*measure* (the review sample and the edited file) or *teach* (any other photo). If a photo has both kinds, it
+measures.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,17 +20,17 @@ AUDITED_FILE = "ground_truth_human.audited.json"
 DECISIONS_FOLDER = "decisions"
 
 CHECKED = "checked"
-"""The field of a record copied from `to_review.json`: false until a person has looked at the photo."""
+"""The field of a record copied from `to_review.json`: false until a person has checked the photo."""
 
 
 @dataclass(frozen=True, slots=True)
 class HumanTruth:
-    """What people say now, each by `image_id`, in the order of the ids.
+    """People's current labels by `image_id`, in the order of the ids.
 
     Attributes:
         measured: records that measure.
         taught: records that teach.
-        skipped: why a photo of the queue was shown and not answered; an empty text where no reason was given.
+        skipped: for photos that were shown and skipped, the reason; empty if none was given.
         places: the file and line of each record.
     """
 
@@ -41,11 +41,11 @@ class HumanTruth:
 
     @property
     def everything(self) -> dict[str, GroundTruth]:
-        """All records, whatever they were made for."""
+        """All records, measured and taught."""
         return {**self.taught, **self.measured}
 
     def fit(self, taxonomy: Taxonomy, human: Path) -> "HumanTruth":
-        """Return the same with keys that the taxonomy has (`fit_keys`).
+        """Return the same with the taxonomy's label keys (`fit_keys`).
 
         Raises:
             InputError: a label key is unknown.
@@ -60,10 +60,10 @@ class HumanTruth:
 
 
 def read_human_truth(human: Path) -> HumanTruth:
-    """Read everything that people said, as they said it; empty where nobody said anything yet.
+    """Read all of people's labels, with the keys as written; empty if there are none yet.
 
-    A record of the edited file counts unless it says `"checked": false`. Its fields that mean nothing here
-    (`stratum`, `rel_path` ...) are in `extra`, and a decision about the photo keeps them.
+    A record of the edited file counts unless it has `"checked": false`. Its other fields (`stratum`,
+    `rel_path` ...) are in `extra`, also if a decision overrides the record.
 
     Raises:
         InputError: a record is malformed or given twice.
@@ -74,7 +74,7 @@ def read_human_truth(human: Path) -> HumanTruth:
 
 
 def read_log_truth(log: Path) -> HumanTruth:
-    """Read what one reviewer's log says by itself.
+    """Read the labels of one reviewer's log alone.
 
     Raises:
         InputError: a line is malformed.
@@ -96,8 +96,8 @@ def _combine(placed: Sequence[tuple[str, GroundTruth]], logs: Sequence[Path]) ->
             )
             measured.pop(image_id, None)
             if line.after is not None:
-                kept = edited[image_id].extra if image_id in edited else {}
-                record = parse_truth({**kept, **line.after, "image_id": image_id}, place)
+                extra = edited[image_id].extra if image_id in edited else {}
+                record = parse_truth({**extra, **line.after, "image_id": image_id}, place)
                 places[image_id] = place
                 (measured if measures else taught)[image_id] = record
         if image_id not in measured and lines[-1][0].kind == "skip":
@@ -106,13 +106,13 @@ def _combine(placed: Sequence[tuple[str, GroundTruth]], logs: Sequence[Path]) ->
 
 
 def active_lines(lines: Sequence[Decision]) -> list[Decision]:
-    """Return the lines of one reviewer's log that were not taken back, without those that take back."""
+    """Return the lines of one reviewer's log that were not undone, without the undo lines."""
     undone = {line.undoes for line in lines}
     return [line for line in lines if line.undoes is None and line.decided_at not in undone]
 
 
 def _lines_by_photo(logs: Sequence[Path]) -> dict[str, list[tuple[Decision, str]]]:
-    """Return the lines of logs that stand, but remarks, by photo, oldest first; each with its place."""
+    """Return the active lines except remarks, by photo, oldest first; each with its place."""
     lines: dict[str, list[tuple[Decision, str]]] = {}
     for log in logs:
         numbered = list(read_numbered_records(log, Decision))

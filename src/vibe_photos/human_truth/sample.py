@@ -1,9 +1,9 @@
-"""The measured sample: which human records speak for the library, and for how many photos each.
+"""The measured sample: which human records represent the library, and how many photos each represents.
 
-Every stratum's photos are asked about in the order of their permanent random numbers. In each stratum the
-photos count up to the first that was never shown; a photo that was shown and skipped is non-response; what
-was judged beyond waits, and is counted. So the photos that count are a simple random sample of their stratum
-(permanent random numbers: Ohlsson 1995), and each stands for N / m photos: N in the stratum, m that count.
+In each stratum, photos are shown in the order of their permanent random numbers. Judged photos count up to
+the first that was never shown; a photo that was shown and skipped is non-response; photos judged beyond that
+wait. So the counted photos are a simple random sample of their stratum (permanent random numbers: Ohlsson
+1995), and each represents N / m photos: N in the stratum, m counted.
 """
 
 from collections import defaultdict
@@ -23,17 +23,17 @@ from vibe_photos.records.splits import Membership
 from vibe_photos.settings import Taxonomy
 
 NOT_DRAWN = "not in a draw yet"
-"""The stratum of photos that came after the recorded draws."""
+"""The stratum of photos that were added after the recorded draws."""
 
 DESIGN_FIELDS = ("stratum", "stratum_photos", "stratum_rank", "inclusion_probability")
-"""How a photo was drawn, in a record of `to_review.json`: its stratum, how many photos that has, the photo's
-place among them (from 1) and with which probability the whole sample holds it."""
+"""How a photo was drawn, in a record of `to_review.json`: its stratum, the stratum's size, its rank in the
+stratum (from 1), and the probability that the sample contains it."""
 
 
 class StatedDesign(msgspec.Struct, frozen=True):
-    """What a record of a file says of how its photo was drawn; used where no draw is recorded.
+    """How a photo was drawn, according to its record; used if no draw is recorded.
 
-    Records of older samples lack size and rank; their probability is then taken as it stands.
+    Records of older samples lack size and rank; then their probability is used.
     """
 
     inclusion_probability: Annotated[float, Meta(gt=0.0, le=1.0)]
@@ -44,9 +44,9 @@ class StatedDesign(msgspec.Struct, frozen=True):
 
 @dataclass(slots=True)
 class StratumCount:
-    """One stratum: its photos, those that count, those shown and skipped, those judged that wait.
+    """Counts of one stratum: its photos, those counted, those shown and skipped, and judged ones that wait.
 
-    Where thresholds were tuned on the other half, counted and skipped are those of this half.
+    If thresholds were tuned on the other half, `counted` and `skipped` are of this half only.
     """
 
     photos: int = 0
@@ -60,14 +60,14 @@ class MeasuredSample:
     """The human records about the library's photos.
 
     Attributes:
-        records: those that speak for the library, by `image_id`; `extra` holds each one's `stratum` and
+        records: those that represent the library, sorted by `image_id`; `extra` has each one's `stratum` and
             `inclusion_probability` (m / N).
-        own_set: those that no draw explains (picked by hand, a test set): in no figure about the library.
+        own_set: records of photos in no draw (picked by hand, a test set): in no figure about the library.
         waiting: ids judged beyond a photo that was never shown; they count once those before them are shown.
         strata: the counts of each stratum, by name.
-        not_in_library: records of photos that are not in the library.
-        left_out: records of the other half, where thresholds were tuned on it.
-        about: which library the figures are about.
+        not_in_library: how many records are of photos that are not in the library.
+        left_out: how many records are of the other half, on which thresholds were tuned.
+        about: which library the figures describe.
     """
 
     records: list[GroundTruth] = field(default_factory=list)
@@ -80,17 +80,17 @@ class MeasuredSample:
 
     @property
     def speaks_for(self) -> int:
-        """For how many photos figures about the library speak."""
+        """How many photos the figures about the library represent."""
         return sum(one.photos for one in self.strata.values() if one.counted)
 
     @property
     def skipped(self) -> int:
-        """How many photos were shown and not answered."""
+        """How many photos were shown and skipped."""
         return sum(one.skipped for one in self.strata.values())
 
     @property
     def unmeasured_strata(self) -> dict[str, int]:
-        """Photos of the strata in which nothing counts yet: figures do not speak for them."""
+        """Sizes of the strata in which no photo counts yet: the figures do not cover them."""
         return {name: one.photos for name, one in sorted(self.strata.items()) if not one.counted}
 
 
@@ -102,13 +102,13 @@ def read_sampled(to_review: Path) -> dict[str, dict[str, Any]]:
 def read_measured_sample(
     human: Path, taxonomy: Taxonomy, memberships: Mapping[str, Membership], half: str | None = None
 ) -> MeasuredSample:
-    """Read what people measured and weigh it.
+    """Read people's measurements and weight them.
 
     Args:
         human: the folder `data/human`.
-        taxonomy: the keys that a record may hold.
+        taxonomy: the allowed label keys.
         memberships: `splits.json`: the library, its strata and permanent numbers.
-        half: `tune` or `score`: count the photos of that half only.
+        half: `tune` or `score`: count only photos of that half.
 
     Raises:
         InputError: a record is malformed, given twice, has an unknown label key or an impossible design.
@@ -125,10 +125,10 @@ def read_measured_sample(
 def weigh_drawn(
     truth: HumanTruth, memberships: Mapping[str, Membership], uniform: set[str], half: str | None = None
 ) -> MeasuredSample:
-    """Weigh records by the recorded draws.
+    """Weight records by the recorded draws.
 
-    `uniform` are photos that were drawn uniformly at random elsewhere. In each stratum they are a simple
-    random sample too, and so is their union with the photos that count by their numbers.
+    `uniform` are photos that were drawn uniformly at random elsewhere. In each stratum they are also a simple
+    random sample, and so is their union with the photos that count by their numbers.
     """
     sample = MeasuredSample(not_in_library=len(truth.measured.keys() - memberships.keys()))
     in_order: dict[str, list[tuple[float, str]]] = defaultdict(list)
@@ -155,7 +155,8 @@ def weigh_drawn(
         sample.strata[name] = StratumCount(len(ids), len(counts), skipped, len(late))
         counted[name] = counts
     for name, ids in counted.items():
-        _take(sample, [truth.measured[i] for i in ids], memberships, half, name, sample.strata[name].photos)
+        records = [truth.measured[i] for i in ids]
+        _add_stratum(sample, records, memberships, half, name, sample.strata[name].photos)
     later = sample.unmeasured_strata.get(NOT_DRAWN, 0)
     if later:
         sample.about = f"the library of today without the {later} photos that came after the last draw"
@@ -166,10 +167,10 @@ def weigh_drawn(
 def weigh_stated(
     records: Sequence[GroundTruth], memberships: Mapping[str, Membership], half: str | None = None
 ) -> MeasuredSample:
-    """Weigh records by what they say themselves of how they were drawn (`DESIGN_FIELDS`).
+    """Weight records by their own fields about the draw (`DESIGN_FIELDS`).
 
-    Where records of one stratum state different sizes, they were drawn from different libraries: those of
-    the largest count, the others wait.
+    If records of one stratum state different sizes, they were drawn from different libraries: those with the
+    largest size count, the others wait.
 
     Raises:
         InputError: a record's design is impossible.
@@ -196,22 +197,22 @@ def weigh_stated(
             late = [record.image_id for design, record in current if (design.stratum_rank or 0) > reach]
             sample.waiting += late
             sample.strata[name] = StratumCount(size, len(counts), 0, len(late))
-            _take(sample, counts, memberships, half, name, size)
+            _add_stratum(sample, counts, memberships, half, name, size)
         else:
             sample.strata[name] = StratumCount(0, len(current))
             kept = [(d, r) for d, r in current if half is None or memberships[r.image_id].half == half]
             sample.left_out += len(current) - len(kept)
             share = len(kept) / max(1, len(current))
             sample.strata[name].counted = len(kept)
-            sample.records += [_state(r, name, d.inclusion_probability * share) for d, r in kept]
+            sample.records += [_with_design(r, name, d.inclusion_probability * share) for d, r in kept]
     sample.records.sort(key=lambda record: record.image_id)
     return sample
 
 
 def weigh_untrained(answers: Sequence[GroundTruth], memberships: Mapping[str, Membership]) -> MeasuredSample:
-    """Weigh the teacher's records of photos that never trained.
+    """Weight the teacher's records of photos that never trained.
 
-    They are the photos with the lowest permanent numbers of each stratum (the recorded one, else the
+    These are the photos with the lowest permanent numbers of each stratum (the recorded one, else the
     teacher's scene), up to the first that trains: a simple random sample of the stratum's answered photos.
     """
     sample = MeasuredSample(
@@ -228,13 +229,13 @@ def weigh_untrained(answers: Sequence[GroundTruth], memberships: Mapping[str, Me
         trains = [memberships[record.image_id].role == "train" for record in records]
         reach = trains.index(True) if True in trains else len(records)
         sample.strata[name] = StratumCount(len(records), reach)
-        _take(sample, records[:reach], memberships, None, name, len(records))
+        _add_stratum(sample, records[:reach], memberships, None, name, len(records))
     sample.records.sort(key=lambda record: record.image_id)
     return sample
 
 
 def read_stated_design(record: GroundTruth) -> StatedDesign | None:
-    """Return how a record says that its photo was drawn, None if it does not say.
+    """Return a record's fields about the draw, None if it has none.
 
     Raises:
         InputError: a field of the design is impossible; the photo is named.
@@ -247,20 +248,20 @@ def read_stated_design(record: GroundTruth) -> StatedDesign | None:
     except msgspec.ValidationError as error:
         name = str(error).rpartition("$.")[2].rstrip("`")
         raise InputError(
-            f"photo {record.image_id}: {name} is {stated.get(name)!r}, which cannot be; copy "
+            f"photo {record.image_id}: {name} is {stated.get(name)!r}, which is impossible; copy "
             f"{', '.join(DESIGN_FIELDS)} unchanged from to_review.json, or leave them out"
         ) from None
 
 
 def _find_reach(ids: Sequence[str], judged: set[str], skipped: Mapping[str, str]) -> int:
-    """Return how many photos at the beginning of a stratum's order were shown."""
+    """Return how many photos were shown before the first unseen one."""
     unseen = (
         place for place, image_id in enumerate(ids) if image_id not in judged and image_id not in skipped
     )
     return next(unseen, len(ids))
 
 
-def _take(
+def _add_stratum(
     sample: MeasuredSample,
     records: Sequence[GroundTruth],
     memberships: Mapping[str, Membership],
@@ -272,10 +273,10 @@ def _take(
     kept = [one for one in records if half is None or memberships[one.image_id].half == half]
     sample.left_out += len(records) - len(kept)
     sample.strata[stratum].counted = len(kept)
-    sample.records += [_state(record, stratum, len(kept) / photos) for record in kept]
+    sample.records += [_with_design(record, stratum, len(kept) / photos) for record in kept]
 
 
-def _state(record: GroundTruth, stratum: str, probability: float) -> GroundTruth:
+def _with_design(record: GroundTruth, stratum: str, probability: float) -> GroundTruth:
     kept: dict[str, Any] = {name: value for name, value in record.extra.items() if name not in DESIGN_FIELDS}
     design = {"stratum": stratum, "inclusion_probability": probability}
     return msgspec.structs.replace(record, extra={**kept, **design})

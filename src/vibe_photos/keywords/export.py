@@ -1,6 +1,6 @@
-"""Sidecars of a whole library: what would change, and the change. Photos are never opened for writing.
+"""Update the sidecars of a whole library, or show what would change. Photos are never opened for writing.
 
-A problem with one sidecar becomes a line in the report; the others go on.
+A problem with one sidecar becomes a line in the report and does not stop the others.
 """
 
 import os
@@ -35,9 +35,9 @@ _IPTC_KEYWORDS = (2, 25)
 
 @dataclass(slots=True)
 class SidecarReport:
-    """What happened to the sidecars: counts of `written`, `unchanged` and `removed`, and the problems.
+    """Counts of `written`, `unchanged` and `removed` sidecars, and the problems.
 
-    A sidecar is removed when nothing is left in it. `changed` lists the sidecars that were, or in a dry run
+    A sidecar is removed if nothing is left in it. `changed` lists the sidecars that were, or in a dry run
     would be, written or removed, in the order of the manifest.
     """
 
@@ -49,17 +49,17 @@ class SidecarReport:
 def export_keywords(
     photos: Iterable[Photo], root: Path, keywords: Mapping[str, Keywords], naming: Naming, is_writing: bool
 ) -> SidecarReport:
-    """Give the sidecar of each copy of each photo exactly its keywords; a photo without any gets none.
+    """Write exactly these keywords into the sidecar of each copy of each photo.
 
     Args:
         photos: the manifest.
         root: the library's folder.
         keywords: by `image_id`.
         naming: how a sidecar is named after its photo.
-        is_writing: False only looks and writes nothing.
+        is_writing: False for a dry run.
 
     Raises:
-        LibraryError: `root` is not there.
+        LibraryError: `root` does not exist.
     """
     _check_root(root)
     report = SidecarReport()
@@ -78,10 +78,10 @@ def export_keywords(
 
 
 def remove_keywords(root: Path, is_writing: bool) -> SidecarReport:
-    """Take our keywords out of every sidecar under `root`, also those of photos that are gone.
+    """Remove our keywords from every sidecar under `root`, also if the photo was deleted.
 
     Raises:
-        LibraryError: `root` is not there.
+        LibraryError: `root` does not exist.
     """
     _check_root(root)
     report = SidecarReport()
@@ -95,12 +95,12 @@ def _set_keywords(photo: Photo, path: Path, own: Keywords, data: bytes | None) -
 
 
 def _strip_ours(data: bytes | None) -> bytes | None:
-    # Most sidecars hold nothing of ours: they need not be parsed, nor be valid.
+    # A sidecar without our keywords need not be parsed, nor be valid.
     return data if data is None or OUR_NAMESPACE.encode() not in data else strip_keywords(data)
 
 
 def read_embedded(path: Path, image_format: str) -> list[KeywordPath]:
-    """Return the keywords inside a photo, those of its XMP first, then those of the older IPTC, each once.
+    """Return the keywords inside a photo, first those of its XMP, then those of IPTC, each once.
 
     Args:
         path: the photo, which is only read.
@@ -133,7 +133,6 @@ def _decode_iptc(value: bytes) -> str:
     try:
         text = value.decode()
     except UnicodeDecodeError:
-        # Old programs wrote it.
         text = value.decode("latin-1")
     # IPTC may hold control characters, XML may not.
     return "".join(character for character in text if character.isprintable())
@@ -155,7 +154,7 @@ def _find_problem(photo: Photo, path: Path) -> str | None:
     try:
         size_bytes = path.stat().st_size
     except OSError as error:
-        return f"{path}: {error.strerror}; run `dvc repro scan` to look again"
+        return f"{path}: {error.strerror}; run `dvc repro scan` to update the list"
     if size_bytes != photo.bytes:
         return f"{path} has changed since it was labelled; run `dvc repro`"
     return None
@@ -174,9 +173,9 @@ def _update_sidecar(
         if is_writing:
             _replace(target, old, new)
     except InputError as error:
-        report.problems.append(f"{sidecar} {error}; it is left as it was")
+        report.problems.append(f"{sidecar} {error}; it was not changed")
     except OSError as error:
-        report.problems.append(f"{sidecar}: {error.strerror or error}; it is left as it was")
+        report.problems.append(f"{sidecar}: {error.strerror or error}; it was not changed")
     else:
         report.counts["removed" if new is None else "written"] += 1
         report.changed.append(sidecar)
@@ -191,7 +190,7 @@ def _read_sidecar(path: Path) -> bytes | None:
 
 
 def _replace(path: Path, old: bytes | None, new: bytes | None) -> None:
-    """Replace the file in one step by the new bytes, or by nothing; keep the old file's mode.
+    """Replace the file atomically, or delete it if `new` is None; keep the file mode.
 
     Raises:
         InputError: the file has changed since it was read.
@@ -199,7 +198,7 @@ def _replace(path: Path, old: bytes | None, new: bytes | None) -> None:
 
     def check_unchanged() -> None:
         if _read_sidecar(path) != old:
-            raise InputError("was changed by another program just now: run this again")
+            raise InputError("was just changed by another program: run this again")
 
     if new is None:
         check_unchanged()

@@ -1,4 +1,4 @@
-"""Which keywords a photo gets: its labels, a person's before the student's."""
+"""The keywords of each photo: a person's labels if there are any, else the student's."""
 
 import sqlite3
 from collections.abc import Collection, Iterable
@@ -14,17 +14,16 @@ from vibe_photos.settings import Taxonomy
 from vibe_photos.storage.sqlite import open_database
 
 ROOT = "vibe-photos"
-"""The keyword above all of ours."""
+"""The root of all our keywords."""
 
 Whose = Literal["final", "human"]
-"""`final`: every photo's labels, a person's where there are some; `human`: only what people audited."""
+"""`final`: every photo's labels, a person's if there are any; `human`: only audited photos."""
 
 
 def read_keywords(labels: Path, human: Path, taxonomy: Taxonomy, whose: Whose) -> dict[str, Keywords]:
     """Return each labelled photo's keywords by `image_id`.
 
-    Where a person did not judge something (no scene, an attribute left out), `final` takes the student's
-    label and `human` none.
+    For a scene or attribute that the person did not judge, `final` uses the student's label and `human` none.
 
     Raises:
         InputError: `labels` is missing, or a record in `human` is malformed or has an unknown label key.
@@ -32,7 +31,7 @@ def read_keywords(labels: Path, human: Path, taxonomy: Taxonomy, whose: Whose) -
     keys = _read_final(labels) if whose == "final" else {}
     objects = head_keys(taxonomy, "object")
     for record in read_human_truth(human).fit(taxonomy, human).everything.values():
-        keys[record.image_id] = _overrule(keys.get(record.image_id, set()), record, objects)
+        keys[record.image_id] = _override(keys.get(record.image_id, set()), record, objects)
     return {image_id: to_keywords(own) for image_id, own in keys.items()}
 
 
@@ -55,8 +54,8 @@ def _read_final(labels: Path) -> dict[str, set[str]]:
     return {row[0]: {key for part in row[1:] if part for key in part.split(",")} for row in rows}
 
 
-def _overrule(student: set[str], record: GroundTruth, objects: Collection[str]) -> set[str]:
-    """Return the student's keys with a person's judgements in their place."""
+def _override(student: set[str], record: GroundTruth, objects: Collection[str]) -> set[str]:
+    """Return the student's keys, overridden by a person's labels."""
     scenes = set(record.scene) or {key for key in student if key.startswith("scene.")}
     attributes = {key for key in student if key.startswith("attr.")} - record.attributes.keys()
     attributes |= {key for key, is_true in record.attributes.items() if is_true}

@@ -1,7 +1,7 @@
-"""An XMP file as bytes with the positions of its elements, so that an edit leaves every other byte alone.
+"""An XMP file as bytes, with the positions of its elements, so that an edit changes no other byte.
 
 Parsing a tree and writing it again would lose quotes, line ends, the order of attributes and padding. So
-expat (of the standard library) finds positions only, and the file is edited as bytes. ISO 16684-1 defines
+expat (standard library) only finds positions, and the file is edited as bytes. ISO 16684-1 defines
 XMP; a property holds a list as `rdf:Bag`, `rdf:Seq` or `rdf:Alt` of `rdf:li`.
 """
 
@@ -72,7 +72,7 @@ class Packet:
 
     @property
     def about(self) -> str:
-        """What the descriptions say they are about; XMP wants the same in all of them."""
+        """The value of `rdf:about`, which XMP requires to be the same in all descriptions."""
         about = (child.attributes.get((RDF, "about")) for child in self.descriptions)
         return next((value for value in about if value), "")
 
@@ -80,7 +80,7 @@ class Packet:
         """Return the property of that name, None if there is none.
 
         Raises:
-            InputError: it is there twice, or is not a list.
+            InputError: it occurs twice, or is not a list.
         """
         found = [(one, owner) for one in self.descriptions for owner in one.children if owner.name == name]
         if len(found) > 1:
@@ -98,7 +98,7 @@ class Packet:
         return KeywordList(description, owner, containers[0], items)
 
     def gap_before(self, element: Element, parent: Element) -> int:
-        """Return where the white space before a child of `parent` begins."""
+        """Return the start of the white space before a child of `parent`."""
         place = parent.children.index(element)
         start = parent.children[place - 1].end if place else parent.inner_start
         return start if not self.data[start : element.start].strip() else element.start
@@ -183,6 +183,6 @@ class _Builder:
 
 
 def _split_name(name: str) -> tuple[Name, str]:
-    """Split what expat joins (`URI, local name, prefix`, or a local name alone) into a name and a prefix."""
+    """Split expat's name (`URI, local name, prefix`, or only a local name) into a name and a prefix."""
     uri, local, *prefix = name.split("\n") if "\n" in name else ("", name)
     return (uri, local), f"{prefix[0]}:" if prefix else ""

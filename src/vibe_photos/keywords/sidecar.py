@@ -1,11 +1,11 @@
-"""Put our keywords into an XMP sidecar and take them out again; what others wrote stays as it is.
+"""Add our keywords to an XMP sidecar and remove them; everything else in it stays unchanged.
 
 Three properties hold keywords: `dc:subject` (flat words), `lr:hierarchicalSubject` (`A|B|C`) and
-`digiKam:TagsList` (`A/B/C`). A program reads the last of them that it knows and finds, and reads the sidecar
-before the photo. So a list that we create also gets the keywords of others that it would hide.
+`digiKam:TagsList` (`A/B/C`). A program reads only the last of them that it knows and finds, and prefers the
+sidecar to the photo. So a list that we create also gets the other keywords that it would hide.
 
 The words that we wrote are recorded in the sidecar itself, in properties of our own namespace with the same
-names. A word that somebody else wrote first is neither written again nor recorded, and so never removed.
+names. A word that was there before is neither written again nor recorded, and so never removed.
 """
 
 from collections import Counter
@@ -16,7 +16,7 @@ from xml.sax.saxutils import escape, quoteattr
 from vibe_photos.keywords.packet import RDF, Edit, Element, KeywordList, Name, Packet, splice
 
 OUR_NAMESPACE = "urn:vibe-photos:keywords:1.0/"
-"""The namespace in which we record what we wrote."""
+"""The namespace of our records."""
 
 _EMPTY = (
     '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
@@ -26,7 +26,7 @@ _EMPTY = (
     "</x:xmpmeta>\n"
     '<?xpacket end="w"?>\n'
 ).encode()
-"""The sidecar that we create where there is none, before any keyword."""
+"""A new sidecar without keywords."""
 
 KeywordPath = tuple[str, ...]
 """A keyword from its root to its leaf."""
@@ -37,7 +37,7 @@ Cut = tuple[Element, Element]
 
 @dataclass(frozen=True, slots=True)
 class Keywords:
-    """A photo's keywords: paths in the tree, and flat words for programs that know no tree."""
+    """A photo's keywords: paths in the tree, and flat words for programs without hierarchical keywords."""
 
     paths: tuple[KeywordPath, ...] = ()
     words: tuple[str, ...] = ()
@@ -56,7 +56,7 @@ class KeywordProperty:
     separator: str | None
 
     def write(self, path: KeywordPath) -> str:
-        """Return a keyword as it is written in the list; a separator inside a part becomes the other one."""
+        """Return a keyword in the list's notation; a separator inside a part is replaced by the other one."""
         if self.separator is None:
             return path[-1]
         other = "|" if self.separator == "/" else "/"
@@ -67,7 +67,7 @@ class KeywordProperty:
         return tuple(text.split(self.separator)) if self.separator else (text,)
 
 
-# From the one that a program reads last to the one that it reads first.
+# In order of increasing precedence.
 _PROPERTIES = (
     KeywordProperty(("http://purl.org/dc/elements/1.1/", "subject"), "dc", "Bag", None),
     KeywordProperty(("http://ns.adobe.com/lightroom/1.0/", "hierarchicalSubject"), "lr", "Bag", "|"),
@@ -78,15 +78,15 @@ _PROPERTIES = (
 def set_keywords(
     data: bytes | None, keywords: Keywords, embedded: Sequence[KeywordPath] = ()
 ) -> bytes | None:
-    """Return the sidecar with exactly these keywords of ours; None stands for no file.
+    """Return the sidecar with exactly these keywords of ours; None means no file.
 
     Args:
         data: the sidecar as it is.
         keywords: our keywords.
-        embedded: keywords of others in the photo itself, which a list that we create would hide.
+        embedded: keywords in the photo itself, which a list that we create would hide.
 
     Raises:
-        InputError: the sidecar cannot be edited; the message says why, and goes after the file's name.
+        InputError: the sidecar cannot be edited; the message, to be put after the file's name, says why.
     """
     others = None if data is None else strip_keywords(data)
     return add_keywords(others, keywords, embedded) if keywords.paths else others
@@ -120,7 +120,7 @@ def strip_keywords(data: bytes) -> bytes | None:
 
 
 def read_foreign_keywords(data: bytes) -> list[KeywordPath]:
-    """Return the keywords that others wrote, from the list that most programs would read.
+    """Return the keywords that are not ours, from the list that most programs would read.
 
     Raises:
         InputError: as `set_keywords`.
@@ -135,7 +135,7 @@ def read_foreign_keywords(data: bytes) -> list[KeywordPath]:
 
 
 def add_keywords(data: bytes | None, keywords: Keywords, embedded: Sequence[KeywordPath] = ()) -> bytes:
-    """Return the sidecar, which holds no keywords of ours yet, with our keywords added.
+    """Add our keywords to a sidecar that has none of ours.
 
     Raises:
         InputError: as `set_keywords`.
@@ -160,7 +160,7 @@ def add_keywords(data: bytes | None, keywords: Keywords, embedded: Sequence[Keyw
     if records:
         edits.append(_append_description(packet, created + records))
     written = splice(packet.data, edits)
-    # A file is only replaced by one that can be read again.
+    # Check that the result can be read again.
     Packet(written)
     return written
 
@@ -170,7 +170,7 @@ def _read_words(there: KeywordList | None) -> list[str]:
 
 
 def _find_ours(there: KeywordList | None, record: KeywordList) -> list[Cut]:
-    """Return the items that we recorded, the last of equal ones; the whole property where all are ours."""
+    """Return the items that we recorded (the last of equal ones), or the whole property if all are ours."""
     if there is None:
         return []
     left = Counter(item.text for item in record.items)

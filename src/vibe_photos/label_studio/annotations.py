@@ -1,8 +1,8 @@
-"""Label Studio's JSON export as decisions, as if they had been made on the review page.
+"""Read Label Studio's JSON export as decisions, as if they had been made on the review page.
 
-Each annotation becomes one line in the log of who made it, at the time when it was last changed, with all
-that Label Studio says of it. So the rule for several reviewers also decides which of two annotations counts,
-and who disagrees. A skipped task becomes a skip. A line that a log already has is not written again.
+Each annotation becomes one line in its annotator's log, with the time of its last change and the original
+annotation. So the rules for several reviewers also apply to annotations. A skipped task becomes a skip. A
+line that a log already has is not written again.
 """
 
 import re
@@ -17,10 +17,10 @@ import msgspec
 
 from vibe_photos.errors import InputError
 from vibe_photos.label_studio.interface import Interface, Result
-from vibe_photos.label_studio.logs import KEPT, ReviewerLog, log_path
+from vibe_photos.label_studio.logs import ORIGINAL, ReviewerLog, log_path
 from vibe_photos.records.ground_truth import Decision, read_objects
 from vibe_photos.records.photos import Photo
-from vibe_photos.review.photo_state import truth_value, write_time
+from vibe_photos.review.photo_state import format_time, truth_value
 from vibe_photos.review.requests import Purpose
 
 T = TypeVar("T")
@@ -39,7 +39,7 @@ class _Data(msgspec.Struct, frozen=True):
 
 
 class _Annotation(msgspec.Struct, frozen=True):
-    """What counts of one annotation; its other fields are kept as they are."""
+    """The fields of an annotation that are used here."""
 
     result: list[Result]
     created_at: datetime
@@ -58,7 +58,7 @@ class _Task(msgspec.Struct, frozen=True):
 class AnnotationImport:
     """What an export would add: nothing is written before `append_lines`.
 
-    `lines` holds the new lines by reviewer, `problems` a sentence for each annotation that cannot be taken.
+    `lines` has the new lines by reviewer, `problems` a sentence per annotation that cannot be imported.
     `counts` has `tasks`, `unlabelled` (tasks without an annotation), `annotations`, `skips`, and `known`
     (lines that a log has already).
     """
@@ -81,7 +81,7 @@ def read_annotations(
         names: the reviewer's name by Label Studio's user id or e-mail; others are `label-studio-<id>`.
 
     Raises:
-        InputError: the file is missing, no JSON, or JSON-MIN, which does not say what was skipped.
+        InputError: the file is missing, not JSON, or JSON-MIN, which does not say what was skipped.
     """
     ids = {photo.image_id for photo in photos}
     found = AnnotationImport()
@@ -119,17 +119,17 @@ def read_annotations(
 
 
 def _make_line(task: _Task, annotation: _Annotation, raw: dict[str, Any], interface: Interface) -> Decision:
-    """Return an annotation as a line of a log; `raw` is all that Label Studio says of it."""
-    # Of the prediction that it began from, which is our own, the id is enough.
+    """Return an annotation as a line of a log; `raw` is the original annotation."""
+    # The prediction was made by us, so its id is enough.
     prediction = raw.get("prediction")
-    kept = raw | ({"prediction": prediction.get("id")} if isinstance(prediction, dict) else {})
-    after: dict[str, Any] | None = {KEPT: kept}
+    original = raw | ({"prediction": prediction.get("id")} if isinstance(prediction, dict) else {})
+    after: dict[str, Any] | None = {ORIGINAL: original}
     if not annotation.was_cancelled:
         truth = interface.read_results(task.data.image_id, annotation.result)
-        after = truth_value(msgspec.structs.replace(truth, extra={KEPT: kept}))
+        after = truth_value(msgspec.structs.replace(truth, extra={ORIGINAL: original}))
     return Decision(
         image_id=task.data.image_id,
-        decided_at=write_time(annotation.updated_at or annotation.created_at),
+        decided_at=format_time(annotation.updated_at or annotation.created_at),
         purpose=task.data.purpose,
         after=after,
         kind="skip" if annotation.was_cancelled else "decision",
@@ -138,11 +138,11 @@ def _make_line(task: _Task, annotation: _Annotation, raw: dict[str, Any], interf
 
 
 def _name_reviewer(person: int | str | _Person | None, names: Mapping[str, str]) -> str:
-    """Return whose log gets an annotation: the name of a file."""
+    """Return the name of the log for an annotator."""
     keys = [str(person.id), person.email] if isinstance(person, _Person) else [str(person or "unknown")]
     name = next((names[key] for key in keys if key in names), f"label-studio-{keys[0]}")
     if not _NAME.fullmatch(name):
-        raise InputError(f"{name!r} cannot name a log; --reviewer {keys[0]}=NAME gives a name")
+        raise InputError(f"{name!r} cannot be a file name; give a name with --reviewer {keys[0]}=NAME")
     return name
 
 
@@ -150,4 +150,4 @@ def _convert(value: dict[str, Any], kind: type[T]) -> T:
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        raise InputError(f"no {kind.__name__.strip('_').lower()} of Label Studio: {error}") from None
+        raise InputError(f"not a Label Studio {kind.__name__.strip('_').lower()}: {error}") from None

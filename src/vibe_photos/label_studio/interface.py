@@ -1,4 +1,4 @@
-"""Labels as Label Studio shows them (its labelling configuration) and as it stores them (its results).
+"""Convert labels to and from Label Studio: its labelling configuration and its results.
 
 One control each for the scene (one choice), every attribute (yes, no, or nothing: not judged) and the objects
 (a tree, in which every node is a label key). The formats are those of Label Studio's documentation:
@@ -47,7 +47,7 @@ class Interface:
         self.scenes = {label_name(key): key for key in head_keys(taxonomy, "scene")}
         self.attributes = {label_name(key): key for key in head_keys(taxonomy, "attribute")}
         self.objects = {_find_node(key, objects): key for key in objects}
-        # Names in older projects; a name of today comes first.
+        # Also the old names, for projects made before a rename; current names take precedence.
         self._scenes = {**_name_older(taxonomy, "scene"), **self.scenes}
         self._attributes = {**_name_older(taxonomy, "attribute"), **self.attributes}
         self._taxonomy = taxonomy
@@ -67,7 +67,7 @@ class Interface:
         return ElementTree.tostring(view, encoding="unicode") + "\n"
 
     def write_results(self, record: GroundTruth) -> list[Result]:
-        """Return a truth as results; it has no key that the taxonomy lacks."""
+        """Return a truth as results; all its keys are in the taxonomy."""
         names = {key: name for name, key in (*self.scenes.items(), *self.attributes.items())}
         nodes = {key: list(node) for node, key in self.objects.items()}
         results = [_make_result(SCENE, "choices", [names[key]]) for key in record.scene]
@@ -80,7 +80,7 @@ class Interface:
         return results
 
     def read_results(self, image_id: str, results: Sequence[Result]) -> GroundTruth:
-        """Return results as a truth; those of unknown controls are ignored, and older keys followed.
+        """Return results as a truth; unknown controls are ignored, and renamed keys replaced.
 
         Raises:
             InputError: a choice has no label key, two contradict each other, or a value is malformed.
@@ -117,7 +117,7 @@ class Interface:
         return truth
 
     def log_changes(self, file: Path) -> None:
-        """Log, once for each key, what was dropped from the results read since the last time."""
+        """Log once per key what was dropped from the results."""
         self._fitter.log_changes(file)
 
 
@@ -128,7 +128,7 @@ def _name_older(taxonomy: Taxonomy, head: HeadName) -> dict[str, str]:
 
 
 def _find_node(key: str, keys: Sequence[str]) -> Node:
-    """Return a key's node: what stands between two keys that exist joins the lower one's name."""
+    """Return a key's node; levels that are not keys themselves become part of the child's name."""
     parent = parent_key(key, keys)
     if parent is None:
         return (key.partition(".")[2] or key,)

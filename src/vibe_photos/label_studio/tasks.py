@@ -1,4 +1,4 @@
-"""What waits for a person's eyes as Label Studio tasks, the teacher's labels as their predictions."""
+"""Photos of a review queue as Label Studio tasks, with the teacher's labels as predictions."""
 
 import os
 from collections.abc import Iterable
@@ -27,30 +27,30 @@ Task = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """One photo to be labelled: what the teacher said, if anything, and what its labels are for."""
+class TaskPhoto:
+    """A photo to label, the teacher's labels if there are any, and the purpose of its labels."""
 
     photo: Photo
-    said: GroundTruth | None
+    teacher: GroundTruth | None
     purpose: Purpose
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """The photos to be labelled, in their order, and how many of the queue are left out, by why."""
+class Selection:
+    """The photos to label, in order, and the counts of audited photos and missing photos left out."""
 
-    asked: list[Asked]
+    photos: list[TaskPhoto]
     audited: int
     gone: int
 
 
-def find_waiting(settings: Settings, with_audited: bool, purpose: Purpose = "measure") -> Waiting:
-    """Return the photos of a review queue that wait for a person.
+def select_photos(settings: Settings, with_audited: bool, purpose: Purpose = "measure") -> Selection:
+    """Return the photos of a review queue that are to be labelled.
 
     Args:
         settings: the configuration.
         purpose: which queue.
-        with_audited: whether photos that are audited already are to be labelled again.
+        with_audited: include photos that are already audited.
 
     Raises:
         InputError: a file of the pipeline is missing, or one that people wrote is malformed.
@@ -63,46 +63,46 @@ def find_waiting(settings: Settings, with_audited: bool, purpose: Purpose = "mea
     waiting = [one for one in there if one.image_id not in audited]
     ids = {one.image_id for one in waiting}
     auto = read_jsonl(paths.auto / ALL_LABELS, GroundTruth)
-    said = {record.image_id: record for record in auto if record.image_id in ids}
-    asked = [Asked(photos[one.image_id], said.get(one.image_id), purpose) for one in waiting]
-    return Waiting(asked, audited=len(there) - len(waiting), gone=len(queue) - len(there))
+    teacher = {record.image_id: record for record in auto if record.image_id in ids}
+    chosen = [TaskPhoto(photos[one.image_id], teacher.get(one.image_id), purpose) for one in waiting]
+    return Selection(chosen, audited=len(there) - len(waiting), gone=len(queue) - len(there))
 
 
 def local_prefix(root: Path) -> str:
-    """Return what stands before a photo's place where Label Studio serves the folder above `root`.
+    """Return the address prefix of photos, if Label Studio's document root is the parent folder of `root`.
 
-    It refuses to serve its document root itself, only folders in it.
+    Label Studio refuses to serve the document root itself.
     """
     return f"{_LOCAL_FILES}{quote_from_bytes(os.fsencode(root.resolve().name))}/"
 
 
 def write_project(
-    folder: Path, asked: Iterable[Asked], interface: Interface, model: str, prefix: str
+    folder: Path, photos: Iterable[TaskPhoto], interface: Interface, model: str, prefix: str
 ) -> None:
     """Write the tasks and the labelling configuration.
 
     Args:
         folder: where `TASKS_FILE` and `CONFIG_FILE` go.
-        asked: the photos, in the order to be labelled.
+        photos: the photos, in the order to be labelled.
         interface: the taxonomy's controls.
-        model: the teacher's name, by which Label Studio tells predictions apart.
-        prefix: what stands before a photo's place under the library's root to make its address.
+        model: the teacher's name, shown as the version of the predictions.
+        prefix: the address of the library's root, to which a photo's path is appended.
     """
-    tasks = [write_task(one, interface, model, prefix) for one in asked]
+    tasks = [write_task(one, interface, model, prefix) for one in photos]
     write_json(folder / TASKS_FILE, tasks)
     write_bytes(folder / CONFIG_FILE, interface.write_config().encode())
 
 
-def write_task(asked: Asked, interface: Interface, model: str, prefix: str) -> Task:
+def write_task(task: TaskPhoto, interface: Interface, model: str, prefix: str) -> Task:
     """Return one task in Label Studio's JSON format."""
-    place = asked.photo.rel_path
+    place = task.photo.rel_path
     data = {
         "image": prefix + quote_from_bytes(text_to_path(place)),
-        "image_id": asked.photo.image_id,
+        "image_id": task.photo.image_id,
         "rel_path": place,
-        "purpose": asked.purpose,
+        "purpose": task.purpose,
     }
-    if asked.said is None:
+    if task.teacher is None:
         return {"data": data}
-    results = interface.write_results(asked.said)
+    results = interface.write_results(task.teacher)
     return {"data": data, "predictions": [{"model_version": model, "result": results}]}

@@ -1,4 +1,4 @@
-"""What is published: the files that the last `dvc repro` left, and the name of their version."""
+"""The files to publish, from the last `dvc repro`, and the name of their version."""
 
 import hashlib
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _DIGITS = 12
 
 @dataclass(frozen=True, slots=True)
 class PublishedFile:
-    """A SQLite file, the hash of its bytes, its numbers of photos and of rows."""
+    """A SQLite file with the hash of its bytes and its numbers of photos and rows."""
 
     path: Path
     content: str
@@ -38,7 +38,7 @@ class Publication:
 
 
 def read_publication(settings: Settings, version: str | None, with_embeddings: bool) -> Publication:
-    """Return what there is to publish; without a name the version is named after its label space.
+    """Return what to publish; the default name of the version is that of its label space.
 
     Raises:
         InputError: the labels or embeddings are missing or empty.
@@ -64,10 +64,10 @@ def describe_vectors(path: Path) -> PublishedFile:
 
 
 def name_label_space(settings: Settings) -> str:
-    """Return 12 hex digits of a hash of all that decides a photo's labels.
+    """Return 12 hex digits of a hash of everything that decides a photo's labels.
 
-    That is: the label tree, how each label is judged (source and threshold), the rules and prompts, the
-    heads' bytes and the encoder. With the same name, the same photo gets the same labels.
+    These are the label tree, each label's source and threshold, the rules and prompts, the heads' bytes and
+    the encoder. With the same name, the same photo gets the same labels.
 
     Raises:
         InputError: the labels or the embeddings' digest are missing.
@@ -103,7 +103,7 @@ def _describe(path: Path, table: str) -> PublishedFile:
         query = f"SELECT count(DISTINCT image_id), count(*) FROM {table}"
         photos, rows = connection.execute(query).fetchone()
     if not rows:
-        raise InputError(f"{path} holds nothing to publish: run `dvc repro` on a library first")
+        raise InputError(f"{path} contains nothing to publish: run `dvc repro` on a library first")
     return PublishedFile(path, _hash_file(path), photos, rows)
 
 

@@ -1,4 +1,4 @@
-"""The tables and views in an app's database, all in the schema `vibe_photos`; nothing else is touched."""
+"""The tables and views in an app's database, all in the schema `vibe_photos`; nothing else is changed."""
 
 from typing import Literal
 
@@ -87,7 +87,7 @@ def has_table(connection: Connection, name: str) -> bool:
 
 
 def create_tables(connection: Connection, with_embeddings: bool) -> None:
-    """Create missing tables in one transaction; existing ones are not touched, so that no reader waits."""
+    """Create missing tables in one transaction; existing ones are not changed, so no reader has to wait."""
     with connection.transaction():
         if not has_table(connection, "label_version"):
             connection.execute(_TABLES.encode())

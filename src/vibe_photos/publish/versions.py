@@ -1,8 +1,8 @@
-"""Versions of the labels in an app's database: publish, find again, prune.
+"""Versions of the labels in an app's database: publish, check, prune.
 
-A version is written in one transaction, whose last step moves the pointer that the views read. A publisher
-that is killed before that leaves the database as it was. Each version is a partition of its own beside the
-others, so that an old one can become current again, and pruning drops it at once.
+A version is written in one transaction, whose last step moves the pointer that the views read. If the process
+is killed before that, the database is unchanged. Each version is its own partition, so that an old one can
+become current again, and pruning is fast.
 """
 
 import logging
@@ -18,7 +18,7 @@ from vibe_photos.storage.sqlite import open_database
 logger = logging.getLogger(__name__)
 
 _LOCK = 0x76696265
-"""The advisory lock of whoever publishes: "vibe" in ASCII."""
+"""The advisory lock for publishing: "vibe" in ASCII."""
 
 _COLUMNS = "image_id, label_key, level, source, score, threshold, value"
 _TYPES = ("text", "text", "text", "text", "float8", "float8", "bool")
@@ -28,8 +28,8 @@ _REAL_OID = 700
 def publish(connection: Connection, publication: Publication) -> bool:
     """Write the version and make it the current one; return whether anything had to be written.
 
-    The connection holds the publishers' lock from then on until it ends. Errors are psycopg's, which
-    `open_postgres` turns into a `DatabaseError`; the database is then as it was.
+    The connection then holds the advisory lock until it ends. Errors are psycopg's, which `open_postgres`
+    turns into a `DatabaseError`; then the database is unchanged.
     """
     if not fetch_one(connection, "SELECT pg_try_advisory_lock(%s)", _LOCK)[0]:
         logger.info("publish: another program is publishing into this database; waiting for it")
@@ -50,7 +50,7 @@ def publish(connection: Connection, publication: Publication) -> bool:
 
 
 def is_published(connection: Connection, publication: Publication) -> tuple[bool, bool]:
-    """Return whether the labels, and the vectors that go with them, are there as they would be written."""
+    """Return whether the same labels, and the same vectors, are already published."""
 
     def has_content(table: str, key: str, name: str, content: str) -> bool:
         query = f"SELECT count(*) FROM vibe_photos.{table} WHERE {key} = %s AND content = %s"
@@ -64,7 +64,7 @@ def is_published(connection: Connection, publication: Publication) -> tuple[bool
 
 
 def prune(connection: Connection, keep: int) -> list[str]:
-    """Drop all but the `keep` versions published last, and vectors that no version uses any more.
+    """Drop all but the last `keep` versions, and vectors that no version uses any more.
 
     The current version always stays. Returns the names of the dropped versions.
     """
@@ -86,17 +86,17 @@ def prune(connection: Connection, keep: int) -> list[str]:
 
 
 def _write_version(connection: Connection, publication: Publication) -> None:
-    """Write a version's rows, its label tree and itself, in place of older content of that version."""
+    """Write a version with its rows and label tree, replacing older content of that version."""
     from psycopg import sql
 
     (number,) = fetch_one(connection, "SELECT nextval('vibe_photos.publication')")
     table, version = _name_partition(number), sql.Literal(publication.version)
     connection.execute(f"CREATE TABLE {table} (LIKE vibe_photos.label_assignment)".encode())
-    # With the check the rows need not be read again when the partition is attached.
+    # With the constraint, PostgreSQL need not scan the rows when the partition is attached.
     rules = "ALTER TABLE {} ALTER version SET DEFAULT {}, ADD CONSTRAINT one_version CHECK (version = {})"
     connection.execute(sql.SQL(rules).format(sql.SQL(table), version, version))
     _copy_labels(connection, publication.labels.path, table)
-    # Built once over all rows, the indexes take a fraction of the time.
+    # Built once at the end, the indexes take a fraction of the time.
     connection.execute(f"ALTER TABLE {table} ADD PRIMARY KEY (image_id, label_key)".encode())
     connection.execute(f"CREATE INDEX ON {table} (label_key, image_id) WHERE value".encode())
     replaced = connection.execute(
@@ -141,7 +141,7 @@ def _write_tree(connection: Connection, publication: Publication, number: int) -
 
 
 def _write_vectors(connection: Connection, model: str, vectors: PublishedFile) -> None:
-    """Make the model's rows those of `embeddings.sqlite`; rows that stay the same are not touched."""
+    """Replace the model's rows by those of `embeddings.sqlite`; equal rows are not changed."""
     vector_type = find_vector_type(connection)
     columns = f"image_id text PRIMARY KEY, dim integer, vector {vector_type}"
     connection.execute(f"CREATE TEMP TABLE incoming ({columns}) ON COMMIT DROP".encode())
@@ -151,7 +151,7 @@ def _write_vectors(connection: Connection, model: str, vectors: PublishedFile) -
         connection.cursor() as cursor,
         cursor.copy("COPY incoming (image_id, dim, vector) FROM STDIN (FORMAT BINARY)") as copy,
     ):
-        # bytea is sent as it is, here in the binary form of the column's own type.
+        # bytea is sent unchanged: here the bytes are already in the binary format of the column's type.
         copy.set_types(("text", "int4", "bytea"))
         for image_id, dim, vector in source.execute("SELECT image_id, dim, vector FROM image_embedding"):
             copy.write_row((image_id, dim, to_field(vector)))
@@ -175,13 +175,13 @@ def _write_vectors(connection: Connection, model: str, vectors: PublishedFile) -
 
 
 def _to_pgvector(vector: bytes) -> bytes:
-    """Return a float32 little-endian vector as pgvector receives it: length, reserved, big-endian floats."""
+    """Return a float32 vector in pgvector's binary format: length, reserved, big-endian floats."""
     values = np.frombuffer(vector, dtype="<f4")
     return np.array([len(values), 0], dtype=">i2").tobytes() + values.astype(">f4").tobytes()
 
 
 def _to_real_array(vector: bytes) -> bytes:
-    """Return a float32 little-endian vector as PostgreSQL receives a `real[]`: each item with its length."""
+    """Return a float32 vector in the binary format of `real[]`: each item with its length."""
     values = np.frombuffer(vector, dtype="<f4")
     header = np.array([1, 0, _REAL_OID, len(values), 1], dtype=">i4")
     items = np.empty(len(values), dtype=[("bytes", ">i4"), ("value", ">f4")])

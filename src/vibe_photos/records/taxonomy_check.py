@@ -54,10 +54,10 @@ def find_wrong_names(taxonomy: Taxonomy, classify: Classify) -> Iterator[Contrad
     scenes = head_keys(taxonomy, "scene")
     for name, scene in rules.items():
         if scene not in scenes:
-            told = _suggest(scene, scenes)
+            hint = _suggest(scene, scenes)
             if scene in taxonomy.renamed:
-                told = f": it was renamed to {taxonomy.renamed[scene]}"
-            yield f"classify.attribute_from_scene.{name}", f"{scene!r} is not a scene key{told}"
+                hint = f": it was renamed to {taxonomy.renamed[scene]}"
+            yield f"classify.attribute_from_scene.{name}", f"{scene!r} is not a scene key{hint}"
 
 
 def warn_unused(taxonomy: Taxonomy) -> None:
@@ -172,11 +172,11 @@ def _find_unknown(
     for name in given:
         if name in valid:
             continue
-        told = _suggest(name, valid)
+        hint = _suggest(name, valid)
         if name in gone:
             new = gone[name]
-            told = f": it was renamed to {label_name(new)}" if new else ": it was removed; remove this line"
-        yield f"{section}.{name}", f"no label has that name{told}"
+            hint = f": it was renamed to {label_name(new)}" if new else ": it was removed; remove this line"
+        yield f"{section}.{name}", f"no label has that name{hint}"
 
 
 def _suggest(name: str, valid: Sequence[str]) -> str:

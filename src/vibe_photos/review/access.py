@@ -1,8 +1,7 @@
-"""Who may reach the review page: only the browser that was given its address, on this machine.
+"""Access control of the review page: only a browser that knows the page's address, on this machine.
 
-Loopback alone protects nothing: any page of the web that is open in the same browser can send requests to
-127.0.0.1, and by DNS rebinding under a name of its own. So the secret token, the host name and the origin
-are all checked, before anything looks at the request.
+Loopback alone is no protection: any web page in the same browser can send requests to 127.0.0.1, and by DNS
+rebinding even under its own host name. So token, host and origin are checked before a request is handled.
 """
 
 import hmac
@@ -28,14 +27,14 @@ _REFUSED = "This address is not open. `vibe-photos review` prints the one that i
 
 
 class Gate:
-    """ASGI middleware that lets through what comes from the page itself, as if the token were not there.
+    """ASGI middleware that accepts only requests of the page itself, and removes the token from the path.
 
-    What it asks of every request, and answers 403 otherwise:
+    It answers 403 unless:
 
     - `Host` is `127.0.0.1:PORT` or `localhost:PORT`;
     - the path begins with `/TOKEN/`;
-    - `Origin`, where one is sent, is that of the page; with POST it must be sent;
-    - `Sec-Fetch-Site`, where one is sent, is `same-origin`, or `none`: a person typed or clicked the address.
+    - `Origin` is that of the page; only a GET may lack it;
+    - `Sec-Fetch-Site` is missing, `same-origin`, or `none` (a person typed or clicked the address).
 
     Methods other than GET and POST get 405.
     """

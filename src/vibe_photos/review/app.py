@@ -1,4 +1,4 @@
-"""The routes of the review page: pages, photos and the JSON API, behind the gate."""
+"""The routes of the review page: pages, photos and the JSON API, with access control."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -15,15 +15,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from vibe_photos.review import requests as ask
+from vibe_photos.review import requests
 from vibe_photos.review.access import Gate
-from vibe_photos.review.desk import ReviewDesk
 from vibe_photos.review.photo_images import SIZES_PX, PhotoImages
 from vibe_photos.review.refusals import EXCEPTION_HANDLERS, answer_json, refuse
+from vibe_photos.review.service import ReviewService
 
 T = TypeVar("T")
 
-MOST_BODY_BYTES = 1 << 20
+MAX_BODY_BYTES = 1 << 20
 
 _PAGES = {"/": "audit.html", "/grid": "grid.html", "/photos": "photos.html"}
 _STATIC_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".png": "image/png"}
@@ -32,24 +32,24 @@ _PHOTO_CACHING = {"Cache-Control": "private, max-age=3600, immutable"}
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def build_app(desk: ReviewDesk, images: PhotoImages, token: str, port: int) -> ASGIApp:
+def build_app(service: ReviewService, images: PhotoImages, token: str, port: int) -> ASGIApp:
     """Return the application that serves one reviewer at `http://127.0.0.1:PORT/TOKEN/`."""
     routes = [
         *_page_routes(),
-        Route("/photo/{image_id}", _photo_endpoint(desk, images)),
-        _get("session", lambda request: desk.open_session()),
-        _get("queue", lambda request: desk.list_photos(_read_query(request, ask.QueueQuery))),
-        _get("photo/{image_id}", lambda request: desk.show_photo(request.path_params["image_id"])),
-        _get("photo/{image_id}/student", lambda request: desk.show_student(request.path_params["image_id"])),
-        _get("grid", lambda request: desk.list_alike(_read_query(request, ask.GridQuery))),
-        _get("library", lambda request: desk.list_library(_read_query(request, ask.LibraryQuery))),
-        _get("labels", lambda request: desk.count_labels()),
-        _get("disagreements", lambda request: desk.list_disagreements()),
-        _post("decision", ask.DecisionRequest, desk.decide),
-        _post("decisions", ask.DecisionsRequest, lambda body: desk.decide_several(body.decisions)),
-        _post("skip", ask.SkipRequest, desk.skip),
-        _post("remark", ask.SkipRequest, desk.remark),
-        _post("undo", ask.UndoRequest, lambda body: desk.undo()),
+        Route("/photo/{id}", _photo_endpoint(service, images)),
+        _get("session", lambda request: service.open_session()),
+        _get("queue", lambda request: service.list_photos(_read_query(request, requests.QueueQuery))),
+        _get("photo/{id}", lambda request: service.show_photo(request.path_params["id"])),
+        _get("photo/{id}/student", lambda request: service.show_student(request.path_params["id"])),
+        _get("grid", lambda request: service.list_alike(_read_query(request, requests.GridQuery))),
+        _get("library", lambda request: service.list_library(_read_query(request, requests.LibraryQuery))),
+        _get("labels", lambda request: service.count_labels()),
+        _get("disagreements", lambda request: service.list_disagreements()),
+        _post("decision", requests.DecisionRequest, service.decide),
+        _post("decisions", requests.DecisionsRequest, lambda body: service.decide_several(body.decisions)),
+        _post("skip", requests.SkipRequest, service.skip),
+        _post("remark", requests.SkipRequest, service.remark),
+        _post("undo", requests.UndoRequest, lambda body: service.undo()),
     ]
     application = Starlette(routes=routes, exception_handlers=EXCEPTION_HANDLERS)
     application.router.redirect_slashes = False
@@ -57,8 +57,7 @@ def build_app(desk: ReviewDesk, images: PhotoImages, token: str, port: int) -> A
 
 
 def _page_routes() -> list[Route]:
-    """Return the routes of the pages and of the files that they load: a fixed list, read at the start."""
-    room = Path(__file__).parent
+    """Return the routes of the pages and of their static files, all read at the start."""
     environment = Environment(
         loader=PackageLoader("vibe_photos.review"), autoescape=True, undefined=StrictUndefined
     )
@@ -66,7 +65,7 @@ def _page_routes() -> list[Route]:
         Route(path, _file_endpoint(environment.get_template(name).render().encode(), "text/html"))
         for path, name in _PAGES.items()
     ]
-    for path in sorted((room / "static").iterdir()):
+    for path in sorted((Path(__file__).parent / "static").iterdir()):
         if path.suffix in _STATIC_TYPES:
             content = path.read_bytes()
             routes.append(Route(f"/static/{path.name}", _file_endpoint(content, _STATIC_TYPES[path.suffix])))
@@ -80,13 +79,13 @@ def _file_endpoint(content: bytes, media_type: str) -> Endpoint:
     return send
 
 
-def _photo_endpoint(desk: ReviewDesk, images: PhotoImages) -> Endpoint:
+def _photo_endpoint(service: ReviewService, images: PhotoImages) -> Endpoint:
     async def send(request: Request) -> Response:
-        photo = desk.find_photo(request.path_params["image_id"])
+        photo = service.find_photo(request.path_params["id"])
         edge_px = SIZES_PX.get(request.query_params.get("size", "1600"))
         if edge_px is None:
             raise refuse(HTTPStatus.BAD_REQUEST, f"size is one of {', '.join(SIZES_PX)}")
-        # Shielded: others may wait for the same pixels.
+        # Shielded, because other requests may wait for the same photo.
         jpeg = await asyncio.shield(asyncio.wrap_future(images.request_jpeg(photo, edge_px)))
         return Response(jpeg, media_type="image/jpeg", headers=_PHOTO_CACHING)
 
@@ -121,10 +120,10 @@ def _read_query(request: Request, kind: type[T]) -> T:
 
 async def _read_body(request: Request) -> bytes:
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-        raise refuse(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "the body is to be application/json")
+        raise refuse(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "the body must be application/json")
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > MOST_BODY_BYTES:
+        if len(body) > MAX_BODY_BYTES:
             raise refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is too long")
     return bytes(body)

@@ -1,4 +1,4 @@
-"""Write down a draw when people begin to measure it: which photos were in which stratum."""
+"""Record a draw when people begin to measure it: which photos were in which stratum."""
 
 from pathlib import Path
 
@@ -20,10 +20,10 @@ from vibe_photos.storage.jsonl import read_jsonl
 
 
 def record_draw(settings: Settings) -> Path | None:
-    """Record the strata of the review sample, where a sampled photo is in no recorded draw.
+    """Record the strata of the review sample, if a sampled photo is in no recorded draw.
 
-    Returns the new file, None if all sampled photos are recorded already. The draw holds all photos of the
-    library that no earlier draw knows.
+    Returns the new file, or None if all sampled photos are recorded already. The draw contains all photos of
+    the library that are in no earlier draw.
 
     Raises:
         InputError: a file is missing or malformed.
@@ -51,7 +51,7 @@ def record_draw(settings: Settings) -> Path | None:
 
 
 def record_uniform(human: Path, image_ids: list[str]) -> Path:
-    """Record photos that somebody drew uniformly at random elsewhere, as a draw of their own."""
+    """Record photos that were drawn uniformly at random elsewhere, as their own draw."""
     number = next_number(read_draws(human))
     stratum = make_stratum(image_ids)
     return write_draw(human, Draw(number=number, how="uniform", strata={"imported": stratum}))

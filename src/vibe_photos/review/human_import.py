@@ -1,11 +1,10 @@
-"""Import truth that somebody already has: joined to the library, checked, shown, and only then taken.
+"""Import existing truth: match it to the library, check it, show the changes, then write it.
 
-It measures or it teaches. What measures lands in the edited file. How its photos were drawn decides for what
-it speaks: our sample, a uniform random draw, or nothing but itself (your own set). What teaches lands in a
-log of decisions, `decisions/imported.jsonl`.
+It measures or it teaches. Measuring records go into the edited file. How their photos were drawn decides
+what they represent: our sample, a uniform random draw, or only themselves (your own set). Teaching records
+go into a log of decisions, `decisions/imported.jsonl`.
 
-A record names its photo by `image_id`, or by `rel_path` under the library's root (or another place of
-the same photo).
+A record names its photo by `image_id`, or by any of its paths under the library's root (`rel_path`).
 """
 
 import difflib
@@ -32,24 +31,24 @@ from vibe_photos.records.ground_truth import (
 )
 from vibe_photos.records.photos import Photo
 from vibe_photos.records.taxonomy import describe_entry, describe_unknown_key
-from vibe_photos.review.ledger import Ledger
-from vibe_photos.review.photo_state import truth_value, write_time
+from vibe_photos.review.decision_index import DecisionIndex
+from vibe_photos.review.photo_state import format_time, truth_value
 from vibe_photos.review.truth_difference import describe_difference, describe_labels
 from vibe_photos.settings import Taxonomy
 from vibe_photos.storage.append_log import AppendLog
 from vibe_photos.storage.files import write_json
 
 _FIELDS = ("image_id", "rel_path", "scene", "attributes", "objects")
-_MOST_PROBLEMS = 20
+_MAX_SHOWN_PROBLEMS = 20
 
 
 @dataclass(slots=True)
 class HumanImport:
-    """What a truth file would change: nothing is written before `take_import`.
+    """What a truth file would change: nothing is written before `apply_import`.
 
-    `problems` holds one sentence for each record that cannot be taken, with its place. `unknown_keys` holds
-    the places of each label key that the taxonomy lacks. `left_out` counts records passed over because they
-    were asked to be (not sampled). `unknown_ids` are ids that the library lacks.
+    `problems` has one sentence per record that cannot be imported, with its place. `unknown_keys` has the
+    places of each label key that is not in the taxonomy. `left_out` counts records of photos outside the
+    sample, if only that is imported. `unknown_ids` are ids that are not in the library.
     """
 
     records: dict[str, GroundTruth] = field(default_factory=dict)
@@ -65,14 +64,14 @@ def read_import(
     taxonomy: Taxonomy,
     sample: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> HumanImport:
-    """Join a truth file to the library and check it; keys that were renamed or removed are followed.
+    """Match a truth file to the library and check it; renamed and removed keys are replaced.
 
     Args:
         file: a JSON list, one object or JSON Lines, by `image_id` or `rel_path`.
         photos: the manifest.
         taxonomy: the keys a record may hold.
-        sample: records of `to_review.json` by id; given, only sampled photos are taken, with what says how
-            they were drawn (`DESIGN_FIELDS`).
+        sample: records of `to_review.json` by id: import only these photos, with the fields that say how
+            they were drawn (`DESIGN_FIELDS`). None imports all.
 
     Raises:
         InputError: the file is missing or is not JSON, with the line.
@@ -83,10 +82,10 @@ def read_import(
     fitter = KeyFitter(taxonomy)
     first_place: dict[str, str] = {}
     for place, value in read_objects(file):
-        trouble = _find_trouble(value)
-        image_id = "" if trouble else value.get("image_id") or by_place.get(value.get("rel_path", ""), "")
-        if trouble:
-            result.problems.append(f"{place}: {_name(value)} {trouble}")
+        problem = _find_problem(value)
+        image_id = "" if problem else value.get("image_id") or by_place.get(value.get("rel_path", ""), "")
+        if problem:
+            result.problems.append(f"{place}: {_name(value)} {problem}")
         elif image_id not in known:
             result.problems.append(f"{place}: {_name(value)} is not in the library")
             result.unknown_ids.append(str(image_id))
@@ -96,13 +95,13 @@ def read_import(
             result.problems.append(f"{place}: {_name(value)} has a record already: {first_place[image_id]}")
         else:
             first_place[image_id] = place
-            _take_record(result, place, {**value, "image_id": image_id}, fitter, sample)
+            _add_record(result, place, {**value, "image_id": image_id}, fitter, sample)
     fitter.log_changes(file)
     return result
 
 
 def describe_other_ids(photos: Sequence[Photo], found: HumanImport) -> str:
-    """Return a sentence where the file's ids have another length than the library's, else an empty text."""
+    """Return a sentence if the file's ids have another length than the library's, else an empty text."""
     own = {len(photo.image_id) for photo in photos}
     other = {len(image_id) for image_id in found.unknown_ids} - own
     if not other or not own:
@@ -114,29 +113,29 @@ def describe_other_ids(photos: Sequence[Photo], found: HumanImport) -> str:
 
 
 def describe_changes(human: Path, records: Mapping[str, GroundTruth], taxonomy: Taxonomy) -> list[str]:
-    """Return one line for each photo whose record in the audited file would be new or another.
+    """Return one line for each photo whose record in the audited file would be new or changed.
 
-    A decision overrides the file, so a line also says where one stands.
+    A decision of the review page overrides the file; the line says so if there is one.
 
     Raises:
         InputError: a log or the audited file is damaged.
     """
     current = _read_current(human)
-    ledger = Ledger(human, taxonomy, is_strict=False)
+    index = DecisionIndex(human, taxonomy, is_strict=False)
     lines = []
     for image_id, record in records.items():
         difference = describe_difference(current.get(image_id), record)
-        state = ledger.state(image_id)
-        stands = f"; what {state.decided_by} decided stands: {describe_labels(state.truth)}"
+        state = index.state(image_id)
+        override = f"; overridden by {state.decided_by}'s decision: {describe_labels(state.truth)}"
         if difference:
-            lines.append(f"{image_id}: {difference}{stands if state.decided_by else ''}")
+            lines.append(f"{image_id}: {difference}{override if state.decided_by else ''}")
     return lines
 
 
-def take_import(human: Path, records: Mapping[str, GroundTruth]) -> Path:
-    """Put the records into the audited file, over those of the same photos; other records stay.
+def apply_import(human: Path, records: Mapping[str, GroundTruth]) -> Path:
+    """Write the records into the audited file, replacing those of the same photos.
 
-    Fields that a record lacks and the one before it had, such as how the photo was drawn, stay too.
+    Other fields of a replaced record, such as how the photo was drawn, are kept.
     """
     path = human / AUDITED_FILE
     merged = _read_current(human)
@@ -147,8 +146,8 @@ def take_import(human: Path, records: Mapping[str, GroundTruth]) -> Path:
     return path
 
 
-def take_teaching(human: Path, store: Path, records: Mapping[str, GroundTruth]) -> Path:
-    """Append the records to the log of imported teaching, and to the store's copy of it.
+def append_teaching(human: Path, store: Path, records: Mapping[str, GroundTruth]) -> Path:
+    """Append the records to the log `imported.jsonl`, and to its backup in the store.
 
     Raises:
         StoreError: the disk is full or fails.
@@ -159,7 +158,7 @@ def take_teaching(human: Path, store: Path, records: Mapping[str, GroundTruth]) 
     lines = [
         Decision(
             image_id=image_id,
-            decided_at=write_time(begin + timedelta(microseconds=number)),
+            decided_at=format_time(begin + timedelta(microseconds=number)),
             purpose="teach",
             after=truth_value(record),
         )
@@ -177,7 +176,7 @@ def refuse_problems(file: Path, found: HumanImport, taxonomy: Taxonomy, is_dropp
     """Refuse an import that has problems, unless they are unknown keys that may be dropped.
 
     Raises:
-        InputError: lists what is wrong, a key that is unknown in many records once.
+        InputError: lists the problems; a key that is unknown in many records is listed once.
     """
     problems = list(found.problems)
     if not is_dropping_keys:
@@ -187,20 +186,24 @@ def refuse_problems(file: Path, found: HumanImport, taxonomy: Taxonomy, is_dropp
             for key, places in found.unknown_keys.items()
         ]
     if problems:
-        shown = "\n  ".join(problems[:_MOST_PROBLEMS])
-        more = f"\n  ... and {len(problems) - _MOST_PROBLEMS} more" if problems[_MOST_PROBLEMS:] else ""
-        hint = "\n--drop-unknown-keys takes the records without those keys" if found.unknown_keys else ""
-        raise InputError(f"nothing was taken from {file}:\n  {shown}{more}{hint}")
+        shown = "\n  ".join(problems[:_MAX_SHOWN_PROBLEMS])
+        more = (
+            f"\n  ... and {len(problems) - _MAX_SHOWN_PROBLEMS} more"
+            if problems[_MAX_SHOWN_PROBLEMS:]
+            else ""
+        )
+        hint = "\n--drop-unknown-keys imports the records without those keys" if found.unknown_keys else ""
+        raise InputError(f"nothing was imported from {file}:\n  {shown}{more}{hint}")
 
 
-def _take_record(
+def _add_record(
     result: HumanImport,
     place: str,
     value: dict[str, Any],
     fitter: KeyFitter,
     sample: Mapping[str, Mapping[str, Any]] | None,
 ) -> None:
-    """Put one record, without the keys that are unknown, among those to be taken."""
+    """Add one record to the result, without its unknown keys."""
     drawn = sample[value["image_id"]] if sample is not None else {}
     design = {name: drawn[name] for name in DESIGN_FIELDS if name in drawn}
     try:
@@ -208,7 +211,7 @@ def _take_record(
     except InputError as error:
         result.problems.append(str(error))
         return
-    # A misspelt object is told, though it has an ancestor.
+    # `lifts=False`: a misspelt object must be reported, not counted as its ancestor.
     result.records[record.image_id], unknown = fitter.fit(record, lifts=False)
     for key in sorted(set(unknown)):
         result.unknown_keys.setdefault(key, []).append(place)
@@ -219,7 +222,7 @@ def _read_current(human: Path) -> dict[str, GroundTruth]:
     return {record.image_id: record for record in read_truth_file(path)} if path.exists() else {}
 
 
-def _find_trouble(value: Mapping[str, Any]) -> str | None:
+def _find_problem(value: Mapping[str, Any]) -> str | None:
     """Return what is wrong with a record's fields, before its values are read."""
     for name in ("image_id", "rel_path"):
         if not isinstance(value.get(name, ""), str):

@@ -1,4 +1,4 @@
-"""The labels that a person can choose from, with names for people and words that find them."""
+"""The labels that a person can choose, with display names and search words."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ class LabelMenu:
         rules = classify.attribute_from_scene
         self.scenes = _label_scenes(taxonomy)
         self.attributes = [
-            Label(key=key, name=_spoken(key), words=[word], rule_scene=rules.get(label_name(key)))
+            Label(key=key, name=_show_name(key), words=[word], rule_scene=rules.get(label_name(key)))
             for word, key in taxonomy.attributes.items()
         ]
         self.objects = _label_objects(taxonomy)
@@ -39,14 +39,14 @@ class LabelMenu:
 def _label_scenes(taxonomy: Taxonomy) -> list[Label]:
     words = _words_of(taxonomy.scenes)
     keys = dict.fromkeys([*taxonomy.scenes.values(), taxonomy.other_scene])
-    return [Label(key=key, name=_spoken(key), words=words[key]) for key in keys]
+    return [Label(key=key, name=_show_name(key), words=words[key]) for key in keys]
 
 
 def _label_objects(taxonomy: Taxonomy) -> list[Label]:
     words, keys = _words_of(taxonomy.objects), head_keys(taxonomy, "object")
     known = set(keys)
     return [
-        Label(key=key, name=_spoken(key), parent=parent_key(key, known), words=words[key]) for key in keys
+        Label(key=key, name=_show_name(key), parent=parent_key(key, known), words=words[key]) for key in keys
     ]
 
 
@@ -57,5 +57,5 @@ def _words_of(mapping: Mapping[str, str]) -> dict[str, list[str]]:
     return words
 
 
-def _spoken(key: str) -> str:
+def _show_name(key: str) -> str:
     return label_name(key).replace("_", " ")

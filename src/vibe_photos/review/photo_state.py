@@ -1,4 +1,4 @@
-"""What counts of one photo, once several people have decided about it, undone it or passed it over."""
+"""The state of one photo, derived from the edited file and all reviewers' lines about it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ OTHERS_SEEN = "reviewers"
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """What one reviewer last decided of a photo."""
+    """A reviewer's latest decision about a photo."""
 
     reviewer: str
     decided_at: str
@@ -23,17 +23,17 @@ class Opinion:
 
 @dataclass(frozen=True, slots=True)
 class PhotoState:
-    """What is known of one photo now.
+    """The current state of one photo.
 
     Attributes:
         version: how many lines of all logs are about it; grows with every decision, skip and undo.
-        truth: what is taken as true; None if nobody audited the photo.
-        decided_by: the reviewer whose decision that is; None if the truth is the edited file's.
-        measures: whether the truth was said to measure; else it was said to teach.
-        is_flagged: whether the last line that stands flags it.
+        truth: the true labels; None if nobody audited the photo.
+        decided_by: the reviewer who decided; None if the truth is from the edited file.
+        measures: whether the truth measures; otherwise it teaches.
+        is_flagged: whether the last active line flags it.
         note: the note of that line.
-        skipped_at: since when it waits at the end of the queue; None if it was not skipped.
-        opinions: the latest of each reviewer, where two of them differ; else none.
+        skipped_at: when it was skipped; None if it does not wait at the end of the queue.
+        opinions: the latest decision of each reviewer, if any two differ; else empty.
     """
 
     version: int = 0
@@ -48,20 +48,20 @@ class PhotoState:
 
 @dataclass(frozen=True, slots=True)
 class ActiveLine:
-    """One line that was not taken back; `truth` is its `after`, checked."""
+    """A line that was not undone; `truth` is its `after`, checked."""
 
     reviewer: str
     line: Decision
     truth: GroundTruth | None
 
 
-def judge_photo(edited: GroundTruth | None, lines: Sequence[ActiveLine], version: int) -> PhotoState:
+def derive_state(edited: GroundTruth | None, lines: Sequence[ActiveLine], version: int) -> PhotoState:
     """Return a photo's state.
 
     Args:
-        edited: its record in the file that people edit.
-        lines: the lines that stand, of all reviewers, oldest first.
-        version: how many lines there are, those included that do not stand.
+        edited: its record in the edited file.
+        lines: the active lines of all reviewers, oldest first.
+        version: how many lines there are, undone ones included.
     """
     if not lines:
         return PhotoState(version=version, truth=edited, measures=edited is not None)
@@ -83,24 +83,24 @@ def judge_photo(edited: GroundTruth | None, lines: Sequence[ActiveLine], version
 
 
 def truth_value(record: GroundTruth | None) -> dict[str, Any] | None:
-    """Return a truth as a log holds it: without the id, with the fields that are not ours."""
+    """Return a truth in the form of a log: without the id, with extra fields."""
     if record is None:
         return None
     labels = {"scene": record.scene, "attributes": record.attributes, "objects": record.objects}
     return {**labels, **record.extra}
 
 
-def write_time(time: datetime) -> str:
-    """Return a time as the logs have it; one without a zone is taken as UTC.
+def format_time(time: datetime) -> str:
+    """Return a time in the format of the logs; without a time zone it is taken as UTC.
 
-    It always has six digits of seconds, unlike `isoformat`: text order must be time order.
+    Unlike `isoformat` it always has six decimals: text order must be time order.
     """
     aware = time if time.tzinfo else time.replace(tzinfo=UTC)
     return aware.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def differ(one: GroundTruth, other: GroundTruth) -> bool:
-    """Tell whether two truths contradict each other; an attribute that one did not judge does not."""
+    """Return whether two truths contradict each other; only attributes that both judged are compared."""
     judged = one.attributes.keys() & other.attributes.keys()
     return (
         one.scene != other.scene

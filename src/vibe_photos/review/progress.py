@@ -1,4 +1,4 @@
-"""How far the audit is, how fast it goes, and how often the teacher was right so far."""
+"""Progress of the review, its speed, and how often the teacher was right so far."""
 
 import threading
 from collections import Counter
@@ -10,30 +10,30 @@ from vibe_photos.review.photo_state import PhotoState
 from vibe_photos.review.replies import Agreement, Progress
 from vibe_photos.review.sources import ReviewSources
 
-NOTE = "what teaches is learnt, and what measures is counted, at the next dvc repro"
+NOTE = "your answers are used at the next dvc repro"
 
 _PAUSE_SECONDS = 300.0
-_LATELY = 50
-_LEAST_FOR_SPEED = 5
+_RECENT = 50
+_MIN_FOR_SPEED = 5
 
 
 class ProgressCounter:
-    """Counts over all photos of the library, kept up to date photo by photo."""
+    """Counts over all photos of the library; only changed photos are counted again."""
 
     def __init__(self, sources: ReviewSources) -> None:
         self._queued = sources.queued
         self._teaching = sources.teaching
         self._library = sources.row_of
-        self._book = sources.book
+        self._decisions = sources.decisions
         self._teacher = sources.teacher
         self._lock = threading.Lock()
         self._counted: dict[str, tuple[PhotoState, Counter[str]]] = {}
         self._total: Counter[str] = Counter()
 
     def read(self) -> Progress:
-        """Return the progress as of now."""
+        """Return the current progress."""
         with self._lock:
-            states = self._book.states()
+            states = self._decisions.states()
             for image_id in [*states, *(self._counted.keys() - states.keys())]:
                 if image_id in self._library:
                     self._recount(image_id, states.get(image_id))
@@ -46,7 +46,7 @@ class ProgressCounter:
             taught=total["taught"],
             flagged=total["flagged"],
             disagreements=total["disagreements"],
-            per_hour=measure_speed(self._book.own_lines()),
+            per_hour=measure_speed(self._decisions.own_lines()),
             agreement=_read_agreement(total),
             note=NOTE,
         )
@@ -73,7 +73,7 @@ class ProgressCounter:
             flagged=int(state.is_flagged),
             disagreements=int(bool(state.opinions)),
         )
-        # How often the teacher was right can be said of measured photos only: the others were chosen.
+        # Only on measured photos: the others were chosen, so they are not a random sample.
         said = self._teacher.get(image_id) if is_queued and state.truth is not None else None
         if said is not None and state.truth is not None:
             counts.update(compare(said, state.truth))
@@ -81,7 +81,7 @@ class ProgressCounter:
 
 
 def compare(said: GroundTruth, truth: GroundTruth) -> Counter[str]:
-    """Count what of a photo both judged, and where they say the same."""
+    """Count the labels of a photo that both judged, and those on which they agree."""
     judged = said.attributes.keys() & truth.attributes.keys()
     has_scene = bool(said.scene and truth.scene)
     return Counter(
@@ -96,19 +96,19 @@ def compare(said: GroundTruth, truth: GroundTruth) -> Counter[str]:
 
 
 def measure_speed(lines: Sequence[Decision]) -> int | None:
-    """Return decisions an hour over the last ones, or None while there are too few to tell.
+    """Return the recent decisions per hour, or None if there are too few.
 
-    A pause of more than five minutes begins a new sitting; only the last sitting counts.
+    A pause of more than five minutes starts a new session; only the last session counts.
     """
-    times = [datetime.fromisoformat(line.decided_at) for line in lines[-_LATELY:] if line.kind == "decision"]
+    times = [datetime.fromisoformat(line.decided_at) for line in lines[-_RECENT:] if line.kind == "decision"]
     begin = len(times) - 1
     while begin > 0 and (times[begin] - times[begin - 1]).total_seconds() <= _PAUSE_SECONDS:
         begin -= 1
-    sitting = times[max(begin, 0) :]
-    if len(sitting) < _LEAST_FOR_SPEED:
+    session = times[max(begin, 0) :]
+    if len(session) < _MIN_FOR_SPEED:
         return None
-    seconds = (sitting[-1] - sitting[0]).total_seconds()
-    return round(3600 * (len(sitting) - 1) / seconds) if seconds > 0 else None
+    seconds = (session[-1] - session[0]).total_seconds()
+    return round(3600 * (len(session) - 1) / seconds) if seconds > 0 else None
 
 
 def _read_agreement(total: Counter[str]) -> Agreement | None:

@@ -1,11 +1,10 @@
 """The two queues of the review page: photos that measure, and photos that teach.
 
-- *Measure*: the review sample, in its order. What people say of it makes the figures about the library. These
+- *Measure*: the review sample, in its order. Figures about the library come from people's labels of it. These
   photos never train.
-- *Teach*: photos that may train, those first on which a person's answer is likely to change most: labels that
-  the teacher probably got wrong, then photos on which student and teacher contradict each other, on which
-  the student is unsure, or that may have a rare label. What people say of them is learnt in the teacher's
-  place, and is in no figure about the library.
+- *Teach*: photos that may train, the most useful first: labels that the teacher probably got wrong, then
+  photos on which student and teacher disagree, on which the student is unsure, or that may have a rare label.
+  People's labels replace the teacher's in training, and are in no figure about the library.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,9 +19,9 @@ from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth
 from vibe_photos.records.splits import read_splits
 from vibe_photos.records.taxonomy import HEADS, label_name
 from vibe_photos.review.teaching_reasons import (
+    estimate_usefulness,
     explain,
     find_reasons,
-    measure_worth,
     read_library,
     read_unseen_labels,
 )
@@ -34,14 +33,14 @@ from vibe_photos.storage.jsonl import read_jsonl
 
 @dataclass(frozen=True, slots=True)
 class QueuedPhoto:
-    """One photo that waits, or waited, for a person; `reasons` are sentences for the page."""
+    """A photo of a queue; `reasons` are sentences for the page."""
 
     image_id: str
     reasons: tuple[str, ...]
 
 
 def read_measuring_queue(settings: Settings) -> list[QueuedPhoto]:
-    """Return the photos of the review sample, those already checked included, in their order.
+    """Return the photos of the review sample in their order, also those already checked.
 
     Raises:
         InputError: the file of sampled photos is missing, or malformed.
@@ -53,7 +52,7 @@ def read_measuring_queue(settings: Settings) -> list[QueuedPhoto]:
 def read_teaching_queue(settings: Settings) -> list[QueuedPhoto]:
     """Return the photos that may teach, most useful first; none before stage `train` has run.
 
-    Photos on which nobody contradicts anybody and the student is sure are left out.
+    Photos on which teacher and student agree and the student is sure are left out.
 
     Raises:
         InputError: a file of a stage is malformed.
@@ -69,10 +68,10 @@ def read_teaching_queue(settings: Settings) -> list[QueuedPhoto]:
     is_train = {image_id for image_id, one in memberships.items() if one.role == "train"}
     records = sorted((one for one in answered if one.image_id in is_train), key=lambda one: one.image_id)
     reasons = find_reasons(read_library(records, labels, read_keys(settings.taxonomy)))
-    worth = measure_worth(reasons, len(records))
+    usefulness = estimate_usefulness(reasons, len(records))
     sentences = {
         records[row].image_id: explain(reasons, row)
-        for row in sorted(range(len(records)), key=lambda row: (-worth[row], records[row].image_id))
+        for row in sorted(range(len(records)), key=lambda row: (-usefulness[row], records[row].image_id))
     }
     suspected = _order_suspects(
         suspect for head in HEADS for suspect in find_suspects(held_out[head], head).suspects
@@ -86,7 +85,7 @@ def read_teaching_queue(settings: Settings) -> list[QueuedPhoto]:
 
 
 def _order_suspects(suspects: Iterable[Suspect]) -> Mapping[str, list[str]]:
-    """Return a sentence for each suspected label by photo, the least likely answers of the teacher first."""
+    """Return a sentence per suspected label, by photo; the least likely answers of the teacher come first."""
     found: dict[str, list[str]] = {}
     for suspect in sorted(suspects, key=lambda one: (one.teacher_probability, one.image_id)):
         found.setdefault(suspect.image_id, []).append(
@@ -101,5 +100,5 @@ def _why_sampled(record: Mapping[str, Any]) -> str:
     if name == WHOLE_LIBRARY:
         return "drawn at random from the library"
     scene = "gives no scene" if name == NO_SCENE else f"calls {label_name(name)}"
-    later = " and that came after the first draw" if draw else ""
+    later = ", among photos added after the first draw" if draw else ""
     return f"drawn at random from the photos that the teacher {scene}{later}"

@@ -1,4 +1,4 @@
-"""What the page is told when something fails: sentences without paths; the terminal gets the rest."""
+"""Error replies for the page: sentences without paths; the terminal gets the details."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -16,18 +16,18 @@ from vibe_photos.review.replies import Problem, Refusal
 log = logging.getLogger(__name__)
 
 _NOT_WRITTEN = (
-    "This was not recorded: the terminal says why (a full disk, say). Put that right, then do it again here; "
+    "This was not recorded: the terminal says why (for example a full disk). Fix it, then do it again here; "
     "nothing needs to be started again"
 )
 _UNREADABLE = (
-    "A file that this page needs cannot be read any more: the terminal says which, and why. Repair it, then "
+    "A file that this page needs cannot be read any more: the terminal says which, and why. Fix it, then "
     "do this again here; nothing needs to be started again"
 )
 _FAILED = "Something went wrong in the server: the terminal says what"
 
-_UNSHOWN = {
-    "missing": "the file is not there any more",
-    "unreadable": "the file may not be read",
+_DECODE_ERRORS = {
+    "missing": "the file does not exist any more",
+    "unreadable": "the file cannot be read",
     "empty": "the file is empty",
     "not_an_image": "the file is not a picture",
     "too_many_pixels": "it has more pixels than are allowed",
@@ -56,9 +56,9 @@ async def _answer_http_error(request: Request, error: Exception) -> Response:
     return answer_json(Problem(error=HTTPStatus(error.status_code).phrase), error.status_code)
 
 
-async def _answer_unshown(request: Request, error: Exception) -> Response:
+async def _answer_decode_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, DecodeError)
-    said = _UNSHOWN.get(error.reason, error.reason.replace("_", " "))
+    said = _DECODE_ERRORS.get(error.reason, error.reason.replace("_", " "))
     problem = Problem(error=f"This photo cannot be shown: {said}", reason=error.reason)
     return answer_json(problem, HTTPStatus.UNPROCESSABLE_ENTITY)
 
@@ -71,22 +71,22 @@ def _answer_failure(sentence: str) -> Callable[[Request, Exception], Any]:
     return answer
 
 
-async def _answer_unforeseen(request: Request, error: Exception) -> Response:
+async def _answer_unexpected(request: Request, error: Exception) -> Response:
     # Starlette raises the error again, and uvicorn logs it.
     return answer_json(Problem(error=_FAILED), HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
-async def _answer_nobody(request: Request, error: Exception) -> Response:
+async def _answer_disconnect(request: Request, error: Exception) -> Response:
     return Response(status_code=HTTPStatus.BAD_REQUEST)
 
 
 EXCEPTION_HANDLERS: Mapping[Any, Any] = {
     Refusal: _answer_refusal,
     HTTPException: _answer_http_error,
-    DecodeError: _answer_unshown,
+    DecodeError: _answer_decode_error,
     StoreError: _answer_failure(_NOT_WRITTEN),
     VibePhotosError: _answer_failure(_UNREADABLE),
-    ClientDisconnect: _answer_nobody,
-    Exception: _answer_unforeseen,
+    ClientDisconnect: _answer_disconnect,
+    Exception: _answer_unexpected,
 }
-"""For Starlette; an error of a kind that is not listed goes by the nearest kind above it."""
+"""For Starlette; it uses the handler of the nearest base class."""

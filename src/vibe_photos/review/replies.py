@@ -1,4 +1,4 @@
-"""What the server tells the page: the JSON of every reply, typed."""
+"""The replies of the JSON API."""
 
 from http import HTTPStatus
 
@@ -9,10 +9,10 @@ from vibe_photos.review.requests import Purpose, StatusName, Truth
 
 
 class Label(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One label of the taxonomy: `name` for people, `words` that find it.
+    """One label of the taxonomy, with its display name and the `words` that a search finds it by.
 
-    `rule_scene`: the scene from which the student's attribute follows by rule. The page lets it follow when a
-    person chooses another scene; what they then say of it counts.
+    `rule_scene`: the scene that implies the attribute (`classify.attribute_from_scene`). If a person chooses
+    another scene, the page changes the attribute too; the person can still correct it.
     """
 
     key: str
@@ -23,7 +23,7 @@ class Label(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Agreement(msgspec.Struct, frozen=True, kw_only=True):
-    """Of audited photos that the teacher labelled: how often it was right."""
+    """How often the teacher was right, over audited photos that it labelled."""
 
     photos: int = 0
     scenes: int = 0
@@ -35,7 +35,7 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
-    """How far both queues are. `per_hour` is this reviewer's speed of late, null while it cannot be told.
+    """Progress of both queues. `per_hour` is this reviewer's recent speed, null if not known yet.
 
     `queued`, `audited` and `skipped` count photos that measure, `teachable` and `taught` those that teach.
     """
@@ -53,7 +53,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """What the page needs once."""
+    """What the page needs when it opens."""
 
     reviewer: str
     is_blind: bool
@@ -77,14 +77,14 @@ class QueueItem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class QueuePage(msgspec.Struct, frozen=True, kw_only=True):
-    """A piece of a list that has `total` photos."""
+    """One page of a list of `total` photos."""
 
     total: int
     items: list[QueueItem]
 
 
 class OpinionView(msgspec.Struct, frozen=True, kw_only=True):
-    """What one reviewer decided."""
+    """One reviewer's decision."""
 
     reviewer: str
     decided_at: str
@@ -92,11 +92,11 @@ class OpinionView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PhotoView(msgspec.Struct, frozen=True, kw_only=True):
-    """All that is known of a photo but the student's opinion.
+    """Everything about a photo except the student's labels.
 
-    `purpose` is what a decision about the photo is made for, `effect` a sentence about what it does.
-    `current` is what counts as true now; `decided_by` is null where it stands in the edited file.
-    `opinions` is there where reviewers disagree.
+    `purpose` is what a decision about the photo is for; `effect` explains it in a sentence. `current` are the
+    true labels now; `decided_by` is null if they come from the edited file. `opinions` are the reviewers'
+    decisions if they disagree, else empty.
     """
 
     image_id: str
@@ -116,7 +116,7 @@ class PhotoView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StudentLabel(msgspec.Struct, frozen=True, kw_only=True):
-    """What the student says of one label; `threshold` is null for scenes and rules."""
+    """The student's result for one label; `threshold` is null for scenes and rules."""
 
     key: str
     level: str
@@ -127,7 +127,7 @@ class StudentLabel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StudentView(msgspec.Struct, frozen=True, kw_only=True):
-    """The student's opinion: `labels` is empty where it has none, or the reviewer works blind."""
+    """The student's labels; empty if it has none, or in a blind review."""
 
     blind: bool
     labels: list[StudentLabel]
@@ -153,7 +153,7 @@ class GridPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LibraryItem(msgspec.Struct, frozen=True, kw_only=True):
-    """One photo with its final labels: what people say, else the student."""
+    """One photo with its final labels: people's, else the student's."""
 
     image_id: str
     rel_path: str
@@ -164,21 +164,21 @@ class LibraryItem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LibraryPage(msgspec.Struct, frozen=True, kw_only=True):
-    """A piece of the library; `total` photos fit."""
+    """One page of the library; `total` photos match."""
 
     total: int
     items: list[LibraryItem]
 
 
 class LabelCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """How many photos have each label in the end."""
+    """How many photos have each final label."""
 
     photos: int
     counts: dict[str, int]
 
 
 class DisagreementItem(msgspec.Struct, frozen=True, kw_only=True):
-    """One photo on which reviewers differ."""
+    """One photo on which reviewers disagree."""
 
     image_id: str
     rel_path: str
@@ -186,7 +186,7 @@ class DisagreementItem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Recorded(msgspec.Struct, frozen=True, kw_only=True):
-    """A decision is on the disk."""
+    """A decision that is on disk."""
 
     image_id: str
     version: int
@@ -194,7 +194,7 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RecordedSeveral(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of the grid's decisions: versions of those on the disk, `stale` not taken."""
+    """The grid's decisions: versions of the recorded ones, and `stale` photos, which were not recorded."""
 
     versions: dict[str, int]
     stale: list[PhotoView]
@@ -202,7 +202,7 @@ class RecordedSeveral(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Undone(msgspec.Struct, frozen=True, kw_only=True):
-    """What was taken back: null where there was nothing."""
+    """The undone line; `image_id` is null if there was nothing to undo."""
 
     image_id: str | None
     version: int
@@ -211,20 +211,20 @@ class Undone(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Why a request failed: a sentence, and a short stable word where there are several kinds."""
+    """Why a request failed: a sentence, and one fixed word if there are several kinds."""
 
     error: str
     reason: str = ""
 
 
 class Conflict(PhotoView, frozen=True, kw_only=True):
-    """Another decision came first: nothing was recorded, and this is how the photo stands."""
+    """Another decision came first: nothing was recorded; this is the photo's current state."""
 
     error: str
 
 
 class Refusal(VibePhotosError):
-    """A request that cannot be granted: the HTTP status, and what the page is told."""
+    """A request that cannot be granted, with HTTP status and JSON reply."""
 
     def __init__(self, status: HTTPStatus, problem: Problem | Conflict) -> None:
         super().__init__(problem.error)

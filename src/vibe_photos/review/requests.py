@@ -1,17 +1,17 @@
-"""What the page asks of the server: the JSON bodies and the queries of every route, typed."""
+"""The requests of the JSON API: bodies and queries."""
 
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
-MOST_ITEMS = 500
+MAX_ITEMS = 500
 
 Offset = Annotated[int, Meta(ge=0, le=1 << 32)]
-Limit = Annotated[int, Meta(ge=1, le=MOST_ITEMS)]
+Limit = Annotated[int, Meta(ge=1, le=MAX_ITEMS)]
 Note = Annotated[str, Meta(max_length=2000)]
 Seen = Literal["teacher", "student", "reviewers"]
-"""Opinions that the reviewer had before their eyes."""
+"""Whose labels the reviewer saw."""
 
 ListName = Literal["measure", "teach", "disagreements", "flagged", "all"]
 Purpose = Literal["measure", "teach"]
@@ -20,7 +20,7 @@ StatusName = Literal["open", "skipped", "audited"]
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the page sends: no unknown fields."""
+    """Base of all requests; unknown fields are an error."""
 
 
 class Truth(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +32,7 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DecisionRequest(Request, frozen=True):
-    """One photo's truth; `version` is the one that the page knew. `after` null takes the truth away."""
+    """One photo's truth; `version` is the photo's version on the page. `after` null removes the truth."""
 
     image_id: str
     version: int
@@ -49,7 +49,7 @@ class DecisionsRequest(Request, frozen=True):
 
 
 class SkipRequest(Request, frozen=True):
-    """A photo to be put at the end, or remarked upon; without flag and note these stay as they are."""
+    """A photo to skip or remark on; if flag or note are null, they are not changed."""
 
     image_id: str
     is_flagged: bool | None = None
@@ -58,11 +58,11 @@ class SkipRequest(Request, frozen=True):
 
 
 class UndoRequest(Request, frozen=True):
-    """Nothing to say: the reviewer's own last line is taken back."""
+    """Undo the reviewer's own last line."""
 
 
 class QueueQuery(Request, frozen=True):
-    """Which photos of a list; `label` is that of the audited truth, else of the teacher's."""
+    """Photos of a list; `label` is matched against the audited truth, else the teacher's."""
 
     list: ListName = "measure"
     label: str = ""
@@ -73,7 +73,7 @@ class QueueQuery(Request, frozen=True):
 
 
 class GridQuery(Request, frozen=True):
-    """Which open photos of the queue: those of a scene, by the teacher or by the student."""
+    """Open photos of a queue with one scene, by the teacher or by the student."""
 
     scene: str
     list: Purpose = "measure"
@@ -83,7 +83,7 @@ class GridQuery(Request, frozen=True):
 
 
 class LibraryQuery(Request, frozen=True):
-    """Which photos of the library, by final label."""
+    """Photos of the library, by final label."""
 
     label: str = ""
     text: str = ""

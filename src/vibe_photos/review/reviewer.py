@@ -1,4 +1,4 @@
-"""Who sits here: a name that is also a file's name."""
+"""The reviewer's name, which is also a file name."""
 
 import getpass
 import re
@@ -11,7 +11,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def check_reviewer(name: str) -> str:
-    """Return a name that was given, if it can be a log's.
+    """Return the name, if it can be a file name.
 
     Raises:
         ConfigurationError: it has other characters than letters, digits, `-`, `_` and `.`.

@@ -1,4 +1,4 @@
-"""The review server: a loopback socket, an address that nobody can guess, and a calm end."""
+"""The HTTP server of the review page: a loopback socket, a secret token in the address, a clean shutdown."""
 
 import contextlib
 import secrets
@@ -18,8 +18,8 @@ def serve(build: Callable[[str, int], ASGIApp], port: int, on_ready: Callable[[s
     """Serve until interrupted.
 
     Args:
-        build: from token and port to the application.
-        port: on loopback; 0 lets the system choose.
+        build: makes the application, given token and port.
+        port: on loopback; 0 chooses a free one.
         on_ready: called with the page's address once a browser can connect.
 
     Raises:

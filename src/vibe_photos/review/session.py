@@ -1,4 +1,4 @@
-"""One review session, from the files to the last line on the terminal."""
+"""One review session: open the files, serve the page, say what to do next."""
 
 import threading
 import webbrowser
@@ -9,9 +9,9 @@ from vibe_photos.errors import LibraryError
 from vibe_photos.human_truth.backup import find_untracked
 from vibe_photos.human_truth.labels import DECISIONS_FOLDER
 from vibe_photos.review.app import build_app
-from vibe_photos.review.desk import ReviewDesk
 from vibe_photos.review.photo_images import PhotoImages
 from vibe_photos.review.server import serve
+from vibe_photos.review.service import ReviewService
 from vibe_photos.review.sources import ReviewSources, open_sources
 from vibe_photos.settings import Settings
 
@@ -31,27 +31,26 @@ def serve_review(
     if not root.is_dir():
         raise LibraryError(f"the photos are not here: {root} (library.root in params.yaml) is not a folder")
     sources = open_sources(settings, reviewer, store)
-    desk = ReviewDesk(sources, is_blind=is_blind)
-    with closing(sources.book), closing(PhotoImages(root, settings.embed.max_pixels)) as images:
+    service = ReviewService(sources, is_blind=is_blind)
+    with closing(sources.decisions), closing(PhotoImages(root, settings.embed.max_pixels)) as images:
 
-        def welcome(address: str) -> None:
-            _greet(sources, address)
+        def on_ready(address: str) -> None:
+            _print_address(sources, address)
             if opens_browser:
                 # Some browsers return only when they are closed.
                 threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
-        serve(lambda token, chosen: build_app(desk, images, token, chosen), port, welcome)
+        serve(lambda token, chosen: build_app(service, images, token, chosen), port, on_ready)
     print(f"\nEvery decision is in {settings.paths.human / DECISIONS_FOLDER / reviewer}.jsonl", flush=True)
     if find_untracked(settings.paths.human):
         print(f"git does not have it yet: git add {settings.paths.human} && git commit", flush=True)
     print("Now: dvc repro", flush=True)
 
 
-def _greet(sources: ReviewSources, address: str) -> None:
+def _print_address(sources: ReviewSources, address: str) -> None:
     measure, teach = len(sources.queued), len(sources.teaching)
-    print(
-        f"{sources.book.reviewer} reviews {measure} photos that measure, {teach} that teach, at", flush=True
-    )
+    reviewer = sources.decisions.reviewer
+    print(f"{reviewer} reviews {measure} photos that measure, {teach} that teach, at", flush=True)
     print(address, flush=True)
     if sources.not_in_library:
         print(f"photos of the sample that are no longer in the library: {sources.not_in_library}", flush=True)

@@ -1,4 +1,4 @@
-"""What the review page draws on: the library, the queue, decisions, teacher and student."""
+"""The data of the review page: library, queues, decisions, teacher and student."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,19 +17,19 @@ from vibe_photos.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class ReviewSources:
-    """Everything that is known, with indexes that are built once.
+    """All data of the page, with indexes.
 
     Attributes:
         settings: the configuration.
         photos: the manifest; a photo's place in it is its row.
         row_of: the row of each image_id.
-        queued: the photos that measure, by image_id, in their order; those in the library only.
+        queued: the photos that measure, by image_id, in their order; only those in the library.
         not_in_library: how many photos of the sample are not in the library any more.
         teaching: the photos that may teach, most useful first.
         roles: `reserved`, `holdout` or `train`, by image_id; empty before stage `split` has run.
-        teacher: what the teacher said.
-        student: what the student says.
-        book: what people decided.
+        teacher: the teacher's labels.
+        student: the student's labels.
+        decisions: people's decisions.
     """
 
     settings: Settings
@@ -41,14 +41,14 @@ class ReviewSources:
     roles: Mapping[str, Role]
     teacher: TeacherTruth
     student: StudentLabels
-    book: DecisionLog
+    decisions: DecisionLog
 
 
 def open_sources(settings: Settings, reviewer: str, store: Path) -> ReviewSources:
-    """Read what the page needs, and take the reviewer's log.
+    """Read what the page needs, and lock the reviewer's log.
 
     Raises:
-        InputError: a file is missing or damaged; of a missing one it is said how it comes about.
+        InputError: a file is missing or damaged; for a missing file, the message says what makes it.
         StoreError: another server holds this reviewer's log.
     """
     _require(settings.paths.photos, "the list of photos")
@@ -71,7 +71,7 @@ def open_sources(settings: Settings, reviewer: str, store: Path) -> ReviewSource
         roles={i: one.role for i, one in read_splits(splits).items()} if splits.is_file() else {},
         teacher=TeacherTruth(settings.paths.auto / ALL_LABELS, row_of),
         student=StudentLabels(settings.paths.labels, row_of),
-        book=_open_log(settings, reviewer, store),
+        decisions=_open_log(settings, reviewer, store),
     )
 
 

@@ -1,4 +1,4 @@
-"""What measuring and teaching have brought so far, and what is worth doing next, in two short blocks."""
+"""`review --status`: the results of measuring and teaching so far, and what to do next."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -23,11 +23,10 @@ from vibe_photos.statistics.label_arrays import JudgedPhotos, judge_photos
 from vibe_photos.statistics.metrics import UNJUDGED, Ratio
 
 MORE = 100
-"""Photos of which the status says what they would bring."""
-
+"""The number of further photos whose effect the status predicts."""
 
 SHARE = " share"
-"""The name of a share of photos ends with it."""
+"""The suffix of figures that are shares of photos."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ def measure_status(
 ) -> list[FigureStatus]:
     """Return scene accuracy, and share and F1 of each attribute, as people measured them.
 
-    Shares of photos rest on `everyone`, where `sample` is only the half on which no threshold was tuned.
+    `everyone` is given if `sample` is only the half on which no threshold was tuned; shares then use all.
     """
     if not sample.records:
         return []
@@ -92,7 +91,7 @@ def list_ratios(comparison: JudgedPhotos) -> dict[str, Ratio]:
 
 
 def expect_shrinkage(measured: int, photos: int, more: int) -> float:
-    """Return by which factor intervals narrow when `more` photos of the sample are measured.
+    """Return the factor by which intervals narrow when `more` photos of the sample are measured.
 
     The variance of a mean of n of N photos goes with 1/n - 1/N (Cochran 1977, "Sampling techniques", 2.14).
     """
@@ -101,7 +100,7 @@ def expect_shrinkage(measured: int, photos: int, more: int) -> float:
 
 
 def count_beyond_holdout(memberships: Mapping[str, Membership], holdout_share: float, more: int) -> int:
-    """Return how many of the next `more` photos of the sample would leave training, about.
+    """Return about how many of the next `more` photos of the sample would leave training.
 
     The sample takes the lowest permanent numbers; those below `holdout_share` do not train anyway.
     """
@@ -122,15 +121,15 @@ def _describe_measuring(settings: Settings) -> list[str]:
     ]
     if sample.waiting:
         lines.append(
-            f"  {len(sample.waiting)} were checked out of turn: they count once those before them are shown."
+            f"  {len(sample.waiting)} were checked out of order: they count once those before them are shown."
         )
     if sample.own_set:
-        lines.append(f"  {len(sample.own_set)} are your own set, in no figure about the library.")
+        lines.append(f"  {len(sample.own_set)} are your own set, not used in figures about the library.")
     if sample.records and sample.unmeasured_strata:
         missing = ", ".join(
             f"{label_name(name)} ({photos} photos)" for name, photos in sample.unmeasured_strata.items()
         )
-        lines.append(f"  The figures do not speak for: {missing}. Check the next photos of the sample.")
+        lines.append(f"  The figures do not cover: {missing}. Check the next photos of the sample.")
     everyone = read_measured_sample(paths.human, settings.taxonomy, memberships) if half else None
     figures = measure_status(settings, sample, everyone)
     lines += [f"  {line}" for line in _format_figures(figures, settings.evaluate.confidence_level)]
@@ -147,7 +146,7 @@ def _describe_teaching(settings: Settings) -> list[str]:
     taught = read_human_truth(paths.human).taught
     waiting = [one for one in read_teaching_queue(settings) if one.image_id not in taught]
     lines = [
-        "TEACH: chosen photos, for the student. It learns your answers in the teacher's place.",
+        "TEACH: chosen photos, for the student. It learns your answers instead of the teacher's.",
         f"  {len(taught)} photos are taught, {len(waiting)} are worth a look.",
     ]
     counts = _read_json(paths.eval / "teach.json")
@@ -166,7 +165,7 @@ def _describe_teaching(settings: Settings) -> list[str]:
 
 
 def _read_quality(metric: Mapping[str, Any]) -> float | None:
-    """Return how often a head is right about photos that it has not learnt from, if known."""
+    """Return a head's out-of-fold accuracy, if known."""
     return (metric.get("cross_validation") or {}).get("accuracy")
 
 
@@ -176,7 +175,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _read_committed(path: Path) -> dict[str, Any]:
-    """Return a metric as the last commit has it; empty outside git, or where it is not committed."""
+    """Return a metric as of the last commit; empty if there is none."""
     try:
         found: dict[str, Any] = json.loads(run_git("-C", str(path.parent), "show", f"HEAD:./{path.name}"))
     except (InputError, ValueError):
@@ -190,7 +189,7 @@ def _width(interval: Interval, shrinkage: float) -> float | None:
 
 def _format_figures(figures: Sequence[FigureStatus], level: float) -> list[str]:
     if not figures:
-        return ["Nothing can be said about the library yet."]
+        return ["There are no figures about the library yet."]
     head = f"{'':24}{'now':>7}  {f'{level:.0%} interval':<16}{'width':>7}   after {MORE} more"
     rows = [f"{one.name:24}{_show(one.value):>7}  {_show_interval(one)}" for one in figures]
     return [head, *rows]

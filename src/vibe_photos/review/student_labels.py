@@ -1,4 +1,4 @@
-"""What the student says: `labels.sqlite`, asked photo by photo or label by label."""
+"""The student's labels, read from `labels.sqlite` by photo or by label."""
 
 import threading
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ _ONE_LABEL = "SELECT image_id FROM label_assignment WHERE label_key = ? AND valu
 
 
 class StudentLabels:
-    """The labels of the last repro, even if it ran while the page was open; none before the first."""
+    """The labels of the last `dvc repro`, also if it ran while the page was open; none before the first."""
 
     def __init__(self, labels: Path, row_of: Mapping[str, int]) -> None:
         self._path = labels
@@ -27,7 +27,7 @@ class StudentLabels:
         self._masks_of: tuple[int, ...] = ()
 
     def get(self, image_id: str) -> list[StudentLabel]:
-        """Return every judged label of a photo, likeliest first within its level."""
+        """Return every judged label of a photo, by level, highest score first."""
         if not self._path.exists():
             return []
         with open_database(self._path) as connection:
@@ -40,7 +40,7 @@ class StudentLabels:
         ]
 
     def get_final(self, image_ids: Sequence[str]) -> dict[str, Truth]:
-        """Return the decided labels of up to some hundred photos; absent attributes are not listed."""
+        """Return the final labels of up to a few hundred photos; false attributes are not listed."""
         if not self._path.exists():
             return {}
         marks = ", ".join("?" * len(image_ids))
@@ -54,7 +54,7 @@ class StudentLabels:
         }
 
     def mask(self, key: str) -> bytearray:
-        """Return one byte a photo of the manifest: 1 where the student gives it the label."""
+        """Return one byte per photo of the manifest: 1 if the student gives it the label."""
         with self._lock:
             if self.signature() != self._masks_of:
                 self._masks, self._masks_of = {}, self.signature()
@@ -63,7 +63,7 @@ class StudentLabels:
             return self._masks[key]
 
     def signature(self) -> tuple[int, ...]:
-        """Return what tells this file from the one of another repro."""
+        """Return a value that changes when the file is replaced."""
         if not self._path.exists():
             return ()
         status = self._path.stat()

@@ -1,4 +1,4 @@
-"""What the teacher said, read from the disk a photo at a time: memory holds where each line begins."""
+"""The teacher's labels, read from disk one photo at a time; only the offset of each line is in memory."""
 
 import os
 import threading
@@ -23,7 +23,7 @@ class _Identity(msgspec.Struct):
 
 
 class TeacherTruth:
-    """The automatic truth of the library's photos; none at all where stage `convert` has not run.
+    """The automatic truth of the library's photos; empty if stage `convert` has not run.
 
     Raises:
         InputError: a line is not a truth record.
@@ -35,7 +35,7 @@ class TeacherTruth:
         self._offsets: dict[str, int] = {}
         self._masks: dict[str, bytearray] | None = None
         self._lock = threading.Lock()
-        # Held open: a repro that replaces the file does not move the lines under our feet.
+        # Kept open, so that the offsets stay valid when a repro replaces the file.
         self._descriptor = os.open(auto, os.O_RDONLY) if auto.exists() else -1
         if self._descriptor >= 0:
             decoder = msgspec.json.Decoder(_Identity)
@@ -43,12 +43,12 @@ class TeacherTruth:
                 self._offsets[_decode(decoder, line, auto).image_id] = offset
 
     def get(self, image_id: str) -> GroundTruth | None:
-        """Return what the teacher said of a photo."""
+        """Return the teacher's labels of a photo."""
         offset = self._offsets.get(image_id)
         return None if offset is None else _decode(_RECORD, self._read_line(offset), self._path)
 
     def mask(self, key: str) -> bytearray:
-        """Return one byte a photo of the manifest: 1 where the teacher gave it the label."""
+        """Return one byte per photo of the manifest: 1 if the teacher gave it the label."""
         with self._lock:
             if self._masks is None:
                 self._masks = self._read_masks()

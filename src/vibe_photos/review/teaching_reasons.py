@@ -1,8 +1,7 @@
-"""Why a photo is worth a person's look as teaching, and how much: from what student and teacher say of it.
+"""Reasons why a person should look at a photo to teach, and how useful that is.
 
-Each kind of reason has a share of the looks, spread evenly over the photos that it holds for. A photo's worth
-is the sum over its reasons. The student is asked about photos that it has not learnt from: training photos
-have the labels of the fits that had not seen them.
+Each kind of reason has a fixed share, spread evenly over its photos. A photo's usefulness is the sum over its
+reasons. Training photos have the student's out-of-fold labels.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,7 +30,7 @@ SHARES = {
     "rare attribute": 0.1,
     "rare object": 0.05,
 }
-"""Which part of the looks each kind of reason gets."""
+"""The share of each kind of reason."""
 
 _RARE = ("rare scene", "rare attribute", "rare object")
 
@@ -39,19 +38,19 @@ RARE_SHARE = 0.1
 """A label that the teacher gives to fewer photos than this is rare."""
 
 SMALL_MARGIN = 0.2
-"""The student is unsure when its two likeliest scenes are closer than this, or a probability of an attribute
-is closer than half of it to the threshold."""
+"""The student is unsure if the probabilities of its two best scenes differ by less, or an attribute's differs
+from the threshold by less than half of this."""
 
 LIKELY_SCENE = 0.25
-"""From this probability on a photo may be of a rare scene; of a rare attribute or object from half of its
-threshold."""
+"""A photo may have a rare scene if its probability is at least this; a rare attribute or object, if it is at
+least half the threshold."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """A reason, bool [n] for which photos it holds, and its sentence for the photo in a row.
+    """A reason: for which of n photos it holds (bool [n]), and its sentence for the photo in a row.
 
-    Rare labels have their name for a sentence: `explain` puts those of a photo into one.
+    The sentence of a rare label is its name: `explain` makes one sentence of all rare labels of a photo.
     """
 
     kind: str
@@ -61,7 +60,7 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """n photos and what is said of them; `scene_scores` is float64 [n, scenes], NaN where not scored."""
+    """n photos and their labels; `scene_scores` is float64 [n, scenes], NaN where not scored."""
 
     image_ids: Sequence[str]
     keys: LabelKeys
@@ -72,7 +71,7 @@ class Library:
 
 
 def read_library(records: Sequence[GroundTruth], labels: LabelTable, keys: LabelKeys) -> Library:
-    """Put the teacher's records and the student's labels of the same photos side by side."""
+    """Combine the teacher's records and the student's labels of the same photos."""
     image_ids = [record.image_id for record in records]
     row_of = {image_id: row for row, image_id in enumerate(labels.image_ids)}
     rows = np.array([row_of.get(image_id, -1) for image_id in image_ids], dtype=np.int64)
@@ -91,7 +90,7 @@ def read_library(records: Sequence[GroundTruth], labels: LabelTable, keys: Label
 
 
 def find_reasons(library: Library) -> list[Reason]:
-    """Return every reason that holds for some photo."""
+    """Return every reason that holds for at least one photo."""
     found = [
         *_unsure_scene(library),
         *_attribute_reasons(library),
@@ -103,30 +102,30 @@ def find_reasons(library: Library) -> list[Reason]:
 
 
 def explain(reasons: Sequence[Reason], row: int) -> list[str]:
-    """Return a photo's reasons as sentences, one for all its rare labels; none where it has no reason."""
+    """Return a photo's reasons as sentences; all its rare labels share one."""
     holding = [reason for reason in reasons if reason.holds[row]]
     said = [reason.sentence(row) for reason in holding if reason.kind not in _RARE]
     rare = [reason.sentence(row) for reason in holding if reason.kind in _RARE]
     return [*said, f"perhaps one of the few photos with {', '.join(rare)}"] if rare else said
 
 
-def measure_worth(reasons: Sequence[Reason], photos: int) -> Floats:
-    """Return how much a look at each photo is worth: float64 [photos], 0 where there is no reason.
+def estimate_usefulness(reasons: Sequence[Reason], photos: int) -> Floats:
+    """Return how useful it is to look at each photo: float64 [photos], 0 without a reason.
 
-    The reasons of a kind share its looks evenly.
+    Reasons of one kind get equal parts of its share.
     """
     kinds: dict[str, list[Reason]] = {}
     for reason in reasons:
         kinds.setdefault(reason.kind, []).append(reason)
-    worth = np.zeros(photos)
-    for kind, alike in kinds.items():
-        for reason in alike:
-            worth += SHARES[kind] / len(alike) * photos * reason.holds / reason.holds.sum()
-    return worth
+    usefulness = np.zeros(photos)
+    for kind, of_kind in kinds.items():
+        for reason in of_kind:
+            usefulness += SHARES[kind] / len(of_kind) * photos * reason.holds / reason.holds.sum()
+    return usefulness
 
 
 def read_unseen_labels(settings: Settings, held_out: Sequence[OutOfFold]) -> LabelTable:
-    """Return the student's labels by `classify`'s thresholds and rules, out of fold where a photo trained.
+    """Return the student's labels by `classify`'s thresholds and rules, out of fold for training photos.
 
     Raises:
         InputError: stage `score` has not run.
@@ -157,7 +156,7 @@ def _unsure_scene(library: Library) -> list[Reason]:
 
     def sentence(row: int) -> str:
         (first, second), (high, low) = order[row], top[row]
-        return f"the student wavers between {names[first]} ({high:.2f}) and {names[second]} ({low:.2f})"
+        return f"the student is undecided between {names[first]} ({high:.2f}) and {names[second]} ({low:.2f})"
 
     return [Reason("unsure student", (top[:, 1] >= 0) & (top[:, 0] - top[:, 1] < SMALL_MARGIN), sentence)]
 
@@ -169,20 +168,24 @@ def _attribute_reasons(library: Library) -> list[Reason]:
         scores, threshold = library.student.attribute_scores[:, column], library.thresholds.get(key)
         is_both = (teacher != UNJUDGED) & (student != UNJUDGED)
         reasons.append(
-            Reason("disagreement", is_both & (teacher != student), _contradiction(label_name(key), teacher))
+            Reason(
+                "disagreement",
+                is_both & (teacher != student),
+                _describe_disagreement(label_name(key), teacher),
+            )
         )
         if threshold is not None:
             is_close = np.abs(scores - threshold) < SMALL_MARGIN / 2
-            reasons.append(Reason("unsure student", is_close, _wavering(label_name(key), scores)))
+            reasons.append(Reason("unsure student", is_close, _describe_unsure(label_name(key), scores)))
     return reasons
 
 
-def _contradiction(name: str, teacher: NDArray[np.int8]) -> Callable[[int], str]:
+def _describe_disagreement(name: str, teacher: NDArray[np.int8]) -> Callable[[int], str]:
     words = {0: "no, the student yes", 1: "yes, the student no"}
     return lambda row: f"{name}: the teacher says {words[int(teacher[row])]}"
 
 
-def _wavering(name: str, scores: NDArray[np.float32]) -> Callable[[int], str]:
+def _describe_unsure(name: str, scores: NDArray[np.float32]) -> Callable[[int], str]:
     return lambda row: f"the student is unsure of {name} ({scores[row]:.2f})"
 
 
@@ -197,7 +200,7 @@ def _scene_disagreement(library: Library) -> Reason:
 
 
 def _suspected_scene(library: Library) -> list[Reason]:
-    """Suspect the teacher where the student is confident of another scene (`suspects`)."""
+    """The teacher is suspected where the student is confident of another scene (`statistics.suspects`)."""
     scores, teacher = library.scene_scores, library.teacher.scene
     columns = np.flatnonzero(~np.isnan(scores).all(axis=0))
     place = np.full(len(library.keys.scene) + 1, -1)
@@ -214,7 +217,7 @@ def _suspected_scene(library: Library) -> list[Reason]:
         Reason(
             "suspected teacher",
             holds,
-            lambda row: f"the student is confident of {names[guess[row]]}: the teacher may have erred",
+            lambda row: f"the student is confident of {names[guess[row]]}: the teacher may be wrong",
         )
     ]
 

@@ -1,10 +1,10 @@
-"""Truths, and what differs between two of them, in a line for people."""
+"""Truth records, and the difference between two of them, as one line of text."""
 
 from vibe_photos.records.ground_truth import GroundTruth
 
 
 def describe_difference(was: GroundTruth | None, is_now: GroundTruth | None) -> str:
-    """Return what one truth says and the other does not, as one line; empty where they say the same."""
+    """Return the difference between two truths as one line; empty if they are the same."""
     if was is None:
         return "" if is_now is None else f"new: {describe_labels(is_now)}"
     old, new = _list_labels(was), _list_labels(is_now)

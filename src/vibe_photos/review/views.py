@@ -1,31 +1,31 @@
-"""Photos as the page is told of them: in a list, large, in the grid, in the library."""
+"""Replies about photos: in a list, alone, in the grid, in the library."""
 
 from collections.abc import Sequence
 
 from vibe_photos.records.ground_truth import GroundTruth
 from vibe_photos.records.photos import Photo
-from vibe_photos.review import replies as say
+from vibe_photos.review import replies
 from vibe_photos.review.photo_state import Opinion, PhotoState
 from vibe_photos.review.requests import Purpose, StatusName, Truth
 from vibe_photos.review.sources import ReviewSources
 
 
 class PhotoViews:
-    """What is known of a photo now. Blind, it is not said why a photo is in the queue."""
+    """Makes replies about photos; in a blind review without the reasons why a photo is in the queue."""
 
     def __init__(self, sources: ReviewSources, *, is_blind: bool) -> None:
-        self._book = sources.book
+        self._decisions = sources.decisions
         self._teacher = sources.teacher
         self._queued = sources.queued
         self._teaching = sources.teaching
         self._roles = sources.roles
         self._is_blind = is_blind
 
-    def list_item(self, photo: Photo) -> say.QueueItem:
+    def list_item(self, photo: Photo) -> replies.QueueItem:
         """Return a photo of the queue or of another list."""
-        state = self._book.state(photo.image_id)
+        state = self._decisions.state(photo.image_id)
         truth = state.truth or self._teacher.get(photo.image_id)
-        return say.QueueItem(
+        return replies.QueueItem(
             image_id=photo.image_id,
             rel_path=photo.rel_path,
             version=state.version,
@@ -36,10 +36,10 @@ class PhotoViews:
             reasons=self._reasons(photo),
         )
 
-    def photo(self, photo: Photo) -> say.PhotoView:
-        """Return all that is known of a photo but the student's opinion."""
-        state = self._book.state(photo.image_id)
-        return say.PhotoView(
+    def photo(self, photo: Photo) -> replies.PhotoView:
+        """Return everything about a photo except the student's labels."""
+        state = self._decisions.state(photo.image_id)
+        return replies.PhotoView(
             image_id=photo.image_id,
             rel_path=photo.rel_path,
             also_at=photo.also_at,
@@ -56,10 +56,10 @@ class PhotoViews:
             opinions=show_opinions(state.opinions),
         )
 
-    def grid_item(self, photo: Photo) -> say.GridItem:
+    def grid_item(self, photo: Photo) -> replies.GridItem:
         """Return a photo of the grid, with the teacher's labels to be confirmed."""
-        state = self._book.state(photo.image_id)
-        return say.GridItem(
+        state = self._decisions.state(photo.image_id)
+        return replies.GridItem(
             image_id=photo.image_id,
             rel_path=photo.rel_path,
             version=state.version,
@@ -68,12 +68,12 @@ class PhotoViews:
             teacher=show_truth(self._teacher.get(photo.image_id)),
         )
 
-    def library_item(self, photo: Photo, student: Truth) -> say.LibraryItem:
-        """Return a photo with its final labels: what people judged, and elsewhere what the student says."""
-        truth = self._book.state(photo.image_id).truth
+    def library_item(self, photo: Photo, student: Truth) -> replies.LibraryItem:
+        """Return a photo with its final labels: people's where judged, else the student's."""
+        truth = self._decisions.state(photo.image_id).truth
         audited = show_truth(truth) or Truth()
         attributes = {**student.attributes, **audited.attributes}
-        return say.LibraryItem(
+        return replies.LibraryItem(
             image_id=photo.image_id,
             rel_path=photo.rel_path,
             is_audited=truth is not None,
@@ -82,14 +82,14 @@ class PhotoViews:
             objects=audited.objects if truth is not None else student.objects,
         )
 
-    def disagreement(self, photo: Photo) -> say.DisagreementItem:
-        """Return what the reviewers who differ say of a photo."""
-        opinions = show_opinions(self._book.state(photo.image_id).opinions)
-        return say.DisagreementItem(image_id=photo.image_id, rel_path=photo.rel_path, opinions=opinions)
+    def disagreement(self, photo: Photo) -> replies.DisagreementItem:
+        """Return the decisions of reviewers who disagree on a photo."""
+        opinions = show_opinions(self._decisions.state(photo.image_id).opinions)
+        return replies.DisagreementItem(image_id=photo.image_id, rel_path=photo.rel_path, opinions=opinions)
 
     def purpose(self, image_id: str) -> Purpose:
-        """Return what a decision about a photo is made for: photos that may train teach, others measure."""
-        if image_id in self._queued or self._book.state(image_id).measures:
+        """Return the purpose of a decision: photos that may train teach, others measure."""
+        if image_id in self._queued or self._decisions.state(image_id).measures:
             return "measure"
         return "teach" if self._roles.get(image_id) in ("train", "holdout") else "measure"
 
@@ -97,10 +97,10 @@ class PhotoViews:
         if self.purpose(image_id) == "teach":
             if self._roles[image_id] == "holdout":
                 return "Kept out of training and of the sample: your answer counts for this photo alone."
-            return "Teaches: your answer is learnt in the teacher's place."
+            return "Teaches: the student learns your answer instead of the teacher's."
         if image_id in self._queued:
             return "Measures: your answer counts in the figures about the library. This photo never trains."
-        return "Beside the sample: this photo never trains, and is in no figure about the library."
+        return "Not in the sample: this photo never trains, and is in no figure about the library."
 
     def _reasons(self, photo: Photo) -> list[str]:
         entry = self._queued.get(photo.image_id) or self._teaching.get(photo.image_id)
@@ -108,17 +108,17 @@ class PhotoViews:
 
 
 def show_truth(record: GroundTruth | None) -> Truth | None:
-    """Return a truth as the page has it."""
+    """Return a truth in the form of the API."""
     if record is None:
         return None
     scene = record.scene[0] if record.scene else None
     return Truth(scene=scene, attributes=record.attributes, objects=record.objects)
 
 
-def show_opinions(opinions: Sequence[Opinion]) -> list[say.OpinionView]:
-    """Return the decisions of reviewers who differ."""
+def show_opinions(opinions: Sequence[Opinion]) -> list[replies.OpinionView]:
+    """Return reviewers' decisions in the form of the API."""
     return [
-        say.OpinionView(
+        replies.OpinionView(
             reviewer=opinion.reviewer,
             decided_at=opinion.decided_at,
             truth=show_truth(opinion.truth) or Truth(),

@@ -1,9 +1,9 @@
 """Stage `sample`: draw the photos that a person is asked to check.
 
-Photos are ranked by their permanent random number, and the first of each stratum are taken. So who is sampled
-depends on ids, the seed and the strata alone. The strata are those of the recorded draws where people have
-begun to measure, and the teacher's scenes otherwise. A larger sample contains the smaller one. The strata
-take turns in the file, so that whoever stops half-way has looked at half of every stratum.
+Photos are ranked by their permanent random number, and the first of each stratum are sampled. So the sample
+depends only on ids, the seed and the strata. The strata are those of the recorded draws if people have begun
+to measure, else the teacher's scenes. A larger sample contains the smaller one. The file mixes the strata
+evenly, so that half of it covers about half of each stratum.
 """
 
 import heapq
@@ -42,10 +42,10 @@ _FINGERPRINT = "as_sampled"
 
 
 def sample_for_review(settings: Settings) -> None:
-    """Write the sampled records, pretty, as a JSON list in the order in which they are to be checked.
+    """Write the sampled records as an indented JSON list, in the order in which they are to be checked.
 
-    Each record carries `DESIGN_FIELDS`, `"checked": false`, and a fingerprint of its labels, by which an edit
-    is noticed the next time. Photos without an answer of the teacher are left out.
+    Each record has `DESIGN_FIELDS`, `"checked": false`, and a fingerprint of its labels, which detects edits
+    at the next run. Photos without an answer of the teacher are left out.
 
     Raises:
         InputError: the file was edited; nothing is overwritten.
@@ -61,15 +61,15 @@ def sample_for_review(settings: Settings) -> None:
     for stratum, ids in strata.items():
         ranked = sorted(ids, key=lambda image_id: permanent_number(sample.seed, image_id))
         for rank, image_id in enumerate(ranked[: sizes[stratum]], start=1):
-            drawn.append(_Drawn(image_id, stratum, len(ids), rank, sizes[stratum]))
+            drawn.append(_DrawnPhoto(image_id, stratum, len(ids), rank, sizes[stratum]))
     drawn.sort(key=lambda one: (one.turn, one.stratum))
     write_json(paths.sample, [_to_review(records[one.image_id], one) for one in drawn])
     log.info("sample: %d of %d photos to review, from %d strata", len(drawn), len(records), len(strata))
 
 
 @dataclass(frozen=True, slots=True)
-class _Drawn:
-    """A photo that was drawn as the `rank`-th of `size` from a stratum of `photos`."""
+class _DrawnPhoto:
+    """A photo drawn as the `rank`-th of `size` from a stratum of `photos`."""
 
     image_id: str
     stratum: str
@@ -79,28 +79,28 @@ class _Drawn:
 
     @property
     def turn(self) -> Fraction:
-        """How far its stratum is when this photo is checked, in 0..1."""
+        """The share of its stratum's sample that is checked with this photo, in 0..1."""
         return Fraction(2 * self.rank - 1, 2 * self.size)
 
 
 def stratify(records: Iterable[GroundTruth], strategy: str, draws: Sequence[Draw]) -> dict[str, list[str]]:
-    """Return the photos of each stratum: those of recorded draws, and the other photos by their scene."""
-    taken = list(records)
-    recorded = find_strata(draws, [record.image_id for record in taken])
+    """Return the photos of each stratum: the recorded one, else the teacher's scene."""
+    all_records = list(records)
+    recorded = find_strata(draws, [record.image_id for record in all_records])
     number = next_number(draws)
     strata: dict[str, list[str]] = defaultdict(list)
-    for record in taken:
+    for record in all_records:
         own = (record.scene or [NO_SCENE])[0] if strategy == "stratified" else WHOLE_LIBRARY
         strata[recorded.get(record.image_id) or name_drawn(own, number)].append(record.image_id)
     return dict(sorted(strata.items()))
 
 
 def allocate(population: Mapping[str, int], size: int, floor: int) -> dict[str, int]:
-    """Share `size` out over strata in proportion to their population, with at least `floor` each.
+    """Distribute `size` over strata in proportion to their population, with at least `floor` each.
 
-    One photo after another goes to the stratum that deserves it most: first those below the floor, then by
-    population / (2 * photos + 1) (the divisor method of Webster and Sainte-Lague). So a larger size takes
-    nothing away from any stratum, and no stratum gets more than it has.
+    Photos are assigned one by one, first to strata below the floor, then to the one with the largest
+    population / (2 * photos + 1) (the divisor method of Webster and Sainte-Lague). So a larger size never
+    reduces a stratum, and no stratum gets more photos than it has.
 
     Args:
         population: photos per stratum.
@@ -108,21 +108,21 @@ def allocate(population: Mapping[str, int], size: int, floor: int) -> dict[str, 
         floor: photos wanted from every stratum at least.
     """
 
-    def claim(name: str, photos: int) -> tuple[int, Fraction, str]:
+    def priority(name: str, photos: int) -> tuple[int, Fraction, str]:
         return (min(photos, floor), -Fraction(population[name], 2 * photos + 1), name)
 
     shares = dict.fromkeys(population, 0)
-    queue = [claim(name, 0) for name, count in population.items() if count]
+    queue = [priority(name, 0) for name, count in population.items() if count]
     heapq.heapify(queue)
     for _ in range(min(size, sum(population.values()))):
         *_, name = heapq.heappop(queue)
         shares[name] += 1
         if shares[name] < population[name]:
-            heapq.heappush(queue, claim(name, shares[name]))
+            heapq.heappush(queue, priority(name, shares[name]))
     return shares
 
 
-def _to_review(record: GroundTruth, drawn: _Drawn) -> dict[str, Any]:
+def _to_review(record: GroundTruth, drawn: _DrawnPhoto) -> dict[str, Any]:
     return {
         **truth_object(record),
         CHECKED: False,
@@ -145,8 +145,8 @@ def _refuse_edited(to_review: Path, human: Path) -> None:
     for place, value in read_objects(to_review):
         if value.get(_FINGERPRINT) != _fingerprint(value):
             raise InputError(
-                f"{place} (photo {value.get('image_id')}) was edited, and this file is the stage's own.\n"
+                f"{place} (photo {value.get('image_id')}) was edited, but the stage writes this file.\n"
                 f"Nothing was overwritten. Keep the edits as {human}/ground_truth_human.audited.json:\n"
                 f"  mv {to_review} {human}/ground_truth_human.audited.json && dvc repro\n"
-                "and make the next ones in the page that `vibe-photos review` opens"
+                "and make further edits on the page that `vibe-photos review` opens"
             )

@@ -1,7 +1,7 @@
-"""Whether a file goes on to its end, by the marker or the lengths that its format ends with.
+"""Detect truncated files by the end marker or the stated lengths of their format.
 
-The rules look at a few bytes only. They notice a copy that was cut off; damage inside is for the decoder to
-find. Bytes after the end (a film that a phone appends, a second picture, zeros) are no fault.
+Only a few bytes are read. Damage inside a file is found by the decoder. Extra bytes after the end (a video
+that a phone appends, a second picture, zeros) are allowed.
 """
 
 import os
@@ -12,7 +12,7 @@ _FIRST_BLOCK_BYTES = 1 << 12
 _LARGEST_BLOCK_BYTES = 1 << 18
 
 _MAX_STEPS = 10_000
-"""Segments or boxes that are followed: cameras write some dozens, a crafted file could have millions."""
+"""The most segments or boxes that are read: cameras write dozens, a crafted file could have millions."""
 
 _TIFF_TYPE_LETTERS = {3: "H", 4: "I", 16: "Q"}
 _TIFF_OFFSETS = {273, 324}
@@ -20,14 +20,14 @@ _TIFF_LENGTHS = {279, 325}
 
 
 def has_ending(file: int, image_format: str, size_bytes: int) -> bool:
-    """Tell whether the open file (a descriptor) is there up to its end.
+    """Return whether the open file (a descriptor) is complete.
 
-    - JPEG: an end-of-image marker stands somewhere after the first start-of-scan. Marker segments before
-      it are skipped by their lengths, so that the end of an embedded thumbnail does not count.
-    - PNG: an `IEND` chunk stands somewhere. GIF: a trailer stands somewhere after a block's end.
-    - WEBP, HEIF, AVIF: no length that the container states reaches beyond the file.
-    - BMP: as many bytes as the rows of an uncompressed picture need. TIFF: the first directory, and every
-      strip or tile that it lists.
+    - JPEG: there is an end-of-image marker after the first start-of-scan. Marker segments before it are
+      skipped by their lengths, so that the end of an embedded thumbnail does not count.
+    - PNG: there is an `IEND` chunk. GIF: there is a trailer after the end of a block.
+    - WEBP, HEIF, AVIF: no length that the container states exceeds the file.
+    - BMP: there are enough bytes for the rows of an uncompressed picture. TIFF: the file contains the first
+      directory and every strip or tile in it.
     """
     try:
         return _RULES[image_format](file, size_bytes)
@@ -72,7 +72,7 @@ def _has_boxes(file: int, size_bytes: int) -> bool:
             (length,) = struct.unpack(">Q", os.pread(file, 8, at + 8))
         names.add(name)
         at += max(length, 8)
-    # A sequence of pictures may describe itself in `moov` instead.
+    # An image sequence may have `moov` instead of `meta`.
     return at <= size_bytes and bool(names & {b"meta", b"moov"})
 
 
@@ -88,7 +88,7 @@ def _has_bmp_rows(file: int, size_bytes: int) -> bool:
 
 
 def _has_tiff_strips(file: int, size_bytes: int) -> bool:
-    """Follow the first directory (TIFF 6.0, section 2; BigTIFF has the same with 8-byte counts)."""
+    """Follow the first directory (TIFF 6.0, section 2; BigTIFF is the same with 8-byte counts)."""
     head = os.pread(file, 16, 0)
     order, is_big = "<" if head.startswith(b"I") else ">", b"+" in head[2:4]
     letters = ("Q", "HHQ8s", "Q") if is_big else ("H", "HHI4s", "I")
@@ -106,7 +106,7 @@ def _has_tiff_strips(file: int, size_bytes: int) -> bool:
         needed_bytes = struct.calcsize(layout)
         if needed_bytes > size_bytes:
             return False
-        if needed_bytes > len(value):  # the values do not fit into the entry, which says where they are
+        if needed_bytes > len(value):  # the entry holds the offset of its values, not the values
             value = os.pread(file, needed_bytes, *struct.unpack(offset_format, value))
         values = struct.unpack_from(layout, value)
         offsets, lengths = (values, lengths) if tag in _TIFF_OFFSETS else (offsets, values)
@@ -115,7 +115,7 @@ def _has_tiff_strips(file: int, size_bytes: int) -> bool:
 
 
 def _has_bytes(file: int, wanted: bytes, start: int, end: int) -> bool:
-    """Tell whether `wanted` stands between `start` and `end`; searched from the back, where ends are."""
+    """Return whether `wanted` is between `start` and `end`; searched backwards, since ends are at the end."""
     overlap = len(wanted) - 1
     block_bytes = _FIRST_BLOCK_BYTES
     while end > start:

@@ -1,4 +1,4 @@
-"""What one file is: a photo, named by the hash of its bytes, or a problem with a reason."""
+"""Inspect one file: a photo, identified by the hash of its bytes, or a problem with a reason."""
 
 import errno
 import os
@@ -15,17 +15,17 @@ from vibe_photos.scan.endings import has_ending
 HashName = Literal["xxh3_128", "xxh64"]
 
 BUFFER_BYTES = 1 << 18
-"""Small enough to stay in the processor's cache between being read and being hashed."""
+"""Small enough to stay in the processor's cache between reading and hashing."""
 
 INSPECTION_VERSION = 1
-"""Raise it when the same file may be judged differently: files are then read again."""
+"""Increase it when the result for any file may change: all files are then read again."""
 
 _HASHES: dict[HashName, Callable[[], Any]] = {"xxh3_128": xxhash.xxh3_128, "xxh64": xxhash.xxh64}
 _READ_ATTEMPTS = 3
 
 
 class FileStamp(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What the file system says of a file; with another stamp its bytes may be others."""
+    """A file's size, times and inode; if one of them changes, the file may have changed."""
 
     size_bytes: int
     mtime_ns: int
@@ -34,7 +34,7 @@ class FileStamp(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class FileFinding(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What a file with this stamp is: a photo (`image_id`, `format`) or a problem (`reason`, `detail`)."""
+    """The result for a file: a photo (`image_id`, `format`) or a problem (`reason`, `detail`)."""
 
     stamp: FileStamp
     image_id: str = ""
@@ -45,21 +45,20 @@ class FileFinding(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 def take_stamp(status: os.stat_result) -> FileStamp:
-    """Return the part of a file's status that tells whether it changed."""
+    """Return the part of a file's status that shows whether it changed."""
     return FileStamp(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
 
 def inspect_file(path: bytes, content_hash: HashName, buffer: bytearray | None = None) -> FileFinding:
-    """Read one file: its header, its ending, the hash of its bytes. Never raises for what a file is.
+    """Read one file: its header, its ending, the hash of its bytes. Problems are returned, never raised.
 
-    Reasons of problems: `empty`, `not_an_image` (the header is of no allowed format), `truncated` (the
-    ending is missing), `unreadable` (the system refuses, `error_number` says how), `missing` (deleted
-    since it was listed, or a link to nowhere), `not_a_file` (a pipe or device), `changing` (it was being
-    written to at each attempt).
+    Reasons of problems: `empty`, `not_an_image` (no supported format), `truncated` (the ending is missing),
+    `unreadable` (system error `error_number`), `missing` (deleted since it was listed, or a broken link),
+    `not_a_file` (a pipe or device), `changing` (it was written to during each attempt).
     """
     buffer = bytearray(BUFFER_BYTES) if buffer is None else buffer
     try:
-        # A pipe without a writer would block the scan for ever.
+        # O_NONBLOCK, because opening a pipe without a writer would block for ever.
         file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             for _ in range(_READ_ATTEMPTS):
@@ -88,7 +87,7 @@ def _inspect_open_file(file: int, content_hash: HashName, buffer: bytearray) -> 
         return FileFinding(stamp, reason="empty", detail="the file has no bytes")
     image_format = recognise_format(os.pread(file, HEAD_BYTES, 0))
     if image_format is None:
-        detail = "its first bytes are of no image format that is read"
+        detail = "its first bytes are not those of a supported image format"
         return FileFinding(stamp, reason="not_an_image", detail=detail)
     if not has_ending(file, image_format, stamp.size_bytes):
         return FileFinding(stamp, reason="truncated", detail=f"the end of the {image_format} is missing")

@@ -1,6 +1,6 @@
-"""What every file of a library is: known from earlier scans, or read now, several at a time.
+"""Inspect every file of a library: use the cache of earlier scans, and read the others in threads.
 
-A disk that goes away meanwhile stops the scan: its photos are not taken for deleted.
+If the disk goes away, the scan stops, so that its photos do not count as deleted.
 """
 
 import errno
@@ -34,10 +34,10 @@ FilePlace = tuple[bytes, bytes]
 
 @dataclass(slots=True)
 class Inspection:
-    """All folders of a library, what their files are, and what reading them cost.
+    """All folders of a library, the findings for their files, and how much was read.
 
-    `closed_folders` are those that forbid looking into them. `changed` holds the findings of the folders
-    that are not as the cache had them when the scan began; the others are read from it when needed.
+    `closed_folders` are those without read permission. `changed` has the findings of folders that differ from
+    the cache; those of other folders are read from the cache when needed.
     """
 
     folders: list[Folder]
@@ -49,7 +49,7 @@ class Inspection:
     unsaved: set[bytes] = field(default_factory=set)
 
     def list_findings(self, cache: StatCache) -> Iterator[tuple[str, FileFinding]]:
-        """Yield each file's `rel_path` with what it is."""
+        """Yield each file's `rel_path` and finding."""
         for folder in self.folders:
             changed = self.changed.get(folder.path)
             findings = cache.read_folder(folder.path) if changed is None else changed
@@ -59,15 +59,15 @@ class Inspection:
 
 
 def inspect_library(library: Library, cache: StatCache, manifest: Path) -> Inspection:
-    """Find out what every file of a library is, reading only those that the cache does not know.
+    """Inspect every file of a library, reading only those that are not in the cache.
 
-    What was found is put into the cache every few seconds and at the end, also of a scan that is stopped.
+    Findings are saved in the cache every few seconds and at the end, also if the scan is stopped.
 
     Args:
         library: its root, extensions, folders to skip, and hash.
-        cache: what earlier scans found.
-        manifest: what an earlier scan wrote; photos that it lists are not taken for deleted when their
-            folder forbids looking into it.
+        cache: the findings of earlier scans.
+        manifest: of an earlier scan; if a folder with photos in it cannot be read any more, that is an
+            error: they must not count as deleted.
 
     Raises:
         LibraryError: the root does not exist or cannot be read, or became unreadable during the scan.
@@ -75,7 +75,7 @@ def inspect_library(library: Library, cache: StatCache, manifest: Path) -> Inspe
     root = os.fsencode(library.root)
     identity = _identify_root(library.root)
     folders = list(walk_folders(root, library.extensions, library.skip_folders))
-    closed = [_judge_folder_error(folder, folder.error, manifest) for folder in folders if folder.error]
+    closed = [_make_folder_problem(folder, folder.error, manifest) for folder in folders if folder.error]
     changed = {
         folder.path: _find_known(folder, cache)
         for folder in folders
@@ -93,7 +93,7 @@ def inspect_library(library: Library, cache: StatCache, manifest: Path) -> Inspe
 
 
 def _identify_root(root: str) -> tuple[int, int]:
-    """Return which folder the root is; a mount that goes away leaves another one.
+    """Return the identity of the root folder, which changes if its file system is unmounted.
 
     Raises:
         LibraryError: it does not exist, is not a folder or cannot be opened.
@@ -108,20 +108,20 @@ def _identify_root(root: str) -> tuple[int, int]:
         raise LibraryError(f"library.root {root} cannot be read as a folder: {error.strerror}") from None
 
 
-def _judge_folder_error(folder: Folder, error: OSError, manifest: Path) -> PhotoProblem:
-    """A folder that forbids looking into it is a problem; anything else means that the disk is failing.
+def _make_folder_problem(folder: Folder, error: OSError, manifest: Path) -> PhotoProblem:
+    """Return a problem record for a folder without read permission.
 
     Raises:
-        LibraryError: it did not merely forbid, or photos in it are listed: they are not deleted.
+        LibraryError: another error, or the manifest lists photos in the folder.
     """
     place = path_to_text(folder.path)
     is_listed = any(path.startswith(f"{place}/") for path in list_places(manifest))
     if isinstance(error, PermissionError) and folder.path and not is_listed:
-        detail = f"{error.strerror}: what lies in it is not known"
+        detail = f"{error.strerror}: its content is not known"
         return PhotoProblem(rel_path=place, reason="closed_folder", detail=detail)
     raise LibraryError(
         f"the folder {place or '.'} of the photo library cannot be read: {error.strerror}. The manifest is "
-        "left as it was. Fix the disk, mount or permissions, or name the folder in library.skip_folders, "
+        "not changed. Fix the disk, mount or permissions, or name the folder in library.skip_folders, "
         "and run again."
     )
 
@@ -152,9 +152,9 @@ def _read_unknown_files(
         if finding.error_number in _DEVICE_GONE or inspection.io_errors > _MAX_IO_ERRORS:
             place = path_to_text(os.path.join(path, name))
             raise LibraryError(
-                f"reading the photo library broke off at {place}: {finding.detail}. The manifest is left as "
-                "it was. Check the disk, cable or mount of library.root and run again: what was read is not "
-                "read again. If the disk has bad places, move the files that it cannot read out of the "
+                f"reading the photo library failed at {place}: {finding.detail}. The manifest is not "
+                "changed. Check the disk, cable or mount of library.root and run again: files that were read "
+                "are not read again. If the disk has bad sectors, move unreadable files out of the "
                 "library."
             )
         if time.monotonic() - saved_at > _SAVE_EVERY_SECONDS:
@@ -166,7 +166,7 @@ def _read_unknown_files(
 def _inspect_in_threads(
     root: bytes, unread: list[FilePlace], content_hash: HashName
 ) -> Iterator[tuple[FilePlace, FileFinding]]:
-    """Yield every file's finding in the given order; reading and hashing run outside the interpreter lock."""
+    """Yield every file's finding in the given order; reading and hashing release the interpreter lock."""
     batches = [unread[start : start + _BATCH_FILES] for start in range(0, len(unread), _BATCH_FILES)]
 
     def inspect_batch(batch: list[FilePlace]) -> list[FileFinding]:
@@ -182,7 +182,7 @@ def _inspect_in_threads(
 
 
 def _save(inspection: Inspection, cache: StatCache) -> None:
-    """Put into the cache what is known by now, in the order of the folders' listings."""
+    """Save the new findings in the cache, in the order of the folders' listings."""
     known = {}
     for folder in inspection.folders:
         if folder.path in inspection.unsaved:

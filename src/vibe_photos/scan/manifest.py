@@ -1,4 +1,4 @@
-"""What is listed of a library: its photos, each content once, and its problems."""
+"""The lists of a library's photos (each content once) and problems."""
 
 from collections.abc import Iterable
 from operator import itemgetter
@@ -17,7 +17,7 @@ def list_content(findings: Iterable[tuple[str, FileFinding]]) -> tuple[list[Phot
     """Divide files into photos and problems, each sorted by `rel_path`; the same bytes are one photo.
 
     Args:
-        findings: each file's `rel_path` with what it is, in any order.
+        findings: each file's `rel_path` and finding, in any order.
 
     Raises:
         LibraryError: two different photos have the same hash.
@@ -45,7 +45,7 @@ def list_content(findings: Iterable[tuple[str, FileFinding]]) -> tuple[list[Phot
 
 
 def list_places(manifest: Path) -> list[str]:
-    """Return every path that a manifest lists; none where there is no manifest."""
+    """Return every path in a manifest; none if it does not exist."""
     if not manifest.exists():
         return []
     return [place for photo in read_manifest(manifest) for place in (photo.rel_path, *photo.also_at)]

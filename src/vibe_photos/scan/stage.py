@@ -1,7 +1,7 @@
-"""From a folder to the manifest of its photos: every file is accounted for.
+"""Stage `scan`: write the manifest of the photos in a folder; every file is accounted for.
 
-A file with a photo's extension ends as a photo, as a further place (`also_at`) of a photo with the same
-bytes, or as a problem with a reason; every other file is counted. The sums are logged.
+A file with a photo's extension becomes a photo, another path (`also_at`) of a photo with the same bytes, or a
+problem with a reason; all other files are counted. The counts are logged.
 """
 
 import logging
@@ -24,13 +24,13 @@ _log = logging.getLogger(__name__)
 def scan_library(settings: Settings, store: Path) -> None:
     """Find every photo under `library.root`; any other file is counted or recorded as a problem.
 
-    Writes `paths.photos` and `problems.jsonl` beside it. Unchanged files are not read again, and an
-    unchanged library gives the same bytes. When the root does not exist, a manifest that an earlier scan of
-    it left is kept, with a warning: a disk that is not mounted has not lost its photos.
+    Writes `paths.photos` and `problems.jsonl` next to it. Unchanged files are not read again, and an
+    unchanged library gives the same bytes. If the root does not exist (a disk that is not mounted), the
+    manifest of an earlier scan is kept, with a warning.
 
     Raises:
         LibraryError: the root does not exist and there is no manifest of it, it has no photos, or it
-            became unreadable during the scan. Nothing is written then.
+            became unreadable during the scan. Then nothing is written.
     """
     library, manifest = settings.library, settings.paths.photos
     problems_file = manifest.with_name("problems.jsonl")
@@ -91,7 +91,7 @@ def _read_bytes(path: Path) -> bytes:
 
 
 def _log_sums(root: str, inspection: Inspection, photos: int, problems: int) -> None:
-    """Log where every file ended: photos, further places, problems and others add up to all files."""
+    """Log the counts: photos, other paths, problems and other files add up to all files."""
     folders, closed, read = inspection.folders, len(inspection.closed_folders), inspection.read_files
     candidates = sum(len(folder.files) for folder in folders)
     other_files = sum(folder.other_files for folder in folders)
@@ -115,7 +115,7 @@ def _log_sums(root: str, inspection: Inspection, photos: int, problems: int) -> 
 
 
 def _log_changes(earlier: bytes, photos: list[Photo]) -> None:
-    """Log how many photos are new and gone since `earlier` was written; losing most is a warning."""
+    """Log how many photos are new and gone since `earlier` was written; a warning if most are gone."""
     try:
         before = {photo.image_id for photo in msgspec.json.Decoder(Photo).decode_lines(earlier)}
     except msgspec.DecodeError:

@@ -1,9 +1,9 @@
-"""What earlier scans found in files that have not changed since, so that they need not be read again.
+"""A cache of findings, so that unchanged files need not be read again.
 
-One row a folder: the findings of its files by name, as MessagePack. A finding counts only for the stamp
-it was made for (size, modification and change times, inode), under the same hash and rules. A file
-modified less than two seconds before its scan began is never kept: it could be modified once more without
-its times showing it (file systems keep times to 10 ms, 1 s or 2 s).
+One row per folder: the findings of its files by name, as MessagePack. A finding is valid only for its stamp
+(size, modification and change times, inode), and for the same hash and inspection version. A file modified
+less than two seconds before its scan is not cached: it could change again without a change of its times (file
+systems store times to 10 ms, 1 s or 2 s).
 """
 
 import logging
@@ -21,7 +21,7 @@ import xxhash
 from vibe_photos.scan.files import INSPECTION_VERSION, FileFinding, FileStamp, HashName
 
 Findings = dict[bytes, FileFinding]
-"""What the files of one folder are, by name."""
+"""The findings of one folder's files, by name."""
 
 _SETTLED_NS = 2_000_000_000
 _WAIT_FOR_OTHER_SCAN_SECONDS = 60
@@ -52,7 +52,7 @@ class _Row(NamedTuple):
 
 
 class StatCache:
-    """The findings of one root's folders under one hash, and what earlier scans wrote of them."""
+    """The findings of one root's folders for one hash, and the outcomes of earlier scans."""
 
     def __init__(self, database: Path, root: bytes, content_hash: HashName) -> None:
         self._connection = sqlite3.connect(database, timeout=_WAIT_FOR_OTHER_SCAN_SECONDS)
@@ -60,7 +60,7 @@ class StatCache:
         self._settled_before_ns = time.time_ns() - _SETTLED_NS
         self._decoder = msgspec.msgpack.Decoder(Findings)
         try:
-            # A power cut may cost the cache, which is only time; waiting for the disk costs every scan.
+            # A power cut may damage the cache, which only costs time; fsync would slow down every scan.
             self._connection.execute("PRAGMA synchronous=OFF")
             self._connection.executescript(_SCHEMA)
             rows = self._connection.execute(
@@ -77,20 +77,20 @@ class StatCache:
         self._connection.close()
 
     def read_folder(self, path: bytes) -> Findings:
-        """Return what was found in the folder; nothing when its row is missing or damaged."""
+        """Return the findings of a folder; empty if its row is missing or damaged."""
         row = self._rows.get(path)
         return self._decoder.decode(row.findings) if row and row.is_whole() else {}
 
     def has_all(self, path: bytes, stamps: Mapping[bytes, FileStamp | None]) -> bool:
-        """Tell whether the folder's row is of exactly these files in this order, without decoding it."""
+        """Return whether the folder's row has exactly these files in this order, without decoding it."""
         row = self._rows.get(path)
         return row is not None and row.stamps == _checksum(msgspec.msgpack.encode(stamps)) and row.is_whole()
 
     def write_folders(self, folders: Mapping[bytes, Findings]) -> None:
-        """Keep the findings of folders, each in the order of its listing.
+        """Save the findings of folders, each in the order of its listing.
 
-        Files that were modified just now and those that the system refused to read are left out. A database
-        that cannot be written is no more than a warning: it costs reading the files again.
+        Files that were just modified, and unreadable ones, are left out. If the database cannot be written,
+        that is only a warning: the next scan reads the files again.
         """
         rows = []
         for path, findings in folders.items():
@@ -112,23 +112,23 @@ class StatCache:
         )
 
     def remember_outcome(self, root: str, manifest: bytes, problems: bytes) -> None:
-        """Note what was written of `root` (as the configuration names it) and of these findings."""
+        """Record what was written for `root` (as configured) with the current findings."""
         outcome = self._describe_outcome(root, manifest, problems)
         self._write("INSERT OR REPLACE INTO outcome VALUES (?, ?, ?, ?)", [outcome])
 
     def is_outcome(self, root: str, manifest: bytes, problems: bytes) -> bool:
-        """Tell whether exactly this was written of these very findings, all of which are kept."""
+        """Return whether exactly this was written for exactly the current findings, all of them cached."""
         outcome = self._describe_outcome(root, manifest, problems)
         statement = "SELECT 1 FROM outcome WHERE (manifest, root, problems, state) = (?, ?, ?, ?)"
         return self._connection.execute(statement, outcome).fetchone() is not None
 
     def roots_of_manifest(self, manifest: bytes) -> set[str]:
-        """Return the roots, as the configuration named them, whose scans gave these bytes."""
+        """Return the roots (as configured) whose scans wrote these bytes."""
         rows = self._connection.execute("SELECT root FROM outcome WHERE manifest = ?", (_checksum(manifest),))
         return {root for (root,) in rows}
 
     def _describe_outcome(self, root: str, manifest: bytes, problems: bytes) -> tuple[str, str, str, str]:
-        """Return a row of `outcome`; its state is a checksum of all findings and the rules that made them."""
+        """Return a row of `outcome`; its state is a checksum of all findings and the inspection version."""
         rows = sorted((path, row.checksum) for path, row in self._rows.items())
         state = _checksum(msgspec.msgpack.encode((self._key[1], rows)))
         return _checksum(manifest), root, _checksum(problems), state
@@ -146,10 +146,10 @@ class StatCache:
 
 @contextmanager
 def open_stat_cache(store: Path, root: str, content_hash: HashName) -> Iterator[StatCache]:
-    """Open the cache in the local store, and make it where there is none.
+    """Open the cache in the local store, or create it.
 
-    A damaged file is started anew; where no file can be had (a full or read-only disk) the cache lives
-    in memory. Both are warned about, neither changes what a scan finds.
+    A damaged file is replaced; if no file can be created (a full or read-only disk), the cache is in memory.
+    Both log a warning, and neither changes the result of a scan.
     """
     path, key = store / "library" / "stat_cache.sqlite", (os.fsencode(root), content_hash)
     try:

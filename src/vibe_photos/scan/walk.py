@@ -1,4 +1,4 @@
-"""Every folder of a library, once, and what lies in it."""
+"""List every folder of a library once, with its files."""
 
 import fnmatch
 import os
@@ -16,9 +16,9 @@ NamePredicate = Callable[[bytes], bool]
 class Folder:
     """One folder: its path is bytes relative to the library's root (the root is `b""`), names are bytes.
 
-    `files` have a photo's extension, with what the system says of them (None if it says nothing: a
-    link to nowhere). `other_files` counts those without, `skipped_folders` the folders that a pattern
-    leaves out. `error` is why the folder cannot be listed; then everything else is empty.
+    `files` are those with a photo's extension, each with its stamp (None for a broken link). `other_files`
+    counts the others, `skipped_folders` the folders that match a pattern to skip. `error` is why the folder
+    cannot be listed; then everything else is empty.
     """
 
     path: bytes
@@ -31,11 +31,11 @@ class Folder:
 
 
 def walk_folders(root: bytes, extensions: Sequence[str], skip_folders: Sequence[str]) -> Iterator[Folder]:
-    """Yield every folder from `root` down, each once however many links lead to it.
+    """Yield every folder from `root` down, each once, even if several links lead to it.
 
-    Extensions (any case) and names of folders to skip are shell patterns. Links to folders are followed
-    after all real folders, so that a photo's path is its real one, and loops of links end: a folder is
-    known by device and inode. The order depends on names alone.
+    Extensions (any case) and names of folders to skip are shell patterns. Links to folders are followed after
+    all real folders, so that a photo's path is its real one. Folders are identified by device and inode, so
+    loops of links end. The order depends only on names.
     """
     is_photo, is_skipped = match_extensions(extensions), match_names(skip_folders)
     real, linked, seen = [b""], deque[bytes](), set[tuple[int, int]]()
@@ -77,13 +77,13 @@ def _list_folder(root: bytes, path: bytes, is_photo: NamePredicate, is_skipped: 
 def _is_folder(entry: os.DirEntry[bytes]) -> bool:
     try:
         return entry.is_dir()
-    # A link to itself, or to where nobody may look.
+    # A link to itself, or into a folder without permission.
     except OSError:
         return False
 
 
 def match_extensions(patterns: Sequence[str]) -> NamePredicate:
-    """Return whether a file's name has one of the extensions, in any case; a leading dot is allowed."""
+    """Return a predicate: has a file name one of the extensions, in any case? A leading dot is allowed."""
     matches = match_names([pattern.lower().removeprefix(".") for pattern in patterns])
     known: dict[bytes, bool] = {}
 
@@ -97,6 +97,6 @@ def match_extensions(patterns: Sequence[str]) -> NamePredicate:
 
 
 def match_names(patterns: Sequence[str]) -> NamePredicate:
-    """Return whether a name fits one of the shell patterns, whole and in its own case."""
+    """Return a predicate: does a whole name match one of the shell patterns, case-sensitively?"""
     either = re.compile("|".join(fnmatch.translate(pattern) for pattern in patterns) or r"(?!)")
     return lambda name: either.match(os.fsdecode(name)) is not None

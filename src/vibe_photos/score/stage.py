@@ -1,4 +1,4 @@
-"""Stage `score`: what heads and prompts say of every photo, as numbers."""
+"""Stage `score`: the scores of heads and prompts for every photo."""
 
 import logging
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from vibe_photos.storage.vectors import read_embeddings
 log = logging.getLogger(__name__)
 
 _ROWS_AT_A_TIME = 16_384
-"""What is between the vectors and the tables, in float64, then takes a hundred megabytes at most."""
+"""Limits temporary float64 arrays to about a hundred megabytes."""
 
 
 def score_photos(settings: Settings, store: Path) -> None:
@@ -53,8 +53,8 @@ def score_vectors(
 ) -> ScoreTable:
     """Return the scores of unit-norm `vectors` [n, dim] that the encoder `embedder` made.
 
-    A label's probability is its head's, calibrated; where there is none, its prompt's. All are rounded to
-    six decimals, and do not depend on the processor nor on which photos are scored together.
+    A label's probability is its head's, calibrated, else its prompt's. All are rounded to six decimals, and
+    depend neither on the processor nor on the other photos.
 
     Raises:
         HeadError: a head was made for another encoder.

@@ -1,7 +1,7 @@
-"""Text prompts where a head is missing: how well a photo's vector fits a label's wordings.
+"""Zero-shot scores from text prompts, for labels without a head.
 
-The texts are encoded once; their vectors are in the machine-local store, by encoder and wordings, because
-loading a text tower takes seconds.
+The prompts' vectors are kept in the machine-local store, by encoder and texts, because loading a text tower
+takes seconds.
 """
 
 import io
@@ -26,9 +26,9 @@ from vibe_photos.storage.vectors import to_unit_norm
 
 @dataclass(frozen=True, slots=True)
 class PromptSet:
-    """Label keys and the mean of each one's wordings as a unit-norm vector [keys, dim].
+    """Label keys, and the mean vector of each one's prompts, float32 [keys, dim] of unit norm.
 
-    `logit_scale` and `logit_bias` turn a cosine into SigLIP's logit that text and photo belong together.
+    `logit_scale` and `logit_bias` turn a cosine into SigLIP's logit that text and photo match.
     """
 
     keys: tuple[str, ...]
@@ -50,10 +50,10 @@ class PromptSet:
         return probabilities
 
     def margins(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return by how much each label's prompt wins, [n, keys], above 0 where it does.
+        """Return the margin of each label's prompt, [n, keys]; a positive margin means that it wins.
 
-        A scene wins over the best other scene. An attribute or object stands alone: its margin is its logit,
-        above 0 where text and photo belong together with more than even odds.
+        A scene's margin is its logit minus that of the best other scene; an attribute's or object's margin is
+        its logit, which is positive if text and photo match with a probability over 0.5.
         """
         margins = scores.copy()
         scenes = self._scenes()
@@ -75,7 +75,7 @@ def find_prompts(
     Raises:
         EncoderError: the configured encoder is not the one that embedded the photos, or cannot be loaded.
     """
-    # Only SigLIP has a text tower; asking the others would mean loading them.
+    # Only SigLIP has a text tower; to ask other encoders, they would have to be loaded.
     if embedder.kind != "siglip":
         return None
     return encode_prompts(taxonomy, model, lambda: load_encoder(embedder, embed), store)
@@ -84,10 +84,10 @@ def find_prompts(
 def encode_prompts(
     taxonomy: Taxonomy, model: str, load: Callable[[], Encoder], store: Path
 ) -> PromptSet | None:
-    """Return the prompts from the store, or encode them and put them there; None if there are none.
+    """Return the prompts from the store, or encode and store them; None if there are none.
 
     Raises:
-        EncoderError: what `load` gives is not the encoder `model`, or has no text tower.
+        EncoderError: `load` returns another encoder than `model`, or one without a text tower.
     """
     wordings, level = _collect_wordings(taxonomy)
     if not wordings:
@@ -118,7 +118,7 @@ def _encode_wordings(wordings: list[tuple[str, list[str]]], model: str, encoder:
     if encoder.model != model:
         raise EncoderError(
             f"the photos were embedded by {model}, the configured encoder is {encoder.model}: "
-            "run `dvc repro`, so that photos and prompts are read by the same encoder"
+            "run `dvc repro`, so that photos and prompts use the same encoder"
         )
     if not isinstance(encoder, TextEncoder):
         raise EncoderError(f"{encoder.model} has no text tower and cannot read the taxonomy's prompts")

@@ -1,4 +1,4 @@
-"""Addresses of remotes: they are shown without their credentials."""
+"""Hide credentials in the addresses of remotes."""
 
 import re
 
@@ -14,8 +14,8 @@ _URL_IN_TEXT = re.compile(r"[A-Za-z][\w+.-]*://[^\s'\"]+")
 def hide_credentials(address: str) -> str:
     """Return an address without its password or token and without the values of its query.
 
-    A user's name stays where no password follows it (`ssh://anna@host/`, `git@host:path`). Over HTTP it is
-    hidden too, because there it may be a token.
+    A user name without a password is kept (`ssh://anna@host/`, `git@host:path`), except in HTTP addresses,
+    where it may be a token.
     """
     if "://" not in address:
         return _SCP_PASSWORD.sub("***@", address)
@@ -27,7 +27,7 @@ def hide_credentials(address: str) -> str:
 
 
 def hide_credentials_in(text: str) -> str:
-    """Return a text in which no URL shows its credentials."""
+    """Return a text with the credentials of all URLs hidden."""
     return _URL_IN_TEXT.sub(lambda url: hide_credentials(url[0]), text)
 
 

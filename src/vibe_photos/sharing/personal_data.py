@@ -1,7 +1,7 @@
-"""What uploads tell of people, found by reading them.
+"""Find personal data in uploads.
 
 Text is found by field name in any JSON, JSON Lines or YAML file, at any depth. In the teacher's answers and
-in what people wrote, text in a field that is not known to hold a word of the taxonomy counts as free text.
+in people's files, text in any field that is not known to contain a fixed word counts as free text.
 """
 
 import configparser
@@ -34,7 +34,7 @@ KINDS = (
     *(CREDENTIALS, PHOTOS, PICTURES, FULL_PATHS, NAMES, REVIEWERS, PEOPLE_TEXT, TEACHER_TEXT, VECTORS, IDS),
     UNREADABLE,
 )
-"""Kinds of personal data, most telling first."""
+"""Kinds of personal data, the most sensitive first."""
 
 _TEXT_FIELDS = {
     "rel_path": NAMES,
@@ -63,8 +63,8 @@ _MOST_EXAMPLES = 3
 class PersonalData(msgspec.Struct, frozen=True):
     """One kind of personal data over several files.
 
-    `count` is the number of records of the file that has most of it (of photos: of all files); `examples`
-    are the first few of that file.
+    `count` is the number of records in the file with the most of it (for photos: the number of files);
+    `examples` are the first few of that file.
     """
 
     kind: str
@@ -81,7 +81,7 @@ class Finding:
     examples: list[str] = field(default_factory=list)
 
     def add(self, examples: Sequence[str]) -> None:
-        """Count one more record, and keep its examples while there are few."""
+        """Count a record, and keep the first few examples."""
         self.count += 1
         if len(self.examples) < _MOST_EXAMPLES:
             new = [text for text in dict.fromkeys(examples) if text and text not in self.examples]
@@ -89,7 +89,7 @@ class Finding:
 
 
 def find_personal_data(uploads: Sequence[Upload]) -> list[PersonalData]:
-    """Return what the uploads tell of people, most telling first."""
+    """Return the personal data in the uploads, the most sensitive first."""
     found: dict[str, list[tuple[str, Finding]]] = defaultdict(list)
     for upload in uploads:
         for kind, finding in inspect_upload(upload).items():
@@ -104,7 +104,7 @@ def find_personal_data(uploads: Sequence[Upload]) -> list[PersonalData]:
 
 
 def inspect_upload(upload: Upload) -> dict[str, Finding]:
-    """Return what a file tells of people, by kind."""
+    """Return the personal data in a file, by kind."""
     path = PurePosixPath(upload.paths[0])
     if upload.kind == PHOTOS:
         return {PHOTOS: Finding(1, [str(path)])}
@@ -158,7 +158,7 @@ def _read_records(content: Path, suffix: str) -> Iterator[Any]:
 
 
 def _find_texts(value: Any, key: str, free_text: str | None) -> Iterator[tuple[str, str]]:
-    """Yield the kind and the text of each personal text in `value`, which stands under `key`."""
+    """Yield kind and text of each personal text in `value`, the value of field `key`."""
     if isinstance(value, dict):
         for name, inner in value.items():
             yield from _find_texts(inner, name, free_text)

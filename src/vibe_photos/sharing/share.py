@@ -1,4 +1,4 @@
-"""What sharing would give away, and the two pushes: data first, so that each commit's data can be had."""
+"""List what sharing would upload, and run the two pushes: data first, so that every pushed commit has it."""
 
 import subprocess
 import sys
@@ -49,7 +49,7 @@ class GitPush(msgspec.Struct, frozen=True):
     """What `git push` of the current branch would share.
 
     `remote` and `url` are None if no remote is set. `authors` are names with addresses. `uncommitted`
-    files differ from the last commit, or hold what people said and are not in git: they stay here.
+    files differ from the last commit, or are untracked files in `data/human`: they are not shared.
     """
 
     remote: str | None
@@ -73,7 +73,7 @@ class Sharing(msgspec.Struct, frozen=True):
 
 
 def plan_sharing(remote_name: str | None) -> Sharing:
-    """Return what `dvc push` and `git push` would share from the current folder, which changes nothing.
+    """Return what `dvc push` and `git push` would share from the current folder; nothing is changed.
 
     Args:
         remote_name: DVC's remote; None takes the default one.
@@ -136,7 +136,7 @@ def _sum_up(uploads: Sequence[Upload]) -> tuple[int, int, list[Group]]:
 
 
 def _find_obstacles(dvc: DvcPush, git: GitPush) -> list[str]:
-    """Return what would make the shared files useless to others, or give away a key."""
+    """Return problems that would make the shared files useless to others, or reveal a key."""
     obstacles = []
     if dvc.remote is None:
         obstacles.append("DVC has no remote: `dvc remote add --default NAME ADDRESS`, see docs/SHARING.md")
@@ -182,7 +182,7 @@ def format_sharing(sharing: Sharing) -> str:
 
 
 def format_size(size_bytes: int) -> str:
-    """Return a size in the unit that suits it."""
+    """Return a size with a suitable unit."""
     for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if size_bytes >= factor:
             return f"{size_bytes / factor:.1f} {unit}"
@@ -190,7 +190,7 @@ def format_size(size_bytes: int) -> str:
 
 
 def _format_remote(name: str | None, url: str | None) -> str:
-    return f"to {name} ({url})" if name else "to a remote, of which there is none yet"
+    return f"to {name} ({url})" if name else "(no remote yet)"
 
 
 def _format_contents(groups: Sequence[Group], personal_data: Sequence[PersonalData]) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """The files that `dvc push` and `git push` would upload.
 
-DVC says what its remote lacks; `dvc.lock` and the cache say the rest. Git shares every version of every file
-in the commits that its remote lacks, as of the last fetch or push.
+DVC reports what is missing on its remote; details come from `dvc.lock` and the cache. Git uploads every
+version of every file in commits that are missing on its remote, as of the last fetch or push.
 """
 
 import subprocess
@@ -52,9 +52,9 @@ class Remote(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """One content that would be uploaded: the paths it has here, its size, and where to read it.
+    """A file content that would be uploaded: its paths, its size, and where to read it.
 
-    `content` is None if nothing needs to be read to know what it holds.
+    `content` is None if it need not be inspected.
     """
 
     paths: tuple[str, ...]
@@ -63,12 +63,12 @@ class Upload:
 
     @property
     def kind(self) -> str:
-        """What it is, in a user's words."""
+        """The kind of file, for display."""
         return name_kind(self.paths[0])
 
 
 def name_kind(path: str) -> str:
-    """Return what a file of the project is, by where it lies; a photo is a photo anywhere."""
+    """Return the kind of a file by its path; photos are recognised in any folder."""
     pure = PurePosixPath(path)
     if pure.suffix.lower() in _PHOTO_ENDINGS:
         return PHOTOS
@@ -100,7 +100,7 @@ def find_dvc_remote(name: str | None) -> Remote | None:
 def find_dvc_uploads(remote: Remote | None) -> tuple[list[Upload], list[str]]:
     """Return what `dvc push` would upload, and the outs that are neither here nor on the remote.
 
-    Without a remote it is what would go to an empty one. A content that several paths have counts once.
+    Without a remote, these are the uploads to an empty one. A content with several paths counts once.
 
     Raises:
         InputError: DVC fails, cannot reach the remote, or `dvc.lock` cannot be read.
@@ -120,14 +120,14 @@ def find_dvc_uploads(remote: Remote | None) -> tuple[list[Upload], list[str]]:
         if not new.isdisjoint(paths) and content.is_file():
             uploads.append(Upload(tuple(sorted(paths)), content.stat().st_size, content))
         new.difference_update(paths)
-    # What is left was added with `dvc add`: DVC keeps its hash beside it, not in dvc.lock.
+    # The others were added with `dvc add`: their hashes are in .dvc files, not in dvc.lock.
     uploads += [Upload((path,), Path(path).stat().st_size, None) for path in new if Path(path).is_file()]
     absent = sorted(path for path, state in status.items() if state == "missing")
     return sorted(uploads, key=lambda upload: upload.paths), absent
 
 
 def _run_dvc(*arguments: str) -> str:
-    """Return what a DVC command prints."""
+    """Return the output of a DVC command."""
     command = [sys.executable, "-m", "dvc", *arguments]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     if ended.returncode:
@@ -144,7 +144,7 @@ class _DirectoryEntry(msgspec.Struct, frozen=True):
 
 
 def _list_dvc_objects() -> Iterator[tuple[str, str]]:
-    """Yield path and hash of each out that DVC caches, of a folder also those of the files in it."""
+    """Yield path and hash of each cached out, and of each file in cached folders."""
     in_git = set(run_git("ls-files", "-z").split("\0"))
     outs = [out for stage in read_lock().stages.values() for out in stage.outs]
     for out in outs:
@@ -158,7 +158,7 @@ def _list_dvc_objects() -> Iterator[tuple[str, str]]:
 
 
 def find_git_remote(branch: str) -> str | None:
-    """Return where `git push` goes by git's own rules: the branch's remote, `origin`, or the only one."""
+    """Return the remote of `git push` by git's own rules: the branch's remote, `origin`, or the only one."""
     remotes = run_git("remote").split()
     lines = run_git("config", "--list").splitlines()
     config = dict(line.split("=", 1) for line in lines if "=" in line)
@@ -169,11 +169,11 @@ def find_git_remote(branch: str) -> str | None:
 
 
 def find_git_uploads(commits: list[str], scratch: Path) -> list[Upload]:
-    """Return each file content in the commits that no commit of the remote has.
+    """Return each file content of the commits that is missing on the remote.
 
     Args:
-        commits: arguments that name them to `git rev-list`.
-        scratch: a folder, into which the versions that are to be read are written.
+        commits: arguments for `git rev-list`.
+        scratch: a temporary folder for versions that must be inspected.
     """
     listed = run_git("rev-list", "--objects", *commits).splitlines()
     named = dict(line.partition(" ")[::2] for line in listed)

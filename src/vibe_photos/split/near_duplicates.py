@@ -1,4 +1,4 @@
-"""Near-duplicate groups: photos whose perceptual hashes differ in few bits, and chains of them."""
+"""Near-duplicate groups: photos connected by perceptual hashes that differ in few bits."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ Hashes = npt.NDArray[np.uint64]
 Labels = npt.NDArray[np.int64]
 
 _FEW_PICTURES = 200_000
-"""Up to so many, two equal bands leave few candidates; beyond, a third is worth its many combinations."""
+"""Up to this many, matching two bands gives few candidates; above, matching three is faster."""
 
 _ALWAYS_ONE_GROUP = 20
-"""Groups of up to so many photos stay whole, however small the library."""
+"""Groups of up to this many photos are never split, even in a small library."""
 
 _KNUTH = np.uint64(0x9E3779B97F4A7C15)
 
@@ -31,8 +31,8 @@ class NearDuplicates:
         groups: the group of every photo, named by its first photo, in manifest order.
         image_ids: the photos that can be compared, n of them.
         hashes: their perceptual hashes, uint64 [n, hashes].
-        max_distance: bits of 64 by which two near-duplicates differ at most.
-        cut: how many photos were in groups that were too large and so were cut.
+        max_distance: the most bits of 64 in which two near-duplicates differ.
+        cut: how many photos were in groups that were split because they were too large.
     """
 
     groups: dict[str, str]
@@ -51,14 +51,14 @@ class NearDuplicates:
 def read_near_duplicates(photos: Path, hashes: Path, max_distance: int, folds: int) -> NearDuplicates:
     """Find the near-duplicates of a library.
 
-    A photo without hashes (undecodable), or too flat to compare, is a group of its own. A group that would
-    take more than half of a fold is cut, see `cut_large_groups`.
+    A photo without hashes (undecodable), or without enough contrast, is its own group. A group of more than
+    half a fold is split, see `cut_large_groups`.
 
     Args:
         photos: the manifest.
         hashes: `perceptual_hashes.jsonl`.
-        max_distance: bits of 64 by which two near-duplicates differ at most.
-        folds: of the library.
+        max_distance: the most bits of 64 in which two near-duplicates differ.
+        folds: number of folds.
     """
     groups = {photo.image_id: photo.image_id for photo in read_manifest(photos)}
     records = [record for record in read_jsonl(hashes, HashRecord) if record.image_id in groups]
@@ -72,11 +72,11 @@ def read_near_duplicates(photos: Path, hashes: Path, max_distance: int, folds: i
 
 
 def find_neighbours(hashes: Hashes, rows: Sequence[int], max_distance: int) -> npt.NDArray[np.bool_]:
-    """Return which pictures are direct near-duplicates of any of some rows, bool [n].
+    """Return which pictures are direct near-duplicates of given rows, bool [n].
 
     Args:
         hashes: uint64 [n, hashes], the whole first.
-        rows: of the pictures whose neighbours are wanted.
+        rows: the pictures whose neighbours are wanted.
         max_distance: bits of 64.
     """
     is_comparable = hashes != FEATURELESS
@@ -97,11 +97,11 @@ def _stack_hashes(records: list[HashRecord]) -> Hashes:
 
 
 def group_near_duplicates(hashes: Hashes, max_distance: int) -> Labels:
-    """Group pictures that are near, directly or through others.
+    """Group pictures that are near, directly or through others (connected components).
 
-    Two pictures are near when the hash of the one as a whole differs in at most `max_distance` bits from
-    any of the other's: so the one may be a crop of the other, a turn of it or the photo within it, or both
-    may be whole. Crops are not compared with crops; among so many pairs some would be near by chance.
+    Two pictures are near if the whole hash of one differs in at most `max_distance` bits from any hash of the
+    other, which may be of a crop, a turn or the framed part. Crops are not compared with crops: among so many
+    pairs some would be near by chance.
 
     Args:
         hashes: uint64 [n, hashes], the whole first, as `perceptual_hashes` returns them.
@@ -109,10 +109,9 @@ def group_near_duplicates(hashes: Hashes, max_distance: int) -> Labels:
 
     Returns, for each picture, the smallest index of its group (int64 [n]). Featureless pictures stay alone.
 
-    Not all pairs are compared: the 64 bits are cut into `max_distance + 2` bands, and two hashes that
-    near agree in at least two whole bands (the pigeonhole principle), so only those that agree in some
-    two are; of very many pictures three of `max_distance + 3`. At a distance of 6, 100,000 pictures take
-    seconds and a million take minutes.
+    Not all pairs are compared: the 64 bits are cut into `max_distance + 2` bands. Two near hashes are equal
+    in at least two bands (the pigeonhole principle), so only such pairs are compared; for very many pictures
+    three bands of `max_distance + 3`. At a distance of 6, 100,000 pictures take seconds, a million minutes.
     """
     labels = np.arange(len(hashes), dtype=np.int64)
     comparable = np.flatnonzero(hashes[:, 0] != FEATURELESS)
@@ -125,16 +124,16 @@ def group_near_duplicates(hashes: Hashes, max_distance: int) -> Labels:
 
 
 def cut_large_groups(hashes: Hashes, groups: Labels, max_distance: int, largest: int) -> Labels:
-    """Cut groups of more than `largest` pictures, so that a long chain does not fill a fold.
+    """Split groups of more than `largest` pictures, so that a long chain does not fill a fold.
 
-    They are grouped again at a distance of one bit less, and less, until they are small enough: so the
-    nearest pictures stay together. What is too large at distance 0 is cut in the pictures' order.
+    They are grouped again at smaller and smaller distances until they are small enough, so the nearest
+    pictures stay together. A group that is too large at distance 0 is split in the pictures' order.
 
     Args:
         hashes: uint64 [n, hashes], the whole first.
         groups: as `group_near_duplicates` returns them, int64 [n].
-        max_distance: bits of 64, at which they were made.
-        largest: pictures of a group, at least 1.
+        max_distance: bits of 64, at which the groups were made.
+        largest: the most pictures of a group, at least 1.
     """
     groups = groups.copy()
     for distance in reversed(range(max_distance)):
@@ -154,7 +153,7 @@ def _find_large(groups: Labels, largest: int) -> npt.NDArray[np.bool_]:
 
 
 def _group_distinct(hashes: Hashes, max_distance: int) -> Labels:
-    """Group pictures that all differ as a whole; the label is one index of the group."""
+    """Group pictures with distinct whole hashes; the label is one index of the group."""
     labels = np.arange(len(hashes), dtype=np.int64)
     windows = np.ascontiguousarray(hashes.T)
     equal_bands, key_bits = (2, 16) if len(hashes) <= _FEW_PICTURES else (3, 20)
@@ -182,7 +181,7 @@ def _shorten(bits: Hashes, key_bits: int) -> Labels:
 
 
 def _join_pairs(labels: Labels, a: Labels, b: Labels) -> Labels:
-    """Make one group of the groups of `a[i]` and `b[i]`, for all i; labels point to the smallest member."""
+    """Merge the groups of `a[i]` and `b[i]`, for all i; labels point to the smallest member."""
     while True:
         roots_a, roots_b = labels[a], labels[b]
         apart = roots_a != roots_b
@@ -195,6 +194,6 @@ def _join_pairs(labels: Labels, a: Labels, b: Labels) -> Labels:
 
 
 def _cut_bands(count: int) -> list[int]:
-    """Cut 64 bits into `count` bands as equal as can be, as masks."""
+    """Return masks that cut 64 bits into `count` bands of nearly equal width."""
     edges = [64 * i // count for i in range(count + 1)]
     return [(1 << high) - (1 << low) for low, high in pairwise(edges)]

@@ -2,11 +2,11 @@
 
 - `reserved`: photos of the review sample, photos that people measured, and their direct near-duplicates. They
   never train. Sampled and measured photos are treated alike, so measuring the sample changes nothing here.
-- `holdout`: groups of near-duplicates that hold one of the lowest permanent random numbers. They never train
-  either. The sample takes the lowest numbers too, so a larger sample takes from the holdout first.
-- `train`: all others. People teach from these.
+- `holdout`: groups of near-duplicates that contain one of the lowest permanent random numbers. They never
+  train either. The sample takes the lowest numbers too, so a larger sample takes from the holdout first.
+- `train`: all others. People teach on these.
 
-Numbers and halves depend on ids and seeds alone, so that adding photos moves no other photo.
+Numbers and halves depend only on ids and seeds, so adding photos moves no other photo.
 """
 
 import logging
@@ -28,11 +28,11 @@ from vibe_photos.storage.files import open_atomically
 
 log = logging.getLogger(__name__)
 
-_SHARE_WORTH_SAYING = 0.1
-"""Near-duplicates that take at least this share of a scene from training are said in the log."""
+_WARN_SHARE = 0.1
+"""If near-duplicates remove at least this share of a scene from training, a warning is logged."""
 
 _HALF_SEED = 0
-"""Not `split.seed`: a threshold tuned on one half must stay scored on the other, whatever else changes."""
+"""Not `split.seed`: a threshold tuned on one half must always be scored on the other."""
 
 
 def split_photos(settings: Settings) -> None:
@@ -40,30 +40,31 @@ def split_photos(settings: Settings) -> None:
     paths = settings.paths
     hashes = paths.embeddings / "perceptual_hashes.jsonl"
     truth = read_human_truth(paths.human)
-    asked = set(read_sampled(paths.sample)) | truth.measured.keys()
+    measured = set(read_sampled(paths.sample)) | truth.measured.keys()
     split = settings.split
     near = read_near_duplicates(paths.photos, hashes, split.max_hash_distance, split.folds)
-    reserved = near.with_neighbours(asked)
+    reserved = near.with_neighbours(measured)
     strata = find_strata(read_draws(paths.human), list(near.groups))
     memberships = assign_roles(near.groups, reserved, split, settings.sample.seed, strata)
     write_splits(paths.splits, memberships)
     if near.cut:
         log.warning(
             "%d photos form chains of near-duplicates that would take more than half a fold: their groups "
-            "are cut, so near photos may be in different folds; none near a measured photo trains",
+            "are split, so near photos may be in different folds; none near a measured photo trains",
             near.cut,
         )
-    if taken := find_taken(memberships, asked, split.holdout_share):
-        said = ", ".join(f"{of_taken} of {of_all} of {name}" for name, (of_taken, of_all) in taken.items())
+    if lost := find_lost_to_duplicates(memberships, measured, split.holdout_share):
+        listed = ", ".join(f"{of_lost} of {of_all} of {name}" for name, (of_lost, of_all) in lost.items())
         log.warning(
-            "near-duplicates of measured or held-out photos take a tenth or more of a scene from "
+            "near-duplicates of measured or held-out photos remove a tenth or more of a scene from "
             "training: %s",
-            said,
+            listed,
         )
-    left = [image_id for image_id in truth.taught if _has_left_training(memberships, image_id, asked)]
+    left = [image_id for image_id in truth.taught if _has_left_training(memberships, image_id, measured)]
     if left:
         log.info(
-            "%d taught photos do not train: they are in the sample, the holdout or beside one", len(left)
+            "%d taught photos do not train: they are in the sample or the holdout, or near one of those",
+            len(left),
         )
 
 
@@ -81,7 +82,7 @@ def assign_roles(
         reserved: photos kept for people, their near-duplicates included.
         split: seed, number of folds and holdout share.
         seed: of the permanent random numbers (`sample.seed`).
-        strata: the stratum of each photo that a recorded draw knows.
+        strata: the stratum of each photo that is in a recorded draw.
     """
     numbers = {image_id: permanent_number(seed, image_id) for image_id in groups}
     lowest: dict[str, float] = defaultdict(lambda: 1.0)
@@ -105,35 +106,33 @@ def assign_roles(
     return memberships
 
 
-def find_taken(
-    memberships: Mapping[str, Membership], asked: set[str], holdout_share: float
+def find_lost_to_duplicates(
+    memberships: Mapping[str, Membership], measured: set[str], holdout_share: float
 ) -> dict[str, tuple[int, int]]:
-    """Return the strata of which grouping takes a tenth or more from training: taken, and in all.
+    """Return the strata that lose a tenth or more to near-duplicates: photos lost, and all photos.
 
-    A photo is taken when it is neither measured nor held out for its own number, but for another's. Strata
-    are scenes as the teacher said them when people began to measure; before that there are none.
+    A photo is lost if it does not train only because a near-duplicate is measured or held out. Strata are the
+    teacher's scenes when people began to measure; before that there are none.
 
     Args:
         memberships: of every photo.
-        asked: the sample and what people measured, without near-duplicates.
-        holdout_share: photos with a number below it are held out for themselves.
+        measured: the sample and the photos that people measured, without near-duplicates.
+        holdout_share: photos with a number below it are in the holdout themselves.
     """
     known = {image_id: one for image_id, one in memberships.items() if one.stratum is not None}
     in_all = Counter(str(one.stratum) for one in known.values())
-    taken = Counter(
+    lost = Counter(
         str(one.stratum)
         for image_id, one in known.items()
-        if one.role != "train" and image_id not in asked and one.number >= holdout_share
+        if one.role != "train" and image_id not in measured and one.number >= holdout_share
     )
     return {
-        name: (taken[name], in_all[name])
-        for name in sorted(taken)
-        if taken[name] >= _SHARE_WORTH_SAYING * in_all[name]
+        name: (lost[name], in_all[name]) for name in sorted(lost) if lost[name] >= _WARN_SHARE * in_all[name]
     }
 
 
 def write_splits(path: Path, memberships: Mapping[str, Membership]) -> None:
-    """Write `splits.json`: one JSON object from image_id to membership, one photo a line."""
+    """Write `splits.json`: one JSON object from image_id to membership, one photo per line."""
     encode = msgspec.json.Encoder().encode
     with open_atomically(path) as file:
         separator = b"{\n"
@@ -150,5 +149,5 @@ def write_splits(path: Path, memberships: Mapping[str, Membership]) -> None:
     )
 
 
-def _has_left_training(memberships: Mapping[str, Membership], image_id: str, asked: set[str]) -> bool:
-    return image_id in memberships and image_id not in asked and memberships[image_id].role != "train"
+def _has_left_training(memberships: Mapping[str, Membership], image_id: str, measured: set[str]) -> bool:
+    return image_id in memberships and image_id not in measured and memberships[image_id].role != "train"

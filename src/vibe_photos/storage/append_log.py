@@ -63,7 +63,7 @@ class AppendLog:
             try:
                 os.ftruncate(self._descriptor, offset)
             except OSError:
-                logger.warning("%s ends in half a line, which the next run moves aside", self.path)
+                logger.warning("%s ends in half a line; the next run moves it to a .torn file", self.path)
             raise self._broken(error) from None
         self._size_bytes += len(line) + 1
         return offset

@@ -1,1 +1,1 @@
-"""Stage `teach`: lay what people taught over the teacher's labels, as what the heads learn."""
+"""Stage `teach`: combine the teacher's labels with people's corrections, for training."""

@@ -1,7 +1,7 @@
-"""Stage `teach`: the training truth, the teacher's labels with people's teaching laid over them.
+"""Stage `teach`: the training labels: the teacher's, overridden by people's corrections.
 
-Only photos of the role `train` are in it, each with its fold and group. So measuring a photo of the sample
-changes no byte here and retrains nothing, and a taught photo retrains only the heads whose labels it changes.
+They contain only photos with the role `train`, each with its fold and group. So measuring a photo of the
+sample changes no byte here and retrains nothing; a taught photo retrains only heads whose labels it changes.
 """
 
 import logging
@@ -22,34 +22,34 @@ log = logging.getLogger(__name__)
 
 
 def compile_training_truth(settings: Settings) -> None:
-    """Write one training file a head, and the metric `teach.json`.
+    """Write one training file per head, and the metric `teach.json`.
 
     Raises:
-        InputError: a file is missing or malformed, or people used a label key that the taxonomy lacks.
+        InputError: a file is missing or malformed, or people used a label key that is not in the taxonomy.
     """
     paths, taxonomy = settings.paths, settings.taxonomy
     memberships = read_splits(paths.splits)
     refuse_nothing_to_train_on(memberships)
-    everything = read_human_truth(paths.human).fit(taxonomy, paths.human).taught
-    taught = {i: record for i, record in everything.items() if _trains(memberships, i)}
+    all_taught = read_human_truth(paths.human).fit(taxonomy, paths.human).taught
+    taught = {i: record for i, record in all_taught.items() if _trains(memberships, i)}
     counts: dict[str, Any] = {
         "photos_taught": len(taught),
-        "not_training": sum(i in memberships for i in everything) - len(taught),
-        "not_in_library": sum(i not in memberships for i in everything),
+        "not_training": sum(i in memberships for i in all_taught) - len(taught),
+        "not_in_library": sum(i not in memberships for i in all_taught),
     }
     for head in HEADS:
         file = paths.auto / HEAD_FILES[head]
-        said = {record.image_id: record for record in fit_keys(read_jsonl(file, GroundTruth), taxonomy, file)}
+        auto = {record.image_id: record for record in fit_keys(read_jsonl(file, GroundTruth), taxonomy, file)}
         records = [
-            overlay(head, image_id, membership, said.get(image_id), taught.get(image_id))
+            overlay(head, image_id, membership, auto.get(image_id), taught.get(image_id))
             for image_id, membership in memberships.items()
-            if membership.role == "train" and (image_id in said or image_id in taught)
+            if membership.role == "train" and (image_id in auto or image_id in taught)
         ]
         write_training(paths.training, head, records)
         counts[head] = {
             "photos": len(records),
             "labels_by_people": sum(len(record.by_people) for record in records),
-            "labels_changed": sum(_count_changed(record, said.get(record.image_id)) for record in records),
+            "labels_changed": sum(_count_changed(record, auto.get(record.image_id)) for record in records),
         }
     write_json(paths.eval / "teach.json", counts)
     log.info(
@@ -58,7 +58,7 @@ def compile_training_truth(settings: Settings) -> None:
 
 
 def refuse_nothing_to_train_on(memberships: Mapping[str, Membership]) -> None:
-    """Stop where there are photos, and people or the holdout keep all of them.
+    """Stop if no photo is left for training.
 
     Raises:
         InputError: says which keys to lower.
@@ -79,25 +79,26 @@ def overlay(
     teacher: GroundTruth | None,
     person: GroundTruth | None,
 ) -> TrainingRecord:
-    """Return what one photo teaches a head: what the person says, and the teacher where the person is silent.
+    """Return one photo's training record: the person's labels, else the teacher's.
 
-    A person's objects are all objects of the photo; an attribute that the person did not judge is silence.
+    A person's list of objects is complete. Scenes and attributes that the person did not judge are the
+    teacher's.
     """
     base = teacher or GroundTruth(image_id=image_id)
-    own: dict[str, Any]
+    labels: dict[str, Any]
     if head == "scene":
-        is_said = person is not None and bool(person.scene)
-        own = {"scene": person.scene if person and is_said else base.scene}
-        by_people = ["scene"] if is_said else []
+        has_scene = person is not None and bool(person.scene)
+        labels = {"scene": person.scene if person and has_scene else base.scene}
+        by_people = ["scene"] if has_scene else []
     elif head == "object":
-        own = {"objects": person.objects if person else base.objects}
+        labels = {"objects": person.objects if person else base.objects}
         by_people = ["objects"] if person else []
     else:
         judged = person.attributes if person else {}
-        own = {"attributes": {**base.attributes, **judged}}
+        labels = {"attributes": {**base.attributes, **judged}}
         by_people = sorted(judged)
     return TrainingRecord(
-        image_id=image_id, group=membership.group, fold=membership.fold, by_people=by_people, **own
+        image_id=image_id, group=membership.group, fold=membership.fold, by_people=by_people, **labels
     )
 
 
@@ -106,11 +107,11 @@ def _trains(memberships: Mapping[str, Membership], image_id: str) -> bool:
 
 
 def _count_changed(record: TrainingRecord, teacher: GroundTruth | None) -> int:
-    """Count the labels on which the person and the teacher differ."""
-    said = teacher or GroundTruth(image_id=record.image_id)
+    """Count the person's labels that differ from the teacher's."""
+    auto = teacher or GroundTruth(image_id=record.image_id)
     differs = {
-        "scene": record.scene != said.scene,
-        "objects": set(record.objects) != set(said.objects),
-        **{key: said.attributes.get(key) is not value for key, value in record.attributes.items()},
+        "scene": record.scene != auto.scene,
+        "objects": set(record.objects) != set(auto.objects),
+        **{key: auto.attributes.get(key) is not value for key, value in record.attributes.items()},
     }
     return sum(differs[name] for name in record.by_people)

@@ -1,4 +1,4 @@
-"""Write proposed thresholds into `params.yaml`: comments, order and every other line stay as they are."""
+"""Write proposed thresholds into `params.yaml`, keeping comments, order and all other lines."""
 
 import io
 from pathlib import Path
@@ -14,17 +14,17 @@ _UNWRAPPED = 1_000_000
 
 
 def write_thresholds(params: Path, tuning: Tuning) -> int:
-    """Write the proposals that differ from what is in use into `params`; return how many they are.
+    """Write the proposals that differ from the current thresholds into `params`; return their number.
 
-    Only keys of `classify` change: `attribute_threshold`, `object_threshold`, and `tuned_on`, which tells
-    evaluation to score only the half of the measured photos that did not choose them.
+    Only keys of `classify` change: `attribute_threshold`, `object_threshold`, and `tuned_on`, which makes
+    evaluation use only the half of the measured photos that was not used for tuning.
 
     Raises:
-        InputError: `params` is missing, is not YAML, or `classify` in it is no mapping.
+        InputError: `params` is missing, is not YAML, or `classify` in it is not a mapping.
     """
     from ruamel.yaml import YAML
 
-    # YAML as in dvc's own edits of params, but no line is wrapped and no quote dropped.
+    # The same library as DVC uses, but without wrapping lines or dropping quotes.
     yaml = YAML()
     yaml.preserve_quotes, yaml.width = True, _UNWRAPPED
     document = _load(yaml, params)
@@ -56,12 +56,12 @@ def _load(yaml: Any, params: Path) -> Any:
     except YAMLError as error:
         raise InputError(f"{params} is not YAML: {error}") from None
     if not isinstance(document, dict):
-        raise InputError(f"{params} is no mapping of sections")
+        raise InputError(f"{params} is not a mapping of sections")
     return document
 
 
 def _section(node: Any, name: str, params: Path) -> Any:
-    """Return a section; one that is missing is made as the first of its kind."""
+    """Return a section; a missing one is inserted first."""
     if node.get(name) is None:
         node.insert(0, name, type(node)())
     if not isinstance(node[name], dict):
@@ -70,7 +70,7 @@ def _section(node: Any, name: str, params: Path) -> Any:
 
 
 def _set_threshold(section: Any, name: str, threshold: float) -> None:
-    """Set a value; what follows the section's last key (blank lines, comments) follows a new one as well."""
+    """Set a value; a new key is inserted before the blank lines and comments at the section's end."""
     from ruamel.yaml.tokens import CommentToken
 
     last = None if name in section else next(reversed(section), None)

@@ -1,15 +1,15 @@
-"""Propose a threshold for every attribute and object, where people's measured photos show that it helps.
+"""Propose thresholds for attributes and objects, if people's measured photos show that they help.
 
-A label's best threshold is found on the `tune` half of what people measured, and proposed where
-- enough photos of it show the label, and enough lack it;
-- by cross-validation inside that half (`tune_half`) it makes people's figures of this label better, and those
-  of no label above it in the tree worse: where it makes no difference, the current threshold stays;
-- the share of the library that would get the label lies in people's interval of the share that has it.
+A label's best threshold is found on the `tune` half of the measured photos, and proposed if
+- enough photos of that half have the label, and enough do not;
+- in cross-validation inside that half (`tune_half`) it improves the label's figures, and makes those of no
+  ancestor worse; without a difference, the current threshold stays;
+- the share of the library that would get the label is inside people's interval for that share.
 
-The teacher's answers choose no threshold: where a label is rare, too few measured photos show it to tell how
-often the teacher errs about it. The `score` half decides nothing either, so its figures are unbiased.
+The teacher's answers are not used: for a rare label, too few measured photos have it to estimate the
+teacher's error rate. The `score` half is not used either, so its figures are unbiased.
 
-A current threshold that was itself tuned on these photos is flattered by them, and so the harder to replace.
+A current threshold that was tuned on the same photos looks better on them than it is, and is harder to beat.
 """
 
 from collections import Counter
@@ -35,29 +35,29 @@ from vibe_photos.thresholds.sweep import MIN_EXAMPLES, Aim, LabelScores, measure
 from vibe_photos.thresholds.tune_half import Thresholds, TuneHalf, decide, read_tune_half
 
 Level = Literal["attribute", "object"]
-"""The heads whose labels a threshold decides."""
+"""The heads with thresholds."""
 
 LEVELS: tuple[Level, ...] = ("attribute", "object")
 
-TOO_FEW = f"fewer than {MIN_EXAMPLES} photos of the tune half show it, or lack it"
+TOO_FEW = f"fewer than {MIN_EXAMPLES} photos of the tune half have it, or do not have it"
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """How the best threshold does on the tune half, and in the library.
+    """The results of the best threshold on the tune half, and in the library.
 
     Attributes:
         threshold: the best on the whole tune half.
         now: scores of the current threshold.
-        crossed: scores of the best one, by cross-validation.
-        in_sample: its scores on the very photos that chose it.
-        share: share of the library that would get the label, 0..1.
-        prevalence: people's interval of the share that has it.
+        cross_validated: scores of the best one in cross-validation.
+        in_sample: its scores on the photos on which it was tuned.
+        share: the share of the library that would get the label, 0..1.
+        prevalence: people's interval of the share that has the label.
     """
 
     threshold: float
     now: LabelScores
-    crossed: LabelScores
+    cross_validated: LabelScores
     in_sample: LabelScores
     share: float
     prevalence: Interval
@@ -65,14 +65,14 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What becomes of one label's threshold.
+    """The decision about one label's threshold.
 
     Attributes:
         level: the head.
-        current: the threshold in use.
-        positives: how many photos of the tune half show the label.
-        trial: the best threshold, if another one than the current one was found.
-        reason: why there is no proposal; empty where there is one.
+        current: the current threshold.
+        positives: how many photos of the tune half have the label.
+        trial: the best threshold, if it differs from the current one.
+        reason: why it is not proposed; empty for a proposal.
     """
 
     level: Level
@@ -82,21 +82,21 @@ class Choice:
     reason: str = ""
 
     @property
-    def in_force(self) -> float:
+    def active(self) -> float:
         """The proposed threshold, else the current one."""
         return self.current if self.trial is None or self.reason else self.trial.threshold
 
     @property
     def is_new(self) -> bool:
-        """Whether another threshold than the current one is proposed."""
-        return self.in_force != self.current
+        """Whether a new threshold is proposed."""
+        return self.active != self.current
 
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """Choices by label key; each label's scores on the score half before the proposals and after them.
+    """Choices by label key; each label's scores on the score half without and with the proposals.
 
-    `tune_photos` and `score_photos` are how many photos the halves have.
+    `tune_photos` and `score_photos` are the sizes of the halves.
     """
 
     choices: dict[str, Choice]
@@ -106,20 +106,20 @@ class Tuning:
     score_photos: int
 
     def changed(self, level: Level) -> dict[str, float]:
-        """Return the proposals that differ from what is in use, by short name, sorted by key."""
+        """Return the proposals that differ from the current thresholds, by short name, sorted by key."""
         return {
-            label_name(key): choice.in_force
+            label_name(key): choice.active
             for key, choice in sorted(self.choices.items())
             if choice.level == level and choice.is_new
         }
 
 
 def tune_thresholds(settings: Settings, aim: Aim) -> Tuning:
-    """Propose a threshold for each attribute and object that a threshold decides.
+    """Propose a threshold for each attribute and object, except those that follow a rule.
 
     Raises:
         InputError: the probabilities, the splits or people's files are missing or damaged.
-        ConfigurationError: a threshold in use names a label that is not in the taxonomy.
+        ConfigurationError: a current threshold names a label that is not in the taxonomy.
     """
     paths, taxonomy, classify = settings.paths, settings.taxonomy, settings.classify
     check_names(taxonomy, classify)
@@ -129,17 +129,17 @@ def tune_thresholds(settings: Settings, aim: Aim) -> Tuning:
     half = read_tune_half(tune.records, library, memberships, taxonomy)
     choices = _list_choices(half, taxonomy, classify)
     judged = [key for key, choice in choices.items() if not choice.reason]
-    in_force = {key: choice.current for key, choice in choices.items()}
+    active = {key: choice.current for key, choice in choices.items()}
     search = _Search(
         half=half,
         aim=aim,
         library=library,
-        speaks_for=find_spoken_for(library.image_ids, memberships, tune),
+        is_covered=find_covered(library.image_ids, memberships, tune),
         prevalence=half.estimate_prevalence(judged, settings.evaluate),
-        in_force=in_force,
-        by_fold=dict.fromkeys(half.folds.tolist(), in_force),
+        active=active,
+        by_fold=dict.fromkeys(half.folds.tolist(), active),
     )
-    # From the leaves up: a photo with a label has all labels above it, whatever their thresholds.
+    # From the leaves up, because a label implies all its ancestors regardless of their thresholds.
     for key in sorted(judged, key=lambda key: (-key.count("."), key)):
         choices[key] = search.judge(key, choices[key])
     scores = _keep_photos(library, {record.image_id for record in score})
@@ -164,7 +164,7 @@ def score_labels(
 ) -> dict[str, LabelScores]:
     """Return the scores of every attribute and object key of a label table on measured photos.
 
-    An object's ancestors are true with it. A photo without a label is a negative prediction.
+    Objects imply their ancestors. A photo without a label is a negative prediction.
     """
     photos = judge_photos(records, memberships, table, taxonomy)
     truth, prediction, keys = photos.truth, photos.prediction, photos.keys
@@ -178,65 +178,65 @@ def score_labels(
 
 @dataclass(slots=True)
 class _Search:
-    """The search for thresholds, label by label, each on top of the proposals before it.
+    """The search for thresholds, label by label; each uses the earlier proposals.
 
     Attributes:
-        half: the photos that decide.
-        aim: what a threshold shall be best for.
+        half: the photos for tuning.
+        aim: what a threshold is optimised for.
         library: the scores of all photos.
-        speaks_for: bool [photos], those for which the tune half speaks.
+        is_covered: bool [photos], those that the tune half represents.
         prevalence: people's interval of the share of photos that have each label.
-        in_force: the thresholds so far, proposals among them.
-        by_fold: the same for each fold's photos; proposals are found again without that fold.
+        active: the thresholds so far, including proposals.
+        by_fold: the same for each fold's photos; proposals are tuned without that fold.
     """
 
     half: TuneHalf
     aim: Aim
     library: ScoreTable
-    speaks_for: Bools
+    is_covered: Bools
     prevalence: Mapping[str, Interval]
-    in_force: Thresholds
+    active: Thresholds
     by_fold: Mapping[int, Thresholds]
 
     def judge(self, key: str, choice: Choice) -> Choice:
-        """Return the choice for one label; a proposal is in force for those that follow."""
-        best = self.half.find_threshold(key, self.aim, self.in_force)
+        """Return the choice for one label; a proposal is used for the following labels."""
+        best = self.half.find_threshold(key, self.aim, self.active)
         if best is None:
             return replace(choice, reason=f"no threshold reaches {self.aim}")
         if best == choice.current:
             return replace(choice, reason="the current threshold is the best")
-        in_force, by_fold = {**self.in_force, key: best}, self._tune_by_fold(key, choice.current)
-        is_labelled = decide(self.library.probability, self.library.keys, key, in_force)
+        active, by_fold = {**self.active, key: best}, self._tune_by_fold(key, choice.current)
+        is_labelled = decide(self.library.probability, self.library.keys, key, active)
         trial = Trial(
             threshold=best,
             now=self.half.measure(key, self.by_fold),
-            crossed=self.half.measure(key, by_fold),
-            in_sample=self.half.measure(key, dict.fromkeys(by_fold, in_force)),
-            share=float(is_labelled[self.speaks_for].mean()),
+            cross_validated=self.half.measure(key, by_fold),
+            in_sample=self.half.measure(key, dict.fromkeys(by_fold, active)),
+            share=float(is_labelled[self.is_covered].mean()),
             prevalence=self.prevalence[key],
         )
-        reason = self._find_objection(key, trial, by_fold)
+        reason = self._find_reason_against(key, trial, by_fold)
         if not reason:
-            self.in_force, self.by_fold = in_force, by_fold
+            self.active, self.by_fold = active, by_fold
         return replace(choice, trial=trial, reason=reason)
 
     def _tune_by_fold(self, key: str, current: float) -> Mapping[int, Thresholds]:
-        """Return thresholds with one for `key` found without each fold; where none is, it is the current."""
+        """Return thresholds by fold, with that of `key` tuned without the fold (else the current one)."""
         found = {}
         for fold, thresholds in self.by_fold.items():
             best = self.half.find_threshold(key, self.aim, thresholds, without_fold=fold)
             found[fold] = {**thresholds, key: current if best is None else best}
         return found
 
-    def _find_objection(self, key: str, trial: Trial, by_fold: Mapping[int, Thresholds]) -> str:
-        """Return why the best threshold is not proposed; empty where nothing speaks against it."""
+    def _find_reason_against(self, key: str, trial: Trial, by_fold: Mapping[int, Thresholds]) -> str:
+        """Return why the best threshold is not proposed; empty if it is."""
         figure = self.aim.format
-        if self.aim.rank(trial.crossed) <= self.aim.rank(trial.now):
+        if self.aim.rank(trial.cross_validated) <= self.aim.rank(trial.now):
             return (
-                f"no better in cross-validation: {self.aim.figure_name} {figure(trial.crossed)}, "
+                f"no better in cross-validation: {self.aim.figure_name} {figure(trial.cross_validated)}, "
                 f"with the current threshold {figure(trial.now)}"
             )
-        for above in (other for other in self.in_force if key.startswith(f"{other}.")):
+        for above in (other for other in self.active if key.startswith(f"{other}.")):
             now, then = self.half.measure(above, self.by_fold), self.half.measure(above, by_fold)
             if self.aim.rank(then) < self.aim.rank(now):
                 return (
@@ -245,10 +245,10 @@ class _Search:
                 )
         interval = trial.prevalence
         if interval.reason:
-            return f"people's photos give no interval of the share that has it ({interval.reason})"
+            return f"people's measurements give no interval of the share that has it ({interval.reason})"
         if not self.aim.fits(trial.share, interval.low, interval.high):
             return (
-                f"would label {trial.share:.1%} of the library; by what people measured "
+                f"would label {trial.share:.1%} of the library, but by people's measurements "
                 f"{interval.low:.1%} to {interval.high:.1%} have it"
             )
         return ""
@@ -276,19 +276,19 @@ def _list_choices(half: TuneHalf, taxonomy: Taxonomy, classify: Classify) -> dic
     return choices
 
 
-def find_spoken_for(
+def find_covered(
     image_ids: Sequence[str], memberships: Mapping[str, Membership], tune: MeasuredSample
 ) -> Bools:
-    """Return bool [photos]: those of the library but for strata in which nothing counts yet."""
+    """Return bool [photos]: the photos that are not in strata without any counted photo."""
     known = (memberships.get(image_id) for image_id in image_ids)
-    spoken_for = (
+    is_covered = (
         one is not None and (one.stratum or NOT_DRAWN) not in tune.unmeasured_strata for one in known
     )
-    return np.fromiter(spoken_for, np.bool_, len(image_ids))
+    return np.fromiter(is_covered, np.bool_, len(image_ids))
 
 
 def _keep_photos(scores: ScoreTable, wanted: set[str]) -> ScoreTable:
-    """Return the scores of some photos: a library has many more."""
+    """Return the scores of the given photos."""
     rows = [row for row, image_id in enumerate(scores.image_ids) if image_id in wanted]
     arrays = (scores.head_logit, scores.probability, scores.prompt_margin)
     kept = [scores.image_ids[row] for row in rows]
@@ -296,14 +296,14 @@ def _keep_photos(scores: ScoreTable, wanted: set[str]) -> ScoreTable:
 
 
 def _apply(choices: Mapping[str, Choice], classify: Classify) -> Classify:
-    """Return the rules with every choice in force."""
+    """Return the configuration with every choice applied."""
 
-    def lay_over(thresholds: dict[str, float], level: Level) -> dict[str, float]:
-        mine = {label_name(key): choice.in_force for key, choice in choices.items() if choice.level == level}
+    def override(thresholds: dict[str, float], level: Level) -> dict[str, float]:
+        mine = {label_name(key): choice.active for key, choice in choices.items() if choice.level == level}
         return thresholds | mine
 
     return msgspec.structs.replace(
         classify,
-        attribute_threshold=lay_over(classify.attribute_threshold, "attribute"),
-        object_threshold=lay_over(classify.object_threshold, "object"),
+        attribute_threshold=override(classify.attribute_threshold, "attribute"),
+        object_threshold=override(classify.object_threshold, "object"),
     )

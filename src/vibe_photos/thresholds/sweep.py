@@ -1,7 +1,7 @@
-"""Find the best threshold for one label: every possible one is tried.
+"""Find the best threshold for one label by trying every possible one.
 
-A photo has a label from its threshold on (`score >= threshold`). Thresholds are rounded before anything is
-measured, so that every figure is that of the number that is written into `params.yaml`.
+A photo has a label if `score >= threshold`. Thresholds are rounded before they are measured, so the figures
+are those of the number that is written into `params.yaml`.
 """
 
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ MIN_EXAMPLES = 10
 """Minimum number of positives, and of negatives, needed to tune a threshold."""
 
 _FIGURE_DECIMALS = 9
-"""Figures are rounded before they are compared, so that the order of summation decides nothing."""
+"""Figures are rounded before they are compared, so that the order of summation has no effect."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabelScores:
-    """Precision, recall and F1 of one label in 0..1, as `evaluate` defines them; None over nothing."""
+    """Precision, recall and F1 of one label in 0..1, as in `evaluate`; None if undefined."""
 
     precision: float | None
     recall: float | None
@@ -30,7 +30,7 @@ class LabelScores:
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """What a threshold shall be best for.
+    """What a threshold is optimised for.
 
     `f1`: the best F1. `precision`: the best recall with a precision of at least `floor` (0..1).
     `recall`: the best precision with a recall of at least `floor`.
@@ -40,10 +40,10 @@ class Aim:
     floor: float = 0.0
 
     def rank(self, scores: LabelScores) -> tuple[float, float]:
-        """Return what decides between two sets of scores, the greater the better.
+        """Return a sort key of scores; greater is better.
 
-        It is the F1; or first the figure with a floor, as far as the floor, then the other one. A figure over
-        nothing counts 0.
+        It is the F1; or first the figure with a floor, up to the floor, then the other one. An undefined
+        figure counts as 0.
         """
         if self.kind == "f1":
             return _round_figure(scores.f1), 0.0
@@ -53,15 +53,15 @@ class Aim:
 
     @property
     def figure_name(self) -> str:
-        """The name of what `format` shows."""
+        """The name of the figures in `format`."""
         return "F1" if self.kind == "f1" else "precision/recall"
 
     def format(self, scores: LabelScores) -> str:
-        """Return the figures that the aim is about, with two decimals."""
+        """Return the figures of the aim, with two decimals."""
         return "/".join("-" if figure is None else f"{figure:.2f}" for figure in self._pick(scores))
 
     def format_gain(self, scores: LabelScores, others: LabelScores) -> str:
-        """Return how far the same figures of `others` are above those of `scores`, with sign."""
+        """Return the difference of these figures, `others` minus `scores`, with sign."""
         pairs = zip(self._pick(scores), self._pick(others), strict=True)
         return "/".join("-" if a is None or b is None else f"{b - a:+.2f}" for a, b in pairs)
 
@@ -69,9 +69,9 @@ class Aim:
         return (scores.f1,) if self.kind == "f1" else (scores.precision, scores.recall)
 
     def fits(self, share: float, low: float, high: float) -> bool:
-        """Return whether a share of photos that get a label fits the interval of the share that has it.
+        """Return whether the share of photos that get a label fits the interval of the share that has it.
 
-        Who asks for precision accepts that fewer photos get the label, who asks for recall that more do.
+        It may be smaller if the aim is precision, and larger if the aim is recall.
         """
         return (share >= low or self.kind == "precision") and (share <= high or self.kind == "recall")
 
@@ -117,21 +117,21 @@ def measure_label(y_true: Flags, y_pred: Flags, weights: Floats) -> LabelScores:
 
 
 def count_examples(y_true: Flags, y_score: Floats) -> tuple[int, int]:
-    """Return on how many scored photos the label is true, and on how many it is false."""
+    """Return the number of scored photos with and without the label."""
     is_scored = ~np.isnan(y_score)
     return int(np.sum(is_scored & (y_true == 1))), int(np.sum(is_scored & (y_true == 0)))
 
 
 def sweep_thresholds(y_true: Flags, y_score: Floats, weights: Floats) -> Sweep:
-    """Measure every way to divide the photos by their score.
+    """Measure every possible threshold.
 
-    A threshold lies half-way between two neighbouring scores (the last one between the lowest score and 0),
-    so that a new photo just below the lowest positive one is not cut off by chance. It has three decimals,
-    six where it is below 0.01; thresholds that rounding makes equal are one.
+    Thresholds are half-way between two neighbouring scores (the last one between the lowest score and 0), so
+    that a new photo just below the lowest positive one is not excluded by chance. They have three decimals,
+    or six below 0.01; thresholds that are equal after rounding are merged.
 
     Args:
         y_true: int8 [n]: 1 true, 0 false, -1 not judged (left out).
-        y_score: float64 [n] in 0..1, NaN where there is no score: never positive, but in recall.
+        y_score: float64 [n] in 0..1, NaN without a score: never positive, but counted in recall.
         weights: float64 [n].
     """
     is_judged = y_true != UNJUDGED
@@ -151,8 +151,8 @@ def sweep_thresholds(y_true: Flags, y_score: Floats, weights: Floats) -> Sweep:
 def find_threshold(sweep: Sweep, aim: Aim) -> float | None:
     """Return the threshold that is best for the aim, or None if no threshold reaches its floor.
 
-    Ties: of equal F1 the higher precision; of equal recall the higher precision, and the other way round;
-    of what is left the highest threshold, which has the fewest positives.
+    Ties: for equal F1 the higher precision; for equal recall the higher precision, and vice versa; then the
+    highest threshold, which has the fewest positives.
     """
     reached, first, second = {
         "f1": (sweep.f1, sweep.f1, sweep.precision),
@@ -173,7 +173,7 @@ def _list_thresholds(score: Floats) -> Floats:
 
 
 def _sum_from(values: Floats) -> Floats:
-    """Return, for each position and the end, the sum of the values from there on: float64 [n + 1]."""
+    """Return the sum of the values from each position to the end: float64 [n + 1]."""
     return np.append(np.cumsum(values[::-1])[::-1], 0.0)
 
 

@@ -1,4 +1,4 @@
-"""Proposed thresholds as text for a terminal: one line a proposal, then the labels without one, and why."""
+"""Proposed thresholds as text: one line per proposal, then the other labels with the reason."""
 
 from textwrap import wrap
 
@@ -9,10 +9,10 @@ from vibe_photos.thresholds.sweep import Aim, LabelScores
 
 _WIDTH = 100
 _COLUMNS = (
-    "label", "photos", "now", "new", "tune half now", "new", "flattery",
+    "label", "photos", "now", "new", "tune half now", "new", "optimism",
     "library", "people", "score half now", "new",
 )  # fmt: skip
-_MEASURE_MORE = "measure more with `vibe-photos review`; the teacher's answers choose no threshold"
+_MEASURE_MORE = "measure more with `vibe-photos review`; the teacher's answers are not used for thresholds"
 
 
 def format_tuning(tuning: Tuning, aim: Aim) -> str:
@@ -23,12 +23,12 @@ def format_tuning(tuning: Tuning, aim: Aim) -> str:
         if choice.trial is not None and not choice.reason
     ]
     legend = [
-        "photos: those of the tune half that show the label; now, new: current and proposed threshold",
+        "photos: those of the tune half with the label; now, new: current and proposed threshold",
         f"tune half: {aim.figure_name} on its {tuning.tune_photos} photos; "
-        "new: in cross-validation, where other photos choose",
-        "flattery: how much higher the new threshold scores on the very photos that chose it",
+        "new: in cross-validation, tuned on other photos",
+        "optimism: how much better the new threshold scores on the photos on which it was tuned",
         "library: share of it that gets the label; people: interval of the share that has it",
-        f"score half: {aim.figure_name} on its {tuning.score_photos} photos, which choose nothing",
+        f"score half: {aim.figure_name} on its {tuning.score_photos} photos, which are not used for tuning",
         "",
     ]
     table = [*legend, *format_table(_COLUMNS, rows)] if rows else ["no threshold to propose"]
@@ -42,8 +42,8 @@ def _row(name: str, choice: Choice, trial: Trial, now: LabelScores, then: LabelS
         f"{choice.current:g}",
         f"{trial.threshold:g}",
         aim.format(trial.now),
-        aim.format(trial.crossed),
-        aim.format_gain(trial.crossed, trial.in_sample),
+        aim.format(trial.cross_validated),
+        aim.format_gain(trial.cross_validated, trial.in_sample),
         f"{trial.share:.0%}",
         f"{trial.prevalence.low:.0%}-{trial.prevalence.high:.0%}",
         aim.format(now),
@@ -62,7 +62,7 @@ def _list_refused(tuning: Tuning) -> list[str]:
 
 
 def _list_untried(tuning: Tuning) -> list[str]:
-    """Return, for each reason, the labels that stay as they are, and how many photos show them."""
+    """Return, for each reason, the labels whose thresholds stay, with their number of photos."""
     labels: dict[str, list[str]] = {}
     for key, choice in tuning.choices.items():
         if choice.trial is None:
@@ -72,7 +72,7 @@ def _list_untried(tuning: Tuning) -> list[str]:
         for reason, names in labels.items()
         for line in (
             "",
-            f"left as they are (photos that show each): {reason}",
+            f"unchanged (with the number of photos that have the label): {reason}",
             *([_MEASURE_MORE] if reason == TOO_FEW else []),
             *_wrap_names(names),
         )
@@ -80,6 +80,6 @@ def _list_untried(tuning: Tuning) -> list[str]:
 
 
 def _wrap_names(names: list[str]) -> list[str]:
-    """Return lines of names with counts, none parted from its count."""
+    """Return lines of names with counts; a name and its count are on the same line."""
     joined = ", ".join(name.replace(" ", "\u00a0") for name in names)
     return [line.replace("\u00a0", " ") for line in wrap(joined, _WIDTH)]

@@ -1,9 +1,9 @@
-"""The tune half of the photos that people measured: thresholds are found on it, and judged on it.
+"""The tune half of the measured photos: thresholds are tuned on it, and cross-validated on it.
 
-The best of all thresholds looks better on the photos that chose it than it is. So it is judged by
-cross-validation: each photo is decided by the threshold that is best on the photos of the other folds. Folds
-are those of `splits.json`: near-duplicates share one. A figure is computed from the decisions on all photos
-together, because a mean of each fold's F1 is biased where positives are rare (Forman and Scholz 2010,
+The best threshold looks better on the photos on which it was tuned than it is. So it is cross-validated: each
+photo is labelled with the threshold that is best on the photos of the other folds. Folds are those of
+`splits.json`: near-duplicates share one. Figures are computed from the labels of all photos together, because
+a mean of each fold's F1 is biased if positives are rare (Forman and Scholz 2010,
 "Apples-to-apples in cross-validation studies: pitfalls in classifier performance measurement", section 3).
 """
 
@@ -36,7 +36,7 @@ from vibe_photos.thresholds.sweep import (
 )
 
 Thresholds = Mapping[str, float]
-"""A threshold for every attribute and object key that a threshold decides."""
+"""A threshold for every attribute and object key that has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +45,10 @@ class TuneHalf:
 
     Attributes:
         keys: attribute and object keys, the columns.
-        y_true: int8 [n, keys]: 1, 0, or -1 for not judged; an object's ancestors are true with it.
+        y_true: int8 [n, keys]: 1, 0, or -1 for not judged; objects imply their ancestors.
         y_score: float64 [n, keys] in 0..1, NaN where there is no score.
         folds: int64 [n], of cross-validation.
-        design: how the photos were drawn; they weigh as in evaluation.
+        design: how the photos were drawn, for weights as in evaluation.
     """
 
     keys: list[str]
@@ -58,7 +58,7 @@ class TuneHalf:
     design: Design
 
     def count(self, key: str) -> tuple[int, int]:
-        """Return the number of scored photos on which the label is true, and on which it is false."""
+        """Return the number of scored photos with and without the label."""
         column = self.keys.index(key)
         return count_examples(self.y_true[:, column], self.y_score[:, column])
 
@@ -69,17 +69,17 @@ class TuneHalf:
 
         Args:
             key: of the label.
-            aim: what the threshold shall be best for.
+            aim: what the threshold is optimised for.
             thresholds: of the labels below it in the tree.
             without_fold: the fold whose photos are left out.
         """
         rows = self.folds != without_fold if without_fold is not None else np.ones(len(self.folds), np.bool_)
-        score = lift_score(self.y_score[rows], self.keys, key, thresholds)
+        score = score_with_descendants(self.y_score[rows], self.keys, key, thresholds)
         y_true, weights = self.y_true[rows, self.keys.index(key)], self.design.weights[rows]
         return find_threshold(sweep_thresholds(y_true, score, weights), aim)
 
     def measure(self, key: str, by_fold: Mapping[int, Thresholds]) -> LabelScores:
-        """Return a label's scores where each fold's photos are decided by the thresholds for that fold."""
+        """Return a label's scores, with each fold's photos labelled by that fold's thresholds."""
         decided = np.zeros(len(self.folds), np.int8)
         for fold, thresholds in by_fold.items():
             rows = self.folds == fold
@@ -87,7 +87,7 @@ class TuneHalf:
         return measure_label(self.y_true[:, self.keys.index(key)], decided, self.design.weights)
 
     def estimate_prevalence(self, keys: Sequence[str], evaluate: Evaluate) -> dict[str, Interval]:
-        """Return the interval of the share of photos that have each label, by what people said alone."""
+        """Return the interval of the share of photos that have each label, by people's labels only."""
         ratios = []
         for key in keys:
             y_true = self.y_true[:, self.keys.index(key)]
@@ -116,12 +116,12 @@ def read_tune_half(
 
 
 def decide(y_score: Floats, keys: Sequence[str], key: str, thresholds: Thresholds) -> Bools:
-    """Return which photos get a label, bool [n]; arguments as for `lift_score`."""
-    return np.asarray(lift_score(y_score, keys, key, thresholds) >= thresholds[key])
+    """Return which photos get a label, bool [n]; arguments as for `score_with_descendants`."""
+    return np.asarray(score_with_descendants(y_score, keys, key, thresholds) >= thresholds[key])
 
 
-def lift_score(y_score: Floats, keys: Sequence[str], key: str, thresholds: Thresholds) -> Floats:
-    """Return a label's scores, 1 for a photo that gets a label below it in the tree: float64 [n].
+def score_with_descendants(y_score: Floats, keys: Sequence[str], key: str, thresholds: Thresholds) -> Floats:
+    """Return a label's scores, 1 for photos that get a label below it in the tree: float64 [n].
 
     Args:
         y_score: float64 [n, keys] in 0..1, NaN where there is no score.

@@ -1,1 +1,1 @@
-"""Stage `train`: fit one linear head on the automatic ground truth."""
+"""Stage `train`: fit one linear head."""

@@ -1,7 +1,7 @@
-"""Stage `train`: from the training truth and vectors to one calibrated linear head.
+"""Stage `train`: fit one calibrated linear head to the training labels and vectors.
 
-The training truth (stage `teach`) holds only photos that may train, each with its fold. Near-duplicates share
-a fold, so that out-of-fold figures are of photos that are new to the head.
+The training labels (stage `teach`) contain only photos that may train, each with its fold. Near-duplicates
+share a fold, so out-of-fold results are for photos that are new to the head.
 """
 
 import logging
@@ -17,14 +17,14 @@ from vibe_photos.records.training import read_training
 from vibe_photos.settings import HeadTraining, Settings
 from vibe_photos.storage.files import write_json
 from vibe_photos.storage.vectors import Embeddings, read_embeddings, read_image_ids
-from vibe_photos.train.student import examine, fit_student
+from vibe_photos.train.student import fit_student, summarize_validation
 from vibe_photos.train.targets import Targets, find_targets
 
 log = logging.getLogger(__name__)
 
 
 def train_head(settings: Settings) -> None:
-    """Fit one linear head (`head=scene`, `attribute` or `object`) on the training truth.
+    """Fit one linear head (`head=scene`, `attribute` or `object`) on the training labels.
 
     Raises:
         InputError: a file is missing or malformed.
@@ -63,7 +63,7 @@ def train_head(settings: Settings) -> None:
         "labels_not_learnable": len(targets.not_learnable),
         "learnt": _count_rows(targets.support),
         "not_learnable": _count_rows(targets.not_learnable),
-        **examine(student, targets, head_loss(head)),
+        **summarize_validation(student, targets, head_loss(head)),
     }
     write_json(paths.eval / f"train_{head}.json", metric)
     if not targets.labels:
@@ -86,7 +86,7 @@ def train_head(settings: Settings) -> None:
 
 
 def _hash_inputs(targets: Targets, folds: NDArray[np.int64], photos: Embeddings) -> dict[str, str]:
-    """Return hashes of exactly what was learnt from, so that nothing else changes the head's bytes."""
+    """Return hashes of exactly the training data, so that nothing else changes the head's bytes."""
     examples = xxhash.xxh3_128("\n".join([*targets.labels, "", *photos.image_ids]).encode())
     for array in (targets.y, targets.is_judged, folds):
         examples.update(np.ascontiguousarray(array).tobytes())
@@ -97,5 +97,5 @@ def _hash_inputs(targets: Targets, folds: NDArray[np.int64], photos: Embeddings)
 
 
 def _count_rows(photos: Mapping[str, int]) -> list[dict[str, object]]:
-    """Return a row a label; DVC's tables of metrics leave lists out."""
+    """Return one row per label, as a list, because DVC's metric tables skip lists."""
     return [{"label": key, "photos": count} for key, count in photos.items()]

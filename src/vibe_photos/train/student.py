@@ -1,4 +1,4 @@
-"""A head fitted, calibrated and examined: which penalty it takes, and what it says of photos new to it."""
+"""Fit a head with cross-validation, calibrate it, and report its out-of-fold quality."""
 
 import os
 from collections.abc import Sequence
@@ -27,18 +27,18 @@ from vibe_photos.heads.rounding import exact_logits, round_figures, round_head
 from vibe_photos.settings import HeadTraining
 from vibe_photos.train.targets import Targets
 
-_MAX_RISES = 2
-_SAME_LOSS = 1e-5
-"""Losses that differ by no more are the same: the larger penalty is taken, whatever their last digits say."""
+_PATIENCE = 2
+_LOSS_TOLERANCE = 1e-5
+"""Losses that differ by no more count as equal: then the larger penalty is used."""
 
 
 @dataclass(frozen=True, slots=True)
 class CrossValidation:
-    """What the folds say.
+    """The results of cross-validation.
 
     `l2` is the chosen penalty, None if there was nothing to fit. `loss` is the mean out-of-fold
-    cross-entropy with it and `logits` float64 [n, labels], rounded, are the out-of-fold logits: None and NaN
-    where all photos are in one fold. `tables` are the folds' fits.
+    cross-entropy with it; `logits` float64 [n, labels], rounded, are the out-of-fold logits (None and NaN if
+    all photos are in one fold). `tables` are the folds' fits.
     """
 
     l2: float | None
@@ -49,11 +49,11 @@ class CrossValidation:
 
 @dataclass(frozen=True, slots=True)
 class Student:
-    """A fitted head and the evidence.
+    """A fitted head with its cross-validation.
 
     `weight` is float32 [labels, dim], `bias` float32 [labels], for vectors as the encoder gives them.
-    `probabilities` float64 [n, labels], rounded, are of photos that neither head nor calibration has seen;
-    they are NaN where all photos are in one fold, and nothing is calibrated then.
+    `probabilities` float64 [n, labels], rounded, are out of fold for head and calibration; if all photos are
+    in one fold, they are NaN and nothing is calibrated.
     """
 
     weight: NDArray[np.float32]
@@ -70,7 +70,7 @@ def fit_student(
     loss: Loss,
     options: HeadTraining,
 ) -> Student:
-    """Fit a head to `vectors` [n, dim] with the penalty that does best on photos held out by `folds` [n].
+    """Fit a head to `vectors` [n, dim] with the penalty that is best in cross-validation over `folds` [n].
 
     The same input gives the same bits on every processor, however many cores it has (see `heads.rounding`).
     """
@@ -78,14 +78,14 @@ def fit_student(
         nothing = np.zeros((len(vectors), 0))
         weight, bias = np.zeros((0, vectors.shape[1]), dtype=np.float32), np.zeros(0, dtype=np.float32)
         return Student(weight, bias, Calibration.identity(0), CrossValidation(None, None, nothing), nothing)
-    # The folds run side by side, so each product needs one thread.
+    # The folds run in parallel, so each matrix product uses one thread.
     with threadpool_limits(limits=1, user_api="blas"):
         examples = prepare_examples(vectors, targets.y, targets.is_judged, loss)
         validation = cross_validate(examples, folds, options.l2, options.class_weight)
         weights = weigh_rows(examples, np.ones(len(vectors), dtype=bool), options.class_weight)
         start = validation.tables[0] if validation.tables else None
         table = fit_linear(examples, weights, validation.l2 or 0.0, start)
-    weight, bias = round_head(*examples.coordinates.lift(table))
+    weight, bias = round_head(*examples.coordinates.unscale(table))
     if validation.loss is None:
         calibration = Calibration.identity(len(targets.labels))
         return Student(weight, bias, calibration, validation, validation.logits)
@@ -100,22 +100,22 @@ def cross_validate(
     l2_grid: Sequence[float],
     class_weight: ClassWeight,
 ) -> CrossValidation:
-    """Fit without each fold in turn and choose the penalty of least out-of-fold loss.
+    """Fit without each fold in turn and choose the penalty with the least out-of-fold loss.
 
-    Penalties are tried from the largest down, each fit beginning where the last one ended, until two in a row
-    do no better than the best. With fewer than two folds nothing can be compared, and the largest penalty is
-    taken. Only the fits with the chosen penalty are solved to their last digits.
+    Penalties are tried in descending order, each fit starting from the last one (warm start), until two in a
+    row are no better than the best. With fewer than two folds the largest penalty is used. Only the fits with
+    the chosen penalty are solved exactly.
 
     Args:
         examples: all photos that may train.
         folds: each photo's fold [n]; near-duplicates share one.
         l2_grid: penalties to try.
-        class_weight: as in `weigh_rows`; the losses compared are weighted alike.
+        class_weight: as in `weigh_rows`; the compared losses use the same weights.
     """
-    path = sorted(l2_grid, reverse=True)
+    penalties = sorted(l2_grid, reverse=True)
     held = [folds == fold for fold in np.unique(folds)]
     if len(held) < 2:
-        return CrossValidation(path[0], None, np.full(examples.y.shape, np.nan))
+        return CrossValidation(penalties[0], None, np.full(examples.y.shape, np.nan))
     weights = [weigh_rows(examples, ~is_held, class_weight) for is_held in held]
     everyone = weigh_rows(examples, np.ones(len(folds), dtype=bool), class_weight)
     tables: list[list[Floats]] = []
@@ -129,16 +129,16 @@ def cross_validate(
             return list(pool.map(fit_one, range(len(held))))
 
         starts: Sequence[Floats | None] = [None] * len(held)
-        for l2 in path:
+        for l2 in penalties:
             starts = fit_folds(l2, starts, ROUGH)
             tables.append(starts)
-            losses.append(_mean_loss(examples, _join_folds(examples, held, starts), everyone))
-            best = next(place for place, loss in enumerate(losses) if loss <= min(losses) + _SAME_LOSS)
-            if len(losses) - 1 - best >= _MAX_RISES:
+            losses.append(_mean_loss(examples, _out_of_fold_logits(examples, held, starts), everyone))
+            best = next(place for place, loss in enumerate(losses) if loss <= min(losses) + _LOSS_TOLERANCE)
+            if len(losses) - 1 - best >= _PATIENCE:
                 break
-        exact = fit_folds(path[best], tables[best], EXACT)
-    logits = _join_folds(examples, held, exact)
-    return CrossValidation(path[best], _mean_loss(examples, logits, everyone), logits, exact)
+        exact = fit_folds(penalties[best], tables[best], EXACT)
+    logits = _out_of_fold_logits(examples, held, exact)
+    return CrossValidation(penalties[best], _mean_loss(examples, logits, everyone), logits, exact)
 
 
 def calibrate_out_of_fold(examples: Examples, logits: Floats, folds: NDArray[np.int64]) -> Floats:
@@ -153,11 +153,11 @@ def calibrate_out_of_fold(examples: Examples, logits: Floats, folds: NDArray[np.
     return round_figures(probabilities)
 
 
-def examine(student: Student, targets: Targets, loss: Loss) -> dict[str, Any]:
-    """Return what the metric says of the folds: penalty, cross-entropy, accuracy, calibration error.
+def summarize_validation(student: Student, targets: Targets, loss: Loss) -> dict[str, Any]:
+    """Return the metrics of cross-validation: penalty, cross-entropy, accuracy, calibration error.
 
     Accuracy is the share of judged photos (softmax: top label right) or judged photo-label pairs (sigmoid:
-    right at 0.5). The calibration error after is that of probabilities calibrated without the photo's fold.
+    right at 0.5). `after` is the calibration error of probabilities calibrated without the photo's fold.
     """
     validation, after = student.validation, student.probabilities
     if validation.loss is None:
@@ -181,13 +181,13 @@ def examine(student: Student, targets: Targets, loss: Loss) -> dict[str, Any]:
     }
 
 
-def _join_folds(
+def _out_of_fold_logits(
     examples: Examples, held: Sequence[NDArray[np.bool_]], tables: Sequence[Floats]
 ) -> NDArray[np.float64]:
-    """Return each photo's logits by the fit that held it out, as if that had been stored as a head."""
+    """Return each photo's logits by the fit without its fold, with weights rounded like a stored head."""
     logits = np.empty(examples.y.shape)
     for is_held, table in zip(held, tables, strict=True):
-        head = round_head(*examples.coordinates.lift(table))
+        head = round_head(*examples.coordinates.unscale(table))
         logits[is_held] = round_figures(exact_logits(examples.vectors[is_held], *head))
     return logits
 

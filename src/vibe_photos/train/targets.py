@@ -1,4 +1,4 @@
-"""What is to be learnt: the automatic truth of one head as a table of 0 and 1, and what is too rare."""
+"""The training labels of one head as a table of 0 and 1, and the labels that are too rare to learn."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from vibe_photos.settings import HeadName, Taxonomy
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """Which photos and labels a head learns from.
+    """The training data of a head, without vectors.
 
-    `rows` [n] are the positions of the photos among those asked about. `y` is float32 [n, labels] of 0 and 1,
+    `rows` [n] are the positions of its photos in the given records. `y` is float32 [n, labels] of 0 and 1,
     one-hot for scenes. `is_judged` is bool [n, labels], for scenes [n, 1]. `support` counts each learnable
-    label's photos; `not_learnable` the photos of each other label, on its rarer side.
+    label's photos; `not_learnable` the photos of each other label (present or absent, whichever is fewer).
     """
 
     rows: NDArray[np.int64]
@@ -31,10 +31,10 @@ class Targets:
 def find_targets(
     head: HeadName, records: Sequence[TrainingRecord], taxonomy: Taxonomy, min_positive: int
 ) -> Targets:
-    """Return what one head can learn from these photos' truth.
+    """Return what one head can learn from these photos' labels.
 
-    A label is learnable from `min_positive` photos on; an attribute or object also needs as many photos that
-    lack it. A photo with no scene or with several teaches no scene. An object's ancestors count as present.
+    A label is learnable with at least `min_positive` photos; an attribute or object also needs as many photos
+    without it. Scenes are learnt from photos with exactly one. Ancestors of objects count as present.
     """
     keys = head_keys(taxonomy, head)
     column = {key: index for index, key in enumerate(keys)}
@@ -63,9 +63,9 @@ def find_targets(
 
 
 def _judgements(head: HeadName, record: TrainingRecord, keys: Sequence[str]) -> list[tuple[str, bool]]:
-    """Return `(key, is present)` for every key of which the record says something."""
+    """Return `(key, is present)` for every key that was judged."""
     if head == "scene":
-        # A photo of one scene lacks all others.
+        # A photo with one scene has no other.
         return [(key, key in record.scene) for key in keys] if len(record.scene) == 1 else []
     if head == "attribute":
         return list(record.attributes.items())

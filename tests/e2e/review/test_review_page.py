@@ -125,7 +125,7 @@ def confirm_grid(library: Library, audit: AuditPage, address: str) -> None:
         page.locator("#grid-empty").wait_for()
         if not is_last:
             page.keyboard.press("u")
-            audit.wait_until_said(f"{len(shown) - 1} taken back")
+            audit.wait_until_said(f"{len(shown) - 1} undone")
             assert set(library.audited) == before
             page.locator(".tile").first.wait_for()
             page.wait_for_load_state("networkidle")
@@ -141,7 +141,7 @@ def test_the_next_photo_shows_only_when_the_decision_is_on_disk(library, open_au
         assert audit.image_id == library.queue[0]
         assert library.log == []
         review.process.send_signal(signal.SIGCONT)
-        audit.page.locator("#whisper", has_text="Saved.").wait_for(state="attached")
+        audit.page.locator("#screen-reader", has_text="Saved.").wait_for(state="attached")
         audit.wait_until_idle()
         assert audit.image_id == library.queue[1]
         assert [line["image_id"] for line in library.log] == library.queue[:1]
@@ -163,7 +163,7 @@ def test_of_two_tabs_that_disagree_a_person_chooses(library, open_audit):
         one, other = open_audit(review.address), open_audit(review.address)
         for button, kept in (
             ("Keep what is on disk", "scene.food"),
-            ("Save mine over it", "scene.people"),
+            ("Replace it by mine", "scene.people"),
         ):
             disputed = other.image_id
             assert one.image_id == disputed
@@ -290,7 +290,7 @@ def test_fingers_do_what_keys_do(library, browser):
         page.locator("#object-search").tap()
         page.get_by_role("option", name="Bank card").tap()
         page.get_by_role("button", name="Accept and next").tap()
-        audit.page.locator("#whisper", has_text="Saved.").wait_for(state="attached")
+        audit.page.locator("#screen-reader", has_text="Saved.").wait_for(state="attached")
         assert library.audited[first].scene == ["scene.food"]
         assert library.audited[first].attributes["attr.has_person"] is True
         assert "object.document.bank_card" in library.audited[first].objects

@@ -46,7 +46,7 @@ def test_my_photos_are_browsed_by_final_label(reading, context):
     assert set(page.locator(".tile .says").all_inner_texts()) == {"Document"}
     page.locator(".tile").first.click()
     page.locator("#photo .picture").wait_for()
-    page.get_by_role("link", name="Audit it").click()
+    page.get_by_role("link", name="Review it").click()
     page.locator("#viewport .picture").wait_for()
     assert page.locator("#scenes [aria-pressed=true]").get_attribute("data-scene") == "scene.document"
 

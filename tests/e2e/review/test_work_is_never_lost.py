@@ -177,7 +177,7 @@ def test_every_acknowledged_decision_is_there_or_named_and_comes_back(
     ada.review.interrupt()
     bob.review.kill()
     printed, _ = call(folder, "restore-decisions")
-    assert "1 decisions of ada are back\n1 decisions of bob are back\n" in printed
+    assert "restored 1 decisions of ada\nrestored 1 decisions of bob\n" in printed
     assert read_logs(folder) == {"ada": ada.acknowledged, "bob": bob.acknowledged}
     assert read_lost(folder) == {}
 
@@ -207,7 +207,7 @@ def test_every_acknowledged_decision_is_there_or_named_and_comes_back(
     ada.review.interrupt()
     bob.review.kill()
     printed, _ = call(folder, "restore-decisions")
-    assert "1 decisions of ada are back\n1 decisions of bob are back\n" in printed
+    assert "restored 1 decisions of ada\nrestored 1 decisions of bob\n" in printed
     on_disk = read_logs(folder)
     assert {name: sorted(lines) for name, lines in on_disk.items()} == {
         "ada": sorted(ada.acknowledged),

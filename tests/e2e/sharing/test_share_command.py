@@ -93,7 +93,7 @@ def test_it_pushes_data_and_code_only_when_told(owner, documented, tmp_path):
     assert ".dvc/config changed since the last commit" in refused.stdout
     owner.shell(commit)
     assert "nothing was uploaded" in owner.share("--dry-run")
-    assert "nobody to ask" in owner.shell(f"{share} < /dev/null")
+    assert "not a terminal" in owner.shell(f"{share} < /dev/null")
     assert not (tmp_path / "nas").exists()
     assert "labels by the heads" in owner.shell(f"{share} --yes")
     there = owner.run("git", "ls-remote", str(tmp_path / "git")).stdout

@@ -98,7 +98,7 @@ def test_objects_that_do_not_count_are_counted(mapping, change, outcome):
 def test_every_time_a_word_is_given_counts_also_when_too_many_differ_to_be_remembered(mapping, monkeypatch):
     monkeypatch.setattr("vibe_photos.convert.mapping._MOST_REMEMBERED", 2)
     for word in ["food", "night sky", "people", "food", "night sky", "night sky"]:
-        mapping.read_any({"scene": word})
+        mapping.map_any({"scene": word})
     assert mapping.tally.counts["scene_mapped"] == mapping.tally.counts["scene_unknown"] == 3
     assert mapping.tally.unknown_scenes == {"night sky": 3}
 
@@ -114,7 +114,7 @@ def test_objects_are_normalised_sorted_and_unique(mapping):
 def test_a_confidence_that_is_just_enough_is_enough(mapping):
     annotation = {"scene": "food", "objects": [KEYBOARD | {"confidence": 0.7}]}
     typed = msgspec.convert(annotation, mapping.expected_type)
-    for labels in (mapping.read_any(annotation), mapping.read_expected(typed)):
+    for labels in (mapping.map_any(annotation), mapping.map_expected(typed)):
         assert json.loads(labels[2]) == ["object.electronics.peripheral.keyboard"]
 
 
@@ -161,8 +161,8 @@ EXPECTED_OBJECT = st.fixed_dictionaries(
 def test_an_annotation_means_the_same_typed_or_open(taxonomy, annotation):
     typed, opened = Mapping(taxonomy, CONVERT), Mapping(taxonomy, CONVERT)
     expected = json.loads(json.dumps(annotation))
-    read = typed.read_expected(msgspec.convert(expected, typed.expected_type))
-    assert read == opened.read_any(annotation)
+    read = typed.map_expected(msgspec.convert(expected, typed.expected_type))
+    assert read == opened.map_any(annotation)
     assert typed.tally == opened.tally
 
 

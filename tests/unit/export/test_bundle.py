@@ -163,7 +163,7 @@ def test_what_somebody_else_wrote_stays(hog, tmp_path):
     folder = tmp_path / "holiday"
     folder.mkdir()
     (folder / "beach.jpg").write_bytes(b"sand")
-    with pytest.raises(InputError, match=r"holds beach\.jpg, which no export wrote"):
+    with pytest.raises(InputError, match=r"contains beach\.jpg, which no export wrote"):
         export_bundle(hog, folder, with_encoder=False)
     assert read_folder(folder) == {"beach.jpg": b"sand"}
     (tmp_path / "file").touch()

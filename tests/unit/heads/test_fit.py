@@ -123,7 +123,7 @@ def test_a_separable_class_of_three_percent_is_learnt():
     train, new = np.arange(4000) < 2000, np.arange(4000) >= 2000
     examples = softmax_examples(vectors[train], one_hot(classes, 3)[train])
     fitted = fit_linear(examples, weigh_rows(examples, everyone(examples), "none"), 1e-3)
-    weight, bias = examples.coordinates.lift(fitted)
+    weight, bias = examples.coordinates.unscale(fitted)
     predicted = (vectors[new] @ weight.T + bias).argmax(axis=1)
     assert (predicted[classes[new] == 0] == 0).mean() >= 0.9
 
@@ -132,7 +132,7 @@ def test_lifted_weights_give_the_same_logits_of_the_vectors_as_given():
     vectors, classes = draw_classes(5, 60, 100, [0.5, 0.5], distance=1.0)
     examples = softmax_examples(vectors, one_hot(classes, 2))
     fitted = fit_linear(examples, weigh_rows(examples, everyone(examples), "none"), 1e-3)
-    weight, bias = examples.coordinates.lift(fitted)
+    weight, bias = examples.coordinates.unscale(fitted)
     inside = centre(examples) @ fitted[:, :-1].T + fitted[:, -1]
     assert vectors @ weight.T + bias == pytest.approx(inside, abs=1e-10)
 
@@ -169,7 +169,7 @@ def test_photos_that_are_all_the_same_still_give_a_prior():
     y = one_hot(np.array([0, 0, 0, 0, 0, 0, 0, 0, 1, 1]), 2)
     examples = softmax_examples(vectors, y)
     table = fit_linear(examples, weigh_rows(examples, everyone(examples), "none"), 1e-3)
-    weight, bias = examples.coordinates.lift(table)
+    weight, bias = examples.coordinates.unscale(table)
     odds = np.exp(vectors[0] @ weight.T + bias)
     # Eight of ten: with nothing to tell photos apart the optimum is the class's share.
     assert (odds / odds.sum())[0] == pytest.approx(0.8, abs=1e-3)

@@ -159,7 +159,7 @@ def altered(path: Path, change: dict[str, Any]) -> None:
         ({"scene_labels": ["scene.food", 3]}, r"`str`.*scene_labels\[1\]"),
         ({"scene_labels": ...}, "scene_labels"),
         ({"state": ...}, "state"),
-        ({"state": 5}, "no scene head"),
+        ({"state": 5}, "not a head for scene labels"),
         ({"state.num_classes": 3}, "num_classes"),
         ({"state.num_classes": True}, "num_classes"),
         ({"state.input_dim": 4}, "shape"),
@@ -173,7 +173,7 @@ def altered(path: Path, change: dict[str, Any]) -> None:
         ({"state.state_dict.weight": [[0.0] * 3] * 2}, "plain float32"),
         ({"state.state_dict.bias": torch.tensor([0.0, float("inf")])}, "finite"),
         ({"state.state_dict.bias": ...}, "bias"),
-        ({"calibration": None}, "no scene head"),
+        ({"calibration": None}, "not a head for scene labels"),
         ({"calibration.scale": [1.0]}, "calibration scale"),
         ({"calibration.offset": [0.0, float("nan")]}, "calibration offset"),
         ({"embedder": 4}, "embedder"),
@@ -190,7 +190,7 @@ def test_altered_heads_are_refused(tmp_path, change, complaint):
 
 def test_a_head_of_another_kind_is_refused(tmp_path):
     save_head(make_head("attribute", ("attr.has_text",)), tmp_path / "head.pt")
-    with pytest.raises(HeadError, match="no scene head"):
+    with pytest.raises(HeadError, match="not a head for scene labels"):
         load_head(tmp_path / "head.pt", "scene")
 
 

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from vibe_photos.errors import InputError
 from vibe_photos.human_truth.backup import backup_log
 from vibe_photos.human_truth.labels import read_human_truth
-from vibe_photos.label_studio.annotations import KEPT, read_annotations
+from vibe_photos.label_studio.annotations import ORIGINAL, read_annotations
 from vibe_photos.label_studio.interface import Interface
 from vibe_photos.label_studio.logs import append_lines, find_differences
-from vibe_photos.label_studio.tasks import CONFIG_FILE, TASKS_FILE, Asked, write_project
+from vibe_photos.label_studio.tasks import CONFIG_FILE, TASKS_FILE, TaskPhoto, write_project
 from vibe_photos.records.ground_truth import Decision, GroundTruth
 from vibe_photos.records.photos import Photo
 from vibe_photos.records.taxonomy import head_keys
@@ -47,7 +47,7 @@ def annotate(task, interface, truth=None, by=3, at="2026-01-02T10:00:00.500000Z"
 
 @pytest.fixture
 def task(tmp_path, interface):
-    write_project(tmp_path, [Asked(PHOTOS[0], FOOD, "teach")], interface, "qwen", "/data/local-files/?d=")
+    write_project(tmp_path, [TaskPhoto(PHOTOS[0], FOOD, "teach")], interface, "qwen", "/data/local-files/?d=")
     return json.loads((tmp_path / TASKS_FILE).read_text())[0]
 
 
@@ -73,7 +73,7 @@ def test_a_task_names_the_photo_and_holds_what_the_teacher_said(task, interface,
 
 
 def test_a_name_that_is_no_text_is_addressed_by_its_bytes_and_no_answer_is_no_prediction(tmp_path, interface):
-    write_project(tmp_path, [Asked(PHOTOS[1], None, "measure")], interface, "qwen", "https://photos/")
+    write_project(tmp_path, [TaskPhoto(PHOTOS[1], None, "measure")], interface, "qwen", "https://photos/")
     (task,) = json.loads((tmp_path / TASKS_FILE).read_text())
     assert task["data"]["image"] == "https://photos/b%FF.jpg"
     assert "predictions" not in task
@@ -87,7 +87,7 @@ def test_an_annotation_becomes_a_decision_with_all_that_came(read, task, interfa
     assert (line.image_id, line.decided_at, line.seen) == ("id-a", "2026-01-02T10:00:00.500000Z", ["teacher"])
     (record,) = [*read_human_truth(tmp_path).everything.values()]
     assert (record.scene, record.attributes, record.objects) == (FOOD.scene, FOOD.attributes, [])
-    assert record.extra == {KEPT: labelled["annotations"][0]}
+    assert record.extra == {ORIGINAL: labelled["annotations"][0]}
     # What the task was for says what its labels do, and the store has the same line.
     assert (line.purpose, [*read_human_truth(tmp_path).taught]) == ("teach", ["id-a"])
     assert list(read_jsonl(backup_log(tmp_path / "store", "label-studio-3"), Decision)) == [line]
@@ -118,7 +118,7 @@ def test_of_the_prediction_that_an_annotation_began_from_only_the_id_is_kept(rea
     append_lines(tmp_path, read(export("0 minutes")).lines, tmp_path / "store")
     assert read(export("2 hours")).counts["known"] == 1
     (record,) = [*read_human_truth(tmp_path).everything.values()]
-    assert record.extra[KEPT]["prediction"] == 7
+    assert record.extra[ORIGINAL]["prediction"] == 7
 
 
 def test_two_annotators_count_as_two_reviewers(read, task, interface, tmp_path, taxonomy):
@@ -146,7 +146,7 @@ def test_what_was_decided_later_stands_and_is_named(read, task, interface, tmp_p
     found = read(annotate(task, interface, GroundTruth(image_id="id-a", scene=["scene.other"])))
     differences = find_differences(tmp_path, taxonomy, found.lines)
     assert differences.changes == []
-    assert differences.unchanged_by_later == ["id-a: what ada decided later stands"]
+    assert differences.unchanged_by_later == ["id-a: ada decided later"]
 
 
 def test_a_skipped_task_is_a_skip_and_decides_nothing(read, task, interface, tmp_path):
@@ -155,7 +155,7 @@ def test_a_skipped_task_is_a_skip_and_decides_nothing(read, task, interface, tmp
     assert (found.counts["skips"], found.counts["unlabelled"], found.counts["annotations"]) == (1, 1, 0)
     append_lines(tmp_path, found.lines, tmp_path / "store")
     (line,) = read_jsonl(tmp_path / "decisions" / "label-studio-3.jsonl", Decision)
-    assert (line.kind, line.after) == ("skip", {KEPT: skipped["annotations"][0]})
+    assert (line.kind, line.after) == ("skip", {ORIGINAL: skipped["annotations"][0]})
     assert [*read_human_truth(tmp_path).everything.values()] == []
     assert read(skipped).counts["known"] == 1
 
@@ -179,16 +179,19 @@ def test_an_annotator_is_named_by_id_or_address(read, task, interface, person, r
     ("change", "reason"),
     [
         ({"data": {"image_id": "id-z"}, "annotations": []}, "record 1: photo id-z is not in the library"),
-        ({"data": {"image": "x.jpg"}}, "record 1: no task of Label Studio: .*image_id"),
-        ({"annotations": [7]}, "record 1: no task of Label Studio"),
-        ({"annotations": [{"result": []}]}, r"annotation 1 \(photo id-a\): no annotation of .*created_at"),
+        ({"data": {"image": "x.jpg"}}, "record 1: not a Label Studio task: .*image_id"),
+        ({"annotations": [7]}, "record 1: not a Label Studio task"),
+        (
+            {"annotations": [{"result": []}]},
+            r"annotation 1 \(photo id-a\): not a Label Studio annotation: .*created_at",
+        ),
         (
             {"annotations": [{"created_at": "2026-01-02T10:00:00Z", "result": [{"from_name": "scene"}]}]},
             r"annotation 1 \(photo id-a\): scene has a value",
         ),
         (
             {"annotations": [{"created_at": "2026-01-02T10:00:00Z", "result": [], "completed_by": "../x"}]},
-            "cannot name a log",
+            "cannot be a file name",
         ),
     ],
 )
@@ -219,7 +222,7 @@ def test_truth_goes_out_is_accepted_and_comes_back_the_same(tmp_path_factory, in
         )
         for photo in PHOTOS
     ]
-    asked = [Asked(photo, truth, "measure") for photo, truth in zip(PHOTOS, truths, strict=True)]
+    asked = [TaskPhoto(photo, truth, "measure") for photo, truth in zip(PHOTOS, truths, strict=True)]
     write_project(folder, asked, interface, "qwen", "/")
     export = [annotate(task, interface) for task in json.loads((folder / TASKS_FILE).read_text())]
     (folder / "export.json").write_text(json.dumps(export))

@@ -9,8 +9,8 @@ import pytest
 from tests.unit.review.review_library import read_settings, write_review_library
 
 from vibe_photos.review.decisions import DecisionLog
-from vibe_photos.review.desk import ReviewDesk
 from vibe_photos.review.queue import read_measuring_queue
+from vibe_photos.review.service import ReviewService
 from vibe_photos.review.sources import ReviewSources, open_sources
 from vibe_photos.settings import Settings, Taxonomy
 
@@ -49,33 +49,33 @@ def library(finished_library: tuple[Path, list[str]], tmp_path: Path) -> Library
     return Library(folder, settings, image_ids, [entry.image_id for entry in read_measuring_queue(settings)])
 
 
-OpenDesk = Callable[..., tuple[ReviewDesk, ReviewSources]]
+OpenService = Callable[..., tuple[ReviewService, ReviewSources]]
 
 
 @pytest.fixture
-def open_desk(library: Library) -> Iterator[OpenDesk]:
+def open_service(library: Library) -> Iterator[OpenService]:
     """Return a function that sits a reviewer down; their logs are given back at the end."""
     opened: list[ReviewSources] = []
 
-    def open_one(reviewer: str = "ada", *, is_blind: bool = False) -> tuple[ReviewDesk, ReviewSources]:
+    def open_one(reviewer: str = "ada", *, is_blind: bool = False) -> tuple[ReviewService, ReviewSources]:
         sources = open_sources(library.settings, reviewer, library.folder / ".store")
         opened.append(sources)
-        return ReviewDesk(sources, is_blind=is_blind), sources
+        return ReviewService(sources, is_blind=is_blind), sources
 
     yield open_one
     for sources in opened:
-        sources.book.close()
+        sources.decisions.close()
 
 
 @pytest.fixture
 def ada(tmp_path: Path, taxonomy: Taxonomy) -> Iterator[DecisionLog]:
-    book = DecisionLog(tmp_path, "ada", taxonomy, tmp_path / ".store")
-    yield book
-    book.close()
+    decisions = DecisionLog(tmp_path, "ada", taxonomy, tmp_path / ".store")
+    yield decisions
+    decisions.close()
 
 
 @pytest.fixture
 def bob(tmp_path: Path, taxonomy: Taxonomy) -> Iterator[DecisionLog]:
-    book = DecisionLog(tmp_path, "bob", taxonomy, tmp_path / ".store")
-    yield book
-    book.close()
+    decisions = DecisionLog(tmp_path, "bob", taxonomy, tmp_path / ".store")
+    yield decisions
+    decisions.close()

@@ -9,12 +9,12 @@ from vibe_photos.human_truth.labels import read_human_truth
 from vibe_photos.records.photos import Photo
 from vibe_photos.review.human_import import (
     HumanImport,
+    append_teaching,
+    apply_import,
     describe_changes,
     describe_other_ids,
     read_import,
     refuse_problems,
-    take_import,
-    take_teaching,
 )
 
 PHOTOS = [
@@ -90,12 +90,12 @@ def test_only_the_sample_is_taken_with_the_design_it_was_drawn_with(read):
 
 def test_differences_are_shown_and_taking_keeps_other_records(read, tmp_path, taxonomy):
     human = tmp_path / "human"
-    take_import(human, read([{"image_id": "id-a", "scene": ["scene.food"], "note": "mine"}]).records)
+    apply_import(human, read([{"image_id": "id-a", "scene": ["scene.food"], "note": "mine"}]).records)
     same = read([{"image_id": "id-a", "scene": ["scene.food"]}])
     assert describe_changes(human, same.records, taxonomy) == []
     found = read([{"image_id": "id-b", "scene": ["scene.people"], "attributes": {"attr.has_text": False}}])
     assert describe_changes(human, found.records, taxonomy) == ["id-b: new: scene.people attr.has_text=no"]
-    take_import(human, found.records)
+    apply_import(human, found.records)
     audited = [*read_human_truth(human).measured.values()]
     assert [record.image_id for record in audited] == ["id-a", "id-b"]
     assert audited[0].extra == {"note": "mine"}
@@ -103,8 +103,8 @@ def test_differences_are_shown_and_taking_keeps_other_records(read, tmp_path, ta
 
 def test_how_a_photo_was_drawn_stays_when_its_labels_are_replaced(read, tmp_path, taxonomy):
     drawn = {"stratum": "all", "inclusion_probability": 0.5}
-    take_import(tmp_path, read([{"image_id": "id-a", "scene": ["scene.food"], **drawn}]).records)
-    take_import(tmp_path, read([{"image_id": "id-a", "scene": ["scene.people"]}]).records)
+    apply_import(tmp_path, read([{"image_id": "id-a", "scene": ["scene.food"], **drawn}]).records)
+    apply_import(tmp_path, read([{"image_id": "id-a", "scene": ["scene.people"]}]).records)
     (record,) = read_human_truth(tmp_path).measured.values()
     assert (record.scene, record.extra) == (["scene.people"], drawn)
 
@@ -119,13 +119,15 @@ def test_a_decision_that_stands_over_the_file_is_named(read, tmp_path, taxonomy)
     (tmp_path / "decisions" / "ada.jsonl").write_text(json.dumps(decision) + "\n")
     found = read([{"image_id": "id-a", "scene": ["scene.food"]}])
     assert describe_changes(tmp_path, found.records, taxonomy) == [
-        "id-a: new: scene.food; what ada decided stands: scene.other"
+        "id-a: new: scene.food; overridden by ada's decision: scene.other"
     ]
 
 
 def test_only_what_differs_is_shown(read, tmp_path, taxonomy):
     judged = {"attr.has_text": False, "attr.has_person": True}
-    take_import(tmp_path, read([{"image_id": "id-a", "scene": ["scene.food"], "attributes": judged}]).records)
+    apply_import(
+        tmp_path, read([{"image_id": "id-a", "scene": ["scene.food"], "attributes": judged}]).records
+    )
     attributes = {"attr.has_text": True, "attr.has_person": True}
     found = read([{"image_id": "id-a", "attributes": attributes, "objects": ["object.food"]}])
     assert describe_changes(tmp_path, found.records, taxonomy) == [
@@ -136,7 +138,7 @@ def test_only_what_differs_is_shown(read, tmp_path, taxonomy):
 def test_what_teaches_lands_in_a_log_and_in_the_store(read, tmp_path):
     human, store = tmp_path / "human", tmp_path / "store"
     found = read([{"image_id": "id-a", "scene": ["scene.people"]}])
-    take_teaching(human, store, found.records)
+    append_teaching(human, store, found.records)
     truth = read_human_truth(human)
     assert (list(truth.taught), list(truth.measured)) == (["id-a"], [])
     (human / "decisions" / "imported.jsonl").unlink()
@@ -179,5 +181,5 @@ def test_a_lost_key_in_the_file_does_not_keep_an_import_from_replacing_it(read, 
     found = read([record])
     refuse_problems(tmp_path / "truth.json", found, taxonomy, is_dropping_keys=True)
     describe_changes(human, found.records, taxonomy)
-    take_import(human, found.records)
+    apply_import(human, found.records)
     assert read_human_truth(human).fit(taxonomy, human).measured["id-a"].objects == []

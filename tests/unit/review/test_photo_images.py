@@ -87,7 +87,7 @@ def test_memory_stays_within_its_bound_while_paging_and_the_oldest_go(tmp_path: 
         for photo in photos:
             images.request_jpeg(photo, 200).result()
             images.request_jpeg(photos[0], 200).result()
-            most_bytes = max(most_bytes, images.kept_bytes)
+            most_bytes = max(most_bytes, images.cached_bytes)
         assert room_bytes / 2 < most_bytes <= room_bytes
         # What was looked at again and again is still there, though its file is gone; the others are not.
         for path in tmp_path.iterdir():
@@ -101,7 +101,7 @@ def test_a_photo_larger_than_the_whole_memory_is_shown_and_not_kept(tmp_path: Pa
     photo = write_photo(tmp_path / "a.jpg")
     with open_images(tmp_path, 10) as images:
         assert images.request_jpeg(photo, 200).result()
-        assert images.kept_bytes == 0
+        assert images.cached_bytes == 0
 
 
 def test_many_who_want_one_photo_at_once_share_one_decoding(tmp_path: Path) -> None:
@@ -128,4 +128,4 @@ def test_threads_that_page_at_once_leave_the_count_right(tmp_path: Path) -> None
         sizes = [
             len(images.request_jpeg(photo, edge_px).result()) for photo in photos for edge_px in (100, 150)
         ]
-        assert images.kept_bytes == sum(sizes)
+        assert images.cached_bytes == sum(sizes)

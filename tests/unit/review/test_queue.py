@@ -1,4 +1,4 @@
-from tests.unit.review.conftest import Library, OpenDesk
+from tests.unit.review.conftest import Library, OpenService
 
 from vibe_photos.human_truth.draws import find_strata, read_draws
 from vibe_photos.human_truth.labels import read_human_truth
@@ -20,33 +20,33 @@ def test_before_training_nothing_is_there_to_teach(library: Library) -> None:
 
 
 def test_the_first_answer_about_the_sample_writes_down_the_draw(
-    library: Library, open_desk: OpenDesk
+    library: Library, open_service: OpenService
 ) -> None:
-    desk, _ = open_desk()
+    service, _ = open_service()
     human = library.settings.paths.human
     assert read_draws(human) == []
     other = next(image_id for image_id in library.image_ids if image_id not in library.queue)
     after = Truth(scene="scene.people")
-    desk.decide(DecisionRequest(image_id=other, version=0, after=after))
+    service.decide(DecisionRequest(image_id=other, version=0, after=after))
     assert read_draws(human) == []  # it teaches: no weight rests on a draw
-    desk.decide(DecisionRequest(image_id=library.queue[0], version=0, after=after))
+    service.decide(DecisionRequest(image_id=library.queue[0], version=0, after=after))
     (draw,) = read_draws(human)
     assert (draw.number, draw.how, draw.teacher) == (1, "stratified", library.settings.teacher.model)
     # All photos are in it, not only those that were sampled.
     assert find_strata([draw], library.image_ids).keys() == set(library.image_ids)
-    desk.skip(SkipRequest(image_id=library.queue[1], reason="cannot tell"))
+    service.skip(SkipRequest(image_id=library.queue[1], reason="cannot tell"))
     assert len(read_draws(human)) == 1
 
 
 def test_a_decision_says_what_it_was_made_for_and_what_was_shown(
-    library: Library, open_desk: OpenDesk
+    library: Library, open_service: OpenService
 ) -> None:
-    desk, sources = open_desk()
+    service, sources = open_service()
     other = next(image_id for image_id in library.image_ids if image_id not in library.queue)
     for image_id in (library.queue[0], other):
-        desk.decide(DecisionRequest(image_id=image_id, version=0, after=Truth(scene="scene.people")))
-    desk.skip(SkipRequest(image_id=library.queue[1], reason="private"))
-    measured, taught, skipped = sources.book.own_lines()
+        service.decide(DecisionRequest(image_id=image_id, version=0, after=Truth(scene="scene.people")))
+    service.skip(SkipRequest(image_id=library.queue[1], reason="private"))
+    measured, taught, skipped = sources.decisions.own_lines()
     assert (measured.purpose, measured.draw) == ("measure", 1)
     assert (taught.purpose, taught.draw) == ("teach", None)
     assert (skipped.kind, skipped.reason, skipped.purpose) == ("skip", "private", "measure")
@@ -59,8 +59,8 @@ def test_a_decision_says_what_it_was_made_for_and_what_was_shown(
     assert set(truth.taught) == {other}
 
 
-def test_a_photo_says_what_an_answer_does(library: Library, open_desk: OpenDesk) -> None:
-    desk, _ = open_desk()
+def test_a_photo_says_what_an_answer_does(library: Library, open_service: OpenService) -> None:
+    service, _ = open_service()
     other = next(image_id for image_id in library.image_ids if image_id not in library.queue)
-    assert desk.show_photo(library.queue[0]).effect.startswith("Measures:")
-    assert desk.show_photo(other).effect.startswith("Teaches:")
+    assert service.show_photo(library.queue[0]).effect.startswith("Measures:")
+    assert service.show_photo(other).effect.startswith("Teaches:")

@@ -54,12 +54,12 @@ def test_before_anybody_checks_both_queues_wait_and_there_is_no_figure(settings:
     assert measuring == [
         "MEASURE: photos drawn at random, for the figures about the library. They never train.",
         "  0 of 24 photos of the sample are checked, 0 skipped.",
-        "  Nothing can be said about the library yet.",
+        "  There are no figures about the library yet.",
         "  Next: vibe-photos review",
     ]
     # Worth a look is p59 alone: the student calls it food, and is sure; it agrees on the other nineteen.
     assert teaching == [
-        "TEACH: chosen photos, for the student. It learns your answers in the teacher's place.",
+        "TEACH: chosen photos, for the student. It learns your answers instead of the teacher's.",
         "  0 photos are taught, 1 are worth a look.",
         "  Next: vibe-photos review, page Teach; then dvc repro",
     ]
@@ -72,7 +72,7 @@ def test_photos_of_the_sample_are_told_from_ones_own(settings: Settings) -> None
     measuring, _ = read_blocks(settings)
     assert measuring[1:3] == [
         "  12 of 24 photos of the sample are checked, 0 skipped.",
-        "  1 are your own set, in no figure about the library.",
+        "  1 are your own set, not used in figures about the library.",
     ]
     assert measuring[-1] == "  Next: vibe-photos review"
 
@@ -98,8 +98,8 @@ def test_what_was_checked_out_of_turn_waits_and_skips_are_counted(settings: Sett
     measuring, _ = read_blocks(settings)
     assert measuring[1:4] == [
         "  3 of 24 photos of the sample are checked, 1 skipped.",
-        "  1 were checked out of turn: they count once those before them are shown.",
-        "  The figures do not speak for: people (40 photos). Check the next photos of the sample.",
+        "  1 were checked out of order: they count once those before them are shown.",
+        "  The figures do not cover: people (40 photos). Check the next photos of the sample.",
     ]
 
 

@@ -378,7 +378,7 @@ def test_a_disk_that_goes_away_stops_the_scan_and_nothing_is_written(
         put_file(scan.root / f"new/{index:02d}.jpg", jpegs[1] + bytes([index]))
     put_file(scan.root / "good.jpg", jpegs[2])
     break_reading(number, {path.stat().st_ino for path in (scan.root / "new").iterdir()})
-    with pytest.raises(LibraryError, match=r"broke off at new/"):
+    with pytest.raises(LibraryError, match=r"failed at new/"):
         scan.run()
     assert scan.written() == before
 

@@ -31,7 +31,7 @@ def test_everything_is_said(sharing):
         "      in data/library/photos.jsonl",
         "neither here nor on the remote: data/labels/labels.sqlite",
         "",
-        "`git push` of main to a remote, of which there is none yet: 2 commits, 1 version of a file, 12 B",
+        "`git push` of main (no remote yet): 2 commits, 1 version of a file, 12 B",
         "  by Anna <anna@example.org>",
         "not committed, so not shared: params.yaml",
         "",

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from vibe_photos.records.keyed_hash import permanent_number
 from vibe_photos.records.splits import read_splits
 from vibe_photos.settings import Split
-from vibe_photos.split.stage import assign_roles, find_taken, write_splits
+from vibe_photos.split.stage import assign_roles, find_lost_to_duplicates, write_splits
 
 SPLIT = Split(seed=7, folds=5, holdout_share=0.2, max_hash_distance=6)
 IDS = [f"photo-{i}" for i in range(1000)]
@@ -84,8 +84,8 @@ def test_scenes_of_which_near_duplicates_take_a_tenth_are_named():
     reserved = {"photo-0", "photo-1", "photo-2", "photo-3"}
     split = Split(seed=7, folds=5, holdout_share=0.0, max_hash_distance=6)
     places = assign_roles(GROUPS, reserved, split, SEED, strata)
-    assert find_taken(places, {"photo-0", "photo-2"}, 0.0) == {"scene.food": (2, 20)}
-    assert find_taken(places, reserved, 0.0) == {}
+    assert find_lost_to_duplicates(places, {"photo-0", "photo-2"}, 0.0) == {"scene.food": (2, 20)}
+    assert find_lost_to_duplicates(places, reserved, 0.0) == {}
 
 
 def test_photos_that_are_not_in_the_library_are_passed_over():

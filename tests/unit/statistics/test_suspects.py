@@ -157,7 +157,7 @@ def test_the_list_for_people_and_for_programs() -> None:
         "     and 1 more",
     ]
     unknown = Suspicion("object", [], [KEYBOARD])
-    assert format_suspicion(unknown, 1, {}).endswith("the head knows them too little: keyboard")
+    assert format_suspicion(unknown, 1, {}).endswith("too few photos for the head: keyboard")
     listed = json.loads(suspects_json([SCENES, OBJECTS], 50))
     assert [(record["image_id"], record["head"]) for record in listed] == [
         ("a", "scene"),

@@ -110,7 +110,7 @@ def test_every_label_that_a_threshold_decides_is_judged(run):
         "attr.has_animal", "attr.has_person", "attr.has_text",
     ]  # fmt: skip
     assert choices["attr.has_animal"].reason == TOO_FEW
-    assert choices["attr.has_animal"].in_force == choices["attr.has_animal"].current == 0.5
+    assert choices["attr.has_animal"].active == choices["attr.has_animal"].current == 0.5
     # Of the tune half 20 of 80 show a person, 20 food, 5 of them dessert, and 3 a drink.
     assert {key: choice.positives for key, choice in choices.items() if choice.is_new} == {
         "attr.has_person": 20, "attr.has_text": 40, "object.food": 20,
@@ -125,7 +125,7 @@ def test_what_it_is_worth_is_told_for_both_halves(run):
     trial = tuning.choices["attr.has_person"].trial
     assert trial.now == LabelScores(None, 0.0, 0.0)
     assert trial.in_sample == LabelScores(1.0, 1.0, 1.0)
-    assert 0.9 < trial.crossed.f1 <= 1.0
+    assert 0.9 < trial.cross_validated.f1 <= 1.0
     assert trial.share == pytest.approx(0.25, abs=0.02)
     assert tuning.scored_now["attr.has_person"].recall == 0.0
     assert tuning.scored_then["attr.has_person"].recall > 0.9
@@ -189,7 +189,7 @@ def test_a_label_is_asserted_with_what_stands_below_it(run):
     choice = tune_thresholds(msgspec.structs.replace(run, classify=classify), Aim("precision", 0.5)).choices
     assert choice["object.food.dessert"].reason == TOO_FEW
     assert choice["object.food"].reason == "no threshold reaches a precision of at least 0.5"
-    assert choice["object.food"].in_force == 0.5
+    assert choice["object.food"].active == 0.5
 
 
 def test_labels_that_share_a_name_share_a_threshold_and_get_none(run):

@@ -17,7 +17,7 @@ from vibe_photos.records.splits import Membership
 from vibe_photos.settings import Paths, Settings
 from vibe_photos.split.stage import write_splits
 from vibe_photos.storage.files import write_json
-from vibe_photos.thresholds.proposals import TOO_FEW, Choice, find_spoken_for, tune_thresholds
+from vibe_photos.thresholds.proposals import TOO_FEW, Choice, find_covered, tune_thresholds
 from vibe_photos.thresholds.sweep import Aim
 
 F1 = Aim("f1")
@@ -81,14 +81,14 @@ def test_a_threshold_that_labels_the_whole_library_is_refused(run, tmp_path, rep
     write_library(run, measured, [{PERSON: 0.274}] * 297)
     choice = choose_person(run)
     assert (choice.trial.threshold, choice.trial.share) == (0.137, 1.0)
-    assert choice.trial.crossed.f1 == pytest.approx(80 / 90)
-    assert (choice.in_force, choice.is_new) == (0.5, False)
+    assert choice.trial.cross_validated.f1 == pytest.approx(80 / 90)
+    assert (choice.active, choice.is_new) == (0.5, False)
     assert choice.reason == (
-        "would label 100.0% of the library; by what people measured 68.0% to 88.3% have it"
+        "would label 100.0% of the library, but by people's measurements 68.0% to 88.3% have it"
     )
     # Who asks for recall alone accepts it; who asks for precision does not.
-    assert choose_person(run, Aim("recall", 0.9)).in_force == 0.137
-    assert choose_person(run, Aim("precision", 0.7)).in_force == 0.5
+    assert choose_person(run, Aim("recall", 0.9)).active == 0.137
+    assert choose_person(run, Aim("precision", 0.7)).active == 0.5
 
     (tmp_path / RESOLVED).parent.mkdir(parents=True)
     (tmp_path / RESOLVED).write_bytes((repository / RESOLVED).read_bytes())
@@ -118,7 +118,7 @@ def test_the_teacher_chooses_no_threshold(run):
     for head, labels in (("attribute", [PERSON]), ("object", ["object.drink"])):
         write_out_of_fold(run.paths.models, head, ids, labels, y, probabilities, probabilities)
     choice = choose_person(run)
-    assert (choice.positives, choice.trial, choice.in_force, choice.reason) == (9, None, 0.5, TOO_FEW)
+    assert (choice.positives, choice.trial, choice.active, choice.reason) == (9, None, 0.5, TOO_FEW)
 
 
 def test_a_threshold_that_one_photo_chose_is_a_tie_and_the_current_one_stays(run):
@@ -130,8 +130,8 @@ def test_a_threshold_that_one_photo_chose_is_a_tie_and_the_current_one_stays(run
     write_library(run, [*photos, *(p for fold in range(5) for p in persons(fold, 0.2, False, 2))])
     choice = choose_person(run)
     assert (choice.trial.threshold, choice.trial.in_sample.f1) == (0.25, 1.0)
-    assert choice.trial.crossed.f1 == choice.trial.now.f1 == pytest.approx(18 / 19)
-    assert choice.in_force == 0.5
+    assert choice.trial.cross_validated.f1 == choice.trial.now.f1 == pytest.approx(18 / 19)
+    assert choice.active == 0.5
     assert choice.reason == "no better in cross-validation: F1 0.95, with the current threshold 0.95"
 
 
@@ -146,9 +146,9 @@ def test_a_threshold_that_near_duplicates_chose_is_worse_and_refused(run):
     write_library(run, photos)
     choice = choose_person(run)
     assert choice.trial.threshold == 0.25
-    figures = [choice.trial.now.f1, choice.trial.in_sample.f1, choice.trial.crossed.f1]
+    figures = [choice.trial.now.f1, choice.trial.in_sample.f1, choice.trial.cross_validated.f1]
     assert figures == pytest.approx([16 / 18, 20 / 21, 16 / 19])
-    assert choice.in_force == 0.5
+    assert choice.active == 0.5
     assert choice.reason == "no better in cross-validation: F1 0.84, with the current threshold 0.89"
 
 
@@ -166,7 +166,7 @@ def test_a_threshold_that_makes_a_label_above_it_worse_is_refused(run):
     write_library(run, [(n % 5, scores, labels) for count, scores, labels in kinds for n in range(count)])
     choices = tune_thresholds(run, F1).choices
     assert choices[dessert].trial.threshold == 0.175
-    assert choices[dessert].trial.crossed.f1 == pytest.approx(20 / 25)
+    assert choices[dessert].trial.cross_validated.f1 == pytest.approx(20 / 25)
     assert choices[dessert].reason == "makes food worse in cross-validation: F1 0.80, now 1.00"
     assert choices[food].reason == "the current threshold is the best"
 
@@ -184,9 +184,9 @@ def test_a_threshold_of_a_label_below_counts_in_the_one_above(run):
     ]
     write_library(run, [(n % 5, scores, labels) for count, scores, labels in kinds for n in range(count)])
     choices = tune_thresholds(run, F1).choices
-    assert (choices[dessert].in_force, choices[food].in_force) == (0.175, 0.15)
+    assert (choices[dessert].active, choices[food].active) == (0.175, 0.15)
     assert choices[food].trial.now.f1 == pytest.approx(0.8)
-    assert choices[food].trial.crossed.f1 == 1.0
+    assert choices[food].trial.cross_validated.f1 == 1.0
     assert choices[food].trial.share == 15 / 25
 
 
@@ -197,6 +197,6 @@ def test_the_share_is_of_the_photos_for_which_people_speak():
     }
     strata = {"scene.food": StratumCount(1, 1), "scene.other": StratumCount(1, 0)}
     tune = MeasuredSample(strata=strata)
-    assert find_spoken_for(["a", "b", "late", "gone"], members, tune).tolist() == [True, False, True, False]
+    assert find_covered(["a", "b", "late", "gone"], members, tune).tolist() == [True, False, True, False]
     tune.strata["not in a draw yet"] = StratumCount(1, 0)
-    assert find_spoken_for(["a", "b", "late"], members, tune).tolist() == [True, False, False]
+    assert find_covered(["a", "b", "late"], members, tune).tolist() == [True, False, False]

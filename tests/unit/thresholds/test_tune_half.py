@@ -7,7 +7,7 @@ import pytest
 
 from vibe_photos.statistics.design import simple_design
 from vibe_photos.thresholds.sweep import Aim
-from vibe_photos.thresholds.tune_half import TuneHalf, lift_score
+from vibe_photos.thresholds.tune_half import TuneHalf, score_with_descendants
 
 F1 = Aim("f1")
 PERSON = "attr.has_person"
@@ -24,17 +24,17 @@ def draw(generator: np.random.Generator, photos: int) -> TuneHalf:
 
 def test_the_best_flatters_itself_and_cross_validation_does_not():
     generator, fresh = np.random.default_rng(0), draw(np.random.default_rng(1), 20_000)
-    in_sample, crossed, true = [], [], []
+    in_sample, cross_validated, true = [], [], []
     for _ in range(REPETITIONS):
         half = draw(generator, 70)
         best = {PERSON: half.find_threshold(PERSON, F1, {})}
         by_fold = {n: {PERSON: half.find_threshold(PERSON, F1, {}, without_fold=n)} for n in range(5)}
         in_sample.append(half.measure(PERSON, dict.fromkeys(range(5), best)).f1)
-        crossed.append(half.measure(PERSON, by_fold).f1)
+        cross_validated.append(half.measure(PERSON, by_fold).f1)
         true.append(fresh.measure(PERSON, dict.fromkeys(range(5), best)).f1)
     assert np.mean(in_sample) - np.mean(true) > 0.04
     # Four fifths of the photos choose a little worse than all of them, so it is rather too strict.
-    assert np.mean(crossed) - np.mean(true) == pytest.approx(-0.01, abs=0.025)
+    assert np.mean(cross_validated) - np.mean(true) == pytest.approx(-0.01, abs=0.025)
 
 
 def test_a_photo_is_decided_by_the_threshold_without_its_fold():
@@ -51,6 +51,8 @@ def test_a_photo_is_decided_by_the_threshold_without_its_fold():
 def test_a_photo_with_a_label_has_the_labels_above_it():
     keys = ["object.food", "object.food.dessert"]
     score = np.array([[0.1, 0.6], [0.1, 0.4], [0.1, np.nan]])
-    lifted = lift_score(score, keys, "object.food", {"object.food.dessert": 0.5, "object.food.cake": 0.0})
+    lifted = score_with_descendants(
+        score, keys, "object.food", {"object.food.dessert": 0.5, "object.food.cake": 0.0}
+    )
     assert lifted.tolist() == [1.0, 0.1, 0.1]
     assert score[0, 0] == 0.1

@@ -130,7 +130,7 @@ def test_proposals_that_are_in_use_are_not_written(params):
     [
         (None, "does not exist"),
         ("a: [", "is not YAML"),
-        ("- 1\n", "no mapping"),
+        ("- 1\n", "not a mapping"),
         ("classify: 5\n", "classify is 5"),
         ("classify:\n  attribute_threshold: [1]\n", r"attribute_threshold is \[1\]"),
     ],

@@ -1,1 +1,1 @@
-"""Who computes the vectors: this process, a Ray cluster, or an app's database that has them already."""
+"""Engines that provide vectors: this process, a Ray cluster, or an app's database that already has them."""

@@ -1,8 +1,8 @@
 """Vectors read from an app's database instead of computed.
 
 They are in its table `image_embedding(image_id, model, dim, vector)`, in SQLite or PostgreSQL. Photos are
-decoded all the same, for their perceptual hashes. What was read once is saved like any computed vector, under
-a name that `embedder.revision` is part of.
+still decoded, for their perceptual hashes. Vectors that were read are stored like computed ones, under a name
+that includes `embedder.revision`.
 """
 
 import json
@@ -32,21 +32,21 @@ _SQLITE = "sqlite:///"
 _PHOTOS_AT_A_TIME = 1000
 _BYTE_TYPES = {2: "<f2", 4: "<f4", 8: "<f8"}
 _MAX_NORM_ERROR = 1e-6
-"""A float32 vector of unit norm is never farther from it; what is nearer stays as it is, bit for bit."""
+"""Larger than the rounding error of a float32 vector of unit norm; such vectors are kept bit for bit."""
 
 _MODELS = "SELECT model, count(*) FROM image_embedding GROUP BY model ORDER BY model"
 _ROWS = "SELECT image_id, dim, vector FROM image_embedding WHERE model = {} AND image_id {}"
 
-_Ask: TypeAlias = Callable[[str, tuple[Any, ...]], list[Any]]
+_Query: TypeAlias = Callable[[str, tuple[Any, ...]], list[Any]]
 _Read: TypeAlias = Callable[[list[str]], list[tuple[str, int, object]]]
-"""From image ids to the rows of those that have a vector: `(image_id, dim, vector as stored)`."""
+"""Returns, for image ids, the rows that exist: `(image_id, dim, vector as stored)`."""
 
 
 class DatabaseEngine:
-    """Takes vectors from the app's table, and perceptual hashes from another engine."""
+    """Reads vectors from the app's table, and gets perceptual hashes from another engine."""
 
     def __init__(self, job: Job, hasher: Engine) -> None:
-        """Take what to do; nothing is opened yet."""
+        """Take the job; nothing is opened yet."""
         self._recipe = read_database_recipe(job.embedder)
         self._hasher = hasher
 
@@ -61,7 +61,7 @@ class DatabaseEngine:
         for batch in self._read([photo for photo in photos if photo.image_id not in has_vector]):
             problems |= {problem.image_id or "": problem for problem in batch.problems}
             yield Batch(batch.vectors, [], [])
-        # As if all had a vector, so that the hasher loads no encoder.
+        # Pretend that all have a vector, so that the hasher loads no encoder.
         all_ids = frozenset(photo.image_id for photo in photos)
         with closing(self._hasher.embed(photos, all_ids)) as batches:
             for batch in batches:
@@ -118,9 +118,9 @@ def decode_vector(value: object, dim: int) -> NDArray[np.float64]:
     """Return the numbers of a stored vector, float64 [dim].
 
     Args:
-        value: bytes (float16, float32 or float64, little-endian; their number says which), text (a JSON
-            list, which is also how pgvector writes), or a list of numbers (`real[]`).
-        dim: how many numbers there must be.
+        value: bytes (float16, float32 or float64, little-endian; the length says which), text (a JSON list,
+            which is also pgvector's format), or a list of numbers (`real[]`).
+        dim: the required length.
 
     Raises:
         DecodeError: `reason` is `damaged`, `wrong_dim` or `not_finite`.
@@ -128,12 +128,12 @@ def decode_vector(value: object, dim: int) -> NDArray[np.float64]:
     if isinstance(value, bytes):
         kind = _BYTE_TYPES.get(len(value) // dim)
         if kind is None or len(value) % dim:
-            raise DecodeError("wrong_dim", f"{len(value)} stored bytes are no vector of {dim} numbers")
+            raise DecodeError("wrong_dim", f"{len(value)} stored bytes are not a vector of {dim} numbers")
         numbers = np.frombuffer(value, dtype=kind).astype(np.float64)
     else:
         try:
             if isinstance(value, str):
-                # NaN is not JSON; as null it can be told apart from damage.
+                # NaN is not valid JSON, so it is read as null.
                 value = msgspec.json.decode(value.replace("NaN", "null"))
             numbers = np.array(msgspec.convert(value, list[float | None]), dtype=np.float64)
         except msgspec.MsgspecError as error:
@@ -182,33 +182,33 @@ def _open_vector_table(url: str, model: str) -> Iterator[_Read]:
     elif url.startswith(SCHEMES):
         opened, placeholder, is_any = _open_postgres(url), "%s", "= ANY(%s)"
     else:
-        raise DatabaseError(f"an address begins with {_SQLITE} or {SCHEMES[0]}, and this one does not")
-    with opened as ask:
-        models: dict[str, int] = dict(ask(_MODELS, ()))
+        raise DatabaseError(f"{URL_VARIABLE} must begin with {_SQLITE} or {SCHEMES[0]}")
+    with opened as run_query:
+        models: dict[str, int] = dict(run_query(_MODELS, ()))
         if model not in models:
             has = ", ".join(f"{name} ({count})" for name, count in models.items()) or "no vectors at all"
             raise DatabaseError(
                 f"image_embedding has no vectors of {model!r} (embedder.source_model); it has {has}"
             )
-        yield lambda image_ids: ask(_ROWS.format(placeholder, is_any), (model, image_ids))
+        yield lambda image_ids: run_query(_ROWS.format(placeholder, is_any), (model, image_ids))
 
 
 @contextmanager
-def _open_sqlite(url: str) -> Iterator[_Ask]:
+def _open_sqlite(url: str) -> Iterator[_Query]:
     path = Path(url.removeprefix(_SQLITE))
     with open_database(path) as connection:
 
-        def ask(query: str, values: tuple[Any, ...]) -> list[Any]:
+        def run_query(query: str, values: tuple[Any, ...]) -> list[Any]:
             flat = [json.dumps(value) if isinstance(value, list) else value for value in values]
             return connection.execute(query, flat).fetchall()
 
         try:
-            yield ask
+            yield run_query
         except sqlite3.DatabaseError as error:
             raise DatabaseError(f"{path}: {error}") from None
 
 
 @contextmanager
-def _open_postgres(url: str) -> Iterator[_Ask]:
+def _open_postgres(url: str) -> Iterator[_Query]:
     with open_postgres(url) as connection:
         yield lambda query, values: connection.execute(query.encode(), values).fetchall()

@@ -1,4 +1,4 @@
-"""What an engine is, and the engine `local`: photos are prepared in threads, each step ahead of the next."""
+"""The interface of engines, and the engine `local`, which prepares photos while it encodes others."""
 
 import threading
 from collections import deque
@@ -26,17 +26,17 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 SHORT_EDGE_PX = 384
-"""Every photo is decoded to at least this, whichever encoder runs, so that a hash depends on no encoder."""
+"""Every photo is decoded to at least this size, so that hashes do not depend on the encoder."""
 
 
 def hash_recipe() -> str:
-    """Return the name of the pixels and the code that make perceptual hashes; it changes when they do."""
+    """Return the version of perceptual hashes; it changes with the pixels and the code that make them."""
     return f"dct64-{SHORT_EDGE_PX}px-hashes{HASHES_VERSION}-pixels{decode.PIXELS_VERSION}"
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What an engine needs besides the photos; `model` is the encoder's name, as vectors are saved."""
+    """The parameters of an engine; `model` is the encoder's name, under which vectors are stored."""
 
     root: Path
     embedder: Embedder
@@ -48,8 +48,8 @@ class Job:
 class Batch:
     """The results for some photos, ready to be saved.
 
-    `vectors` and `perceptual_hashes` are pairs of an `image_id` and the bytes that are kept for it: float32
-    little-endian of unit norm, uint64 big-endian. A photo in `problems` lacks one of them, or both.
+    `vectors` and `perceptual_hashes` are pairs of an `image_id` and bytes: float32 little-endian of unit
+    norm, uint64 big-endian. A photo in `problems` lacks one of them, or both.
     """
 
     vectors: list[tuple[str, bytes]]
@@ -58,14 +58,14 @@ class Batch:
 
 
 class Engine(Protocol):
-    """One of the ways in which a library is embedded: `embed.engine`."""
+    """Computes vectors and hashes of photos (`embed.engine`)."""
 
     def embed(self, photos: Sequence[Photo], has_vector: frozenset[str]) -> Generator[Batch, None, None]:
-        """Yield the results, each photo in one batch, in any order, a few batches ahead at most.
+        """Yield the results in batches, in any order; each photo is in one batch.
 
         Args:
-            photos: which, in the manifest's order.
-            has_vector: the ids of those that only lack their perceptual hashes.
+            photos: in the manifest's order.
+            has_vector: ids of photos that only need perceptual hashes.
 
         Raises:
             EncoderError: the encoder cannot be loaded.
@@ -83,10 +83,10 @@ class _PreparedPhoto:
 
 
 class LocalEngine:
-    """Embeds photos in this process; the first readable photo loads the encoder, and it is kept."""
+    """Embeds photos in this process; the encoder is loaded at the first readable photo."""
 
     def __init__(self, job: Job, load: Callable[[], Encoder] | None = None) -> None:
-        """Take what to do; `load` replaces loading the configured encoder. Nothing is loaded yet."""
+        """Take the job; `load` replaces loading the configured encoder. Nothing is loaded yet."""
         self._job = job
         self._load = load or partial(load_encoder, job.embedder, job.embed)
         self._lock = threading.Lock()
@@ -102,7 +102,7 @@ class LocalEngine:
             yield from batches
 
     def _prepare(self, has_vector: frozenset[str], photo: Photo) -> _PreparedPhoto | PhotoProblem:
-        """Decode, hash and preprocess one photo; what prevents it becomes a problem record."""
+        """Decode, hash and preprocess one photo; an error becomes a problem record."""
         path = photo_path(self._job.root, photo)
         read = partial(decode.decode_photo, path, max_pixels=self._job.embed.max_pixels)
         item = None
@@ -115,9 +115,9 @@ class LocalEngine:
                 item = encoder.preprocess(image if size is cover_short_edge else read(needed_size=size))
         except DecodeError as error:
             return describe_problem(photo, error.reason, str(error))
-        # A file of another size is another photo: its vector must not be saved under the old id.
+        # If the file was replaced, its vector must not be saved under the old id.
         if _read_size(path) != photo.bytes:
-            return describe_problem(photo, "changed", "the file is not the one that was scanned; scan again")
+            return describe_problem(photo, "changed", "the file has changed since the scan; scan again")
         return _PreparedPhoto(photo, hashes, item)
 
     def _encode(self, outcomes: list[_PreparedPhoto | PhotoProblem]) -> Batch:
@@ -157,9 +157,9 @@ def _read_size(path: Path) -> int | None:
 
 
 def size_to_decode(encoder: Encoder) -> Callable[[int, int], tuple[int, int]]:
-    """Return the `needed_size` with which photos are decoded for this encoder, wherever it is used.
+    """Return the `needed_size` with which photos are decoded for this encoder.
 
-    It is the size that hashes need, so that one decode serves both, unless the encoder needs more pixels.
+    It is the size for hashes, so that one decode is enough, unless the encoder needs more pixels.
     """
     is_enough = max(encoder.needed_size(SHORT_EDGE_PX, SHORT_EDGE_PX)) <= SHORT_EDGE_PX
     return cover_short_edge if is_enough else encoder.needed_size
@@ -176,8 +176,8 @@ def map_ahead(
 ) -> Generator[R, None, None]:
     """Yield `function(item)` in the order of `items`, while threads work on the following items.
 
-    At most `ahead` results are computed or waiting at a time, which bounds memory. An error of `function`
-    is raised in place of its result; items whose work has not begun by then are dropped.
+    At most `ahead` results are pending at a time, which limits memory. An error of `function` is raised in
+    place of its result; items that have not started by then are dropped.
     """
     pool = ThreadPoolExecutor(workers)
     pending: deque[Future[R]] = deque()

@@ -1,7 +1,7 @@
-"""The engine `ray`: slices of the library go to a cluster's workers, and come back when they are ready.
+"""The engine `ray`: slices of the library are embedded by the workers of a cluster.
 
-A worker is the local engine in a process of its own. Ray starts a dead worker again and gives it the slices
-that it had not handed over; the driver keeps no photo's result longer than it takes to save it.
+A worker is the local engine in its own process. Ray restarts a dead worker and repeats its unfinished slices.
+The driver saves each result as it arrives and does not keep it.
 """
 
 import logging
@@ -32,28 +32,28 @@ _QUIET = {
     # Ray's C++ core logs an error when actors of Ray Data may be restarted, which is intended.
     "RAY_BACKEND_LOG_LEVEL": "fatal",
 }
-"""Nothing is reported to Ray's makers, and nothing is logged that a user cannot act on."""
+"""Disables usage statistics, and log messages that a user cannot act on."""
 
 _LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
-"""On Linux too, a cluster of this machine alone then listens on 127.0.0.1 alone."""
+"""Makes a local cluster listen only on 127.0.0.1, also on Linux."""
 
 _REACH_SECONDS = 10.0
 
 _BATCHES_PER_SLICE = 8
-"""A worker prepares one batch of its slice while it encodes another; its death costs at most one slice."""
+"""A worker prepares one batch of its slice while it encodes another; if it dies, one slice is lost."""
 
 _TRIES = 3
-"""How often a slice is started: photos that kill every worker would otherwise do so for ever."""
+"""How often a slice is tried, in case a photo kills every worker."""
 
 _ADVICE = (
-    "What was computed is saved, and the same command goes on from there. "
-    f"Where workers died {_TRIES} times over the same photos, embed.engine: local shows what is wrong."
+    "What was computed is saved, and the same command continues from there. "
+    f"If workers died {_TRIES} times on the same photos, embed.engine: local shows the error."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerShare:
-    """What one worker uses of a machine: so many processors, and one GPU or none."""
+    """The resources of one worker: CPU cores, and one GPU or none."""
 
     cpus: int
     gpus: int
@@ -66,19 +66,19 @@ class _Slice:
 
 
 class RayEngine:
-    """As many workers as the cluster holds, each with an encoder of its own."""
+    """Uses as many workers as fit in the cluster, each with its own encoder."""
 
     def __init__(self, job: Job) -> None:
-        """Take what to do; the cluster is reached when there is something to embed."""
+        """Take the job; the cluster is connected when there is something to embed."""
         self._job = job
 
     def embed(self, photos: Sequence[Photo], has_vector: frozenset[str]) -> Generator[Batch, None, None]:
         """Yield a batch for every slice, as workers finish them; see `Engine`.
 
         Raises:
-            ClusterError: the cluster cannot be reached, holds no worker, or a slice killed three workers.
+            ClusterError: the cluster cannot be reached, has no room for a worker, or a slice killed three.
             LibraryError: a worker's machine lacks the photo folder.
-            EncoderError: a worker cannot load the encoder, or has another one.
+            EncoderError: a worker cannot load the encoder, or has a different one.
         """
         if not photos:
             return
@@ -97,9 +97,9 @@ class RayEngine:
     def _send(
         self, ray: Any, photos: Sequence[Photo], has_vector: frozenset[str]
     ) -> Iterator[dict[str, bytes]]:
-        """Hand the slices to Ray Data; return what comes back, one row a slice."""
+        """Pass the slices to Ray Data; return the results, one row per slice."""
         job, nodes = self._job, ray.nodes()
-        # In float64 an encoder computes on the processor, wherever it runs.
+        # In float64, an encoder always computes on the CPU.
         can_use_gpu = job.embedder.kind == "siglip" and job.embedder.precision != "float64"
         share = choose_share(nodes, job.embed, can_use_gpu)
         n_workers = count_workers(nodes, share)
@@ -108,7 +108,7 @@ class RayEngine:
         slices = [_Slice(part, has_vector.intersection(photo.image_id for photo in part)) for part in parts]
         rows = [{"slice": pickle.dumps(part)} for part in slices]
         logger.info("embed: %d slices of up to %d photos for %d workers", len(rows), size, n_workers)
-        # A worker computes with the one GPU that it sees, or on its processors.
+        # A worker sees one GPU or none.
         embed = msgspec.structs.replace(job.embed, device="cuda" if share.gpus else "cpu")
         workers_job = replace(job, root=job.root.absolute(), embed=embed)
         with warnings.catch_warnings(action="ignore"):
@@ -128,7 +128,7 @@ class RayEngine:
 
 
 class _Worker:
-    """One process of the cluster: the local engine, a slice at a time."""
+    """One process of the cluster: the local engine, one slice at a time."""
 
     def __init__(self, job: Job, folder: Path, drivers_hash_recipe: str) -> None:
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
@@ -139,7 +139,7 @@ class _Worker:
         self._engine: LocalEngine | None = None
 
     def __call__(self, row: dict[str, bytes]) -> dict[str, bytes]:
-        """Embed a slice. An error that stops the whole run is returned as a result: Ray would wrap it."""
+        """Embed a slice. Errors that stop the run are returned, because Ray would wrap raised ones."""
         part: _Slice = pickle.loads(row["slice"])
         logger.info("embed: %d photos from %s", len(part.photos), part.photos[0].rel_path)
         try:
@@ -160,7 +160,7 @@ class _Worker:
         )
 
     def _check_machine(self) -> None:
-        """Refuse to work where vectors or hashes would differ from those that the driver means."""
+        """Raise an error if vectors or hashes would differ from the driver's."""
         job, machine = self._job, platform.node()
         if not job.root.is_dir():
             raise LibraryError(
@@ -175,9 +175,9 @@ class _Worker:
 
 @contextmanager
 def connect_cluster(address: str | None) -> Generator[Any, None, None]:
-    """Yield the package `ray`, connected: to `address`, else to `RAY_ADDRESS`, else to one started here.
+    """Yield the package `ray`, connected to `address`, else to `RAY_ADDRESS`, else to a cluster started here.
 
-    A connection that was there before is used and left as it is.
+    An existing connection is used and kept.
 
     Raises:
         ClusterError: Ray is not installed, or the cluster cannot be reached.
@@ -214,7 +214,7 @@ def connect_cluster(address: str | None) -> Generator[Any, None, None]:
 
 
 def check_port(address: str) -> None:
-    """Connect to the port of `host:port` once: Ray itself would try for minutes and log nothing.
+    """Connect to `host:port` once, because Ray itself would try for minutes without a message.
 
     Raises:
         OSError: nothing listens there.
@@ -225,19 +225,19 @@ def check_port(address: str) -> None:
 
 
 def choose_share(nodes: Iterable[Mapping[str, Any]], embed: Embed, can_use_gpu: bool) -> WorkerShare:
-    """Return what a worker uses: `embed.workers` processors, and a GPU each where the cluster has some.
+    """Return the resources of a worker: `embed.workers` CPU cores, and a GPU if the cluster has any.
 
-    GPUs and processors are never mixed: their vectors differ in the last bits.
+    GPUs and CPUs are never mixed, because their vectors differ in the last bits.
     """
     has_gpu = can_use_gpu and embed.device != "cpu" and any(node["Resources"].get("GPU", 0) for node in nodes)
     return WorkerShare(cpus=embed.workers, gpus=int(has_gpu))
 
 
 def count_workers(nodes: Iterable[Mapping[str, Any]], share: WorkerShare) -> int:
-    """Return how many workers the machines that are alive now can hold.
+    """Return how many workers fit on the machines that are alive.
 
     Raises:
-        ClusterError: no machine of the cluster can hold one.
+        ClusterError: none fits.
     """
     count = 0
     for node in nodes:
@@ -248,6 +248,6 @@ def count_workers(nodes: Iterable[Mapping[str, Any]], share: WorkerShare) -> int
     if not count:
         gpu = " and a GPU" if share.gpus else ""
         raise ClusterError(
-            f"embed.workers: a worker takes {share.cpus} processors{gpu}; no machine of the cluster has that"
+            f"embed.workers: a worker needs {share.cpus} CPU cores{gpu}; no machine of the cluster has these"
         )
     return count

@@ -1,11 +1,11 @@
-/** What just happened, for eyes and for screen readers; and what is wrong until it is put right. */
+/** Short messages, for screen readers too, and problems that stay until they are solved. */
 
 import { byId, element } from "./dom.js";
 
 const SHOWN_MS = 2600;
 let timer = 0;
 
-/** Say something in passing. */
+/** Show a short message for a moment. */
 export function announce(text) {
   const place = byId("announcement");
   place.textContent = text;
@@ -14,9 +14,9 @@ export function announce(text) {
   timer = setTimeout(() => place.classList.remove("is-shown"), SHOWN_MS);
 }
 
-/** Say something to screen readers only. */
-export function whisper(text) {
-  byId("whisper").textContent = text;
+/** Send a message to screen readers only. */
+export function announceToScreenReader(text) {
+  byId("screen-reader").textContent = text;
 }
 
 /**

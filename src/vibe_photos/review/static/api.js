@@ -1,11 +1,11 @@
-/** The server's answers as values; what it refuses and when it is gone as errors of their own. */
+/** Requests to the server; `Refused` and `Unreachable` are its errors. */
 
-const PATIENCE_MS = 15000;
+const TIMEOUT_MS = 15000;
 
-/** The server did not answer: it was stopped, or the machine sleeps. */
+/** The server did not answer: it was stopped, or the machine is asleep. */
 export class Unreachable extends Error {}
 
-/** The server answered, and said no: `status`, and `body` with what it said. */
+/** The server answered with an error: its `status` and `body`. */
 export class Refused extends Error {
   constructor(status, body) {
     super(body.error ?? `the server answered ${status}`);
@@ -32,10 +32,10 @@ export function photoUrl(imageId, size) {
   return `photo/${encodeURIComponent(imageId)}?size=${size}`;
 }
 
-/** Why a photo cannot be shown, in the server's words. */
-export async function whyUnshown(imageId) {
+/** Return the server's reason why a photo cannot be shown. */
+export async function readPhotoError(imageId) {
   try {
-    const response = await fetch(photoUrl(imageId, "1600"), { signal: AbortSignal.timeout(PATIENCE_MS) });
+    const response = await fetch(photoUrl(imageId, "1600"), { signal: AbortSignal.timeout(TIMEOUT_MS) });
     return response.ok ? "The browser cannot draw this photo" : ((await response.json()).error ?? "This photo cannot be shown");
   } catch {
     return "The server does not answer";
@@ -45,7 +45,7 @@ export async function whyUnshown(imageId) {
 async function request(path, options) {
   let response;
   try {
-    response = await fetch(`api/${path}`, { ...options, cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS) });
+    response = await fetch(`api/${path}`, { ...options, cache: "no-store", signal: AbortSignal.timeout(TIMEOUT_MS) });
   } catch {
     throw new Unreachable("the server does not answer");
   }

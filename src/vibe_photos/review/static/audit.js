@@ -1,22 +1,22 @@
-/** The audit: one photo at a time, decided by keyboard, mouse or finger; on disk before the next one shows. */
+/** The review page: one photo at a time; each decision is on disk before the next photo appears. */
 
-import { announce, whisper } from "./announce.js";
+import { announce, announceToScreenReader } from "./announce.js";
 import { get, Refused } from "./api.js";
 import { wireConflict } from "./conflict.js";
 import { bindAuditKeys } from "./audit_keys.js";
-import { Decider } from "./decider.js";
+import { Actions } from "./actions.js";
 import { byId } from "./dom.js";
-import { isUsual, markQueue, readFilter, wireFilter, writeAddress } from "./filter.js";
+import { isWholeQueue, markQueue, readFilter, wireFilter, writeAddress } from "./filter.js";
 import { describeTruth } from "./names.js";
-import { Neighbours } from "./neighbours.js";
+import { Preloader } from "./preloader.js";
 import { Panel } from "./panel.js";
 import { showQueue } from "./progress.js";
-import { insist } from "./saving.js";
+import { retry } from "./saving.js";
 import { runPage } from "./session.js";
 import { Stage } from "./stage.js";
 import * as truths from "./truth.js";
 import { edits } from "./unsaved.js";
-import { Walk } from "./walk.js";
+import { PhotoList } from "./photo_list.js";
 
 const AHEAD = 3;
 
@@ -24,9 +24,9 @@ class Audit {
   constructor(session) {
     this.session = session;
     this.filter = { value: readFilter() };
-    this.neighbours = new Neighbours();
+    this.preloader = new Preloader();
     this.stage = new Stage();
-    this.decider = new Decider(this);
+    this.actions = new Actions(this);
     this.photo = null;
     this.draft = truths.NOTHING;
     this.student = null;
@@ -35,49 +35,49 @@ class Audit {
       attribute: (key, value) => this.change(truths.withAttribute(this.draft, key, value)),
       addObject: (key) => this.change(truths.withObject(this.draft, key)),
       removeObject: (key) => this.change(truths.withoutObject(this.draft, key)),
-      enter: () => this.decider.accept(),
+      enter: () => this.actions.accept(),
     });
     this.openFilter = wireFilter(session, this.filter, () => this.begin(null));
   }
 
-  /** Begin the list that the filter asks for, at a photo or at its first. */
+  /** Start the list of the filter, at a photo or at its first. */
   async begin(imageId) {
-    this.walk = new Walk(this.filter.value);
+    this.photos = new PhotoList(this.filter.value);
     markQueue(this.filter.value.list);
     showQueue(this.filter.value.list);
-    await insist(() => this.walk.start(imageId));
+    await retry(() => this.photos.start(imageId));
     await this.showCurrent();
   }
 
-  /** Show the photo that the walk is at; what lies beside it is fetched meanwhile. */
+  /** Show the current photo, and preload the ones around it. */
   async showCurrent(said = "") {
-    const item = this.walk.current;
+    const item = this.photos.current;
     byId("labels").inert = item === null;
     byId("done").hidden = item !== null;
     if (item === null) return this.#showDone(said);
     let loaded;
     try {
-      loaded = await insist(() => this.neighbours.load(item.image_id));
+      loaded = await retry(() => this.preloader.load(item.image_id));
     } catch (error) {
       return this.#showMissing(error);
     }
-    if (this.walk.current !== item) return;
+    if (this.photos.current !== item) return;
     this.#take(loaded.photo, loaded.picture);
-    whisper(`${said}${loaded.photo.rel_path}. ${describeTruth(this.draft)}`);
-    const before = this.walk.items[this.walk.at - 1];
-    this.neighbours.keep([item, ...this.walk.ahead(AHEAD), before].filter(Boolean).map((each) => each.image_id));
+    announceToScreenReader(`${said}${loaded.photo.rel_path}. ${describeTruth(this.draft)}`);
+    const before = this.photos.items[this.photos.at - 1];
+    this.preloader.keep([item, ...this.photos.ahead(AHEAD), before].filter(Boolean).map((each) => each.image_id));
   }
 
-  /** The labels as they lie on the page become these. */
+  /** Replace the edited labels. */
   change(draft) {
-    if (!this.photo || this.decider.isBusy) return;
+    if (!this.photo || this.actions.isBusy) return;
     this.draft = draft;
     if (this.isEdited) edits.write(this.photo.image_id, { truth: draft, version: this.photo.version });
     else edits.remove(this.photo.image_id);
     this.showLabels();
   }
 
-  /** What the labels were before anything was edited. */
+  /** The labels before any edit. */
   get prefilled() {
     return this.photo.current ?? this.photo.teacher ?? truths.NOTHING;
   }
@@ -93,16 +93,16 @@ class Audit {
   }
 
   async go(step) {
-    if (this.decider.isBusy || !this.walk) return;
-    if (step < 0 && this.walk.at === 0) return announce("This is the first photo of the list");
-    if (step > 0) await insist(() => this.walk.next());
-    else this.walk.previous();
+    if (this.actions.isBusy || !this.photos) return;
+    if (step < 0 && this.photos.at === 0) return announce("This is the first photo of the list");
+    if (step > 0) await retry(() => this.photos.next());
+    else this.photos.previous();
     await this.showCurrent();
   }
 
-  /** Show or hide what the student says of this photo. */
+  /** Show or hide the student's labels of this photo. */
   async toggleStudent() {
-    if (!this.photo || this.session.is_blind) return announce("This is a blind audit: the student stays silent");
+    if (!this.photo || this.session.is_blind) return announce("This review is blind: the student's labels are hidden");
     if (this.student) this.student = null;
     else await this.#askStudent();
     byId("student").setAttribute("aria-pressed", String(this.student !== null));
@@ -111,11 +111,11 @@ class Audit {
 
   async #askStudent() {
     const { photo } = this;
-    const { labels } = await insist(() => get(`photo/${encodeURIComponent(photo.image_id)}/student`));
+    const { labels } = await retry(() => get(`photo/${encodeURIComponent(photo.image_id)}/student`));
     if (this.photo !== photo) return;
     this.student = new Map(labels.map((label) => [label.key, { score: label.score, value: Boolean(label.value) }]));
-    this.decider.hasSeenStudent = true;
-    if (!labels.length) announce("The student says nothing of this photo yet");
+    this.actions.hasSeenStudent = true;
+    if (!labels.length) announce("The student has no labels for this photo yet");
   }
 
   #take(photo, picture) {
@@ -123,7 +123,7 @@ class Audit {
     this.photo = edit ? { ...photo, version: edit.version } : photo;
     this.draft = edit?.truth ?? this.prefilled;
     this.student = null;
-    this.decider.begin(picture !== null);
+    this.actions.begin(picture !== null);
     byId("student").setAttribute("aria-pressed", "false");
     byId("note").value = photo.note;
     byId("photo-effect").textContent = photo.effect;
@@ -138,23 +138,23 @@ class Audit {
 
   #showDone(said) {
     this.photo = null;
-    this.decider.begin(false);
+    this.actions.begin(false);
     this.stage.clear();
     writeAddress(this.filter.value, null);
-    const usual = isUsual(this.filter.value);
+    const usual = isWholeQueue(this.filter.value);
     const { list } = this.filter.value;
     const all = list === "teach" ? "No photo is left to teach" : "Every photo of the sample is checked";
     byId("done-title").textContent = usual ? all : "No photo left with this filter";
     byId("done-measure").hidden = !usual || list !== "measure";
     byId("done-teach").hidden = !usual || list !== "teach";
     byId("done-filter").hidden = usual;
-    whisper(said + byId("done-title").textContent);
+    announceToScreenReader(said + byId("done-title").textContent);
   }
 
   #showMissing(error) {
     if (!(error instanceof Refused) || error.status === 403) throw error;
     announce(error.message);
-    this.walk.decided.add(this.walk.current.image_id);
+    this.photos.decided.add(this.photos.current.image_id);
     return this.go(1);
   }
 }

@@ -1,4 +1,4 @@
-/** The keys and buttons of the audit. */
+/** Keys and buttons of the review page. */
 
 import { byId, releaseFocus } from "./dom.js";
 import { HELP_KEY, bindKeys } from "./keys.js";
@@ -9,7 +9,7 @@ export function bindAuditKeys(audit) {
   bindKeys([
     { title: "This photo", bindings: [...labelBindings(audit), ...fieldBindings(audit)] },
     { title: "Go on", bindings: stepBindings(audit) },
-    { title: "Look closer", bindings: lookBindings(audit) },
+    { title: "Zoom", bindings: lookBindings(audit) },
   ]);
   wireButtons(audit);
 }
@@ -36,18 +36,18 @@ function fieldBindings(audit) {
   return [
     { keys: ["o"], shown: "O", does: "find an object by its first letters; Enter adds it", run: focus("object-search") },
     { keys: ["n"], shown: "N", does: "write a note; Enter saves it", run: focus("note") },
-    { keys: ["f"], shown: "F", does: "flag it, to find it again", run: () => audit.photo && audit.decider.flag() },
-    { keys: ["s"], shown: "S", does: "the student’s view of it", run: () => audit.toggleStudent() },
+    { keys: ["f"], shown: "F", does: "flag it, to find it again", run: () => audit.photo && audit.actions.flag() },
+    { keys: ["s"], shown: "S", does: "show the student’s labels", run: () => audit.toggleStudent() },
   ];
 }
 
 function stepBindings(audit) {
   return [
-    { keys: ["Enter"], shown: "Enter", does: "accept the labels as they stand, save, next photo", run: () => audit.decider.accept() },
-    { keys: ["u", "Ctrl+z"], shown: "U", does: "take back edits, then the last decision, then the one before", run: () => audit.decider.undo() },
-    { keys: ["k"], shown: "K", does: "skip: it comes back at the end", run: () => audit.photo && audit.decider.skip() },
+    { keys: ["Enter"], shown: "Enter", does: "accept the labels as shown, save, next photo", run: () => audit.actions.accept() },
+    { keys: ["u", "Ctrl+z"], shown: "U", does: "undo the edits, then the last decision, then the one before", run: () => audit.actions.undo() },
+    { keys: ["k"], shown: "K", does: "skip: it comes back at the end", run: () => audit.photo && audit.actions.skip() },
     { keys: ["ArrowLeft"], shown: "←", does: "previous photo", run: () => audit.go(-1) },
-    { keys: ["ArrowRight"], shown: "→", does: "look at the next photo, deciding nothing", run: () => audit.photo && audit.go(1) },
+    { keys: ["ArrowRight"], shown: "→", does: "the next photo, without a decision", run: () => audit.photo && audit.go(1) },
     { keys: ["/"], shown: "/", does: "filter and search", run: () => audit.openFilter() },
     HELP_KEY,
   ];
@@ -56,13 +56,13 @@ function stepBindings(audit) {
 function lookBindings({ stage: { zoom } }) {
   const pans = { ArrowLeft: [-0.2, 0], ArrowRight: [0.2, 0], ArrowUp: [0, -0.2], ArrowDown: [0, 0.2] };
   return [
-    { keys: ["z"], shown: "Z", does: "closer, and whole again", run: () => zoom.toggle(null, null) },
-    { keys: ["+", "="], shown: "+", does: "closer", run: () => zoom.in() },
-    { keys: ["-"], shown: "-", does: "further away", run: () => zoom.out() },
+    { keys: ["z"], shown: "Z", does: "zoom in; again: the whole photo", run: () => zoom.toggle(null, null) },
+    { keys: ["+", "="], shown: "+", does: "zoom in", run: () => zoom.in() },
+    { keys: ["-"], shown: "-", does: "zoom out", run: () => zoom.out() },
     {
       keys: Object.keys(pans).map((key) => `Shift+${key}`),
       shown: "Shift ← → ↑ ↓",
-      does: "move the picture; or drag it",
+      does: "move the picture (or drag it)",
       run: (event) => zoom.pan(...pans[event.key]),
     },
   ];
@@ -70,14 +70,14 @@ function lookBindings({ stage: { zoom } }) {
 
 function wireButtons(audit) {
   const buttons = {
-    accept: () => audit.decider.accept(),
-    undo: () => audit.decider.undo(),
-    skip: () => audit.photo && audit.decider.skip(),
-    "unshown-skip": () => audit.photo && audit.decider.skip(),
-    flag: () => audit.photo && audit.decider.flag(),
+    accept: () => audit.actions.accept(),
+    undo: () => audit.actions.undo(),
+    skip: () => audit.photo && audit.actions.skip(),
+    "unshown-skip": () => audit.photo && audit.actions.skip(),
+    flag: () => audit.photo && audit.actions.flag(),
     previous: () => audit.go(-1),
     student: () => audit.toggleStudent(),
-    "done-undo": () => audit.decider.undo(),
+    "done-undo": () => audit.actions.undo(),
     "done-filter": () => byId("filter-reset").click(),
   };
   for (const [id, run] of Object.entries(buttons)) {
@@ -87,7 +87,7 @@ function wireButtons(audit) {
     });
   }
   const note = byId("note");
-  note.addEventListener("change", () => audit.decider.note(note.value.trim()));
+  note.addEventListener("change", () => audit.actions.note(note.value.trim()));
   note.addEventListener("keydown", (event) => {
     if (event.key === "Escape") note.value = audit.photo?.note ?? "";
     if (event.key === "Escape" || event.key === "Enter") note.blur();

@@ -1,4 +1,4 @@
-/** Another tab or person decided this photo meanwhile: both decisions are shown, and a person chooses. */
+/** The dialog for a photo that was decided elsewhere in the meantime: shows both decisions, and the person chooses. */
 
 import { byId, element } from "./dom.js";
 import { labelName } from "./names.js";
@@ -6,12 +6,12 @@ import { labelName } from "./names.js";
 /**
  * @param {{current: object|null, decided_by: string|null, is_flagged: boolean, note: string}} saved
  * @param {{after: object|null, is_flagged: boolean, note: string}} mine
- * @returns {Promise<"saved"|"mine"|null>} null: not now
+ * @returns {Promise<"saved"|"mine"|null>} null if the dialog was closed
  */
 export function chooseDecision(saved, mine) {
   const dialog = byId("conflict");
   byId("conflict-by").textContent = saved.decided_by
-    ? `${saved.decided_by} decided it, in another tab perhaps.`
+    ? `${saved.decided_by} decided it, perhaps in another tab.`
     : "It was changed in another tab.";
   byId("conflict-saved").replaceChildren(...describe(saved.current, saved));
   byId("conflict-mine").replaceChildren(...describe(mine.after, mine));
@@ -22,7 +22,7 @@ export function chooseDecision(saved, mine) {
   });
 }
 
-/** Called once: the dialog's two buttons. */
+/** Wire the dialog's two buttons; call it once. */
 export function wireConflict() {
   const dialog = byId("conflict");
   byId("conflict-keep").addEventListener("click", () => dialog.close("saved"));

@@ -1,7 +1,7 @@
-/** Elements from data: text goes in as text, never as markup. */
+/** Make elements from data; text is never interpreted as markup. */
 
 /**
- * Make an element. A property that the element knows is set as one, `on…` is a listener, anything else an attribute.
+ * Make an element. `on…` adds a listener; other entries are set as a property if the element has it, else as an attribute.
  * @param {string} tag
  * @param {Object<string, unknown>} properties
  * @param {...(Node|string|null)} children
@@ -18,14 +18,14 @@ export function element(tag, properties = {}, ...children) {
   return made;
 }
 
-/** The element with this id; a page without it is a mistake in the page. */
+/** Return the element with this id; throws if it is missing. */
 export function byId(id) {
   const found = document.getElementById(id);
   if (found === null) throw new Error(`the page has no element #${id}`);
   return found;
 }
 
-/** Let go of a button that a mouse or finger pressed, so that the next Enter belongs to the page. */
+/** Remove the focus from a clicked button, so that the next Enter goes to the page. */
 export function releaseFocus(event) {
   if (event.detail > 0) event.currentTarget.blur();
 }

@@ -1,30 +1,30 @@
-/** Which photos to go through: kept in the address, so that a reload shows the same. */
+/** The filter of the photos; it is in the address, so that a reload shows the same. */
 
 import { byId, element } from "./dom.js";
 import { labelName, labelPath } from "./names.js";
 
 const FIELDS = { list: "measure", status: "open", label: "", text: "" };
 
-/** The filter in the address. */
+/** Read the filter from the address. */
 export function readFilter() {
   const asked = new URLSearchParams(location.search);
   return Object.fromEntries(Object.entries(FIELDS).map(([name, usual]) => [name, asked.get(name) ?? usual]));
 }
 
-/** Put filter and photo into the address. */
+/** Write filter and photo into the address. */
 export function writeAddress(filter, imageId) {
   const changed = Object.entries(filter).filter(([name, value]) => value !== FIELDS[name]);
   const query = new URLSearchParams([...changed, ...(imageId ? [["photo", imageId]] : [])]).toString();
   history.replaceState(null, "", query ? `?${query}` : location.pathname);
 }
 
-/** Whether one of the two queues is shown whole. */
-export function isUsual(filter) {
+/** Whether the filter is one of the two queues, unfiltered. */
+export function isWholeQueue(filter) {
   const { list, ...others } = filter;
   return ["measure", "teach"].includes(list) && Object.entries(others).every(([name, value]) => value === FIELDS[name]);
 }
 
-/** Mark the queue that is shown among the links to the pages. */
+/** Mark the link of the current queue. */
 export function markQueue(list) {
   const addresses = { measure: "./", teach: "./?list=teach" };
   for (const link of document.querySelectorAll("nav a")) {
@@ -33,7 +33,7 @@ export function markQueue(list) {
   }
 }
 
-/** Fill a choice of labels: scenes, attributes, objects; with how many photos have each, where that is known. */
+/** Fill a select element with all labels, and their number of photos if given. */
 export function fillLabels(select, session, counts = null) {
   for (const [title, labels] of [
     ["Scenes", session.scenes],
@@ -76,7 +76,7 @@ export function wireFilter(session, filter, onChange) {
 }
 
 function markButton(filter) {
-  byId("filter-button").classList.toggle("is-on", !isUsual(filter));
+  byId("filter-button").classList.toggle("is-on", !isWholeQueue(filter));
 }
 
 function optionText(key) {

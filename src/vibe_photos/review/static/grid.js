@@ -1,4 +1,4 @@
-/** Twenty alike at once: mark the wrong ones, confirm the rest with one key. */
+/** Twenty similar photos at once: mark the wrong ones, confirm the others with one key. */
 
 import { announce } from "./announce.js";
 import { get, post } from "./api.js";
@@ -6,7 +6,7 @@ import { byId, element, releaseFocus } from "./dom.js";
 import { bindGridKeys } from "./grid_keys.js";
 import { describeTruth, labelName } from "./names.js";
 import { showProgress, showQueue } from "./progress.js";
-import { insist, saveDecisions, tellRefusal } from "./saving.js";
+import { retry, saveDecisions, showRefusal } from "./saving.js";
 import { runPage } from "./session.js";
 import { fileLine, labelLines, makeTile } from "./tiles.js";
 import { chooseScene, NOTHING } from "./truth.js";
@@ -29,7 +29,7 @@ class Grid {
     byId("grid-by-label").hidden = session.is_blind;
   }
 
-  /** Show what a scene has to confirm, from its beginning. */
+  /** Show the photos of a scene, from the first. */
   choose(scene, by = this.by, list = this.list) {
     return this.#alone(() => {
       Object.assign(this, { scene, by, list, offset: 0 });
@@ -37,12 +37,12 @@ class Grid {
     });
   }
 
-  /** The labels to be confirmed: the teacher's, with the scene that the student says where the student is asked. */
+  /** The labels to be confirmed: the teacher's, but in the student's grid with the student's scene. */
   propose({ teacher }) {
     return teacher && this.by === "student" ? chooseScene(teacher, this.scene, this.session.attributes) : teacher;
   }
 
-  /** What can be confirmed: not marked, and before one's eyes. */
+  /** The photos that can be confirmed: shown and not marked. */
   get right() {
     return this.items.filter(
       ({ image_id: imageId, teacher }) => teacher && this.shown.has(imageId) && !this.wrong.has(imageId),
@@ -53,7 +53,7 @@ class Grid {
     const asked = { scene: this.scene, by: this.by, list: this.list };
     showQueue(this.list);
     history.replaceState(null, "", `?${new URLSearchParams(asked)}`);
-    const page = await insist(() => get("grid", { ...asked, offset: this.offset }));
+    const page = await retry(() => get("grid", { ...asked, offset: this.offset }));
     this.items = page.items;
     this.total = page.total;
     this.wrong = new Set();
@@ -80,7 +80,7 @@ class Grid {
     });
   }
 
-  /** Pass over these, deciding nothing; after the last come the first again. */
+  /** Show the next photos without a decision; after the last ones the first again. */
   showOthers() {
     return this.#alone(async () => {
       const next = this.offset + this.items.length;
@@ -89,18 +89,18 @@ class Grid {
     });
   }
 
-  /** Take back all that was confirmed last, or this reviewer's last decision. */
+  /** Undo everything that was confirmed last, or this reviewer's last decision. */
   undo() {
     return this.#alone(async () => {
       let count = 0;
       do {
-        const reply = await insist(() => post("undo", {}));
+        const reply = await retry(() => post("undo", {}));
         if (!reply.image_id) break;
         count += 1;
         this.lastBatch.delete(reply.image_id);
         showProgress(reply.progress);
       } while (this.lastBatch.size);
-      announce(count ? `${count} taken back` : "There is nothing to take back");
+      announce(count ? `${count} undone` : "There is nothing to undo");
       this.offset = 0;
       await this.load();
     });
@@ -117,7 +117,7 @@ class Grid {
     showProgress(reply.progress);
     this.lastBatch = new Set(Object.keys(reply.versions));
     const stale = reply.stale.length;
-    announce(`${items.length - stale} confirmed${stale ? `; ${stale} were decided elsewhere meanwhile and stay as they are` : ""}`);
+    announce(`${items.length - stale} confirmed${stale ? `; ${stale} were decided elsewhere in the meantime and stay unchanged` : ""}`);
   }
 
   #showTabs(counts) {
@@ -168,8 +168,8 @@ class Grid {
     byId("grid-tiles").replaceChildren(...tiles);
     byId("grid-empty").hidden = this.items.length > 0;
     byId("grid-empty").textContent = this.total
-      ? `${this.total} photos of ${labelName(this.scene)} were marked and wait in the queue.`
-      : `No open photo is said to be ${labelName(this.scene)}.`;
+      ? `${this.total} photos of ${labelName(this.scene)} were marked and stay in the queue.`
+      : `No open photo has the scene ${labelName(this.scene)}.`;
     byId("main").scrollTop = 0;
     this.#showCount();
   }
@@ -191,7 +191,7 @@ class Grid {
     try {
       await run();
     } catch (error) {
-      tellRefusal(error);
+      showRefusal(error);
     } finally {
       this.isBusy = false;
     }

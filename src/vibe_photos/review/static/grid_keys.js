@@ -1,4 +1,4 @@
-/** The keys and buttons of the grid. */
+/** Keys and buttons of the grid. */
 
 import { byId, releaseFocus } from "./dom.js";
 import { HELP_KEY, bindKeys } from "./keys.js";
@@ -15,9 +15,9 @@ export function bindGridKeys(grid) {
       bindings: [
         { keys: ["Enter"], shown: "Enter", does: "confirm all that are not marked", run: () => grid.confirm() },
         { keys: arrows, shown: "← → ↑ ↓", does: "go from photo to photo", run: (event) => moveFocus(byId("grid-tiles"), event.key) },
-        { keys: ["x"], shown: "X", does: "mark the photo with the focus, or take the mark off (Space too)", run: markFocused },
-        { keys: ["j"], shown: "J", does: "others of this scene, deciding nothing", run: () => grid.showOthers() },
-        { keys: ["u", "Ctrl+z"], shown: "U", does: "take back what was confirmed last", run: () => grid.undo() },
+        { keys: ["x"], shown: "X", does: "mark or unmark the focused photo (or Space)", run: markFocused },
+        { keys: ["j"], shown: "J", does: "other photos of this scene, without a decision", run: () => grid.showOthers() },
+        { keys: ["u", "Ctrl+z"], shown: "U", does: "undo what was confirmed last", run: () => grid.undo() },
         HELP_KEY,
       ],
     },

@@ -1,4 +1,4 @@
-/** A key for every scene and attribute: digits for scenes, for an attribute the first free letter of its name. */
+/** Assign a key to each scene (digits) and attribute (the first free letter of its name). */
 
 import { labelName } from "./names.js";
 
@@ -7,7 +7,7 @@ const TAKEN = "fknosuz";
 
 /**
  * @param {{scenes: {key: string}[], attributes: {key: string}[]}} labels
- * @returns {Object<string, string>} by label key; a label for which none is left has none
+ * @returns {Object<string, string>} keys by label key; labels without a free key are left out
  */
 export function assignHotkeys({ scenes, attributes }) {
   const hotkeys = {};

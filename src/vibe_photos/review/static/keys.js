@@ -1,4 +1,4 @@
-/** One table of keys does the work and is the help: what is bound is what `?` shows. */
+/** Key bindings; the help dialog (`?`) is made from the same table. */
 
 import { byId, element } from "./dom.js";
 
@@ -7,7 +7,7 @@ import { byId, element } from "./dom.js";
  */
 
 /**
- * Listen for the keys, except where somebody types, and fill the help with them.
+ * Listen for the keys, except while the person types, and list them in the help.
  * @param {{title: string, bindings: Binding[]}[]} groups
  */
 export function bindKeys(groups) {
@@ -30,7 +30,7 @@ function keyName(event) {
   return event.ctrlKey || event.metaKey ? `Ctrl+${key}` : event.shiftKey && key.startsWith("Arrow") ? `Shift+${key}` : key;
 }
 
-/** Typing, an open dialog, and Enter or Space on a focused control belong to these, not to the page. */
+/** Whether the key belongs to a text field, an open dialog or a focused control, and not to the page. */
 function isTakenElsewhere(event) {
   const target = event.target;
   if (document.querySelector("dialog[open]") || target.matches("input, textarea, select")) return true;

@@ -1,4 +1,4 @@
-/** How label keys read: `object.electronics.peripheral.mouse` is "Mouse", in "electronics › peripheral". */
+/** Display names: `object.electronics.peripheral.mouse` is "Mouse", in "electronics › peripheral". */
 
 export function labelName(key) {
   const last = key.slice(key.lastIndexOf(".") + 1).replace(/^(has|is)_/, "").replaceAll("_", " ");
@@ -9,7 +9,7 @@ export function labelPath(key) {
   return key.split(".").slice(1, -1).join(" › ").replaceAll("_", " ");
 }
 
-/** All that a truth says, in a few words: scene, then attributes that hold, then objects. */
+/** Describe a truth in a few words: scene, true attributes, objects. */
 export function describeTruth(truth) {
   if (!truth) return "no labels";
   const holds = Object.keys(truth.attributes).filter((key) => truth.attributes[key]);

@@ -1,4 +1,4 @@
-/** The labels of one photo as things to press: what the person says, and where teacher and student stand. */
+/** The label controls of one photo, with marks for the teacher's and the student's labels. */
 
 import { byId, element, releaseFocus } from "./dom.js";
 import { describeTruth, labelName, labelPath } from "./names.js";
@@ -13,7 +13,7 @@ const ANSWERS = [
 export class Panel {
   /**
    * @param {object} session scenes, attributes and objects of the taxonomy, and `hotkeys` by label key
-   * @param {{scene, attribute, addObject, removeObject, enter}} does what pressing something does
+   * @param {{scene, attribute, addObject, removeObject, enter}} does the actions
    */
   constructor(session, does) {
     this.does = does;
@@ -31,10 +31,10 @@ export class Panel {
   }
 
   /**
-   * Show a truth, with the opinions beside it.
+   * Show a truth, with marks for the teacher's and the student's labels.
    * @param {object} truth
    * @param {object|null} teacher the teacher's truth
-   * @param {Map<string, {score: number, value: boolean}>|null} student by label key; null: not to be seen
+   * @param {Map<string, {score: number, value: boolean}>|null} student by label key; null: hidden
    */
   show(truth, teacher, student) {
     for (const [key, button] of this.scenes) {
@@ -51,7 +51,7 @@ export class Panel {
     this.#showObjects(truth, teacher, student);
   }
 
-  /** Show what each reviewer decided, where they disagree. */
+  /** Show each reviewer's decision if they disagree. */
   showReviewers(opinions) {
     byId("opinions").hidden = opinions.length === 0;
     byId("opinions-list").replaceChildren(
@@ -132,8 +132,8 @@ export class Panel {
 }
 
 /**
- * Marks of who says so, as letters (not colour alone): the teacher's, and the student's with how sure it is in percent.
- * @param {boolean|undefined} answer the teacher's, where the control is about yes and no
+ * Show marks T and S (letters, not only colours) for teacher and student, with the student's probability in percent.
+ * @param {boolean|undefined} answer the teacher's, for a control with yes and no
  */
 function showOpinions(control, isTeachers, said, answer) {
   const isAnswer = control.matches(".attribute");
@@ -142,12 +142,12 @@ function showOpinions(control, isTeachers, said, answer) {
   if (isTeachers) marks.push(makeMark("is-teacher", `T${yesOrNo(answer)}`, `the teacher says${yesOrNo(answer) || " so"}`));
   if (said) {
     const sure = Math.round(100 * (said.value ? said.score : 1 - said.score));
-    const told = `the student says${yesOrNo(said.value) || " so"}, ${sure} % sure`;
-    marks.push(makeMark("is-student", `S${yesOrNo(said.value)} ${sure}`, told));
+    const title = `the student says${yesOrNo(said.value) || " so"}, ${sure} % sure`;
+    marks.push(makeMark("is-student", `S${yesOrNo(said.value)} ${sure}`, title));
   }
   control.querySelector(".opinions").replaceChildren(...marks);
 }
 
-function makeMark(className, textContent, told) {
-  return element("span", { className: `mark ${className}`, role: "img", "aria-label": told, title: told, textContent });
+function makeMark(className, textContent, title) {
+  return element("span", { className: `mark ${className}`, role: "img", "aria-label": title, title: title, textContent });
 }

@@ -1,9 +1,9 @@
-/** One photo of the library, large, over the others. */
+/** A dialog with one large photo of the library. */
 
-import { whyUnshown } from "./api.js";
+import { readPhotoError } from "./api.js";
 import { byId, element } from "./dom.js";
 import { labelName } from "./names.js";
-import { loadPicture } from "./neighbours.js";
+import { loadPicture } from "./preloader.js";
 import { Zoom } from "./zoom.js";
 
 export class PhotoDialog {
@@ -34,14 +34,14 @@ export class PhotoDialog {
     this.at = at;
     const item = this.items[at];
     byId("photo-name").textContent = item.rel_path;
-    byId("photo-labels").textContent = `${describeLabels(item)}, ${item.is_audited ? "audited" : "says the student"}`;
+    byId("photo-labels").textContent = `${describeLabels(item)}, ${item.is_audited ? "audited" : "by the student"}`;
     byId("photo-audit").href = `./?${new URLSearchParams({ list: "all", status: "", photo: item.image_id })}`;
     byId("photo-before").disabled = at === 0;
     byId("photo-after").disabled = at === this.items.length - 1;
     const picture = await loadPicture(item.image_id, "1600");
     if (this.items[this.at] !== item) return;
     if (picture === null) {
-      byId("viewport").replaceChildren(element("p", { textContent: await whyUnshown(item.image_id) }));
+      byId("viewport").replaceChildren(element("p", { textContent: await readPhotoError(item.image_id) }));
       return;
     }
     picture.className = "picture";

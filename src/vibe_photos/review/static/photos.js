@@ -1,10 +1,10 @@
-/** My photos: the library by final label, a page at a time, and one photo large. */
+/** My photos: the library by final label, page by page, and one large photo. */
 
 import { get } from "./api.js";
 import { byId, element, releaseFocus } from "./dom.js";
 import { fillLabels } from "./filter.js";
 import { HELP_KEY, bindKeys } from "./keys.js";
-import { insist } from "./saving.js";
+import { retry } from "./saving.js";
 import { runPage } from "./session.js";
 import { PhotoDialog, describeLabels } from "./photo_dialog.js";
 import { fileLine, labelLines, makeTile } from "./tiles.js";
@@ -21,7 +21,7 @@ class Library {
     this.dialog = new PhotoDialog();
   }
 
-  /** Show the photos with a label and a text in their name, from the first. */
+  /** Show the photos with a label and a text, from the first. */
   search(label, text) {
     Object.assign(this, { label, text, offset: 0 });
     return this.load();
@@ -36,7 +36,7 @@ class Library {
 
   async load() {
     const asked = { label: this.label, text: this.text, offset: this.offset };
-    const page = await insist(() => get("library", { ...asked, limit: PAGE }));
+    const page = await retry(() => get("library", { ...asked, limit: PAGE }));
     if (asked.label !== this.label || asked.text !== this.text || asked.offset !== this.offset) return;
     const query = new URLSearchParams(Object.entries(asked).filter(([, value]) => value)).toString();
     history.replaceState(null, "", query ? `?${query}` : location.pathname);
@@ -80,7 +80,7 @@ function wireSearch(library) {
 }
 
 async function main(session) {
-  const { counts } = await insist(() => get("labels"));
+  const { counts } = await retry(() => get("labels"));
   fillLabels(byId("photos-label"), session, counts);
   const library = new Library();
   wireSearch(library);

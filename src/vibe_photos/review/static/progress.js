@@ -1,11 +1,11 @@
-/** How far the audit is, how fast it goes, and how often the person says what the teacher said. */
+/** The progress of the review, its speed, and how often the teacher was right. */
 
 import { byId } from "./dom.js";
 import { percent } from "./names.js";
 
 let shown = { list: "measure", progress: null };
 
-/** From now on, show how far this queue is. */
+/** Show the progress of this queue from now on. */
 export function showQueue(list) {
   shown = { ...shown, list };
   if (shown.progress) showProgress(shown.progress);

@@ -1,8 +1,8 @@
-/** Why a photo is skipped: asked each time, since skipped photos are missing in the figures. */
+/** Ask why a photo is skipped, because skipped photos are missing in the figures. */
 
 import { byId } from "./dom.js";
 
-/** @returns {Promise<string|null>} the reason, empty for "later", null where the person changed their mind */
+/** @returns {Promise<string|null>} the reason, empty for "later", null if the dialog was closed */
 export function chooseReason() {
   const dialog = byId("skip-reason");
   const buttons = [...dialog.querySelectorAll("[data-reason]")];

@@ -1,7 +1,7 @@
-/** The photo, large: its picture, its name, why it is asked about, and the way to look closer. */
+/** The large photo with zoom, its name, and why it is in the queue. */
 
-import { loadPicture } from "./neighbours.js";
-import { whyUnshown } from "./api.js";
+import { loadPicture } from "./preloader.js";
+import { readPhotoError } from "./api.js";
 import { byId, element } from "./dom.js";
 import { Zoom } from "./zoom.js";
 
@@ -17,7 +17,7 @@ export class Stage {
     byId("zoom-whole").addEventListener("click", () => this.zoom.reset());
   }
 
-  /** Show a photo; a picture that cannot be shown gives its reason in its place. */
+  /** Show a photo, or the reason why it cannot be shown. */
   show(photo, picture) {
     this.imageId = photo.image_id;
     this.isSharp = false;
@@ -44,7 +44,7 @@ export class Stage {
   async #explain(imageId) {
     byId("unshown-reason").textContent = "";
     byId("unshown").hidden = false;
-    const reason = await whyUnshown(imageId);
+    const reason = await readPhotoError(imageId);
     if (this.imageId === imageId) byId("unshown-reason").textContent = reason;
   }
 

@@ -1,10 +1,10 @@
-/** Small pictures in rows, each with its name and labels; a picture that cannot be shown says so. */
+/** Tiles: small pictures with name and labels. */
 
 import { photoUrl } from "./api.js";
 import { element } from "./dom.js";
 import { labelName } from "./names.js";
 
-/** The labels under a picture: the scene, then what holds and what is in it. */
+/** The labels under a picture: scene, true attributes, objects. */
 export function labelLines(scene, attributes, objects) {
   const tags = [
     ...attributes.map((key) => element("span", { className: "tag", textContent: labelName(key) })),
@@ -16,18 +16,18 @@ export function labelLines(scene, attributes, objects) {
   ];
 }
 
-/** A path's last part, in a line of its own. */
+/** A line with the file name. */
 export function fileLine(path) {
   return element("span", { className: "file", textContent: path.slice(path.lastIndexOf("/") + 1) });
 }
 
 /**
- * One tile: a button with a picture, words under it.
+ * One tile: a button with a picture and text lines.
  * @param {{image_id: string, rel_path: string}} item
- * @param {Node[]} lines what stands under the picture
+ * @param {Node[]} lines the lines under the picture
  * @param {(event: Event) => void} onPress
  * @param {object} properties of the button
- * @param {() => void} onShown called when the picture is there
+ * @param {() => void} onShown called when the picture is loaded
  */
 export function makeTile(item, lines, onPress, properties = {}, onShown = () => {}) {
   const picture = element("img", { alt: "", decoding: "async", draggable: false, onload: onShown });
@@ -42,7 +42,7 @@ export function makeTile(item, lines, onPress, properties = {}, onShown = () => 
   return element("li", {}, button);
 }
 
-/** Move the focus among tiles by arrow keys; returns whether there was where to go. */
+/** Move the focus among tiles by arrow keys; returns whether it moved. */
 export function moveFocus(list, key) {
   const tiles = [...list.querySelectorAll(".tile")];
   const at = tiles.indexOf(document.activeElement);

@@ -1,4 +1,4 @@
-/** What a person says of one photo: `{scene, attributes, objects}`, changed by making another. */
+/** The labels of one photo: immutable `{scene, attributes, objects}`. */
 
 export const NOTHING = Object.freeze({ scene: null, attributes: {}, objects: [] });
 
@@ -23,7 +23,7 @@ export function withoutObject(truth, key) {
 }
 
 /**
- * Choose a scene, and let the attributes that follow it by rule follow, where they did so far.
+ * Choose a scene, and update the attributes that follow the scene by rule, unless they already differed.
  * @param {{key: string, rule_scene?: string}[]} attributes
  */
 export function chooseScene(truth, scene, attributes) {

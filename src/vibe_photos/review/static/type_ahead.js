@@ -1,10 +1,10 @@
-/** A field that finds an object label by the first letters of its name, its words or its place in the tree. */
+/** A text field that finds an object label by its name, its words or its place in the tree. */
 
 import { element } from "./dom.js";
 import { labelName, labelPath } from "./names.js";
 
 /**
- * The labels that fit a text, best first; all of them, in the order of the tree, where there is no text.
+ * The labels that match a text, best first; without a text all of them, in the order of the tree.
  * @param {{key: string, words: string[]}[]} labels
  */
 export function findLabels(labels, text) {
@@ -56,7 +56,7 @@ export class TypeAhead {
     this.close();
   }
 
-  /** Empty the field and give the keys back to the page. */
+  /** Empty the field and remove the focus. */
   leave() {
     this.clear();
     this.input.blur();

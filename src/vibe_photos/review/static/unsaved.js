@@ -1,4 +1,4 @@
-/** What was typed and is not on disk yet: kept in the browser over a reload or a dead server. */
+/** Unsaved edits and decisions, kept in the browser so that they survive a reload or a stopped server. */
 
 export class Unsaved {
   /** @param {Storage} storage @param {string} name */
@@ -27,8 +27,8 @@ export class Unsaved {
   }
 }
 
-/** Edits of photos that nobody accepted yet: this tab's own. */
+/** Edits that are not accepted yet, in this tab only. */
 export const edits = new Unsaved(sessionStorage, "edit");
 
-/** Decisions that were taken and are on their way to the disk: any tab of this address may bring them there. */
+/** Decisions that are not saved yet; any tab at this address may send them. */
 export const decisions = new Unsaved(localStorage, "decision");

@@ -1,4 +1,4 @@
-/** A picture that can be looked at closely: wheel, pinch, double click, keys; drag to move it. */
+/** Zoom by wheel, pinch, double click and keys; drag to move the picture. */
 
 const MOST = 12;
 const STEP = 1.4;
@@ -20,7 +20,7 @@ export class Zoom {
     }
   }
 
-  /** Put another picture in, whole. */
+  /** Show another picture, whole. */
   show(picture) {
     this.picture = picture;
     picture.draggable = false;
@@ -28,7 +28,7 @@ export class Zoom {
     this.reset();
   }
 
-  /** Put a sharper picture in the place of the one shown, as it lies. */
+  /** Replace the picture by a sharper one, with the same zoom and position. */
   sharpen(picture) {
     picture.draggable = false;
     picture.className = this.picture.className;
@@ -58,7 +58,7 @@ export class Zoom {
     this.#scaleTo(this.scale / STEP);
   }
 
-  /** Move what is seen by shares of the viewport. */
+  /** Move by shares of the viewport. */
   pan(right, down) {
     this.x -= right * this.viewport.clientWidth;
     this.y -= down * this.viewport.clientHeight;
@@ -96,7 +96,7 @@ export class Zoom {
     return two ? Math.max(1, Math.hypot(one.x - two.x, one.y - two.y)) : 1;
   }
 
-  /** Scale about a point of the window (the viewport's middle if none), so that what is there stays there. */
+  /** Zoom around a point of the window (default: the viewport's middle), which stays in place. */
   #scaleTo(scale, clientX = null, clientY = null) {
     const box = this.viewport.getBoundingClientRect();
     const fromMiddleX = clientX === null ? 0 : clientX - box.left - box.width / 2;

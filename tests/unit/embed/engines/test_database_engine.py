@@ -205,7 +205,7 @@ def test_a_postgres_without_the_table_is_told_without_the_password(run, app_data
 
 def test_there_is_no_encoder_for_another_photo(embed):
     assert name_encoder(DATABASE, embed).startswith("app-")
-    with pytest.raises(EncoderError, match="no encoder is at hand"):
+    with pytest.raises(EncoderError, match="there is no encoder for other photos"):
         load_encoder(DATABASE, embed)
     for key in ("source_model", "dim", "revision"):
         with pytest.raises(ConfigurationError, match=f"embedder.{key}"):

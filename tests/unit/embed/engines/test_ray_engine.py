@@ -139,7 +139,7 @@ def test_photos_that_kill_every_worker_stop_the_run(
                 os.kill(process, signal.SIGKILL)
                 killed.add(process)
             time.sleep(0.01)
-    with pytest.raises(ClusterError, match=r"gave up .* the same command goes on from there"):
+    with pytest.raises(ClusterError, match=r"gave up .* the same command continues from there"):
         running.result()
     assert len(killed) == 3
 
@@ -194,7 +194,7 @@ def test_a_worker_takes_its_processors_and_a_gpu_where_the_encoder_can_use_one(
 
 
 def test_a_cluster_that_holds_no_worker_is_refused() -> None:
-    with pytest.raises(ClusterError, match=r"embed\.workers: a worker takes 20 processors and a GPU"):
+    with pytest.raises(ClusterError, match=r"embed\.workers: a worker needs 20 CPU cores and a GPU"):
         count_workers(NODES, WorkerShare(cpus=20, gpus=1))
 
 

@@ -1,11 +1,11 @@
-/** The photos to go through, fetched by pages: where one is, what comes, what is decided already. */
+/** The list of photos to review, fetched page by page, with the current position. */
 
 import { get } from "./api.js";
 
 const PAGE = 200;
 const FETCH_WITHIN = 10;
 
-export class Walk {
+export class PhotoList {
   /** @param {{list: string, label: string, text: string, status: string}} filter */
   constructor(filter) {
     this.filter = filter;
@@ -25,17 +25,17 @@ export class Walk {
     return this.items.slice(this.at + 1, this.at + 1 + count);
   }
 
-  /** Begin at a photo, or at the first of the list. */
+  /** Start at a photo, or at the first of the list. */
   async start(imageId) {
     await this.#fetch();
     if (imageId) this.goTo(imageId);
   }
 
-  /** Go on by one. Past the last photo there is none, unless some that were passed over are still open. */
+  /** Go to the next photo; after the last, to those that were left without a decision, if any. */
   async next() {
     const next = Math.min(this.at + 1, this.items.length);
     if (next === this.items.length) await this.#fetch();
-    if (next === this.items.length) await this.#fetchPassedOver();
+    if (next === this.items.length) await this.#fetchUndecided();
     this.at = next;
     if (this.items.length - next < FETCH_WITHIN && !this.isWhole) this.#fetch().catch(() => {});
     return this.current;
@@ -46,7 +46,7 @@ export class Walk {
     return this.current;
   }
 
-  /** Go to a photo; one that is not in the list comes before the current one. */
+  /** Go to a photo; if it is not in the list, it is inserted before the current one. */
   goTo(imageId) {
     const known = this.items.findIndex((item) => item.image_id === imageId);
     if (known >= 0) this.at = known;
@@ -55,7 +55,7 @@ export class Walk {
     this.skipped.delete(imageId);
   }
 
-  /** Fetch the next page. What was decided has left the server's list of open photos; what was skipped is at its end. */
+  /** Fetch the next page. On the server, decided photos leave the list of open photos, and skipped ones move to its end. */
   async #fetch() {
     const leaves = this.filter.status === "open";
     const hasLeft = (imageId) => leaves && (this.decided.has(imageId) || this.skipped.has(imageId));
@@ -67,7 +67,7 @@ export class Walk {
     this.items.push(...page.items.filter((item) => !known.has(item.image_id)));
   }
 
-  async #fetchPassedOver() {
+  async #fetchUndecided() {
     if (this.filter.status !== "open") return;
     const page = await get("queue", { ...this.filter, offset: 0, limit: PAGE });
     this.items.push(...page.items.filter((item) => !this.decided.has(item.image_id)));

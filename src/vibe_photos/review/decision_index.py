@@ -1,4 +1,4 @@
-"""All reviewers' logs and the file that people edit, read into what counts of each photo."""
+"""The state of every photo, from all reviewers' logs and the edited file."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -15,25 +15,25 @@ from vibe_photos.records.ground_truth import (
     parse_truth,
     read_placed_truth,
 )
-from vibe_photos.review.photo_state import ActiveLine, PhotoState, judge_photo
+from vibe_photos.review.photo_state import ActiveLine, PhotoState, derive_state
 from vibe_photos.settings import Taxonomy
 from vibe_photos.storage.jsonl import read_numbered_records
 
 Signature = dict[Path, tuple[int, int, int]]
 
-_UNTOUCHED = PhotoState()
-_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+_NO_DECISION = PhotoState()
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Ledger:
-    """What the files in `data/human/` say; grows by the lines that are added.
+class DecisionIndex:
+    """The photos' states by the files in `data/human/`; lines can be added.
 
-    A line that does not count (a later one overrides it, or it was undone) may have any key. One that counts
-    is refused if it has an unknown key; without `is_strict`, for imports, it loses that key.
+    An unknown key in a line that counts is an error; without `is_strict` (for imports) the key is dropped. A
+    line that was undone or overridden may have any key.
 
     Attributes:
-        states: the state of each photo that anybody decided, skipped or wrote into the file.
-        latest: the time of the latest line of all.
+        states: the state of each photo in a log or in the edited file.
+        latest: the time of the latest line.
 
     Raises:
         InputError: a log or the edited file is damaged, or has an unknown label key in what counts.
@@ -43,32 +43,32 @@ class Ledger:
         self._taxonomy = taxonomy
         self._is_strict = is_strict
         self._fitter = KeyFitter(taxonomy)
-        # What is wrong with a record, by photo, log (none: the edited file) and time.
+        # Sentences about unknown keys, by photo, log (None: the edited file) and time.
         self._unfit: dict[tuple[str, str | None, str], str] = {}
         self._edited = self._read_edited(human / AUDITED_FILE)
         self._logs: dict[str, list[Decision]] = defaultdict(list)
         self._lines: dict[str, list[ActiveLine]] = defaultdict(list)
         self._undone: set[tuple[str, str | None]] = set()
-        self.latest = _BEGINNING
+        self.latest = _EPOCH
         for log in sorted((human / DECISIONS_FOLDER).glob("*.jsonl")):
-            self._take(log, read_numbered_records(log, Decision))
+            self._add_lines(log, read_numbered_records(log, Decision))
         touched = {*self._edited, *self._lines}
         self.states = {image_id: self.judge(image_id) for image_id in touched}
         self._fitter.log_changes(human)
 
     def add(self, log: Path, lines: Sequence[Decision]) -> None:
-        """Take in lines that were appended to a log."""
+        """Add lines that were appended to a log."""
         known = len(self._logs[log.stem])
-        self._take(log, enumerate(lines, start=known + 1))
+        self._add_lines(log, enumerate(lines, start=known + 1))
         for line in lines:
             self.states[line.image_id] = self.judge(line.image_id)
 
     def state(self, image_id: str) -> PhotoState:
-        """Return what is known of a photo."""
-        return self.states.get(image_id, _UNTOUCHED)
+        """Return a photo's state."""
+        return self.states.get(image_id, _NO_DECISION)
 
     def active_lines_of(self, reviewer: str) -> list[Decision]:
-        """Return a reviewer's lines that were not taken back, oldest first."""
+        """Return a reviewer's lines that were not undone, oldest first."""
         return sorted(active_lines(self._logs[reviewer]), key=lambda line: line.decided_at)
 
     def judge(self, image_id: str, without: Decision | None = None) -> PhotoState:
@@ -90,9 +90,9 @@ class Ledger:
         counts = (decided[-1].reviewer, decided[-1].line.decided_at) if decided else (None, "")
         if self._is_strict and (unfit := self._unfit.get((image_id, *counts))):
             raise InputError(unfit)
-        return judge_photo(self._edited.get(image_id), standing, len(lines))
+        return derive_state(self._edited.get(image_id), standing, len(lines))
 
-    def _take(self, log: Path, lines: Iterable[tuple[int, Decision]]) -> None:
+    def _add_lines(self, log: Path, lines: Iterable[tuple[int, Decision]]) -> None:
         for number, line in lines:
             truth = None
             if line.after is not None and line.undoes is None:
@@ -114,7 +114,7 @@ class Ledger:
         }
 
     def _fit(self, record: GroundTruth, place: str, log: str | None, time: str) -> GroundTruth:
-        """Return a record in the keys of today, without those that are unknown, which are remembered."""
+        """Return a record with current keys; unknown ones are dropped and remembered."""
         fitted, unknown = self._fitter.fit(record)
         if unknown:
             sentence = describe_unfit(unknown[0], record.image_id, place, self._taxonomy)
@@ -123,7 +123,7 @@ class Ledger:
 
 
 def sign_files(human: Path) -> Signature:
-    """Return what tells each file from an earlier one of that name: inode, size and time of change."""
+    """Return inode, size and modification time of each file, to notice changes."""
     signature = {}
     for path in (*(human / DECISIONS_FOLDER).glob("*.jsonl"), human / AUDITED_FILE):
         if path.exists():

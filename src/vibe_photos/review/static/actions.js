@@ -1,4 +1,4 @@
-/** What is done with the photo at hand: accept, skip, flag, note, undo; one thing at a time, each on disk first. */
+/** Actions on the current photo: accept, skip, flag, note, undo. They run one at a time, and are saved first. */
 
 import { announce } from "./announce.js";
 import { post } from "./api.js";
@@ -6,11 +6,11 @@ import { chooseDecision } from "./conflict.js";
 import { byId } from "./dom.js";
 import { showProgress } from "./progress.js";
 import { chooseReason } from "./skip_reason.js";
-import { insist, saveDecision, tellRefusal } from "./saving.js";
+import { retry, saveDecision, showRefusal } from "./saving.js";
 import { isSameTruth } from "./truth.js";
 import { edits } from "./unsaved.js";
 
-export class Decider {
+export class Actions {
   constructor(audit) {
     this.audit = audit;
     this.isBusy = false;
@@ -19,7 +19,7 @@ export class Decider {
     this.hasSeenStudent = false;
   }
 
-  /** Another photo is before the person's eyes. */
+  /** Start with another photo. */
   begin(isShown) {
     this.isShown = isShown;
     this.hasSeenStudent = false;
@@ -27,7 +27,7 @@ export class Decider {
     for (const id of ["skip", "flag"]) byId(id).disabled = this.audit.photo === null;
   }
 
-  /** Save the labels as they stand and go on. */
+  /** Save the labels as shown and go to the next photo. */
   accept() {
     const { audit } = this;
     if (!audit.photo) return;
@@ -37,26 +37,26 @@ export class Decider {
       const { photo, draft } = audit;
       if (!(await this.#save(photo, draft))) return;
       edits.remove(photo.image_id);
-      audit.walk.decided.add(photo.image_id);
+      audit.photos.decided.add(photo.image_id);
       await this.#goOn("Saved. ");
     });
   }
 
   skip() {
     return this.#alone(async () => {
-      const { photo, walk } = this.audit;
+      const { photo, photos } = this.audit;
       const reason = await chooseReason();
       if (reason === null) return;
-      const reply = await insist(() => post("skip", { image_id: photo.image_id, reason }));
+      const reply = await retry(() => post("skip", { image_id: photo.image_id, reason }));
       if (reply.progress) showProgress(reply.progress);
-      walk.skipped.add(photo.image_id);
+      photos.skipped.add(photo.image_id);
       announce("Skipped: it comes back at the end");
       await this.#goOn();
     });
   }
 
   flag() {
-    return this.#mark({ is_flagged: !this.audit.photo.is_flagged }, (photo) => (photo.is_flagged ? "Flagged" : "Flag taken off"));
+    return this.#mark({ is_flagged: !this.audit.photo.is_flagged }, (photo) => (photo.is_flagged ? "Flagged" : "Flag removed"));
   }
 
   note(text) {
@@ -64,36 +64,36 @@ export class Decider {
     return this.#mark({ note: text }, () => "Note saved");
   }
 
-  /** Take back edits of this photo, or else this reviewer's last decision. */
+  /** Undo the edits of this photo, or else this reviewer's last decision. */
   undo() {
     const { audit } = this;
     if (audit.photo && audit.isEdited) {
-      announce("Edits of this photo taken back");
+      announce("Edits of this photo undone");
       return audit.change(audit.prefilled);
     }
     return this.#alone(async () => {
-      const reply = await insist(() => post("undo", {}));
-      if (!reply.image_id) return announce("There is nothing to take back");
+      const reply = await retry(() => post("undo", {}));
+      if (!reply.image_id) return announce("There is nothing to undo");
       showProgress(reply.progress);
-      audit.neighbours.forget(reply.image_id);
-      audit.walk.goTo(reply.image_id);
+      audit.preloader.forget(reply.image_id);
+      audit.photos.goTo(reply.image_id);
       await audit.showCurrent();
-      announce("Last decision taken back");
+      announce("Last decision undone");
     });
   }
 
-  /** Flag and note are saved at once, in a line that decides nothing. */
+  /** Save a flag or note at once, in a line without labels. */
   #mark(change, says) {
     return this.#alone(async () => {
       const { audit } = this;
-      this.#saved(audit.photo, await insist(() => post("remark", { image_id: audit.photo.image_id, ...change })));
+      this.#saved(audit.photo, await retry(() => post("remark", { image_id: audit.photo.image_id, ...change })));
       Object.assign(audit.photo, change);
       audit.showLabels();
       announce(says(audit.photo));
     });
   }
 
-  /** @returns {Promise<boolean>} whether these labels are on disk now */
+  /** @returns {Promise<boolean>} whether these labels were saved */
   async #save(photo, after) {
     const { image_id, version, is_flagged, note } = photo;
     const decision = { image_id, version, after, is_flagged, note, seen: this.#seen(photo) };
@@ -106,13 +106,13 @@ export class Decider {
     }
   }
 
-  /** Whose opinions the person had before their eyes. */
+  /** Whose labels the person saw. */
   #seen(photo) {
     const hasSeenOthers = photo.opinions.length > 0 || photo.current !== null;
     return ["teacher", ...(this.hasSeenStudent ? ["student"] : []), ...(hasSeenOthers ? ["reviewers"] : [])];
   }
 
-  /** Somebody was there first: with other labels, which a person chooses from, or with a flag, a note or a skip only. */
+  /** Resolve a conflict: if the saved labels changed, the person chooses; a new flag, note or skip is kept. */
   async #settle(photo, decision, saved) {
     const isUndecided = isSameTruth(saved.current, photo.current);
     const choice = isUndecided ? "mine" : await chooseDecision(saved, decision);
@@ -120,7 +120,7 @@ export class Decider {
     Object.assign(photo, { version: saved.version, current: saved.current, is_flagged: saved.is_flagged, note: saved.note });
     if (choice === "mine") return this.#save(photo, decision.after);
     edits.remove(photo.image_id);
-    this.audit.neighbours.forget(photo.image_id);
+    this.audit.preloader.forget(photo.image_id);
     await this.audit.showCurrent();
     announce("The saved decision stays");
     return false;
@@ -129,20 +129,20 @@ export class Decider {
   #saved(photo, reply) {
     photo.version = reply.version;
     if (reply.progress) showProgress(reply.progress);
-    this.audit.neighbours.forget(photo.image_id);
+    this.audit.preloader.forget(photo.image_id);
   }
 
-  /** @param {string} said what a screen reader hears before the next photo's name */
+  /** @param {string} said read by a screen reader before the next photo's name */
   async #goOn(said = "") {
-    await insist(() => this.audit.walk.next());
+    await retry(() => this.audit.photos.next());
     await this.audit.showCurrent(said);
   }
 
-  /** Do one thing at a time, in order; what was meant for a photo that is gone meanwhile is dropped. */
+  /** Run actions one at a time, in order; drop an action if its photo is no longer shown. */
   async #alone(run) {
     const { photo } = this.audit;
     while (this.running) await this.running;
-    if (!this.audit.walk || this.audit.photo !== photo) return;
+    if (!this.audit.photos || this.audit.photo !== photo) return;
     this.running = this.#run(run);
     await this.running;
   }
@@ -153,7 +153,7 @@ export class Decider {
     try {
       await run();
     } catch (error) {
-      tellRefusal(error);
+      showRefusal(error);
     } finally {
       this.isBusy = false;
       this.running = null;

@@ -1,29 +1,29 @@
-/** The photo at hand and those beside it, fetched and drawn ahead, so that the next one is there at once. */
+/** Preload the photos around the current one, so that the next one appears at once. */
 
 import { get, photoUrl } from "./api.js";
 
 const SIZE = "1600";
 
-export class Neighbours {
+export class Preloader {
   constructor() {
     this.kept = new Map();
   }
 
-  /** What is known of a photo and its picture (null where it cannot be shown). */
+  /** Return a photo and its picture (null if it cannot be shown). */
   async load(imageId) {
     const entry = this.#entry(imageId);
     const [photo, picture] = await Promise.all([entry.photo, entry.picture]);
     return { photo, picture };
   }
 
-  /** Fetch these ahead and let go of all others. */
+  /** Preload these photos and drop all others. */
   keep(imageIds) {
     const wanted = new Set(imageIds);
     for (const imageId of this.kept.keys()) if (!wanted.has(imageId)) this.kept.delete(imageId);
     for (const imageId of wanted) this.#entry(imageId);
   }
 
-  /** Ask again for what is known of a photo: a decision changed it. Its picture stays. */
+  /** Fetch a photo's data again after a decision; its picture is kept. */
   forget(imageId) {
     const entry = this.kept.get(imageId);
     if (entry) entry.photo = null;
@@ -36,7 +36,7 @@ export class Neighbours {
     return entry;
   }
 
-  /** A failed look ahead is not remembered, so that the photo itself can be asked for again. */
+  /** Failed requests are not cached, so that they can be repeated. */
   #fetch(imageId, entry) {
     const photo = get(`photo/${encodeURIComponent(imageId)}`);
     photo.catch(() => {

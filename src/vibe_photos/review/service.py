@@ -1,4 +1,4 @@
-"""The review desk: what the page asks for and does, whoever carries it there and back."""
+"""The service behind the review page: every operation of its API, independent of HTTP."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -9,8 +9,7 @@ import msgspec
 from vibe_photos.human_truth.draws import DRAWS_FOLDER, find_strata, read_draws
 from vibe_photos.records.ground_truth import Decision, GroundTruth
 from vibe_photos.records.photos import Photo
-from vibe_photos.review import replies as say
-from vibe_photos.review import requests as ask
+from vibe_photos.review import replies, requests
 from vibe_photos.review.draw_record import record_draw
 from vibe_photos.review.label_menu import LabelMenu
 from vibe_photos.review.listings import Listings, Rows
@@ -21,20 +20,21 @@ from vibe_photos.review.sources import ReviewSources
 from vibe_photos.review.views import PhotoViews
 
 _STALE = "this photo was decided in the meantime, in another tab or by another reviewer"
-_BLIND = "the student's opinion is hidden: this review is blind"
+_BLIND = "the student's labels are hidden: this review is blind"
 
 
-class ReviewDesk:
-    """Everything one reviewer sees and does; calls may come from several threads.
+class ReviewService:
+    """All operations of one reviewer; may be called from several threads.
 
     `is_blind` hides the student: its labels, its grid, and the reasons why a photo is in the queue.
 
-    Every method raises `Refusal` where what is asked for cannot be.
+    Raises:
+        Refusal: by every method, if the request cannot be granted.
     """
 
     def __init__(self, sources: ReviewSources, *, is_blind: bool = False) -> None:
         self._sources = sources
-        self._book = sources.book
+        self._decisions = sources.decisions
         self._is_blind = is_blind
         self._draw_numbers: dict[str, int] | None = None
         self._menu = LabelMenu(sources.settings.taxonomy, sources.settings.classify)
@@ -49,11 +49,11 @@ class ReviewDesk:
             raise refuse(HTTPStatus.NOT_FOUND, "there is no such photo in the library")
         return self._sources.photos[row]
 
-    def open_session(self) -> say.Session:
-        """Return what the page needs once."""
-        self._book.refresh()
-        return say.Session(
-            reviewer=self._book.reviewer,
+    def open_session(self) -> replies.Session:
+        """Return what the page needs when it opens."""
+        self._decisions.refresh()
+        return replies.Session(
+            reviewer=self._decisions.reviewer,
             is_blind=self._is_blind,
             scenes=self._menu.scenes,
             attributes=self._menu.attributes,
@@ -61,92 +61,94 @@ class ReviewDesk:
             progress=self._progress.read(),
         )
 
-    def list_photos(self, query: ask.QueueQuery) -> say.QueuePage:
-        """Return a piece of the queue or of another list."""
-        self._book.refresh()
+    def list_photos(self, query: requests.QueueQuery) -> replies.QueuePage:
+        """Return one page of the queue or of another list."""
+        self._decisions.refresh()
         rows = self._listings.list_review(query)
         items = [self._views.list_item(photo) for photo in self._cut(rows, query)]
-        return say.QueuePage(total=len(rows), items=items)
+        return replies.QueuePage(total=len(rows), items=items)
 
-    def show_photo(self, image_id: str) -> say.PhotoView:
-        """Return all that is known of a photo but the student's opinion."""
-        self._book.refresh()
+    def show_photo(self, image_id: str) -> replies.PhotoView:
+        """Return everything about a photo except the student's labels."""
+        self._decisions.refresh()
         return self._views.photo(self.find_photo(image_id))
 
-    def show_student(self, image_id: str) -> say.StudentView:
-        """Return what the student says of a photo, nothing to a reviewer who works blind."""
+    def show_student(self, image_id: str) -> replies.StudentView:
+        """Return the student's labels of a photo; none in a blind review."""
         photo = self.find_photo(image_id)
         labels = [] if self._is_blind else self._sources.student.get(photo.image_id)
-        return say.StudentView(blind=self._is_blind, labels=labels)
+        return replies.StudentView(blind=self._is_blind, labels=labels)
 
-    def list_alike(self, query: ask.GridQuery) -> say.GridPage:
-        """Return open photos of a queue with one scene, and how many there are of each."""
+    def list_alike(self, query: requests.GridQuery) -> replies.GridPage:
+        """Return open photos of a queue with one scene, and how many each scene has."""
         if query.by == "student" and self._is_blind:
             raise refuse(HTTPStatus.FORBIDDEN, _BLIND)
-        self._book.refresh()
+        self._decisions.refresh()
         keys = [label.key for label in self._menu.scenes]
         if query.scene not in keys:
             raise refuse(HTTPStatus.BAD_REQUEST, "there is no such scene")
         rows = {key: self._listings.list_alike(query.list, key, query.by) for key in keys}
         photos = self._cut(rows[query.scene], query)
-        return say.GridPage(
+        return replies.GridPage(
             total=len(rows[query.scene]),
             scenes={key: len(rows[key]) for key in keys},
             items=[self._views.grid_item(photo) for photo in photos],
         )
 
-    def list_library(self, query: ask.LibraryQuery) -> say.LibraryPage:
-        """Return a piece of the library with final labels: what people say, else the student."""
-        self._book.refresh()
+    def list_library(self, query: requests.LibraryQuery) -> replies.LibraryPage:
+        """Return one page of the library with final labels: people's, else the student's."""
+        self._decisions.refresh()
         rows = self._listings.list_library(query)
         photos = self._cut(rows, query)
         student = self._sources.student.get_final([photo.image_id for photo in photos])
         items = [
-            self._views.library_item(photo, student.get(photo.image_id, ask.Truth())) for photo in photos
+            self._views.library_item(photo, student.get(photo.image_id, requests.Truth())) for photo in photos
         ]
-        return say.LibraryPage(total=len(rows), items=items)
+        return replies.LibraryPage(total=len(rows), items=items)
 
-    def count_labels(self) -> say.LabelCounts:
-        """Return how many photos have each label in the end."""
-        self._book.refresh()
-        return say.LabelCounts(photos=len(self._sources.photos), counts=self._listings.count_final())
+    def count_labels(self) -> replies.LabelCounts:
+        """Return how many photos have each final label."""
+        self._decisions.refresh()
+        return replies.LabelCounts(photos=len(self._sources.photos), counts=self._listings.count_final())
 
-    def list_disagreements(self) -> list[say.DisagreementItem]:
+    def list_disagreements(self) -> list[replies.DisagreementItem]:
         """Return the photos on which the reviewers' latest decisions differ."""
-        self._book.refresh()
-        rows = self._listings.list_review(ask.QueueQuery(list="disagreements"))
+        self._decisions.refresh()
+        rows = self._listings.list_review(requests.QueueQuery(list="disagreements"))
         return [self._views.disagreement(photo) for photo in self._cut(rows)]
 
-    def decide(self, request: ask.DecisionRequest) -> say.Recorded:
-        """Record one decision; it is on the disk when this returns."""
+    def decide(self, request: requests.DecisionRequest) -> replies.Recorded:
+        """Record one decision; it is on disk when this returns."""
         outcome = self.decide_several([request])
         for view in outcome.stale:
-            raise say.Refusal(HTTPStatus.CONFLICT, say.Conflict(**msgspec.structs.asdict(view), error=_STALE))
+            raise replies.Refusal(
+                HTTPStatus.CONFLICT, replies.Conflict(**msgspec.structs.asdict(view), error=_STALE)
+            )
         version = outcome.versions[request.image_id]
-        return say.Recorded(image_id=request.image_id, version=version, progress=outcome.progress)
+        return replies.Recorded(image_id=request.image_id, version=version, progress=outcome.progress)
 
-    def decide_several(self, requests: Sequence[ask.DecisionRequest]) -> say.RecordedSeveral:
-        """Record the decisions whose photo is as the page knew it, and return the others."""
-        lines = [self._read_decision(request) for request in requests]
-        stale = self._book.record(lines, [request.version for request in requests])
+    def decide_several(self, decisions: Sequence[requests.DecisionRequest]) -> replies.RecordedSeveral:
+        """Record the decisions whose photo did not change since the page loaded it, and return the others."""
+        lines = [self._read_decision(request) for request in decisions]
+        stale = self._decisions.record(lines, [request.version for request in decisions])
         taken = {line.image_id for line in lines} - set(stale)
-        return say.RecordedSeveral(
-            versions={image_id: self._book.state(image_id).version for image_id in sorted(taken)},
+        return replies.RecordedSeveral(
+            versions={image_id: self._decisions.state(image_id).version for image_id in sorted(taken)},
             stale=[self._views.photo(self.find_photo(image_id)) for image_id in stale],
             progress=self._progress.read(),
         )
 
-    def skip(self, request: ask.SkipRequest) -> say.Recorded:
-        """Put a photo at the end of the queue, with a line of the log that decides nothing."""
+    def skip(self, request: requests.SkipRequest) -> replies.Recorded:
+        """Put a photo at the end of the queue; the line in the log sets no labels."""
         return self._note(request, "skip")
 
-    def remark(self, request: ask.SkipRequest) -> say.Recorded:
-        """Flag a photo or write a note, with a line of the log that decides nothing."""
+    def remark(self, request: requests.SkipRequest) -> replies.Recorded:
+        """Flag a photo or write a note; the line in the log sets no labels."""
         return self._note(request, "remark")
 
-    def _note(self, request: ask.SkipRequest, kind: Literal["skip", "remark"]) -> say.Recorded:
+    def _note(self, request: requests.SkipRequest, kind: Literal["skip", "remark"]) -> replies.Recorded:
         image_id = self.find_photo(request.image_id).image_id
-        state = self._book.state(image_id)
+        state = self._decisions.state(image_id)
         line = Decision(
             image_id=image_id,
             decided_at="",
@@ -157,36 +159,36 @@ class ReviewDesk:
             is_flagged=state.is_flagged if request.is_flagged is None else request.is_flagged,
             note=state.note if request.note is None else request.note,
         )
-        self._book.record([line], [None])
-        return say.Recorded(
-            image_id=image_id, version=self._book.state(image_id).version, progress=self._progress.read()
+        self._decisions.record([line], [None])
+        return replies.Recorded(
+            image_id=image_id, version=self._decisions.state(image_id).version, progress=self._progress.read()
         )
 
-    def undo(self) -> say.Undone:
-        """Take back this reviewer's last decision or skip."""
-        undone = self._book.undo()
+    def undo(self) -> replies.Undone:
+        """Undo this reviewer's last decision or skip."""
+        undone = self._decisions.undo()
         image_id = undone.image_id if undone else None
-        return say.Undone(
+        return replies.Undone(
             image_id=image_id,
-            version=self._book.state(image_id).version if image_id else 0,
+            version=self._decisions.state(image_id).version if image_id else 0,
             was_skip=undone is not None and undone.kind == "skip",
             progress=self._progress.read(),
         )
 
     def _cut(
-        self, rows: Rows, piece: ask.QueueQuery | ask.GridQuery | ask.LibraryQuery | None = None
+        self, rows: Rows, page: requests.QueueQuery | requests.GridQuery | requests.LibraryQuery | None = None
     ) -> list[Photo]:
-        if piece is not None:
-            rows = rows[piece.offset : piece.offset + piece.limit]
+        if page is not None:
+            rows = rows[page.offset : page.offset + page.limit]
         return [self._sources.photos[row] for row in rows]
 
-    def _read_decision(self, request: ask.DecisionRequest) -> Decision:
+    def _read_decision(self, request: requests.DecisionRequest) -> Decision:
         image_id = self.find_photo(request.image_id).image_id
         after = request.after
         unknown = self._menu.find_unknown(after) if after else None
         if unknown:
             raise refuse(HTTPStatus.UNPROCESSABLE_ENTITY, unknown)
-        is_remark = after is None and self._book.state(image_id).truth is None
+        is_remark = after is None and self._decisions.state(image_id).truth is None
         return Decision(
             image_id=image_id,
             decided_at="",
@@ -200,8 +202,8 @@ class ReviewDesk:
             seen=list(request.seen),
         )
 
-    def _read_truth(self, image_id: str, truth: ask.Truth) -> GroundTruth:
-        """Return a truth as the files hold it, attributes in the order of the menu."""
+    def _read_truth(self, image_id: str, truth: requests.Truth) -> GroundTruth:
+        """Return a truth record, with attributes in the order of the menu."""
         return GroundTruth(
             image_id=image_id,
             scene=[truth.scene] if truth.scene else [],
@@ -214,10 +216,7 @@ class ReviewDesk:
         )
 
     def _draw_of(self, image_id: str) -> int | None:
-        """Return a sampled photo's recorded draw; it is recorded before the first line about one.
-
-        It is recorded again where git took the file away.
-        """
+        """Return the recorded draw of a sampled photo; record it first if its file is missing."""
         if image_id not in self._sources.queued:
             return None
         settings = self._sources.settings

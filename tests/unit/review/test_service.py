@@ -1,0 +1,206 @@
+import pytest
+from tests.unit.review.conftest import PHOTOS, SAMPLED, Library, OpenService
+
+from vibe_photos.human_truth.labels import read_human_truth
+from vibe_photos.review.replies import Refusal
+from vibe_photos.review.requests import (
+    DecisionRequest,
+    GridQuery,
+    LibraryQuery,
+    QueueQuery,
+    SkipRequest,
+    Truth,
+)
+from vibe_photos.review.service import ReviewService
+
+
+def decide(service: ReviewService, image_id: str, scene: str = "scene.people", **fields: object) -> int:
+    version = service.show_photo(image_id).version
+    after = Truth(scene=scene, attributes={"attr.has_text": False}, objects=["object.drink", "object.drink"])
+    request = DecisionRequest(image_id=image_id, version=version, after=after, **fields)  # type: ignore[arg-type]
+    return service.decide(request).version
+
+
+def listed(service: ReviewService, **query: object) -> list[str]:
+    return [item.image_id for item in service.list_photos(QueueQuery(**query)).items]  # type: ignore[arg-type]
+
+
+def in_library(service: ReviewService, **query: object) -> list[str]:
+    return [item.image_id for item in service.list_library(LibraryQuery(**query)).items]  # type: ignore[arg-type]
+
+
+def test_a_decision_judges_only_what_was_judged(library: Library, open_service: OpenService) -> None:
+    service, _ = open_service()
+    image_id = library.queue[0]
+    decide(service, image_id)
+    (record,) = [*read_human_truth(library.settings.paths.human).everything.values()]
+    assert record.scene == ["scene.people"]
+    assert record.attributes == {"attr.has_text": False}
+    assert record.objects == ["object.drink"]
+    assert record.extra == {}
+
+
+def test_the_queue_keeps_its_order_and_what_was_skipped_waits_at_its_end(
+    library: Library, open_service: OpenService
+) -> None:
+    service, _ = open_service()
+    first, second, third, *rest = library.queue
+    service.skip(SkipRequest(image_id=second))
+    service.skip(SkipRequest(image_id=first, note="what is this?"))
+    decide(service, rest[0])
+    assert listed(service) == [third, *rest, second, first]
+    assert listed(service, status="open") == [third, *rest[1:], second, first]
+    assert listed(service, status="skipped") == [second, first]
+    assert listed(service, status="audited") == [rest[0]]
+    assert listed(service, offset=1, limit=2) == rest[:2]
+    assert service.show_photo(first).note == "what is this?"
+    progress = service.open_session().progress
+    assert (progress.queued, progress.audited, progress.skipped) == (SAMPLED, 1, 2)
+
+
+def test_lists_by_label_flag_text_and_note(library: Library, open_service: OpenService) -> None:
+    """The teacher calls every third photo food; what people say counts before that."""
+    service, _ = open_service()
+    food = [image_id for n, image_id in enumerate(library.image_ids) if n % 3 == 0]
+    assert sorted(listed(service, list="all", label="scene.food")) == sorted(food)
+    assert set(listed(service, label="scene.food")) == set(food) & set(library.queue)
+    decide(service, food[0], is_flagged=True, note="Grandmother's soup")
+    assert sorted(listed(service, list="all", label="scene.food")) == sorted(food[1:])
+    assert listed(service, list="all", label="scene.people") == [food[0]]
+    assert listed(service, list="flagged") == listed(service, list="all", text="grandMOTHER") == [food[0]]
+    assert listed(service, list="all", text=food[1]) == [food[1]]
+    assert len(listed(service, list="all", text="img_00")) == min(10, PHOTOS)
+    service.undo()
+    assert listed(service, list="flagged") == []
+    assert sorted(listed(service, list="all", label="scene.food")) == sorted(food)
+
+
+def test_photos_that_left_the_library_are_counted_and_not_asked_about(
+    library: Library, open_service: OpenService
+) -> None:
+    manifest = library.settings.paths.photos
+    gone = library.queue[0]
+    manifest.write_text(
+        "".join(line for line in manifest.read_text().splitlines(keepends=True) if gone not in line)
+    )
+    service, sources = open_service()
+    assert sources.not_in_library == 1
+    assert listed(service) == library.queue[1:]
+    with pytest.raises(Refusal, match="no such photo"):
+        service.show_photo(gone)
+
+
+def test_the_library_shows_people_before_the_student(library: Library, open_service: OpenService) -> None:
+    """The student calls the first photo a landscape, the others as the teacher does."""
+    service, _ = open_service()
+    first, second = library.image_ids[:2]
+    assert first in in_library(service, label="scene.landscape")
+    assert service.count_labels().counts["scene.landscape"] == PHOTOS // 3 + 1
+    decide(service, first, "scene.document")
+    assert first not in in_library(service, label="scene.landscape")
+    assert first in in_library(service, label="object.drink")
+    assert service.count_labels().counts["scene.landscape"] == PHOTOS // 3
+    items = {item.image_id: item for item in service.list_library(LibraryQuery()).items}
+    assert len(items) == PHOTOS
+    assert (items[first].scene, items[first].objects) == ("scene.document", ["object.drink"])
+    assert (items[first].is_audited, items[second].is_audited) == (True, False)
+    assert (items[second].scene, items[second].attributes) == ("scene.document", ["attr.has_text"])
+
+
+def test_an_attribute_nobody_judged_stays_the_students(library: Library, open_service: OpenService) -> None:
+    service, _ = open_service()
+    document = library.image_ids[1]
+    request = DecisionRequest(image_id=document, version=0, after=Truth(scene="scene.other"))
+    service.decide(request)
+    assert document in in_library(service, label="attr.has_text")
+
+
+def test_a_photo_under_an_object_is_found_under_its_ancestor(
+    library: Library, open_service: OpenService
+) -> None:
+    service, _ = open_service()
+    mouse = Truth(scene="scene.product", objects=["object.electronics.peripheral.mouse"])
+    service.decide(DecisionRequest(image_id=library.image_ids[1], version=0, after=mouse))
+    assert in_library(service, label="object.electronics") == [library.image_ids[1]]
+
+
+def test_the_grid_by_teacher_and_by_student(library: Library, open_service: OpenService) -> None:
+    service, _ = open_service()
+    food = {image_id for n, image_id in enumerate(library.image_ids) if n % 3 == 0} & set(library.queue)
+    by_teacher = service.list_alike(GridQuery(scene="scene.food"))
+    assert {item.image_id for item in by_teacher.items} == food
+    assert sum(by_teacher.scenes.values()) == SAMPLED
+    by_student = service.list_alike(GridQuery(scene="scene.food", by="student"))
+    assert {item.image_id for item in by_student.items} == food - {library.image_ids[0]}
+    decide(service, by_teacher.items[0].image_id, "scene.food")
+    assert service.list_alike(GridQuery(scene="scene.food")).total == len(food) - 1
+
+
+def test_the_student_of_the_repro_that_ran_meanwhile_is_asked(
+    library: Library, open_service: OpenService
+) -> None:
+    service, _ = open_service()
+    assert in_library(service, label="scene.food")
+    assert service.show_student(library.image_ids[1]).labels
+    library.settings.paths.labels.unlink()
+    assert in_library(service, label="scene.food") == []
+    assert service.show_student(library.image_ids[1]).labels == []
+    assert len(in_library(service)) == PHOTOS
+
+
+def test_agreement_counts_what_both_judged(library: Library, open_service: OpenService) -> None:
+    """Photo 0 is food to the teacher, without text and with object.food; photo 1 a document with text.
+
+    Photos that were chosen to teach do not count: they were chosen because the teacher may be wrong.
+    """
+    service, _ = open_service()
+    assert service.open_session().progress.agreement is None
+    for image_id in library.image_ids:
+        if image_id not in library.queue:
+            decide(service, image_id, "scene.other")
+            service.undo()
+    scenes = {i: ("food", "document", "landscape")[n % 3] for n, i in enumerate(library.image_ids)}
+    document = next(image_id for image_id in library.queue if scenes[image_id] == "document")
+    food = next(image_id for image_id in library.queue if scenes[image_id] == "food")
+    same = service.show_photo(document).teacher
+    service.decide(DecisionRequest(image_id=document, version=0, after=same))
+    decide(service, food, "scene.food")
+    agreement = service.open_session().progress.agreement
+    assert agreement is not None
+    assert (agreement.photos, agreement.scenes, agreement.scenes_same) == (2, 2, 2)
+    assert (agreement.attributes, agreement.attributes_same) == (2 + 1, 2 + 1)
+    assert (agreement.objects, agreement.objects_same) == (2, 1)
+    service.undo()
+    service.undo()
+    assert service.open_session().progress.agreement is None
+
+
+def test_unknown_photos_and_labels_are_refused_and_nothing_is_written(
+    library: Library, open_service: OpenService
+) -> None:
+    service, _ = open_service()
+    with pytest.raises(Refusal, match="no such photo"):
+        service.show_photo("nobody")
+    for truth in (
+        Truth(scene="attr.has_text"),
+        Truth(attributes={"scene.food": True}),
+        Truth(objects=["object.foood"]),
+    ):
+        with pytest.raises(Refusal, match="unknown label key"):
+            service.decide(DecisionRequest(image_id=library.queue[0], version=0, after=truth))
+    assert (library.decisions / "ada.jsonl").read_bytes() == b""
+
+
+def test_disagreements_are_listed_until_settled(library: Library, open_service: OpenService) -> None:
+    (ada, _), (bob, _) = open_service("ada"), open_service("bob")
+    image_id = library.queue[0]
+    decide(ada, image_id, "scene.food")
+    decide(bob, image_id, "scene.people")
+    (disputed,) = ada.list_disagreements()
+    assert [opinion.reviewer for opinion in disputed.opinions] == ["ada", "bob"]
+    assert listed(ada, list="disagreements") == [image_id]
+    assert len(bob.show_photo(image_id).opinions) == 2
+    assert bob.open_session().progress.disagreements == 1
+    decide(ada, image_id, "scene.food", seen=["reviewers"])
+    assert bob.list_disagreements() == []
+    assert bob.open_session().progress.disagreements == 0
