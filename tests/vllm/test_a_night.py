@@ -15,8 +15,8 @@ from vibe_photos.annotate.estimate import image_tokens
 from vibe_photos.annotate.question import fit_size
 from vibe_photos.settings import SentImage
 
-PHOTOS = 100
-CONCURRENCY = 8
+PHOTOS = 60
+CONCURRENCY = 16
 OVERRIDES = (f"annotate.limit={PHOTOS}", f"annotate.concurrency={CONCURRENCY}")
 SENT = SentImage(max_edge_px=1536, max_pixels=1310720, jpeg_quality=88)
 
