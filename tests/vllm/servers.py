@@ -32,6 +32,11 @@ class Server:
     def base_url(self) -> str:
         return f"http://127.0.0.1:{self._port}/v1"
 
+    @property
+    def requests(self) -> int:
+        """How many chat completions it was asked for, by its own access log."""
+        return self._log.read_text().count('"POST /v1/chat/completions ')
+
     def command(self, port: int) -> list[str]:
         """Return the command that serves at a port."""
         raise NotImplementedError

@@ -1,6 +1,7 @@
 """The annotator against real servers: `make prove-vllm`. vLLM's own counters say what was computed."""
 
 import signal
+import subprocess
 import time
 from collections import Counter
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.vllm.night import Night
-from tests.vllm.servers import KEY, VllmServer
+from tests.vllm.servers import KEY, Server, VllmServer
 
 from vibe_photos.annotate.estimate import image_tokens
 from vibe_photos.annotate.question import fit_size
@@ -17,13 +18,17 @@ from vibe_photos.settings import SentImage
 
 PHOTOS = 60
 CONCURRENCY = 16
+BRAKE = 20
+"""Requests that a run may waste on a server that answers none of them."""
+
 OVERRIDES = (f"annotate.limit={PHOTOS}", f"annotate.concurrency={CONCURRENCY}")
 SENT = SentImage(max_edge_px=1536, max_pixels=1310720, jpeg_quality=88)
 
 
-def wait_until_computed(vllm: VllmServer, requests: int) -> None:
-    """Return when vLLM has answered so many requests since it started."""
+def wait_until_computed(vllm: VllmServer, requests: int, run: "subprocess.Popen[bytes]") -> None:
+    """Return when vLLM has answered so many requests since it started, in the middle of a run."""
     while vllm.counted("request_success_total") < requests:
+        assert run.poll() is None
         time.sleep(0.1)
 
 
@@ -78,7 +83,7 @@ def test_photos_of_any_size_have_the_estimated_tokens(night: Night, tmp_path: Pa
 def test_a_stopped_run_goes_on_and_pays_nothing_twice(night: Night, vllm: VllmServer) -> None:
     requests = vllm.counted("request_success_total")
     stopped = night.start(*OVERRIDES)
-    wait_until_computed(vllm, requests + 10)
+    wait_until_computed(vllm, requests + 10, stopped)
     stopped.send_signal(signal.SIGTERM)
     assert stopped.wait() == 1
     assert "interrupted" in night.said
@@ -93,18 +98,18 @@ def test_a_stopped_run_goes_on_and_pays_nothing_twice(night: Night, vllm: VllmSe
     [("annotate.workers=2", "sk-not-the-key"), ("teacher.model=Qwen/Qwen3-VL-8B-Instruct", KEY)],
     ids=["key", "model"],
 )
-def test_a_wrong_key_or_model_ends_the_run(night: Night, vllm: VllmServer, override: str, key: str) -> None:
-    requests = vllm.counted("request_success_total")
+def test_a_wrong_key_or_model_ends_the_run(night: Night, server: Server, override: str, key: str) -> None:
+    """vLLM says so with 401 and 404, LiteLLM with 400, as if the photo were at fault."""
+    requests = server.requests
     assert night.start(*OVERRIDES, override, key=key).wait() == 1
-    assert f"{PHOTOS} photos have no answer" not in night.said, "every photo was asked about in vain"
+    assert server.requests - requests <= BRAKE
     assert key not in night.said
-    assert vllm.counted("request_success_total") == requests
 
 
 def test_the_run_outlives_the_engine(night: Night, vllm: VllmServer) -> None:
     """The engine dies in the middle, vLLM with it; a supervisor starts it again while the run waits."""
     run = night.start(*OVERRIDES)
-    wait_until_computed(vllm, vllm.counted("request_success_total") + 10)
+    wait_until_computed(vllm, vllm.counted("request_success_total") + 10, run)
     vllm.kill_engine()
     vllm.start()
     assert run.wait() == 0, night.said
