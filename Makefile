@@ -45,7 +45,7 @@ bench: $(INSTALLED)  ## Every hot path against its floor and a peer; one of them
 	dvc repro
 	python -m benchmarks
 
-clean:  ## Remove the environment, keep data and the store
+clean:  ## Remove the environments, keep data and the store
 	rm -rf $(VENV) $(VLLM)
 
 $(INSTALLED): pyproject.toml constraints.txt

