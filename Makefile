@@ -4,9 +4,10 @@ VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export HF_HUB_OFFLINE ?= 1
 INSTALLED := $(VENV)/.installed
+VLLM := .vllm
 PYTEST := python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 
-.PHONY: demo test prove repro format lint type bench clean
+.PHONY: demo test prove prove-vllm repro format lint type bench clean
 
 demo: $(INSTALLED)  ## Set up, run the whole pipeline on the demo library, print the metrics
 	dvc repro
@@ -28,6 +29,9 @@ test: $(INSTALLED)  ## Set up and pass every check and test
 prove: $(INSTALLED)  ## The tests with the full number of repetitions, once for each kind of processor
 	VIBE_PHOTOS_PROVE=1 python -m tests.profiles each -- $(PYTEST) --timeout=3600
 
+prove-vllm: $(INSTALLED) $(VLLM)/.installed  ## The annotator against real servers: vLLM on the CPU, and LiteLLM before it
+	python -m pytest --timeout=3600 --durations=0 tests/vllm
+
 format: $(INSTALLED)
 	ruff format . && ruff check --fix .
 
@@ -41,10 +45,14 @@ bench: $(INSTALLED)  ## Every benchmark, with its floor and a peer (docs/PERFORM
 	dvc repro
 	python -m benchmarks
 
-clean:  ## Remove the environment, keep data and the store
-	rm -rf $(VENV)
+clean:  ## Remove the environments, keep data and the store
+	rm -rf $(VENV) $(VLLM)
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+$(VLLM)/.installed: tests/vllm/install.sh tests/vllm/tiny_qwen3_vl.py
+	bash tests/vllm/install.sh $(VLLM)
 	touch $@

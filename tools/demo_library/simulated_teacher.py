@@ -9,10 +9,11 @@ import numpy as np
 from tools.demo_library.library import Shot
 from tools.demo_library.sketch import pick
 from tools.demo_library.specs import ObjectSpec, PhotoSpec
+from vibe_photos.annotate.estimate import image_tokens
 
 MODEL_NAME = "demo-simulated-teacher"
-_PROMPT_TOKENS = 612
-_PX_PER_TOKEN = 1024
+_PROMPT_TOKENS = 348  # text and chat template, counted with Qwen's tokenizer
+_ANSWER_TOKENS, _MENTION_TOKENS = 42, 31  # of the answers' JSON, fitted to counts of the same tokenizer
 _FIRST_ANSWER_UNIX_SECONDS = 1_755_000_000
 
 
@@ -183,8 +184,8 @@ def answer_library(named_shots: Sequence[tuple[Shot, str]], model: ErrorModel) -
     for number, (shot, image_id) in enumerate(named_shots):
         rng = np.random.default_rng([model.seed, number])
         annotation = annotate(rng, shot.spec, model)
-        prompt = _PROMPT_TOKENS + shot.spec.size[0] * shot.spec.size[1] // _PX_PER_TOKEN
-        completion = 58 + 31 * len(annotation.objects) + int(rng.integers(0, 6))
+        prompt = _PROMPT_TOKENS + image_tokens(*shot.spec.size)
+        completion = _ANSWER_TOKENS + _MENTION_TOKENS * len(annotation.objects) + int(rng.integers(0, 6))
         usage = {
             "prompt_tokens": prompt,
             "completion_tokens": completion,

@@ -1,5 +1,6 @@
 """A dry run: how many photos, tokens, hours and how much money a run would take; nothing is sent."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,13 +8,19 @@ from pathlib import Path
 from vibe_photos.annotate.question import Question, fit_size
 from vibe_photos.pixels.formats import open_image
 from vibe_photos.records.photos import Photo, photo_path
-from vibe_photos.settings import Rates, SentImage
+from vibe_photos.settings import Rates
 
 PIXELS_PER_TOKEN_EDGE = 32
 """Qwen3-VL sees one token for 32 x 32 px (patches of 16, merged 2 x 2)."""
 
-CHARACTERS_PER_TOKEN = 4
-"""In English text, about."""
+MIN_PIXELS, MAX_PIXELS = 65_536, 16_777_216
+"""Qwen3-VL enlarges smaller images (to 64 tokens or more) and shrinks larger ones."""
+
+CHARACTERS_PER_TOKEN = 3.8
+"""Of the default prompt, in Qwen's own tokenizer."""
+
+TEMPLATE_TOKENS = 15
+"""What Qwen's chat template puts around the two messages and the image."""
 
 COMPLETION_TOKENS = 160
 """Of an answer with two or three objects, about."""
@@ -50,7 +57,8 @@ class Estimate:
 
 def estimate_run(photos: Iterable[Photo], paid: set[str], root: Path, question: Question) -> Estimate:
     """Estimate a run from the photos' headers; `paid` are the ids that have an answer."""
-    text_tokens = (len(question.system) + len(question.user)) // CHARACTERS_PER_TOKEN
+    characters = len(question.system) + len(question.user)
+    text_tokens = TEMPLATE_TOKENS + round(characters / CHARACTERS_PER_TOKEN)
     listed = already_paid = unreadable = prompt_tokens = 0
     for photo in photos:
         listed += 1
@@ -60,7 +68,7 @@ def estimate_run(photos: Iterable[Photo], paid: set[str], root: Path, question: 
         try:
             with photo_path(root, photo).open("rb") as file:
                 width, height = open_image(file, photo.format).size
-            prompt_tokens += text_tokens + image_tokens(width, height, question.image)
+            prompt_tokens += text_tokens + image_tokens(*fit_size(width, height, question.image))
         except Exception:  # readers meet damaged headers with exceptions of any kind
             unreadable += 1
     requests = listed - already_paid - unreadable
@@ -74,11 +82,18 @@ def estimate_run(photos: Iterable[Photo], paid: set[str], root: Path, question: 
     )
 
 
-def image_tokens(width: int, height: int, image: SentImage) -> int:
-    """Return the tokens that Qwen3-VL sees in a photo of this size, once it is shrunk for sending.
+def image_tokens(width: int, height: int) -> int:
+    """Return the tokens that Qwen3-VL sees in an image that is sent with this size in pixels.
 
-    Edges are rounded to whole tokens (`smart_resize` of Qwen's processor).
+    `smart_resize` of its image processor (transformers, `image_processing_qwen2_vl.py`): edges are rounded to
+    whole tokens; those of an image that is too small are rounded up, of one too large down, once scaled.
     """
-    edges = fit_size(width, height, image)
-    across, down = (max(1, round(edge / PIXELS_PER_TOKEN_EDGE)) for edge in edges)
+    across, down = (round(edge / PIXELS_PER_TOKEN_EDGE) for edge in (width, height))
+    pixels = across * down * PIXELS_PER_TOKEN_EDGE**2
+    if pixels < MIN_PIXELS:
+        enlarged = math.sqrt(MIN_PIXELS / (width * height))
+        across, down = (math.ceil(edge * enlarged / PIXELS_PER_TOKEN_EDGE) for edge in (width, height))
+    elif pixels > MAX_PIXELS:
+        shrunk = math.sqrt(width * height / MAX_PIXELS)
+        across, down = (max(1, math.floor(edge / shrunk / PIXELS_PER_TOKEN_EDGE)) for edge in (width, height))
     return across * down

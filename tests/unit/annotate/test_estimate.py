@@ -5,35 +5,45 @@ from tests.unit.annotate.small_library import make_library
 
 from vibe_photos.annotate.estimate import COMPLETION_TOKENS, Estimate, estimate_run, image_tokens
 from vibe_photos.annotate.question import build_question
-from vibe_photos.settings import Rates, SentImage, Taxonomy, Teacher
-
-SENT = SentImage(max_edge_px=1536, max_pixels=1310720, jpeg_quality=88)
+from vibe_photos.settings import Rates, Taxonomy, Teacher
 
 
-def test_tokens_of_an_image() -> None:
-    """4000 x 3000 is sent at most 1310720 px large: 1321 x 991, that is 41 x 31 tokens of 32 x 32 px."""
-    assert image_tokens(4000, 3000, SENT) == 41 * 31
-    assert image_tokens(3000, 4000, SENT) == 41 * 31
-    assert image_tokens(64, 64, SENT) == 4
-    assert image_tokens(1, 1, SENT) == 1
+@pytest.mark.parametrize(
+    ("size", "tokens"),
+    [
+        ((1321, 991), 41 * 31),  # a photo of 4000 x 3000 px as it is sent
+        ((991, 1321), 31 * 41),
+        ((640, 480), 20 * 15),
+        ((256, 256), 8 * 8),  # the smallest that is not enlarged
+        ((64, 64), 8 * 8),
+        ((1, 1), 8 * 8),
+        ((64, 48), 10 * 7),  # times sqrt(65,536 / 3,072) = 4.619: 295.6 x 221.7 px, rounded up
+        ((240, 320), 8 * 10),  # 7.5 rounds to the even 8
+        ((200, 300), 7 * 10),  # 6 x 9 tokens are too few: times 1.0451, 209.0 x 313.5 px, rounded up
+        ((6000, 6000), 128 * 128),  # times sqrt(16,777,216 / 36,000,000): 4096 px
+    ],
+)
+def test_tokens_of_an_image(size: tuple[int, int], tokens: int) -> None:
+    """As `smart_resize` of Qwen3-VL's processor computes them, worked out by hand."""
+    assert image_tokens(*size) == tokens
 
 
 def test_paid_and_unreadable_photos_cost_nothing(
     tmp_path: Path, teacher: Teacher, taxonomy: Taxonomy
 ) -> None:
-    """Each photo is 64 x 48 px: 2 x round(1.5) = 2 x 2 tokens, and a quarter of the prompt's characters."""
+    """Each photo is 64 x 48 px: 70 tokens. The chat template has 15, the prompt one for 3.8 characters."""
     photos = make_library(tmp_path, 5)
     (tmp_path / "photos" / photos[0].rel_path).write_bytes(b"no image")
     (tmp_path / "photos" / photos[1].rel_path).unlink()
     question = build_question(teacher, taxonomy)
     estimate = estimate_run(photos, {photos[2].image_id}, tmp_path / "photos", question)
-    text = (len(question.system) + len(question.user)) // 4
+    text = 15 + round((len(question.system) + len(question.user)) / 3.8)
     assert estimate == Estimate(
         photos=5,
         paid=1,
         requests=2,
         unreadable=2,
-        prompt_tokens=2 * (4 + text),
+        prompt_tokens=2 * (70 + text),
         completion_tokens=2 * COMPLETION_TOKENS,
     )
 
