@@ -84,7 +84,7 @@ def compare_revisions(
     human = read_measured_sample(settings.paths.human, settings.taxonomy, memberships).records
     truth = truth or ("human" if human else "auto")
     evaluated = human if truth == "human" else weigh_untrained(_read_auto(settings), memberships).records
-    return compare_labels(a, b, evaluated, memberships, settings.taxonomy, settings.evaluate)
+    return compare_labels(a, b, truth, evaluated, memberships, settings.taxonomy, settings.evaluate)
 
 
 def name_photos(settings: Settings) -> dict[str, str]:
