@@ -16,13 +16,13 @@ from vibe_photos.storage.files import write_bytes
 
 MOST_FLIPS_SHOWN = 10
 TERMINAL_COLUMNS = 100
-CHANGE_COLUMNS = ("of 100 photos", "A", "B", "B - A", "p", "")
+CHANGE_COLUMNS = ("in 100 photos", "A", "B", "B - A", "p", "noticeable", "")
 FIGURE_COLUMNS = ("", "A", "B", "B - A", "range")
 
 
 def format_comparison(found: LabelComparison, names: Mapping[str, str]) -> str:
     """Return the comparison for a terminal; `names` gives a photo's path by its id where it is known."""
-    paragraphs = [describe_changes(found), describe_verdict(found)]
+    paragraphs = [describe_changes(found), _verdict_lines(found)]
     for columns, rows, explanation in (
         (CHANGE_COLUMNS, change_rows(found), explain_changes(found)),
         (FIGURE_COLUMNS, figure_rows(found), explain_figures(found)),
@@ -36,9 +36,17 @@ def format_comparison(found: LabelComparison, names: Mapping[str, str]) -> str:
 
 
 def format_brief(found: LabelComparison, stages: Sequence[str]) -> str:
-    """Return a few lines: what ran since A, what differs, and what of that is more than chance."""
-    ran = f"ran since {found.before}: {', '.join(stages) or 'no stage'}"
-    return "\n".join([ran, describe_changes(found)[0], *describe_verdict(found)])
+    """Return the lines of a short form: what ran since A, what differs, what that proves, and the ranges."""
+    lines = [f"ran since {found.before}: {', '.join(stages) or 'no stage'}", *describe_changes(found)]
+    lines += _verdict_lines(found)
+    rows = figure_rows(found)
+    if rows:
+        lines += [
+            "B - A (range):",
+            *(f"  {name} {apart} ({ends})" for name, *_, apart, ends in rows if apart),
+        ]
+        lines += wrap(explain_figures(found), TERMINAL_COLUMNS)
+    return "\n".join(lines)
 
 
 def render_page(found: LabelComparison, names: Mapping[str, str], out: Path) -> None:
@@ -56,7 +64,7 @@ def render_page(found: LabelComparison, names: Mapping[str, str], out: Path) -> 
         found=found,
         names=names,
         described=describe_changes(found),
-        verdict=describe_verdict(found),
+        labels=describe_labels(found),
         tables=[
             ("What changed", CHANGE_COLUMNS, change_rows(found), explain_changes(found)),
             ("Figures", FIGURE_COLUMNS, figure_rows(found), explain_figures(found)),
@@ -135,9 +143,8 @@ def describe_changes(found: LabelComparison) -> list[str]:
         f"{sides}: {found.changed_photos} of {found.photos} photos are labelled differently",
         *lacking,
     ]
-    if found.n:
-        who = {"human": "people", "auto": "the teacher"}[found.truth]
-        lines.append(f"compared on {found.n} photos that {who} judged and neither side has learnt from")
+    who = {"human": "people", "auto": "the teacher"}[found.truth]
+    lines.append(f"compared on {found.n or 'no'} photos that {who} judged and neither side has learnt from")
     if found.learnt_from:
         lines.append(f"left out: {found.learnt_from} judged photos that one side has learnt from")
     if found.not_in_both:
@@ -145,40 +152,57 @@ def describe_changes(found: LabelComparison) -> list[str]:
     return lines
 
 
-def describe_verdict(found: LabelComparison) -> list[str]:
-    """Return, for each label that differs, a line of how its flips went, and one of what that proves."""
-    return [line for label in found.labels for line in _describe_label(found, label)]
+def describe_labels(found: LabelComparison) -> list[tuple[str, list[str]]]:
+    """Return, for each label that differs, how its judged photos changed, and what that proves."""
+    return [
+        (f"{one.label}: {_describe_flips(one.flips)}", _describe_proof(found, one)) for one in found.labels
+    ]
 
 
-def _describe_label(found: LabelComparison, label: LabelChange) -> list[str]:
-    if not label.flips:
-        return [
-            f"{label.label}: cannot tell which side is better: no judged photo is among those that changed"
-        ]
-    flips = _count_flips(label.flips)
-    counts = f"{flips['now_right']} judged photos are now right, {flips['now_wrong']} now wrong"
-    if flips["still_wrong"]:
-        counts += f", {flips['still_wrong']} wrong in another way"
+def _verdict_lines(found: LabelComparison) -> list[str]:
+    lines = []
+    for heading, statements in describe_labels(found):
+        lines += [heading, *(f"  {statement}" for statement in statements)]
+    return lines
+
+
+def _describe_flips(flips: Sequence[Flip]) -> str:
+    if not flips:
+        return "no judged photo is among those that changed"
+    counts = _count_flips(flips)
+    said = f"{counts['now_right']} judged photos are now right, {counts['now_wrong']} now wrong"
+    return said + (f", {counts['still_wrong']} wrong in another way" if counts["still_wrong"] else "")
+
+
+def _describe_proof(found: LabelComparison, label: LabelChange) -> list[str]:
     asked = dict(label.questions)
-    wrong = asked.pop("wrong")
-    said = [f"{answer(found, one)} {name}" for name, one in asked.items() if found.is_real(one)]
+    wrong = asked.pop("wrong", None)
+    if wrong is None:
+        return ["cannot tell which side is better: it is not judged on any of these photos"]
+    real = [(name, one) for name, one in asked.items() if found.is_real(one)]
+    said = [f"{answer(found, one)} {name} ({_describe_rates(one)})" for name, one in real]
     if found.is_real(wrong):
-        said.append("fewer wrong: B is better" if wrong.after < wrong.before else "more wrong: B is worse")
+        side = "better" if wrong.after < wrong.before else "worse"
+        said.append(f"{answer(found, wrong)} wrong ({_describe_rates(wrong)}): B is {side}")
     else:
-        doubt = "whether more or fewer are wrong" if said else "which side is better"
-        said.append(f"cannot tell {doubt} ({_describe_unseen(wrong)})")
-    return [f"{label.label}: {counts}", f"  {'; '.join(said)}"]
+        doubt = "whether more or fewer are wrong" if real else "which side is better"
+        said.append(f"cannot tell {doubt}: {_describe_unseen(wrong)}")
+    return said
+
+
+def _describe_rates(change: Change) -> str:
+    return f"{100 * change.before:.1f} → {100 * change.after:.1f} in 100 photos"
 
 
 def _describe_unseen(change: Change) -> str:
     """Return which differences a question may have missed."""
-    return f"under {100 * change.noticeable:.1f} in 100 may go unnoticed"
+    return f"a difference below {100 * change.noticeable:.1f} in 100 may go unnoticed"
 
 
 def answer(found: LabelComparison, change: Change) -> str:
     """Return `more` or `fewer` where a difference is larger than chance explains, else what is known."""
     if not change.changed_groups:
-        return "no photo changed"
+        return "no judged photo changed"
     if not found.is_real(change):
         return "cannot tell"
     return "more" if change.after > change.before else "fewer"
@@ -189,18 +213,18 @@ def explain_changes(found: LabelComparison) -> str:
     rows = sum(change.changed_groups > 0 for *_, change in _questions(found))
     several = f" The more rows, the likelier one of them stands out by chance: p allows for all {rows}."
     return (
-        "p: how often chance alone would make a row differ this much if A and B were equally good."
-        f"{several if rows > 1 else ''} "
-        '"Cannot tell" is not "no difference": a true change of the size given would be noticed in '
-        f"{POWER:.0%} of such comparisons, a smaller one more seldom."
+        "Each judged photo counts for as many as it stands for. p: how often chance alone would make a "
+        "row differ this much if A and B were equally good."
+        f"{several if rows > 1 else ''} noticeable: the true difference that {POWER:.0%} of such comparisons "
+        'would find; smaller ones are found less often, so "cannot tell" is not "no difference".'
     )
 
 
 def explain_figures(found: LabelComparison) -> str:
     """Return what the table of figures means."""
     return (
-        "range: where the true difference lies. In "
-        f"{found.level:.0%} of such comparisons all ranges of the table are right at once."
+        "range: where the true difference probably lies. In "
+        f"{found.level:.0%} of such comparisons all of these ranges are right at once."
     )
 
 
@@ -208,13 +232,17 @@ def change_rows(found: LabelComparison) -> list[list[str]]:
     """Return the rows of `CHANGE_COLUMNS`."""
     rows = []
     for label, question, change in _questions(found):
-        said = answer(found, change)
-        if said == "cannot tell":
-            said += f": {_describe_unseen(change)}"
-        apart = 100 * (change.after - change.before)
-        p = format_p(change.adjusted_p) if change.changed_groups else ""
-        values = (f"{100 * change.before:.1f}", f"{100 * change.after:.1f}", f"{apart:+.1f}", p)
-        rows.append([f"{label.label} {question}", *values, said])
+        rows.append(
+            [
+                f"{label.label} {question}",
+                f"{100 * change.before:.1f}",
+                f"{100 * change.after:.1f}",
+                f"{100 * (change.after - change.before):+.1f}",
+                format_p(change.adjusted_p) if change.changed_groups else "",
+                "" if found.is_real(change) else f"{100 * change.noticeable:.1f}",
+                answer(found, change),
+            ]
+        )
     return rows
 
 

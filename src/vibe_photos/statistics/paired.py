@@ -183,9 +183,9 @@ def _reason_for_none(pair: PairedRatio, design: Design, freedom: int) -> str:
 def _estimate_together(
     pairs: Sequence[PairedRatio], design: Design, level: float, freedom: int
 ) -> list[Interval]:
-    apart, residuals, added = [], [], []
+    apart, residuals, added = [], [], []  # each figure's two added photos are its own
     for pair in pairs:
-        extra = average_weight(pair.before.denominator > 0, design)
+        extra = average_weight(pair.before.denominator + pair.after.denominator > 0, design)
         after = find_influence(pair.after, (pair.right, pair.wrong), extra, design)
         before = find_influence(pair.before, (pair.wrong, pair.right), extra, design)
         apart.append(after.value - before.value)
