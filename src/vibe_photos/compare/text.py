@@ -129,26 +129,24 @@ def comparison_mapping(found: LabelComparison) -> Figures:
 def describe_changes(found: LabelComparison) -> list[str]:
     """Return what is compared, on how many photos, and what is left out."""
     sides = f"{found.after} (B) against {found.before} (A)"
+    alone = f"labelled by A alone: {found.only_before}, by B alone: {found.only_after}"
     if not found.photos:
-        return [
-            f"{sides}: they have no photo in common ({found.only_before} are labelled by A alone, "
-            f"{found.only_after} by B alone), so nothing can be compared"
-        ]
-    alone = [(found.only_before, "A"), (found.only_after, "B")]
-    lacking = [f"{n} more photos are labelled by {side} alone" for n, side in alone if n]
+        return [f"{sides}: nothing can be compared, because no photo is labelled by both ({alone})"]
+    same = f"{sides}: the labels are the same on all {found.photos} photos that both label"
+    changed = f"{sides}: {found.changed_photos} of {found.photos} photos are labelled differently"
+    lines = [changed if found.labels else same]
+    if found.only_before or found.only_after:
+        lines.append(alone)
     if not found.labels:
-        same = f"{sides}: the labels are the same on all {found.photos} photos that both label"
-        return [same, *lacking]
-    lines = [
-        f"{sides}: {found.changed_photos} of {found.photos} photos are labelled differently",
-        *lacking,
-    ]
+        return lines
     who = {"human": "people", "auto": "the teacher"}[found.truth]
     lines.append(f"compared on {found.n or 'no'} photos that {who} judged and neither side has learnt from")
-    if found.learnt_from:
-        lines.append(f"left out: {found.learnt_from} judged photos that one side has learnt from")
-    if found.not_in_both:
-        lines.append(f"left out: {found.not_in_both} judged photos that not both sides label")
+    reasons = [
+        (found.learnt_from, "that one side has learnt from"),
+        (found.not_in_both, "that not both sides label"),
+    ]
+    if left_out := [f"{n} {reason}" for n, reason in reasons if n]:
+        lines.append(f"judged photos left out: {', '.join(left_out)}")
     return lines
 
 
@@ -170,8 +168,8 @@ def _describe_flips(flips: Sequence[Flip]) -> str:
     if not flips:
         return "no judged photo is among those that changed"
     counts = _count_flips(flips)
-    said = f"{counts['now_right']} judged photos are now right, {counts['now_wrong']} now wrong"
-    return said + (f", {counts['still_wrong']} wrong in another way" if counts["still_wrong"] else "")
+    said = f"now right on {counts['now_right']} of the judged photos, now wrong on {counts['now_wrong']}"
+    return said + (f", wrong in another way on {counts['still_wrong']}" if counts["still_wrong"] else "")
 
 
 def _describe_proof(found: LabelComparison, label: LabelChange) -> list[str]:

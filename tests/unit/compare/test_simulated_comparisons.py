@@ -25,7 +25,9 @@ SHARE = np.array([0.28, 0.2, 0.14, 0.1, 0.09, 0.07, 0.05, 0.04, 0.03])
 DRAWN = np.array([28, 22, 18, 15, 14, 12, 11, 10, 10])
 """Photos of the audit, by stratum: 140 in all."""
 STRATA = len(SHARE)
-PREVALENCE = np.vstack([np.outer([0.3, 0.12, 0.4], np.linspace(1.6, 0.4, STRATA)), np.full((2, STRATA), 0.15)])
+PREVALENCE = np.vstack(
+    [np.outer([0.3, 0.12, 0.4], np.linspace(1.6, 0.4, STRATA)), np.full((2, STRATA), 0.15)]
+)
 """Of each flag, float64 [flags, strata]."""
 KEYS = LabelKeys(
     [f"scene.s{number}" for number in range(STRATA)],

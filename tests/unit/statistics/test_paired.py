@@ -65,8 +65,8 @@ def test_near_duplicates_change_places_together() -> None:
 
 
 def test_two_questions_are_adjusted_by_the_largest_of_both() -> None:
-    # Photos 0 to 5 change the first question, all one way: T = sqrt(6). Photos 6 to 8 the second: T = sqrt(3).
-    # Over the 2^9 swaps the second never reaches sqrt(6), so the first keeps 2 / 2^6; the second alone, in the
+    # Photos 0 to 5 change the first question, all one way: T = sqrt(6); 6 to 8 the second, T = sqrt(3). Over
+    # the 2^9 swaps the second never reaches sqrt(6), so the first keeps 2 / 2^6; the second alone, in the
     # second step, has 2 / 2^3.
     before, after = np.zeros((20, 2)), np.zeros((20, 2))
     after[:6, 0] = after[6:9, 1] = 1
@@ -135,20 +135,19 @@ def test_the_interval_is_bonett_and_prices() -> None:
 
 
 def test_independent_figures_have_the_intervals_of_sidak() -> None:
-    # Of two uncorrelated figures each must hold with sqrt(0.95): t of 39 degrees is 2.324 instead of 2.023.
-    before = np.zeros(40, bool)
-    first, second = before.copy(), before.copy()
-    first[:10] = True
-    second[10:20] = True
+    # Of two uncorrelated figures each must hold with sqrt(0.95): t of 399 degrees is 2.247 instead of 1.966.
+    # Here they correlate by -1/9, which changes the quantile by less than the tolerance.
+    before, photos = np.zeros(400, bool), np.arange(400)
+    first, second = photos < 40, (photos >= 40) & (photos < 80)
     alone = interval(accuracy(before, first))
-    # Both have the same variance; their covariance is -mean * mean, a correlation of -1/3 here.
     both = simultaneous_intervals(
-        [accuracy(before, first), accuracy(before, second)], simple_design(np.arange(40)), 0.95
+        [accuracy(before, first), accuracy(before, second)], simple_design(photos), 0.95
     )
     wider = (both[0].high - both[0].low) / (alone.high - alone.low)
-    assert wider == pytest.approx(2.324 / 2.023, abs=0.02)
-    twice = simultaneous_intervals([accuracy(before, first)] * 2, simple_design(np.arange(40)), 0.95)
-    assert twice[0].high == pytest.approx(alone.high, abs=0.01)
+    assert wider == pytest.approx(2.247 / 1.966, abs=0.01)
+    # The same figure twice costs hardly anything: only the added photos are told apart.
+    twice = simultaneous_intervals([accuracy(before, first)] * 2, simple_design(photos), 0.95)
+    assert twice[0].high == pytest.approx(alone.high, abs=0.003)
 
 
 def test_no_interval_has_a_reason() -> None:
