@@ -194,7 +194,12 @@ def _describe_rates(change: Change) -> str:
 
 def _describe_unseen(change: Change) -> str:
     """Return which differences a question may have missed."""
-    return f"a difference below {100 * change.noticeable:.1f} in 100 may go unnoticed"
+    size = (
+        f"a difference below {100 * change.noticeable:.1f} in 100"
+        if change.noticeable < 1
+        else "any difference"
+    )
+    return f"{size} may go unnoticed"
 
 
 def answer(found: LabelComparison, change: Change) -> str:

@@ -74,19 +74,18 @@ def compare_counts(
     change = np.column_stack([sum_by_group(column, design) for column in (weights * (after - before)).T])
     spread = np.sqrt((change**2).sum(axis=0))
     moved = np.flatnonzero(spread)
-    adjusted_p, critical = np.ones(len(spread)), np.zeros(len(spread))
+    adjusted_p, critical = np.ones(len(spread)), 0.0
     if moved.size:
         rows = (change != 0).any(axis=1)
-        adjusted_p[moved], critical[moved] = _step_down(
+        adjusted_p[moved], critical = _step_down(
             change[rows][:, moved] / spread[moved], evaluate.confidence_level, evaluate.seed
         )
     normal = NormalDist()
-    two_sided, reach = normal.inv_cdf(0.5 + evaluate.confidence_level / 2), normal.inv_cdf(POWER)
+    # The statistic of few changed photos has a low quantile, but needs more of them: hence the normal one.
+    quantile = max(critical, normal.inv_cdf(0.5 + evaluate.confidence_level / 2)) + normal.inv_cdf(POWER)
     found = []
     for column, total in enumerate(weights.sum(axis=0)):
-        # A difference needs at least as many changed photos as it is large, however few changed here. The
-        # statistic of few photos has a low quantile, but is never that large: hence the normal one.
-        quantile = max(float(critical[column]), two_sided) + reach
+        # k photos of weight w that all change one way have k w / sqrt(k w^2) = sqrt(k).
         least = quantile**2 * average_weight(is_counted[:, column], design)
         found.append(
             Change(
@@ -100,8 +99,8 @@ def compare_counts(
     return found
 
 
-def _step_down(steps: Floats, level: float, seed: int) -> tuple[Floats, Floats]:
-    """Return each question's adjusted p, and the value that its statistic must reach.
+def _step_down(steps: Floats, level: float, seed: int) -> tuple[Floats, float]:
+    """Return each question's adjusted p, and the value that the largest statistic must reach.
 
     Args:
         steps: float64 [groups, questions], changes whose squares sum to 1 in each column.
@@ -115,7 +114,7 @@ def _step_down(steps: Floats, level: float, seed: int) -> tuple[Floats, Floats]:
     largest = np.maximum.accumulate(swapped[:, ::-1], axis=1)[:, ::-1]
     p_values = np.maximum.accumulate((largest >= observed[order] - 1e-9).mean(axis=0))
     place = np.argsort(order)
-    return p_values[place], np.quantile(largest, level, axis=0)[place]
+    return p_values[place], float(np.quantile(largest[:, 0], level))
 
 
 def _swap(steps: Floats, seed: int) -> Floats:
