@@ -309,11 +309,11 @@ def _flip_lines(found: LabelComparison, names: Mapping[str, str]) -> list[str]:
 
 
 def _choose_flips(flips: Sequence[Flip]) -> list[Flip]:
-    """Return a few flips, the first of each kind before the second of any, so that each kind is shown."""
-    seen: Counter[str] = Counter()
+    """Return a few flips, the first of each kind and label before the second of any."""
+    seen: Counter[tuple[Kind, str]] = Counter()
     ranked = []
     for flip in flips:
-        ranked.append((seen[flip.kind], flip))
-        seen[flip.kind] += 1
+        ranked.append((seen[flip.kind, flip.label], flip))
+        seen[flip.kind, flip.label] += 1
     ranked.sort(key=lambda item: item[0])
     return sort_flips([flip for _, flip in ranked[:MOST_FLIPS_SHOWN]])

@@ -41,8 +41,8 @@ FOUND = LabelComparison(
 def test_the_page_tells_verdict_tables_and_flips(tmp_path: Path) -> None:
     render_page(FOUND, {"a1": "2019/<b>.jpg"}, tmp_path / "page.html")
     html = (tmp_path / "page.html").read_text()
-    assert "fewer wrong (26.0 → 21.0 in 100 photos): B is better" in html
-    assert "cannot tell which side is better: a difference below 4.3 in 100 may go unnoticed" in html
+    assert "Fewer wrong (26.0 → 21.0 in 100 photos): B is better" in html
+    assert "Cannot tell which side is better: a difference below 4.3 in 100 may go unnoticed" in html
     assert "+0.012 to +0.088" in html
     assert "only one side has it" in html
     assert "p allows for all 2" in html
