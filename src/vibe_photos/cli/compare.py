@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON for programs")
-    form.add_argument("--brief", action="store_true", help="print a few lines")
+    form.add_argument("--brief", action="store_true", help="print the short form: no tables, no photos")
     form.add_argument("--html", type=Path, metavar="FILE", help="write a page")
 
 
