@@ -129,7 +129,7 @@ CASES = {
         0.02,
         {("first", "wrong"): 0.9, ("first", "false negatives"): 0.9},
     ),
-    "scene": Case(label(0.75), label(0.85), 0.1, {("scene", "wrong"): 0.7}),
+    "scene": Case(label(0.75), label(0.85), 0.1, {("scene", "wrong"): 0.85}),
 }
 
 
