@@ -1,7 +1,9 @@
 """Is B better than A?
 
-Measure two sets of labels against the same truth: what changed, whether that is distinguishable from noise,
-and which photos changed for better or worse. A and B are commits, experiments, `workspace`, or label files.
+Measure two sets of labels against the same truth, on photos that neither has learnt from: which labels
+changed, whether more or fewer are wrong than chance explains, how small a change these photos could show, and
+which photos changed for better or worse. A and B are commits, experiments, `workspace`, or label files (taken
+to be made with the workspace's splits).
 """
 
 import argparse
@@ -24,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON for programs")
-    form.add_argument("--brief", action="store_true", help="print three lines")
+    form.add_argument("--brief", action="store_true", help="print the short form: no tables, no photos")
     form.add_argument("--html", type=Path, metavar="FILE", help="write a page")
 
 
@@ -35,18 +37,17 @@ def run(options: argparse.Namespace) -> None:
     from vibe_photos.lineage import changed_stages
 
     settings = read_resolved()
-    level = settings.evaluate.confidence_level
     before, after = (
         revisions.find_revision(name, settings.paths, options.compute)
         for name in (options.before, options.after)
     )
     found = revisions.compare_revisions(before, after, options.truth, settings)
     if options.json:
-        print(text.comparison_json(found, level))
+        print(text.comparison_json(found))
     elif options.brief:
-        print(text.format_brief(found, changed_stages(before.lock, after.lock), level))
+        print(text.format_brief(found, changed_stages(before.lock, after.lock)))
     elif options.html:
-        text.render_page(found, level, revisions.name_photos(settings), options.html)
+        text.render_page(found, revisions.name_photos(settings), options.html)
         print(f"written to {options.html}")
     else:
-        print(text.format_comparison(found, level, revisions.name_photos(settings)))
+        print(text.format_comparison(found, revisions.name_photos(settings)))

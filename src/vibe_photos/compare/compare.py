@@ -1,42 +1,46 @@
 """Is B better than A? Two label tables of one library, measured against the same truth.
 
 Compared are judged photos that both have labels for and that neither has learnt from, which would flatter one
-side alone; what is left out is counted. A flip is a judged label on which A and B differ.
+side alone; what is left out is counted. Only labels that differ are looked at, as a reader sees them: a label
+that is not judged is not shown, like one that is judged to be absent. An object is shown with its parents.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal
 
+import msgspec
 import numpy as np
 
 from vibe_photos.records.ground_truth import GroundTruth
 from vibe_photos.records.label_tables import LabelTable
 from vibe_photos.records.splits import Membership
 from vibe_photos.records.taxonomy import label_name
-from vibe_photos.settings import Evaluate, Taxonomy
+from vibe_photos.settings import Evaluate, Taxonomy, TruthName
 from vibe_photos.statistics import metrics
+from vibe_photos.statistics.design import Design, Floats, read_design
+from vibe_photos.statistics.intervals import Interval
 from vibe_photos.statistics.label_arrays import (
-    JudgedPhotos,
     LabelArrays,
     LabelKeys,
     arrays_of_labels,
-    judge_photos,
+    arrays_of_records,
+    find_rows,
     most_specific,
-    own_scores,
     read_keys,
+    with_parents,
 )
-from vibe_photos.statistics.metrics import UNJUDGED, Ratio
-from vibe_photos.statistics.paired import Difference, PairedRatio, adjust_p_values, estimate_difference
+from vibe_photos.statistics.metrics import UNJUDGED, Bools, Flags, Indices, Labels
+from vibe_photos.statistics.paired import Change, PairedRatio, compare_counts, simultaneous_intervals
 
-Kind = Literal["fixed", "broken", "wrong"]
-"""What became of a judged label that flipped: now right, no longer right, or not right either way."""
+Kind = Literal["now right", "now wrong", "still wrong"]
+"""What became of a judged label that flipped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Flip:
-    """A judged label of one photo on which A and B differ; `label` is `scene`, `objects` or an attribute."""
+    """A judged label of one photo on which A and B differ; `label` as in `LabelChange`."""
 
     image_id: str
     label: str
@@ -46,48 +50,9 @@ class Flip:
     kind: Kind
 
 
-def find_flips(a: JudgedPhotos, b: JudgedPhotos) -> Iterator[Flip]:
-    """Yield every flip of scenes, then attributes, then objects; both sides are of the same photos.
-
-    Objects flip as a whole, by their most specific keys: fixed where fewer of them are wrong than before.
-    """
-    keys, ids = a.keys, a.image_ids
-    names = [*(label_name(key) for key in keys.scene), "nothing"]
-    scenes = (a.prediction.scene, b.prediction.scene, a.truth.scene)
-    for row in np.flatnonzero((scenes[2] >= 0) & (scenes[0] != scenes[1])):
-        yield _flip(ids[row], "scene", *(names[scene[row]] for scene in scenes))
-
-    words = {1: "yes", 0: "no", UNJUDGED: "nothing"}
-    attributes = (a.prediction.attributes, b.prediction.attributes, a.truth.attributes)
-    for column, key in enumerate(keys.attribute):
-        before, after, truth = (flags[:, column] for flags in attributes)
-        for row in np.flatnonzero((truth != UNJUDGED) & (before != after)):
-            yield _flip(
-                ids[row], label_name(key), *(words[int(side[row])] for side in (before, after, truth))
-            )
-
-    objects = [
-        most_specific(side.objects, keys.object) == 1 for side in (a.prediction, b.prediction, a.truth)
-    ]
-    for row in np.flatnonzero((objects[0] != objects[1]).any(axis=1)):
-        before, after, truth = (side[row] for side in objects)
-        said = [
-            ", ".join(label_name(keys.object[i]) for i in np.flatnonzero(side)) or "none"
-            for side in (before, after, truth)
-        ]
-        change = int((after != truth).sum()) - int((before != truth).sum())
-        kind: Kind = "fixed" if change < 0 else "broken" if change > 0 else "wrong"
-        yield Flip(ids[row], "objects", said[0], said[1], said[2], kind)
-
-
-def _flip(image_id: str, label: str, before: str, after: str, true: str) -> Flip:
-    kind: Kind = "fixed" if after == true else "broken" if before == true else "wrong"
-    return Flip(image_id, label, before, after, true, kind)
-
-
 SHARE = ((1.0, 1.0), (0.0, 1.0))
 F1 = ((2.0, 2.0), (0.0, 1.0))
-"""What one photo adds to a figure's numerator and denominator when it is hit, and when it is missed."""
+"""What one photo adds to a figure's numerator and denominator when it is right, and when it is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,54 +77,109 @@ class LabelSet:
 
 @dataclass(frozen=True, slots=True)
 class FigureDifference:
-    """One figure of both sides; `adjusted_p` accounts for the other figures that were tested with it."""
+    """A figure of both sides, None where it has nothing to divide by, and the interval of B minus A."""
 
-    name: str
-    difference: Difference
-    adjusted_p: float
+    before: float | None
+    after: float | None
+    interval: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class LabelChange:
+    """One label on which A and B differ.
+
+    Attributes:
+        label: `scene`, an attribute, an object, or `objects` for several, which are counted together.
+        names: the labels that differ.
+        judged: how many of the compared photos are judged for it.
+        flips: the judged photos on which it differs.
+        questions: how often a photo is `wrong`, a false positive or a false negative (the scene: `wrong`).
+        figures: precision, recall, F1 and accuracy (the scene: accuracy).
+    """
+
+    label: str
+    names: list[str]
+    judged: int
+    flips: list[Flip]
+    questions: dict[str, Change]
+    figures: dict[str, FigureDifference]
 
 
 @dataclass(frozen=True, slots=True)
 class LabelComparison:
     """The differences between A and B.
 
-    `n` judged photos are compared; `learnt_from` and `not_in_both` judged photos are left out. Of
-    `photos` that both label, `changed_photos` have another label somewhere. `figures` holds those that
-    both sides have, moved or not.
+    Attributes:
+        before: the name of A.
+        after: the name of B.
+        truth: who judged.
+        level: of confidence.
+        n: judged photos that are compared.
+        learnt_from: judged photos left out because one side has learnt from them.
+        not_in_both: judged photos left out because not both sides have labels for them.
+        photos: photos that both label.
+        only_before: photos that only A labels.
+        only_after: photos that only B labels.
+        changed_photos: of `photos`, those that differ in some label.
+        labels: those that differ.
     """
 
     before: str
     after: str
+    truth: TruthName
+    level: float
     n: int
     learnt_from: int
     not_in_both: int
     photos: int
+    only_before: int
+    only_after: int
     changed_photos: int
-    figures: list[FigureDifference]
-    flips: list[Flip]
+    labels: list[LabelChange]
 
-    def moved(self) -> list[FigureDifference]:
-        """Return the figures that change on some judged photo."""
-        return [figure for figure in self.figures if figure.difference.changed_groups]
+    def is_real(self, change: Change) -> bool:
+        """Return whether a difference is larger than chance explains."""
+        return change.adjusted_p <= 1.0 - self.level
 
-    def real(self, level: float) -> list[FigureDifference]:
-        """Return the figures whose difference is distinguishable from noise at a confidence level."""
-        return [figure for figure in self.figures if figure.adjusted_p <= 1.0 - level]
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a reader sees of n photos.
+
+    `scene` is a column of the scene keys or -1, int64 [n]. `flags` are of attributes, then objects, int8
+    [n, keys]: 1 where a label is shown, else 0; in a truth, -1 where nobody judged.
+    """
+
+    scene: Indices
+    flags: Flags
+
+    def take(self, rows: Indices) -> "Shown":
+        """Return some of the photos."""
+        return Shown(self.scene[rows], self.flags[rows])
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedSides:
+    """What both sides show of n judged photos, what is true, and how the photos were drawn."""
+
+    image_ids: list[str]
+    keys: LabelKeys
+    truth: Shown
+    before: Shown
+    after: Shown
+    design: Design
 
 
 def compare_labels(
     before: LabelSet,
     after: LabelSet,
+    truth: TruthName,
     records: Sequence[GroundTruth],
     memberships: Mapping[str, Membership],
     taxonomy: Taxonomy,
     evaluate: Evaluate,
 ) -> LabelComparison:
-    """Measure both sides against `records`; `memberships` say which photos are near-duplicates.
-
-    Raises:
-        InputError: a record's inclusion probability is impossible.
-    """
+    """Measure both sides against `records`; `memberships` say which photos are near-duplicates."""
     keys = read_keys(taxonomy)
     shared = sorted({*before.labels.image_ids} & {*after.labels.image_ids})
     in_both = set(shared)
@@ -169,57 +189,184 @@ def compare_labels(
         for record in known
         if not (before.has_learnt_from(record.image_id) or after.has_learnt_from(record.image_id))
     ]
-    a, b = (judge_photos(fair, memberships, side.labels, taxonomy) for side in (before, after))
+    ids = [record.image_id for record in fair]
+    a, b = (show_labels(arrays_of_labels(side.labels, shared, keys), keys) for side in (before, after))
+    rows, truths = find_rows(shared, ids), show_truth(arrays_of_records(fair, keys), keys)
+    design = read_design(_weigh_again(records, fair), memberships)
+    judged = JudgedSides(ids, keys, truths, a.take(rows), b.take(rows), design)
     return LabelComparison(
         before=before.name,
         after=after.name,
+        truth=truth,
+        level=evaluate.confidence_level,
         n=len(fair),
         learnt_from=len(known) - len(fair),
         not_in_both=len(records) - len(known),
         photos=len(shared),
-        changed_photos=_count_changed(before.labels, after.labels, shared, keys),
-        figures=_compare_figures(a, b, evaluate) if fair else [],
-        flips=list(find_flips(a, b)),
+        only_before=len(before.labels.image_ids) - len(shared),
+        only_after=len(after.labels.image_ids) - len(shared),
+        changed_photos=int(((a.scene != b.scene) | (a.flags != b.flags).any(axis=1)).sum()),
+        labels=measure_changes(judged, find_changed(a, b, keys), evaluate),
     )
 
 
-def _count_changed(before: LabelTable, after: LabelTable, image_ids: Sequence[str], keys: LabelKeys) -> int:
-    a, b = (arrays_of_labels(table, image_ids, keys) for table in (before, after))
-    is_changed = a.scene != b.scene
-    for one, other in ((a.attributes, b.attributes), (a.objects, b.objects)):
-        is_changed |= (one != other).any(axis=1)
-    return int(is_changed.sum())
+def show_labels(labels: LabelArrays, keys: LabelKeys) -> Shown:
+    """Return what a reader sees of labels."""
+    objects = with_parents((labels.objects == 1).astype(np.int8), keys.object)
+    return Shown(labels.scene, np.column_stack([(labels.attributes == 1).astype(np.int8), objects]))
 
 
-def _compare_figures(a: JudgedPhotos, b: JudgedPhotos, evaluate: Evaluate) -> list[FigureDifference]:
-    found = {
-        name: difference
-        for name, pair in _pair_figures(a, b)
-        if (difference := estimate_difference(pair, a.design, evaluate)) is not None
-    }
-    # A figure that no photo moves cannot be different, so it is not among those that p is adjusted for.
-    moved = {name: found[name].p_value for name in found if found[name].changed_groups}
-    adjusted = dict(zip(moved, adjust_p_values(list(moved.values())), strict=True))
-    return [FigureDifference(name, found[name], adjusted.get(name, 1.0)) for name in found]
+def show_truth(labels: LabelArrays, keys: LabelKeys) -> Shown:
+    """Return what a reader should see."""
+    return Shown(
+        labels.scene, np.column_stack([labels.attributes, with_parents(labels.objects, keys.object)])
+    )
 
 
-def _pair_figures(a: JudgedPhotos, b: JudgedPhotos) -> Iterator[tuple[str, PairedRatio]]:
-    def pair(figure: Callable[[LabelArrays], Ratio], unit: tuple[tuple[float, float], ...]) -> PairedRatio:
-        return PairedRatio(figure(a.prediction), figure(b.prediction), *unit)
-
-    truth, keys = a.truth, a.keys
-    yield "scene accuracy", pair(lambda said: metrics.accuracy(truth.scene, said.scene), SHARE)
-    for i, key in enumerate(keys.attribute):
-        yield f"{label_name(key)} F1", pair(partial(_attribute_f1, truth, i), F1)
-    objects = most_specific(truth.objects, keys.object)
-
-    def top1(said: LabelArrays) -> Ratio:
-        ranks = metrics.rank_of_truth(objects, own_scores(said.object_scores, keys.object))
-        return metrics.top_k(objects, ranks, 1)
-
-    yield "objects top-1", pair(top1, SHARE)
-    yield "objects F1", pair(lambda said: metrics.f1(objects, most_specific(said.objects, keys.object)), F1)
+def find_changed(a: Shown, b: Shown, keys: LabelKeys) -> dict[str, list[int]]:
+    """Return the labels that differ on some photo, each with its columns of the flags; the scene has none."""
+    changed: dict[str, list[int]] = {"scene": []} if (a.scene != b.scene).any() else {}
+    differing = np.flatnonzero((a.flags != b.flags).any(axis=0)).tolist()
+    names = [label_name(key) for key in (*keys.attribute, *keys.object)]
+    objects = [column for column in differing if column >= len(keys.attribute)]
+    changed |= {names[column]: [column] for column in differing if column < len(keys.attribute)}
+    if objects:
+        changed["objects" if len(objects) > 1 else names[objects[0]]] = objects
+    return changed
 
 
-def _attribute_f1(truth: LabelArrays, column: int, said: LabelArrays) -> Ratio:
-    return metrics.f1(truth.attributes[:, column], said.attributes[:, column])
+def measure_changes(
+    judged: JudgedSides, changed: Mapping[str, list[int]], evaluate: Evaluate
+) -> list[LabelChange]:
+    """Return what became of each label of `changed` (`find_changed`); all questions are tested together."""
+    sides = [_Sides.of(judged, label, columns) for label, columns in changed.items()]
+    asked = [(one.label, *question) for one in sides for question in one.count()]
+    counted = {one.label: one.truth_is_known() for one in sides}
+    changes = (
+        compare_counts(
+            np.column_stack([a for *_, a, _ in asked]),
+            np.column_stack([b for *_, b in asked]),
+            np.column_stack([counted[label] for label, *_ in asked]),
+            judged.design,
+            evaluate,
+        )
+        if asked
+        else []
+    )
+    pairs = [(one.label, name, pair) for one in sides for name, pair in one.pair_figures()]
+    intervals = simultaneous_intervals([p for *_, p in pairs], judged.design, evaluate.confidence_level)
+    weights = judged.design.weights
+    return [
+        LabelChange(
+            label=one.label,
+            names=one.names,
+            judged=int(counted[one.label].sum()),
+            flips=one.find_flips(judged.image_ids),
+            questions={
+                name: change
+                for (label, name, *_), change in zip(asked, changes, strict=True)
+                if label == one.label
+            },
+            figures={
+                name: FigureDifference(pair.before.value(weights), pair.after.value(weights), interval)
+                for (label, name, pair), interval in zip(pairs, intervals, strict=True)
+                if label == one.label
+            },
+        )
+        for one in sides
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """One label of n photos, or several objects: what is true, what A and what B show, [n, labels] each.
+
+    The one column of the scene holds numbers of `scenes`; elsewhere 1, 0 or, in a truth, -1.
+    """
+
+    label: str
+    names: list[str]
+    keys: list[str]
+    scenes: list[str]
+    truth: Labels
+    before: Labels
+    after: Labels
+
+    @classmethod
+    def of(cls, judged: JudgedSides, label: str, columns: list[int]) -> "_Sides":
+        """Take one label of `find_changed`."""
+        shown, keys = (judged.truth, judged.before, judged.after), judged.keys
+        if not columns:
+            scenes = [*map(label_name, keys.scene), "none"]
+            return cls(label, [label], [], scenes, *(one.scene[:, None] for one in shown))
+        known = [*keys.attribute, *keys.object]
+        chosen = [known[column] for column in columns]
+        names = [label_name(key) for key in chosen]
+        return cls(label, names, chosen, [], *(one.flags[:, columns] for one in shown))
+
+    def truth_is_known(self) -> Bools:
+        """Return bool [n]."""
+        return np.asarray((self.truth != UNJUDGED).any(axis=1))
+
+    def count(self) -> list[tuple[str, Floats, Floats]]:
+        """Return each question with how often it is so in each photo, by A and by B: float64 [n]."""
+        asked = {"wrong": self.truth != UNJUDGED}
+        if not self.scenes:
+            asked |= {"false positives": self.truth == 0, "false negatives": self.truth == 1}
+        if not asked["wrong"].any():
+            return []
+        return [
+            (name, *((where & (side != self.truth)).sum(axis=1, dtype=float) for side in self._both()))
+            for name, where in asked.items()
+        ]
+
+    def pair_figures(self) -> list[tuple[str, PairedRatio]]:
+        """Return each figure of both sides."""
+        if not self.truth_is_known().any():
+            return []
+        a_right, b_right = (metrics.accuracy(self.truth, side) for side in self._both())
+        accuracy = PairedRatio(a_right, b_right, *SHARE)
+        if self.scenes:
+            return [("accuracy", accuracy)]
+        a, b = (metrics.precision_recall_f1(self.truth, side) for side in self._both())
+        return [
+            ("precision", PairedRatio(a["precision"], b["precision"], *SHARE)),
+            ("recall", PairedRatio(a["recall"], b["recall"], *SHARE)),
+            ("F1", PairedRatio(a["f1"], b["f1"], *F1)),
+            ("accuracy", accuracy),
+        ]
+
+    def find_flips(self, image_ids: Sequence[str]) -> list[Flip]:
+        """Return the judged photos on which the sides differ, in order."""
+        known, flips = self.truth != UNJUDGED, []
+        wrong_before, wrong_after = ((known & (side != self.truth)).sum(axis=1) for side in self._both())
+        for row in np.flatnonzero((known & (self.before != self.after)).any(axis=1)).tolist():
+            before, after, true = (self._name(side[row]) for side in (*self._both(), self.truth))
+            better = int(wrong_before[row]) - int(wrong_after[row])
+            kind: Kind = "now right" if better > 0 else "now wrong" if better < 0 else "still wrong"
+            flips.append(Flip(image_ids[row], self.label, before, after, true, kind))
+        return flips
+
+    def _both(self) -> tuple[Labels, Labels]:
+        return self.before, self.after
+
+    def _name(self, shown: Labels) -> str:
+        if self.scenes:
+            return self.scenes[int(shown[0])]
+        if len(self.names) == 1:
+            return "yes" if shown[0] == 1 else "no"
+        own = most_specific((shown[None, :] == 1).astype(np.int8), self.keys)[0]
+        return ", ".join(name for name, is_own in zip(self.names, own, strict=True) if is_own) or "none"
+
+
+def _weigh_again(records: Sequence[GroundTruth], kept: Sequence[GroundTruth]) -> list[GroundTruth]:
+    """Return the kept records of each stratum with a probability lowered to their share of its records."""
+    strata = [Counter(record.extra.get("stratum") for record in some) for some in (kept, records)]
+    weighed = []
+    for record in kept:
+        extra = dict(record.extra)
+        if "inclusion_probability" in extra:
+            of_kept, of_all = (counts[extra.get("stratum")] for counts in strata)
+            extra["inclusion_probability"] *= of_kept / of_all
+        weighed.append(msgspec.structs.replace(record, extra=extra))
+    return weighed

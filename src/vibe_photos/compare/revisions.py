@@ -71,7 +71,8 @@ def compare_revisions(
 ) -> LabelComparison:
     """Compare the labels of two revisions on the workspace's truth and taxonomy.
 
-    `truth` None takes people's where there is any, else the teacher's on photos that did not train.
+    `truth` None takes people's where there is any (the measured sample, else a set of their own), else the
+    teacher's on photos that did not train.
 
     Raises:
         InputError: a file of a revision or of the truth is missing or malformed.
@@ -81,10 +82,11 @@ def compare_revisions(
         for one in (before, after)
     )
     memberships = read_splits(settings.paths.splits)
-    human = read_measured_sample(settings.paths.human, settings.taxonomy, memberships).records
+    sample = read_measured_sample(settings.paths.human, settings.taxonomy, memberships)
+    human = sample.records or sample.own_set
     truth = truth or ("human" if human else "auto")
     evaluated = human if truth == "human" else weigh_untrained(_read_auto(settings), memberships).records
-    return compare_labels(a, b, evaluated, memberships, settings.taxonomy, settings.evaluate)
+    return compare_labels(a, b, truth, evaluated, memberships, settings.taxonomy, settings.evaluate)
 
 
 def name_photos(settings: Settings) -> dict[str, str]:

@@ -159,10 +159,16 @@ def student_t(level: float, freedom: int) -> float:
 
 
 def linearised_variance(influence: Floats, design: Design) -> float:
-    """Return the variance of a figure from how much each photo moves it, per unit of weight.
+    """Return the variance of a figure from how much each photo moves it: float64 [n], per unit of weight."""
+    return float((linearised_residuals(influence, design) ** 2).sum())
 
-    The sum over strata of m / (m-1) times the squared deviations of the groups' weighted influences, scaled
-    by sqrt(1 - drawn share) (Binder 1983, "On the variances of asymptotically normal estimators").
+
+def linearised_residuals(influence: Floats, design: Design) -> Floats:
+    """Return what each near-duplicate group adds to a figure's error: float64 [groups].
+
+    The sum of their squares is the variance, that of the products of two figures' the covariance: over strata
+    m / (m-1) times the deviations of the groups' weighted influences, scaled by sqrt(1 - drawn share) (Binder
+    1983, "On the variances of asymptotically normal estimators").
 
     Args:
         influence: float64 [n], the derivative of the figure by each photo's weight.
@@ -174,7 +180,7 @@ def linearised_variance(influence: Floats, design: Design) -> float:
     scale = np.where(size > 1, size / np.maximum(size - 1, 1), 0.0)[strata]
     residuals = sum_by_group(moving * influence, design)
     mean = np.bincount(strata, residuals) / np.maximum(size, 1)
-    return float((scale * (residuals - mean[strata]) ** 2).sum())
+    return np.asarray(np.sqrt(scale) * (residuals - mean[strata]))
 
 
 def _z(level: float) -> float:

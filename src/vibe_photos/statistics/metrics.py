@@ -16,6 +16,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.floating[Any]]
 Flags = npt.NDArray[np.int8]
 Indices = npt.NDArray[np.int64]
+Labels = Flags | Indices
 Bools = npt.NDArray[np.bool_]
 
 UNJUDGED = -1
@@ -49,16 +50,17 @@ class Curve:
     threshold: Floats
 
 
-def accuracy(y_true: Indices, y_pred: Indices) -> Ratio:
+def accuracy(y_true: Labels, y_pred: Labels) -> Ratio:
     """Share of photos with a true class (`y_true >= 0`) whose predicted class is that one.
 
-    A missing prediction (-1) is wrong. `cases` is the number of photos with a true class.
+    A missing prediction (-1) is wrong. `cases` is the number of photos with a true class. Arrays are [n], or
+    [n, labels] for the share of all labels.
     """
     is_known = y_true >= 0
     return _ratio(is_known & (y_true == y_pred), is_known)
 
 
-def precision_recall_f1(y_true: Flags, y_pred: Flags) -> dict[str, Ratio]:
+def precision_recall_f1(y_true: Labels, y_pred: Labels) -> dict[str, Ratio]:
     """Return `precision`, `recall` and `f1`; labels whose truth is not judged are left out.
 
     Precision is the share of the positive predictions that are true, recall the share of the true labels that

@@ -1,34 +1,136 @@
-"""Two predictions of the same photos: how much a figure differs, and whether that could be chance.
+"""Two predictions of the same photos: what differs, whether that could be chance, and what would be noticed.
 
 The question is whether B would also be better on future photos, so there is no finite-population correction,
 even where the photos were drawn from a library.
 
-- Test: if A and B were equally good, their predictions could be swapped in any near-duplicate group. p is the
-  share of such swaps after which the figure differs at least as much (approximate randomisation, Yeh 2000,
-  "More accurate tests for the statistical significance of result differences"; for accuracy a sign-flip test,
-  for single photos of equal weight McNemar's exact test).
-- Interval: from the linearised variance of the difference with Student's t, after adding two photos of
+- Test: if A and B were equally good, their predictions could be swapped in any near-duplicate group. Each
+  question's statistic is the weighted change, summed over the groups, divided by the root of the sum of its
+  squares; all questions are asked of the same random swaps, and p is adjusted for their number by the
+  step-down maximum (max-T: Westfall and Young 1993, "Resampling-based multiple testing", algorithm 2.8).
+  If some questions have no true difference, the probability that any of these has an adjusted p below a
+  level is at most that level. For one question and single photos of equal weight it is McNemar's exact test.
+- Noticeable difference: what that test finds with a probability of 80 %.
+- Intervals: from the linearised variance of each difference with Student's t, after adding two photos of
   average weight, one that only A predicts correctly and one that only B does (Bonett and Price 2012,
   "Adjusted Wald confidence interval for a difference of binomial proportions based on paired data"): without
-  them a difference that rests on a handful of photos looks more certain than it is.
+  them a difference that rests on a handful of photos looks more certain than it is. They hold all at once:
+  the quantile is that of the largest of the correlated t (Hothorn, Bretz and Westfall 2008, "Simultaneous
+  inference in general parametric models", 4.1).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import erfc, sqrt
+from statistics import NormalDist
 
 import numpy as np
 
 from vibe_photos.settings import Evaluate
 from vibe_photos.statistics.design import Design, Floats, strata_of_groups, sum_by_group
-from vibe_photos.statistics.intervals import FEWEST_CASES, Interval, linearised_variance, student_t
+from vibe_photos.statistics.intervals import FEWEST_CASES, Interval, linearised_residuals
 from vibe_photos.statistics.metrics import Bools, Ratio
 
-SWAPS = 9_999
-"""Random swaps where there are too many to try all; the smallest p is then 1 / 10,000."""
+SWAPS = 10_000
+"""Swaps that are tried, the unswapped sides among them: all where there are fewer, else random ones."""
 
-MOST_SWAPPED_GROUPS = 5_000
-"""With more groups that differ, p is taken from the normal distribution that the swaps approach."""
+POWER = 0.8
+"""How probably a noticeable difference is found."""
+
+_CELLS, _CELLS_AT_ONCE = 200_000_000, 4_000_000
+_T_DRAWS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What A and B have of something that is counted in photos: its weighted mean a photo.
+
+    Attributes:
+        before: of A.
+        after: of B.
+        adjusted_p: two-sided, adjusted for the questions asked with it; 1 where no photo changed.
+        changed_groups: the near-duplicate groups in which it differs.
+        noticeable: the smallest difference that would be found with probability `POWER`.
+    """
+
+    before: float
+    after: float
+    adjusted_p: float
+    changed_groups: int
+    noticeable: float
+
+
+def compare_counts(
+    before: Floats, after: Floats, is_counted: Bools, design: Design, evaluate: Evaluate
+) -> list[Change]:
+    """Test all columns together.
+
+    Args:
+        before: float64 [n, questions], how often each photo has what is asked about, by A.
+        after: the same by B.
+        is_counted: bool [n, questions], the photos that a question is about: at least one for each.
+        design: how the photos were drawn.
+        evaluate: level and seed.
+    """
+    weights = design.weights[:, None] * is_counted
+    change = np.column_stack([sum_by_group(column, design) for column in (weights * (after - before)).T])
+    spread = np.sqrt((change**2).sum(axis=0))
+    moved = np.flatnonzero(spread)
+    adjusted_p, critical = np.ones(len(spread)), 0.0
+    if moved.size:
+        rows = (change != 0).any(axis=1)
+        adjusted_p[moved], critical = _step_down(
+            change[rows][:, moved] / spread[moved], evaluate.confidence_level, evaluate.seed
+        )
+    normal = NormalDist()
+    # The statistic of few changed photos has a low quantile, but needs more of them: hence the normal one.
+    quantile = max(critical, normal.inv_cdf(0.5 + evaluate.confidence_level / 2)) + normal.inv_cdf(POWER)
+    found = []
+    for column, total in enumerate(weights.sum(axis=0)):
+        # k photos of weight w that all change one way have k w / sqrt(k w^2) = sqrt(k).
+        least = quantile**2 * average_weight(is_counted[:, column], design)
+        found.append(
+            Change(
+                before=float((weights[:, column] * before[:, column]).sum() / total),
+                after=float((weights[:, column] * after[:, column]).sum() / total),
+                adjusted_p=float(adjusted_p[column]),
+                changed_groups=int(np.count_nonzero(change[:, column])),
+                noticeable=float(max(quantile * spread[column], least) / total),
+            )
+        )
+    return found
+
+
+def _step_down(steps: Floats, level: float, seed: int) -> tuple[Floats, float]:
+    """Return each question's adjusted p, and the value that the largest statistic must reach.
+
+    Args:
+        steps: float64 [groups, questions], changes whose squares sum to 1 in each column.
+        level: of confidence.
+        seed: of the random swaps.
+    """
+    observed = np.abs(steps.sum(axis=0))
+    order = np.argsort(-observed, kind="stable")
+    swapped = _swap(steps[:, order], seed)
+    # In each place, the largest of the statistics from there on.
+    largest = np.maximum.accumulate(swapped[:, ::-1], axis=1)[:, ::-1]
+    p_values = np.maximum.accumulate((largest >= observed[order] - 1e-9).mean(axis=0))
+    place = np.argsort(order)
+    return p_values[place], float(np.quantile(largest[:, 0], level))
+
+
+def _swap(steps: Floats, seed: int) -> Floats:
+    """Return the size of each statistic after each swap of groups, none of them first: [swaps, questions]."""
+    groups = len(steps)
+    if 2**groups <= SWAPS:
+        signs = 1.0 - 2.0 * (np.arange(2**groups)[:, None] >> np.arange(groups) & 1)
+        return np.abs(signs @ steps)
+    rng = np.random.default_rng(seed)
+    swaps = int(np.clip(_CELLS // groups, SWAPS // 10, SWAPS))
+    at_once = max(1, _CELLS_AT_ONCE // groups)
+    parts = [np.abs(steps.sum(axis=0, keepdims=True))]
+    for start in range(1, swaps, at_once):
+        shape = (min(at_once, swaps - start), groups)
+        parts.append(np.abs((1.0 - 2.0 * rng.integers(0, 2, shape, dtype=np.int8)) @ steps))
+    return np.concatenate(parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,116 +146,66 @@ class PairedRatio:
     right: tuple[float, float]
     wrong: tuple[float, float]
 
+    def is_moved(self) -> bool:
+        """Return whether any photo counts differently."""
+        a, b = self.before, self.after
+        return not (np.array_equal(a.numerator, b.numerator) and np.array_equal(a.denominator, b.denominator))
 
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """A figure of A and of B, and their difference.
 
-    `interval` is of `after - before`; `p_value` is two-sided; `changed_groups` counts the near-duplicate
-    groups in which the figure differs.
+def simultaneous_intervals(pairs: Sequence[PairedRatio], design: Design, level: float) -> list[Interval]:
+    """Return an interval of B's figure minus A's for each pair; at that level all hold at once.
+
+    There is none for a figure that one side lacks, that no photo moves or that rests on less than 20 cases,
+    and none at all where the near-duplicate groups are as few as the strata.
     """
-
-    before: float
-    after: float
-    interval: Interval
-    p_value: float
-    changed_groups: int
-
-    @property
-    def value(self) -> float:
-        """How much B is above A."""
-        return self.after - self.before
-
-
-def estimate_difference(pair: PairedRatio, design: Design, evaluate: Evaluate) -> Difference | None:
-    """Return the difference with interval and p, or None where one side has no such figure."""
+    if not pairs:
+        return []
     design = replace(design, drawn_share=np.zeros(len(design.weights)))
-    before, after = pair.before.value(design.weights), pair.after.value(design.weights)
-    if before is None or after is None:
-        return None
-    ratios = (pair.before.numerator, pair.before.denominator, pair.after.numerator, pair.after.denominator)
-    totals = np.column_stack([sum_by_group(design.weights * column, design) for column in ratios])
-    is_changed = (totals[:, :2] != totals[:, 2:]).any(axis=1)
-    return Difference(
-        before=before,
-        after=after,
-        interval=difference_interval(pair, design, evaluate.confidence_level),
-        p_value=_swap_test(totals, is_changed, evaluate.seed),
-        changed_groups=int(is_changed.sum()),
-    )
-
-
-def adjust_p_values(p_values: Sequence[float]) -> list[float]:
-    """Return p-values adjusted for testing several figures at once (Holm 1979).
-
-    If no figure truly differs, the probability that any adjusted p is below a level is at most that level.
-    """
-    order = sorted(range(len(p_values)), key=p_values.__getitem__)
-    adjusted, floor = [0.0] * len(p_values), 0.0
-    for rank, position in enumerate(order):
-        floor = max(floor, min(1.0, (len(p_values) - rank) * p_values[position]))
-        adjusted[position] = floor
-    return adjusted
-
-
-def _swap_test(totals: Floats, is_changed: Bools, seed: int) -> float:
-    """Return p from weighted numerator and denominator of A, then of B: float64 [groups, 4]."""
-    changed = totals[is_changed]
-    if not len(changed):
-        return 1.0
-    observed = abs(float(_differences(totals.sum(axis=0))))
-    step = changed[:, 2:] - changed[:, :2]
-    if len(changed) > MOST_SWAPPED_GROUPS:
-        return _normal_p(totals, step, observed)
-    swaps, is_exact = _draw_swaps(len(changed), seed)
-    moved = swaps @ step
-    apart = np.abs(_differences(totals.sum(axis=0) + np.hstack([moved, -moved])))
-    as_far = int((apart >= observed - 1e-12).sum())
-    return as_far / len(swaps) if is_exact else (as_far + 1) / (len(swaps) + 1)
-
-
-def _draw_swaps(groups: int, seed: int) -> tuple[Floats, bool]:
-    """Return which groups are swapped, float64 [swaps, groups] of 0 and 1, and whether these are all."""
-    if 2**groups <= SWAPS:
-        codes = np.arange(2**groups)[:, None] >> np.arange(groups)
-        return (codes & 1).astype(np.float64), True
-    drawn = np.random.default_rng(seed).integers(0, 2, (SWAPS, groups), dtype=np.int8)
-    return drawn.astype(np.float64), False
-
-
-def _differences(totals: Floats) -> Floats:
-    """Return B's figure minus A's, [...] from totals [..., 4]."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        apart = totals[..., 2] / totals[..., 3] - totals[..., 0] / totals[..., 1]
-    return np.nan_to_num(apart)
-
-
-def _normal_p(totals: Floats, step: Floats, observed: float) -> float:
-    middle = (totals[:, :2] + totals[:, 2:]).sum(axis=0) / 2
-    # Around the middle of A and B the figure moves by (step - share * step of the denominator) / denominator.
-    moves = (step[:, 0] - middle[0] / middle[1] * step[:, 1]) / middle[1]
-    return erfc(observed / sqrt(2 * float((moves**2).sum())))
-
-
-def difference_interval(pair: PairedRatio, design: Design, level: float) -> Interval:
-    """Return the interval of B's figure minus A's; `design` has no finite-population correction.
-
-    There is none under 20 cases, and none where all photos are near-duplicates of one another.
-    """
     strata = strata_of_groups(design)
     freedom = len(strata) - len(np.unique(strata))
+    reasons = [_reason_for_none(pair, design, freedom) for pair in pairs]
+    kept = [pair for pair, reason in zip(pairs, reasons, strict=True) if not reason]
+    found = iter(_estimate_together(kept, design, level, freedom) if kept else [])
+    return [Interval(reason=reason) if reason else next(found) for reason in reasons]
+
+
+def _reason_for_none(pair: PairedRatio, design: Design, freedom: int) -> str:
+    if None in (pair.before.value(design.weights), pair.after.value(design.weights)):
+        return "only one side has it"
+    if not pair.is_moved():
+        return "no photo moves it"
     if min(pair.before.cases, pair.after.cases) < FEWEST_CASES:
-        return Interval(reason=f"n < {FEWEST_CASES}")
-    if freedom < 1:
-        return Interval(reason="one group")
-    extra = average_weight(pair.before.denominator > 0, design)
-    after = find_influence(pair.after, (pair.right, pair.wrong), extra, design)
-    before = find_influence(pair.before, (pair.wrong, pair.right), extra, design)
-    apart = after.value - before.value
-    variance = linearised_variance(after.of_photos - before.of_photos, design)
-    variance += float(((extra * (after.of_extra - before.of_extra)) ** 2).sum())
-    reach = student_t(level, freedom) * sqrt(variance)
-    return Interval(apart - reach, apart + reach)
+        return f"n < {FEWEST_CASES}"
+    return "" if freedom > 0 else "one group"
+
+
+def _estimate_together(
+    pairs: Sequence[PairedRatio], design: Design, level: float, freedom: int
+) -> list[Interval]:
+    apart, residuals, added = [], [], []  # each figure's two added photos are its own
+    for pair in pairs:
+        extra = average_weight(pair.before.denominator + pair.after.denominator > 0, design)
+        after = find_influence(pair.after, (pair.right, pair.wrong), extra, design)
+        before = find_influence(pair.before, (pair.wrong, pair.right), extra, design)
+        apart.append(after.value - before.value)
+        residuals.append(linearised_residuals(after.of_photos - before.of_photos, design))
+        added.append(float(((extra * (after.of_extra - before.of_extra)) ** 2).sum()))
+    together = np.column_stack(residuals)
+    covariance = together.T @ together + np.diag(added)
+    errors = np.sqrt(np.diag(covariance))
+    reach = _largest_t(covariance / np.outer(errors, errors), freedom, level) * errors
+    return [
+        Interval(max(-1.0, float(middle - half)), min(1.0, float(middle + half)))
+        for middle, half in zip(apart, reach, strict=True)
+    ]
+
+
+def _largest_t(correlation: Floats, freedom: int, level: float) -> float:
+    """Return the quantile of the largest |t| of correlated figures, from seeded draws."""
+    rng = np.random.default_rng(0)
+    normal = rng.multivariate_normal(np.zeros(len(correlation)), correlation, _T_DRAWS, method="eigh")
+    scale = np.sqrt(rng.chisquare(freedom, _T_DRAWS) / freedom)
+    return float(np.quantile(np.abs(normal).max(axis=1) / scale, level))
 
 
 def average_weight(counts: Bools, design: Design) -> float:

@@ -60,11 +60,25 @@ def workspace(
 def test_against_people(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", "old.sqlite"]) == 0
     text = capsys.readouterr().out
-    assert "workspace (B) against old.sqlite (A), on 25 judged photos" in text
-    # 13 of 25 right, then all: 12 fixed, none broken, p = 2 / 2^12.
+    assert "compared on 25 photos that people judged and neither side has learnt from" in text
+    # 12 of 25 are wrong, then none: p = 2 / 2^12.
+    assert "scene wrong 48.0 0.0 -48.0 < 0.001 fewer" in " ".join(text.split())
+    assert "  fewer wrong (48.0 → 0.0 in 100 photos): B is better" in text
     assert "scene accuracy  0.520  1.000  +0.480" in text
-    assert "distinguishable from noise: scene accuracy up" in text
-    assert "fixed   2019/p00.jpg  scene: people → food (true: food)" in text
+    assert "now right    2019/p00.jpg  scene: people → food (true: food)" in text
+
+
+@pytest.mark.usefixtures("workspace")
+def test_against_a_set_of_ones_own(capsys: pytest.CaptureFixture[str]) -> None:
+    file = Path("data/human") / AUDITED_FILE
+    records = json.loads(file.read_text())
+    for record in records:
+        del record["inclusion_probability"]
+    write_json(file, records[:20])
+    assert main(["compare", "old.sqlite"]) == 0
+    text = capsys.readouterr().out
+    assert "compared on 20 photos that people judged" in text
+    assert "(60.0 → 0.0 in 100 photos)" in text
 
 
 @pytest.mark.usefixtures("workspace")
@@ -77,7 +91,17 @@ def test_against_the_teacher_photos_count_that_never_trained(capsys: pytest.Capt
     found = json.loads(capsys.readouterr().out)
     assert (found["n"], found["photos"], found["changed_photos"]) == (5, 30, 12)
     # The teacher says people of all, old.sqlite of these five, the workspace of none.
-    assert found["figures"]["scene accuracy"]["difference"] == -1.0
+    [accuracy] = found["figures"]
+    assert (accuracy["before"], accuracy["after"], accuracy["no_interval"]) == (1.0, 0.0, "n < 20")
+    [question] = found["questions"]
+    # Five flips, all one way: 2 / 2^5.
+    assert (question["difference"], question["adjusted_p"], question["answer"]) == (
+        1.0,
+        0.0625,
+        "cannot tell",
+    )
+    assert [flip["kind"] for flip in found["flips"]] == ["now wrong"] * 5
+    assert found["truth"] == "auto"
 
 
 @pytest.mark.usefixtures("workspace")
@@ -85,7 +109,7 @@ def test_in_brief_and_as_a_page(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", "workspace", "workspace", "--brief"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "ran since workspace: no stage",
-        "the labels are the same as workspace's",
+        "workspace (B) against workspace (A): the labels are the same on all 30 photos that both label",
     ]
     assert main(["compare", "old.sqlite", "--html", "page.html"]) == 0
     assert "2019/p00.jpg" in Path("page.html").read_text()

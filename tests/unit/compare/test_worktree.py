@@ -93,7 +93,8 @@ def project(
 def compare(capsys: pytest.CaptureFixture[str], *options: str) -> float:
     """Return scene accuracy of HEAD as `compare` says it."""
     assert main(["compare", "HEAD", *options, "--json"]) == 0
-    return json.loads(capsys.readouterr().out)["figures"]["scene accuracy"]["before"]
+    [accuracy] = json.loads(capsys.readouterr().out)["figures"]
+    return accuracy["before"]
 
 
 @pytest.mark.usefixtures("project")
