@@ -17,6 +17,7 @@ from vibe_photos.cli import (
     import_annotations,
     import_human,
     label_studio,
+    new,
     predict,
     publish,
     replay_server,
@@ -25,10 +26,13 @@ from vibe_photos.cli import (
     share,
     suspects,
     thresholds,
+    update,
 )
 from vibe_photos.errors import VibePhotosError
 
 _COMMANDS = (
+    new,
+    update,
     import_annotations,
     import_human,
     label_studio,
