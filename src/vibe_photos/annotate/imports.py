@@ -109,14 +109,12 @@ def _say_how_to_use(summary: ImportSummary, settings: Settings) -> str:
     if not keys or chosen in keys:
         return how
     if IMPORTED in keys:
-        change = "`teacher: offline` under `use:`"
+        first = "write `teacher: offline` under `use:` in params.yaml"
     elif any(key.model == chosen.model for key in keys):
-        change = (
-            f"what {chosen.model} is asked as it was for them (conf/question.yaml, the taxonomy's vocabulary)"
-        )
+        first = f"undo what changed its question {chosen.prompt_id} (conf/question.yaml, the vocabulary)"
     else:
-        change = f"a teacher of that model under `use:` ({chosen.model} is chosen)"
-    return f"The chosen teacher has none of these answers. First set {change} in params.yaml.\n{how}"
+        first = "choose the teacher that has them, under `use:` in params.yaml"
+    return f"The chosen teacher ({chosen.model}) has none of these answers: first {first}.\n{how}"
 
 
 def absorb_output(raw_annotations: Path, answer_store: AnswerStore) -> ImportSummary:

@@ -2,6 +2,7 @@
 
 import configparser
 import io
+import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -142,8 +143,8 @@ def _inspect_answers(file: Path) -> tuple[str, str]:
     hashes = {content_hash for content_hash, _ in answers}
     if len(hashes) > 1 or None in hashes:
         raise InputError(
-            f"--annotations {file}: a library has ids of one kind, and these are not all of 16 hex digits (xxh64) "
-            "or all of 32 (xxh3_128)"
+            f"--annotations {file}: a library has ids of one kind, and these are neither all of 16 hex "
+            "digits (xxh64) nor all of 32 (xxh3_128)"
         )
     models = [model for _, model in answers]
     return str(hashes.pop()), max(sorted(set(models)), key=models.count)
@@ -161,12 +162,12 @@ def _check_identity() -> None:
 
 
 def _write_params(photos: Path, choices: dict[str, Any]) -> bytes:
-    """Return the clone's `params.yaml` with other values; comments stay."""
+    """Return the clone's `params.yaml` with other values; comments stay, but for the demo's choices."""
     from ruamel.yaml import YAML
 
     yaml = YAML()
     yaml.preserve_quotes, yaml.width = True, 1_000_000
-    document = yaml.load(run_git("show", f"HEAD:{PARAMS}"))
+    document = yaml.load(re.sub(r"# demo\w* \| ", "# ", run_git("show", f"HEAD:{PARAMS}")))
     document["use"].update(choices["use"])
     library = document["library"]
     library["root"] = str(photos)
