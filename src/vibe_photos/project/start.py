@@ -2,9 +2,9 @@
 
 import configparser
 import io
+import os
 import re
 import shlex
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,6 +28,7 @@ from vibe_photos.scan.walk import walk_folders
 
 _STORE_TEACHER = "offline"
 _FIRST_TEACHER = "qwen3_vl_32b"
+_SAMPLED_ONE_IN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +53,22 @@ def start_project(wanted: Wanted) -> str:
     """
     _check_clone()
     folder = _check_folder(wanted)
-    _check_photos(wanted.photos)
+    photo_files = _count_photos(wanted.photos)
     teacher, choices = _choose(wanted)
+    choices["sample"] = _suit_sample(photo_files)
     _check_identity()
-    params = _write_params(wanted.photos, choices)
+    params = _write_params(choices)
     with TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
         project = Path(scratch) / folder.name
         _fill(project, params, f"A project for {wanted.photos.name or wanted.photos}")
         project.rename(folder)
-    return _say_what_is_next(folder, teacher, wanted)
+    made = (
+        f"{folder} is your project: {photo_files} photo files in {wanted.photos}, teacher {teacher}, encoder "
+        f"{wanted.embedder}, {choices['sample']['size']} photos to be checked by you"
+    )
+    return "\n".join(
+        [made, *_list_warnings(folder), *_list_next_commands(folder, teacher, wanted.annotations)]
+    )
 
 
 def _check_clone() -> None:
@@ -86,20 +94,34 @@ def _check_folder(wanted: Wanted) -> Path:
     return folder
 
 
-def _check_photos(photos: Path) -> None:
+def _count_photos(photos: Path) -> int:
+    """Return how many files of the folder have a photo's extension."""
     if not photos.is_absolute():
         raise InputError(
             f"--photos {photos}: write the full path, which means the same everywhere: {photos.resolve()}"
         )
     if not photos.is_dir():
         raise LibraryError(f"--photos {photos} is no folder: name the one that your photos are in")
-    library = msgspec.yaml.decode(Path("conf/config.yaml").read_bytes())["library"]
+    library = _read_config()["library"]
     extensions, skipped = library["extensions"], library["skip_folders"]
-    if not any(found.files for found in walk_folders(str(photos).encode(), extensions, skipped)):
+    count = sum(len(found.files) for found in walk_folders(os.fsencode(photos), extensions, skipped))
+    if not count:
         raise LibraryError(f"--photos {photos} has no photos: no file in it ends in {', '.join(extensions)}")
+    return count
 
 
-def _choose(wanted: Wanted) -> tuple[str, dict[str, Any]]:
+def _suit_sample(photo_files: int) -> dict[str, int]:
+    """Return a review sample that leaves a small library enough to train on."""
+    sample = _read_config()["sample"]
+    return {"size": min(sample["size"], -(-photo_files // _SAMPLED_ONE_IN))}
+
+
+def _read_config() -> dict[str, Any]:
+    config: dict[str, Any] = msgspec.yaml.decode(Path("conf/config.yaml").read_bytes())
+    return config
+
+
+def _choose(wanted: Wanted) -> tuple[str, dict[str, dict[str, Any]]]:
     """Return the teacher's name, and the keys of `params.yaml` that follow from what is wanted."""
     content_hash, teacher = None, _FIRST_TEACHER
     models = {name: _read_choice("teacher", name).get("model") for name in _list_choices("teacher")}
@@ -117,8 +139,8 @@ def _choose(wanted: Wanted) -> tuple[str, dict[str, Any]]:
         known = _list_choices(group)
         if name not in known:
             raise InputError(f"--{group} {name}: there are {', '.join(known)}")
-    hashed = {"content_hash": content_hash} if content_hash else {}
-    return teacher, {"use": {"teacher": teacher, "embedder": wanted.embedder}, "library": hashed}
+    library = {"root": str(wanted.photos)} | ({"content_hash": content_hash} if content_hash else {})
+    return teacher, {"use": {"teacher": teacher, "embedder": wanted.embedder}, "library": library}
 
 
 def _list_choices(group: str) -> list[str]:
@@ -161,19 +183,20 @@ def _check_identity() -> None:
         ) from None
 
 
-def _write_params(photos: Path, choices: dict[str, Any]) -> bytes:
+def _write_params(choices: dict[str, dict[str, Any]]) -> bytes:
     """Return the clone's `params.yaml` with other values; comments stay, but for the demo's choices."""
     from ruamel.yaml import YAML
 
     yaml = YAML()
     yaml.preserve_quotes, yaml.width = True, 1_000_000
     document = yaml.load(re.sub(r"# demo\w* \| ", "# ", run_git("show", f"HEAD:{PARAMS}")))
-    document["use"].update(choices["use"])
-    library = document["library"]
-    library["root"] = str(photos)
-    for key, value in choices["library"].items():
-        # First, because what follows the section's last key (a blank line) belongs to that key.
-        library.insert(0, key, value)
+    for section, values in choices.items():
+        for key, value in values.items():
+            if key in document[section]:
+                document[section][key] = value
+            else:
+                # First, because what follows the section's last key (a blank line) belongs to that key.
+                document[section].insert(0, key, value)
     text = io.BytesIO()
     yaml.dump(document, text)
     return text.getvalue()
@@ -232,25 +255,18 @@ def _without_remotes(text: str) -> str:
     return written.getvalue()
 
 
-def _say_what_is_next(folder: Path, teacher: str, wanted: Wanted) -> str:
-    if wanted.annotations:
-        answers = f"vibe-photos import-annotations {_quote(wanted.annotations.resolve())}"
+def _list_next_commands(folder: Path, teacher: str, annotations: Path | None) -> list[str]:
+    if annotations:
+        answers = f"vibe-photos import-annotations {_quote(annotations.resolve())}"
     elif teacher == _STORE_TEACHER:
         answers = "vibe-photos import-annotations FILE..."
     else:
         answers = "export QWEN_BASE_URL=http://localhost:8000/v1"
-    lines = [
-        f"{folder} is your project: photos in {wanted.photos}, teacher {teacher}, encoder {wanted.embedder}",
-        *_list_warnings(folder),
-        "Next:",
-        f"  cd {_quote(folder)} && make setup && . .venv/bin/activate",
-        f"  {answers}",
-        "  dvc repro",
-    ]
-    return "\n".join(lines)
+    set_up = f"cd {_quote(folder)} && make setup && . .venv/bin/activate"
+    return ["Next:", *(f"  {command}" for command in (set_up, answers, "dvc repro"))]
 
 
-def _list_warnings(folder: Path) -> Sequence[str]:
+def _list_warnings(folder: Path) -> list[str]:
     warnings = []
     if not str(folder).isascii():
         warnings.append(
