@@ -12,8 +12,9 @@ from vibe_photos.cli import main
 from vibe_photos.errors import InputError
 
 COMMANDS = [
-    *("compare", "export", "export-xmp", "import-annotations", "import-human", "label-studio", "predict"),
-    *("publish", "replay-server", "restore-decisions", "review", "share", "suspects", "thresholds"),
+    *("compare", "export", "export-xmp", "import-annotations", "import-human", "label-studio", "new"),
+    *("predict", "publish", "replay-server", "restore-decisions", "review", "share", "suspects"),
+    *("thresholds", "update"),
 ]
 
 
