@@ -262,8 +262,13 @@ def _list_next_commands(folder: Path, teacher: str, annotations: Path | None) ->
         answers = "vibe-photos import-annotations FILE..."
     else:
         answers = "export QWEN_BASE_URL=http://localhost:8000/v1"
-    set_up = f"cd {_quote(folder)} && make setup && . .venv/bin/activate"
-    return ["Next:", *(f"  {command}" for command in (set_up, answers, "dvc repro"))]
+    commands = (
+        f"cd {_quote(folder)} && make setup && . .venv/bin/activate",
+        answers,
+        # What is committed is what later figures are compared with.
+        "dvc repro && git add --all && git commit -m 'First labels'",
+    )
+    return ["Next:", *(f"  {command}" for command in commands)]
 
 
 def _list_warnings(folder: Path) -> list[str]:
