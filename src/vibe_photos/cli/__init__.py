@@ -11,6 +11,7 @@ import select
 import sys
 
 from vibe_photos.cli import (
+    check,
     compare,
     export,
     export_xmp,
@@ -33,6 +34,7 @@ from vibe_photos.errors import VibePhotosError
 _COMMANDS = (
     new,
     update,
+    check,
     import_annotations,
     import_human,
     label_studio,

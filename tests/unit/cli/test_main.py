@@ -12,7 +12,16 @@ from vibe_photos.cli import main
 from vibe_photos.errors import InputError
 
 COMMANDS = [
-    *("compare", "export", "export-xmp", "import-annotations", "import-human", "label-studio", "new"),
+    *(
+        "check",
+        "compare",
+        "export",
+        "export-xmp",
+        "import-annotations",
+        "import-human",
+        "label-studio",
+        "new",
+    ),
     *("predict", "publish", "replay-server", "restore-decisions", "review", "share", "suspects"),
     *("thresholds", "update"),
 ]
