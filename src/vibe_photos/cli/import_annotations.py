@@ -5,11 +5,7 @@ that they are never paid for again.
 """
 
 import argparse
-import subprocess
-import sys
 from pathlib import Path
-
-from vibe_photos.errors import ConfigurationError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,12 +21,9 @@ def run(options: argparse.Namespace) -> None:
     """Run the command."""
     from vibe_photos.annotate.answers import AnswerKey
     from vibe_photos.annotate.imports import import_annotations
-    from vibe_photos.configuration import read_resolved
+    from vibe_photos.configuration import compose_settings
     from vibe_photos.storage.local_store import find_store
 
     # What params.yaml says now, not what it said in the last run.
-    if subprocess.run([sys.executable, "stages/compose_config.py"], check=False).returncode:
-        raise ConfigurationError("nothing was imported: what is wrong with the configuration is above")
-    import_annotations(
-        options.files, find_store(), read_resolved(), AnswerKey(options.model, options.prompt_id)
-    )
+    settings = compose_settings()
+    import_annotations(options.files, find_store(), settings, AnswerKey(options.model, options.prompt_id))

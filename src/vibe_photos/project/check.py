@@ -3,8 +3,6 @@
 import os
 import shutil
 import stat
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +18,7 @@ from vibe_photos.annotate.imports import IMPORTED, name_hash, read_answers
 from vibe_photos.annotate.question import Question, build_question
 from vibe_photos.annotate.reach import check_teacher
 from vibe_photos.annotate.stage import annotate_library
-from vibe_photos.configuration import read_resolved
+from vibe_photos.configuration import compose_settings
 from vibe_photos.embed.engines.local import Job, LocalEngine
 from vibe_photos.encoders.encoder import load_encoder
 from vibe_photos.errors import ConfigurationError, VibePhotosError
@@ -63,12 +61,14 @@ def check_project(asks: bool) -> Iterator[Result]:
     Args:
         asks: also ask the teacher about one photo, which is paid and kept.
     """
-    if subprocess.run([sys.executable, "stages/compose_config.py"], check=False).returncode:
-        yield Result("configuration", False, "see the error above")
+    try:
+        settings = compose_settings()
+    except ConfigurationError as error:
+        yield Result("configuration", False, str(error))
         return
     yield Result("configuration", True, "taxonomy, thresholds and rules fit each other")
     with TemporaryDirectory() as scratch:
-        check = _Check(read_resolved(), find_store(), Path(scratch))
+        check = _Check(settings, find_store(), Path(scratch))
         for name, attempt in check.list_attempts(asks):
             try:
                 yield Result(name, True, attempt())
