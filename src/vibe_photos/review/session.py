@@ -34,11 +34,11 @@ def serve_review(
     desk = ReviewDesk(sources, is_blind=is_blind)
     with closing(sources.book), closing(PhotoImages(root, settings.embed.max_pixels)) as images:
 
-        def welcome(address: str) -> None:
+        def welcome(address: str, once: str) -> None:
             _greet(sources, address)
             if opens_browser:
                 # Some browsers return only when they are closed.
-                threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+                threading.Thread(target=webbrowser.open, args=(once,), daemon=True).start()
 
         serve(lambda token, chosen: build_app(desk, images, token, chosen), port, welcome)
     print(f"\nEvery decision is in {settings.paths.human / DECISIONS_FOLDER / reviewer}.jsonl", flush=True)

@@ -1,6 +1,7 @@
 """A clone of the tree at hand, photos, the teacher's answers about them, and a project made of all three."""
 
 import json
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +38,10 @@ def home(repository, build_once) -> Path:
     """A folder with `clone`, `photos` (47 files) and `answers.jsonl`, as the older scripts wrote it."""
 
     def fill(folder):
-        clone_tree_at_hand(repository, folder / "clone")
+        clone = clone_tree_at_hand(repository, folder / "clone")
+        configuration = clone.root / "conf" / "config.yaml"
+        configuration.write_text(re.sub(r"l2: \[.*?\]", "l2: [0.001]", configuration.read_text()))
+        clone.commit("one penalty, to be quick")
         shutil.copytree(repository / "data/demo/photos/2018", folder / "photos")
         recorded = (repository / "data/demo/teacher_answers.simulated.jsonl").read_text().splitlines()
         answers = [json.loads(line) for line in recorded]
@@ -89,6 +93,12 @@ def labelled(started, build_once) -> Started:
     project, clone = Checkout(folder / "project"), Checkout(folder / "clone")
     said = started.said + (folder / "log").read_text()
     return Started(project, said, clone, started.photos, started.answers)
+
+
+@pytest.fixture
+def fresh(started, tmp_path) -> Started:
+    """A copy of the project as it is made, which a test may change."""
+    return started.copy_to(tmp_path)
 
 
 @pytest.fixture

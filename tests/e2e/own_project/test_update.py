@@ -55,8 +55,8 @@ def test_a_newer_version_comes_in(own):
     assert "has nothing newer" in project.run("vibe-photos", "update").stdout
 
 
-def test_two_newer_versions_one_after_the_other(own):
-    project, clone = own.project, own.clone
+def test_two_newer_versions_one_after_the_other(fresh):
+    project, clone = fresh.project, fresh.clone
     for number in (1, 2):
         (clone.root / "docs" / "NEW.md").write_text(f"# {number}\n")
         clone.commit(str(number))
@@ -65,8 +65,8 @@ def test_two_newer_versions_one_after_the_other(own):
     assert project.run("git", "log", "--first-parent", "--format=%s").stdout.count("Take vibe-photos at") == 2
 
 
-def test_what_both_changed_is_named_and_can_be_taken_back(own):
-    project, clone = own.project, own.clone
+def test_what_both_changed_is_named_and_can_be_taken_back(fresh):
+    project, clone = fresh.project, fresh.clone
     for checkout, words in ((project, "My photos"), (clone, "Photos")):
         checkout.replace("README.md", "# vibe-photos\n", f"# {words}\n")
         checkout.commit(words)
@@ -78,8 +78,8 @@ def test_what_both_changed_is_named_and_can_be_taken_back(own):
     assert project.bytes("README.md").startswith(b"# My photos\n")
 
 
-def test_changes_that_are_not_committed_stay(own):
-    project, clone = own.project, own.clone
+def test_changes_that_are_not_committed_stay(fresh):
+    project, clone = fresh.project, fresh.clone
     clone.replace("README.md", "# vibe-photos\n", "# Photos\n")
     clone.commit("newer")
     project.replace("README.md", "# vibe-photos\n", "# My photos\n")
@@ -89,8 +89,8 @@ def test_changes_that_are_not_committed_stay(own):
     assert project.bytes("README.md").startswith(b"# My photos\n")
 
 
-def test_another_history_and_no_project_are_refused(own, tmp_path):
-    project, clone = own.project, own.clone
+def test_another_history_and_no_project_are_refused(fresh, tmp_path):
+    project, clone = fresh.project, fresh.clone
     clone.run("git", "commit", "--quiet", "--amend", "--allow-empty", "--message", "rewritten")
     ended = project.run("vibe-photos", "update", check=False)
     assert (ended.returncode, "does not follow" in ended.stdout) == (1, True)
@@ -98,8 +98,8 @@ def test_another_history_and_no_project_are_refused(own, tmp_path):
     assert (ended.returncode, "no commit here brought a version" in ended.stdout) == (1, True)
 
 
-def test_a_changed_question_is_said(own):
-    project, clone = own.project, own.clone
+def test_a_changed_question_is_said(fresh):
+    project, clone = fresh.project, fresh.clone
     clone.replace("conf/question.yaml", "max_tokens: 768", "max_tokens: 700")
     clone.commit("asks for less")
     said = project.run("vibe-photos", "update").stdout
