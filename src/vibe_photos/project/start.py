@@ -266,7 +266,7 @@ def _list_next_commands(folder: Path, teacher: str, annotations: Path | None) ->
         f"cd {_quote(folder)} && make setup && . .venv/bin/activate",
         answers,
         # What is committed is what later figures are compared with.
-        "dvc repro && git add --all && git commit -m 'First labels'",
+        "vibe-photos check && dvc repro && git add --all && git commit -m 'First labels'",
     )
     return ["Next:", *(f"  {command}" for command in commands)]
 
