@@ -59,8 +59,9 @@ _NEEDS_DEMO = [
 collect_ignore = [] if _HAS_DEMO else _NEEDS_DEMO
 
 
-def pytest_report_header() -> str:
-    return "" if _HAS_DEMO else f"no demo library here, so these tests are left out: {collect_ignore}"
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if not _HAS_DEMO:
+        terminalreporter.write_line(f"no demo library here, so these tests were left out: {_NEEDS_DEMO}")
 
 
 @pytest.fixture(scope="session")

@@ -89,8 +89,7 @@ def test_lint_types_and_the_tests_that_need_no_demo_run_in_it(fresh):
     tests = ["tests/architecture/test_layers.py", "tests/unit/convert", "tests/unit/test_configuration.py"]
     ran = project.run("python", "-m", "pytest", "-p", "no:cacheprovider", *tests, **at_home)
     assert " passed" in ran.stdout
-    collected = project.run("python", "-m", "pytest", "--collect-only", **at_home).stdout
-    assert "no demo library here, so these tests are left out: " in collected
+    assert "no demo library here, so these tests were left out: " in ran.stdout
 
 
 @pytest.mark.parametrize(
