@@ -24,10 +24,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--embedder", default="siglip2_b32", metavar="NAME", help="a file of conf/embedder (%(default)s)"
     )
     parser.add_argument(
+        "--content-hash",
+        choices=("xxh3_128", "xxh64"),
+        help="what a photo's id is: xxh64 as in M2 databases (default: as in --annotations, else xxh3_128)",
+    )
+    parser.add_argument(
         "--annotations",
         type=Path,
         metavar="FILE",
-        help="answers that you have: their ids decide `library.content_hash`, their model the teacher",
+        help="answers that you have: their ids decide the hash, their model the teacher",
     )
 
 
@@ -35,5 +40,5 @@ def run(options: argparse.Namespace) -> None:
     """Run the command."""
     from vibe_photos.project.start import Wanted, start_project
 
-    wanted = Wanted(options.folder, options.photos, options.teacher, options.embedder, options.annotations)
-    print(start_project(wanted))
+    chosen = (options.teacher, options.embedder, options.content_hash, options.annotations)
+    print(start_project(Wanted(options.folder, options.photos, *chosen)))

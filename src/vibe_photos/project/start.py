@@ -33,12 +33,13 @@ _SAMPLED_ONE_IN = 3
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a person asks for; None for a teacher lets the answers decide, or takes Qwen3-VL 32B."""
+    """What a person asks for; None for a teacher or a hash lets the answers decide, or takes the default."""
 
     folder: Path
     photos: Path
     teacher: str | None
     embedder: str
+    content_hash: str | None
     annotations: Path | None
 
 
@@ -123,10 +124,15 @@ def _read_config() -> dict[str, Any]:
 
 def _choose(wanted: Wanted) -> tuple[str, dict[str, dict[str, Any]]]:
     """Return the teacher's name, and the keys of `params.yaml` that follow from what is wanted."""
-    content_hash, teacher = None, _FIRST_TEACHER
+    content_hash, teacher = wanted.content_hash, _FIRST_TEACHER
     models = {name: _read_choice("teacher", name).get("model") for name in _list_choices("teacher")}
     if wanted.annotations:
         content_hash, model = _inspect_answers(wanted.annotations)
+        if wanted.content_hash not in (None, content_hash):
+            raise InputError(
+                f"--content-hash {wanted.content_hash}: the ids in {wanted.annotations} are by "
+                f"{content_hash}, and no photo would find its answer"
+            )
         fitting = [name for name, asked in models.items() if asked == model]
         if not fitting and not wanted.teacher:
             raise InputError(

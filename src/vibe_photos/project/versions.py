@@ -67,7 +67,12 @@ def update_project(source: str) -> str:
             the one that is here, or git cannot merge it by itself.
     """
     here = _find_version()
-    run_git("fetch", "--quiet", "--no-tags", source, "HEAD")
+    try:
+        run_git("fetch", "--quiet", "--no-tags", source, "HEAD")
+    except GitError as error:
+        raise InputError(
+            f"{error}. Where vibe-photos is: --source ADDRESS (a clone of a project has no `{UPSTREAM}` yet)"
+        ) from None
     newest = run_git("rev-parse", "FETCH_HEAD").strip()
     if newest == here.source:
         return f"{source} has nothing newer than {here.source[:12]}, which is here"

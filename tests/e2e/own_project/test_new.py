@@ -6,6 +6,8 @@ import subprocess
 import pytest
 import yaml
 
+SHORT = "0123456789abcdef"
+
 
 def _files(checkout, commit="HEAD"):
     listed = checkout.run("git", "ls-tree", "-r", "-z", "--name-only", commit).stdout
@@ -129,16 +131,24 @@ def test_what_cannot_be_is_said_and_nothing_is_written(home, tmp_path, arguments
 
 
 @pytest.mark.parametrize(
-    ("ids", "model", "chosen"),
+    ("ids", "model", "flags", "chosen"),
     [
-        (["0123456789abcdef"], None, ("offline", "xxh64")),
-        (["0123456789abcdef" * 2], "Qwen/Qwen3-VL-8B-Instruct", ("qwen3_vl_8b", "xxh3_128")),
-        (["0123456789abcdef" * 2], "GPT", "no teacher of conf/teacher asks: say which teacher's"),
-        (["0123456789abcdef", "0123456789abcdef" * 2], None, "a library has ids of one kind"),
-        (["IMG_1.jpg"], None, "a library has ids of one kind"),
+        ([], None, ["--content-hash", "xxh64"], ("qwen3_vl_32b", "xxh64")),
+        ([SHORT], None, [], ("offline", "xxh64")),
+        ([SHORT], None, ["--content-hash", "xxh64", "--teacher", "qwen3_vl_8b"], ("qwen3_vl_8b", "xxh64")),
+        ([SHORT * 2], "Qwen/Qwen3-VL-8B-Instruct", [], ("qwen3_vl_8b", "xxh3_128")),
+        (
+            [SHORT * 2],
+            None,
+            ["--content-hash", "xxh64"],
+            "are by xxh3_128, and no photo would find its answer",
+        ),
+        ([SHORT * 2], "GPT", [], "no teacher of conf/teacher asks: say which teacher's"),
+        ([SHORT, SHORT * 2], None, [], "a library has ids of one kind"),
+        (["IMG_1.jpg"], None, [], "a library has ids of one kind"),
     ],
 )
-def test_given_answers_decide_ids_and_teacher(home, tmp_path, ids, model, chosen):
+def test_given_answers_decide_ids_and_teacher(home, tmp_path, ids, model, flags, chosen):
     given = tmp_path / "given.jsonl"
     records = [
         {"image_id": image_id, "annotation": {"scene": "food"}} | ({"model": model} if model else {})
@@ -147,7 +157,7 @@ def test_given_answers_decide_ids_and_teacher(home, tmp_path, ids, model, chosen
     given.write_text("".join(json.dumps(record) + "\n" for record in records))
     command = ["vibe-photos", "new", str(tmp_path / "project"), "--photos", str(home / "photos")]
     ended = subprocess.run(
-        [*command, "--annotations", str(given)],
+        [*command, *(["--annotations", str(given)] if ids else []), *flags],
         cwd=home / "clone",
         capture_output=True,
         text=True,

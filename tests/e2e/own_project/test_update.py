@@ -98,6 +98,15 @@ def test_another_history_and_no_project_are_refused(fresh, tmp_path):
     assert (ended.returncode, "no commit here brought a version" in ended.stdout) == (1, True)
 
 
+def test_a_colleagues_clone_names_where_versions_come_from(fresh, tmp_path):
+    project, clone = fresh.project, fresh.clone
+    project.run("git", "remote", "remove", "upstream")
+    ended = project.run("vibe-photos", "update", check=False)
+    assert (ended.returncode, "--source ADDRESS" in ended.stdout) == (1, True)
+    _release(clone)
+    assert "4 files changed" in project.run("vibe-photos", "update", "--source", str(clone.root)).stdout
+
+
 def test_a_changed_question_is_said(fresh):
     project, clone = fresh.project, fresh.clone
     clone.replace("conf/question.yaml", "max_tokens: 768", "max_tokens: 700")
