@@ -214,6 +214,8 @@ class _Check:
             if section.strip("'").startswith("remote ")
         }
         shown = [f"{name} {_describe_readers(address)}" for name, address in remotes.items()]
+        if not str(Path.cwd()).isascii():
+            shown.append("no `dvc exp run --queue` in a folder whose path has letters beyond ASCII")
         return "; ".join(shown) or "no remote: labels, answers and heads stay on this machine"
 
 

@@ -1,6 +1,7 @@
 """`vibe-photos check`: each thing that a run needs is ok, or says what to do; nothing is written or paid."""
 
 import json
+import re
 import shutil
 import subprocess
 from collections import namedtuple
@@ -154,7 +155,7 @@ def test_one_photo_is_asked_about_and_its_answer_kept(project, photos):
     assert not (project / "data/annotations").exists()
 
 
-def test_who_can_read_what_is_pushed(project, tmp_path):
+def test_who_can_read_what_is_pushed(project, tmp_path, monkeypatch):
     subprocess.run(
         ["git", "remote", "add", "origin", "https://anna:pw@git.example.org/x?token=t"], check=True
     )
@@ -172,4 +173,5 @@ def test_who_can_read_what_is_pushed(project, tmp_path):
     assert f"nas ({nas}): its group of " in found["dvc"][1]
     assert "web (https://h.example.org/d?sig=***): whoever can read there" in found["dvc"][1]
     (project / ".dvc/config").write_text(f"['remote \"nas\"']\n    url = {Path('gone') / 'x'}\n")
-    assert "nas (gone/x)" in check()["dvc"][1]
+    monkeypatch.chdir(project.rename(project.with_name("Fotos für alle")))
+    assert re.search(r"nas \(gone/x\).*; no `dvc exp run --queue` in a folder", check()["dvc"][1])
