@@ -1,6 +1,8 @@
 """Read YAML files with errors that name the line, and turn a composed mapping into typed settings."""
 
 import math
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import NoneType, UnionType
@@ -77,6 +79,22 @@ def read_resolved(folder: Path = Path()) -> Settings:
     composed = {key: value for key, value in defaults.items() if key not in ("defaults", "hydra")}
     for section in resolved.keys() - {ENCODER}:
         composed[section] = {**composed.get(section, {}), **resolved[section]}
+    return from_mapping(composed)
+
+
+def compose_settings() -> Settings:
+    """Return what params.yaml and conf/ say now, machine-local values too, after stage `compose` checked it.
+
+    Run in the repository's root. Only the scripts of stages know Hydra.
+
+    Raises:
+        ConfigurationError: something in them is wrong; the stage's own message is on stderr.
+    """
+    stage = [sys.executable, "stages/compose_config.py"]
+    if subprocess.run(stage, check=False).returncode:
+        raise ConfigurationError("the configuration has to be mended first: what is wrong is above")
+    shown = subprocess.run([*stage, "--cfg", "job"], capture_output=True, check=True).stdout
+    composed: dict[str, Any] = msgspec.yaml.decode(shown)
     return from_mapping(composed)
 
 

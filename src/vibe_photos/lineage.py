@@ -5,6 +5,7 @@ command; DVC is not run, only its files are read.
 """
 
 import configparser
+import os
 import subprocess
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from vibe_photos.errors import InputError
 
 LOCK = Path("dvc.lock")
 DVC_FOLDER = Path(".dvc")
+FETCH_ONLY = "only-fetched-never-pushed"
+"""What stands in a remote's `pushurl` where no repository may: git refuses to push there."""
 
 
 class GitError(InputError):
@@ -112,8 +115,13 @@ def changed_stages(before: Lock, after: Lock) -> list[str]:
     return [name for name, stage in after.stages.items() if before.stages.get(name) != stage]
 
 
-def run_git(*arguments: str, text: str | None = None) -> str:
-    """Return the output of a git command; `text` is its standard input.
+def run_git(*arguments: str, text: str | None = None, index: Path | None = None) -> str:
+    """Return the output of a git command.
+
+    Args:
+        arguments: the command, without `git`.
+        text: its standard input.
+        index: a file that is used instead of the repository's index.
 
     Raises:
         GitError: it fails.
@@ -126,6 +134,7 @@ def run_git(*arguments: str, text: str | None = None) -> str:
             capture_output=True,
             encoding="utf-8",
             errors="surrogateescape",
+            env=os.environ | ({"GIT_INDEX_FILE": str(index)} if index else {}),
             check=False,
         )
     except FileNotFoundError:

@@ -1,6 +1,7 @@
 """Answers that were paid elsewhere, taken into the store: made by this tool or by the older scripts."""
 
 import logging
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -10,13 +11,16 @@ from typing import Any
 import msgspec
 
 from vibe_photos.annotate.answers import Answer, AnswerKey, Answers, AnswerStore
+from vibe_photos.annotate.question import build_question
 from vibe_photos.annotate.reply import UnusableReply
 from vibe_photos.errors import InputError
+from vibe_photos.settings import Settings
 from vibe_photos.storage.jsonl import read_numbered_lines
 
 logger = logging.getLogger(__name__)
 
 IMPORTED = AnswerKey("imported", "imported")
+_HASH_OF_DIGITS = {16: "xxh64", 32: "xxh3_128"}
 
 
 @dataclass(slots=True)
@@ -45,24 +49,25 @@ class ImportSummary:
 def import_annotations(
     files: Sequence[Path],
     store: Path,
-    model: str = IMPORTED.model,
-    prompt_id: str = IMPORTED.prompt_id,
+    settings: Settings,
+    default: AnswerKey = IMPORTED,
 ) -> ImportSummary:
     """Take the answers of JSON Lines files into the store, and report what happened to every line.
 
-    Records that name their own model and prompt keep them; `model` and `prompt_id` are for those that do
-    not. Of several records of a photo the last whole one counts, over all files in the given order.
+    Records that name their own model and prompt keep them; `default` is for those that do not. Of several
+    records of a photo the last whole one counts, over all files in the given order.
 
     Raises:
-        InputError: a file does not exist.
+        InputError: a file does not exist, or all ids are of another hash than the library's. Nothing is taken
+            then.
         StoreError: another run holds the answers, or they cannot be kept.
     """
-    default = AnswerKey(model, prompt_id)
     summary = ImportSummary()
-    first_pass = _read_answers(files, default, summary.problems)
+    first_pass = read_answers(files, default, summary.problems)
     last_place = {(answer.key, answer.image_id): place for place, answer in first_pass}
+    _check_ids({image_id for _, image_id in last_place}, settings.library.content_hash)
     with AnswerStore(store) as answer_store:
-        for place, answer in _read_answers(files, default):
+        for place, answer in read_answers(files, default):
             if last_place[answer.key, answer.image_id] != place:
                 summary.repeated += 1
                 continue
@@ -70,8 +75,46 @@ def import_annotations(
             _take(kept, answer, summary, is_new=not _is_kept(kept.find(answer.image_id), answer))
         answer_store.sync()
     logger.info(summary.describe())
-    logger.info("To use them: dvc repro -f -s annotate && dvc repro")
+    logger.info(_say_how_to_use(summary, settings))
     return summary
+
+
+def name_hash(image_id: str) -> str | None:
+    """Return the hash that an id is of, by the number of its hex digits; None for another kind of id."""
+    return _HASH_OF_DIGITS.get(len(image_id)) if re.fullmatch("[0-9a-f]*", image_id) else None
+
+
+def _check_ids(image_ids: set[str], content_hash: str) -> None:
+    """Refuse answers none of which any photo could have; name those of which that is true of a part."""
+    others = [found for image_id in image_ids if (found := name_hash(image_id)) not in (None, content_hash)]
+    if not others:
+        return
+    what = (
+        f"{len(others)} of {len(image_ids)} photos have ids by {others[0]}, and library.content_hash is "
+        f"{content_hash}: no photo of the library would find its answer"
+    )
+    if len(others) == len(image_ids):
+        raise InputError(
+            f"{what}. Write `content_hash: {others[0]}` under `library:` in params.yaml, and import again"
+        )
+    logger.warning("%s", what)
+
+
+def _say_how_to_use(summary: ImportSummary, settings: Settings) -> str:
+    """Return the commands that use what was imported, and what has to be changed before them."""
+    teacher = settings.teacher
+    chosen = AnswerKey(teacher.model, build_question(teacher, settings.taxonomy).prompt_id)
+    keys = {*summary.new, *summary.known}
+    how = "To use them: dvc repro -f -s annotate && dvc repro"
+    if not keys or chosen in keys:
+        return how
+    if IMPORTED in keys:
+        first = "write `teacher: offline` under `use:` in params.yaml"
+    elif any(key.model == chosen.model for key in keys):
+        first = f"undo what changed its question {chosen.prompt_id} (conf/question.yaml, the vocabulary)"
+    else:
+        first = "choose the teacher that has them, under `use:` in params.yaml"
+    return f"The chosen teacher ({chosen.model}) has none of these answers: first {first}.\n{how}"
 
 
 def absorb_output(raw_annotations: Path, answer_store: AnswerStore) -> ImportSummary:
@@ -81,7 +124,7 @@ def absorb_output(raw_annotations: Path, answer_store: AnswerStore) -> ImportSum
     """
     summary = ImportSummary()
     if raw_annotations.is_file():
-        for _, answer in _read_answers([raw_annotations], IMPORTED, summary.problems):
+        for _, answer in read_answers([raw_annotations], IMPORTED, summary.problems):
             kept = answer_store.of(answer.key)
             _take(kept, answer, summary, is_new=answer.image_id not in kept)
         answer_store.sync()
@@ -90,7 +133,7 @@ def absorb_output(raw_annotations: Path, answer_store: AnswerStore) -> ImportSum
     return summary
 
 
-def _read_answers(
+def read_answers(
     files: Sequence[Path], default: AnswerKey, problems: list[str] | None = None
 ) -> Iterator[tuple[tuple[int, int], Answer]]:
     """Yield every whole answer with its place (file and line number); log the rest, add it to `problems`."""

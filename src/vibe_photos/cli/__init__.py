@@ -10,12 +10,14 @@ import select
 import sys
 
 from vibe_photos.cli import (
+    check,
     compare,
     export,
     export_xmp,
     import_annotations,
     import_human,
     label_studio,
+    new,
     predict,
     publish,
     repair_store,
@@ -25,11 +27,15 @@ from vibe_photos.cli import (
     share,
     suspects,
     thresholds,
+    update,
 )
 from vibe_photos.errors import VibePhotosError
 from vibe_photos.terminal import log_to_terminal, show_error
 
 _COMMANDS = (
+    new,
+    update,
+    check,
     import_annotations,
     import_human,
     label_studio,

@@ -19,7 +19,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Run the command."""
+    from vibe_photos.annotate.answers import AnswerKey
     from vibe_photos.annotate.imports import import_annotations
+    from vibe_photos.configuration import compose_settings
     from vibe_photos.storage.local_store import find_store
 
-    import_annotations(options.files, find_store(), options.model, options.prompt_id)
+    # What params.yaml says now, not what it said in the last run.
+    settings = compose_settings()
+    import_annotations(options.files, find_store(), settings, AnswerKey(options.model, options.prompt_id))

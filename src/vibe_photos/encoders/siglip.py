@@ -6,6 +6,7 @@ Tschannen et al. 2025, "SigLIP 2".
 
 import logging
 import math
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -162,7 +163,13 @@ def _name_source(embedder: Embedder) -> str:
         return f"{_LOCAL_FOLDER}{snapshot_download(name, revision=revision)}"
     # Network, hub and cache errors of two libraries; each means that there is no such folder here.
     except Exception as error:
-        raise EncoderError(f"{checkpoint} cannot be downloaded: {error}. {_ADVICE}") from error
+        raise EncoderError(f"{checkpoint} cannot be downloaded: {error}. {_advise()}") from error
+
+
+def _advise() -> str:
+    """Return what to do about weights that are not here."""
+    is_offline = os.environ.get("HF_HUB_OFFLINE", "0").lower() not in ("0", "", "false", "off", "no")
+    return ("HF_HUB_OFFLINE is set, so nothing is downloaded: unset it. " if is_offline else "") + _ADVICE
 
 
 def _find_path(checkpoint: str) -> Path | None:
@@ -186,7 +193,7 @@ def _load_network(source: str, embedder: Embedder) -> Any:
     # Hub, file and state-dict errors of four libraries; each means that there is no such model here.
     except Exception as error:
         what = f"{source} ({embedder.checkpoint})"
-        raise EncoderError(f"{what} cannot be loaded: {error}. {_ADVICE}") from error
+        raise EncoderError(f"{what} cannot be loaded: {error}. {_advise()}") from error
     if getattr(network, "logit_bias", None) is None:
         raise EncoderError(f"{source} has no logit_bias, so it is not a SigLIP model")
     return network
@@ -198,7 +205,7 @@ def _load_tokenizer(source: str) -> Any:
             return import_open_clip().get_tokenizer(source)
     # Hub and file errors of three libraries; each means that there is no tokenizer here.
     except Exception as error:
-        raise EncoderError(f"the tokenizer of {source} cannot be loaded: {error}. {_ADVICE}") from error
+        raise EncoderError(f"the tokenizer of {source} cannot be loaded: {error}. {_advise()}") from error
 
 
 @contextmanager

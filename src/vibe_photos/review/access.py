@@ -5,11 +5,13 @@ rebinding even under its own host name. So token, host and origin are checked be
 """
 
 import hmac
+import logging
+import secrets
 from collections.abc import Iterable
 from http import HTTPStatus
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HEADERS = {
@@ -23,7 +25,41 @@ HEADERS = {
 }
 """Sent with every response, refusals included."""
 
+TOKEN_BYTES = 32
+
 _REFUSED = "This address is not open. `vibe-photos review` prints the one that is.\n"
+
+
+logger = logging.getLogger(__name__)
+
+
+class Entrance:
+    """ASGI middleware with one address more, `/TICKET/`, that leads to `/TOKEN/` once.
+
+    A browser is started with that address: every user of the machine can read the arguments of a process,
+    and by then the address leads nowhere.
+    """
+
+    def __init__(self, app: ASGIApp, token: str) -> None:
+        self._app = app
+        self._token = token
+        self._was_used = False
+        self.ticket = secrets.token_urlsafe(TOKEN_BYTES)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Redirect the first to come with the ticket; all else goes on."""
+        is_ticket = scope["type"] == "http" and scope["path"] == f"/{self.ticket}/"
+        if is_ticket and not self._was_used:
+            self._was_used = True
+            redirect = RedirectResponse(f"/{self._token}/", HTTPStatus.SEE_OTHER)
+            await redirect(scope, receive, _with_headers(send))
+            return
+        if is_ticket:
+            logger.warning(
+                "the browser's address was used twice: unless you reloaded it, somebody else on this machine "
+                "may have the page open. Ctrl-C, and start again"
+            )
+        await self._app(scope, receive, send)
 
 
 class Gate:

@@ -8,19 +8,19 @@ from collections.abc import Callable
 from starlette.types import ASGIApp
 
 from vibe_photos.errors import ConfigurationError
+from vibe_photos.review.access import TOKEN_BYTES, Entrance
 
-_TOKEN_BYTES = 32
 _KEEP_ALIVE_SECONDS = 75
 _END_SECONDS = 2
 
 
-def serve(build: Callable[[str, int], ASGIApp], port: int, on_ready: Callable[[str], None]) -> None:
+def serve(build: Callable[[str, int], ASGIApp], port: int, on_ready: Callable[[str, str], None]) -> None:
     """Serve until interrupted.
 
     Args:
         build: makes the application, given token and port.
         port: on loopback; 0 chooses a free one.
-        on_ready: called with the page's address once a browser can connect.
+        on_ready: called once a browser can connect, with the page's address and one that leads there once.
 
     Raises:
         ConfigurationError: the port is taken or may not be used.
@@ -28,9 +28,10 @@ def serve(build: Callable[[str, int], ASGIApp], port: int, on_ready: Callable[[s
     import uvicorn
 
     with contextlib.closing(_listen(port)) as listener:
-        chosen, token = listener.getsockname()[1], secrets.token_urlsafe(_TOKEN_BYTES)
+        chosen, token = listener.getsockname()[1], secrets.token_urlsafe(TOKEN_BYTES)
+        app = Entrance(build(token, chosen), token)
         config = uvicorn.Config(
-            build(token, chosen),
+            app,
             # No access log: it would hold the token.
             access_log=False,
             log_config=None,
@@ -45,7 +46,8 @@ def serve(build: Callable[[str, int], ASGIApp], port: int, on_ready: Callable[[s
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=_END_SECONDS,
         )
-        on_ready(f"http://127.0.0.1:{chosen}/{token}/")
+        place = f"http://127.0.0.1:{chosen}"
+        on_ready(f"{place}/{token}/", f"{place}/{app.ticket}/")
         with contextlib.suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listener])
 

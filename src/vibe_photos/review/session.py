@@ -34,11 +34,11 @@ def serve_review(
     service = ReviewService(sources, is_blind=is_blind)
     with closing(sources.decisions), closing(PhotoImages(root, settings.embed.max_pixels)) as images:
 
-        def on_ready(address: str) -> None:
+        def on_ready(address: str, once: str) -> None:
             _print_address(sources, address)
             if opens_browser:
                 # Some browsers return only when they are closed.
-                threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+                threading.Thread(target=webbrowser.open, args=(once,), daemon=True).start()
 
         serve(lambda token, chosen: build_app(service, images, token, chosen), port, on_ready)
     print(f"\nEvery decision is in {settings.paths.human / DECISIONS_FOLDER / reviewer}.jsonl", flush=True)

@@ -46,6 +46,7 @@ _TEXT_FIELDS = {
     "note": PEOPLE_TEXT,
     "image_id": IDS,
     "group": IDS,
+    "members": IDS,
 }
 _WORDS = frozenset(
     {

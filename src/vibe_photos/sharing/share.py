@@ -11,7 +11,7 @@ import msgspec
 
 from vibe_photos.errors import InputError
 from vibe_photos.lineage import run_git
-from vibe_photos.sharing.addresses import hide_credentials
+from vibe_photos.sharing.addresses import hide_credentials, hide_credentials_in
 from vibe_photos.sharing.personal_data import CREDENTIALS, PersonalData, find_personal_data
 from vibe_photos.sharing.uploads import (
     Remote,
@@ -81,7 +81,12 @@ def plan_sharing(remote_name: str | None) -> Sharing:
     Raises:
         InputError: git or DVC fails, or the remote cannot be reached.
     """
-    dvc, git = _plan_dvc(remote_name), _plan_git()
+    git = _plan_git()
+    try:
+        dvc = _plan_dvc(remote_name)
+    except InputError as error:
+        # A key in a commit has to be heard of, whether or not the remote can be reached.
+        raise InputError("; ".join([str(error), *_list_credentials(git)])) from None
     return Sharing(dvc, git, _find_obstacles(dvc, git))
 
 
@@ -94,10 +99,14 @@ def push_all(sharing: Sharing) -> None:
     if sharing.obstacles or not sharing.dvc.remote or not sharing.git.remote:
         raise InputError("nothing was shared: " + "; ".join(sharing.obstacles))
     dvc = [sys.executable, "-m", "dvc", "push", "--remote", sharing.dvc.remote.name]
+    if subprocess.run(dvc, check=False).returncode:
+        raise InputError("`dvc push` failed; its own message is above")
+    # git shows the address, and with it a token in its query.
     git = ["git", "push", sharing.git.remote, sharing.git.branch]
-    for name, command in (("dvc push", dvc), ("git push", git)):
-        if subprocess.run(command, check=False).returncode:
-            raise InputError(f"`{name}` failed; its own message is above")
+    pushed = subprocess.run(git, stderr=subprocess.PIPE, encoding="utf-8", errors="replace", check=False)
+    print(hide_credentials_in(pushed.stderr), end="", file=sys.stderr)
+    if pushed.returncode:
+        raise InputError("`git push` failed; its own message is above")
 
 
 def _plan_dvc(remote_name: str | None) -> DvcPush:
@@ -146,13 +155,16 @@ def _find_obstacles(dvc: DvcPush, git: GitPush) -> list[str]:
         obstacles.append(
             f"{' and '.join(changed)} changed since the last commit: others need it, commit it first"
         )
-    for found in git.personal_data:
-        if found.kind == CREDENTIALS:
-            obstacles.append(
-                f"a commit holds credentials ({', '.join(found.examples)} in {', '.join(found.files)}): take "
-                "them out of the history, change them, and set them with `dvc remote modify --local`"
-            )
-    return obstacles
+    return [*obstacles, *_list_credentials(git)]
+
+
+def _list_credentials(git: GitPush) -> list[str]:
+    return [
+        f"a commit holds credentials ({', '.join(found.examples)} in {', '.join(found.files)}): take them "
+        "out of the history, change them, and set them with `dvc remote modify --local`"
+        for found in git.personal_data
+        if found.kind == CREDENTIALS
+    ]
 
 
 def format_sharing(sharing: Sharing) -> str:

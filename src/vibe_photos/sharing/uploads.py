@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from vibe_photos.errors import InputError
-from vibe_photos.lineage import find_cached_object, read_lock, run_git
+from vibe_photos.lineage import FETCH_ONLY, find_cached_object, read_lock, run_git
 from vibe_photos.sharing.addresses import hide_credentials, hide_credentials_in
 
 PHOTOS = "photos"
@@ -26,6 +26,7 @@ _KINDS = {
     "data/ground_truth/auto": "labels by the teacher",
     "data/ground_truth": "review sample and splits",
     "data/human": "human truth",
+    "data/human/draws": "record of the draws",
     "data/embeddings": "embeddings",
     "models": "heads",
     "data/labels": "labels by the heads",
@@ -158,10 +159,14 @@ def _list_dvc_objects() -> Iterator[tuple[str, str]]:
 
 
 def find_git_remote(branch: str) -> str | None:
-    """Return the remote of `git push` by git's own rules: the branch's remote, `origin`, or the only one."""
-    remotes = run_git("remote").split()
+    """Return the remote of `git push` by git's own rules: the branch's remote, `origin`, or the only one.
+
+    A remote that is only fetched from is none of them.
+    """
     lines = run_git("config", "--list").splitlines()
     config = dict(line.split("=", 1) for line in lines if "=" in line)
+    named = run_git("remote").split()
+    remotes = [name for name in named if config.get(f"remote.{name}.pushurl") != FETCH_ONLY]
     for key in (f"branch.{branch}.pushremote", "remote.pushdefault", f"branch.{branch}.remote"):
         if config.get(key) in remotes:
             return config[key]

@@ -12,17 +12,18 @@ from vibe_photos.cli import main
 from vibe_photos.errors import InputError
 
 COMMANDS = [
-    *("compare", "export", "export-xmp", "import-annotations", "import-human", "label-studio", "predict"),
     *(
-        "publish",
-        "repair-store",
-        "replay-server",
-        "restore-decisions",
-        "review",
-        "share",
-        "suspects",
-        "thresholds",
+        "check",
+        "compare",
+        "export",
+        "export-xmp",
+        "import-annotations",
+        "import-human",
+        "label-studio",
+        "new",
     ),
+    *("predict", "publish", "repair-store", "replay-server", "restore-decisions", "review", "share"),
+    *("suspects", "thresholds", "update"),
 ]
 
 

@@ -215,6 +215,7 @@ def test_a_tag_out_of_reach_says_what_to_do(repository: Path, embed: Embed, tmp_
     name, message = ran.stdout.split("\n", 1)
     assert name.startswith("siglip2_b32-")
     assert "ViT-B-32-SigLIP2-256 (webli) cannot be loaded" in message
+    assert "HF_HUB_OFFLINE is set, so nothing is downloaded: unset it" in message
     assert "local-dir:FOLDER" in message
     assert "`hog`" in message
 

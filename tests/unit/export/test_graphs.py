@@ -1,6 +1,8 @@
 """The graph, run by ONNX Runtime, against heads and prompts themselves; its decisions against `classify`."""
 
 import runpy
+import subprocess
+import sys
 
 import msgspec
 import numpy as np
@@ -86,6 +88,10 @@ def test_exported_probabilities_and_decisions_are_the_pipelines(taxonomy, tmp_pa
         scene, said = example["label"](vector)
         assert scene == next((key for key in value if key.startswith("scene.") and value[key]), None)
         assert said == {key: bool(value[key]) for key in value if not key.startswith("scene.")}
+    asked = [sys.executable, str(tmp_path / "example.py"), "photo.jpg"]
+    said = subprocess.run(asked, capture_output=True, text=True, check=False)
+    assert said.returncode == 1
+    assert said.stderr.startswith("photo.jpg: no encoder is here; give vectors (.npy)")
     present = table.value == 1
     assert present.any(axis=0).sum() > 10
     assert {labels.labels[key].source for key in table.keys} == set(table.source.values())

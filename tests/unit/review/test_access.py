@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from starlette.responses import PlainTextResponse
 from starlette.types import Message
 
-from vibe_photos.review.access import HEADERS, Gate
+from vibe_photos.review.access import HEADERS, Entrance, Gate
 
 TOKEN = "the-token_of-43-characters"
 PORT = 8123
@@ -100,3 +100,25 @@ def test_a_websocket_is_not_answered() -> None:
         raise AssertionError
 
     asyncio.run(Gate(never, TOKEN, PORT)({"type": "websocket", "path": f"/{TOKEN}/"}, never, never))
+
+
+def test_the_browsers_address_leads_to_the_page_once(caplog: pytest.LogCaptureFixture) -> None:
+    """It stands in the list of processes, which every user of the machine can read."""
+    sent: list[Message] = []
+
+    async def never() -> Message:
+        raise AssertionError("nothing is read or passed on")
+
+    async def collect(message: Message) -> None:
+        sent.append(message)
+
+    entrance = Entrance(Gate(never, TOKEN, PORT), TOKEN)  # type: ignore[arg-type]
+    scope = {"type": "http", "method": "GET", "path": f"/{entrance.ticket}/", "headers": [HOST]}
+    for _ in range(2):
+        asyncio.run(entrance(scope, never, collect))
+    first, again = (message for message in sent if message["type"] == "http.response.start")
+    assert (first["status"], dict(first["headers"])[b"location"]) == (303, f"/{TOKEN}/".encode())
+    assert dict(first["headers"])[b"referrer-policy"] == b"no-referrer"
+    assert again["status"] == 403
+    assert TOKEN not in str(again)
+    assert "used twice" in caplog.text

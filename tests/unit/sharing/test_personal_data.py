@@ -74,6 +74,12 @@ def test_what_people_wrote(inspect):
     assert found[personal_data.REVIEWERS].examples == ["anna"]
 
 
+def test_the_record_of_a_draw_is_no_text_that_people_wrote(inspect):
+    strata = {"scene.food": {"photos": 2, "members": "BapZG/QW1v4oQiD8"}}
+    draw = {"number": 1, "how": "stratified", "teacher": "m", "mapping": "07a4b0f1989b", "strata": strata}
+    assert inspect("data/human/draws/1.json", json.dumps(draw)).keys() == {personal_data.IDS}
+
+
 def test_splits_by_id_count_each_photo(inspect):
     found = inspect("data/ground_truth/splits.json", '{"a": {"group": "a"}, "b": {"group": "a"}}')
     assert found[personal_data.IDS].count == 2

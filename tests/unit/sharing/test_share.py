@@ -2,6 +2,7 @@
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from vibe_photos.errors import InputError
 from vibe_photos.lineage import run_git
@@ -70,6 +71,43 @@ def test_no_secret_of_a_remote_or_of_an_old_commit_is_shown(tmp_path, monkeypatc
     (obstacle,) = [words for words in plan.obstacles if "credentials" in words]
     assert "url of 'remote \"a\"' in .dvc/config" in obstacle
     assert "hunter2" not in msgspec.json.encode(plan).decode() + format_sharing(plan)
+
+
+def test_a_key_in_a_commit_is_heard_of_although_the_remote_cannot_be_reached(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".dvc").mkdir()
+    run_git("init", "--quiet", "--initial-branch", "main")
+    url = "https://anna:hunter2@127.0.0.1:1/store"
+    (tmp_path / ".dvc/config").write_text(f"['remote \"a\"']\n    url = {url}\n")
+    run_git("add", ".dvc/config")
+    run_git("-c", "user.name=Anna", "-c", "user.email=a@example.org", "commit", "--quiet", "-m", "x")
+
+    def fail(name):
+        raise InputError("the remote cannot be reached")
+
+    monkeypatch.setattr(share, "find_dvc_remote", fail)
+    with pytest.raises(InputError) as ended:
+        share.plan_sharing(None)
+    assert str(ended.value).startswith("the remote cannot be reached; a commit holds credentials (url of ")
+    assert "hunter2" not in str(ended.value)
+
+
+def test_what_git_says_while_it_pushes_shows_no_token(sharing, tmp_path, monkeypatch, capfd):
+    """git itself hides a password in an address, and not a token in its query."""
+    (tmp_path / "git").write_text(
+        "#!/bin/sh\necho 'To https://git.example.org/x.git?token=hunter2' >&2\nexit $STATUS\n"
+    )
+    (tmp_path / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(share.sys, "executable", "/bin/true")
+    git = replace(sharing.git, remote="origin", url="x")
+    monkeypatch.setenv("STATUS", "0")
+    push_all(Sharing(sharing.dvc, git, []))
+    monkeypatch.setenv("STATUS", "1")
+    with pytest.raises(InputError, match="`git push` failed"):
+        push_all(Sharing(sharing.dvc, git, []))
+    said = capfd.readouterr().err
+    assert said.count("To https://git.example.org/x.git?token=***\n") == 2
 
 
 def test_a_log_that_is_not_in_git_is_said_to_stay_here(tmp_path, monkeypatch):

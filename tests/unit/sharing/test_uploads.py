@@ -13,6 +13,7 @@ from vibe_photos.sharing.uploads import name_kind
         ("data/ground_truth/auto/scene.jsonl", "labels by the teacher"),
         ("data/ground_truth/to_review.json", "review sample and splits"),
         ("data/human/decisions/anna.jsonl", "human truth"),
+        ("data/human/draws/1.json", "record of the draws"),
         ("data/eval/human/plots/precision_recall/has_person.csv", "metrics and plots"),
         ("models/scene_head_from_qwen.pt", "heads"),
         ("conf/teacher/demo.yaml", "configuration"),

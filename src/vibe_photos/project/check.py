@@ -1,0 +1,252 @@
+"""What a run needs, tried before its first paid request: each thing is ok, or says what to do."""
+
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
+
+from msgspec.structs import replace
+
+from vibe_photos.annotate.answers import AnswerKey, read_paid_ids
+from vibe_photos.annotate.estimate import estimate_run
+from vibe_photos.annotate.imports import IMPORTED, name_hash, read_answers
+from vibe_photos.annotate.question import Question, build_question
+from vibe_photos.annotate.reach import check_teacher
+from vibe_photos.annotate.stage import annotate_library
+from vibe_photos.configuration import compose_settings
+from vibe_photos.embed.engines.local import Job, LocalEngine
+from vibe_photos.encoders.encoder import load_encoder
+from vibe_photos.errors import ConfigurationError, VibePhotosError
+from vibe_photos.human_truth.labels import read_human_truth
+from vibe_photos.lineage import FETCH_ONLY, GitError, read_dvc_config, run_git
+from vibe_photos.records.photos import Photo, PhotoProblem, read_manifest
+from vibe_photos.scan.stage import scan_library
+from vibe_photos.settings import Settings
+from vibe_photos.sharing.addresses import hide_credentials
+from vibe_photos.sharing.share import format_size
+from vibe_photos.storage.jsonl import read_jsonl, write_jsonl
+from vibe_photos.storage.local_store import find_store
+
+BYTES_PER_PHOTO = 35_000
+"""On disk, about: outs, their copies in DVC's cache, and the store (docs/SCALING.md)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One line: what was tried, whether it is ok, and what was found or what to do."""
+
+    name: str
+    is_ok: bool
+    said: str
+
+    def describe(self) -> str:
+        """Return the line."""
+        return f"{'ok ' if self.is_ok else 'FIX'}  {self.name:<13}  {self.said}"
+
+
+class _NotReady(VibePhotosError):
+    """Something that a run needs is not so."""
+
+
+def check_project(asks: bool) -> Iterator[Result]:
+    """Try everything that the next `dvc repro` needs, and yield a line for each thing as it is known.
+
+    Nothing that a stage writes is touched; photos that are read stay known to the store.
+
+    Args:
+        asks: also ask the teacher about one photo, which is paid and kept.
+    """
+    try:
+        settings = compose_settings()
+    except ConfigurationError as error:
+        yield Result("configuration", False, str(error))
+        return
+    yield Result("configuration", True, "taxonomy, thresholds and rules fit each other")
+    with TemporaryDirectory() as scratch:
+        check = _Check(settings, find_store(), Path(scratch))
+        for name, attempt in check.list_attempts(asks):
+            try:
+                yield Result(name, True, attempt())
+            except VibePhotosError as error:
+                yield Result(name, False, str(error))
+
+
+class _Check:
+    """The attempts, over one library and configuration. Each returns what it found or raises what to do."""
+
+    def __init__(self, settings: Settings, store: Path, scratch: Path) -> None:
+        self._settings = settings
+        self._store = store
+        self._scratch = scratch
+
+    def list_attempts(self, asks: bool) -> Iterator[tuple[str, Callable[[], str]]]:
+        yield "photos", self._count_photos
+        yield "space", self._measure_space
+        yield "people", self._read_people
+        yield "answers", self._count_answers
+        yield "teacher", self._reach_teacher
+        if asks:
+            yield "one answer", self._ask
+        yield "encoder", self._embed_one
+        yield "git", self._describe_git
+        yield "dvc", self._describe_dvc
+
+    @cached_property
+    def _scanned(self) -> tuple[list[Photo], list[PhotoProblem]]:
+        manifest = self._scratch / "photos.jsonl"
+        paths = replace(self._settings.paths, photos=manifest)
+        scan_library(replace(self._settings, paths=paths), self._store)
+        return read_manifest(manifest), list(read_jsonl(self._scratch / "problems.jsonl", PhotoProblem))
+
+    @cached_property
+    def _question(self) -> Question:
+        return build_question(self._settings.teacher, self._settings.taxonomy)
+
+    @cached_property
+    def _answered(self) -> set[str]:
+        """The ids with an answer of the chosen teacher to its question, in the store or the output."""
+        key = AnswerKey(self._settings.teacher.model, self._question.prompt_id)
+        output = self._settings.paths.raw_annotations
+        brought = read_answers([output], IMPORTED, []) if output.is_file() else ()
+        return read_paid_ids(self._store, key) | {a.image_id for _, a in brought if a.key == key}
+
+    def _count_photos(self) -> str:
+        photos, problems = self._scanned
+        if not problems:
+            return f"{len(photos)} in {self._settings.library.root}, all readable"
+        first = problems[0]
+        return (
+            f"{len(photos)} in {self._settings.library.root}; {len(problems)} files cannot be used, such as "
+            f"{first.rel_path}: {first.detail or first.reason}"
+        )
+
+    def _measure_space(self) -> str:
+        needed = len(self._scanned[0]) * BYTES_PER_PHOTO
+        for place in dict.fromkeys((Path.cwd(), _find_existing(self._store.absolute()))):
+            free = shutil.disk_usage(place).free
+            if free < needed:
+                raise _NotReady(
+                    f"{place} has {format_size(free)} free, and this library takes about "
+                    f"{format_size(needed)}: make room, or move the store (VIBE_PHOTOS_STORE) or DVC's cache "
+                    "(`dvc cache dir`)"
+                )
+        return f"about {format_size(needed)} needed, {format_size(free)} free"
+
+    def _read_people(self) -> str:
+        human = self._settings.paths.human
+        truth = read_human_truth(human).fit(self._settings.taxonomy, human)
+        return f"{len(truth.measured)} photos measured, {len(truth.taught)} taught; every label is known"
+
+    def _count_answers(self) -> str:
+        photos, chosen = self._scanned[0], self._settings.library.content_hash
+        have = self._answered & {photo.image_id for photo in photos}
+        others = {name_hash(image_id) for image_id in self._answered} - {None, chosen}
+        if self._answered and not have and others:
+            other = others.pop()
+            raise _NotReady(
+                f"the ids of the {len(self._answered)} answers are by {other}, and library.content_hash is "
+                f"{chosen}: write `content_hash: {other}` under `library:` in params.yaml"
+            )
+        if self._settings.teacher.server == "store" and len(have) < len(photos):
+            said = f"{len(photos) - len(have)} of {len(photos)} photos have none, and no server is chosen"
+            if not have:
+                raise _NotReady(f"{said}: vibe-photos import-annotations FILE..., or another use.teacher")
+            return f"{said}: they stay without labels by the teacher"
+        root = Path(self._settings.library.root)
+        estimate = estimate_run(photos, self._answered, root, self._question)
+        if not estimate.requests:
+            return f"all {len(photos) - estimate.unreadable} photos have one: nothing will be asked"
+        return estimate.describe(self._settings.annotate.rates).removeprefix("dry run, nothing was sent: ")
+
+    def _reach_teacher(self) -> str:
+        teacher = self._settings.teacher
+        if teacher.server == "openai":
+            return check_teacher(self._settings)
+        return "none is asked: answers come from the store" if teacher.server == "store" else "a replay"
+
+    def _ask(self) -> str:
+        photos = [photo for photo in self._scanned[0] if photo.image_id not in self._answered]
+        if not photos:
+            return "every photo has one"
+        write_jsonl(self._scratch / "one.jsonl", photos[:1])
+        places = {"photos": "one.jsonl", "raw_annotations": "raw.jsonl", "eval": "eval"}
+        paths = replace(
+            self._settings.paths, **{name: self._scratch / place for name, place in places.items()}
+        )
+        annotate_library(replace(self._settings, paths=paths), self._store)
+        return f"about {photos[0].rel_path}, paid and kept"
+
+    def _embed_one(self) -> str:
+        settings = self._settings
+        if settings.embedder.kind == "database":
+            return "an app's vectors: `vibe-photos` embeds nothing"
+        encoder = load_encoder(settings.embedder, settings.embed)
+        job = Job(Path(settings.library.root), settings.embedder, settings.embed, encoder.model)
+        photos = self._scanned[0]
+        for batch in LocalEngine(job, lambda: encoder).embed(photos, frozenset()):
+            if batch.vectors:
+                return f"{encoder.model} is here; a vector has {encoder.dim} numbers"
+        raise _NotReady(f"{encoder.model} made no vector of any photo; `dvc repro embed` lists why")
+
+    def _describe_git(self) -> str:
+        try:
+            names = run_git("remote").split()
+        except GitError:
+            raise _NotReady("this folder is in no git repository: `git init`, and commit") from None
+        addresses = {name: run_git("remote", "get-url", "--push", name).strip() for name in names}
+        pushed = [
+            f"{name} {_describe_readers(address)}"
+            for name, address in addresses.items()
+            if address != FETCH_ONLY
+        ]
+        return "; ".join(pushed) or "no remote to push to: what people say stays on this machine"
+
+    def _describe_dvc(self) -> str:
+        config = read_dvc_config()
+        remotes = {
+            section.strip("'").removeprefix("remote ").strip('"'): config[section].get("url", "")
+            for section in config.sections()
+            if section.strip("'").startswith("remote ")
+        }
+        shown = [f"{name} {_describe_readers(address)}" for name, address in remotes.items()]
+        if not str(Path.cwd()).isascii():
+            shown.append("no `dvc exp run --queue` in a folder whose path has letters beyond ASCII")
+        return "; ".join(shown) or "no remote: labels, answers and heads stay on this machine"
+
+
+def _find_existing(path: Path) -> Path:
+    return next(place for place in (path, *path.parents) if place.exists())
+
+
+def _describe_readers(address: str) -> str:
+    """Return an address without its credentials, and who can read what is pushed there."""
+    shown = hide_credentials(address)
+    host = urlsplit(shown).hostname if "://" in shown else None
+    folder = Path(address.removeprefix("file://"))
+    if host or not (folder.is_absolute() or folder.exists()):
+        return f"({shown}): whoever can read there, which its own settings say"
+    if not folder.exists():
+        return f"({shown}): a folder that is not here now"
+    mode = folder.stat().st_mode
+    readers = "every user" if mode & stat.S_IROTH else "its group" if mode & stat.S_IRGRP else "its owner"
+    return f"({shown}): {readers} of {os.uname().nodename} and whoever mounts it"
+
+
+def check_everything(asks: bool) -> None:
+    """Print a line for each thing that a run needs.
+
+    Raises:
+        ConfigurationError: something has to be fixed first.
+    """
+    results = []
+    for result in check_project(asks):
+        print(result.describe(), flush=True)
+        results.append(result)
+    wrong = [result.name for result in results if not result.is_ok]
+    if wrong:
+        raise ConfigurationError(f"not ready: {', '.join(wrong)}")

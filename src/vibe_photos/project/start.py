@@ -1,0 +1,295 @@
+"""A new project: this repository's code in a history of its own, set up for one photo library."""
+
+import configparser
+import io
+import os
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import msgspec
+
+from vibe_photos.annotate.imports import IMPORTED, name_hash, read_answers
+from vibe_photos.errors import InputError, LibraryError
+from vibe_photos.lineage import FETCH_ONLY, GitError, run_git
+from vibe_photos.project.versions import (
+    DEMO,
+    DVC_CONFIG,
+    PARAMS,
+    UPSTREAM,
+    describe_version,
+    list_files,
+    open_code,
+)
+from vibe_photos.scan.walk import walk_folders
+
+_STORE_TEACHER = "offline"
+_FIRST_TEACHER = "qwen3_vl_32b"
+_SAMPLED_ONE_IN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a person asks for; None for a teacher or a hash lets the answers decide, or takes the default."""
+
+    folder: Path
+    photos: Path
+    teacher: str | None
+    embedder: str
+    content_hash: str | None
+    annotations: Path | None
+
+
+def start_project(wanted: Wanted) -> str:
+    """Make a project from the clone at hand; return what was made and which commands come next.
+
+    Everything is checked first, and the folder appears in one step when it is whole.
+
+    Raises:
+        InputError: this is no clone, the folder or a choice cannot be used, or git does not know who commits.
+        LibraryError: the photo folder is missing or has no photos.
+    """
+    _check_clone()
+    folder = _check_folder(wanted)
+    photo_files = _count_photos(wanted.photos)
+    teacher, choices = _choose(wanted)
+    choices["sample"] = _suit_sample(photo_files)
+    _check_identity()
+    params = _write_params(choices)
+    with TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
+        project = Path(scratch) / folder.name
+        _fill(project, params, f"A project for {wanted.photos.name or wanted.photos}")
+        project.rename(folder)
+    made = (
+        f"{folder} is your project: {photo_files} photo files in {wanted.photos}, teacher {teacher}, encoder "
+        f"{wanted.embedder}, {choices['sample']['size']} photos to be checked by you"
+    )
+    return "\n".join(
+        [made, *_list_warnings(folder), *_list_next_commands(folder, teacher, wanted.annotations)]
+    )
+
+
+def _check_clone() -> None:
+    try:
+        is_root = not run_git("rev-parse", "--show-prefix").strip()
+        files = set(list_files("HEAD"))
+    except GitError:
+        is_root, files = False, set()
+    if not is_root or not files.issuperset({PARAMS, f"{DEMO}/README.md", "src/vibe_photos/__init__.py"}):
+        raise InputError(f"{Path.cwd()} is no clone of vibe-photos: run this in the top folder of one")
+
+
+def _check_folder(wanted: Wanted) -> Path:
+    """Return the new project's folder as a full path."""
+    folder, clone, photos = wanted.folder.resolve(), Path.cwd().resolve(), wanted.photos.resolve()
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise InputError(f"{folder} exists and is not empty: name a folder that does not exist yet")
+    for place, what in ((clone, "this clone"), (photos, "the photo folder")):
+        if folder.is_relative_to(place):
+            raise InputError(f"{folder} lies inside {what} ({place}): choose a folder beside it")
+    if not folder.parent.is_dir():
+        raise InputError(f"{folder.parent} does not exist: make it first, or choose another folder")
+    return folder
+
+
+def _count_photos(photos: Path) -> int:
+    """Return how many files of the folder have a photo's extension."""
+    if not photos.is_absolute():
+        raise InputError(
+            f"--photos {photos}: write the full path, which means the same everywhere: {photos.resolve()}"
+        )
+    if not photos.is_dir():
+        raise LibraryError(f"--photos {photos} is no folder: name the one that your photos are in")
+    library = _read_config()["library"]
+    extensions, skipped = library["extensions"], library["skip_folders"]
+    count = sum(len(found.files) for found in walk_folders(os.fsencode(photos), extensions, skipped))
+    if not count:
+        raise LibraryError(f"--photos {photos} has no photos: no file in it ends in {', '.join(extensions)}")
+    return count
+
+
+def _suit_sample(photo_files: int) -> dict[str, int]:
+    """Return a review sample that leaves a small library enough to train on."""
+    sample = _read_config()["sample"]
+    return {"size": min(sample["size"], -(-photo_files // _SAMPLED_ONE_IN))}
+
+
+def _read_config() -> dict[str, Any]:
+    config: dict[str, Any] = msgspec.yaml.decode(Path("conf/config.yaml").read_bytes())
+    return config
+
+
+def _choose(wanted: Wanted) -> tuple[str, dict[str, dict[str, Any]]]:
+    """Return the teacher's name, and the keys of `params.yaml` that follow from what is wanted."""
+    content_hash, teacher = wanted.content_hash, _FIRST_TEACHER
+    models = {name: _read_choice("teacher", name).get("model") for name in _list_choices("teacher")}
+    if wanted.annotations:
+        content_hash, model = _inspect_answers(wanted.annotations)
+        if wanted.content_hash not in (None, content_hash):
+            raise InputError(
+                f"--content-hash {wanted.content_hash}: the ids in {wanted.annotations} are by "
+                f"{content_hash}, and no photo would find its answer"
+            )
+        fitting = [name for name, asked in models.items() if asked == model]
+        if not fitting and not wanted.teacher:
+            raise InputError(
+                f"{wanted.annotations} has answers of {model}, which no teacher of conf/teacher asks: say "
+                f"which teacher's they are, --teacher {'|'.join(models)}"
+            )
+        teacher = fitting[0] if fitting else teacher
+    teacher = wanted.teacher or teacher
+    for group, name in (("teacher", teacher), ("embedder", wanted.embedder)):
+        known = _list_choices(group)
+        if name not in known:
+            raise InputError(f"--{group} {name}: there are {', '.join(known)}")
+    library = {"root": str(wanted.photos)} | ({"content_hash": content_hash} if content_hash else {})
+    return teacher, {"use": {"teacher": teacher, "embedder": wanted.embedder}, "library": library}
+
+
+def _list_choices(group: str) -> list[str]:
+    """Return the choices of a group that need nothing of the demo."""
+    names = sorted(file.stem for file in Path("conf", group).glob("*.yaml"))
+    return [name for name in names if not name.startswith("demo")]
+
+
+def _read_choice(group: str, name: str) -> dict[str, Any]:
+    choice: dict[str, Any] = msgspec.yaml.decode(Path("conf", group, f"{name}.yaml").read_bytes())
+    return choice
+
+
+def _inspect_answers(file: Path) -> tuple[str, str]:
+    """Return the hash that the ids of given answers are of, and the model that most of them name."""
+    problems: list[str] = []
+    answers = [
+        (name_hash(answer.image_id), answer.model) for _, answer in read_answers([file], IMPORTED, problems)
+    ]
+    if not answers:
+        raise InputError(f"--annotations {file} holds no answers")
+    hashes = {content_hash for content_hash, _ in answers}
+    if len(hashes) > 1 or None in hashes:
+        raise InputError(
+            f"--annotations {file}: a library has ids of one kind, and these are neither all of 16 hex "
+            "digits (xxh64) nor all of 32 (xxh3_128)"
+        )
+    models = [model for _, model in answers]
+    return str(hashes.pop()), max(sorted(set(models)), key=models.count)
+
+
+def _check_identity() -> None:
+    try:
+        run_git("var", "GIT_COMMITTER_IDENT")
+        run_git("var", "GIT_AUTHOR_IDENT")
+    except GitError:
+        raise InputError(
+            "git does not know who you are, which the first commit says: "
+            'git config --global user.name "Your Name" && git config --global user.email you@example.org'
+        ) from None
+
+
+def _write_params(choices: dict[str, dict[str, Any]]) -> bytes:
+    """Return the clone's `params.yaml` with other values; comments stay, but for the demo's choices."""
+    from ruamel.yaml import YAML
+
+    yaml = YAML()
+    yaml.preserve_quotes, yaml.width = True, 1_000_000
+    document = yaml.load(re.sub(r"# demo\w* \| ", "# ", run_git("show", f"HEAD:{PARAMS}")))
+    for section, values in choices.items():
+        for key, value in values.items():
+            if key in document[section]:
+                document[section][key] = value
+            else:
+                # First, because what follows the section's last key (a blank line) belongs to that key.
+                document[section].insert(0, key, value)
+    text = io.BytesIO()
+    yaml.dump(document, text)
+    return text.getvalue()
+
+
+def _fill(project: Path, params: bytes, message: str) -> None:
+    """Write a project's files and its two commits: the version's code, then its own settings."""
+    source = run_git("rev-parse", "HEAD").strip()
+    with open_code(source) as index:
+        run_git("checkout-index", "--all", f"--prefix={project}/", index=index)
+
+    def git(*arguments: str) -> None:
+        run_git("-C", str(project), *arguments)
+
+    git("init", "--quiet", "--initial-branch=main")
+    for key, value in _list_identity():
+        git("config", key, value)
+    git("remote", "add", UPSTREAM, _find_upstream(source))
+    git("config", f"remote.{UPSTREAM}.pushurl", FETCH_ONLY)
+    git("config", f"remote.{UPSTREAM}.tagOpt", "--no-tags")
+    # By force: what a person's own list of ignored files says is no part of the version.
+    git("add", "--all", "--force")
+    git("commit", "--quiet", "--message", describe_version(source))
+    (project / PARAMS).write_bytes(params)
+    (project / DVC_CONFIG).write_text(_without_remotes(run_git("show", f"HEAD:{DVC_CONFIG}")))
+    git("add", PARAMS, DVC_CONFIG)
+    git("commit", "--quiet", "--message", message)
+
+
+def _list_identity() -> list[tuple[str, str]]:
+    """Return who a person is in this clone alone, which another repository would not know."""
+    lines = run_git("config", "--local", "--list").splitlines()
+    return [
+        (key, value) for key, _, value in (line.partition("=") for line in lines) if key.startswith("user.")
+    ]
+
+
+def _find_upstream(source: str) -> str:
+    """Return where newer versions come from: the clone's origin if it has this one, else the clone."""
+    if run_git("for-each-ref", "--contains", source, "refs/remotes/origin").strip():
+        origin = run_git("remote", "get-url", "origin").strip()
+        return str(Path(origin).resolve()) if Path(origin).exists() else origin
+    return str(Path.cwd())
+
+
+def _without_remotes(text: str) -> str:
+    config = configparser.ConfigParser(interpolation=None)
+    config.read_string(text)
+    for section in config.sections():
+        if section.strip("'").startswith("remote "):
+            config.remove_section(section)
+    if config.has_section("core"):
+        config.remove_option("core", "remote")
+    written = io.StringIO()
+    config.write(written)
+    return written.getvalue()
+
+
+def _list_next_commands(folder: Path, teacher: str, annotations: Path | None) -> list[str]:
+    if annotations:
+        answers = f"vibe-photos import-annotations {_quote(annotations.resolve())}"
+    elif teacher == _STORE_TEACHER:
+        answers = "vibe-photos import-annotations FILE..."
+    else:
+        answers = "export QWEN_BASE_URL=http://localhost:8000/v1"
+    commands = (
+        f"cd {_quote(folder)} && make setup && . .venv/bin/activate",
+        answers,
+        # What is committed is what later figures are compared with.
+        "vibe-photos check && dvc repro && git add --all && git commit -m 'First labels'",
+    )
+    return ["Next:", *(f"  {command}" for command in commands)]
+
+
+def _list_warnings(folder: Path) -> list[str]:
+    warnings = []
+    if not str(folder).isascii():
+        warnings.append(
+            "Its path has letters beyond ASCII: DVC cannot run queued experiments there (without --queue it "
+            "can). Rename the folder now if you want them"
+        )
+    changed = run_git("status", "--porcelain", "--untracked-files=no").splitlines()
+    if changed:
+        files = ", ".join(line[3:] for line in changed[:3])
+        warnings.append(f"Changes in this clone that are not committed stay behind: {files}")
+    return warnings
+
+
+def _quote(path: Path) -> str:
+    return shlex.quote(str(path))

@@ -1,0 +1,171 @@
+"""`vibe-photos new`: a project of one's own, without a trace of the demo."""
+
+import json
+import subprocess
+
+import pytest
+import yaml
+
+SHORT = "0123456789abcdef"
+
+
+def _files(checkout, commit="HEAD"):
+    listed = checkout.run("git", "ls-tree", "-r", "-z", "--name-only", commit).stdout
+    return set(filter(None, listed.split("\0")))
+
+
+def _top_level(files):
+    return {path.partition("/")[0] for path in files}
+
+
+def test_it_has_the_code_and_nothing_of_the_demo(started):
+    ours, theirs = _files(started.project), _files(started.clone)
+    assert ours < theirs
+    assert _top_level(ours) == _top_level(theirs) - {"dvc.lock"}
+    left_out = theirs - ours
+    assert {path for path in left_out if not path.startswith("data/")} == {"dvc.lock"}
+    data = {path for path in ours if path.startswith("data/")}
+    assert {path for path in data if not path.endswith(".gitignore")} == {"data/human/README.md"}
+    for path in ours - {"params.yaml", ".dvc/config"}:
+        assert started.project.bytes(path) == started.clone.bytes(path)
+
+
+def test_its_settings_are_what_was_asked_for(started):
+    params = yaml.safe_load(started.project.bytes("params.yaml"))
+    theirs = yaml.safe_load(started.clone.bytes("params.yaml"))
+    assert params["use"] == {"teacher": "offline", "taxonomy": "m2", "embedder": "hog"}
+    assert params["library"] == {"root": str(started.photos), "content_hash": "xxh3_128"}
+    assert params["sample"]["size"] == 16  # a third of the 47 photos
+    assert params["classify"] == theirs["classify"]
+    assert b"demo" not in started.project.bytes("params.yaml")
+
+
+def test_its_history_is_its_own(started):
+    project = started.project
+    subjects = project.run("git", "log", "--format=%s").stdout.splitlines()
+    assert subjects[0] == "A project for photos"
+    assert subjects[1].startswith("vibe-photos at ")
+    assert len(subjects) == 2
+    assert project.run("git", "status", "--porcelain").stdout == ""
+    assert project.run("dvc", "remote", "list").stdout == ""
+
+
+def test_a_newer_version_can_be_fetched_and_nothing_pushed(fresh):
+    project = fresh.project
+    project.run("git", "fetch", "upstream")
+    before = _files(fresh.clone)
+    for push in (["git", "push", "upstream", "main"], ["git", "push", "--all", "upstream"]):
+        refused = project.run(*push, check=False)
+        assert refused.returncode
+        assert "only-fetched-never-pushed" in refused.stdout
+    assert project.run("git", "push", check=False).returncode
+    assert _files(fresh.clone) == before
+
+
+def test_the_commands_that_it_ends_with_lead_to_the_first_labels(own):
+    """No log, metric, lock, report or commit tells of the demo; `metrics diff` and `compare` have a HEAD."""
+    project = own.project
+    assert project.run("git", "status", "--porcelain").stdout == ""
+    assert json.loads(project.run("vibe-photos", "share", "--json").stdout)["git"]["remote"] is None
+    assert json.loads(project.bytes("data/eval/annotate.json"))["answered"] == 47
+    texts = {path: project.bytes(path) for path in _files(project) if path.startswith(("data/", "dvc.lock"))}
+    texts["report"] = project.bytes("data/report/index.html")
+    texts["labels"] = project.bytes("data/labels/labels.sqlite")
+    texts["log"] = own.said.replace(str(own.photos.parent.parent), "").encode()
+    texts["commits"] = project.run("git", "log", "--format=%B%an").stdout.encode()
+    for place, text in texts.items():
+        assert b"demo" not in text.lower(), place
+    assert project.run("dvc", "metrics", "diff").stdout == ""
+    project.replace("params.yaml", "    has_person: 0.5", "    has_person: 0.3")
+    assert project.repro().ran == {"classify", "evaluate@auto", "evaluate@human", "report"}
+    assert "attributes.has_person" in project.run("dvc", "metrics", "diff").stdout
+    assert "of 47 photos" in project.run("vibe-photos", "compare", check=False).stdout
+
+
+def test_lint_types_and_the_tests_that_need_no_demo_run_in_it(fresh):
+    """What `make test` runs, but of the tests only a few, to be quick."""
+    project = fresh.project
+    at_home = {"PYTHONPATH": f"{project.root}/src:{project.root}"}
+    for command in ("ruff format --check .", "ruff check .", "lint-imports"):
+        project.run(*command.split(), **at_home)
+    tests = ["tests/architecture/test_layers.py", "tests/unit/convert", "tests/unit/test_configuration.py"]
+    ran = project.run("python", "-m", "pytest", "-p", "no:cacheprovider", *tests, **at_home)
+    assert " passed" in ran.stdout
+    assert "no demo library here, so these tests were left out: " in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (["clone/inside", "--photos", "{photos}"], "lies inside this clone"),
+        (["photos/inside", "--photos", "{photos}"], "lies inside the photo folder"),
+        (["no/where", "--photos", "{photos}"], "does not exist: make it first"),
+        (["photos", "--photos", "{photos}"], "exists and is not empty"),
+        (["project", "--photos", "photos"], "write the full path"),
+        (["project", "--photos", "{photos}/nowhere"], "is no folder"),
+        (["project", "--photos", "{clone}/conf"], "has no photos: no file in it ends in jpg"),
+        (
+            ["project", "--photos", "{photos}", "--teacher", "demo"],
+            "--teacher demo: there are offline, qwen3",
+        ),
+        (["project", "--photos", "{photos}", "--embedder", "x"], "--embedder x: there are database, hog"),
+        (["project", "--photos", "{photos}", "--annotations", "{clone}/README.md"], "holds no answers"),
+    ],
+)
+def test_what_cannot_be_is_said_and_nothing_is_written(home, tmp_path, arguments, what):
+    """Of each one sentence. `folder` is beside the clone."""
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "--quiet", str(home / "clone"), str(clone)], check=True)
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.jpg").touch()
+    given = [argument.format(photos=tmp_path / "photos", clone=clone) for argument in arguments]
+    given[0] = str(tmp_path / given[0])
+    before = sorted(tmp_path.rglob("[!.]*"))
+    ended = subprocess.run(
+        ["vibe-photos", "new", *given], cwd=clone, capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.splitlines()[-1].startswith("error: ")
+    assert what in ended.stderr
+    assert sorted(tmp_path.rglob("[!.]*")) == before
+
+
+@pytest.mark.parametrize(
+    ("ids", "model", "flags", "chosen"),
+    [
+        ([], None, ["--content-hash", "xxh64"], ("qwen3_vl_32b", "xxh64")),
+        ([SHORT], None, [], ("offline", "xxh64")),
+        ([SHORT], None, ["--content-hash", "xxh64", "--teacher", "qwen3_vl_8b"], ("qwen3_vl_8b", "xxh64")),
+        ([SHORT * 2], "Qwen/Qwen3-VL-8B-Instruct", [], ("qwen3_vl_8b", "xxh3_128")),
+        (
+            [SHORT * 2],
+            None,
+            ["--content-hash", "xxh64"],
+            "are by xxh3_128, and no photo would find its answer",
+        ),
+        ([SHORT * 2], "GPT", [], "no teacher of conf/teacher asks: say which teacher's"),
+        ([SHORT, SHORT * 2], None, [], "a library has ids of one kind"),
+        (["IMG_1.jpg"], None, [], "a library has ids of one kind"),
+    ],
+)
+def test_given_answers_decide_ids_and_teacher(home, tmp_path, ids, model, flags, chosen):
+    given = tmp_path / "given.jsonl"
+    records = [
+        {"image_id": image_id, "annotation": {"scene": "food"}} | ({"model": model} if model else {})
+        for image_id in ids
+    ]
+    given.write_text("".join(json.dumps(record) + "\n" for record in records))
+    command = ["vibe-photos", "new", str(tmp_path / "project"), "--photos", str(home / "photos")]
+    ended = subprocess.run(
+        [*command, *(["--annotations", str(given)] if ids else []), *flags],
+        cwd=home / "clone",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if isinstance(chosen, str):
+        assert chosen in ended.stderr
+        assert not (tmp_path / "project").exists()
+    else:
+        params = yaml.safe_load((tmp_path / "project" / "params.yaml").read_text())
+        assert (params["use"]["teacher"], params["library"]["content_hash"]) == chosen

@@ -1,0 +1,177 @@
+"""`vibe-photos check`: each thing that a run needs is ok, or says what to do; nothing is written or paid."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+import xxhash
+from msgspec.structs import replace
+from PIL import Image
+
+from vibe_photos.annotate.answers import AnswerKey, read_paid_ids
+from vibe_photos.annotate.imports import import_annotations
+from vibe_photos.configuration import compose_settings
+from vibe_photos.errors import ConfigurationError
+from vibe_photos.project.check import check_everything, check_project
+
+PARAMS = "use: {teacher: offline, taxonomy: m2, embedder: hog}\nlibrary: {root: PHOTOS}\n"
+TEACHER = """\
+defaults: [/question@_here_, _self_]
+server: replay
+model: recorded
+replay: {recordings: recordings.jsonl, latency_seconds: 0.0, error_share: 0.0, rate_limit_share: 0.0,
+  malformed_share: 0.0, stall_share: 0.0, retry_after_seconds: 1, seed: 0}
+"""
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for index in range(3):
+        Image.linear_gradient("L").rotate(20 * index).convert("RGB").save(folder / f"{index}.jpg")
+    return folder
+
+
+@pytest.fixture
+def project(repository, tmp_path, photos, monkeypatch):
+    """A folder with the configuration and the stages, in a git repository without remotes."""
+    folder = tmp_path / "project"
+    for name in ("conf", "stages"):
+        shutil.copytree(repository / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "params.yaml").write_text(PARAMS.replace("PHOTOS", str(photos)))
+    subprocess.run(["git", "init", "--quiet", str(folder)], check=True)
+    monkeypatch.chdir(folder)
+    for name in ("VIBE_PHOTOS_STORE", "DVC_ROOT", "QWEN_BASE_URL", "QWEN_API_KEY", "QWEN_MODEL"):
+        monkeypatch.delenv(name, raising=False)
+    return folder
+
+
+def answer_all(photos, folder, **fields):
+    """Write answers about all photos to a file."""
+    file = folder / "answers.jsonl"
+    with file.open("w") as lines:
+        for photo in sorted(photos.iterdir()):
+            image_id = xxhash.xxh3_128_hexdigest(photo.read_bytes())
+            answer = {"image_id": image_id, "annotation": {"scene": "food", "objects": []}, **fields}
+            lines.write(json.dumps(answer) + "\n")
+    return file
+
+
+def check(asks=False):
+    return {result.name: (result.is_ok, result.said) for result in check_project(asks)}
+
+
+def test_all_is_well(project, photos, capsys):
+    import_annotations([answer_all(photos, project)], project / ".store", compose_settings())
+    before = {path for path in (project / "data").rglob("*") if path.is_file()}
+    check_everything(asks=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[:2] for line in lines] == [
+        ["ok", name]
+        for name in (
+            "configuration",
+            "photos",
+            "space",
+            "people",
+            "answers",
+            "teacher",
+            "encoder",
+            "git",
+            "dvc",
+        )
+    ]
+    said = "\n".join(lines)
+    assert f"3 in {photos}, all readable" in said
+    assert "all 3 photos have one: nothing will be asked" in said
+    assert "hog-" in said
+    assert "no remote to push to: what people say stays on this machine" in said
+    assert {path for path in (project / "data").rglob("*") if path.is_file()} == before
+
+
+def test_everything_that_is_wrong_is_said_at_once(project, photos, monkeypatch):
+    """Photos that cannot be read are no reason to stop, and an unreadable one is named."""
+    (photos / "torn.jpg").write_bytes(b"no picture")
+    truth = [{"image_id": "a", "scene": "scene.nowhere", "attributes": {}, "objects": []}]
+    (project / "data/human").mkdir(parents=True)
+    (project / "data/human/ground_truth_human.audited.json").write_text(json.dumps(truth))
+    params = project / "params.yaml"
+    params.write_text(params.read_text().replace("embedder: hog", "embedder: onnx"))
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: usage(1, 1, 50_000))
+    shutil.rmtree(project / ".git")
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(project.parent))
+    found = check()
+    assert found["photos"][0]
+    assert "1 files cannot be used, such as torn.jpg" in found["photos"][1]
+    wrong = {name: said for name, (is_ok, said) in found.items() if not is_ok}
+    assert wrong.keys() == {"space", "people", "answers", "encoder", "git"}
+    assert "has 50.0 kB free, and this library takes about 105.0 kB" in wrong["space"]
+    assert "scene.nowhere" in wrong["people"]
+    assert (
+        "3 of 3 photos have none, and no server is chosen: vibe-photos import-annotations" in wrong["answers"]
+    )
+    assert "checkpoint" in wrong["encoder"]
+    assert "in no git repository" in wrong["git"]
+    with pytest.raises(ConfigurationError, match="not ready: space, people, answers, encoder, git"):
+        check_everything(asks=False)
+
+
+def test_a_threshold_of_no_label_ends_it(project, capfd):
+    params = project / "params.yaml"
+    params.write_text(params.read_text() + "classify: {object_threshold: {keybord: 0.5}}\n")
+    assert check() == {
+        "configuration": (False, "the configuration has to be mended first: what is wrong is above")
+    }
+    assert "classify.object_threshold.keybord" in capfd.readouterr().err
+
+
+def test_answers_by_another_hash(project, photos):
+    key = AnswerKey("imported", "imported")
+    settings = compose_settings()
+    other = replace(settings, library=replace(settings.library, content_hash="xxh64"))
+    file = project / "m2.jsonl"
+    file.write_text('{"image_id": "44bc2cf5ad770999", "annotation": {"scene": "food"}}\n')
+    import_annotations([file], project / ".store", other)
+    assert read_paid_ids(project / ".store", key) == {"44bc2cf5ad770999"}
+    is_ok, said = check()["answers"]
+    assert not is_ok
+    assert "write `content_hash: xxh64` under `library:`" in said
+
+
+def test_one_photo_is_asked_about_and_its_answer_kept(project, photos):
+    recordings = answer_all(photos, project, model="recorded")
+    recordings.rename(project / "recordings.jsonl")
+    (project / "conf/teacher/recorded.yaml").write_text(TEACHER)
+    params = project / "params.yaml"
+    params.write_text(params.read_text().replace("offline", "recorded"))
+    assert "3 requests; about" in check()["answers"][1]
+    assert check(asks=True)["one answer"] == (True, "about 0.jpg, paid and kept")
+    assert "1 already paid" in check()["answers"][1]
+    assert not (project / "data/annotations").exists()
+
+
+def test_who_can_read_what_is_pushed(project, tmp_path, monkeypatch):
+    subprocess.run(
+        ["git", "remote", "add", "origin", "https://anna:pw@git.example.org/x?token=t"], check=True
+    )
+    subprocess.run(["git", "remote", "add", "upstream", "https://example.org/code"], check=True)
+    subprocess.run(["git", "config", "remote.upstream.pushurl", "only-fetched-never-pushed"], check=True)
+    nas = tmp_path / "nas"
+    nas.mkdir(mode=0o750)
+    (project / ".dvc").mkdir()
+    (project / ".dvc/config").write_text(
+        f"['remote \"nas\"']\n    url = {nas}\n['remote \"web\"']\n    url = https://h.example.org/d?sig=t\n"
+    )
+    found = check()
+    assert found["git"][1].startswith("origin (https://***@git.example.org/x?token=***): whoever can read")
+    assert "upstream" not in found["git"][1]
+    assert f"nas ({nas}): its group of " in found["dvc"][1]
+    assert "web (https://h.example.org/d?sig=***): whoever can read there" in found["dvc"][1]
+    (project / ".dvc/config").write_text(f"['remote \"nas\"']\n    url = {Path('gone') / 'x'}\n")
+    monkeypatch.chdir(project.rename(project.with_name("Fotos für alle")))
+    assert re.search(r"nas \(gone/x\).*; no `dvc exp run --queue` in a folder", check()["dvc"][1])
