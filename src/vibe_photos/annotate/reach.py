@@ -1,13 +1,11 @@
-"""Is the teacher there, and does it serve the model? Asked before anything is paid; nothing is sent."""
+"""Whether the configured teacher can be asked, before a night is spent on it."""
 
 import asyncio
 import os
-from http import HTTPStatus
 
-from vibe_photos.annotate.client import CONNECT_SECONDS, Client, NoResponse
+from vibe_photos.annotate.client import CONNECT_SECONDS, Client
 from vibe_photos.annotate.endpoint import Endpoint, endpoint_from_environment
-from vibe_photos.annotate.reply import read_error, read_models
-from vibe_photos.errors import TeacherRefused, TeacherUnreachable
+from vibe_photos.annotate.server import TeacherServer
 from vibe_photos.settings import Settings
 
 
@@ -20,30 +18,19 @@ def check_teacher(settings: Settings) -> str:
         TeacherRefused: it refuses the key, or lists models and not this one.
     """
     endpoint = endpoint_from_environment(os.environ, settings.teacher, settings.annotate)
-    return asyncio.run(_ask_for_model(endpoint, settings.teacher.model))
+    return asyncio.run(_ask_for_models(endpoint, settings.teacher.model, settings.annotate.served_models))
 
 
-async def _ask_for_model(endpoint: Endpoint, model: str) -> str:
+async def _ask_for_models(endpoint: Endpoint, model: str, served_models: list[str]) -> str:
     address = endpoint.base_url
     async with Client(endpoint, 1) as client:
-        try:
-            response = await client.list_models(CONNECT_SECONDS)
-        except NoResponse as error:
-            raise TeacherUnreachable(
-                f"no server answers at QWEN_BASE_URL, {address}: {error}. Start it, or fix the address"
-            ) from None
-    if response.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        raise TeacherRefused(
-            f"{address} does not accept the key: check QWEN_API_KEY. It says: {read_error(response.content)}"
+        server = TeacherServer(
+            client, model, "text", slots=1, timeout_seconds=CONNECT_SECONDS, served_models=served_models
         )
-    models, is_simulated = read_models(response.content) if response.status == HTTPStatus.OK else ([], False)
-    if is_simulated:
-        return f"{address} replays simulated answers: a rehearsal, which is kept apart"
-    if not models:
+        if await server.check_reachable():
+            return f"{address} replays simulated answers: a rehearsal, which is kept apart"
+    if trouble := server.state.describe():
+        return f"{address} is there, and not ready yet: {trouble}"
+    if not server.models:
         return f"{address} answers, and does not list its models: `--ask` shows whether it serves {model}"
-    if model not in models:
-        raise TeacherRefused(
-            f"{address} serves {', '.join(models[:10])}, not {model}: start it with that model, or choose "
-            "another one (use.teacher, teacher.model)"
-        )
     return f"{address} serves {model}"

@@ -98,7 +98,8 @@ class _FormatRefused(VibePhotosError):
 class TeacherServer:
     """Asks a server about photos, through a window of `slots` requests.
 
-    `served_models` are names under which the server may list the model and sign its replies.
+    `served_models` are names under which the server may list the model and sign its replies. `models` are
+    those that it listed when it was last checked.
     """
 
     def __init__(
@@ -131,7 +132,7 @@ class TeacherServer:
         self._taken_steps: set[int] = set()
         self._has_answered = False
         self._timeout_seconds = timeout_seconds
-        self._models: list[str] = []
+        self.models: list[str] = []
 
     async def check_reachable(self) -> bool:
         """Check, before any photo is sent, that a server is there and serves the model.
@@ -162,12 +163,12 @@ class TeacherServer:
             raise self._refused(response)
         if response.status >= 500:
             self.state.record_outage(1, _describe(response))
-        self._models, is_simulated = read_models(response.content) if response.status == 200 else ([], False)
-        is_listed = bool({*self._names, "*"} & set(self._models))
-        if self._models and not is_listed and not is_simulated:
+        self.models, is_simulated = read_models(response.content) if response.status == 200 else ([], False)
+        is_listed = bool({*self._names, "*"} & set(self.models))
+        if self.models and not is_listed and not is_simulated:
             raise TeacherRefused(
                 f"the server at {self._address} does not list the model {self._model!r}. It serves: "
-                f"{', '.join(self._models[:10])}. Set teacher.model to one of them, or, where one of these "
+                f"{', '.join(self.models[:10])}. Set teacher.model to one of them, or, where one of these "
                 "names is that model, annotate.served_models=[NAME]"
             )
         return is_simulated
@@ -278,7 +279,7 @@ class TeacherServer:
 
     def _refused(self, response: Response) -> TeacherRefused:
         redirect = f"The server redirects to {response.location}. No photo is sent there: fix QWEN_BASE_URL."
-        models = f" It serves: {', '.join(self._models[:10])}." if self._models else ""
+        models = f" It serves: {', '.join(self.models[:10])}." if self.models else ""
         return TeacherRefused(
             f"{_STOPPING.get(response.status, redirect)} {self._address} says: {_describe(response)}.{models}"
         )
