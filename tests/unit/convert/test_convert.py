@@ -96,7 +96,7 @@ def test_objects_that_do_not_count_are_counted(mapping, change, outcome):
 
 
 def test_every_time_a_word_is_given_counts_also_when_too_many_differ_to_be_remembered(mapping, monkeypatch):
-    monkeypatch.setattr("vibe_photos.convert.mapping._MOST_REMEMBERED", 2)
+    monkeypatch.setattr("vibe_photos.convert.mapping._MAX_CACHED", 2)
     for word in ["food", "night sky", "people", "food", "night sky", "night sky"]:
         mapping.map_any({"scene": word})
     assert mapping.tally.counts["scene_mapped"] == mapping.tally.counts["scene_unknown"] == 3
