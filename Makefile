@@ -34,7 +34,7 @@ prove: $(INSTALLED)  ## The tests with the full number of repetitions, once for 
 	VIBE_PHOTOS_PROVE=1 python -m tests.profiles each -- $(PYTEST) --timeout=3600
 
 prove-vllm: $(INSTALLED) $(VLLM)/.installed  ## The annotator against real servers: vLLM on the CPU, and LiteLLM before it
-	python -m pytest --timeout=3600 --durations=0 tests/vllm
+	python -m pytest --timeout=3600 --durations=5 tests/vllm
 
 format: $(INSTALLED)
 	ruff format . && ruff check --fix .
