@@ -7,6 +7,8 @@ import subprocess
 import pytest
 import yaml
 
+pytestmark = pytest.mark.timeout(900)
+
 SHORT = "0123456789abcdef"
 
 

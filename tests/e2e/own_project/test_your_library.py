@@ -41,6 +41,7 @@ def stand_ins(home, tmp_path):
     }
 
 
+@pytest.mark.timeout(900)
 def test_every_command_of_the_page(repository, home, stand_ins, tmp_path):
     text = (repository / "docs" / "YOUR_LIBRARY.md").read_text()
     shutil.copytree(home / "photos", tmp_path / "photos")
