@@ -1,10 +1,13 @@
 """`vibe-photos new`: a project of one's own, without a trace of the demo."""
 
 import json
+import re
 import subprocess
 
 import pytest
 import yaml
+
+pytestmark = pytest.mark.timeout(900)
 
 SHORT = "0123456789abcdef"
 
@@ -69,7 +72,8 @@ def test_the_commands_that_it_ends_with_lead_to_the_first_labels(own):
     assert json.loads(project.run("vibe-photos", "share", "--json").stdout)["git"]["remote"] is None
     assert json.loads(project.bytes("data/eval/annotate.json"))["answered"] == 47
     texts = {path: project.bytes(path) for path in _files(project) if path.startswith(("data/", "dvc.lock"))}
-    texts["report"] = project.bytes("data/report/index.html")
+    # Without its pictures, whose letters mean nothing.
+    texts["report"] = re.sub(rb"base64,[\w+/=]+", b"", project.bytes("data/report/index.html"))
     texts["labels"] = project.bytes("data/labels/labels.sqlite")
     texts["log"] = own.said.replace(str(own.photos.parent.parent), "").encode()
     texts["commits"] = project.run("git", "log", "--format=%B%an").stdout.encode()
@@ -79,7 +83,7 @@ def test_the_commands_that_it_ends_with_lead_to_the_first_labels(own):
     project.replace("params.yaml", "    has_person: 0.5", "    has_person: 0.3")
     assert project.repro().ran == {"classify", "evaluate@auto", "evaluate@human", "report"}
     assert "attributes.has_person" in project.run("dvc", "metrics", "diff").stdout
-    assert "of 47 photos" in project.run("vibe-photos", "compare", check=False).stdout
+    assert "workspace (B) against HEAD (A)" in project.run("vibe-photos", "compare").stdout
 
 
 def test_lint_types_and_the_tests_that_need_no_demo_run_in_it(fresh):

@@ -1,5 +1,9 @@
 """`vibe-photos update`: a newer version comes in; nothing is paid again, what a person wrote stays."""
 
+import pytest
+
+pytestmark = pytest.mark.timeout(900)
+
 TAXONOMY = "conf/taxonomy/m2.yaml"
 
 
