@@ -83,7 +83,7 @@ def test_the_commands_that_it_ends_with_lead_to_the_first_labels(own):
     project.replace("params.yaml", "    has_person: 0.5", "    has_person: 0.3")
     assert project.repro().ran == {"classify", "evaluate@auto", "evaluate@human", "report"}
     assert "attributes.has_person" in project.run("dvc", "metrics", "diff").stdout
-    assert "workspace (B) against HEAD (A)" in project.run("vibe-photos", "compare").stdout
+    assert "of 47 photos" in project.run("vibe-photos", "compare").stdout
 
 
 def test_lint_types_and_the_tests_that_need_no_demo_run_in_it(fresh):
