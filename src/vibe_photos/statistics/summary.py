@@ -1,10 +1,10 @@
 """The figures of a prediction against a ground truth, as the mapping that becomes `metrics.json`.
 
-Student and teacher go through the same definitions, so that the teacher's figures are the student's ceiling
-one by one. Every number is rounded to 4 decimals. Every figure has an interval beside it,
-`<name>_interval`: a list of its two ends, or the reason why there is none. Ratios have those of `intervals`;
-macro-F1 and average precision the one that follows from how much each photo moves them (`influence`). Rows of
-a class or a pair of classes have none: each rests on a handful of photos.
+Student and teacher go through the same definitions, so that their figures can be compared one by one. Every
+number is rounded to 4 decimals. Every figure has an interval beside it, `<name>_interval`: a list of its two
+ends, or the reason why there is none. Ratios have those of `intervals`; macro-F1 and average precision the
+one that follows from how much each photo moves them (`influence`). Rows of a class or a pair of classes have
+none: each rests on a handful of photos.
 
 What has a row for each class or pair of classes is a list as well: DVC prints the numbers and texts of a
 metrics file and passes over lists, so that `dvc metrics diff` shows the figures that one compares.
@@ -111,30 +111,37 @@ def summarise_attribute(photos: JudgedPhotos, column: int, evaluate: Evaluate) -
 def summarise_objects(photos: JudgedPhotos, evaluate: Evaluate) -> Figures:
     """Return the figures of object keys.
 
-    `n`: photos with a true object, the denominator of `top1` and `top3`; `missing`: those without any
-    judged object. Precision, recall and F1 are micro-averages of the most specific keys, over all photos.
-    Rankings are of the most specific keys; `top1_hierarchical` ranks all keys, and an ancestor of a true key
-    is a hit. Figures that need scores are left out where there are none.
+    - `precision`, `recall`, `f1`: hierarchical, micro-averages over all photos of the keys with all their
+      ancestors (`label_arrays.with_parents`). So electronics is right about a phone.
+    - `exact_precision`, `exact_recall`, `exact_f1`: the same of the most specific keys alone.
+    - `top1`, `top3`: of the photos with a true object, the share whose best guess, or one of the best three,
+      is a most specific true key. Guesses are ranked by `label_arrays.own_scores`.
+    - `top1_hierarchical`: the share whose best guess is a true key or an ancestor of one.
+    - `coverage`: share of the true most specific keys whose label is given to any photo of the library;
+      `labels_given` counts such labels, `labels_never_given` lists the others.
+    - `n`: photos with a true object; `missing`: those of them without any judged object.
+
+    Rankings and coverage need scores, and are left out where there are none.
     """
-    keys, scores = photos.keys.object, photos.prediction.object_scores
-    y_true = most_specific(photos.truth.objects, keys)
-    y_pred = most_specific(photos.prediction.objects, keys)
-    ratios: dict[str, Ratio] = {}
-    if photos.prediction.is_scored:
-        ranks = metrics.rank_of_truth(y_true, own_scores(scores, keys))
-        closed = with_parents(photos.truth.objects, keys)
-        ratios = {
-            "top1": metrics.top_k(y_true, ranks, 1),
-            "top3": metrics.top_k(y_true, ranks, 3),
-            "top1_hierarchical": metrics.top_k(closed, metrics.rank_of_truth(closed, scores), 1),
-            "coverage": metrics.coverage(y_true, scores),
+    keys, said = photos.keys.object, photos.prediction
+    closed, exact = (rule(photos.truth.objects, keys) for rule in (with_parents, most_specific))
+    ratios = metrics.precision_recall_f1(closed, with_parents(said.objects, keys))
+    of_exact = metrics.precision_recall_f1(exact, most_specific(said.objects, keys))
+    ratios |= {f"exact_{name}": ratio for name, ratio in of_exact.items()}
+    has_truth, is_judged = (exact == 1).any(axis=1), (said.objects != UNJUDGED).any(axis=1)
+    counts: Figures = {"n": int(has_truth.sum()), "missing": int((has_truth & ~is_judged).sum())}
+    if said.is_scored:
+        own = own_scores(said.object_scores, keys)
+        ranks = metrics.rank_of_truth(exact, own)
+        ratios |= {
+            "top1": metrics.top_k(exact, ranks, 1),
+            "top3": metrics.top_k(exact, ranks, 3),
+            "top1_hierarchical": metrics.top_k(closed, metrics.rank_of_truth(closed, own), 1),
+            "coverage": metrics.coverage(exact, said.gives_object),
         }
-    ratios |= metrics.precision_recall_f1(y_true, y_pred)
-    has_truth, is_judged = (y_true == 1).any(axis=1), (y_pred != UNJUDGED).any(axis=1)
-    return _figures(ratios, photos.design, evaluate) | {
-        "n": int(has_truth.sum()),
-        "missing": int((has_truth & ~is_judged).sum()),
-    }
+        counts["labels_given"] = int(said.gives_object.sum())
+        counts["labels_never_given"] = [keys[column] for column in np.flatnonzero(~said.gives_object)]
+    return _figures(ratios, photos.design, evaluate) | counts
 
 
 def begin_figures(truth: TruthName, unscored: int = 0) -> Figures:

@@ -109,11 +109,42 @@ def test_attributes_count_where_they_are_judged(run: Callable, records: list[Gro
 def test_objects_are_ranked_by_what_is_most_specific(run: Callable, records: list[GroundTruth]) -> None:
     objects = run("human", records)["objects"]
     # a: phone 0.8, food 0.3, electronics 0.9 - 0.8 = 0.1: the phone is on top. b: electronics 0.7 - 0.1 = 0.6
-    # on top, and true. Of the three true keys drink has no label: coverage 2/3.
+    # on top, and true. Of the three true keys drink is given to no photo: coverage 2/3.
     assert (objects["n"], objects["top1"], objects["top3"], objects["coverage"]) == (2, 1.0, 1.0, 0.6667)
-    # Said, most specific: a phone, b electronics; both true, of three true: precision 1, recall 2/3.
-    assert (objects["precision"], objects["recall"], objects["f1"]) == (1.0, 0.6667, 0.8)
     assert objects["top1_hierarchical"] == 1.0
+    assert objects["labels_given"] == 2
+    assert len(objects["labels_never_given"]) == 23
+    assert "object.drink" in objects["labels_never_given"]
+    # Said, with ancestors: a phone and electronics, b electronics; all true, and so is drink: 3 of 4.
+    assert (objects["precision"], objects["recall"], objects["f1"]) == (1.0, 0.75, 0.8571)
+    # Most specific: a phone, b electronics; both true, of three true.
+    exact = [objects[f"exact_{name}"] for name in ("precision", "recall", "f1")]
+    assert exact == [1.0, 0.6667, 0.8]
+
+
+def test_a_general_guess_is_right_of_a_more_specific_object(
+    library: Settings,
+    write_table: Callable[..., Path],
+    write_roles: Callable[..., Path],
+    make_truth: Callable[..., GroundTruth],
+) -> None:
+    phone, mouse = "object.electronics.phone", "object.electronics.peripheral.mouse"
+    electronics = "object.electronics"
+    write_roles({"a": "reserved", "b": "reserved"})
+    # a: 0.9 - 0.1 - 0.1 leaves electronics 0.7; b: 0.9 - 0.5 - 0.2 leaves it 0.2, and the phone is the guess.
+    write_table(
+        {
+            "a": {electronics: (0.9, 1), phone: (0.1, 0), mouse: (0.1, 0)},
+            "b": {electronics: (0.9, 1), phone: (0.5, 1), mouse: (0.2, 0)},
+        }
+    )
+    people = [make_truth("a", objects=("electronics.phone",)), make_truth("b", objects=("food",))]
+    objects = measure(library, "human", people)["objects"]
+    assert (objects["top1"], objects["top1_hierarchical"], objects["top3"]) == (0.0, 0.5, 0.5)
+    # Said: electronics of a, which is right; electronics and phone of b, which are not. True: phone with
+    # electronics, and food.
+    assert (objects["precision"], objects["recall"]) == (0.3333, 0.3333)
+    assert (objects["exact_precision"], objects["exact_recall"]) == (0.0, 0.0)
 
 
 def test_auto_truth_counts_what_never_trained_by_the_teachers_scenes(

@@ -115,6 +115,8 @@ def write_truth(settings: Settings, records: list[GroundTruth]) -> None:
     table = LabelTable(ids, keys, level, dict.fromkeys(keys, "head"), dict.fromkeys(keys, 0.5), score, value)
     write_labels(paths.labels, table, {key: parent_key(key, known) for key in known})
     write_jsonl(paths.auto / ALL_LABELS, map(truth_object, records[1:]))
+    failure = {"image_id": ids[0], "rel_path": "0.jpg", "kind": "refused", "detail": ""}
+    write_jsonl(paths.raw_annotations.with_name("failures.jsonl"), [failure])
     evaluate_labels(settings)
     measure_agreement(settings)
     (paths.auto / ALL_LABELS).unlink()
