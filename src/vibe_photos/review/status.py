@@ -13,6 +13,7 @@ from vibe_photos.human_truth.said import read_human_truth
 from vibe_photos.human_truth.sample import MeasuredSample, read_measured_sample, read_sampled
 from vibe_photos.lineage import run_git
 from vibe_photos.records.label_tables import read_labels
+from vibe_photos.records.photos import say_count
 from vibe_photos.records.splits import Membership, read_splits
 from vibe_photos.records.taxonomy import HEADS, label_name
 from vibe_photos.review.queue import read_teaching_queue
@@ -21,6 +22,7 @@ from vibe_photos.statistics import metrics
 from vibe_photos.statistics.intervals import Interval, estimate_intervals
 from vibe_photos.statistics.label_arrays import JudgedPhotos, judge_photos
 from vibe_photos.statistics.metrics import UNJUDGED, Ratio
+from vibe_photos.statistics.summary import explain_no_interval
 
 MORE = 100
 """Photos of which the status says what they would bring."""
@@ -122,13 +124,13 @@ def _describe_measuring(settings: Settings) -> list[str]:
     ]
     if sample.waiting:
         lines.append(
-            f"  {len(sample.waiting)} were checked out of turn: they count once those before them are shown."
+            f"  Checked out of turn: {say_count(len(sample.waiting))}. They count once those before are shown."
         )
     if sample.own_set:
-        lines.append(f"  {len(sample.own_set)} are your own set, in no figure about the library.")
+        lines.append(f"  Your own set, in no figure about the library: {say_count(len(sample.own_set))}.")
     if sample.records and sample.unheard:
         missing = ", ".join(
-            f"{label_name(name)} ({photos} photos)" for name, photos in sample.unheard.items()
+            f"{label_name(name)} ({say_count(photos)})" for name, photos in sample.unheard.items()
         )
         lines.append(f"  The figures do not speak for: {missing}. Check the next photos of the sample.")
     everyone = read_measured_sample(paths.human, settings.taxonomy, memberships) if half else None
@@ -148,14 +150,13 @@ def _describe_teaching(settings: Settings) -> list[str]:
     waiting = [one for one in read_teaching_queue(settings) if one.image_id not in taught]
     lines = [
         "TEACH: chosen photos, for the student. It learns your answers in the teacher's place.",
-        f"  {len(taught)} photos are taught, {len(waiting)} are worth a look.",
+        f"  Taught so far: {say_count(len(taught))}. Worth a look: {say_count(len(waiting))}.",
     ]
     counts = _read_json(paths.eval / "teach.json")
     if counts.get("photos_taught"):
-        changed = ", ".join(f"{counts[head]['labels_changed']} {head} labels" for head in HEADS)
-        lines.append(
-            f"  Of {counts['photos_taught']} photos learnt at the last dvc repro you changed {changed}."
-        )
+        changed = ", ".join(say_count(counts[head]["labels_changed"], f"{head} label") for head in HEADS)
+        photos = say_count(counts["photos_taught"])
+        lines.append(f"  At the last dvc repro {photos} taught, of which you changed {changed}.")
     for head in HEADS:
         now = _read_quality(_read_json(paths.eval / f"train_{head}.json"))
         before = _read_quality(_read_committed(paths.eval / f"train_{head}.json"))
@@ -202,6 +203,6 @@ def _show(value: float | None) -> str:
 
 def _show_interval(one: FigureStatus) -> str:
     if one.interval.reason or one.width_after is None:
-        return f"none: {one.interval.reason}"
+        return f"none: {explain_no_interval(one.interval.reason)}"
     low, high = one.interval.low, one.interval.high
     return f"{f'{low:.3f} to {high:.3f}':<16}{high - low:>7.3f}   {one.width_after:.3f}"

@@ -73,7 +73,7 @@ def test_human_truth_counts_every_audited_photo_of_the_library(
         4,
         1,
         1,
-        1,
+        0,
     )
     # a is right; b is food for people; c has no scene; d has no label at all.
     scene = figures["scene"]
@@ -91,6 +91,19 @@ def test_human_truth_counts_every_audited_photo_of_the_library(
     assert scene["macro_f1"] == 0.25
 
 
+def test_a_photo_trained_where_it_may_and_the_teacher_answered(
+    library: Settings,
+    write_table: Callable[..., Path],
+    write_roles: Callable[..., Path],
+    records: list[GroundTruth],
+) -> None:
+    write_table(LABELS), write_roles({**ROLES, "a": "train"})
+    write_truth(library, records, records[3:])
+    evaluate_labels(library)
+    figures = json.loads((library.paths.eval / "human" / "metrics.json").read_text())
+    assert figures["trained_on"] == 1  # d, and not a
+
+
 def test_attributes_count_where_they_are_judged(run: Callable, records: list[GroundTruth]) -> None:
     attributes = run("human", records)["attributes"]
     # has_text: true a, b; said a, c. One hit: precision 1/2, recall 1/2. By score: a 0.9 true, c 0.7 not,
@@ -99,7 +112,7 @@ def test_attributes_count_where_they_are_judged(run: Callable, records: list[Gro
         "precision": 0.5, "precision_interval": "n < 20", "recall": 0.5, "recall_interval": "n < 20",
         "f1": 0.5, "f1_interval": "n < 20",
         "average_precision": 0.8333, "average_precision_interval": "n < 20",
-        "support": 3, "positives": 2, "missing": 0,
+        "support": 3, "positives": 2, "given": 2, "missing": 0,
     }  # fmt: skip
     assert attributes["has_person"]["missing"] == 1
     assert attributes["has_animal"]["support"] == 0
@@ -273,10 +286,10 @@ def test_what_counts_waits_is_skipped_or_is_ones_own_is_told_apart(
         "library": 8, "speaks_for": 5, "skipped": 1, "waiting": 1, "not_in_library": 1, "trained_on": 0,
     }  # fmt: skip
     assert figures["unheard"] == {"not in a draw yet": 1, "scene.people": 2}
-    assert figures["about"] == "the library of today without the 1 photos that came after the last draw"
+    assert figures["about"] == "the library of today without the 1 photo that came after the last draw"
     assert figures["to_speak_for_all"] == (
         "run dvc repro and vibe-photos review, which shows photos of each of these: "
-        "not in a draw yet (1 photos), people (2 photos)"
+        "not in a draw yet (1 photo), people (2 photos)"
     )
     own = figures["own_set"]
     assert (own["n"], own["weights"], own["scene"]["accuracy"]) == (1, "none", 1.0)

@@ -98,7 +98,7 @@ def test_what_was_checked_out_of_turn_waits_and_skips_are_counted(settings: Sett
     measuring, _ = read_blocks(settings)
     assert measuring[1:4] == [
         "  3 of 24 photos of the sample are checked, 1 skipped.",
-        "  1 were checked out of turn: they count once those before them are shown.",
+        "  Checked out of turn: 1 photo. They count once those before are shown.",
         "  The figures do not speak for: people (40 photos). Check the next photos of the sample.",
     ]
 
@@ -149,8 +149,8 @@ def test_teaching_says_what_was_changed_and_how_good_the_heads_are(settings: Set
     (metric.parent / "train_scene.json").write_text(json.dumps(quality))
     _, teaching = read_blocks(settings)
     assert teaching[1:] == [
-        "  1 photos are taught, 0 are worth a look.",
-        "  Of 1 photos learnt at the last dvc repro you changed 1 scene labels, 0 attribute labels, "
+        "  Taught so far: 1 photo. Worth a look: 0 photos.",
+        "  At the last dvc repro 1 photo taught, of which you changed 1 scene label, 0 attribute labels, "
         "2 object labels.",
         "  scene labels, right out of fold: 0.812",
         "  Next: vibe-photos review, page Teach; then dvc repro",
