@@ -123,9 +123,8 @@ def _describe_measuring(settings: Settings) -> list[str]:
         f"  {checked} of {len(sampled)} photos of the sample are checked, {skipped} skipped.",
     ]
     if sample.waiting:
-        lines.append(
-            f"  Checked out of turn: {say_count(len(sample.waiting))}. They count once those before are shown."
-        )
+        late = say_count(len(sample.waiting))
+        lines.append(f"  Checked out of turn: {late}. They count once those before are shown.")
     if sample.own_set:
         lines.append(f"  Your own set, in no figure about the library: {say_count(len(sample.own_set))}.")
     if sample.records and sample.unheard:

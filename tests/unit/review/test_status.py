@@ -60,7 +60,7 @@ def test_before_anybody_checks_both_queues_wait_and_there_is_no_figure(settings:
     # Worth a look is p59 alone: the student calls it food, and is sure; it agrees on the other nineteen.
     assert teaching == [
         "TEACH: chosen photos, for the student. It learns your answers in the teacher's place.",
-        "  0 photos are taught, 1 are worth a look.",
+        "  Taught so far: 0 photos. Worth a look: 1 photo.",
         "  Next: vibe-photos review, page Teach; then dvc repro",
     ]
 
@@ -72,7 +72,7 @@ def test_photos_of_the_sample_are_told_from_ones_own(settings: Settings) -> None
     measuring, _ = read_blocks(settings)
     assert measuring[1:3] == [
         "  12 of 24 photos of the sample are checked, 0 skipped.",
-        "  1 are your own set, in no figure about the library.",
+        "  Your own set, in no figure about the library: 1 photo.",
     ]
     assert measuring[-1] == "  Next: vibe-photos review"
 
