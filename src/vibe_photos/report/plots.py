@@ -48,11 +48,14 @@ class Calibration:
     """A reliability diagram: points by rising probability, and calibration errors in percent.
 
     `evaluated` and `error` are by the page's truth, `training` and `training_error` by the teacher's answers
-    on training photos (out of fold).
+    on training photos (out of fold). `noise` is the error that 95 of 100 perfectly calibrated students stay
+    below on the page's photos, and `is_off` says that `error` is larger.
     """
 
     name: str
     error: str
+    noise: str
+    is_off: bool
     training_error: str
     evaluated: list[ReliabilityPoint]
     training: list[ReliabilityPoint]
@@ -90,6 +93,7 @@ def read_calibrations(sources: Sources, student: Figures) -> list[Calibration]:
     level = sources.settings.evaluate.confidence_level
     calibrations = []
     for name, error in student.get("calibration_error", {}).items():
+        noise = student["calibration_noise"][name]
         held_out = by_teacher.get(name)
         points = [
             ReliabilityPoint(
@@ -104,6 +108,8 @@ def read_calibrations(sources: Sources, student: Figures) -> list[Calibration]:
             Calibration(
                 name=name,
                 error=_format_error(error),
+                noise=_format_error(noise),
+                is_off=error is not None and noise is not None and error > noise,
                 training_error=_format_error(calibration_error(held_out) if held_out else None),
                 evaluated=points,
                 training=reliability_points(held_out, level) if held_out else [],
