@@ -130,8 +130,8 @@ def describe_objects(student: Figures, keys: Sequence[str], trained: Figures, fe
     if objects["n"]:
         said.append(
             "With one guess for each photo that shows an object it names one exactly on "
-            f"{format_share(objects['top1'])} of them, with three on {format_share(objects['top3'])}. The label "
-            f"that it is surest of, often a general one, is right on "
+            f"{format_share(objects['top1'])} of them, with three on {format_share(objects['top3'])}. "
+            "The label that it is surest of, often a general one, is right on "
             f"{format_share(objects['top1_hierarchical'])}."
         )
     return said
@@ -149,14 +149,15 @@ def scene_rows(student: Figures, teacher: Figures | None) -> list[Row]:
 
 
 def attribute_rows(student: Figures, teacher: Figures | None) -> list[Row]:
-    """Return one row an attribute: photos with it, precision, recall, F1 with interval, teacher's F1."""
+    """Return one row an attribute: photos with it, precision, recall, F1 with interval, teacher's F1.
+
+    Average precision stands beside each curve.
+    """
     rows = []
     for name, values in student["attributes"].items():
         row = {"attribute": name, "photos with it": str(values["positives"])}
         row |= _shares(values)
         row["F1 interval"] = format_interval(values, "f1")
-        if "average_precision" in values:
-            row["average precision"] = format_share(values["average_precision"])
         if teacher:
             row["teacher's F1"] = format_share(teacher["attributes"].get(name, {}).get("f1"))
         rows.append(row)

@@ -60,7 +60,11 @@ def full_run(empty_run: Settings) -> Settings:
     ]
     write_jsonl(paths.raw_annotations, answers)
     write_json(paths.eval / "convert.json", {"object_words_without_key": {HOSTILE: 3}})
-    write_json(paths.eval / "train_scene.json", {"labels": 9, "photos": 100})
+    trained = {"n_train": 100, "labels_by_people": 1, "labels_learnt": 9, "labels_not_learnable": 2}
+    trained |= {"without_embedding": 0, "l2": 0.1}
+    write_json(paths.eval / "train_scene.json", trained)
+    rare = [{"label": "object.drink", "photos": 4}, {"label": "object.electronics", "photos": 3}]
+    write_json(paths.eval / "train_object.json", trained | {"not_learnable": rare})
     records = [
         GroundTruth(
             image_id=image_id,
