@@ -11,14 +11,13 @@ import msgspec
 
 from vibe_photos.errors import InputError
 from vibe_photos.evaluate.text_report import format_figures
-from vibe_photos.heads.out_of_fold import out_of_fold_path, read_out_of_fold
+from vibe_photos.heads.out_of_fold import read_trained
 from vibe_photos.human_truth.said import AUDITED_FILE, DECISIONS_FOLDER, read_human_truth, read_log_truth
 from vibe_photos.human_truth.sample import MeasuredSample, read_measured_sample, weigh_stated
 from vibe_photos.records.ground_truth import ALL_LABELS, fit_keys, read_objects, read_truth_file
 from vibe_photos.records.label_tables import LabelTable, read_decisions
 from vibe_photos.records.photos import say_count
 from vibe_photos.records.splits import Membership, read_splits
-from vibe_photos.records.taxonomy import HEADS
 from vibe_photos.settings import Settings
 from vibe_photos.statistics.label_arrays import judge_photos
 from vibe_photos.statistics.summary import Figures, summarise
@@ -76,7 +75,7 @@ def measure_truth(truth: Path, labels: Path, settings: Settings) -> TruthFigures
     # A truth that says of no photo how it was drawn is measured as it is.
     records, by_hand = (sample.records, sample.own_set) if sample.records else (sample.own_set, [])
     photos = judge_photos(records, memberships, table, settings.taxonomy)
-    trained = _find_trained(settings.paths.models)
+    trained = read_trained(settings.paths.models)
     return TruthFigures(
         figures=summarise(photos, settings.evaluate) if records else {"n": 0},
         records=read.records,
@@ -88,12 +87,6 @@ def measure_truth(truth: Path, labels: Path, settings: Settings) -> TruthFigures
         skipped=read.skipped,
         is_own_set=bool(records) and not sample.records,
     )
-
-
-def _find_trained(models: Path) -> set[str] | None:
-    """Return the photos that trained the heads in a folder; None where no head is there."""
-    files = [head for head in HEADS if out_of_fold_path(models, head).exists()]
-    return {i for head in files for i in read_out_of_fold(models, head).image_ids} if files else None
 
 
 def _read_folder(folder: Path, settings: Settings, memberships: Mapping[str, Membership]) -> _Truth:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from vibe_photos.errors import InputError
+from vibe_photos.heads.out_of_fold import read_trained
 from vibe_photos.human_truth.said import read_human_truth
 from vibe_photos.human_truth.sample import MeasuredSample, read_measured_sample, read_sampled
 from vibe_photos.lineage import run_git
@@ -102,13 +103,14 @@ def expect_shrinkage(measured: int, photos: int, more: int) -> float:
     return float(np.sqrt(after / now)) if now > 0 else 0.0
 
 
-def count_beyond_holdout(memberships: Mapping[str, Membership], holdout_share: float, more: int) -> int:
-    """Return how many of the next `more` photos of the sample would leave training, about.
+def count_leaving(memberships: Mapping[str, Membership], trained: set[str], more: int) -> int:
+    """Return how many of the next `more` photos of the sample trained the heads, and would not any more.
 
-    The sample takes the lowest permanent numbers; those below `holdout_share` do not train anyway.
+    The sample takes the lowest permanent numbers, of each stratum: so this is about right.
     """
-    waiting = sorted(one.number for one in memberships.values() if one.role != "reserved")
-    return sum(number >= holdout_share for number in waiting[:more])
+    waiting = [image_id for image_id, one in memberships.items() if one.role != "reserved"]
+    waiting.sort(key=lambda image_id: memberships[image_id].number)
+    return len(trained.intersection(waiting[:more]))
 
 
 def _describe_measuring(settings: Settings) -> list[str]:
@@ -137,7 +139,7 @@ def _describe_measuring(settings: Settings) -> list[str]:
     lines += [f"  {line}" for line in _format_figures(figures, settings.evaluate.confidence_level)]
     if checked + skipped < len(sampled):
         return [*lines, "  Next: vibe-photos review"]
-    leaving = count_beyond_holdout(memberships, settings.split.holdout_share, MORE)
+    leaving = count_leaving(memberships, read_trained(paths.models) or set(), MORE)
     cost = f"about {leaving} of them leave training" if leaving else "none of them trains today"
     size = len(sampled) + MORE
     return [*lines, f"  For {MORE} more, set sample.size to {size} in params.yaml and run dvc repro: {cost}."]
