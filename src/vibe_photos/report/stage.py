@@ -79,7 +79,9 @@ def make_environment() -> Environment:
 
 def _view_sources(sources: Sources) -> dict[str, Any]:
     """Return what the page says about where the figures come from."""
+    trained = [figures["n_train"] for name, figures in sources.metrics.items() if name.startswith("train_")]
     return {
+        "trained_photos": max(trained, default=None),
         "notice": describe_run(sources),
         "settings": sources.settings,
         "level_percent": f"{100 * sources.settings.evaluate.confidence_level:.0f}",

@@ -130,6 +130,7 @@ def test_figures_are_those_of_the_metrics(full_run: Settings) -> None:
     # one.
     assert "Scene right 50 % 36–64" in text
     assert "compared with what people said of 24 photos" in text
+    assert "the student, learned from its answers about 100 photos and labelled 24 photos." in text
     assert "learned from none of these photos" in text
     assert "student 50 %, teacher 96 %" in html
     assert "food labelled as people 12" in text
@@ -150,6 +151,15 @@ def test_it_is_said_which_objects_can_be_named_and_which_cannot(full_run: Settin
     # All 24 photos show a drink, and each second has it as the best guess.
     assert "With one guess for each photo that shows an object it names one exactly on 50 % of them" in text
     assert "objects student interval teacher right when given (precision) 50 % 36–64" in text
+
+
+def test_a_student_that_learned_nothing_is_called_that(
+    full_run: Settings, change_metrics: Callable[[Path, dict], None]
+) -> None:
+    for head in ("scene", "object"):
+        change_metrics(full_run.paths.eval / f"train_{head}.json", {"n_train": 0})
+    _, page = render(full_run)
+    assert "the student learned nothing" in " ".join("".join(page.text).split())
 
 
 def test_what_does_not_count_as_the_others_do_is_said(
