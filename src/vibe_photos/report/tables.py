@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from vibe_photos.records.photos import say_count
 from vibe_photos.records.taxonomy import label_name
 from vibe_photos.statistics.intervals import Interval
-from vibe_photos.statistics.summary import Figures, explain_no_interval, read_interval
+from vibe_photos.statistics.summary import Figures, read_interval
 
 Row = dict[str, str]
 """A row of a table: text by column."""
@@ -214,7 +214,7 @@ def _line(name: str, kind: str, ours: Figures, theirs: Figures | None, key: str,
         kind=kind,
         value=format_share(ours[key]),
         interval=format_interval(ours, key),
-        reason=explain_no_interval(interval.reason),
+        reason=interval.reason,
         photos=ours[count],
         teacher=format_share(teacher),
         mark=_mark(ours, key, teacher),
