@@ -32,7 +32,7 @@ def test_an_exported_folder_labels_photos_without_torch(checkout, monkeypatch):
     assert "Rendered photos, simulated teacher." in card
     assert checkout.run("git", "rev-parse", "HEAD").stdout.strip() in card
     assert re.search(r"`scene\.landscape` \([0-9]+\)", card)
-    (accuracy,) = [line for line in card.splitlines() if line.startswith("| Scene | accuracy |")]
+    (accuracy,) = [line for line in card.splitlines() if line.startswith("| Scene | right |")]
     assert "–" in accuracy.split("|")[4]
     assert accuracy.split("|")[4].strip() != "–"
     for file in folder.iterdir():

@@ -32,6 +32,7 @@ def library(tmp_path: Path, repository: Path, evaluate: Evaluate) -> Settings:
     """Return settings of a library in which nobody has said anything yet; its files lie in `tmp_path`."""
     base = read_resolved(repository)
     names = {
+        "raw_annotations": "raw_annotations.jsonl",
         "labels": "labels.sqlite",
         "splits": "splits.json",
         "human": "human",

@@ -2,6 +2,9 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
 
 from vibe_photos.human_truth.sample import read_measured_sample
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth
@@ -16,12 +19,25 @@ from vibe_photos.storage.jsonl import read_jsonl
 log = logging.getLogger(__name__)
 
 
-def measure_agreement(settings: Settings) -> None:
-    """Measure the teacher against what people audited: how good are the labels that the heads learn from?
+NOTHING_ASKED = (
+    "the teacher was asked about none of the photos that people checked: raise annotate.limit in "
+    "params.yaml, or give it a server, then `dvc repro`"
+)
 
-    The figures are those of the student, so that the teacher's are the student's ceiling one by one. An
-    audited photo without an answer of the teacher is wrong and counted as `missing`; one that is not in the
-    library is counted as `not_in_library`.
+
+class _Failure(msgspec.Struct, frozen=True):
+    """A line of `failures.jsonl`: a photo without an answer, and why (`missing`: not asked)."""
+
+    image_id: str
+    kind: str
+
+
+def measure_agreement(settings: Settings) -> None:
+    """Measure the teacher against what people measured: how good are the labels that the heads learn from?
+
+    The figures are defined as the student's. A photo about which the teacher was asked in vain is wrong, and
+    counted as `missing`. One about which it was never asked says nothing about it: it is left out, and
+    counted as `not_asked`. One that is not in the library is counted as `not_in_library`.
 
     Raises:
         InputError: a file is missing or malformed, or a record's inclusion probability is impossible.
@@ -30,11 +46,28 @@ def measure_agreement(settings: Settings) -> None:
     answers = list(read_jsonl(paths.auto / ALL_LABELS, GroundTruth))
     memberships = read_splits(paths.splits)
     sample = read_measured_sample(paths.human, settings.taxonomy, memberships)
-    photos = judge_teacher(sample.records, answers, memberships, settings.taxonomy)
-    counts = {"truth": "human", "not_in_library": sample.not_in_library}
-    figures = summarise(photos, settings.evaluate) if sample.records else begin_figures("human")
+    asked = {answer.image_id for answer in answers} | _find_failed(paths.raw_annotations)
+    records = [record for record in sample.records if record.image_id in asked]
+    counts = {
+        "truth": "human",
+        "not_in_library": sample.not_in_library,
+        "not_asked": len(sample.records) - len(records),
+    }
+    if records:
+        photos = judge_teacher(records, answers, memberships, settings.taxonomy)
+        figures = summarise(photos, settings.evaluate)
+    else:
+        figures = {"n": 0, "how_to_begin": NOTHING_ASKED} if sample.records else begin_figures("human")
     write_json(paths.eval / "teacher" / "metrics.json", counts | figures)
     log.info("agreement of the teacher with people: %s", describe(figures, counts))
+
+
+def _find_failed(raw_annotations: Path) -> set[str]:
+    """Return the photos about which the teacher was asked in vain."""
+    failures = raw_annotations.with_name("failures.jsonl")
+    if not failures.exists():
+        return set()
+    return {one.image_id for one in read_jsonl(failures, _Failure) if one.kind != "missing"}
 
 
 def judge_teacher(

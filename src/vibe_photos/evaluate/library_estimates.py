@@ -81,12 +81,14 @@ class MeasuredPhotos:
 class OtherPhotos:
     """Answered photos that are not among the measured ones, of strata for which these speak.
 
-    `groups` int64 [m], equal for near-duplicates; `teacher` the teacher's labels of them.
+    `groups` int64 [m], equal for near-duplicates; `teacher` the teacher's labels of them; `unanswered` counts
+    the photos that the teacher did not answer.
     """
 
     image_ids: list[str]
     groups: Indices
     teacher: LabelArrays
+    unanswered: int
 
 
 Answers = Mapping[str, GroundTruth]
@@ -105,10 +107,11 @@ def estimate_library(
 
     Accuracy is the student's; its proxy, agreement with the teacher, is known of the holdout, where each
     photo stands for its stratum's share of the rest; below `FEWEST_HELD_OUT` there is no `_ppi`. `prevalence`
-    is the share of photos with the attribute; its proxy, the teacher's answer, is known of every answered
-    photo. Where photos were skipped, `<name>_with_skipped` holds what the figure would be if all of them were
-    wrong (had no such attribute), and if all were right. Without measured records that state an inclusion
-    probability nothing can be said about the library, and only `reason` is returned.
+    is the share of photos with the attribute; its proxy, that the teacher says so, is known of every photo.
+    All are about all photos, also those without an answer of the teacher. Where photos were skipped,
+    `<name>_with_skipped` holds what the figure would be if all of them were wrong (had no such attribute),
+    and if all were right. Without measured records that state an inclusion probability nothing can be said
+    about the library, and only `reason` is returned.
 
     Args:
         scored: the measured photos on which the student is scored: one half, where thresholds were tuned on
@@ -141,12 +144,14 @@ def find_others(
     unmeasured_strata = measured.sample.unmeasured_strata
     others = [
         image_id
-        for image_id in sorted(answer_of.keys() - set(measured.photos.image_ids))
+        for image_id in sorted(memberships.keys() - set(measured.photos.image_ids))
         if (memberships[image_id].stratum or NOT_DRAWN) not in unmeasured_strata
     ]
-    records = [answer_of[image_id] for image_id in others]
-    teacher = arrays_of_records(records, measured.photos.keys)
-    return OtherPhotos(others, group_photos(others, memberships), teacher)
+    answered = [image_id for image_id in others if image_id in answer_of]
+    teacher = arrays_of_records([answer_of[image_id] for image_id in answered], measured.photos.keys)
+    return OtherPhotos(
+        answered, group_photos(answered, memberships), teacher, unanswered=len(others) - len(answered)
+    )
 
 
 def bound_by_skips(is_judged: Bools, is_true: Bools, measured: MeasuredPhotos) -> tuple[float, float] | None:
@@ -184,7 +189,9 @@ def _estimate_accuracies(
         people, student = read(photos.truth), read(photos.prediction)
         proxy = _agree(read(teacher), student)
         of_others = _agree(read(others.teacher), read(student_of_others))[is_holdout]
-        known = None if weights is None else mean_proxy(proxy, of_others, others.groups[is_holdout], weights)
+        known = None
+        if weights is not None:
+            known = mean_proxy(proxy, of_others, others.groups[is_holdout], weights, others.unanswered)
         return _estimate("accuracy", people >= 0, people == student, proxy, known, scored, evaluate)
 
     def read_attribute(column: int) -> Callable[[LabelArrays], Indices]:
@@ -206,7 +213,8 @@ def _estimate_prevalences(
     weights, found = np.ones(len(others.image_ids)), []
     for column in range(len(photos.keys.attribute)):
         people, proxy = photos.truth.attributes[:, column], teacher.attributes[:, column] == 1
-        known = mean_proxy(proxy, others.teacher.attributes[:, column] == 1, others.groups, weights)
+        of_others = others.teacher.attributes[:, column] == 1
+        known = mean_proxy(proxy, of_others, others.groups, weights, others.unanswered)
         is_judged = people != UNJUDGED
         found.append(_estimate("prevalence", is_judged, people == 1, proxy, known, everyone, evaluate))
     return found
@@ -232,7 +240,7 @@ def weigh_rest(strata: Sequence[str], is_known: Bools) -> Floats | None:
 
 
 def mean_proxy(
-    audited: Floats | Bools, others: Floats | Bools, groups: Indices, weights: Floats
+    audited: Floats | Bools, others: Floats | Bools, groups: Indices, weights: Floats, zeros: int = 0
 ) -> ProxyMean | None:
     """Return the proxy's mean over a library, or None where too little is known of the photos not audited.
 
@@ -243,10 +251,11 @@ def mean_proxy(
         others: float64 [m] or bool [m], the proxy of a random part of the other photos, or of all of them.
         groups: int64 [m], equal for near-duplicates among the others.
         weights: float64 [m], at least 1.
+        zeros: how many photos have the proxy 0 for certain, beside these.
     """
-    photos = len(audited) + float(weights.sum())
+    photos = len(audited) + float(weights.sum()) + zeros
     if not len(others):
-        return ProxyMean(float(audited.mean()), 0.0)
+        return ProxyMean(float(audited.sum()) / photos, 0.0)
     numbers = np.unique(groups, return_inverse=True)[1]
     group_count = int(numbers.max()) + 1
     if group_count < 2:

@@ -8,7 +8,7 @@ the teacher's truth photos count on which no head was trained.
 import csv
 import io
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from vibe_photos.evaluate.library_estimates import MeasuredPhotos, estimate_libr
 from vibe_photos.human_truth.sample import MeasuredSample, read_measured_sample, weigh_untrained
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth
 from vibe_photos.records.label_tables import read_decisions
+from vibe_photos.records.photos import say_count
 from vibe_photos.records.splits import Membership, read_splits
 from vibe_photos.records.taxonomy import label_name
 from vibe_photos.settings import Settings, TruthName
@@ -74,7 +75,8 @@ def evaluate_labels(settings: Settings) -> None:
         sample = weigh_untrained(teacher, memberships)
     photos = judge_photos(sample.records, memberships, labels, taxonomy)
     predictions = predictions_of_labels(photos)
-    counts = {"truth": truth, **count_sample(sample, memberships, truth)}
+    answered = {record.image_id for record in teacher}
+    counts = {"truth": truth, **count_sample(sample, memberships, truth, answered)}
     if half:
         counts["scored_on"] = SCORE_HALF
     if sample.records:
@@ -98,16 +100,22 @@ def evaluate_labels(settings: Settings) -> None:
     log.info("evaluate@%s: %s", truth, describe(figures, counts))
 
 
-def count_sample(sample: MeasuredSample, memberships: Mapping[str, Membership], truth: TruthName) -> Figures:
+def count_sample(
+    sample: MeasuredSample, memberships: Mapping[str, Membership], truth: TruthName, answered: Set[str]
+) -> Figures:
     """Return what of the records counts, and for how many photos of the library the figures speak.
 
+    `trained_on` counts photos that train: they have that role, and the teacher `answered`.
     `unmeasured_strata` are the strata in which no photo counts yet, with their sizes, and `to_speak_for_all`
     says what to do about it; both are left out if there are none. `skipped` counts photos that were shown and
     not answered.
     """
     counts: Figures = {
         "not_in_library": sample.not_in_library,
-        "trained_on": sum(memberships[record.image_id].role == "train" for record in sample.records),
+        "trained_on": sum(
+            memberships[record.image_id].role == "train" and record.image_id in answered
+            for record in sample.records
+        ),
         "library": len(memberships),
         "about": sample.about,
         "speaks_for": sample.speaks_for,
@@ -116,11 +124,10 @@ def count_sample(sample: MeasuredSample, memberships: Mapping[str, Membership], 
     }
     if not sample.unmeasured_strata:
         return counts
-    names = ", ".join(
-        f"{label_name(name)} ({photos} photos)" for name, photos in sample.unmeasured_strata.items()
-    )
+    unmeasured = sample.unmeasured_strata
+    names = ", ".join(f"{label_name(name)} ({say_count(photos)})" for name, photos in unmeasured.items())
     return counts | {
-        "unmeasured_strata": sample.unmeasured_strata,
+        "unmeasured_strata": unmeasured,
         "to_speak_for_all": f"{TO_SPEAK_FOR_ALL[truth]}: {names}",
     }
 

@@ -1,17 +1,36 @@
-"""A metrics mapping as plain text for a terminal: headline, tables, confusion."""
+"""A metrics mapping as plain text for a terminal: headline, tables, confusion, and what the words mean."""
 
 from collections.abc import Sequence
+from textwrap import wrap
 
-from vibe_photos.statistics.summary import Figures, read_interval
+from vibe_photos.records.photos import say_count
+from vibe_photos.records.taxonomy import label_name
+from vibe_photos.statistics.summary import Figures, explain_no_interval, read_interval
 
 _CLASS_COLUMNS = ("precision", "recall", "f1", "support")
-_ATTRIBUTE_COLUMNS = ("precision", "recall", "f1", "average_precision", "support", "positives", "missing")
+_ATTRIBUTE_COLUMNS = (
+    *("precision", "recall", "f1", "average_precision"),
+    *("support", "positives", "given", "missing"),
+)
+_OBJECT_FIGURES = (
+    *("precision", "recall", "f1", "exact_precision", "exact_recall", "exact_f1"),
+    *("top1", "top3", "top1_hierarchical", "coverage"),
+)
+_MEANING = """
+In brackets: the range in which the figure probably lies for all such photos.
+precision: share of the given labels that are right; recall: share of the true labels that are found;
+  F1: high only where both are; average precision: precision over all thresholds; support: photos judged;
+  positives: those with the label; given: those that got it; missing: those without a prediction.
+Objects: a general label (electronics) is right of a more specific object (a phone).
+  exact_: the most specific labels alone; top1, top3: photos whose best guess, or one of the best three, is an
+  object in them; top1_hierarchical: photos whose likeliest label, be it a general one, is right;
+  coverage: share of the true objects whose label is given to any photo at all."""
 
 
 def format_figures(figures: Figures) -> str:
     """Return the tables of a metrics mapping that `statistics.summary.summarise` made."""
     scenes, attributes = _format_scenes(figures["scene"]), _format_attributes(figures["attributes"])
-    return "\n".join([*scenes, *attributes, *_format_objects(figures["objects"])])
+    return "\n".join([*scenes, *attributes, *_format_objects(figures["objects"]), _MEANING])
 
 
 def format_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
@@ -23,11 +42,7 @@ def format_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> lis
 
 def format_share(figures: Figures, name: str) -> str:
     """Return a figure with its interval, or with the reason why it has none."""
-    value, interval = _cell(figures[name]), read_interval(figures, name)
-    if interval is None:
-        return value
-    ends = f"{_cell(interval.low)} to {_cell(interval.high)}"
-    return f"{value} (no interval: {interval.reason})" if interval.reason else f"{value} ({ends})"
+    return " ".join(filter(None, (_cell(figures[name]), _range(figures, name))))
 
 
 def _format_scenes(scene: Figures) -> list[str]:
@@ -38,7 +53,7 @@ def _format_scenes(scene: Figures) -> list[str]:
         table = format_table(("true", "predicted", "photos"), pairs)
         confusion = ["confused, most frequent first:", *table]
     return [
-        f"SCENES ({scene['support']} photos, {scene['missing']} without a predicted scene)",
+        f"SCENES ({say_count(scene['support'])}, {scene['missing']} without a predicted scene)",
         f"accuracy {format_share(scene, 'accuracy')}, macro-F1 {format_share(scene, 'macro_f1')}",
         "",
         *format_table(("scene", *_CLASS_COLUMNS), rows),
@@ -51,24 +66,31 @@ def _format_scenes(scene: Figures) -> list[str]:
 def _format_attributes(attributes: Figures) -> list[str]:
     columns = [column for column in _ATTRIBUTE_COLUMNS if any(column in v for v in attributes.values())]
     rows = [
-        [name, *(values[column] for column in columns), _range(values)] for name, values in attributes.items()
+        [name, *(values[column] for column in columns), _range(values, "f1").strip("()")]
+        for name, values in attributes.items()
     ]
     return ["ATTRIBUTES", *format_table(("attribute", *columns, "f1 interval"), rows), ""]
 
 
 def _format_objects(objects: Figures) -> list[str]:
-    lines = [f"OBJECTS ({objects['n']} photos with true objects, {objects['missing']} without any judged)"]
-    for name in ("top1", "top3", "top1_hierarchical", "coverage", "precision", "recall", "f1"):
-        if name in objects:
-            lines.append(f"{name:<18}{format_share(objects, name)}")
+    lines = [
+        f"OBJECTS ({say_count(objects['n'])} with a true object, {objects['missing']} without any judged)",
+        *(f"{name:<17}  {format_share(objects, name)}" for name in _OBJECT_FIGURES if name in objects),
+    ]
+    if objects.get("labels_never_given"):
+        names = ", ".join(label_name(key) for key in objects["labels_never_given"])
+        lines += wrap(f"given to no photo at all: {names}", 100, subsequent_indent="  ")
     return lines
 
 
-def _range(values: Figures) -> str:
-    interval = read_interval(values, "f1")
+def _range(figures: Figures, name: str) -> str:
+    """Return an interval in brackets, or why there is none; nothing for a figure that never has one."""
+    interval = read_interval(figures, name)
     if interval is None:
         return ""
-    return interval.reason or f"{_cell(interval.low)} to {_cell(interval.high)}"
+    if interval.reason:
+        return f"(no interval: {explain_no_interval(interval.reason)})"
+    return f"({_cell(interval.low)} to {_cell(interval.high)})"
 
 
 def _cell(value: object) -> str:

@@ -11,10 +11,12 @@ import msgspec
 
 from vibe_photos.errors import InputError
 from vibe_photos.evaluate.text_report import format_figures
+from vibe_photos.heads.out_of_fold import read_trained
 from vibe_photos.human_truth.labels import AUDITED_FILE, DECISIONS_FOLDER, read_human_truth, read_log_truth
 from vibe_photos.human_truth.sample import MeasuredSample, read_measured_sample, weigh_stated
 from vibe_photos.records.ground_truth import ALL_LABELS, fit_keys, read_objects, read_truth_file
 from vibe_photos.records.label_tables import LabelTable, read_decisions
+from vibe_photos.records.photos import say_count
 from vibe_photos.records.splits import Membership, read_splits
 from vibe_photos.settings import Settings
 from vibe_photos.statistics.label_arrays import judge_photos
@@ -28,7 +30,8 @@ class TruthFigures:
     Left out are `not_in_database` records of photos without a row in the label database, `by_hand` records of
     photos that no draw reached (`human_truth.sample`), `tuned_on` photos of the half that chose thresholds,
     `taught` photos, which were chosen, and `skipped` ones, which have no answer. `trained_on` counts photos
-    that trained the heads; None without splits. `is_own_set` says that no photo says how it was drawn.
+    that trained a head; None where no head says what it learnt from. `is_own_set` says that no photo says how
+    it was drawn.
     """
 
     figures: Figures
@@ -72,13 +75,13 @@ def measure_truth(truth: Path, labels: Path, settings: Settings) -> TruthFigures
     # A truth that says of no photo how it was drawn is measured as it is.
     records, by_hand = (sample.records, sample.own_set) if sample.records else (sample.own_set, [])
     photos = judge_photos(records, memberships, table, settings.taxonomy)
-    trained = sum(memberships[i].role == "train" for i in photos.image_ids if i in memberships)
+    trained = read_trained(settings.paths.models)
     return TruthFigures(
         figures=summarise(photos, settings.evaluate) if records else {"n": 0},
         records=read.records,
         by_hand=len(by_hand) + len(sample.waiting),
         not_in_database=sample.not_in_library,
-        trained_on=trained if memberships else None,
+        trained_on=None if trained is None else len(trained.intersection(photos.image_ids)),
         tuned_on=sample.left_out,
         taught=read.taught,
         skipped=read.skipped,
@@ -151,17 +154,17 @@ def format_text(found: TruthFigures, truth: Path, labels: Path) -> str:
     """Return the figures as tables for a terminal, below what was compared and what was left out."""
     figures = found.figures
     notes = [
-        (found.not_in_database, "records of photos that are not in the database: left out"),
-        (found.by_hand, "records of photos that no draw reached, which represent no others: left out"),
-        (found.tuned_on, "photos left out: thresholds were tuned on their half"),
-        (found.taught, "photos left out: people chose them to teach, so they stand for no others"),
-        (found.skipped, "photos were shown and skipped: they have no answer"),
-        (figures.get("missing"), "photos have no label at all and count as wrong"),
-        (figures["n"] and found.trained_on, "of these photos trained the heads: the figures flatter them"),
+        ("not in the database, left out", found.not_in_database),
+        ("reached by no draw, left out because they stand for no others", found.by_hand),
+        ("thresholds were tuned on their half, left out", found.tuned_on),
+        ("chosen by people to teach, left out because they stand for no others", found.taught),
+        ("shown to people and skipped, so without an answer", found.skipped),
+        ("without any label, counted as wrong", figures.get("missing")),
+        ("trained a head, so the figures flatter it", figures["n"] and found.trained_on),
     ]
     lines = [
-        f"{truth} against {labels}: {found.records} records, {figures['n']} photos compared",
-        *(f"{count} {note}" for count, note in notes if count),
+        f"{truth} against {labels}: {say_count(found.records, 'record')}, {say_count(figures['n'])} compared",
+        *(f"  {note}: {say_count(count)}" for note, count in notes if count),
     ]
     if figures["n"] == 0:
         lines.append("nothing to compare: no other photo of the truth has a label in the database")
@@ -169,5 +172,5 @@ def format_text(found: TruthFigures, truth: Path, labels: Path) -> str:
     if found.is_own_set:
         lines.append("how these photos were drawn is not said: the figures are about them, not the library")
     if figures["weights"] != "none":
-        lines.append("photos weigh 1 / inclusion_probability")
+        lines.append("some kinds of photos were checked more often than others; the figures correct for that")
     return "\n".join([*lines, "", format_figures(figures)])

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from vibe_photos.errors import InputError
 from vibe_photos.heads.fit import Floats
+from vibe_photos.records.taxonomy import HEADS
 from vibe_photos.settings import HeadName
 from vibe_photos.storage.files import write_arrays
 
@@ -73,3 +74,13 @@ def read_out_of_fold(models: Path, head: HeadName) -> OutOfFold:
         raise InputError(f"{path} does not exist; `dvc repro train@{head}` makes it") from None
     except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
         raise InputError(f"{path} is damaged: {error}; `dvc repro train@{head}` makes it again") from None
+
+
+def read_trained(models: Path) -> set[str] | None:
+    """Return the photos that trained any head in the folder of models; None where no head is there.
+
+    Raises:
+        InputError: a file is damaged.
+    """
+    heads = [head for head in HEADS if out_of_fold_path(models, head).exists()]
+    return {i for head in heads for i in read_out_of_fold(models, head).image_ids} if heads else None

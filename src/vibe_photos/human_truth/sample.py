@@ -19,6 +19,7 @@ from vibe_photos.errors import InputError
 from vibe_photos.human_truth.draws import NO_SCENE, WHOLE_LIBRARY, find_uniform, read_draws
 from vibe_photos.human_truth.labels import HumanTruth, read_human_truth
 from vibe_photos.records.ground_truth import GroundTruth, read_objects
+from vibe_photos.records.photos import say_count
 from vibe_photos.records.splits import Membership
 from vibe_photos.settings import Taxonomy
 
@@ -159,7 +160,7 @@ def weigh_drawn(
         _add_stratum(sample, records, memberships, half, name, sample.strata[name].photos)
     later = sample.unmeasured_strata.get(NOT_DRAWN, 0)
     if later:
-        sample.about = f"the library of today without the {later} photos that came after the last draw"
+        sample.about = f"the library of today without the {say_count(later)} that came after the last draw"
     sample.records.sort(key=lambda record: record.image_id)
     return sample
 

@@ -47,6 +47,11 @@ def read_manifest(path: Path) -> list[Photo]:
     return list(read_jsonl(path, Photo))
 
 
+def say_count(number: int, noun: str = "photo") -> str:
+    """Return a number with its noun for a sentence: `1 photo`, `1,234 photos`."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
 def path_to_text(path: bytes) -> str:
     r"""Return a relative path as valid text; `text_to_path` is the inverse.
 

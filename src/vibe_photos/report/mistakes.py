@@ -9,7 +9,7 @@ import numpy as np
 from vibe_photos.heads.out_of_fold import OutOfFold
 from vibe_photos.records.taxonomy import absence_name, label_name
 from vibe_photos.settings import HeadName
-from vibe_photos.statistics.label_arrays import JudgedPhotos, most_specific
+from vibe_photos.statistics.label_arrays import JudgedPhotos, with_parents
 from vibe_photos.statistics.suspects import find_suspects
 
 MOST_PHOTOS_OF_A_KIND = 6
@@ -84,19 +84,25 @@ def _scene_mistakes(photos: JudgedPhotos) -> Iterator[tuple[str, Mistake]]:
 
 
 def _flag_mistakes(photos: JudgedPhotos, head: HeadName) -> Iterator[tuple[str, Mistake]]:
-    """Yield false positives, then false negatives (scored by the label's absence) and missing labels."""
+    """Yield false positives, then false negatives (scored by the label's absence) and missing labels.
+
+    An object's ancestors are true with it, so that electronics is no mistake about a phone. Objects that the
+    student gives to no photo are left out: the page lists them once.
+    """
     truth, prediction = photos.truth, photos.prediction
     if head == "attribute":
         keys, scores = photos.keys.attribute, prediction.attribute_scores
         y_true, y_pred = truth.attributes, prediction.attributes
+        columns = list(range(len(keys)))
     else:
         keys, scores = photos.keys.object, prediction.object_scores
-        y_true, y_pred = most_specific(truth.objects, keys), most_specific(prediction.objects, keys)
-    for column, key in enumerate(keys):
-        name, absence = label_name(key), absence_name(key)
+        y_true, y_pred = with_parents(truth.objects, keys), with_parents(prediction.objects, keys)
+        columns = np.flatnonzero(prediction.gives_object).tolist()
+    for column in columns:
+        name, absence = label_name(keys[column]), absence_name(keys[column])
         for row in np.flatnonzero((y_true[:, column] == 0) & (y_pred[:, column] == 1)):
             score = _to_score(scores[row, column])
-            yield f"{name} said, but not there", Mistake(photos.image_ids[row], name, absence, score)
+            yield f"wrongly labelled {name}", Mistake(photos.image_ids[row], name, absence, score)
         for row in np.flatnonzero((y_true[:, column] == 1) & (y_pred[:, column] != 1)):
             score = _to_score(1 - scores[row, column])
             title = f"no label for {name}" if score is None else f"{name} overlooked"

@@ -48,11 +48,14 @@ class Calibration:
     """A reliability diagram: points by rising probability, and calibration errors in percent.
 
     `evaluated` and `error` are by the page's truth, `training` and `training_error` by the teacher's answers
-    on training photos (out of fold).
+    on training photos (out of fold). `noise` is the error that 95 of 100 perfectly calibrated students stay
+    below on the page's photos, and `is_off` says that `error` is larger, as rounded.
     """
 
     name: str
     error: str
+    noise: str
+    is_off: bool
     training_error: str
     evaluated: list[ReliabilityPoint]
     training: list[ReliabilityPoint]
@@ -90,6 +93,8 @@ def read_calibrations(sources: Sources, student: Figures) -> list[Calibration]:
     level = sources.settings.evaluate.confidence_level
     calibrations = []
     for name, error in student.get("calibration_error", {}).items():
+        noise = student["calibration_noise"][name]
+        off_by, by_chance = _format_error(error), _format_error(noise)
         held_out = by_teacher.get(name)
         points = [
             ReliabilityPoint(
@@ -103,7 +108,9 @@ def read_calibrations(sources: Sources, student: Figures) -> list[Calibration]:
         calibrations.append(
             Calibration(
                 name=name,
-                error=_format_error(error),
+                error=off_by,
+                noise=by_chance,
+                is_off=error is not None and float(off_by) > float(by_chance),
                 training_error=_format_error(calibration_error(held_out) if held_out else None),
                 evaluated=points,
                 training=reliability_points(held_out, level) if held_out else [],

@@ -6,9 +6,11 @@ from pathlib import Path, PurePath
 import msgspec
 
 from vibe_photos.configuration import without_machine_local
+from vibe_photos.records.photos import say_count
 from vibe_photos.records.taxonomy import HEADS
 from vibe_photos.report.sources import Sources
 from vibe_photos.settings import Settings
+from vibe_photos.statistics.summary import Figures
 
 DEMO_ROOT = PurePath("data/demo/photos")
 MOST_WORDS = 12
@@ -36,26 +38,31 @@ def list_facts(sources: Sources) -> list[tuple[str, str]]:
     """Return names and texts of the facts that are known, in the order of the pipeline."""
     settings, facts = sources.settings, list[tuple[str, str]]()
     if sources.photos is not None:
-        copies = sum(len(photo.also_at) for photo in sources.photos)
-        counts = f"{len(sources.photos):,} photos, {copies:,} further copies"
-        facts.append(("Library", f"{counts}, {sources.unreadable_files:,} unreadable files"))
+        copies = say_count(sum(len(photo.also_at) for photo in sources.photos), "further file")
+        counts = f"{say_count(len(sources.photos))}, {copies} with the same content"
+        facts.append(("Library", f"{counts}, {say_count(sources.unreadable_files, 'unreadable file')}"))
     facts.append(("Teacher", settings.teacher.model))
     if sources.answers is not None:
-        models = ", ".join(f"{count:,} by {model}" for model, count in sorted(sources.answers.models.items()))
-        facts.append(("Answers", f"{models}; {sources.failed_answers:,} photos without an answer"))
+        models = sorted(sources.answers.models.items())
+        counts = ", ".join(f"{say_count(count)} by {model}" for model, count in models)
+        counts += f"; asked in vain or not asked: {say_count(sources.failed_answers)}"
+        if sources.photos is not None:
+            beyond = len(sources.photos) - sources.failed_answers - sum(sources.answers.models.values())
+            counts += f"; beyond annotate.limit: {say_count(beyond)}" if beyond > 0 else ""
+        facts.append(("Answers", counts))
         facts.append(("Prompt", ", ".join(sources.answers.prompt_ids)))
     without = sources.photos_without_vector
-    encoder = settings.embedder.name + (f", {without:,} photos without a vector" if without else "")
+    encoder = settings.embedder.name + (f", without a vector: {say_count(without)}" if without else "")
     facts.append(("Encoder", encoder))
     if sources.memberships is not None:
         roles = Counter(membership.role for membership in sources.memberships.values())
         groups = len({membership.group for membership in sources.memberships.values()})
-        counts = f"{groups:,} groups of near-duplicates; {roles['train']:,} photos for training, "
+        counts = f"{say_count(groups, 'group')} of near-duplicates; {say_count(roles['train'])} may train, "
         counts += f"{roles['holdout']:,} held out, {roles['reserved']:,} reserved for people"
         facts.append(("Split", counts))
     trained = {head: sources.metrics.get(f"train_{head}") for head in HEADS}
     facts += [
-        (f"{head.capitalize()} head", _flatten(figures)) for head, figures in trained.items() if figures
+        (f"{head.capitalize()} head", _describe_head(figures)) for head, figures in trained.items() if figures
     ]
     return facts
 
@@ -75,6 +82,15 @@ def show_configuration(settings: Settings) -> str:
     return msgspec.yaml.encode(kept).decode()
 
 
-def _flatten(figures: dict[str, object]) -> str:
-    plain = {k: v for k, v in figures.items() if isinstance(v, (int, float, str)) and not isinstance(v, bool)}
-    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in plain.items())
+def _describe_head(figures: Figures) -> str:
+    """Return what a head learnt from, of its metrics."""
+    parts = [
+        f"{say_count(figures['n_train'])} trained it",
+        f"{say_count(figures['labels_by_people'], 'label')} by people",
+        f"{say_count(figures['labels_learnt'], 'label')} learnt",
+        f"{figures['labels_not_learnable']:,} too rare to learn",
+        f"penalty (l2) {figures['l2']}",
+    ]
+    if figures["without_embedding"]:
+        parts.append(f"without a vector: {say_count(figures['without_embedding'])}")
+    return ", ".join(parts)

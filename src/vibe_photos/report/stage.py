@@ -2,6 +2,7 @@
 
 import logging
 from functools import cache
+from itertools import groupby
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -9,12 +10,16 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from vibe_photos.human_truth.sample import read_measured_sample, weigh_untrained
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth
 from vibe_photos.records.label_tables import read_decisions
+from vibe_photos.records.photos import say_count
+from vibe_photos.records.taxonomy import head_keys
 from vibe_photos.report.mistakes import find_mistakes, find_teacher_mistakes
 from vibe_photos.report.plots import read_calibrations, read_confusion, read_curves
 from vibe_photos.report.provenance import describe_run, list_facts, show_configuration, unmapped_words
 from vibe_photos.report.sources import Sources, read_sources
 from vibe_photos.report.tables import (
     attribute_rows,
+    describe_objects,
+    describe_scope,
     format_interval,
     format_share,
     headline_lines,
@@ -68,12 +73,15 @@ def make_environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["share"] = format_share
+    environment.filters["count"] = say_count
     return environment
 
 
 def _view_sources(sources: Sources) -> dict[str, Any]:
     """Return what the page says about where the figures come from."""
+    trained = [figures["n_train"] for name, figures in sources.metrics.items() if name.startswith("train_")]
     return {
+        "trained_photos": max(trained, default=None),
         "notice": describe_run(sources),
         "settings": sources.settings,
         "level_percent": f"{100 * sources.settings.evaluate.confidence_level:.0f}",
@@ -100,8 +108,15 @@ def _view_figures(sources: Sources) -> dict[str, Any]:
     }
     if student is None:
         return view
+    settings, trained = sources.settings, sources.metrics.get("train_object", {})
+    object_keys, fewest = head_keys(settings.taxonomy, "object"), settings.train.object.min_positive
     return view | {
-        "lines": headline_lines(student, teacher),
+        "headline": [
+            (name, list(lines))
+            for name, lines in groupby(headline_lines(student, teacher), key=lambda line: line.name)
+        ],
+        "scope": describe_scope(student),
+        "objects": describe_objects(student, object_keys, trained, fewest),
         "confusion": read_confusion(student) if student["scene"]["support"] else None,
         "curves": read_curves(sources, student, teacher),
         "calibrations": read_calibrations(sources, student),

@@ -1,8 +1,10 @@
-"""Figures as rows of text: the headline, one table a level, and the estimates of the whole library."""
+"""Figures as rows of text and sentences: headline, a table for each level, shares of the library, scope."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from vibe_photos.records.photos import say_count
+from vibe_photos.records.taxonomy import label_name
 from vibe_photos.statistics.intervals import Interval
 from vibe_photos.statistics.summary import Figures, read_interval
 
@@ -10,13 +12,16 @@ Row = dict[str, str]
 """A row of a table: text by column."""
 
 _OBJECT_FIGURES = {
-    "top1": "best guess is right",
-    "top3": "one of the best three guesses is right",
-    "top1_hierarchical": "best guess is right, or a parent of the right one",
-    "coverage": "true objects that it has a label for",
-    "precision": "precision",
-    "recall": "recall",
+    "precision": "right when given (precision)",
+    "recall": "found (recall)",
     "f1": "F1",
+    "exact_precision": "exact: right when given",
+    "exact_recall": "exact: found",
+    "exact_f1": "exact: F1",
+    "top1": "best guess is exactly right",
+    "top3": "one of the best three is exactly right",
+    "top1_hierarchical": "likeliest label is right, be it a general one",
+    "coverage": "true objects whose label it ever gives",
 }
 
 
@@ -61,18 +66,75 @@ class Estimate:
 
 
 def headline_lines(student: Figures, teacher: Figures | None) -> list[Line]:
-    """Return scene accuracy, each attribute's F1, and the objects' F1 and top-1, beside the teacher's."""
+    """Return scene accuracy, and precision and recall of attributes and objects, beside the teacher's."""
     theirs = teacher or {"scene": None, "attributes": {}, "objects": None}
-    objects = student["objects"]
-    lines = [_line("Scene", "accuracy", student["scene"], theirs["scene"], "accuracy", "support")]
-    lines += [
-        _line(name, "F1", values, theirs["attributes"].get(name), "f1", "positives")
-        for name, values in student["attributes"].items()
+    lines = [_line("Scene", "right", student["scene"], theirs["scene"], "accuracy", "support")]
+    levels = [
+        *((name, values, theirs["attributes"].get(name)) for name, values in student["attributes"].items()),
+        ("Objects", student["objects"], theirs["objects"]),
     ]
-    lines.append(_line("Objects", "F1", objects, theirs["objects"], "f1", "n"))
-    if "top1" in objects:
-        lines.append(_line("Objects", "best guess right", objects, None, "top1", "n"))
+    for name, ours, others in levels:
+        true = "n" if name == "Objects" else "positives"
+        lines.append(_line(name, "right when given", ours, others, "precision", "given"))
+        lines.append(_line(name, "found", ours, others, "recall", true))
     return lines
+
+
+def describe_scope(student: Figures) -> list[str]:
+    """Return sentences: about which photos the figures are, and which do not count as the others do."""
+    said, spoken_for, library = [], student["speaks_for"], student["library"]
+    if not spoken_for:
+        said.append("For how many photos the figures speak is not known: the checked photos do not say.")
+    elif spoken_for < library:
+        said.append(f"The figures are about {student['about']}: {spoken_for:,} of {say_count(library)}.")
+    else:
+        said.append(f"The figures are about {student['about']}, all {say_count(library)}.")
+    if "to_speak_for_all" in student:
+        said.append(f"To make them speak for all photos, {student['to_speak_for_all']}.")
+    if student["skipped"]:
+        said.append(f"Shown and skipped: {say_count(student['skipped'])}, taken to be like the others.")
+        bounds = student.get("prediction_powered", {}).get("scene", {}).get("accuracy_with_skipped")
+        if bounds:
+            low, high = map(format_share, bounds)
+            said.append(
+                f"If all of these had a wrong scene, {low} of the scenes would be right; if none, {high}."
+            )
+    counts = {
+        "Checked out of turn, so not counted yet": student["waiting"],
+        "Checked, but not in the library any more": student["not_in_library"],
+        "Without any label, so counted as wrong": student["missing"],
+    }
+    return said + [f"{text}: {say_count(count)}." for text, count in counts.items() if count]
+
+
+def describe_objects(student: Figures, keys: Sequence[str], trained: Figures, fewest: int) -> list[str]:
+    """Return sentences: which object labels the student gives, which it cannot, and how good its guesses are.
+
+    Args:
+        student: its metrics.
+        keys: all object keys.
+        trained: the metrics of its object head, empty where there are none.
+        fewest: how many training photos a label needs (`train.object.min_positive`).
+    """
+    objects = student["objects"]
+    never = objects["labels_never_given"]
+    given = [label_name(key) for key in keys if key not in never]
+    photos = {row["label"]: row["photos"] for row in trained.get("not_learnable", [])}
+    rare = [f"{label_name(key)} ({photos[key]})" for key in never if key in photos]
+    unsure = [label_name(key) for key in never if key not in photos]
+    said = [f"Of {say_count(len(keys), 'object label')} the student gives {len(given)}: {_join(given)}."]
+    if rare:
+        said.append(f"Too few training photos show these to learn them ({fewest} are needed): {_join(rare)}.")
+    if unsure:
+        said.append(f"It is never sure enough of these (classify.object_threshold): {_join(unsure)}.")
+    if objects["n"]:
+        said.append(
+            "With one guess for each photo that shows an object it names one exactly on "
+            f"{format_share(objects['top1'])} of them, with three on {format_share(objects['top3'])}. "
+            "The label that it is surest of, often a general one, is right on "
+            f"{format_share(objects['top1_hierarchical'])}."
+        )
+    return said
 
 
 def scene_rows(student: Figures, teacher: Figures | None) -> list[Row]:
@@ -80,21 +142,22 @@ def scene_rows(student: Figures, teacher: Figures | None) -> list[Row]:
     theirs = {row["scene"]: row for row in teacher["scene"]["per_class"]} if teacher else {}
     return [
         {"scene": row["scene"], "photos": str(row["support"])}
-        | _shares(row, ("precision", "recall", "f1"))
+        | _shares(row)
         | ({"teacher's F1": format_share(theirs.get(row["scene"], {}).get("f1"))} if teacher else {})
         for row in student["scene"]["per_class"]
     ]
 
 
 def attribute_rows(student: Figures, teacher: Figures | None) -> list[Row]:
-    """Return one row an attribute: photos, positives, precision, recall, F1 with interval, teacher's F1."""
+    """Return one row an attribute: photos with it, precision, recall, F1 with interval, teacher's F1.
+
+    Average precision stands beside each curve.
+    """
     rows = []
     for name, values in student["attributes"].items():
-        row = {"attribute": name, "photos": str(values["support"]), "with it": str(values["positives"])}
-        row |= _shares(values, ("precision", "recall", "f1"))
+        row = {"attribute": name, "photos with it": str(values["positives"])}
+        row |= _shares(values)
         row["F1 interval"] = format_interval(values, "f1")
-        if "average_precision" in values:
-            row["average precision"] = format_share(values["average_precision"])
         if teacher:
             row["teacher's F1"] = format_share(teacher["attributes"].get(name, {}).get("f1"))
         rows.append(row)
@@ -122,8 +185,13 @@ def library_estimates(student: Figures) -> list[Estimate]:
 
 
 def format_share(value: float | None) -> str:
-    """Return a share in 0..1 as a percentage, a dash where there is none."""
-    return "–" if value is None else f"{100 * value:.0f} %"
+    """Return a share in 0..1 as a percentage, a dash where there is none; only all is 100 %, and none 0 %."""
+    if value is None:
+        return "–"
+    rounded = round(100 * value)
+    if rounded in (0, 100) and value not in (0, 1):
+        return "< 1 %" if rounded == 0 else "> 99 %"
+    return f"{rounded} %"
 
 
 def format_interval(figures: Figures, key: str) -> str:
@@ -132,6 +200,10 @@ def format_interval(figures: Figures, key: str) -> str:
     if interval is None or interval.reason:
         return ""
     return f"{100 * interval.low:.0f}–{100 * interval.high:.0f}"
+
+
+def _join(names: Sequence[str]) -> str:
+    return ", ".join(names) or "none"
 
 
 def _line(name: str, kind: str, ours: Figures, theirs: Figures | None, key: str, count: str) -> Line:
@@ -154,7 +226,7 @@ def _estimate(name: str, figures: Figures, key: str) -> Estimate:
         (format_share(figures[each]), format_interval(figures, each), _mark(figures, each))
         for each in (key, f"{key}_ppi")
     )
-    return Estimate(name, "share of photos" if key == "prevalence" else key, alone, together)
+    return Estimate(name, "share of photos" if key == "prevalence" else "student is right", alone, together)
 
 
 def _mark(figures: Figures, key: str, teacher: float | None = None) -> Mark:
@@ -164,5 +236,6 @@ def _mark(figures: Figures, key: str, teacher: float | None = None) -> Mark:
     return Mark(figures[key], interval.low, interval.high, teacher)
 
 
-def _shares(values: Figures, keys: Sequence[str]) -> Row:
-    return {"F1" if key == "f1" else key: format_share(values[key]) for key in keys}
+def _shares(values: Figures) -> Row:
+    names = {"right when given": "precision", "found": "recall", "F1": "f1"}
+    return {text: format_share(values[key]) for text, key in names.items()}

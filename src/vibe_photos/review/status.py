@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from vibe_photos.errors import InputError
+from vibe_photos.heads.out_of_fold import read_trained
 from vibe_photos.human_truth.labels import read_human_truth
 from vibe_photos.human_truth.sample import MeasuredSample, read_measured_sample, read_sampled
 from vibe_photos.lineage import run_git
 from vibe_photos.records.label_tables import read_labels
+from vibe_photos.records.photos import say_count
 from vibe_photos.records.splits import Membership, read_splits
 from vibe_photos.records.taxonomy import HEADS, label_name
 from vibe_photos.review.queue import read_teaching_queue
@@ -21,6 +23,7 @@ from vibe_photos.statistics import metrics
 from vibe_photos.statistics.intervals import Interval, estimate_intervals
 from vibe_photos.statistics.label_arrays import JudgedPhotos, judge_photos
 from vibe_photos.statistics.metrics import UNJUDGED, Ratio
+from vibe_photos.statistics.summary import explain_no_interval
 
 MORE = 100
 """The number of further photos whose effect the status predicts."""
@@ -99,13 +102,14 @@ def expect_shrinkage(measured: int, photos: int, more: int) -> float:
     return float(np.sqrt(after / now)) if now > 0 else 0.0
 
 
-def count_beyond_holdout(memberships: Mapping[str, Membership], holdout_share: float, more: int) -> int:
-    """Return about how many of the next `more` photos of the sample would leave training.
+def count_leaving(memberships: Mapping[str, Membership], trained: set[str], more: int) -> int:
+    """Return how many of the next `more` photos of the sample trained the heads, and would not any more.
 
-    The sample takes the lowest permanent numbers; those below `holdout_share` do not train anyway.
+    The sample takes the lowest permanent numbers, of each stratum: so this is about right.
     """
-    waiting = sorted(one.number for one in memberships.values() if one.role != "reserved")
-    return sum(number >= holdout_share for number in waiting[:more])
+    waiting = [image_id for image_id, one in memberships.items() if one.role != "reserved"]
+    waiting.sort(key=lambda image_id: memberships[image_id].number)
+    return len(trained.intersection(waiting[:more]))
 
 
 def _describe_measuring(settings: Settings) -> list[str]:
@@ -120,14 +124,13 @@ def _describe_measuring(settings: Settings) -> list[str]:
         f"  {checked} of {len(sampled)} photos of the sample are checked, {skipped} skipped.",
     ]
     if sample.waiting:
-        lines.append(
-            f"  {len(sample.waiting)} were checked out of order: they count once those before them are shown."
-        )
+        late = say_count(len(sample.waiting))
+        lines.append(f"  Checked out of order: {late}. They count once those before them are shown.")
     if sample.own_set:
-        lines.append(f"  {len(sample.own_set)} are your own set, not used in figures about the library.")
+        lines.append(f"  Your own set, in no figure about the library: {say_count(len(sample.own_set))}.")
     if sample.records and sample.unmeasured_strata:
         missing = ", ".join(
-            f"{label_name(name)} ({photos} photos)" for name, photos in sample.unmeasured_strata.items()
+            f"{label_name(name)} ({say_count(photos)})" for name, photos in sample.unmeasured_strata.items()
         )
         lines.append(f"  The figures do not cover: {missing}. Check the next photos of the sample.")
     everyone = read_measured_sample(paths.human, settings.taxonomy, memberships) if half else None
@@ -135,7 +138,7 @@ def _describe_measuring(settings: Settings) -> list[str]:
     lines += [f"  {line}" for line in _format_figures(figures, settings.evaluate.confidence_level)]
     if checked + skipped < len(sampled):
         return [*lines, "  Next: vibe-photos review"]
-    leaving = count_beyond_holdout(memberships, settings.split.holdout_share, MORE)
+    leaving = count_leaving(memberships, read_trained(paths.models) or set(), MORE)
     cost = f"about {leaving} of them leave training" if leaving else "none of them trains today"
     size = len(sampled) + MORE
     return [*lines, f"  For {MORE} more, set sample.size to {size} in params.yaml and run dvc repro: {cost}."]
@@ -147,14 +150,13 @@ def _describe_teaching(settings: Settings) -> list[str]:
     waiting = [one for one in read_teaching_queue(settings) if one.image_id not in taught]
     lines = [
         "TEACH: chosen photos, for the student. It learns your answers instead of the teacher's.",
-        f"  {len(taught)} photos are taught, {len(waiting)} are worth a look.",
+        f"  Taught so far: {say_count(len(taught))}. Worth a look: {say_count(len(waiting))}.",
     ]
     counts = _read_json(paths.eval / "teach.json")
     if counts.get("photos_taught"):
-        changed = ", ".join(f"{counts[head]['labels_changed']} {head} labels" for head in HEADS)
-        lines.append(
-            f"  Of {counts['photos_taught']} photos learnt at the last dvc repro you changed {changed}."
-        )
+        changed = ", ".join(say_count(counts[head]["labels_changed"], f"{head} label") for head in HEADS)
+        photos = say_count(counts["photos_taught"])
+        lines.append(f"  At the last dvc repro {photos} taught, of which you changed {changed}.")
     for head in HEADS:
         now = _read_quality(_read_json(paths.eval / f"train_{head}.json"))
         before = _read_quality(_read_committed(paths.eval / f"train_{head}.json"))
@@ -201,6 +203,6 @@ def _show(value: float | None) -> str:
 
 def _show_interval(one: FigureStatus) -> str:
     if one.interval.reason or one.width_after is None:
-        return f"none: {one.interval.reason}"
+        return f"none: {explain_no_interval(one.interval.reason)}"
     low, high = one.interval.low, one.interval.high
     return f"{f'{low:.3f} to {high:.3f}':<16}{high - low:>7.3f}   {one.width_after:.3f}"

@@ -142,7 +142,8 @@ def write_splits(path: Path, memberships: Mapping[str, Membership]) -> None:
         file.write(b"\n}\n" if memberships else b"{}\n")
     roles = Counter(membership.role for membership in memberships.values())
     log.info(
-        "split: %d photos in %d near-duplicate groups: %d train, %d holdout, %d reserved for people",
+        "split: %d photos in %d near-duplicate groups: %d may train (those with an answer do), %d holdout, "
+        "%d reserved for people",
         len(memberships),
         len({membership.group for membership in memberships.values()}),
         *(roles[role] for role in ("train", "holdout", "reserved")),

@@ -2,9 +2,11 @@
 
 With truth and prediction in the same form, the student and its teacher are measured by the same code.
 
-The object head learns parents along with their children, so `object.electronics` is at least as likely as
-`object.electronics.phone`. Taken as it is, a parent would win every ranking and count as a false positive
-beside every correct child; `most_specific` and `own_scores` leave it out.
+Object keys form a tree, and a phone is electronics. `with_parents` closes sets of keys under ancestors: then
+electronics is right about a phone, and only what is wrong is wrong (Kiritchenko et al. 2006, "Learning and
+evaluation in the presence of class hierarchies"). `most_specific` keeps the keys that name an object exactly.
+The object head learns parents along with their children, so a parent would win every ranking; `own_scores`
+takes from it what its children have.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +19,7 @@ from numpy.typing import NDArray
 from vibe_photos.records.ground_truth import GroundTruth
 from vibe_photos.records.label_tables import LabelTable
 from vibe_photos.records.splits import Membership
-from vibe_photos.records.taxonomy import HEADS, head_keys
+from vibe_photos.records.taxonomy import HEADS, head_keys, parent_key
 from vibe_photos.settings import Taxonomy
 from vibe_photos.statistics.design import Design, read_design, simple_design
 from vibe_photos.statistics.metrics import UNJUDGED, Bools, Flags, Floats, Indices
@@ -44,6 +46,7 @@ class LabelArrays:
         attribute_scores: float32 [n, attributes], NaN where there is no score.
         object_scores: float32 [n, objects], NaN where there is no score.
         is_scored: whether there are scores at all; without them nothing can be ranked.
+        gives_object: bool [objects], whether any photo of the source has the label, of those n or another.
     """
 
     scene: Indices
@@ -53,6 +56,7 @@ class LabelArrays:
     attribute_scores: Floats
     object_scores: Floats
     is_scored: bool
+    gives_object: Bools
 
     def has_any(self) -> Bools:
         """Return bool [n]: whether the photo has any label."""
@@ -133,6 +137,7 @@ def arrays_of_records(records: Sequence[GroundTruth | None], keys: LabelKeys) ->
         attribute_scores=np.full(attributes.shape, np.nan, np.float32),
         object_scores=np.full(objects.shape, np.nan, np.float32),
         is_scored=False,
+        gives_object=(objects == 1).any(axis=0),
     )
 
 
@@ -154,6 +159,7 @@ def arrays_of_labels(table: LabelTable, image_ids: Sequence[str], keys: LabelKey
     best = chosen.argmax(axis=1)
     top = chosen[np.arange(len(rows)), best]
     has_scene = ~np.isneginf(top)
+    given = {key for column, key in enumerate(table.keys) if (table.value[:, column] == 1).any()}
     return LabelArrays(
         np.where(has_scene, best, -1),
         attributes,
@@ -162,6 +168,7 @@ def arrays_of_labels(table: LabelTable, image_ids: Sequence[str], keys: LabelKey
         attribute_scores,
         object_scores,
         is_scored=True,
+        gives_object=np.array([key in given for key in keys.object], np.bool_),
     )
 
 
@@ -201,18 +208,20 @@ def most_specific(values: Flags, keys: Sequence[str]) -> Flags:
 
 
 def own_scores(scores: Floats, keys: Sequence[str]) -> Floats:
-    """Return scores (float [n, keys]) of "this and nothing more specific": p(key) - max p(descendants)."""
-    own = scores.copy()
-    for column, below in _descendants(keys):
-        own[:, column] -= np.nan_to_num(scores[:, below], nan=0.0).max(axis=1)
+    """Return scores (float [n, keys]) of "this and nothing more specific": p(key) - sum of p(children)."""
+    own, known = scores.copy(), set(keys)
+    for column, key in enumerate(keys):
+        parent = parent_key(key, known)
+        if parent is not None:
+            own[:, keys.index(parent)] -= np.nan_to_num(scores[:, column], nan=0.0)
     return own
 
 
 def with_parents(values: Flags, keys: Sequence[str]) -> Flags:
-    """Return `values` (int8 [n, keys]) with 1 for every ancestor of a key that is 1, where it is judged."""
+    """Return `values` (int8 [n, keys]) with 1 for every ancestor of a key that is 1."""
     closed = values.copy()
     for column, below in _descendants(keys):
-        closed[(values[:, below] == 1).any(axis=1) & (values[:, column] != UNJUDGED), column] = 1
+        closed[(values[:, below] == 1).any(axis=1), column] = 1
     return closed
 
 

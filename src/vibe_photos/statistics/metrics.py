@@ -175,11 +175,10 @@ def top_k(y_true: Flags, ranks: Indices, k: int) -> Ratio:
     return _ratio(has_truth & (ranks >= 1) & (ranks <= k), has_truth)
 
 
-def coverage(y_true: Flags, y_score: Floats) -> Ratio:
-    """Share of the true keys, counted over photos, that the student knows: it scores them on some photo."""
+def coverage(y_true: Flags, is_given: Bools) -> Ratio:
+    """Share of the true keys, counted over photos, that are given to any photo at all: bool [keys]."""
     is_true = y_true == 1
-    is_known = ~np.isnan(y_score).all(axis=0)
-    return _ratio(is_true & is_known, is_true)
+    return _ratio(is_true & is_given, is_true)
 
 
 def _ratio(numerator: Bools, denominator: Bools) -> Ratio:

@@ -1,10 +1,10 @@
 """The figures of a prediction against a ground truth, as the mapping that becomes `metrics.json`.
 
-Student and teacher go through the same definitions, so that the teacher's figures are the student's ceiling
-one by one. Every number is rounded to 4 decimals. Every figure has an interval beside it,
-`<name>_interval`: a list of its two ends, or the reason why there is none. Ratios have those of `intervals`;
-macro-F1 and average precision the one that follows from how much each photo moves them (`influence`). Rows of
-a class or a pair of classes have none: each rests on a handful of photos.
+Student and teacher go through the same definitions, so that their figures can be compared one by one. Every
+number is rounded to 4 decimals. Every figure has an interval beside it, `<name>_interval`: a list of its two
+ends, or the reason why there is none. Ratios have those of `intervals`; macro-F1 and average precision the
+one that follows from how much each photo moves them (`influence`). Rows of a class or a pair of classes have
+none: each rests on a handful of photos.
 
 What has a row for each class or pair of classes is a list as well: DVC prints the numbers and texts of a
 metrics file and passes over lists, so that `dvc metrics diff` shows the figures that one compares.
@@ -15,11 +15,17 @@ from typing import Any
 
 import numpy as np
 
+from vibe_photos.records.photos import say_count
 from vibe_photos.records.taxonomy import label_name
 from vibe_photos.settings import Evaluate, TruthName
 from vibe_photos.statistics import influence, metrics
 from vibe_photos.statistics.design import Design
-from vibe_photos.statistics.intervals import Interval, estimate_intervals, influence_interval
+from vibe_photos.statistics.intervals import (
+    FEWEST_CASES,
+    Interval,
+    estimate_intervals,
+    influence_interval,
+)
 from vibe_photos.statistics.label_arrays import JudgedPhotos, most_specific, own_scores, with_parents
 from vibe_photos.statistics.metrics import UNJUDGED, Floats, Ratio
 
@@ -86,8 +92,9 @@ def summarise_scenes(photos: JudgedPhotos, evaluate: Evaluate) -> Figures:
 def summarise_attribute(photos: JudgedPhotos, column: int, evaluate: Evaluate) -> Figures:
     """Return precision, recall, F1 and average precision of one attribute.
 
-    `support`: photos whose truth judges it; `positives`: those where it is true; `missing`: those without
-    a prediction. Average precision needs scores, and is left out where there are none.
+    `support`: photos whose truth judges it; `positives`: those where it is true; `given`: those where it is
+    predicted; `missing`: those without a prediction. Average precision needs scores, and is left out where
+    there are none.
     """
     y_true = photos.truth.attributes[:, column]
     y_pred = photos.prediction.attributes[:, column]
@@ -104,6 +111,7 @@ def summarise_attribute(photos: JudgedPhotos, column: int, evaluate: Evaluate) -
     return figures | {
         "support": int(is_judged.sum()),
         "positives": positives,
+        "given": int((is_judged & (y_pred == 1)).sum()),
         "missing": int((is_judged & (y_pred == UNJUDGED)).sum()),
     }
 
@@ -111,30 +119,42 @@ def summarise_attribute(photos: JudgedPhotos, column: int, evaluate: Evaluate) -
 def summarise_objects(photos: JudgedPhotos, evaluate: Evaluate) -> Figures:
     """Return the figures of object keys.
 
-    `n`: photos with a true object, the denominator of `top1` and `top3`; `missing`: those without any
-    judged object. Precision, recall and F1 are micro-averages of the most specific keys, over all photos.
-    Rankings are of the most specific keys; `top1_hierarchical` ranks all keys, and an ancestor of a true key
-    is a hit. Figures that need scores are left out where there are none.
+    - `precision`, `recall`, `f1`: hierarchical, micro-averages over all photos of the keys with all their
+      ancestors (`label_arrays.with_parents`). So electronics is right about a phone.
+    - `exact_precision`, `exact_recall`, `exact_f1`: the same of the most specific keys alone.
+    - `top1`, `top3`: of the photos with a true object, the share whose best guess, or one of the best three,
+      is a most specific true key. Guesses are ranked by `label_arrays.own_scores`.
+    - `top1_hierarchical`: the share whose likeliest key, which may be an ancestor, is a true key or an
+      ancestor of one.
+    - `coverage`: share of the true most specific keys whose label is given to any photo of the library;
+      `labels_given` counts such labels, `labels_never_given` lists the others.
+    - `n`: photos with a true object; `missing`: those of them without any judged object; `given`: photos
+      with a predicted one.
+
+    Rankings and coverage need scores, and are left out where there are none.
     """
-    keys, scores = photos.keys.object, photos.prediction.object_scores
-    y_true = most_specific(photos.truth.objects, keys)
-    y_pred = most_specific(photos.prediction.objects, keys)
-    ratios: dict[str, Ratio] = {}
-    if photos.prediction.is_scored:
-        ranks = metrics.rank_of_truth(y_true, own_scores(scores, keys))
-        closed = with_parents(photos.truth.objects, keys)
-        ratios = {
-            "top1": metrics.top_k(y_true, ranks, 1),
-            "top3": metrics.top_k(y_true, ranks, 3),
-            "top1_hierarchical": metrics.top_k(closed, metrics.rank_of_truth(closed, scores), 1),
-            "coverage": metrics.coverage(y_true, scores),
-        }
-    ratios |= metrics.precision_recall_f1(y_true, y_pred)
-    has_truth, is_judged = (y_true == 1).any(axis=1), (y_pred != UNJUDGED).any(axis=1)
-    return _figures(ratios, photos.design, evaluate) | {
+    keys, said = photos.keys.object, photos.prediction
+    closed, exact = (rule(photos.truth.objects, keys) for rule in (with_parents, most_specific))
+    ratios = metrics.precision_recall_f1(closed, with_parents(said.objects, keys))
+    of_exact = metrics.precision_recall_f1(exact, most_specific(said.objects, keys))
+    ratios |= {f"exact_{name}": ratio for name, ratio in of_exact.items()}
+    has_truth, is_judged = (exact == 1).any(axis=1), (said.objects != UNJUDGED).any(axis=1)
+    counts: Figures = {
         "n": int(has_truth.sum()),
+        "given": int((said.objects == 1).any(axis=1).sum()),
         "missing": int((has_truth & ~is_judged).sum()),
     }
+    if said.is_scored:
+        ranks = metrics.rank_of_truth(exact, own_scores(said.object_scores, keys))
+        ratios |= {
+            "top1": metrics.top_k(exact, ranks, 1),
+            "top3": metrics.top_k(exact, ranks, 3),
+            "top1_hierarchical": metrics.top_k(closed, metrics.rank_of_truth(closed, said.object_scores), 1),
+            "coverage": metrics.coverage(exact, said.gives_object),
+        }
+        counts["labels_given"] = int(said.gives_object.sum())
+        counts["labels_never_given"] = [keys[column] for column in np.flatnonzero(~said.gives_object)]
+    return _figures(ratios, photos.design, evaluate) | counts
 
 
 def begin_figures(truth: TruthName, unscored: int = 0) -> Figures:
@@ -147,12 +167,20 @@ def describe(figures: Figures, counts: Figures) -> str:
     """Return the one line that a person reads when the stage ends."""
     if not figures["n"]:
         return f"n: 0; {figures['how_to_begin']}"
-    half = f"of the {counts['scored_on']} " if "scored_on" in counts else ""
-    return (
-        f"{figures['n']} photos {half}({figures['missing']} without labels; "
-        f"{counts['not_in_library']} more records are of photos not in the library), "
-        f"scene accuracy {figures['scene']['accuracy']}, macro-F1 {figures['scene']['macro_f1']}"
-    )
+    left_out = {
+        "not in the library": counts["not_in_library"],
+        "never asked about": counts.get("not_asked", 0),
+    }
+    parts = [
+        f"{say_count(figures['n'])} compared",
+        f"the scene is right on {100 * figures['scene']['accuracy']:.1f} %"
+        if figures["scene"]["support"]
+        else "none has a scene",
+        f"{figures['missing']} without any label count as wrong",
+        *(f"left out as {why}: {say_count(count)}" for why, count in left_out.items() if count),
+        *([f"counted: {counts['scored_on']}"] if "scored_on" in counts else []),
+    ]
+    return "; ".join(parts)
 
 
 def round_figure(value: float | None) -> float | None:
@@ -168,6 +196,13 @@ def show_interval(name: str, interval: Interval) -> Figures:
     """Return `<name>_interval`: both ends, or the reason why there is no interval."""
     ends = [round_figure(interval.low), round_figure(interval.high)]
     return {f"{name}_interval": interval.reason or ends}
+
+
+def explain_no_interval(reason: str) -> str:
+    """Return the reason why a figure has no interval, as it stands in `metrics.json`, in plain words."""
+    too_few = f"n < {FEWEST_CASES}"
+    plain = {too_few: f"fewer than {FEWEST_CASES} photos", "one group": "all are near-duplicates"}
+    return plain.get(reason, reason)
 
 
 def read_interval(figures: Figures, name: str) -> Interval | None:

@@ -119,7 +119,7 @@ def test_a_library_that_doubles_with_harder_photos(is_reviewed: bool) -> None:
             shown, spoken_for = shown + library.first(140, 2), library.draw > 0
         sample, ratio = library.measure(shown)
         assert sample.speaks_for == spoken_for.sum()
-        assert ("1500 photos that came after" in sample.about) is not is_reviewed
+        assert ("1,500 photos that came after" in sample.about) is not is_reviewed
         found.append((float(library.is_true[spoken_for].mean()), *estimate(sample, ratio)))
     check(f"doubled, new queue {'' if is_reviewed else 'not '}reviewed", found)
 

@@ -73,7 +73,7 @@ def test_human_truth_counts_every_audited_photo_of_the_library(
         4,
         1,
         1,
-        1,
+        0,
     )
     # a is right; b is food for people; c has no scene; d has no label at all.
     scene = figures["scene"]
@@ -91,6 +91,19 @@ def test_human_truth_counts_every_audited_photo_of_the_library(
     assert scene["macro_f1"] == 0.25
 
 
+def test_a_photo_trained_where_it_may_and_the_teacher_answered(
+    library: Settings,
+    write_table: Callable[..., Path],
+    write_roles: Callable[..., Path],
+    records: list[GroundTruth],
+) -> None:
+    write_table(LABELS), write_roles({**ROLES, "a": "train"})
+    write_truth(library, records, records[3:])
+    evaluate_labels(library)
+    figures = json.loads((library.paths.eval / "human" / "metrics.json").read_text())
+    assert figures["trained_on"] == 1  # d, and not a
+
+
 def test_attributes_count_where_they_are_judged(run: Callable, records: list[GroundTruth]) -> None:
     attributes = run("human", records)["attributes"]
     # has_text: true a, b; said a, c. One hit: precision 1/2, recall 1/2. By score: a 0.9 true, c 0.7 not,
@@ -99,7 +112,7 @@ def test_attributes_count_where_they_are_judged(run: Callable, records: list[Gro
         "precision": 0.5, "precision_interval": "n < 20", "recall": 0.5, "recall_interval": "n < 20",
         "f1": 0.5, "f1_interval": "n < 20",
         "average_precision": 0.8333, "average_precision_interval": "n < 20",
-        "support": 3, "positives": 2, "missing": 0,
+        "support": 3, "positives": 2, "given": 2, "missing": 0,
     }  # fmt: skip
     assert attributes["has_person"]["missing"] == 1
     assert attributes["has_animal"]["support"] == 0
@@ -109,11 +122,42 @@ def test_attributes_count_where_they_are_judged(run: Callable, records: list[Gro
 def test_objects_are_ranked_by_what_is_most_specific(run: Callable, records: list[GroundTruth]) -> None:
     objects = run("human", records)["objects"]
     # a: phone 0.8, food 0.3, electronics 0.9 - 0.8 = 0.1: the phone is on top. b: electronics 0.7 - 0.1 = 0.6
-    # on top, and true. Of the three true keys drink has no label: coverage 2/3.
+    # on top, and true. Of the three true keys drink is given to no photo: coverage 2/3.
     assert (objects["n"], objects["top1"], objects["top3"], objects["coverage"]) == (2, 1.0, 1.0, 0.6667)
-    # Said, most specific: a phone, b electronics; both true, of three true: precision 1, recall 2/3.
-    assert (objects["precision"], objects["recall"], objects["f1"]) == (1.0, 0.6667, 0.8)
     assert objects["top1_hierarchical"] == 1.0
+    assert objects["labels_given"] == 2
+    assert len(objects["labels_never_given"]) == 23
+    assert "object.drink" in objects["labels_never_given"]
+    # Said, with ancestors: a phone and electronics, b electronics; all true, and so is drink: 3 of 4.
+    assert (objects["precision"], objects["recall"], objects["f1"]) == (1.0, 0.75, 0.8571)
+    # Most specific: a phone, b electronics; both true, of three true.
+    exact = [objects[f"exact_{name}"] for name in ("precision", "recall", "f1")]
+    assert exact == [1.0, 0.6667, 0.8]
+
+
+def test_a_general_guess_is_right_of_a_more_specific_object(
+    library: Settings,
+    write_table: Callable[..., Path],
+    write_roles: Callable[..., Path],
+    make_truth: Callable[..., GroundTruth],
+) -> None:
+    phone, mouse = "object.electronics.phone", "object.electronics.peripheral.mouse"
+    electronics = "object.electronics"
+    write_roles({"a": "reserved", "b": "reserved"})
+    # a: 0.9 - 0.1 - 0.1 leaves electronics 0.7; b: 0.9 - 0.5 - 0.2 leaves it 0.2, and the phone is the guess.
+    write_table(
+        {
+            "a": {electronics: (0.9, 1), phone: (0.1, 0), mouse: (0.1, 0)},
+            "b": {electronics: (0.9, 1), phone: (0.5, 1), mouse: (0.2, 0)},
+        }
+    )
+    people = [make_truth("a", objects=("electronics.phone",)), make_truth("b", objects=("food",))]
+    objects = measure(library, "human", people)["objects"]
+    assert (objects["top1"], objects["top1_hierarchical"], objects["top3"]) == (0.0, 0.5, 0.5)
+    # Said: electronics of a, which is right; electronics and phone of b, which are not. True: phone with
+    # electronics, and food.
+    assert (objects["precision"], objects["recall"]) == (0.3333, 0.3333)
+    assert (objects["exact_precision"], objects["exact_recall"]) == (0.0, 0.0)
 
 
 def test_auto_truth_counts_what_never_trained_by_the_teachers_scenes(
@@ -242,10 +286,10 @@ def test_what_counts_waits_is_skipped_or_is_ones_own_is_told_apart(
         "library": 8, "speaks_for": 5, "skipped": 1, "waiting": 1, "not_in_library": 1, "trained_on": 0,
     }  # fmt: skip
     assert figures["unmeasured_strata"] == {"not in a draw yet": 1, "scene.people": 2}
-    assert figures["about"] == "the library of today without the 1 photos that came after the last draw"
+    assert figures["about"] == "the library of today without the 1 photo that came after the last draw"
     assert figures["to_speak_for_all"] == (
         "run dvc repro and vibe-photos review, which shows photos of each of these: "
-        "not in a draw yet (1 photos), people (2 photos)"
+        "not in a draw yet (1 photo), people (2 photos)"
     )
     own = figures["own_set"]
     assert (own["n"], own["weights"], own["scene"]["accuracy"]) == (1, "none", 1.0)

@@ -5,10 +5,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from vibe_photos.configuration import RESOLVED
 from vibe_photos.eval.labels import main
+from vibe_photos.heads.out_of_fold import write_out_of_fold
 
 TRUTH = [
     {
@@ -51,10 +53,13 @@ def test_tables_for_people(folder: Path, capsys: pytest.CaptureFixture[str], for
     assert main(["--gt", "truth", "--labels", "labels.sqlite"]) == 0
     out = capsys.readouterr().out
     assert "3 records, 2 photos compared" in out
-    assert "1 records of photos that are not in the database: left out" in out
-    assert "accuracy 0.500 (no interval: n < 20)" in out
+    assert "not in the database, left out: 1 photo\n" in out
+    assert "accuracy 0.500 (no interval: fewer than 20 photos)" in out
     assert ["people", "food", "1"] in [line.split() for line in out.splitlines()]
-    assert "top1              1.000" in out
+    assert "top1               1.000" in out
+    # One label is given to a photo, 24 are not; drink has a score, but stays below its threshold.
+    assert "given to no photo at all: dailystuff, " in out
+    assert ", drink, " in out
 
 
 def test_json_for_programs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -68,10 +73,17 @@ def test_photos_that_trained_are_said(
     folder: Path, write_roles: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folder / "data/ground_truth").mkdir(parents=True)
-    write_roles({"a": "train", "b": "reserved"}).rename(folder / "data/ground_truth/splits.json")
+    write_roles({"a": "train", "b": "train"}).rename(folder / "data/ground_truth/splits.json")
     (folder / "truth").write_text(json.dumps(TRUTH))
     main(["--gt", "truth", "--labels", "labels.sqlite"])
-    assert "1 of these photos trained the heads" in capsys.readouterr().out
+    assert "trained" not in capsys.readouterr().out  # no head says that it learnt from any photo
+    # Both may train, but the teacher answered only a.
+    scores = np.zeros((1, 1))
+    write_out_of_fold(
+        folder / "models", "attribute", ["a"], ["attr.has_text"], scores.astype(np.int8), scores, scores
+    )
+    main(["--gt", "truth", "--labels", "labels.sqlite"])
+    assert "trained a head, so the figures flatter it: 1 photo\n" in capsys.readouterr().out
 
 
 def test_photos_that_chose_thresholds_are_left_out(
@@ -89,8 +101,8 @@ def test_photos_that_chose_thresholds_are_left_out(
     )
     main(["--gt", "truth", "--labels", "labels.sqlite"])
     out = capsys.readouterr().out
-    assert "3 records, 1 photos compared" in out
-    assert "1 photos left out: thresholds were tuned on their half" in out
+    assert "3 records, 1 photo compared" in out
+    assert "thresholds were tuned on their half, left out: 1 photo\n" in out
 
 
 @pytest.mark.parametrize(
@@ -178,8 +190,8 @@ def test_the_folder_gives_what_people_said_last_to_measure(
     out = capsys.readouterr().out
     assert "data/human against labels.sqlite: 2 records, 2 photos compared" in out
     assert "accuracy 0.500" in out
-    assert "1 photos left out: people chose them to teach" in out
-    assert "1 photos were shown and skipped" in out
+    assert "chosen by people to teach, left out because they stand for no others: 1 photo\n" in out
+    assert "shown to people and skipped, so without an answer: 1 photo\n" in out
     assert "how these photos were drawn is not said" in out
 
 

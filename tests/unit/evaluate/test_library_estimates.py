@@ -38,7 +38,9 @@ def measure(
     """The first 20 photos are measured, the next 50 held out; the teacher sees text on every fourth photo,
     from the twentieth on every second."""
 
-    def run(probability: float | None = 1 / 6, tuned_on: str = "none") -> dict[str, object]:
+    def run(
+        probability: float | None = 1 / 6, tuned_on: str = "none", answered: int = 120
+    ) -> dict[str, object]:
         roles = ["reserved"] * 20 + ["holdout"] * 50 + ["train"] * 50
         auto = [
             make_truth(
@@ -58,7 +60,7 @@ def measure(
             path,
             {i: msgspec.structs.replace(one, half=halves.get(i, one.half)) for i, one in members.items()},
         )
-        write_truth(library, audited, auto, drawn=None)
+        write_truth(library, audited, auto[:answered], drawn=None)
         classify = msgspec.structs.replace(library.classify, tuned_on=tuned_on)
         evaluate_labels(msgspec.structs.replace(library, classify=classify))
         return json.loads((library.paths.eval / "human" / "metrics.json").read_text())
@@ -81,6 +83,21 @@ def test_people_alone_and_together_with_the_teacher(measure: Callable[..., dict[
     low, high = text["prevalence_ppi_interval"]
     assert low < 0.4028 < high
     assert found["attributes"]["has_person"] == {"prevalence": None, "accuracy": None}
+
+
+def test_shares_are_of_all_photos_where_the_teacher_answered_some(
+    measure: Callable[..., dict[str, dict]],
+) -> None:
+    # The last 20 photos have no answer: the teacher says text of 45 of all 120, not of 45 of 100, and
+    # 1/4 + 11/15 * (45/120 - 5/20) = 0.3417.
+    found = measure(answered=100)["prediction_powered"]
+    assert found["attributes"]["has_text"]["prevalence_ppi"] == 0.3417
+    # Always "food": as the teacher says of 10 of the measured photos, and of 25 of 50 held out that stand for
+    # 80; about the 20 others it cannot agree: 50 of 120. Variances, times 1/19 * 5/6: of the agreement 1/4;
+    # people differ from the teacher on p000, so their covariance is 10/20 - 11/20 * 10/20 = 9/40. That of
+    # 50/120 is 1.6^2 * (1 - 50/80) * (50/49 * 12.5) / 120^2 = 0.000850. So trust is 0.009868 / 0.011815, and
+    # 11/20 + 0.8352 * (50/120 - 10/20) = 0.4804.
+    assert found["scene"]["accuracy_ppi"] == 0.4804
 
 
 def test_shares_of_photos_rest_on_both_halves(measure: Callable[..., dict[str, dict]]) -> None:

@@ -6,6 +6,7 @@ of each stratum in the order of their permanent numbers, up to the first that no
 
 import json
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -18,6 +19,7 @@ from sklearn.metrics import (
     f1_score,
     precision_recall_fscore_support,
 )
+from sklearn.preprocessing import MultiLabelBinarizer
 
 from vibe_photos.configuration import read_resolved
 from vibe_photos.evaluate.stage import evaluate_labels
@@ -70,6 +72,96 @@ def photos(files: Path) -> pd.DataFrame:
         **{f"says {name}": table["value"][f"attr.{name}"] for name in ATTRIBUTES},
         **{f"score {name}": table["score"][f"attr.{name}"] for name in ATTRIBUTES},
     )
+
+
+@pytest.fixture(scope="module")
+def objects(files: Path, photos: pd.DataFrame) -> pd.DataFrame:
+    """Return a row a measured photo: its objects by people and by the student, and their scores."""
+    said = pd.DataFrame(json.loads((files / "human" / "ground_truth_human.audited.json").read_text()))
+    with sqlite3.connect(files / "labels" / "labels.sqlite") as database:
+        query = "SELECT image_id, label_key, score, value FROM label_assignment WHERE level = 'object'"
+        labels = pd.read_sql(query, database)
+    given = labels[labels["value"] == 1].groupby("image_id")["label_key"].agg(set)
+    return pd.DataFrame(
+        {
+            "weight": photos["weight"],
+            "true": said.set_index("image_id")["objects"].map(set).loc[photos.index],
+            "said": [given.get(image_id, set()) for image_id in photos.index],
+        }
+    ).join(labels.pivot(index="image_id", columns="label_key", values="score"))
+
+
+@pytest.fixture(scope="module")
+def keys(files: Path) -> list[str]:
+    with sqlite3.connect(files / "labels" / "labels.sqlite") as database:
+        return sorted(key for (key,) in database.execute("SELECT key FROM label WHERE level = 'object'"))
+
+
+def list_prefixes(key: str) -> list[str]:
+    """Return `object.a.b` and `object.a` of `object.a.b`."""
+    parts = key.split(".")
+    return [".".join(parts[:length]) for length in range(len(parts), 1, -1)]
+
+
+def close(found: set[str], keys: list[str]) -> set[str]:
+    return {prefix for key in found for prefix in list_prefixes(key) if prefix in keys}
+
+
+def sharpen(found: set[str], _: list[str]) -> set[str]:
+    return {key for key in found if not any(key in list_prefixes(other)[1:] for other in found)}
+
+
+@pytest.mark.parametrize(("prefix", "rule"), [("", close), ("exact_", sharpen)])
+def test_objects_with_their_ancestors_and_exactly(
+    objects: pd.DataFrame,
+    keys: list[str],
+    figures: dict,
+    prefix: str,
+    rule: Callable[[set[str], list[str]], set[str]],
+) -> None:
+    binarizer = MultiLabelBinarizer(classes=keys)
+    true, said = (
+        binarizer.fit_transform([rule(s, keys) for s in objects[name]]) for name in ("true", "said")
+    )
+    *expected, _ = precision_recall_fscore_support(
+        true, said, average="micro", sample_weight=objects["weight"]
+    )
+    ours = [figures["objects"][prefix + name] for name in ("precision", "recall", "f1")]
+    assert ours == pytest.approx(expected, abs=HALF_A_DIGIT)
+
+
+def test_guesses_of_objects(objects: pd.DataFrame, keys: list[str], figures: dict) -> None:
+    shown = objects[objects["true"].map(bool)]
+    own = shown[keys].copy()
+    for key in keys:
+        parents = [prefix for prefix in list_prefixes(key)[1:] if prefix in keys]
+        if parents:
+            own[parents[0]] -= shown[key]
+
+    def share(scores: pd.DataFrame, rule: Callable[[set[str], list[str]], set[str]], guesses: int) -> float:
+        ranked = [
+            row.sort_values(ascending=False, kind="stable").index[:guesses] for _, row in scores.iterrows()
+        ]
+        hits = [bool(set(best) & rule(true, keys)) for best, true in zip(ranked, shown["true"], strict=True)]
+        return float(np.average(hits, weights=shown["weight"]))
+
+    ours = figures["objects"]
+    assert ours["n"] == len(shown)
+    expected = [share(own, sharpen, 1), share(own, sharpen, 3), share(shown[keys], close, 1)]
+    found = [ours[name] for name in ("top1", "top3", "top1_hierarchical")]
+    assert found == pytest.approx(expected, abs=HALF_A_DIGIT)
+
+
+def test_labels_that_no_photo_has(files: Path, objects: pd.DataFrame, keys: list[str], figures: dict) -> None:
+    with sqlite3.connect(files / "labels" / "labels.sqlite") as database:
+        view = pd.read_sql("SELECT objects FROM photo_labels", database)["objects"].dropna()
+    given = set(",".join(view).split(","))
+    assert figures["objects"]["labels_never_given"] == [key for key in keys if key not in given]
+    assert figures["objects"]["labels_given"] == len(given)
+    exact = objects["true"].map(lambda true: sharpen(true, keys))
+    known = exact.map(lambda true: len(true & given))
+    coverage = (known * objects["weight"]).sum() / (exact.map(len) * objects["weight"]).sum()
+    assert figures["objects"]["coverage"] == pytest.approx(coverage, abs=HALF_A_DIGIT)
 
 
 def test_weights_add_up_to_the_library(photos: pd.DataFrame, figures: dict) -> None:

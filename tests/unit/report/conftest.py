@@ -60,7 +60,11 @@ def full_run(empty_run: Settings) -> Settings:
     ]
     write_jsonl(paths.raw_annotations, answers)
     write_json(paths.eval / "convert.json", {"object_words_without_key": {HOSTILE: 3}})
-    write_json(paths.eval / "train_scene.json", {"labels": 9, "photos": 100})
+    trained = {"n_train": 100, "labels_by_people": 1, "labels_learnt": 9, "labels_not_learnable": 2}
+    trained |= {"without_embedding": 0, "l2": 0.1}
+    write_json(paths.eval / "train_scene.json", trained)
+    rare = [{"label": "object.drink", "photos": 4}, {"label": "object.electronics", "photos": 3}]
+    write_json(paths.eval / "train_object.json", trained | {"not_learnable": rare})
     records = [
         GroundTruth(
             image_id=image_id,
@@ -115,6 +119,8 @@ def write_truth(settings: Settings, records: list[GroundTruth]) -> None:
     table = LabelTable(ids, keys, level, dict.fromkeys(keys, "head"), dict.fromkeys(keys, 0.5), score, value)
     write_labels(paths.labels, table, {key: parent_key(key, known) for key in known})
     write_jsonl(paths.auto / ALL_LABELS, map(truth_object, records[1:]))
+    failure = {"image_id": ids[0], "rel_path": "0.jpg", "kind": "refused", "detail": ""}
+    write_jsonl(paths.raw_annotations.with_name("failures.jsonl"), [failure])
     evaluate_labels(settings)
     measure_agreement(settings)
     (paths.auto / ALL_LABELS).unlink()

@@ -8,7 +8,13 @@ from vibe_photos.statistics.metrics import UNJUDGED
 KEYS = LabelKeys(["scene.food", "scene.people"], ["attr.has_text"], ["object.food", "object.food.dessert"])
 
 
-def opinions(scene: list[int], text: list[int], objects: list[list[int]], scores: list[float]) -> LabelArrays:
+def opinions(
+    scene: list[int],
+    text: list[int],
+    objects: list[list[int]],
+    scores: list[float],
+    gives_dessert: bool = True,
+) -> LabelArrays:
     n = len(scene)
     object_scores = np.tile(np.array(scores)[:, None], 2)
     return LabelArrays(
@@ -19,6 +25,7 @@ def opinions(scene: list[int], text: list[int], objects: list[list[int]], scores
         np.array(scores).reshape(n, 1),
         object_scores,
         is_scored=True,
+        gives_object=np.array([True, gives_dessert]),
     )
 
 
@@ -42,16 +49,22 @@ def test_kinds_say_what_was_said_and_what_is_true() -> None:
     # Photo 2 has no judgement of text; photo 3 has no truth of it, and no mistake.
     assert [kind.title for kind in kinds["Attributes"]] == [
         "has_text overlooked",
-        "has_text said, but not there",
         "no label for has_text",
+        "wrongly labelled has_text",
     ]
-    # Photo 0: food said, dessert true: both kinds. Photo 1: the parent of dessert is no mistake of its own.
-    assert [kind.title for kind in kinds["Objects"]] == [
-        "dessert overlooked",
-        "dessert said, but not there",
-        "food said, but not there",
-        "no label for food",
+    # Photo 0: food said, dessert true: it is food, and only dessert is overlooked. Photo 1 shows neither.
+    assert [(kind.title, kind.count) for kind in kinds["Objects"]] == [
+        ("dessert overlooked", 1),
+        ("no label for food", 1),
+        ("wrongly labelled dessert", 1),
+        ("wrongly labelled food", 1),
     ]
+
+
+def test_a_label_that_is_given_to_no_photo_is_no_mistake_of_each() -> None:
+    truth = opinions([0], [1], [[0, 1]], [0])
+    assert "Objects" in find(truth, opinions([0], [1], [[1, 0]], [0.9]))
+    assert find(truth, opinions([0], [1], [[1, 0]], [0.9], gives_dessert=False)) == {}
 
 
 def test_only_the_worst_of_a_kind_are_kept_and_all_counted() -> None:

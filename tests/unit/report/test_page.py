@@ -17,6 +17,7 @@ from tests.unit.report.conftest import HOSTILE
 
 from vibe_photos.report.mistakes import MOST_PHOTOS_OF_A_KIND, MOST_SUSPECTS_OF_A_HEAD
 from vibe_photos.report.stage import MOST_KINDS_OF_A_LEVEL, render_report
+from vibe_photos.report.tables import format_share
 from vibe_photos.settings import Settings
 from vibe_photos.statistics.summary import SCORE_HALF, begin_figures
 from vibe_photos.storage.files import write_json
@@ -127,15 +128,80 @@ def test_figures_are_those_of_the_metrics(full_run: Settings) -> None:
     text = " ".join("".join(page.text).split())
     # Every second of 24 photos is right, drawn from 48: Wilson at 24 of 48 is 36 to 64. The teacher missed
     # one.
-    assert "Scene accuracy 50 % 36–64" in text
-    assert "compared with 24 photos that people checked" in text
+    assert "Scene right 50 % 36–64" in text
+    assert "compared with what people said of 24 photos" in text
+    assert "the student, learned from its answers about 100 photos and labelled 24 photos." in text
+    assert "learned from none of these photos" in text
     assert "student 50 %, teacher 96 %" in html
     assert "food labelled as people 12" in text
-    assert "scene photos precision recall F1 teacher's F1 food 24 100 % 50 % 67 % " in text
-    assert "attribute photos with it precision recall F1 F1 interval average precision teacher's F1" in text
-    assert "objects student interval teacher best guess is right " in text
-    # Positives of has_text are 12: no interval, and why.
-    assert "no interval: n < 20" in text
+    assert "scene photos right when given found F1 teacher's F1 food 24 100 % 50 % 67 % " in text
+    assert "attribute photos with it right when given found F1 F1 interval teacher's F1" in text
+    # has_text is given to all 24 photos, of which 12 have it: no interval, and of how few.
+    assert "has_text right when given 50 % 36–64 found 100 % of 12 photos" in text
+    assert "100 photos trained it, 1 label by people, 9 labels learnt, 2 too rare to learn" in text
+
+
+def test_it_is_said_which_objects_can_be_named_and_which_cannot(full_run: Settings) -> None:
+    _, page = render(full_run)
+    text = " ".join("".join(page.text).split())
+    # Drink is given to every second photo, food to the others; it has few training photos, but is given.
+    assert "Of 25 object labels the student gives 2: drink, food." in text
+    assert "Too few training photos show these to learn them (5 are needed): electronics (3)." in text
+    assert "It is never sure enough of these (classify.object_threshold): dailystuff, " in text
+    # All 24 photos show a drink, and each second has it as the best guess.
+    assert "With one guess for each photo that shows an object it names one exactly on 50 % of them" in text
+    assert "objects student interval teacher right when given (precision) 50 % 36–64" in text
+
+
+def test_a_student_that_learned_nothing_is_called_that(
+    full_run: Settings, change_metrics: Callable[[Path, dict], None]
+) -> None:
+    for head in ("scene", "object"):
+        change_metrics(full_run.paths.eval / f"train_{head}.json", {"n_train": 0})
+    _, page = render(full_run)
+    assert "the student learned nothing" in " ".join("".join(page.text).split())
+
+
+def test_what_does_not_count_as_the_others_do_is_said(
+    full_run: Settings, change_metrics: Callable[[Path, dict], None]
+) -> None:
+    metrics = full_run.paths.eval / "human" / "metrics.json"
+    assert "For how many photos the figures speak is not known" in "".join(render(full_run)[1].text)
+    change_metrics(metrics, {"speaks_for": 24, "library": 24})
+    assert (
+        "The figures are about the library as it was when the sample was drawn, all 24 photos."
+        in " ".join("".join(render(full_run)[1].text).split())
+    )
+    powered = {"scene": {"accuracy": 0.5, "accuracy_with_skipped": [0.48, 0.52]}, "attributes": {}}
+    change_metrics(
+        metrics,
+        {
+            "about": "the library of today", "speaks_for": 20, "skipped": 1, "waiting": 1, "missing": 2,
+            "to_speak_for_all": "review these: people (4 photos)", "prediction_powered": powered,
+            "trained_on": 3,
+        },
+    )  # fmt: skip
+    change_metrics(full_run.paths.eval / "teacher" / "metrics.json", {"not_asked": 1})
+    text = " ".join("".join(render(full_run)[1].text).split())
+    for sentence in (
+        "The small models learned from 3 of these, so the figures look better than they should.",
+        "The figures are about the library of today: 20 of 24 photos.",
+        "To make them speak for all photos, review these: people (4 photos).",
+        "Shown and skipped: 1 photo, taken to be like the others.",
+        "If all of these had a wrong scene, 48 % of the scenes would be right; if none, 52 %.",
+        "Checked out of turn, so not counted yet: 1 photo.",
+        "Without any label, so counted as wrong: 2 photos.",
+        "The teacher was never asked about 1 photo of these; its figures are about the others.",
+    ):
+        assert sentence in text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, "–"), (0, "0 %"), (0.004, "< 1 %"), (0.995, "> 99 %"), (1.0, "100 %"), (0.994, "99 %")],
+)
+def test_only_all_is_a_hundred_percent(value: float | None, text: str) -> None:
+    assert format_share(value) == text
 
 
 def test_calibration_is_told_of_both_truths(full_run: Settings) -> None:
@@ -144,7 +210,10 @@ def test_calibration_is_told_of_both_truths(full_run: Settings) -> None:
     errors = json.loads((full_run.paths.eval / "human" / "metrics.json").read_text())["calibration_error"]
     # Said with 0.9 eleven times and true, with 0.8 twelve times and true, once with 0.95 and false:
     # (11 * 0.1 + 12 * 0.2 + 0.95) / 24, of which 0.9 and 0.95 share no bin.
-    assert f"scene off by {100 * errors['scene']:.1f} · 18.5 %" in text
+    noise = json.loads((full_run.paths.eval / "human" / "metrics.json").read_text())["calibration_noise"]
+    assert (
+        f"scene off by {100 * errors['scene']:.1f} (chance: up to {100 * noise['scene']:.1f}) · 18.5" in text
+    )
     assert html.count('class="curve-plot"') == html.count("average precision ") // 2 + len(errors)
 
 
@@ -162,7 +231,7 @@ def test_figures_of_the_whole_library_stand_beside_those_of_people_alone(
 ) -> None:
     metrics = full_run.paths.eval / "human" / "metrics.json"
     change_metrics(metrics, {"prediction_powered": {"reason": "no photo was drawn"}})
-    assert "The whole library" not in render(full_run)[0]
+    assert "What is in the whole library?" not in render(full_run)[0]
     powered = {
         "scene": {
             "accuracy": 0.74,
@@ -179,9 +248,9 @@ def test_figures_of_the_whole_library_stand_beside_those_of_people_alone(
     change_metrics(metrics, {"prediction_powered": powered})
     html, page = render(full_run)
     text = " ".join("".join(page.text).split())
-    assert "Scene accuracy 74 % 68–79 73 % 70–76" in text
+    assert "Scene student is right 74 % 68–79 73 % 70–76" in text
     assert "has_text share of photos 30 % 31 %" in text
-    assert "Scene accuracy: people alone 74 %, with the teacher 73 %" in html
+    assert "Scene student is right: checked photos alone 74 %, with the teacher 73 %" in html
 
 
 def test_it_is_said_where_only_half_of_the_audited_photos_count(

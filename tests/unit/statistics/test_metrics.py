@@ -120,11 +120,10 @@ def test_ranks_of_the_best_true_key() -> None:
     assert metrics.top_k(y_true, ranks, 3).value(ONES) == pytest.approx(4 / 5)
 
 
-def test_coverage_is_the_share_of_true_keys_that_are_ever_judged() -> None:
+def test_coverage_is_the_share_of_true_keys_that_are_ever_given() -> None:
     y_true = np.array([[1, 1, 0], [0, 1, 1]], np.int8)
-    y_score = np.array([[0.1, np.nan, np.nan], [0.2, np.nan, 0.3]])
-    # Four true keys; the middle one is judged on no photo and stands for two of them.
-    assert metrics.coverage(y_true, y_score).value(np.ones(2)) == pytest.approx(2 / 4)
+    # Four true keys; the middle one is given to no photo and stands for two of them.
+    assert metrics.coverage(y_true, np.array([True, False, True])).value(np.ones(2)) == pytest.approx(2 / 4)
 
 
 judgements = st.lists(
