@@ -248,5 +248,5 @@ def test_params_cannot_send_the_key_to_another_server(checkout, repository, list
     assert "hydra in params.yaml, line 3" in refused.stderr
     assert listener.asked == []
     (checkout / "params.yaml").write_text(ROOT)
-    annotate(checkout, f"+hydra.job.env_set.QWEN_BASE_URL={address}", "annotate.max_attempts=1")
+    annotate(checkout, f"+hydra.job.env_set.QWEN_BASE_URL={address}", "annotate.wait_minutes=0.01")
     assert listener.asked != []

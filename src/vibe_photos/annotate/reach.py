@@ -29,6 +29,7 @@ async def _ask_for_models(endpoint: Endpoint, model: str, served_models: list[st
         )
         if await server.check_reachable():
             return f"{address} replays simulated answers: a rehearsal, which is kept apart"
+        server.check_model()
     if trouble := server.state.describe():
         return f"{address} is there, and not ready yet: {trouble}"
     if not server.models:

@@ -135,14 +135,13 @@ class TeacherServer:
         self.models: list[str] = []
 
     async def check_reachable(self) -> bool:
-        """Check, before any photo is sent, that a server is there and serves the model.
+        """Check, before any photo is sent, that a server is there; return whether it replays simulations.
 
-        Returns whether it replays simulations. A server need not list its models: if it does not, the first
-        photo shows whether it is usable. One that is still starting (5xx) is waited for.
+        One that is still starting (5xx) is waited for before the first photo.
 
         Raises:
             TeacherUnreachable: none answers at the address, after three tries.
-            TeacherRefused: it refuses the key, or lists other models only.
+            TeacherRefused: it refuses the key.
         """
         for attempt in count(1):
             try:
@@ -164,14 +163,20 @@ class TeacherServer:
         if response.status >= 500:
             self.state.record_outage(1, _describe(response))
         self.models, is_simulated = read_models(response.content) if response.status == 200 else ([], False)
-        is_listed = bool({*self._names, "*"} & set(self.models))
-        if self.models and not is_listed and not is_simulated:
+        return is_simulated
+
+    def check_model(self) -> None:
+        """Check that the server lists the model; one that lists none shows at the first photo what it serves.
+
+        Raises:
+            TeacherRefused: it lists other models only.
+        """
+        if self.models and not {*self._names, "*"} & set(self.models):
             raise TeacherRefused(
                 f"the server at {self._address} does not list the model {self._model!r}. It serves: "
                 f"{', '.join(self.models[:10])}. Set teacher.model to one of them, or, where one of these "
                 "names is that model, annotate.served_models=[NAME]"
             )
-        return is_simulated
 
     async def ask(self, slot: int, image_id: str, body: Callable[[str], bytes], attempts: Attempts) -> Reply:
         """Send `body(response_format)` for a photo until there is an answer or no attempt is left for now.

@@ -126,7 +126,10 @@ async def _ask_missing(
             brake=settings.annotate.brake,
             served_models=settings.annotate.served_models,
         )
-        if await server.check_reachable() and settings.teacher.server == "openai":
+        is_simulated = await server.check_reachable()
+        if settings.teacher.server == "openai" and not is_simulated:
+            server.check_model()
+        elif settings.teacher.server == "openai":
             model = f"rehearsal of {model}"
             logger.warning("this server replays simulated answers: a rehearsal, kept apart as %r", model)
         answers = answer_store.of(AnswerKey(model, question.prompt_id))

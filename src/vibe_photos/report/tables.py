@@ -100,7 +100,7 @@ def describe_scope(student: Figures) -> list[str]:
                 f"If all of these had a wrong scene, {low} of the scenes would be right; if none, {high}."
             )
     counts = {
-        "Checked out of turn, so not counted yet": student["waiting"],
+        "Checked out of order, so not counted yet": student["waiting"],
         "Checked, but not in the library any more": student["not_in_library"],
         "Without any label, so counted as wrong": student["missing"],
     }

@@ -326,7 +326,9 @@ def check_reachable(base_url: str, **options: Any) -> bool:
             server = TeacherServer(
                 client, MODEL, "json_schema", slots=1, timeout_seconds=5, first_pause_seconds=0.01, **options
             )
-            return await server.check_reachable()
+            is_simulated = await server.check_reachable()
+            server.check_model()
+            return is_simulated
 
     return asyncio.run(run())
 

@@ -125,7 +125,7 @@ def test_skipped_photos_bound_a_share() -> None:
     assert bound_by_skips(np.ones(6, np.bool_), is_true, measured) is None
 
 
-def test_photos_of_unheard_strata_are_in_no_powered_share() -> None:
+def test_photos_of_unmeasured_strata_are_in_no_powered_share() -> None:
     records = [GroundTruth(image_id="a", extra={"stratum": "food"})]
     sample = MeasuredSample(
         records, strata={"food": StratumCount(2, 1), "people": StratumCount(1), NOT_DRAWN: StratumCount(1)}

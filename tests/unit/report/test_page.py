@@ -189,7 +189,7 @@ def test_what_does_not_count_as_the_others_do_is_said(
         "To make them speak for all photos, review these: people (4 photos).",
         "Shown and skipped: 1 photo, taken to be like the others.",
         "If all of these had a wrong scene, 48 % of the scenes would be right; if none, 52 %.",
-        "Checked out of turn, so not counted yet: 1 photo.",
+        "Checked out of order, so not counted yet: 1 photo.",
         "Without any label, so counted as wrong: 2 photos.",
         "The teacher was never asked about 1 photo of these; its figures are about the others.",
     ):
