@@ -43,6 +43,7 @@ def folder(
     (tmp_path / "conf").symlink_to(repository / "conf")
     write_table(LABELS)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("VIBE_PHOTOS_STORE", raising=False)
     return tmp_path
 
 
