@@ -314,10 +314,10 @@ def test_replies_of_another_model_are_told_once(caplog: pytest.LogCaptureFixture
     with FaultServer(lambda image_id, attempt: Act(body=body)) as server:
         replies = ask(server.base_url, photos=4, slots=2)
         assert all(isinstance(reply, Reply) and reply.model == "Other/Model" for reply in replies)
-        assert [line for line in caplog.messages if "Other/Model" in line] == [caplog.messages[0]]
+        assert sum("Other/Model" in line for line in caplog.messages) == 1
         caplog.clear()
         ask(server.base_url, photos=2, served_models=["Other/Model"])
-    assert not caplog.messages
+    assert not [line for line in caplog.messages if "Other/Model" in line]
 
 
 def check_reachable(base_url: str, **options: Any) -> bool:
