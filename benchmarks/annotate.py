@@ -85,6 +85,7 @@ def make_settings(folder: Path, concurrency: int) -> Settings:
         "raw_annotations": str(folder / "out" / "raw.jsonl"),
         "eval": str(folder / "out"),
     }
+    mapping["teacher"]["model"] = "recorded"
     mapping["annotate"]["concurrency"] = concurrency
     mapping["annotate"]["brake"] = concurrency  # else the first second of these few asks about 20 photos only
     return from_mapping(mapping)
