@@ -92,7 +92,7 @@ def compose_settings() -> Settings:
     """
     stage = [sys.executable, "stages/compose_config.py"]
     if subprocess.run(stage, check=False).returncode:
-        raise ConfigurationError("the configuration has to be mended first: what is wrong is above")
+        raise ConfigurationError("fix the configuration first: the errors are listed above")
     shown = subprocess.run([*stage, "--cfg", "job"], capture_output=True, check=True).stdout
     composed: dict[str, Any] = msgspec.yaml.decode(shown)
     return from_mapping(composed)

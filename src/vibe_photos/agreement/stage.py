@@ -1,4 +1,4 @@
-"""Stage `agreement`: how good the teacher itself is, on the photos that people have checked."""
+"""Stage `agreement`: measure the teacher against the photos that people have checked."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -20,8 +20,8 @@ log = logging.getLogger(__name__)
 
 
 NOTHING_ASKED = (
-    "the teacher was asked about none of the photos that people checked: raise annotate.limit in "
-    "params.yaml, or give it a server, then `dvc repro`"
+    "the teacher was not asked about any photo that people checked: raise annotate.limit in "
+    "params.yaml, or configure a server, then `dvc repro`"
 )
 
 
@@ -33,11 +33,11 @@ class _Failure(msgspec.Struct, frozen=True):
 
 
 def measure_agreement(settings: Settings) -> None:
-    """Measure the teacher against what people measured: how good are the labels that the heads learn from?
+    """Measure the teacher against human labels: how good are the labels that the heads learn from?
 
-    The figures are defined as the student's. A photo about which the teacher was asked in vain is wrong, and
-    counted as `missing`. One about which it was never asked says nothing about it: it is left out, and
-    counted as `not_asked`. One that is not in the library is counted as `not_in_library`.
+    The figures are defined as for the student. A photo whose requests all failed is wrong, and counted as
+    `missing`. A photo that was never sent to the teacher is left out, and counted as `not_asked`. One that
+    is not in the library is counted as `not_in_library`.
 
     Raises:
         InputError: a file is missing or malformed, or a record's inclusion probability is impossible.
@@ -63,7 +63,7 @@ def measure_agreement(settings: Settings) -> None:
 
 
 def _find_failed(raw_annotations: Path) -> set[str]:
-    """Return the photos about which the teacher was asked in vain."""
+    """Return the ids of photos whose requests to the teacher failed."""
     failures = raw_annotations.with_name("failures.jsonl")
     if not failures.exists():
         return set()
@@ -76,7 +76,7 @@ def judge_teacher(
     memberships: Mapping[str, Membership],
     taxonomy: Taxonomy,
 ) -> JudgedPhotos:
-    """Join people's records with the teacher's of the same photos; without memberships photos are alone."""
+    """Join human records with the teacher's of the same photos; no membership: not a near-duplicate."""
     keys, answer_of = read_keys(taxonomy), {answer.image_id: answer for answer in answers}
     return JudgedPhotos(
         image_ids=[record.image_id for record in audited],

@@ -1,6 +1,6 @@
-"""The store of paid answers: one append-only log per model and question, replies kept as they came.
+"""The store of paid answers: one append-only log per model and question, with unchanged replies.
 
-Parsing happens when an answer is read, so a better parser never has to pay again. Every line ends with its
+Parsing happens when an answer is read, so a better parser needs no new request. Every line ends with its
 own checksum: damage in the middle of a log is found and reported with its line number.
 """
 
@@ -24,23 +24,23 @@ _CHECKSUM_BYTES = len(b',"xxh3":"0123456789abcdef"}')
 
 @dataclass(frozen=True, slots=True)
 class AnswerKey:
-    """Which answers belong together: the model that was asked, and what it was asked."""
+    """The key of a log of answers: the model and the question (prompt id)."""
 
     model: str
     prompt_id: str
 
     def log_path(self, store: Path) -> Path:
-        """Return where the answers lie in a store; different keys never share a file."""
+        """Return the path of the log in a store; different keys never share a file."""
         return store / "answers" / _file_name(self.model) / f"{_file_name(self.prompt_id)}.jsonl"
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One paid answer: the reply's text as it came, or the annotation of an imported record.
+    """One paid answer: the unchanged text of the reply, or the annotation of an imported record.
 
-    `usage` counts tokens, `created_at` is the server's own time in Unix seconds, `simulated` says that no
-    model looked at the photo. `pixels_version` is the `PIXELS_VERSION` that prepared the photo, None where
-    that is unknown. `served_model` is who the server says answered, where that is not `model`; `problem` is
-    why a whole reply holds no answer.
+    `usage` counts tokens, `created_at` is the server's clock in Unix seconds, `simulated` is true if no
+    model saw the photo. `pixels_version` is the `PIXELS_VERSION` that prepared the photo, None where
+    that is unknown. `served_model` is the model named in the reply, if it is not `model`; `problem` is why
+    a complete reply has no answer.
     """
 
     image_id: str
@@ -60,7 +60,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Return the annotation.
 
         Raises:
-            UnusableReply: the reply was cut off or holds no annotation.
+            UnusableReply: the reply was cut off or has no annotation.
         """
         if self.annotation is not None:
             return clean_annotation(self.annotation)
@@ -81,23 +81,23 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def key(self) -> AnswerKey:
-        """The answers that this one belongs to."""
+        """The key of the log that this answer belongs to."""
         return AnswerKey(self.model, self.prompt_id)
 
     @property
     def is_cut(self) -> bool:
-        """Whether the reply was cut off at the cap on its tokens."""
+        """Whether the reply was cut off at `max_tokens`."""
         return self.finish_reason == "length"
 
 
 class Answers:
-    """The answers of one key, open for reading and adding; one writer at a time.
+    """The answers of one key, open for reading and appending; one writer at a time.
 
     Memory: an offset per photo (about 0.25 kB with its id). The last usable answer of a photo counts; where
     none is usable, the last one says why.
 
     Raises:
-        StoreError: another run holds the log, or a line in it is damaged (named by its number).
+        StoreError: another run has locked the log, or a line in it is damaged (the error has its number).
     """
 
     def __init__(self, store: Path, key: AnswerKey) -> None:
@@ -113,7 +113,7 @@ class Answers:
             raise
 
     def __contains__(self, image_id: str) -> bool:
-        """Whether a usable answer for the photo is kept."""
+        """Whether the photo has a usable answer."""
         return image_id in self._usable
 
     def __len__(self) -> int:
@@ -121,7 +121,7 @@ class Answers:
 
     @property
     def folder(self) -> Path:
-        """The folder that the answers are kept in."""
+        """The folder with the log."""
         return self._log.path.parent
 
     def close(self) -> None:
@@ -133,11 +133,11 @@ class Answers:
         return self._log.append(seal_line(answer))
 
     def sync(self) -> None:
-        """Wait until everything appended is on the disk."""
+        """Fsync everything that was appended."""
         self._log.sync()
 
     def count(self, answer: Answer, offset: int) -> str:
-        """Count an answer that is safely kept; return why it is not usable, or an empty text."""
+        """Count an answer that is on disk; return why it is not usable, or an empty text."""
         try:
             answer.read()
         except UnusableReply as error:
@@ -155,7 +155,7 @@ class Answers:
 
 
 class AnswerStore:
-    """The answers of all keys in a store; each log is opened, and held, when it is first needed."""
+    """The answers of all keys in a store; each log is opened and locked when it is first needed."""
 
     def __init__(self, store: Path) -> None:
         self._store = store
@@ -172,20 +172,20 @@ class AnswerStore:
         """Return the answers of a key.
 
         Raises:
-            StoreError: another run holds them, or their log is damaged.
+            StoreError: another run has locked them, or their log is damaged.
         """
         if key not in self._open:
             self._open[key] = Answers(self._store, key)
         return self._open[key]
 
     def sync(self) -> None:
-        """Wait until everything appended is on the disk."""
+        """Fsync everything that was appended."""
         for answers in self._open.values():
             answers.sync()
 
 
 def read_paid_ids(store: Path, key: AnswerKey) -> set[str]:
-    """Return the photos that have a usable answer, without holding the log."""
+    """Return the ids of photos with a usable answer, without locking the log."""
     path = key.log_path(store)
     return {answer.image_id for _, answer in _read_log(path) if answer.is_usable} if path.exists() else set()
 
@@ -200,7 +200,7 @@ def open_line(line: bytes) -> Answer:
     """Read a sealed line.
 
     Raises:
-        ValueError: the line is not as it was written.
+        ValueError: the line does not match its checksum.
     """
     body = line[:-_CHECKSUM_BYTES]
     if line[-_CHECKSUM_BYTES:] != b',"xxh3":"' + xxhash.xxh3_64_hexdigest(body).encode() + b'"}':
@@ -226,14 +226,14 @@ def set_damaged_aside(store: Path) -> dict[Path, int]:
     """Move the damaged lines of every log of answers to `<log>.damaged`; return their number by log.
 
     Raises:
-        StoreError: another run holds a log, or the disk fails; nothing was changed in that log.
+        StoreError: another run has locked a log, or the disk fails; that log was not changed.
     """
     return {path: count for path in sorted(store.glob("answers/*/*.jsonl")) if (count := _clean_log(path))}
 
 
 def _clean_log(path: Path) -> int:
     whole, damaged = bytearray(), bytearray()
-    with AppendLog(path):  # nobody writes meanwhile
+    with AppendLog(path):  # locks it: no other process writes meanwhile
         for _, line in read_lines(path):
             try:
                 open_line(line)

@@ -1,4 +1,4 @@
-"""One HTTP request to the teacher's server and what came back. No other module knows httpx."""
+"""HTTP requests to the teacher's server. No other module uses httpx."""
 
 import asyncio
 import logging
@@ -26,7 +26,7 @@ _KEEPALIVE_SECONDS = 4.0  # below the 5 s after which uvicorn, and so vLLM, clos
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What came back: the status, the body with the key masked, and two headers (empty when absent)."""
+    """A response: the status, the body with the key masked, and two headers (empty if absent)."""
 
     status: int
     content: bytes
@@ -35,7 +35,7 @@ class Response:
 
 
 class NoResponse(VibePhotosError):
-    """A request got no whole response; the message says why in a few stable words."""
+    """A request got no complete response; the message is a short, fixed text."""
 
 
 class NoConnection(NoResponse):
@@ -47,7 +47,7 @@ class ProxyRefused(NoConnection):
 
 
 class TimedOut(NoResponse):
-    """The time was over."""
+    """The server did not answer in time."""
 
 
 class EndlessResponse(NoResponse):
@@ -55,13 +55,13 @@ class EndlessResponse(NoResponse):
 
 
 class Client:
-    """A connection to the server for each of `slots`, in httpx clients of eight slots each.
+    """A connection to the server for each of `slots`, in httpx clients with eight slots each.
 
-    A request costs CPU time in proportion to the connections of its pool (25 ms with 256), so no pool is
-    large. All clients share one TLS context, which takes 20 ms to build.
+    The CPU time of a request grows with its connection pool (25 ms with 256 connections), so pools are
+    small. All clients share one TLS context, which takes 20 ms to build.
 
     Raises:
-        ConfigurationError: a proxy or a file of certificates in the environment cannot be used.
+        ConfigurationError: a proxy or a certificate file in the environment cannot be used.
     """
 
     def __init__(self, endpoint: Endpoint, slots: int) -> None:
@@ -100,12 +100,12 @@ class Client:
     async def complete_chat(self, slot: int, image_id: str, body: bytes, seconds: float) -> Response:
         """Post a JSON body about a photo from a slot (0 to `slots` - 1); wait at most `seconds`.
 
-        Its `X-Request-Id` is the photo's id with a random ending: servers refuse one that is still in work.
+        `X-Request-Id` is the photo's id with a random suffix: servers refuse an id that is still in use.
 
         Raises:
             NoConnection: no server was reached.
-            ProxyRefused: the proxy does not let this request through.
-            TimedOut: the time was over; the connection is closed.
+            ProxyRefused: the proxy refuses this request.
+            TimedOut: no answer in time; the connection is closed.
             NoResponse: the connection broke.
             EndlessResponse: the response was too large.
         """
@@ -148,7 +148,7 @@ class Client:
 def _make_ssl_context() -> ssl.SSLContext:
     try:
         return httpx.create_ssl_context()
-    except OSError as error:  # ssl.SSLError is one
+    except OSError as error:  # ssl.SSLError is a subclass
         variable = "SSL_CERT_FILE" if os.environ.get("SSL_CERT_FILE") else "SSL_CERT_DIR"
         raise ConfigurationError(
             f"the certificates in {os.environ.get(variable)} ({variable}) cannot be read: "
@@ -157,10 +157,10 @@ def _make_ssl_context() -> ssl.SSLContext:
 
 
 def _find_proxy(endpoint: Endpoint) -> httpx.Proxy | None:
-    """Return the environment's proxy for the server; none for this machine itself.
+    """Return the environment's proxy for the server; None for a server on this machine.
 
-    httpx's own `trust_env` also opens proxies of other schemes, and fails on an `ALL_PROXY=socks5://...` that
-    stands beside a usable `HTTPS_PROXY`.
+    httpx's own `trust_env` also opens proxies of other schemes, and fails on an `ALL_PROXY=socks5://...` even
+    if there is a usable `HTTPS_PROXY`.
     """
     parts, proxies = urlsplit(endpoint.base_url), getproxies()
     address = proxies.get(parts.scheme) or proxies.get("all")
@@ -172,8 +172,8 @@ def _find_proxy(endpoint: Endpoint) -> httpx.Proxy | None:
         proxy = None
     if proxy is None or proxy.url.scheme not in ("http", "https"):
         raise ConfigurationError(
-            f"the environment's proxy for {parts.scheme} is no address like http://proxy:3128. Fix or unset "
-            f"{parts.scheme.upper()}_PROXY and ALL_PROXY, or name {parts.hostname} in NO_PROXY"
+            f"the environment's proxy for {parts.scheme} is not an address like http://proxy:3128. Fix or "
+            f"unset {parts.scheme.upper()}_PROXY and ALL_PROXY, or name {parts.hostname} in NO_PROXY"
         )
     return proxy
 
@@ -191,5 +191,5 @@ def _explain_no_connection(error: Exception) -> str:
     if isinstance(error, httpx.ConnectTimeout):
         return "no connection in time"
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return "its certificate is not trusted (SSL_CERT_FILE can name a file of further ones)"
+        return "its certificate is not trusted (SSL_CERT_FILE can add trusted certificates)"
     return "no connection"

@@ -1,4 +1,4 @@
-"""Where the teacher is, from the environment: address, key, and whether photos may go there."""
+"""The teacher's address and key from the environment, and whether photos may be sent there."""
 
 import ipaddress
 import re
@@ -11,7 +11,7 @@ from vibe_photos.errors import ConfigurationError
 from vibe_photos.settings import Annotate, Teacher
 
 MIN_SECRET_LENGTH = 8
-"""Shorter keys (`dummy`, `EMPTY`) may be ordinary words: masked as whole words only, and not in answers."""
+"""Shorter keys (`dummy`, `EMPTY`) may be ordinary words: only whole words are masked, and not in answers."""
 
 MASK = "[QWEN_API_KEY]"
 
@@ -29,7 +29,7 @@ class Endpoint:
         return is_loopback(urlsplit(self.base_url).hostname or "")
 
     def mask_key(self, content: bytes, *, is_answer: bool = False) -> bytes:
-        """Return bytes from the server with the key masked, in case they repeat it, also if it is escaped."""
+        """Return the server's bytes with every copy of the key masked, also escaped ones."""
         if not self.api_key or (is_answer and len(self.api_key) < MIN_SECRET_LENGTH):
             return content
         return _key_pattern(self.api_key).sub(MASK.encode(), content)
@@ -37,7 +37,7 @@ class Endpoint:
 
 @cache
 def _key_pattern(key: str) -> re.Pattern[bytes]:
-    r"""Match a key of which any character may be escaped: `\/`, `\u002F`, or `%2F` as in an address."""
+    r"""Match a key in which any character may be escaped: `\/`, `\u002F`, or `%2F` as in an address."""
     spellings = [
         rf"(?:\\*{re.escape(character)}|\\+u00{ord(character):02x}|%{ord(character):02x})"
         for character in key
@@ -55,7 +55,7 @@ def endpoint_from_environment(
 
     Raises:
         ConfigurationError: the address is missing, malformed or plain http to another machine, the key
-            cannot stand in a header, or the environment names another model.
+            cannot be sent in a header, or the environment names another model.
     """
     model = environment.get("QWEN_MODEL", "").strip()
     if model and model != teacher.model:
@@ -66,16 +66,16 @@ def endpoint_from_environment(
     base_url = environment.get("QWEN_BASE_URL", "").strip().rstrip("/")
     if not base_url:
         raise ConfigurationError(
-            "QWEN_BASE_URL is not set. It says where the teacher's OpenAI-compatible server is, e.g.\n"
+            "QWEN_BASE_URL is not set. It is the address of the teacher's OpenAI-compatible server, e.g.\n"
             "  export QWEN_BASE_URL=http://localhost:8000/v1"
         )
     if not (base_url.isprintable() and " " not in base_url):
-        raise ConfigurationError("QWEN_BASE_URL holds a blank, a line break or another invisible character")
+        raise ConfigurationError("QWEN_BASE_URL has a space, a line break or another invisible character")
     parts = _split_address(base_url)
     if parts.username or parts.password:
-        raise ConfigurationError("QWEN_BASE_URL holds a user name or password; the key goes in QWEN_API_KEY")
+        raise ConfigurationError("QWEN_BASE_URL has a user name or password; put the key into QWEN_API_KEY")
     if parts.query or parts.fragment:
-        raise ConfigurationError("QWEN_BASE_URL holds a ? or #; it ends where /chat/completions is added")
+        raise ConfigurationError("QWEN_BASE_URL has a ? or #; it must end before /chat/completions")
     if parts.scheme == "http" and not is_loopback(parts.hostname or "") and not annotate.allow_plain_http:
         raise ConfigurationError(
             f"QWEN_BASE_URL sends photos unencrypted to {parts.hostname}. Use https, a tunnel "
@@ -83,12 +83,12 @@ def endpoint_from_environment(
         )
     key = environment.get("QWEN_API_KEY", "").strip()
     if key and not (key.isascii() and key.isprintable()):
-        raise ConfigurationError("QWEN_API_KEY holds characters that cannot stand in an HTTP header")
+        raise ConfigurationError("QWEN_API_KEY has characters that are not allowed in an HTTP header")
     return Endpoint(base_url, key or None)
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether a host name or address means this machine."""
+    """Return whether a host name or address is this machine's."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -103,6 +103,6 @@ def _split_address(base_url: str) -> SplitResult:
         is_address = False
     if not is_address:
         raise ConfigurationError(
-            "QWEN_BASE_URL is no address of a server; it looks like http://localhost:8000/v1"
+            "QWEN_BASE_URL is not the address of a server; an example is http://localhost:8000/v1"
         )
     return parts

@@ -1,4 +1,4 @@
-"""A dry run: how many photos, tokens, hours and how much money a run would take; nothing is sent."""
+"""Dry run: estimate the photos, tokens, hours and cost of a run, without sending anything."""
 
 import math
 from collections.abc import Iterable
@@ -17,18 +17,18 @@ MIN_PIXELS, MAX_PIXELS = 65_536, 16_777_216
 """Qwen3-VL enlarges smaller images (to 64 tokens or more) and shrinks larger ones."""
 
 CHARACTERS_PER_TOKEN = 3.8
-"""Of the default prompt, in Qwen's own tokenizer."""
+"""Measured on the default prompt with Qwen's tokenizer."""
 
 TEMPLATE_TOKENS = 15
-"""What Qwen's chat template puts around the two messages and the image."""
+"""Tokens that Qwen's chat template adds around the two messages and the image."""
 
 COMPLETION_TOKENS = 160
-"""Of an answer with two or three objects, about."""
+"""Approximate length of an answer with two or three objects."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a run over `requests` photos is expected to take; `unreadable` photos will cost nothing."""
+    """The estimate of a run; `unreadable` photos cost nothing."""
 
     photos: int
     paid: int
@@ -38,7 +38,7 @@ class Estimate:
     completion_tokens: int
 
     def hours(self, rates: Rates) -> float:
-        """Return how long the server computes, reading prompts and writing replies one after the other."""
+        """Return the server's computing time in hours: the sum for prompt and completion tokens."""
         prompt_seconds = self.prompt_tokens / rates.prompt_tokens_per_second
         return (prompt_seconds + self.completion_tokens / rates.completion_tokens_per_second) / 3600
 
@@ -69,7 +69,7 @@ def estimate_run(photos: Iterable[Photo], paid: set[str], root: Path, question: 
             with photo_path(root, photo).open("rb") as file:
                 width, height = open_image(file, photo.format).size
             prompt_tokens += text_tokens + image_tokens(*fit_size(width, height, question.image))
-        except Exception:  # readers meet damaged headers with exceptions of any kind
+        except Exception:  # image readers raise any kind of exception on a damaged header
             unreadable += 1
     requests = listed - already_paid - unreadable
     return Estimate(
@@ -83,10 +83,10 @@ def estimate_run(photos: Iterable[Photo], paid: set[str], root: Path, question: 
 
 
 def image_tokens(width: int, height: int) -> int:
-    """Return the tokens that Qwen3-VL sees in an image that is sent with this size in pixels.
+    """Return the number of tokens that Qwen3-VL makes of an image of this size in pixels.
 
-    `smart_resize` of its image processor (transformers, `image_processing_qwen2_vl.py`): edges are rounded to
-    whole tokens; those of an image that is too small are rounded up, of one too large down, once scaled.
+    As `smart_resize` in its image processor (transformers, `image_processing_qwen2_vl.py`): edges are rounded
+    to whole tokens; an image that is too small is scaled and rounded up, one that is too large down.
     """
     across, down = (round(edge / PIXELS_PER_TOKEN_EDGE) for edge in (width, height))
     pixels = across * down * PIXELS_PER_TOKEN_EDGE**2

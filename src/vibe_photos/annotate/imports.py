@@ -1,4 +1,4 @@
-"""Answers that were paid elsewhere, taken into the store: made by this tool or by the older scripts."""
+"""Import answers into the store: made by this tool on another machine, or by the older scripts."""
 
 import logging
 import re
@@ -25,7 +25,7 @@ _HASH_OF_DIGITS = {16: "xxh64", 32: "xxh3_128"}
 
 @dataclass(slots=True)
 class ImportSummary:
-    """What an import found: answers that are new or kept already, by key, and lines that are no answer."""
+    """Counts of an import: new and already stored answers by key, repeated records, and invalid lines."""
 
     new: Counter[AnswerKey] = field(default_factory=Counter)
     known: Counter[AnswerKey] = field(default_factory=Counter)
@@ -33,16 +33,16 @@ class ImportSummary:
     problems: list[str] = field(default_factory=list)
 
     def describe(self) -> str:
-        """Return a line for each model and question, and one for what was left out."""
+        """Return a line for each model and question, and one for each kind of record that was left out."""
         keys = sorted({*self.new, *self.known}, key=lambda key: (key.model, key.prompt_id))
         lines = [
             f"{key.model}, prompt {key.prompt_id}: {self.new[key]} new, {self.known[key]} already there"
             for key in keys
         ] or ["no answers found"]
         if self.repeated:
-            lines.append(f"{self.repeated} records were followed by another of the same photo, which counts")
+            lines.append(f"{self.repeated} records were replaced by a later one of the same photo")
         if self.problems:
-            lines.append(f"{len(self.problems)} lines are no answer and were left out (listed above)")
+            lines.append(f"{len(self.problems)} lines are not answers and were left out (listed above)")
         return "\n".join(lines)
 
 
@@ -52,15 +52,15 @@ def import_annotations(
     settings: Settings,
     default: AnswerKey = IMPORTED,
 ) -> ImportSummary:
-    """Take the answers of JSON Lines files into the store, and report what happened to every line.
+    """Import the answers of JSON Lines files into the store, and report what happened to every line.
 
-    Records that name their own model and prompt keep them; `default` is for those that do not. Of several
-    records of a photo the last whole one counts, over all files in the given order.
+    Records that name a model and prompt keep them; the others get those of `default`. If a photo has several
+    valid records, the last one counts, over all files in the given order.
 
     Raises:
-        InputError: a file does not exist, or all ids are of another hash than the library's. Nothing is taken
-            then.
-        StoreError: another run holds the answers, or they cannot be kept.
+        InputError: a file does not exist, or all ids are of another hash than the library's. Nothing is
+            imported then.
+        StoreError: another run has locked the answers, or they cannot be written.
     """
     summary = ImportSummary()
     first_pass = read_answers(files, default, summary.problems)
@@ -72,26 +72,26 @@ def import_annotations(
                 summary.repeated += 1
                 continue
             kept = answer_store.of(answer.key)
-            _take(kept, answer, summary, is_new=not _is_kept(kept.find(answer.image_id), answer))
+            _store_answer(kept, answer, summary, is_new=not _is_kept(kept.find(answer.image_id), answer))
         answer_store.sync()
     logger.info(summary.describe())
-    logger.info(_say_how_to_use(summary, settings))
+    logger.info(_describe_next_steps(summary, settings))
     return summary
 
 
 def name_hash(image_id: str) -> str | None:
-    """Return the hash that an id is of, by the number of its hex digits; None for another kind of id."""
+    """Return the name of an id's hash, by its number of hex digits; None for another kind of id."""
     return _HASH_OF_DIGITS.get(len(image_id)) if re.fullmatch("[0-9a-f]*", image_id) else None
 
 
 def _check_ids(image_ids: set[str], content_hash: str) -> None:
-    """Refuse answers none of which any photo could have; name those of which that is true of a part."""
+    """Raise an error if no id fits `library.content_hash`; warn if some do not."""
     others = [found for image_id in image_ids if (found := name_hash(image_id)) not in (None, content_hash)]
     if not others:
         return
     what = (
-        f"{len(others)} of {len(image_ids)} photos have ids by {others[0]}, and library.content_hash is "
-        f"{content_hash}: no photo of the library would find its answer"
+        f"{len(others)} of {len(image_ids)} answers have {others[0]} ids, but library.content_hash is "
+        f"{content_hash}: they match no photo of the library"
     )
     if len(others) == len(image_ids):
         raise InputError(
@@ -100,8 +100,8 @@ def _check_ids(image_ids: set[str], content_hash: str) -> None:
     logger.warning("%s", what)
 
 
-def _say_how_to_use(summary: ImportSummary, settings: Settings) -> str:
-    """Return the commands that use what was imported, and what has to be changed before them."""
+def _describe_next_steps(summary: ImportSummary, settings: Settings) -> str:
+    """Return the commands that use the imported answers, and what has to be changed first."""
     teacher = settings.teacher
     chosen = AnswerKey(teacher.model, build_question(teacher, settings.taxonomy).prompt_id)
     keys = {*summary.new, *summary.known}
@@ -118,25 +118,25 @@ def _say_how_to_use(summary: ImportSummary, settings: Settings) -> str:
 
 
 def absorb_output(raw_annotations: Path, answer_store: AnswerStore) -> ImportSummary:
-    """Take into the store what an existing output has and the store has not (from `dvc pull`, or by hand).
+    """Copy answers that only the existing output has (from `dvc pull`, or by hand) into the store.
 
-    Where the store has its own answer for a photo, that one stays.
+    If the store already has an answer for a photo, that one is kept.
     """
     summary = ImportSummary()
     if raw_annotations.is_file():
         for _, answer in read_answers([raw_annotations], IMPORTED, summary.problems):
             kept = answer_store.of(answer.key)
-            _take(kept, answer, summary, is_new=answer.image_id not in kept)
+            _store_answer(kept, answer, summary, is_new=answer.image_id not in kept)
         answer_store.sync()
     if summary.new:
-        logger.info("kept %d answers that %s had", summary.new.total(), raw_annotations)
+        logger.info("stored %d answers from %s", summary.new.total(), raw_annotations)
     return summary
 
 
 def read_answers(
     files: Sequence[Path], default: AnswerKey, problems: list[str] | None = None
 ) -> Iterator[tuple[tuple[int, int], Answer]]:
-    """Yield every whole answer with its place (file and line number); log the rest, add it to `problems`."""
+    """Yield each valid answer with its place (file, line number); log the others, add them to `problems`."""
     decoder = msgspec.json.Decoder(dict[str, Any])
     for file_number, path in enumerate(files):
         if not path.is_file():
@@ -155,12 +155,12 @@ def read_answers(
 
 
 def _make_answer(record: dict[str, Any], default: AnswerKey) -> Answer:
-    """Return the answer in a raw annotation or in a line of another store's log."""
+    """Return the answer in a raw annotation or in a line of a store's log."""
     given = {name: value for name, value in record.items() if value not in (None, "")}
     return msgspec.convert({"model": default.model, "prompt_id": default.prompt_id, **given}, Answer)
 
 
-def _take(kept: Answers, answer: Answer, summary: ImportSummary, *, is_new: bool) -> None:
+def _store_answer(kept: Answers, answer: Answer, summary: ImportSummary, *, is_new: bool) -> None:
     if is_new:
         kept.count(answer, kept.append(answer))  # the caller syncs before it reports
         summary.new[answer.key] += 1
@@ -169,5 +169,5 @@ def _take(kept: Answers, answer: Answer, summary: ImportSummary, *, is_new: bool
 
 
 def _is_kept(kept: Answer | None, answer: Answer) -> bool:
-    """Whether the same annotation from the same source is kept already."""
+    """Whether the stored answer has the same annotation."""
     return kept is not None and kept.is_usable and kept.read() == answer.read()

@@ -1,4 +1,4 @@
-"""The stage's outs, written from what the store knows: the same answers give the same bytes."""
+"""Write the stage's outputs from the answers in the store: the same answers give the same bytes."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -28,7 +28,7 @@ class Tally:
     completion_tokens: int = 0
 
     def add(self, answer: Answer) -> None:
-        """Count a usable answer, and its tokens where its server said how many."""
+        """Count a usable answer, and its tokens if the server reported them."""
         usage = answer.usage or {}
         prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
         self.prompt_tokens += prompt if isinstance(prompt, int) else 0
@@ -47,7 +47,7 @@ class Tally:
 
     @property
     def without_answer(self) -> int:
-        """Photos that were asked about in vain or could not be sent; `missing` ones do not count."""
+        """Photos whose requests failed or that could not be sent, without `missing` ones."""
         return self.failed.total() - self.failed["missing"]
 
     def describe_failures(self) -> str:
@@ -56,7 +56,7 @@ class Tally:
         return ", ".join(counts) or "none"
 
     def describe_pixels_versions(self) -> str:
-        """Return how many answers were given to which pixels, e.g. `417 with pixel version 1`."""
+        """Return the number of answers for each pixel version, e.g. `417 with pixel version 1`."""
         known = sorted(version for version in self.pixels_versions if version is not None)
         counts = [f"{self.pixels_versions[version]} with pixel version {version}" for version in known]
         if self.pixels_versions[None]:
@@ -71,10 +71,10 @@ def write_outputs(
     root: str,
     raw_annotations: Path,
 ) -> Tally:
-    """Write the raw annotations and, beside them, `failures.jsonl`, both in the photos' order.
+    """Write the raw annotations and `failures.jsonl` in the same folder, both in the photos' order.
 
-    A photo is in exactly one of the two. `failures` holds, by id, what went wrong in this run; for a photo
-    that is not in it, an unusable reply in the store says why.
+    A photo is in exactly one of the two. `failures` has, by id, what went wrong in this run; for other
+    photos without an answer, the store has an unusable reply that says why.
     """
     tally = Tally()
     encoder = msgspec.json.Encoder()
@@ -90,14 +90,14 @@ def write_outputs(
                 tally.failed[failure.kind] += 1
                 failed.write(encoder.encode(failure) + b"\n")
             else:
-                assert answer is not None  # the record was made from it
+                assert answer is not None  # the record was built from it
                 tally.add(answer)
                 annotated.write(encoder.encode(record) + b"\n")
     return tally
 
 
 def write_metric(path: Path, tally: Tally, key: AnswerKey) -> None:
-    """Write the stage's metric: counts and tokens of the photos as they now are, whenever they were paid."""
+    """Write the stage's metric: counts and tokens of all current answers, from this and earlier runs."""
     metric = {
         "photos": tally.photos,
         "answered": tally.answered,
@@ -111,7 +111,7 @@ def write_metric(path: Path, tally: Tally, key: AnswerKey) -> None:
 
 
 def _make_record(photo: Photo, answer: Answer | None, root: str) -> RawAnnotation | Failure:
-    """Return the photo's annotation, or why the store has none."""
+    """Return the photo's annotation, or why there is none in the store."""
     kind: FailureKind = "missing"
     detail, reply = "no answer is kept for this photo, model and question", None
     if answer is not None:

@@ -1,4 +1,4 @@
-"""What a teacher is asked about a photo: prompt, JSON schema of the reply, the photo as JPEG, the request."""
+"""The question to the teacher: prompt, JSON schema of the reply, the photo as JPEG, and the request body."""
 
 import base64
 import math
@@ -17,19 +17,19 @@ from vibe_photos.pixels.decode import decode_photo, resize
 from vibe_photos.settings import Sampling, SentImage, Taxonomy, Teacher
 
 MAX_OBJECTS = 8
-"""Objects a reply may name; as many as the prompt asks for."""
+"""Maximum number of objects in a reply; the prompt asks for as many."""
 
 MAX_NAME_LENGTH = 80
-"""Characters of an object's free name."""
+"""Maximum number of characters in an object's free name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Everything that is asked of a teacher about every photo, except the photo.
+    """Everything in a request to the teacher except the photo; the same for all photos.
 
-    `schema` is the JSON schema of the reply, `response_format` whether the server is to enforce it.
-    `prompt_id` names the question as configured: it is the same when a server that cannot enforce a
-    schema is asked for any JSON object, and when a reply that broke off is asked for with a larger cap.
+    `schema` is the JSON schema of the reply, `response_format` how far the server should enforce it.
+    `prompt_id` identifies the configured question. It does not change when a server that cannot enforce a
+    schema is asked for any JSON object, or when a cut-off reply is requested again with more `max_tokens`.
     """
 
     system: str
@@ -42,15 +42,15 @@ class Question:
 
 
 def build_question(teacher: Teacher, taxonomy: Taxonomy) -> Question:
-    """Put the taxonomy's words into the prompt and the schema.
+    """Build the prompt and the schema from the taxonomy's vocabulary.
 
     Raises:
-        ConfigurationError: the prompt has a `{name}` for which there is no list of words.
+        ConfigurationError: the prompt has a placeholder `{name}` without a list of words.
     """
     vocabulary = taxonomy.vocabulary
     words = {"scenes": vocabulary.scenes, "attributes": vocabulary.attributes, "objects": vocabulary.objects}
     quoted = {name: ", ".join(f'"{word}"' for word in listed) for name, listed in words.items()}
-    user = fill_places(teacher.user_prompt, quoted)
+    user = fill_placeholders(teacher.user_prompt, quoted)
     schema = reply_schema(vocabulary.scenes, vocabulary.attributes, vocabulary.objects)
     asked = {
         "system": teacher.system_prompt,
@@ -73,7 +73,7 @@ def build_question(teacher: Teacher, taxonomy: Taxonomy) -> Question:
 
 
 def reply_schema(scenes: list[str], attributes: list[str], objects: list[str]) -> dict[str, Any]:
-    """Return the JSON schema that a reply follows: closed, with enumerated words and capped lengths."""
+    """Return the JSON schema of a reply: no additional properties, enumerated words, limited lengths."""
     named_object = _closed_object(
         {
             "name_free": {"type": "string", "maxLength": MAX_NAME_LENGTH},
@@ -91,8 +91,8 @@ def reply_schema(scenes: list[str], attributes: list[str], objects: list[str]) -
     )
 
 
-def fill_places(template: str, words: dict[str, str]) -> str:
-    """Put `words[name]` where the template says `{name}`; braces around anything but a name stay.
+def fill_placeholders(template: str, words: dict[str, str]) -> str:
+    """Replace each `{name}` in the template by `words[name]`; other braces are kept.
 
     Raises:
         ConfigurationError: a `{name}` is not among the words.
@@ -101,20 +101,20 @@ def fill_places(template: str, words: dict[str, str]) -> str:
     def fill(match: re.Match[str]) -> str:
         if match[1] not in words:
             known = ", ".join(f"{{{name}}}" for name in words)
-            raise ConfigurationError(f"teacher.user_prompt: {match[0]} is none of {known}")
+            raise ConfigurationError(f"teacher.user_prompt: {match[0]} is not one of {known}")
         return words[match[1]]
 
     return re.sub(r"\{([a-z_]+)\}", fill, template)
 
 
 def prepare_jpeg(path: Path, image: SentImage, max_pixels: int) -> bytes:
-    """Return the photo as the baseline JPEG that a teacher is shown.
+    """Return the photo as the baseline JPEG that is sent to the teacher.
 
     Upright, sRGB, at most `image.max_edge_px` long and `image.max_pixels` large, never enlarged, with no
     metadata of any kind. The same file gives the same bytes.
 
     Raises:
-        DecodeError: the file is no photo that can be read, or has more than `max_pixels`.
+        DecodeError: the file cannot be decoded as a photo, or has more than `max_pixels`.
     """
     sent_size = (0, 0)
 
@@ -124,7 +124,7 @@ def prepare_jpeg(path: Path, image: SentImage, max_pixels: int) -> bytes:
         return sent_size
 
     decoded = decode_photo(path, max_pixels=max_pixels, needed_size=needed_size)
-    if sent_size == (0, 0):  # the decoder did not ask: it decoded the photo in its full size
+    if sent_size == (0, 0):  # the decoder did not call `needed_size`: the photo has its full size
         sent_size = fit_size(*decoded.size, image)
     sent = resize(resize(decoded, (decoded.width, sent_size[1])), sent_size)  # rows first is faster
     sent.info = {}  # Pillow writes a comment, XMP or DPI that it finds here into the file
@@ -149,7 +149,7 @@ def request_body(
 ) -> bytes:
     """Return the JSON body of a chat completion request about one photo.
 
-    `response_format` is `json_schema`, `json_object` or `text`: how far the server is to enforce the form.
+    `response_format` is `json_schema`, `json_object` or `text`: how far the server should enforce the schema.
     """
     content = [
         {"type": "image_url", "image_url": {"url": image_url}},

@@ -1,4 +1,4 @@
-"""Whether the configured teacher can be asked, before a night is spent on it."""
+"""Check that the configured teacher can be reached, before a long run."""
 
 import asyncio
 import os
@@ -10,12 +10,12 @@ from vibe_photos.settings import Settings
 
 
 def check_teacher(settings: Settings) -> str:
-    """Ask the configured server for its list of models; return what it says, for a person.
+    """Ask the configured server for its list of models; return the result as text.
 
     Raises:
         ConfigurationError: the environment does not fit the configuration.
         TeacherUnreachable: no server answers at the address.
-        TeacherRefused: it refuses the key, or lists models and not this one.
+        TeacherRefused: it refuses the key, or lists other models only.
     """
     endpoint = endpoint_from_environment(os.environ, settings.teacher, settings.annotate)
     return asyncio.run(_ask_for_models(endpoint, settings.teacher.model, settings.annotate.served_models))
@@ -28,10 +28,10 @@ async def _ask_for_models(endpoint: Endpoint, model: str, served_models: list[st
             client, model, "text", slots=1, timeout_seconds=CONNECT_SECONDS, served_models=served_models
         )
         if await server.check_reachable():
-            return f"{address} replays simulated answers: a rehearsal, which is kept apart"
+            return f"{address} replays simulated answers: a rehearsal, whose answers are stored separately"
         server.check_model()
     if trouble := server.state.describe():
-        return f"{address} is there, and not ready yet: {trouble}"
+        return f"{address} is reachable but not ready yet: {trouble}"
     if not server.models:
-        return f"{address} answers, and does not list its models: `--ask` shows whether it serves {model}"
+        return f"{address} answers but does not list its models: `--ask` shows whether it serves {model}"
     return f"{address} serves {model}"

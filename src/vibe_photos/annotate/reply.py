@@ -1,16 +1,16 @@
-"""What a server says about a photo: from its HTTP body to the reply's text, and from that to an annotation.
+"""Parse a server's response: from the HTTP body to the reply's text, and from that to an annotation.
 
-A reply comes from outside, and text inside a photo may have led the model astray. Small plain values are
-kept as they are; what they mean is decided later, by the stage `convert`:
+A reply is untrusted input, and text inside a photo can mislead the model (prompt injection). Small plain
+values are kept unchanged; the stage `convert` maps them to labels later:
 
-- the text has at most `MAX_REPLY_LENGTH` characters and no run of `MAX_WHITESPACE` blanks;
-- everything up to the last `</think>` is the model's draft, and dropped;
+- the text has at most `MAX_REPLY_LENGTH` characters and no run of `MAX_WHITESPACE` white-space characters;
+- everything up to the last `</think>` is the model's reasoning, and dropped;
 - the annotation is the first JSON object in the rest with a `scene` or `objects`: alone, fenced, after prose;
-- `NaN` or `Infinity` in it makes the reply unusable (they are no JSON);
-- a string is cut at `MAX_TEXT_LENGTH`; a number too large for 64 bits, and a list or object where a plain
-  value belongs, become null;
-- of `objects` the first `MAX_LISTED` items that are JSON objects are kept; `objects` that is no list
-  becomes null.
+- `NaN` or `Infinity` in it makes the reply unusable (they are not JSON);
+- a string is cut at `MAX_TEXT_LENGTH`; a number too large for 64 bits, and a list or object in place of a
+  plain value, become null;
+- of `objects` the first `MAX_LISTED` items that are JSON objects are kept; if `objects` is not a
+  list, it becomes null.
 """
 
 import json
@@ -27,7 +27,7 @@ from vibe_photos.records.ground_truth import Annotation
 MAX_REPLY_LENGTH = 65_536
 MAX_WHITESPACE = 200
 MIN_REPEATS = 100
-"""So often a few characters repeat at the end of a reply that would never have ended."""
+"""A reply that ends in this many repeats of a few characters would never have ended."""
 
 MAX_TEXT_LENGTH = 200
 MAX_LISTED = 32
@@ -48,16 +48,16 @@ _THINKING = (
 
 
 class UnusableReply(VibePhotosError):
-    """Why a reply's text is no annotation; the message goes into `failures.jsonl`."""
+    """A reply's text has no annotation; the message says why and goes into `failures.jsonl`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a server answered about one photo, its text not parsed yet.
+    """A server's reply about one photo, its text not parsed yet.
 
-    `usage` counts tokens (`prompt_tokens`, `completion_tokens`), `created_at` is the server's own clock in
-    Unix seconds, `simulated` says that a replay server gave an answer that no model made, `model` is who the
-    server says answered, and `problem` why there is no answer in a reply that is whole.
+    `usage` counts tokens (`prompt_tokens`, `completion_tokens`), `created_at` is the server's clock in Unix
+    seconds, `simulated` is true if a replay server gave an answer that no model made, `model` is the model
+    that the server names, and `problem` is why a complete reply has no answer.
     """
 
     text: str
@@ -70,13 +70,13 @@ class Reply:
 
     @property
     def tokens(self) -> int:
-        """All tokens of prompt and reply, 0 where the server does not say."""
+        """All tokens of prompt and reply, 0 if the server does not report them."""
         usage = self.usage or {}
         return usage.get("prompt_tokens", 0) + usage.get("completion_tokens", 0)
 
 
 class NoCompletion(VibePhotosError):
-    """Why a response holds no chat completion, for a reason that may pass."""
+    """A response is not a chat completion, for a reason that may be temporary."""
 
 
 class _Message(msgspec.Struct):
@@ -87,7 +87,7 @@ class _Message(msgspec.Struct):
 
     @property
     def text(self) -> str:
-        """The reply's text, also where a gateway cut it into parts."""
+        """The reply's text, also if a gateway split it into parts."""
         if isinstance(self.content, list):
             parts = [part.get("text") for part in self.content if isinstance(part, dict)]
             return "".join(part for part in parts if isinstance(part, str))
@@ -120,7 +120,7 @@ def read_reply(content: bytes) -> Reply:
     """Read a chat completion.
 
     Raises:
-        NoCompletion: it is none, or has no choices.
+        NoCompletion: it is not one, or has no choices.
     """
     try:
         completion = msgspec.json.decode(content, type=_Completion)
@@ -144,7 +144,7 @@ def read_reply(content: bytes) -> Reply:
 
 def _explain_no_completion(content: bytes) -> str:
     if content.lstrip().startswith(b"data:"):
-        return "a stream of events (SSE) where one reply was asked for: switch streaming off in the gateway"
+        return "a stream of events (SSE) instead of one reply: switch streaming off in the gateway"
     try:
         has_error = isinstance(msgspec.json.decode(content), dict) and b'"error"' in content
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -152,29 +152,29 @@ def _explain_no_completion(content: bytes) -> str:
     return (
         f"status 200 with an error: {read_error(content)}"
         if has_error
-        else "a response that is no chat completion"
+        else "a response that is not a chat completion"
     )
 
 
 def _find_problem(choice: _Choice) -> str | None:
-    """Return why a reply without text has none, with what helps."""
+    """Return why a reply has no text, and what to do; None if it has text."""
     message = choice.message
     if choice.finish_reason == "content_filter":
-        return "the server's content filter held the reply back"
+        return "the server's content filter blocked the reply"
     if message.text.strip():
         return None
     if isinstance(message.refusal, str) and message.refusal:
         return f"the model refused: {_cut(message.refusal)}"
     if message.reasoning or message.reasoning_content:
         return (
-            "the reply holds reasoning and no answer. Start the server without --reasoning-parser, ask an "
+            "the reply has reasoning but no answer. Start the server without --reasoning-parser, ask an "
             "Instruct model, or raise teacher.sampling.max_tokens"
         )
     return None
 
 
 def read_models(content: bytes) -> tuple[list[str], bool]:
-    """Return the ids of the models that a server lists, and whether it replays simulated answers."""
+    """Return the ids of the models in a server's list, and whether it replays simulated answers."""
     try:
         models = msgspec.json.decode(content, type=_Models)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -183,7 +183,7 @@ def read_models(content: bytes) -> tuple[list[str], bool]:
 
 
 def read_error(content: bytes) -> str:
-    """Return a short one-line text of an error response: its message where it has one."""
+    """Return an error response as one short line: its message if it has one."""
     text = content[: 16 * _MAX_ERROR_LENGTH].decode("utf-8", "replace")
     try:
         body = msgspec.json.decode(content)
@@ -197,10 +197,10 @@ def read_error(content: bytes) -> str:
 
 
 def parse_reply(text: str) -> Annotation:
-    """Return the annotation that a reply's text holds.
+    """Return the annotation in a reply's text.
 
     Raises:
-        UnusableReply: it holds none.
+        UnusableReply: it has none.
     """
     if not text.strip():
         raise UnusableReply("the reply is empty")
@@ -215,23 +215,23 @@ def parse_reply(text: str) -> Annotation:
 
 
 def is_endless(text: str) -> bool:
-    """Return whether a reply that broke off would never have ended: it repeats itself, or white space."""
+    """Return whether a cut-off reply would never have ended: it repeats a few characters or white space."""
     return bool(_ENDLESS_WHITESPACE.search(text[-MAX_WHITESPACE:]) or _ENDLESS_REPEATS.search(text[-1000:]))
 
 
 def explain_cut(text: str) -> str:
-    """Return why a reply broke off at its largest number of tokens, with what helps."""
+    """Return why a reply was cut off at `max_tokens`, and what to do."""
     if _ENDLESS_WHITESPACE.search(text[-MAX_WHITESPACE:]):
         return _NO_WHITESPACE
     if is_endless(text):
         return f"the reply repeats itself without end: ...{text[-20:]}. See the server's log"
     if "<think>" in text and "</think>" not in text:
         return _THINKING
-    return "the reply broke off at its largest number of tokens. Raise teacher.sampling.max_tokens"
+    return "the reply was cut off at its maximum number of tokens. Raise teacher.sampling.max_tokens"
 
 
 def clean_annotation(annotation: dict[str, Any]) -> Annotation:
-    """Return an annotation with every value plain and capped (rules above).
+    """Return an annotation with only plain values of limited size (rules above).
 
     Raises:
         UnusableReply: it has neither a scene nor objects.
@@ -245,7 +245,7 @@ def clean_annotation(annotation: dict[str, Any]) -> Annotation:
 
 
 def _find_annotation(text: str) -> dict[str, Any]:
-    """Take the whole text, else try every opening brace in turn: fences and prose around it fall away."""
+    """Parse the whole text, else from each opening brace in turn, which skips code fences and prose."""
     try:
         whole = msgspec.json.decode(text)
         if _is_annotation(whole):
@@ -261,12 +261,12 @@ def _find_annotation(text: str) -> dict[str, Any]:
         try:
             candidate, _ = decoder.raw_decode(text, start)
         except (ValueError, RecursionError):
-            found = "no whole JSON object"
+            found = "no complete JSON object"
             continue
         if _is_annotation(candidate):
             return dict(candidate)
         found = "no JSON object with a scene or objects"
-    raise UnusableReply(f"the reply holds {found}")
+    raise UnusableReply(f"the reply has {found}")
 
 
 def _is_annotation(candidate: Any) -> bool:
@@ -294,9 +294,9 @@ def _clean_value(value: Any) -> Any:
 
 
 def _cut(text: str) -> str:
-    """Cap a text, and replace half surrogate pairs, which no UTF-8 file can hold."""
+    """Truncate a text, and replace lone surrogates, which UTF-8 cannot encode."""
     return text[:MAX_TEXT_LENGTH].encode("utf-8", "replace").decode("utf-8")
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise UnusableReply(f"the reply holds {name}, which is no JSON")
+    raise UnusableReply(f"the reply has {name}, which is not JSON")

@@ -1,4 +1,4 @@
-"""The stage `annotate`: paid answers are reused, missing ones are asked for, and all are written out."""
+"""The stage `annotate`: reuse paid answers, request missing ones, and write all of them."""
 
 import asyncio
 import logging
@@ -35,16 +35,16 @@ _OTHER_DESCRIPTORS = 64
 def annotate_library(settings: Settings, store: Path) -> None:
     """Get the teacher's answer about every photo of the manifest, and write all of them.
 
-    With `annotate.dry_run` it only estimates. The outs (`paths.raw_annotations`, `failures.jsonl` beside it,
-    the metric `annotate.json`) are replaced once every photo was asked about; a run that ends before leaves
-    them as they are, and its answers in the store.
+    With `annotate.dry_run` it only estimates. The outputs (`paths.raw_annotations`, `failures.jsonl` in
+    the same folder, the metric `annotate.json`) are replaced once all requests are done; a run that ends
+    earlier leaves them unchanged, with its answers in the store.
 
     Raises:
         ConfigurationError: the environment does not fit the configuration.
         TeacherRefused, TeacherUnreachable: the server cannot be used.
         RunInterrupted: Ctrl-C.
-        StoreError: another run holds the answers, their log is damaged, or the disk is full.
-        TooManyFailures: more than `annotate.max_failed_share` have no answer (the outs are written).
+        StoreError: another run has locked the answers, their log is damaged, or the disk is full.
+        TooManyFailures: more than `annotate.max_failed_share` have no answer (the outputs are written).
     """
     question = build_question(settings.teacher, settings.taxonomy)
     key = AnswerKey(settings.teacher.model, question.prompt_id)
@@ -74,14 +74,14 @@ def annotate_library(settings: Settings, store: Path) -> None:
 
 
 def has_server(settings: Settings) -> bool:
-    """Return whether this machine is told of a server that can be asked."""
+    """Return whether a server is configured that can be asked."""
     server = settings.teacher.server
     return server == "replay" or (server == "openai" and bool(os.environ.get("QWEN_BASE_URL")))
 
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Turn Ctrl-C outside the run into the same error as inside it."""
+    """Raise the same error for Ctrl-C outside the requests as during them."""
     try:
         yield
     except KeyboardInterrupt:
@@ -89,13 +89,13 @@ def _interruptible() -> Iterator[None]:
 
 
 def _read_photos(settings: Settings) -> Iterator[Photo]:
-    """Yield the photos to be annotated, in manifest order; memory holds no list of them."""
+    """Yield the photos to annotate, in manifest order, without a list of them in memory."""
     return islice(read_jsonl(settings.paths.photos, Photo), settings.annotate.limit)
 
 
 @contextmanager
 def _reach_teacher(settings: Settings) -> Iterator[Endpoint]:
-    """Yield where the teacher is; a replay server is started and stopped around it."""
+    """Yield the teacher's endpoint; a replay server runs only inside this context."""
     teacher = settings.teacher
     if teacher.server == "openai":
         yield endpoint_from_environment(os.environ, teacher, settings.annotate)
@@ -111,7 +111,7 @@ async def _ask_missing(
 ) -> tuple[Answers, dict[str, Failure]]:
     """Ask about the photos without an answer; return the answers and the failures by id.
 
-    What a replay server simulates never counts as the model's own answer: it has a key of its own.
+    Simulated answers of a replay server never count as the model's: they have their own key.
     """
     model, slots = settings.teacher.model, settings.annotate.concurrency
     _raise_descriptor_limit(slots)
@@ -131,7 +131,7 @@ async def _ask_missing(
             server.check_model()
         elif settings.teacher.server == "openai":
             model = f"rehearsal of {model}"
-            logger.warning("this server replays simulated answers: a rehearsal, kept apart as %r", model)
+            logger.warning("this server replays simulated answers: a rehearsal, stored as %r", model)
         answers = answer_store.of(AnswerKey(model, question.prompt_id))
         total = sum(photo.image_id not in answers for photo in _read_photos(settings))
         run = AnnotationRun(settings, question, server, answers)
@@ -141,7 +141,7 @@ async def _ask_missing(
 
 
 def _raise_descriptor_limit(slots: int) -> None:
-    """Let this process open as many files as the run needs: a connection for each slot, and photos.
+    """Raise this process's limit on open files to what a run needs: a connection for each slot, and photos.
 
     Raises:
         ConfigurationError: the system does not allow it.
@@ -171,7 +171,7 @@ def _log_summary(tally: Tally, key: AnswerKey) -> None:
     )
     if tally.failed["no_answer"]:
         logger.warning(
-            "photos that got no answer for a reason that can pass: %d. With a server at hand, the next "
+            "%d photos got no answer for a temporary reason. If the server is available, the next "
             "`dvc repro` asks about them again",
             tally.failed["no_answer"],
         )
@@ -180,7 +180,7 @@ def _log_summary(tally: Tally, key: AnswerKey) -> None:
 def _raise_if_too_many_failed(tally: Tally, settings: Settings) -> None:
     """Fail the stage when too many photos have no answer.
 
-    Photos that are `missing`, as there is no server to ask, are listed and do not count, unless all are.
+    Photos that are `missing` because there is no server are listed but do not count, unless all are.
     """
     if tally.photos and tally.failed["missing"] == tally.photos:
         raise TooManyFailures(

@@ -1,8 +1,8 @@
-"""Try everything that a run needs, before anything is paid.
+"""Check everything that a run needs, before the first paid request.
 
-Photos, space, what people said, answers that are there, teacher, encoder, git and DVC remotes: each line says
-ok, or what to do. Nothing is sent to the teacher but a request for its list of models. The encoder is fetched
-if it is not here yet. Where something has to be fixed, the command ends with status 1.
+Photos, disk space, human labels, existing answers, teacher, encoder, git and DVC remotes: each line says ok,
+or FIX and what to do. The only request to the teacher is for its list of models. The encoder is downloaded if
+it is missing. If something has to be fixed, the command exits with status 1.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import logging
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `vibe-photos check`."""
     parser.add_argument(
-        "--ask", action="store_true", help="also ask the teacher about one photo: it is paid, and kept"
+        "--ask", action="store_true", help="also ask the teacher about one photo (paid, answer kept)"
     )
 
 
@@ -20,6 +20,6 @@ def run(options: argparse.Namespace) -> None:
     """Run the command."""
     from vibe_photos.project.check import check_everything
 
-    # What stages log while they are tried is in the lines already.
+    # The results already say what the stages would log.
     logging.getLogger().setLevel(logging.WARNING)
     check_everything(options.ask)

@@ -1,8 +1,8 @@
-"""Take a newer version of vibe-photos into your project.
+"""Update your project to the newest version of vibe-photos.
 
 Merge the newest version of the remote `upstream`, from which `vibe-photos new` made this project. Only code
-and documents come: settings, what people said, results and remotes are yours and stay. Stages may run again;
-answers and vectors that are in the store are not paid again.
+and documents change: settings, human labels, results and remotes stay as they are. Stages may run again;
+answers and vectors in the store are not paid for again.
 """
 
 import argparse

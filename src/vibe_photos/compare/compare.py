@@ -1,8 +1,8 @@
 """Is B better than A? Two label tables of one library, measured against the same truth.
 
-Compared are judged photos that both have labels for and that neither has learnt from, which would flatter one
-side alone; what is left out is counted. Only labels that differ are looked at, as a reader sees them: a label
-that is not judged is not shown, like one that is judged to be absent. An object is shown with its parents.
+The comparison uses judged photos that both sides label and that neither side was trained or tuned on, which
+would favour that side; photos left out are counted. Only labels that differ are compared, as a reader sees
+them: an unjudged label is not shown, like a negative one. An object is shown with its parents.
 """
 
 from collections import Counter
@@ -35,7 +35,7 @@ from vibe_photos.statistics.metrics import UNJUDGED, Bools, Flags, Indices, Labe
 from vibe_photos.statistics.paired import Change, PairedRatio, compare_counts, simultaneous_intervals
 
 Kind = Literal["now right", "now wrong", "still wrong"]
-"""What became of a judged label that flipped."""
+"""The outcome of a judged label that flipped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +52,14 @@ class Flip:
 
 SHARE = ((1.0, 1.0), (0.0, 1.0))
 F1 = ((2.0, 2.0), (0.0, 1.0))
-"""What one photo adds to a figure's numerator and denominator when it is right, and when it is wrong."""
+"""What a photo adds to a figure's (numerator, denominator) if it is right, and if it is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabelSet:
     """The labels of one side: its name, its label table, and the splits by which its heads were trained.
 
-    `is_tuned` says whether thresholds were chosen on the audited photos of the `tune` half.
+    `is_tuned` is true if thresholds were chosen on the audited photos of the `tune` half.
     """
 
     name: str
@@ -68,7 +68,7 @@ class LabelSet:
     is_tuned: bool = False
 
     def has_learnt_from(self, image_id: str) -> bool:
-        """Return whether a photo trained these heads or chose a threshold, and so flatters the labels."""
+        """Return whether heads or thresholds were fitted to this photo, so that its figures are too good."""
         membership = self.memberships.get(image_id)
         if membership is None:
             return False
@@ -77,7 +77,7 @@ class LabelSet:
 
 @dataclass(frozen=True, slots=True)
 class FigureDifference:
-    """A figure of both sides, None where it has nothing to divide by, and the interval of B minus A."""
+    """A figure of both sides, None if its denominator is 0, and the interval of B minus A."""
 
     before: float | None
     after: float | None
@@ -144,10 +144,10 @@ class LabelComparison:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a reader sees of n photos.
+    """The labels of n photos as a reader sees them.
 
     `scene` is a column of the scene keys or -1, int64 [n]. `flags` are of attributes, then objects, int8
-    [n, keys]: 1 where a label is shown, else 0; in a truth, -1 where nobody judged.
+    [n, keys]: 1 if a label is shown, else 0; in a truth, -1 if nobody judged it.
     """
 
     scene: Indices
@@ -160,7 +160,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class JudgedSides:
-    """What both sides show of n judged photos, what is true, and how the photos were drawn."""
+    """The labels of both sides and the truth for n judged photos, and how the photos were drawn."""
 
     image_ids: list[str]
     keys: LabelKeys
@@ -211,13 +211,13 @@ def compare_labels(
 
 
 def show_labels(labels: LabelArrays, keys: LabelKeys) -> Shown:
-    """Return what a reader sees of labels."""
+    """Return labels as a reader sees them."""
     objects = with_parents((labels.objects == 1).astype(np.int8), keys.object)
     return Shown(labels.scene, np.column_stack([(labels.attributes == 1).astype(np.int8), objects]))
 
 
 def show_truth(labels: LabelArrays, keys: LabelKeys) -> Shown:
-    """Return what a reader should see."""
+    """Return the truth as a reader should see it."""
     return Shown(
         labels.scene, np.column_stack([labels.attributes, with_parents(labels.objects, keys.object)])
     )
@@ -238,7 +238,7 @@ def find_changed(a: Shown, b: Shown, keys: LabelKeys) -> dict[str, list[int]]:
 def measure_changes(
     judged: JudgedSides, changed: Mapping[str, list[int]], evaluate: Evaluate
 ) -> list[LabelChange]:
-    """Return what became of each label of `changed` (`find_changed`); all questions are tested together."""
+    """Return the change of each label of `changed` (`find_changed`); all questions are tested together."""
     sides = [_Sides.of(judged, label, columns) for label, columns in changed.items()]
     asked = [(one.label, *question) for one in sides for question in one.count()]
     counted = {one.label: one.truth_is_known() for one in sides}
@@ -279,7 +279,7 @@ def measure_changes(
 
 @dataclass(frozen=True, slots=True)
 class _Sides:
-    """One label of n photos, or several objects: what is true, what A and what B show, [n, labels] each.
+    """One label of n photos, or several objects: truth, labels of A and of B, [n, labels] each.
 
     The one column of the scene holds numbers of `scenes`; elsewhere 1, 0 or, in a truth, -1.
     """
@@ -309,7 +309,7 @@ class _Sides:
         return np.asarray((self.truth != UNJUDGED).any(axis=1))
 
     def count(self) -> list[tuple[str, Floats, Floats]]:
-        """Return each question with how often it is so in each photo, by A and by B: float64 [n]."""
+        """Return each question with its number of cases in each photo, for A and for B: float64 [n]."""
         asked = {"wrong": self.truth != UNJUDGED}
         if not self.scenes:
             asked |= {"false positives": self.truth == 0, "false negatives": self.truth == 1}
@@ -360,7 +360,7 @@ class _Sides:
 
 
 def _weigh_again(records: Sequence[GroundTruth], kept: Sequence[GroundTruth]) -> list[GroundTruth]:
-    """Return the kept records of each stratum with a probability lowered to their share of its records."""
+    """Return the kept records, with inclusion probabilities times the kept share of each stratum."""
     strata = [Counter(record.extra.get("stratum") for record in some) for some in (kept, records)]
     weighed = []
     for record in kept:

@@ -22,7 +22,7 @@ WORKSPACE = "workspace"
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """Where one side's labels are, the splits by which its heads were trained, and its `dvc.lock`."""
+    """One side: the file of its labels, the splits used to train its heads, and its `dvc.lock`."""
 
     name: str
     labels: Path
@@ -30,20 +30,20 @@ class Revision:
     lock: Lock
 
     def is_tuned_on_people(self) -> bool:
-        """Return whether audited photos chose a threshold of these labels (`classify.tuned_on`)."""
+        """Return whether a threshold of these labels was tuned on audited photos (`classify.tuned_on`)."""
         params = self.lock.stages["classify"].params if "classify" in self.lock.stages else {}
         classify = params.get(RESOLVED.as_posix(), {}).get("classify")
         return isinstance(classify, dict) and classify.get("tuned_on", "none") != "none"
 
 
 def find_revision(name: str, paths: Paths, compute: bool = False) -> Revision:
-    """Return where the labels and splits of `name` are: `workspace`, a label file, an experiment or a commit.
+    """Find the labels and splits of `name`: `workspace`, a label file, an experiment or a commit.
 
-    A label file does not say what trained it; the workspace's splits and lock are used.
+    A label file does not record its training photos; the workspace's splits and lock are used.
 
     Args:
         name: of the revision.
-        paths: where the labels and splits lie in a workspace.
+        paths: of the labels and splits in a workspace.
         compute: whether to fetch or compute files that are not on this machine (`compute_revision`).
 
     Raises:
@@ -71,8 +71,8 @@ def compare_revisions(
 ) -> LabelComparison:
     """Compare the labels of two revisions on the workspace's truth and taxonomy.
 
-    `truth` None takes people's where there is any (the measured sample, else a set of their own), else the
-    teacher's on photos that did not train.
+    `truth` None uses human labels if there are any (the measured sample, else a set that people chose), else
+    the teacher's on photos that were not used for training.
 
     Raises:
         InputError: a file of a revision or of the truth is missing or malformed.
@@ -90,7 +90,7 @@ def compare_revisions(
 
 
 def name_photos(settings: Settings) -> dict[str, str]:
-    """Return each photo's path under the library's root by its id, where the manifest exists."""
+    """Return each photo's path under the library's root by its id; empty without a manifest."""
     photos = settings.paths.photos
     return {photo.image_id: photo.rel_path for photo in read_manifest(photos)} if photos.is_file() else {}
 
@@ -103,7 +103,7 @@ def _read_auto(settings: Settings) -> list[GroundTruth]:
 
 
 def _find_file(lock: Lock, path: Path, name: str) -> Path | None:
-    """Return where this machine has that file of a lock: in DVC's cache, or unchanged in the workspace."""
+    """Return this machine's copy of a lock's file: in DVC's cache, or unchanged in the workspace."""
     found = lock.find_out(path)
     if found is None:
         raise InputError(f"{name} has no {path}: no stage of its {LOCK} writes that file")

@@ -36,7 +36,7 @@ def format_comparison(found: LabelComparison, names: Mapping[str, str]) -> str:
 
 
 def format_brief(found: LabelComparison, stages: Sequence[str]) -> str:
-    """Return the lines of a short form: what ran since A, what differs, what that proves, and the ranges."""
+    """Return the short form: stages that ran since A, differences, conclusions, and ranges."""
     lines = [f"ran since {found.before}: {', '.join(stages) or 'no stage'}", *describe_changes(found)]
     lines += _verdict_lines(found)
     rows = figure_rows(found)
@@ -151,9 +151,9 @@ def describe_changes(found: LabelComparison) -> list[str]:
 
 
 def describe_labels(found: LabelComparison) -> list[tuple[str, list[str]]]:
-    """Return, for each label that differs, how its judged photos changed, and what that proves."""
+    """Return, for each label that differs, how its judged photos changed, and what can be concluded."""
     return [
-        (f"{one.label}: {_describe_flips(one.flips)}", _describe_proof(found, one)) for one in found.labels
+        (f"{one.label}: {_describe_flips(one.flips)}", _describe_evidence(found, one)) for one in found.labels
     ]
 
 
@@ -172,7 +172,7 @@ def _describe_flips(flips: Sequence[Flip]) -> str:
     return said + (f", wrong in another way on {counts['still_wrong']}" if counts["still_wrong"] else "")
 
 
-def _describe_proof(found: LabelComparison, label: LabelChange) -> list[str]:
+def _describe_evidence(found: LabelComparison, label: LabelChange) -> list[str]:
     asked = dict(label.questions)
     wrong = asked.pop("wrong", None)
     if wrong is None:
@@ -184,7 +184,7 @@ def _describe_proof(found: LabelComparison, label: LabelChange) -> list[str]:
         said.append(f"{answer(found, wrong)} wrong ({_describe_rates(wrong)}): B is {side}")
     else:
         doubt = "whether more or fewer are wrong" if real else "which side is better"
-        said.append(f"cannot tell {doubt}: {_describe_unseen(wrong)}")
+        said.append(f"cannot tell {doubt}: {_describe_undetected(wrong)}")
     return said
 
 
@@ -192,8 +192,8 @@ def _describe_rates(change: Change) -> str:
     return f"{100 * change.before:.1f} → {100 * change.after:.1f} in 100 photos"
 
 
-def _describe_unseen(change: Change) -> str:
-    """Return which differences a question may have missed."""
+def _describe_undetected(change: Change) -> str:
+    """Return the size of differences that a question may have missed."""
     size = (
         f"a difference below {100 * change.noticeable:.1f} in 100"
         if change.noticeable < 1
@@ -203,7 +203,7 @@ def _describe_unseen(change: Change) -> str:
 
 
 def answer(found: LabelComparison, change: Change) -> str:
-    """Return `more` or `fewer` where a difference is larger than chance explains, else what is known."""
+    """Return `more` or `fewer` if a difference is larger than chance explains, else why not."""
     if not change.changed_groups:
         return "no judged photo changed"
     if not found.is_real(change):
@@ -263,7 +263,7 @@ def figure_rows(found: LabelComparison) -> list[list[str]]:
 
 
 def format_p(p_value: float) -> str:
-    """Return a p for people; it is never 0."""
+    """Return a p-value as text, never 0."""
     return f"{p_value:.3f}" if p_value >= 0.001 else "< 0.001"
 
 

@@ -1,7 +1,7 @@
 """Files of a commit that are not on this machine, fetched or computed in a temporary git worktree.
 
-The worktree uses the same store and the same DVC cache as the project, so that no answer of the teacher is
-paid again, and the cache keeps the files after the worktree is gone.
+The worktree uses the project's store and DVC cache, so no answer of the teacher is paid for again, and the
+cache keeps the files after the worktree is removed.
 """
 
 import logging
@@ -34,14 +34,14 @@ log = logging.getLogger(__name__)
 def compute_revision(name: str, commit: str, lock: Lock, wanted: list[Path]) -> Lock:
     """Bring files of a commit into DVC's cache: fetch them, or compute them in a temporary git worktree.
 
-    The commit's own code and configuration run. Where its list of photos is not in the cache, today's library
-    is scanned instead, and the labels may differ from those that were committed.
+    The commit's code and configuration run. If its list of photos is not in the cache, the current library is
+    scanned instead, and the labels may differ from those that were committed.
 
     Args:
         name: of the revision, for messages.
         commit: its hash.
         lock: its `dvc.lock`.
-        wanted: the files, outs of its stages.
+        wanted: the files; outs of its stages.
 
     Returns:
         `dvc.lock` as it is after the run: it names the wanted files by the hashes they have in the cache.
@@ -56,8 +56,8 @@ def compute_revision(name: str, commit: str, lock: Lock, wanted: list[Path]) -> 
             _run_dvc(tree, "fetch", *map(str, wanted))
             if all(found and find_cached_object(found[1]).is_file() for found in map(lock.find_out, wanted)):
                 return lock
-        # What the cache or the remote has of the inputs is taken from there; a stage that would always run is
-        # then frozen, so that the list of photos stays that of the commit.
+        # Take inputs from the cache or the remote if they are there, and freeze stages that would always run,
+        # so that the list of photos is the commit's.
         _run_dvc(tree, "pull" if has_remote() else "checkout", "--with-deps", "--allow-missing", *stages)
         present = [stage for stage in _always_changed(tree) if _has_outs(tree, lock, stage)]
         if present and _run_dvc(tree, "freeze", *present):
@@ -72,11 +72,11 @@ def compute_revision(name: str, commit: str, lock: Lock, wanted: list[Path]) -> 
 
 @contextmanager
 def _open_worktree(commit: str) -> Iterator[Path]:
-    """Yield the project of a commit in a temporary folder, with the cache and the photos of this one."""
+    """Yield a commit's project in a temporary folder that uses this project's cache and photos."""
     prefix = run_git("rev-parse", "--show-prefix").strip()
     with TemporaryDirectory(prefix="vibe-photos-") as folder:
         root = Path(folder).resolve() / "worktree"
-        # Without hooks: those of `dvc install` would check data out.
+        # Without hooks: those of `dvc install` would check out data.
         no_hooks = ("-c", f"core.hooksPath={os.devnull}")
         run_git(*no_hooks, "worktree", "add", "--quiet", "--detach", str(root), commit)
         try:
@@ -103,7 +103,7 @@ def _share_cache(tree: Path) -> None:
 
 
 def _share_photos(tree: Path) -> None:
-    """Link the library into the worktree where it lies inside the project, but not in git."""
+    """Link the library into the worktree if it is inside the project but not in git."""
     resolved = tree / RESOLVED
     if resolved.is_file():
         root = Path(msgspec.yaml.decode(resolved.read_bytes())["library"]["root"])
@@ -131,5 +131,5 @@ def _run_dvc(tree: Path, *arguments: str) -> int:
     environment = {name: os.pathsep.join(filter(None, parts)) for name, parts in paths.items()}
     environment["VIBE_PHOTOS_STORE"] = str(find_store().resolve())
     command = [sys.executable, "-m", "dvc", *arguments]
-    # To stderr: what the command itself prints may be JSON.
+    # To stderr: stdout may be the command's JSON.
     return subprocess.run(command, cwd=tree, env=os.environ | environment, stdout=2, check=False).returncode

@@ -1,4 +1,4 @@
-"""Prediction-powered estimates: the library's figures from people's few answers and the teacher's many.
+"""Prediction-powered estimates: figures for the library from few human labels and many teacher labels.
 
 The figures are the student's accuracy, of scenes and of each attribute, on photos that it has not seen, and
 the share of photos with each attribute. A mean over the library is estimated from the photos that people
@@ -8,15 +8,15 @@ al. 2023, "Prediction-powered inference", with the proxy's weight `trust` of Ang
 
     estimate = audited mean of (y - trust * proxy) + trust * library mean of the proxy
 
-It is right on average however wrong the teacher is. With a good teacher the interval is narrower than that
-of people alone, with a poor one it may be wider; `<name>_ppi_is_narrower` says which. It assumes that the
+It is unbiased however wrong the teacher is. With a good teacher the interval is narrower than from human
+labels alone, with a poor one it may be wider; `<name>_ppi_is_narrower` says which. It assumes that the
 audited photos were drawn with the inclusion probabilities that they state, and that of the other photos,
 those whose proxy is known are a random part. Photos without an answer of the teacher have the proxy 0, in
 both samples. Both parts leave out strata in which nobody measured a photo yet.
 
 The audited part's variance is that of `intervals`: near-duplicate groups, strata, weights, finite library.
-Two photos of average weight are added, one that only people call true and one that only the teacher does, as
-in `paired`: with a teacher who errs on a handful of photos the interval would otherwise be too narrow.
+Two photos of average weight are added, one positive only for people and one only for the teacher, as in
+`paired`: if the teacher errs on only a few photos, the interval would otherwise be too narrow.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -49,12 +49,12 @@ from vibe_photos.statistics.paired import average_weight, find_influence
 from vibe_photos.statistics.summary import Figures, round_figure, show_interval
 
 FEWEST_HELD_OUT = 50
-"""Below so many held-out photos a powered interval covers too seldom."""
+"""With fewer held-out photos, prediction-powered intervals have too little coverage."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProxyMean:
-    """The mean of the proxy over the library, and its variance (0 where every photo's proxy is known)."""
+    """The mean of the proxy over the library, and its variance (0 if every photo's proxy is known)."""
 
     value: float
     variance: float
@@ -71,7 +71,7 @@ class PoweredEstimate:
 
 @dataclass(frozen=True, slots=True)
 class MeasuredPhotos:
-    """The measured photos with the student's labels, and the sample that they are, in the same order."""
+    """The measured photos with the student's labels, and their sample, in the same order."""
 
     photos: JudgedPhotos
     sample: MeasuredSample
@@ -79,10 +79,10 @@ class MeasuredPhotos:
 
 @dataclass(frozen=True, slots=True)
 class OtherPhotos:
-    """Answered photos that are not among the measured ones, of strata for which these speak.
+    """Photos with a teacher answer that are not measured, in strata with measured photos.
 
-    `groups` int64 [m], equal for near-duplicates; `teacher` the teacher's labels of them; `unanswered` counts
-    the photos that the teacher did not answer.
+    `groups` int64 [m], equal for near-duplicates; `teacher` the teacher's labels; `unanswered` counts the
+    photos without an answer.
     """
 
     image_ids: list[str]
@@ -155,7 +155,7 @@ def find_others(
 
 
 def bound_by_skips(is_judged: Bools, is_true: Bools, measured: MeasuredPhotos) -> tuple[float, float] | None:
-    """Return a share if all skipped photos were no, and if all were yes; None where none was skipped.
+    """Return a share if all skipped photos were no, and if all were yes; None if none was skipped.
 
     In a stratum of m answers with s skips it is then yes / (m + s), or (yes + s) / (m + s).
     """
@@ -221,13 +221,13 @@ def _estimate_prevalences(
 
 
 def weigh_rest(strata: Sequence[str], is_known: Bools) -> Floats | None:
-    """Return for how many photos each known one stands: its stratum's photos by those known of it.
+    """Return the weight of each photo with a known proxy: photos of its stratum / known photos of it.
 
     Args:
         strata: of m photos that nobody audited.
-        is_known: bool [m], the photos of which a proxy is known, a random part of each stratum.
+        is_known: bool [m], photos with a known proxy, a random part of each stratum.
 
-    Returns float64 [photos known], or None where too few are known, or none of a stratum.
+    Returns float64 [known photos], or None if too few are known, or none in a stratum.
     """
     _, numbers = np.unique(np.array(strata, dtype=np.str_), return_inverse=True)
     photos, known = (
@@ -242,7 +242,7 @@ def weigh_rest(strata: Sequence[str], is_known: Bools) -> Floats | None:
 def mean_proxy(
     audited: Floats | Bools, others: Floats | Bools, groups: Indices, weights: Floats, zeros: int = 0
 ) -> ProxyMean | None:
-    """Return the proxy's mean over a library, or None where too little is known of the photos not audited.
+    """Return the proxy's mean over a library, or None if there are too few photos that are not audited.
 
     The audited photos stand for themselves, each of the `others` for `weights` photos.
 
@@ -251,7 +251,7 @@ def mean_proxy(
         others: float64 [m] or bool [m], the proxy of a random part of the other photos, or of all of them.
         groups: int64 [m], equal for near-duplicates among the others.
         weights: float64 [m], at least 1.
-        zeros: how many photos have the proxy 0 for certain, beside these.
+        zeros: number of further photos, all with proxy 0.
     """
     photos = len(audited) + float(weights.sum()) + zeros
     if not len(others):
@@ -287,7 +287,7 @@ def estimate_powered(
     if len(y) < FEWEST_CASES:
         return PoweredEstimate(value, Interval(reason=f"n < {FEWEST_CASES}"), trust)
     interval = _powered_interval(y, proxy, design, known, trust, level)
-    if not interval.reason:  # its centre leans away from 0 and 1, and so could leave out a value at the edge
+    if not interval.reason:  # its centre is pulled away from 0 and 1, so it could exclude a value near them
         interval = Interval(min(interval.low, value), max(interval.high, value))
     return PoweredEstimate(value, interval, trust)
 

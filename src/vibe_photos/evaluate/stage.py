@@ -1,8 +1,8 @@
 """Stage `evaluate`: measure the labels against ground truth.
 
-Against people's truth the measured sample counts; a photo without a label is wrong, and counted as missing.
-Once measured photos have chosen thresholds (`classify.tuned_on`), only those of the other half count. Against
-the teacher's truth photos count on which no head was trained.
+Against human labels, the measured sample counts; a photo without a label is wrong, and counted as missing.
+If thresholds were tuned on half of the measured photos (`classify.tuned_on`), only the other half counts.
+Against the teacher's labels, photos count that no head was trained on.
 """
 
 import csv
@@ -43,24 +43,24 @@ from vibe_photos.storage.jsonl import read_jsonl
 log = logging.getLogger(__name__)
 
 MOST_CURVE_POINTS = 500
-"""A plot shows no more; a curve of a million thresholds is thinned evenly to this many."""
+"""Maximum points of a plotted curve; longer curves are thinned evenly."""
 
 
-TO_SPEAK_FOR_ALL: dict[TruthName, str] = {
+HOW_TO_COVER_ALL: dict[TruthName, str] = {
     "human": "run dvc repro and vibe-photos review, which shows photos of each of these",
     "auto": "raise split.holdout_share in params.yaml, so that some photos of each of these do not train",
 }
 
 
 def evaluate_labels(settings: Settings) -> None:
-    """Measure the labels against what people measured (`truth=human`) or against the teacher (`truth=auto`).
+    """Measure the labels against human labels (`truth=human`) or the teacher's (`truth=auto`).
 
     Writes `metrics.json` and `plots/`. With no record to evaluate `metrics.json` says how to begin. A record
-    of a photo that is not in the library is counted as `not_in_library`. Where thresholds were tuned on half
-    of the measured photos, `scored_on` says that only the other half counts. `speaks_for` says for how many
-    photos of the library the figures speak, `about` of which library. For people's truth there is also
-    `prediction_powered`: what people and the teacher together tell about the library. Its shares of photos
-    rest on both halves: no threshold moves what people say.
+    of a photo that is not in the library is counted as `not_in_library`. If thresholds were tuned on half
+    of the measured photos, `scored_on` says that only the other half counts. `speaks_for` is the number of
+    photos that the figures represent, `about` says of which library. With human labels there is also
+    `prediction_powered`: estimates for the library from human and teacher labels. Its shares of photos use
+    both halves, because thresholds do not change human labels.
 
     Raises:
         InputError: a file is missing or malformed, or a record's inclusion probability is impossible.
@@ -103,12 +103,12 @@ def evaluate_labels(settings: Settings) -> None:
 def count_sample(
     sample: MeasuredSample, memberships: Mapping[str, Membership], truth: TruthName, answered: Set[str]
 ) -> Figures:
-    """Return what of the records counts, and for how many photos of the library the figures speak.
+    """Return how many records count, and how many photos of the library the figures represent.
 
-    `trained_on` counts photos that train: they have that role, and the teacher `answered`.
+    `trained_on` counts photos used for training: they have that role, and the teacher `answered`.
     `unmeasured_strata` are the strata in which no photo counts yet, with their sizes, and `to_speak_for_all`
-    says what to do about it; both are left out if there are none. `skipped` counts photos that were shown and
-    not answered.
+    says what to do about it; both are left out if there are none. `skipped` counts photos that reviewers
+    skipped.
     """
     counts: Figures = {
         "not_in_library": sample.not_in_library,
@@ -128,7 +128,7 @@ def count_sample(
     names = ", ".join(f"{label_name(name)} ({say_count(photos)})" for name, photos in unmeasured.items())
     return counts | {
         "unmeasured_strata": unmeasured,
-        "to_speak_for_all": f"{TO_SPEAK_FOR_ALL[truth]}: {names}",
+        "to_speak_for_all": f"{HOW_TO_COVER_ALL[truth]}: {names}",
     }
 
 
@@ -137,9 +137,9 @@ def write_plots(
 ) -> None:
     """Write `confusion.csv`, `precision_recall/<attribute>.csv` and `calibration/<name>.csv`.
 
-    For `dvc plots`, for the report, for anyone's own tools. `confusion.csv` has one line a photo with a true
-    scene. Each attribute has a file of its own, so that no curve is joined to another's; with nothing to plot
-    it is its header alone.
+    For `dvc plots`, the report and other tools. `confusion.csv` has one line for each photo with a true
+    scene. Each attribute has its own file, so that curves are not joined; with nothing to plot it has only a
+    header.
     """
     names = [*(label_name(key) for key in photos.keys.scene), "missing"]
     pairs = zip(photos.truth.scene.tolist(), photos.prediction.scene.tolist(), strict=True)
@@ -163,9 +163,9 @@ def write_plots(
 
 
 def thin_curve(curve: Curve) -> list[tuple[float, float, float]]:
-    """Return at most `MOST_CURVE_POINTS` points (recall, precision, threshold), both ends among them.
+    """Return at most `MOST_CURVE_POINTS` points (recall, precision, threshold), including both ends.
 
-    A curve on which nothing is true has no points.
+    A curve without true positives has no points.
     """
     if not len(curve.recall) or curve.recall[-1] == 0:
         return []

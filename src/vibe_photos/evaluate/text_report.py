@@ -1,4 +1,4 @@
-"""A metrics mapping as plain text for a terminal: headline, tables, confusion, and what the words mean."""
+"""A metrics mapping as plain text for a terminal: headline, tables, confusion, and definitions."""
 
 from collections.abc import Sequence
 from textwrap import wrap
@@ -23,7 +23,7 @@ precision: share of the given labels that are right; recall: share of the true l
   positives: those with the label; given: those that got it; missing: those without a prediction.
 Objects: a general label (electronics) is right of a more specific object (a phone).
   exact_: the most specific labels alone; top1, top3: photos whose best guess, or one of the best three, is an
-  object in them; top1_hierarchical: photos whose likeliest label, be it a general one, is right;
+  object in them; top1_hierarchical: photos whose likeliest label, even a general one, is right;
   coverage: share of the true objects whose label is given to any photo at all."""
 
 
@@ -34,14 +34,14 @@ def format_figures(figures: Figures) -> str:
 
 
 def format_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
-    """Return aligned lines: the first column to the left, the others to the right."""
+    """Return aligned lines: the first column left-aligned, the others right-aligned."""
     cells = [list(header), *([_cell(value) for value in row] for row in rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
     return ["  ".join(_align(row, widths)).rstrip() for row in cells]
 
 
 def format_share(figures: Figures, name: str) -> str:
-    """Return a figure with its interval, or with the reason why it has none."""
+    """Return a figure with its interval, or why it has none."""
     return " ".join(filter(None, (_cell(figures[name]), _range(figures, name))))
 
 
@@ -84,7 +84,7 @@ def _format_objects(objects: Figures) -> list[str]:
 
 
 def _range(figures: Figures, name: str) -> str:
-    """Return an interval in brackets, or why there is none; nothing for a figure that never has one."""
+    """Return an interval in brackets, or why there is none; empty for a figure that never has one."""
     interval = read_interval(figures, name)
     if interval is None:
         return ""

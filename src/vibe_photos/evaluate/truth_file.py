@@ -1,6 +1,6 @@
-"""Labels measured against any truth, for `python -m vibe_photos.eval.labels`.
+"""Measure labels against any ground truth, for `python -m vibe_photos.eval.labels`.
 
-The truth is what people said (the folder `data/human`, or one reviewer's log) or a truth file.
+The truth is human labels (the folder `data/human`, or one reviewer's log) or a truth file.
 """
 
 from collections.abc import Mapping
@@ -25,13 +25,13 @@ from vibe_photos.statistics.summary import Figures, summarise
 
 @dataclass(frozen=True, slots=True)
 class TruthFigures:
-    """The figures of one truth, and how many of its records count.
+    """The figures against one ground truth, and how many of its records count.
 
     Left out are `not_in_database` records of photos without a row in the label database, `by_hand` records of
-    photos that no draw reached (`human_truth.sample`), `tuned_on` photos of the half that chose thresholds,
-    `taught` photos, which were chosen, and `skipped` ones, which have no answer. `trained_on` counts photos
-    that trained a head; None where no head says what it learnt from. `is_own_set` says that no photo says how
-    it was drawn.
+    photos that no draw reached (`human_truth.sample`), `tuned_on` photos of the half used to tune thresholds,
+    `taught` photos, which were not drawn at random, and `skipped` ones, which have no label. `trained_on`
+    counts photos used to train a head; None if no head records its training photos. `is_own_set` is true if
+    no record says how its photo was drawn.
     """
 
     figures: Figures
@@ -47,7 +47,7 @@ class TruthFigures:
 
 @dataclass(frozen=True, slots=True)
 class _Truth:
-    """The records that may count, of how many, and what else people said."""
+    """The records that may count, the number of all records, and counts of taught and skipped photos."""
 
     sample: MeasuredSample
     records: int
@@ -58,11 +58,11 @@ class _Truth:
 def measure_truth(truth: Path, labels: Path, settings: Settings) -> TruthFigures:
     """Measure the labels of a database against a truth: a folder like `data/human`, a log or a truth file.
 
-    Near-duplicate groups and roles are those of `paths.splits` where that file exists. Photos on which
-    thresholds were tuned (`classify.tuned_on`) are left out. The folder gives the figures of `evaluate`.
+    Near-duplicate groups and roles come from `paths.splits` if that file exists. Photos on which thresholds
+    were tuned (`classify.tuned_on`) are left out. For the folder, the figures equal those of `evaluate`.
 
     Raises:
-        InputError: a file is missing, malformed or holds no truth, or a record has an unknown label key.
+        InputError: a file is missing, malformed or has no truth, or a record has an unknown label key.
     """
     splits = settings.paths.splits
     memberships = read_splits(splits) if splits.exists() else {}
@@ -72,7 +72,7 @@ def measure_truth(truth: Path, labels: Path, settings: Settings) -> TruthFigures
     else:
         read = _read_file(truth, settings, memberships, table)
     sample = read.sample
-    # A truth that says of no photo how it was drawn is measured as it is.
+    # If no record says how its photo was drawn, all records count equally.
     records, by_hand = (sample.records, sample.own_set) if sample.records else (sample.own_set, [])
     photos = judge_photos(records, memberships, table, settings.taxonomy)
     trained = read_trained(settings.paths.models)
@@ -93,8 +93,8 @@ def _read_folder(folder: Path, settings: Settings, memberships: Mapping[str, Mem
     said = read_human_truth(folder).fit(settings.taxonomy, folder)
     if not (said.everything or said.skipped):
         raise InputError(
-            f"{folder} holds nothing that people said (no {AUDITED_FILE}, no log in {DECISIONS_FOLDER}/). "
-            f"That folder is {settings.paths.human}; `vibe-photos review` fills it"
+            f"{folder} has no human labels (no {AUDITED_FILE}, no log in {DECISIONS_FOLDER}/). "
+            f"The project's folder is {settings.paths.human}; `vibe-photos review` fills it"
         )
     if memberships:
         half = None if settings.classify.tuned_on == "none" else "score"
@@ -115,19 +115,19 @@ def _read_file(
         records, taught, skipped = list(said.measured.values()), len(said.taught), len(said.skipped)
     elif "annotation" in fields:
         raise InputError(
-            f"{file} holds the teacher's raw answers, in words and not in label keys. "
-            f"What they were mapped to: --gt {paths.auto / ALL_LABELS}"
+            f"{file} has the teacher's raw answers, in words and not in label keys. "
+            f"Use the labels made from them: --gt {paths.auto / ALL_LABELS}"
         )
     elif fields.isdisjoint({"scene", "attributes", "objects"}):
         raise InputError(
-            f"{file} holds no truth: none of its records has scene, attributes or objects. "
-            f"What people said: --gt {paths.human}; what the teacher said: --gt {paths.auto / ALL_LABELS}"
+            f"{file} has no truth: none of its records has scene, attributes or objects. "
+            f"Human labels: --gt {paths.human}; the teacher's labels: --gt {paths.auto / ALL_LABELS}"
         )
     else:
         records = fit_keys(read_truth_file(file), taxonomy, file)
         records.sort(
             key=lambda record: record.image_id
-        )  # as in `evaluate`: seeded intervals are then the same
+        )  # as in `evaluate`, so that seeded intervals are the same
     labelled = set(labels.image_ids)
     in_database = [record for record in records if record.image_id in labelled]
     tuned: set[str] = set()
@@ -151,7 +151,7 @@ def format_json(found: TruthFigures) -> str:
 
 
 def format_text(found: TruthFigures, truth: Path, labels: Path) -> str:
-    """Return the figures as tables for a terminal, below what was compared and what was left out."""
+    """Return what was compared and left out, then the figures as tables, for a terminal."""
     figures = found.figures
     notes = [
         ("not in the database, left out", found.not_in_database),

@@ -1,1 +1,1 @@
-"""A project of one's own: `vibe-photos new` makes it, `vibe-photos update` takes a newer version into it."""
+"""A user's own project: `vibe-photos new` creates it, `vibe-photos update` merges a newer version into it."""

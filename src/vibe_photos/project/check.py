@@ -1,4 +1,4 @@
-"""What a run needs, tried before its first paid request: each thing is ok, or says what to do."""
+"""Checks before the first paid request: each passes, or says what has to be fixed."""
 
 import os
 import shutil
@@ -33,65 +33,65 @@ from vibe_photos.storage.jsonl import read_jsonl, write_jsonl
 from vibe_photos.storage.local_store import find_store
 
 BYTES_PER_PHOTO = 35_000
-"""On disk, about: outs, their copies in DVC's cache, and the store (docs/SCALING.md)."""
+"""Approximate disk space: stage outputs, their copies in DVC's cache, and the store (docs/SCALING.md)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One line: what was tried, whether it is ok, and what was found or what to do."""
+    """The result of one check: its name, whether it passed, and what was found or what to do."""
 
     name: str
     is_ok: bool
-    said: str
+    detail: str
 
     def describe(self) -> str:
-        """Return the line."""
-        return f"{'ok ' if self.is_ok else 'FIX'}  {self.name:<13}  {self.said}"
+        """Return the result as one line."""
+        return f"{'ok ' if self.is_ok else 'FIX'}  {self.name:<13}  {self.detail}"
 
 
 class _NotReady(VibePhotosError):
-    """Something that a run needs is not so."""
+    """A check failed; the message says what to do."""
 
 
 def check_project(asks: bool) -> Iterator[Result]:
-    """Try everything that the next `dvc repro` needs, and yield a line for each thing as it is known.
+    """Check everything that the next `dvc repro` needs; yield each result as soon as it is known.
 
-    Nothing that a stage writes is touched; photos that are read stay known to the store.
+    No stage output is changed; hashes of the photos that are read are cached in the store.
 
     Args:
-        asks: also ask the teacher about one photo, which is paid and kept.
+        asks: also ask the teacher about one photo; the answer costs money and is kept.
     """
     try:
         settings = compose_settings()
     except ConfigurationError as error:
         yield Result("configuration", False, str(error))
         return
-    yield Result("configuration", True, "taxonomy, thresholds and rules fit each other")
+    yield Result("configuration", True, "taxonomy, thresholds and rules are consistent")
     with TemporaryDirectory() as scratch:
         check = _Check(settings, find_store(), Path(scratch))
-        for name, attempt in check.list_attempts(asks):
+        for name, run_check in check.list_checks(asks):
             try:
-                yield Result(name, True, attempt())
+                yield Result(name, True, run_check())
             except VibePhotosError as error:
                 yield Result(name, False, str(error))
 
 
 class _Check:
-    """The attempts, over one library and configuration. Each returns what it found or raises what to do."""
+    """The checks of one library and configuration. Each returns what it found or raises what to do."""
 
     def __init__(self, settings: Settings, store: Path, scratch: Path) -> None:
         self._settings = settings
         self._store = store
         self._scratch = scratch
 
-    def list_attempts(self, asks: bool) -> Iterator[tuple[str, Callable[[], str]]]:
+    def list_checks(self, asks: bool) -> Iterator[tuple[str, Callable[[], str]]]:
         yield "photos", self._count_photos
-        yield "space", self._measure_space
-        yield "people", self._read_people
+        yield "disk space", self._measure_space
+        yield "human labels", self._read_human_labels
         yield "answers", self._count_answers
         yield "teacher", self._reach_teacher
         if asks:
-            yield "one answer", self._ask
+            yield "one answer", self._ask_about_one
         yield "encoder", self._embed_one
         yield "git", self._describe_git
         yield "dvc", self._describe_dvc
@@ -109,11 +109,11 @@ class _Check:
 
     @cached_property
     def _answered(self) -> set[str]:
-        """The ids with an answer of the chosen teacher to its question, in the store or the output."""
+        """The ids of photos that the chosen teacher answered, in the store or in the stage's output."""
         key = AnswerKey(self._settings.teacher.model, self._question.prompt_id)
         output = self._settings.paths.raw_annotations
-        brought = read_answers([output], IMPORTED, []) if output.is_file() else ()
-        return read_paid_ids(self._store, key) | {a.image_id for _, a in brought if a.key == key}
+        pulled = read_answers([output], IMPORTED, []) if output.is_file() else ()
+        return read_paid_ids(self._store, key) | {a.image_id for _, a in pulled if a.key == key}
 
     def _count_photos(self) -> str:
         photos, problems = self._scanned
@@ -132,15 +132,15 @@ class _Check:
             if free < needed:
                 raise _NotReady(
                     f"{place} has {format_size(free)} free, and this library takes about "
-                    f"{format_size(needed)}: make room, or move the store (VIBE_PHOTOS_STORE) or DVC's cache "
-                    "(`dvc cache dir`)"
+                    f"{format_size(needed)}: free some space, or move the store (VIBE_PHOTOS_STORE) or DVC's "
+                    "cache (`dvc cache dir`)"
                 )
         return f"about {format_size(needed)} needed, {format_size(free)} free"
 
-    def _read_people(self) -> str:
+    def _read_human_labels(self) -> str:
         human = self._settings.paths.human
         truth = read_human_truth(human).fit(self._settings.taxonomy, human)
-        return f"{len(truth.measured)} photos measured, {len(truth.taught)} taught; every label is known"
+        return f"{len(truth.measured)} photos measured, {len(truth.taught)} taught; all labels are known"
 
     def _count_answers(self) -> str:
         photos, chosen = self._scanned[0], self._settings.library.content_hash
@@ -149,62 +149,62 @@ class _Check:
         if self._answered and not have and others:
             other = others.pop()
             raise _NotReady(
-                f"the ids of the {len(self._answered)} answers are by {other}, and library.content_hash is "
+                f"the ids of the {len(self._answered)} answers are {other}, but library.content_hash is "
                 f"{chosen}: write `content_hash: {other}` under `library:` in params.yaml"
             )
         if self._settings.teacher.server == "store" and len(have) < len(photos):
-            said = f"{len(photos) - len(have)} of {len(photos)} photos have none, and no server is chosen"
+            found = f"{len(photos) - len(have)} of {len(photos)} photos have no answer, and no server is set"
             if not have:
-                raise _NotReady(f"{said}: vibe-photos import-annotations FILE..., or another use.teacher")
-            return f"{said}: they stay without labels by the teacher"
+                raise _NotReady(f"{found}: vibe-photos import-annotations FILE..., or change use.teacher")
+            return f"{found}: they get no labels from the teacher"
         root = Path(self._settings.library.root)
         estimate = estimate_run(photos, self._answered, root, self._question)
         if not estimate.requests:
-            return f"all {len(photos) - estimate.unreadable} photos have one: nothing will be asked"
+            return f"all {len(photos) - estimate.unreadable} photos have an answer: no request is needed"
         return estimate.describe(self._settings.annotate.rates).removeprefix("dry run, nothing was sent: ")
 
     def _reach_teacher(self) -> str:
         teacher = self._settings.teacher
         if teacher.server == "openai":
             return check_teacher(self._settings)
-        return "none is asked: answers come from the store" if teacher.server == "store" else "a replay"
+        return "no server: answers come from the store" if teacher.server == "store" else "a replay server"
 
-    def _ask(self) -> str:
+    def _ask_about_one(self) -> str:
         photos = [photo for photo in self._scanned[0] if photo.image_id not in self._answered]
         if not photos:
-            return "every photo has one"
+            return "every photo already has an answer"
         write_jsonl(self._scratch / "one.jsonl", photos[:1])
         places = {"photos": "one.jsonl", "raw_annotations": "raw.jsonl", "eval": "eval"}
         paths = replace(
             self._settings.paths, **{name: self._scratch / place for name, place in places.items()}
         )
         annotate_library(replace(self._settings, paths=paths), self._store)
-        return f"about {photos[0].rel_path}, paid and kept"
+        return f"asked about {photos[0].rel_path}; the answer is paid for and kept"
 
     def _embed_one(self) -> str:
         settings = self._settings
         if settings.embedder.kind == "database":
-            return "an app's vectors: `vibe-photos` embeds nothing"
+            return "vectors come from an app's database: nothing to compute"
         encoder = load_encoder(settings.embedder, settings.embed)
         job = Job(Path(settings.library.root), settings.embedder, settings.embed, encoder.model)
         photos = self._scanned[0]
         for batch in LocalEngine(job, lambda: encoder).embed(photos, frozenset()):
             if batch.vectors:
-                return f"{encoder.model} is here; a vector has {encoder.dim} numbers"
-        raise _NotReady(f"{encoder.model} made no vector of any photo; `dvc repro embed` lists why")
+                return f"{encoder.model} is loaded; vectors have {encoder.dim} dimensions"
+        raise _NotReady(f"{encoder.model} could not embed any photo; `dvc repro embed` says why")
 
     def _describe_git(self) -> str:
         try:
             names = run_git("remote").split()
         except GitError:
-            raise _NotReady("this folder is in no git repository: `git init`, and commit") from None
+            raise _NotReady("this folder is not in a git repository: run `git init`, and commit") from None
         addresses = {name: run_git("remote", "get-url", "--push", name).strip() for name in names}
         pushed = [
             f"{name} {_describe_readers(address)}"
             for name, address in addresses.items()
             if address != FETCH_ONLY
         ]
-        return "; ".join(pushed) or "no remote to push to: what people say stays on this machine"
+        return "; ".join(pushed) or "no remote to push to: human labels stay on this machine"
 
     def _describe_dvc(self) -> str:
         config = read_dvc_config()
@@ -215,7 +215,7 @@ class _Check:
         }
         shown = [f"{name} {_describe_readers(address)}" for name, address in remotes.items()]
         if not str(Path.cwd()).isascii():
-            shown.append("no `dvc exp run --queue` in a folder whose path has letters beyond ASCII")
+            shown.append("`dvc exp run --queue` fails here: the path of this folder has non-ASCII characters")
         return "; ".join(shown) or "no remote: labels, answers and heads stay on this machine"
 
 
@@ -229,16 +229,16 @@ def _describe_readers(address: str) -> str:
     host = urlsplit(shown).hostname if "://" in shown else None
     folder = Path(address.removeprefix("file://"))
     if host or not (folder.is_absolute() or folder.exists()):
-        return f"({shown}): whoever can read there, which its own settings say"
+        return f"({shown}): the settings of that host decide who can read it"
     if not folder.exists():
-        return f"({shown}): a folder that is not here now"
+        return f"({shown}): this folder does not exist now"
     mode = folder.stat().st_mode
     readers = "every user" if mode & stat.S_IROTH else "its group" if mode & stat.S_IRGRP else "its owner"
-    return f"({shown}): {readers} of {os.uname().nodename} and whoever mounts it"
+    return f"({shown}): readable by {readers} on {os.uname().nodename}, and by whoever mounts it"
 
 
 def check_everything(asks: bool) -> None:
-    """Print a line for each thing that a run needs.
+    """Print the result of every check.
 
     Raises:
         ConfigurationError: something has to be fixed first.

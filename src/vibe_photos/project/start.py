@@ -1,4 +1,4 @@
-"""A new project: this repository's code in a history of its own, set up for one photo library."""
+"""Create a project for one photo library: this clone's code in a new git repository."""
 
 import configparser
 import io
@@ -33,7 +33,7 @@ _SAMPLED_ONE_IN = 3
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a person asks for; None for a teacher or a hash lets the answers decide, or takes the default."""
+    """The options of `vibe-photos new`. None for teacher or hash: as in the annotations, else the default."""
 
     folder: Path
     photos: Path
@@ -44,19 +44,19 @@ class Wanted:
 
 
 def start_project(wanted: Wanted) -> str:
-    """Make a project from the clone at hand; return what was made and which commands come next.
+    """Create a project from the current clone; return a summary and the next commands.
 
-    Everything is checked first, and the folder appears in one step when it is whole.
+    Everything is checked first, and the folder appears only once it is complete.
 
     Raises:
-        InputError: this is no clone, the folder or a choice cannot be used, or git does not know who commits.
+        InputError: not run in a clone, a folder or option cannot be used, or git has no user name and email.
         LibraryError: the photo folder is missing or has no photos.
     """
     _check_clone()
     folder = _check_folder(wanted)
     photo_files = _count_photos(wanted.photos)
-    teacher, choices = _choose(wanted)
-    choices["sample"] = _suit_sample(photo_files)
+    teacher, choices = _choose_settings(wanted)
+    choices["sample"] = _choose_sample_size(photo_files)
     _check_identity()
     params = _write_params(choices)
     with TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
@@ -65,7 +65,7 @@ def start_project(wanted: Wanted) -> str:
         project.rename(folder)
     made = (
         f"{folder} is your project: {photo_files} photo files in {wanted.photos}, teacher {teacher}, encoder "
-        f"{wanted.embedder}, {choices['sample']['size']} photos to be checked by you"
+        f"{wanted.embedder}, {choices['sample']['size']} photos for you to check"
     )
     return "\n".join(
         [made, *_list_warnings(folder), *_list_next_commands(folder, teacher, wanted.annotations)]
@@ -79,7 +79,7 @@ def _check_clone() -> None:
     except GitError:
         is_root, files = False, set()
     if not is_root or not files.issuperset({PARAMS, f"{DEMO}/README.md", "src/vibe_photos/__init__.py"}):
-        raise InputError(f"{Path.cwd()} is no clone of vibe-photos: run this in the top folder of one")
+        raise InputError(f"{Path.cwd()} is not the top folder of a vibe-photos clone: run this command there")
 
 
 def _check_folder(wanted: Wanted) -> Path:
@@ -89,20 +89,18 @@ def _check_folder(wanted: Wanted) -> Path:
         raise InputError(f"{folder} exists and is not empty: name a folder that does not exist yet")
     for place, what in ((clone, "this clone"), (photos, "the photo folder")):
         if folder.is_relative_to(place):
-            raise InputError(f"{folder} lies inside {what} ({place}): choose a folder beside it")
+            raise InputError(f"{folder} is inside {what} ({place}): choose a folder outside it")
     if not folder.parent.is_dir():
-        raise InputError(f"{folder.parent} does not exist: make it first, or choose another folder")
+        raise InputError(f"{folder.parent} does not exist: create it first, or choose another folder")
     return folder
 
 
 def _count_photos(photos: Path) -> int:
     """Return how many files of the folder have a photo's extension."""
     if not photos.is_absolute():
-        raise InputError(
-            f"--photos {photos}: write the full path, which means the same everywhere: {photos.resolve()}"
-        )
+        raise InputError(f"--photos {photos} is a relative path: write the full path, {photos.resolve()}")
     if not photos.is_dir():
-        raise LibraryError(f"--photos {photos} is no folder: name the one that your photos are in")
+        raise LibraryError(f"--photos {photos} is not a folder: give the folder that has your photos")
     library = _read_config()["library"]
     extensions, skipped = library["extensions"], library["skip_folders"]
     count = sum(len(found.files) for found in walk_folders(os.fsencode(photos), extensions, skipped))
@@ -111,8 +109,8 @@ def _count_photos(photos: Path) -> int:
     return count
 
 
-def _suit_sample(photo_files: int) -> dict[str, int]:
-    """Return a review sample that leaves a small library enough to train on."""
+def _choose_sample_size(photo_files: int) -> dict[str, int]:
+    """Return the review sample's size: in a small library a third, so that enough is left for training."""
     sample = _read_config()["sample"]
     return {"size": min(sample["size"], -(-photo_files // _SAMPLED_ONE_IN))}
 
@@ -122,35 +120,35 @@ def _read_config() -> dict[str, Any]:
     return config
 
 
-def _choose(wanted: Wanted) -> tuple[str, dict[str, dict[str, Any]]]:
-    """Return the teacher's name, and the keys of `params.yaml` that follow from what is wanted."""
+def _choose_settings(wanted: Wanted) -> tuple[str, dict[str, dict[str, Any]]]:
+    """Return the teacher's name, and the values for `params.yaml` that follow from the options."""
     content_hash, teacher = wanted.content_hash, _FIRST_TEACHER
     models = {name: _read_choice("teacher", name).get("model") for name in _list_choices("teacher")}
     if wanted.annotations:
         content_hash, model = _inspect_answers(wanted.annotations)
         if wanted.content_hash not in (None, content_hash):
             raise InputError(
-                f"--content-hash {wanted.content_hash}: the ids in {wanted.annotations} are by "
-                f"{content_hash}, and no photo would find its answer"
+                f"--content-hash {wanted.content_hash}: the ids in {wanted.annotations} are "
+                f"{content_hash}, so no photo would match its answer"
             )
         fitting = [name for name, asked in models.items() if asked == model]
         if not fitting and not wanted.teacher:
             raise InputError(
-                f"{wanted.annotations} has answers of {model}, which no teacher of conf/teacher asks: say "
-                f"which teacher's they are, --teacher {'|'.join(models)}"
+                f"{wanted.annotations} has answers by {model}, but no teacher in conf/teacher uses that "
+                f"model: choose one with --teacher {'|'.join(models)}"
             )
         teacher = fitting[0] if fitting else teacher
     teacher = wanted.teacher or teacher
     for group, name in (("teacher", teacher), ("embedder", wanted.embedder)):
         known = _list_choices(group)
         if name not in known:
-            raise InputError(f"--{group} {name}: there are {', '.join(known)}")
+            raise InputError(f"--{group} {name} does not exist: choose one of {', '.join(known)}")
     library = {"root": str(wanted.photos)} | ({"content_hash": content_hash} if content_hash else {})
     return teacher, {"use": {"teacher": teacher, "embedder": wanted.embedder}, "library": library}
 
 
 def _list_choices(group: str) -> list[str]:
-    """Return the choices of a group that need nothing of the demo."""
+    """Return the names of a group's choices, without those of the demo."""
     names = sorted(file.stem for file in Path("conf", group).glob("*.yaml"))
     return [name for name in names if not name.startswith("demo")]
 
@@ -161,18 +159,18 @@ def _read_choice(group: str, name: str) -> dict[str, Any]:
 
 
 def _inspect_answers(file: Path) -> tuple[str, str]:
-    """Return the hash that the ids of given answers are of, and the model that most of them name."""
+    """Return which hash the ids in a file of answers are, and the most frequent model."""
     problems: list[str] = []
     answers = [
         (name_hash(answer.image_id), answer.model) for _, answer in read_answers([file], IMPORTED, problems)
     ]
     if not answers:
-        raise InputError(f"--annotations {file} holds no answers")
+        raise InputError(f"--annotations {file} has no answers")
     hashes = {content_hash for content_hash, _ in answers}
     if len(hashes) > 1 or None in hashes:
         raise InputError(
-            f"--annotations {file}: a library has ids of one kind, and these are neither all of 16 hex "
-            "digits (xxh64) nor all of 32 (xxh3_128)"
+            f"--annotations {file}: all ids must have 16 hex digits (xxh64), or all must have 32 (xxh3_128); "
+            "these are mixed, or something else"
         )
     models = [model for _, model in answers]
     return str(hashes.pop()), max(sorted(set(models)), key=models.count)
@@ -184,13 +182,13 @@ def _check_identity() -> None:
         run_git("var", "GIT_AUTHOR_IDENT")
     except GitError:
         raise InputError(
-            "git does not know who you are, which the first commit says: "
+            "git needs your name and email for the first commit: "
             'git config --global user.name "Your Name" && git config --global user.email you@example.org'
         ) from None
 
 
 def _write_params(choices: dict[str, dict[str, Any]]) -> bytes:
-    """Return the clone's `params.yaml` with other values; comments stay, but for the demo's choices."""
+    """Return the clone's `params.yaml` with new values; comments are kept, except the demo's choices."""
     from ruamel.yaml import YAML
 
     yaml = YAML()
@@ -209,7 +207,7 @@ def _write_params(choices: dict[str, dict[str, Any]]) -> bytes:
 
 
 def _fill(project: Path, params: bytes, message: str) -> None:
-    """Write a project's files and its two commits: the version's code, then its own settings."""
+    """Write the project's files and its two commits: the version's code, then the project's settings."""
     source = run_git("rev-parse", "HEAD").strip()
     with open_code(source) as index:
         run_git("checkout-index", "--all", f"--prefix={project}/", index=index)
@@ -223,7 +221,7 @@ def _fill(project: Path, params: bytes, message: str) -> None:
     git("remote", "add", UPSTREAM, _find_upstream(source))
     git("config", f"remote.{UPSTREAM}.pushurl", FETCH_ONLY)
     git("config", f"remote.{UPSTREAM}.tagOpt", "--no-tags")
-    # By force: what a person's own list of ignored files says is no part of the version.
+    # --force: the user's global gitignore must not leave out files of the version.
     git("add", "--all", "--force")
     git("commit", "--quiet", "--message", describe_version(source))
     (project / PARAMS).write_bytes(params)
@@ -233,7 +231,7 @@ def _fill(project: Path, params: bytes, message: str) -> None:
 
 
 def _list_identity() -> list[tuple[str, str]]:
-    """Return who a person is in this clone alone, which another repository would not know."""
+    """Return the `user.*` settings of this clone's own git configuration."""
     lines = run_git("config", "--local", "--list").splitlines()
     return [
         (key, value) for key, _, value in (line.partition("=") for line in lines) if key.startswith("user.")
@@ -241,7 +239,7 @@ def _list_identity() -> list[tuple[str, str]]:
 
 
 def _find_upstream(source: str) -> str:
-    """Return where newer versions come from: the clone's origin if it has this one, else the clone."""
+    """Return where newer versions come from: the clone's origin if it has `source`, else the clone."""
     if run_git("for-each-ref", "--contains", source, "refs/remotes/origin").strip():
         origin = run_git("remote", "get-url", "origin").strip()
         return str(Path(origin).resolve()) if Path(origin).exists() else origin
@@ -271,7 +269,7 @@ def _list_next_commands(folder: Path, teacher: str, annotations: Path | None) ->
     commands = (
         f"cd {_quote(folder)} && make setup && . .venv/bin/activate",
         answers,
-        # What is committed is what later figures are compared with.
+        # Later figures are compared with this commit.
         "vibe-photos check && dvc repro && git add --all && git commit -m 'First labels'",
     )
     return ["Next:", *(f"  {command}" for command in commands)]
@@ -281,13 +279,13 @@ def _list_warnings(folder: Path) -> list[str]:
     warnings = []
     if not str(folder).isascii():
         warnings.append(
-            "Its path has letters beyond ASCII: DVC cannot run queued experiments there (without --queue it "
-            "can). Rename the folder now if you want them"
+            "Its path has non-ASCII characters: DVC cannot queue experiments there (`dvc exp run --queue`). "
+            "Rename the folder now if you want to"
         )
     changed = run_git("status", "--porcelain", "--untracked-files=no").splitlines()
     if changed:
         files = ", ".join(line[3:] for line in changed[:3])
-        warnings.append(f"Changes in this clone that are not committed stay behind: {files}")
+        warnings.append(f"Uncommitted changes in this clone were not copied: {files}")
     return warnings
 
 

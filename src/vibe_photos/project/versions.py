@@ -1,8 +1,8 @@
-"""Versions of this code in a project of one's own, and how a newer one is taken.
+"""Update a user's project to a newer version of vibe-photos.
 
-A project's history has one commit for each version that it took: the version's code alone, without results,
-records and settings, which are each project's own. Its parent is the version before, so that git merges the
-difference of two versions and nothing else.
+A project's history has a commit for each version that it merged: the version's code alone, without results,
+human labels and settings, which belong to the project. The parent of this commit is that of the previous
+version, so git merges only what changed between the two versions.
 """
 
 from collections.abc import Iterator
@@ -22,28 +22,28 @@ DVC_CONFIG = (DVC_FOLDER / "config").as_posix()
 _TRAILER = "Vibe-photos-version"
 _OWN = frozenset({PARAMS, DVC_CONFIG, LOCK.as_posix(), DEMO, "data/human"})
 _DESCRIPTION = "data/human/README.md"
-_WHAT_IS_ASKED = ("conf/question.yaml", "conf/teacher", "conf/taxonomy")
+_QUESTION_FILES = ("conf/question.yaml", "conf/teacher", "conf/taxonomy")
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A version that a project took: the project's commit of it, and the commit that it was made from."""
+    """A version in a project: its commit in the project, and the vibe-photos commit that it was made from."""
 
     commit: str
     source: str
 
 
 def describe_version(source: str) -> str:
-    """Return the message of the commit that brings a version."""
+    """Return the message of a version's commit in a project."""
     return f"vibe-photos at {source[:12]}\n\n{_TRAILER}: {source}"
 
 
 @contextmanager
 def open_code(commit: str) -> Iterator[Path]:
-    """Yield an index of git that holds a commit's code, in the repository at hand.
+    """Yield a git index file with a commit's code, in the current repository.
 
-    Left out are what stages write (the outs in the commit's `dvc.lock`), that lock, what people said, the
-    demo, `params.yaml`, and DVC's configuration, which names remotes.
+    Left out are stage outputs (the outs in the commit's `dvc.lock`), that lock, human labels, the demo,
+    `params.yaml`, and DVC's configuration, which has the remotes.
     """
     outs = {out.path for stage in read_lock(commit).stages.values() for out in stage.outs}
     own = [path for path in list_files(commit) if _is_own(path, outs | _OWN)]
@@ -60,41 +60,42 @@ def list_files(commit: str) -> list[str]:
 
 
 def update_project(source: str) -> str:
-    """Merge the newest version of `source` (a remote or an address) into the branch at hand; say what came.
+    """Merge the newest version of `source` (a remote or address) into the current branch; say what changed.
 
     Raises:
-        InputError: the project took no version yet, the source cannot be fetched, its version does not follow
-            the one that is here, or git cannot merge it by itself.
+        InputError: this is not a project made by `vibe-photos new`, the source cannot be fetched, its version
+            does not descend from the current one, or the merge has conflicts.
     """
-    here = _find_version()
+    current = _find_version()
     try:
         run_git("fetch", "--quiet", "--no-tags", source, "HEAD")
     except GitError as error:
         raise InputError(
-            f"{error}. Where vibe-photos is: --source ADDRESS (a clone of a project has no `{UPSTREAM}` yet)"
+            f"{error}. A clone of a project has no remote `{UPSTREAM}` yet: give the address of "
+            "vibe-photos with --source ADDRESS"
         ) from None
     newest = run_git("rev-parse", "FETCH_HEAD").strip()
-    if newest == here.source:
-        return f"{source} has nothing newer than {here.source[:12]}, which is here"
-    if not _follows(newest, here.source):
+    if newest == current.source:
+        return f"already up to date: {source} has nothing newer than {current.source[:12]}"
+    if not _descends_from(newest, current.source):
         raise InputError(
-            f"{source} is at {newest[:12]}, which does not follow {here.source[:12]}, the version that is "
-            "here: it was on another branch, or its history was rewritten. Nothing was changed"
+            f"{source} is at {newest[:12]}, which does not descend from your version {current.source[:12]}: "
+            "yours is from another branch, or the history was rewritten. Nothing was changed"
         )
     with open_code(newest) as index:
         tree = run_git("write-tree", index=index).strip()
     message = describe_version(newest)
-    version = run_git("commit-tree", tree, "-p", here.commit, "-m", message).strip()
+    version = run_git("commit-tree", tree, "-p", current.commit, "-m", message).strip()
     _merge(version, newest)
-    changed = run_git("diff", "--name-only", here.commit, version).splitlines()
-    asked = run_git("diff", "--name-only", here.commit, version, "--", *_WHAT_IS_ASKED).splitlines()
+    changed = run_git("diff", "--name-only", current.commit, version).splitlines()
+    asked = run_git("diff", "--name-only", current.commit, version, "--", *_QUESTION_FILES).splitlines()
     lines = [f"vibe-photos is now at {newest[:12]}: {len(changed)} files changed"]
     if asked:
         lines.append(
-            f"What the teacher is asked may have changed ({', '.join(asked)}). What that would cost: "
+            f"The question to the teacher may have changed ({', '.join(asked)}). To estimate the cost: "
             "python stages/annotate_photos.py annotate.dry_run=true"
         )
-    return "\n".join([*lines, "Now: make setup && dvc repro"])
+    return "\n".join([*lines, "Next: make setup && dvc repro"])
 
 
 def _is_own(path: str, own: set[str]) -> bool:
@@ -105,14 +106,12 @@ def _is_own(path: str, own: set[str]) -> bool:
 def _find_version() -> Version:
     commit = run_git("rev-list", "--max-count=1", f"--grep=^{_TRAILER}: ", "HEAD").strip()
     if not commit:
-        raise InputError(
-            "no commit here brought a version: `vibe-photos new` makes a project that can be updated"
-        )
+        raise InputError("this is not a project made by `vibe-photos new`, so it cannot be updated")
     form = f"--format=%(trailers:key={_TRAILER},valueonly)"
     return Version(commit, run_git("show", "--no-patch", form, commit).strip())
 
 
-def _follows(newer: str, older: str) -> bool:
+def _descends_from(newer: str, older: str) -> bool:
     try:
         run_git("merge-base", "--is-ancestor", older, newer)
     except GitError:
@@ -122,12 +121,12 @@ def _follows(newer: str, older: str) -> bool:
 
 def _merge(version: str, newest: str) -> None:
     try:
-        run_git("merge", "--quiet", "--no-ff", "--message", f"Take vibe-photos at {newest[:12]}", version)
+        run_git("merge", "--quiet", "--no-ff", "--message", f"Merge vibe-photos at {newest[:12]}", version)
     except GitError as error:
         files = run_git("diff", "--name-only", "--diff-filter=U").split("\n")[:-1]
         if not files:
             raise
         raise InputError(
-            f"you and the new version changed the same lines in {', '.join(files)}. Edit what git marked "
-            "there, then `git add` and `git commit`; or `git merge --abort`, and all is as before"
+            f"you and the new version changed the same lines in {', '.join(files)}. Resolve the "
+            "conflicts there, then `git add` and `git commit`; or undo the update with `git merge --abort`"
         ) from error

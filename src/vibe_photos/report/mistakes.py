@@ -1,4 +1,4 @@
-"""What the student, and probably the teacher, got wrong, by kind, with the worst photos of each kind."""
+"""Mistakes of the student, and probable ones of the teacher, by kind, with the worst photos of each."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -86,8 +86,8 @@ def _scene_mistakes(photos: JudgedPhotos) -> Iterator[tuple[str, Mistake]]:
 def _flag_mistakes(photos: JudgedPhotos, head: HeadName) -> Iterator[tuple[str, Mistake]]:
     """Yield false positives, then false negatives (scored by the label's absence) and missing labels.
 
-    An object's ancestors are true with it, so that electronics is no mistake about a phone. Objects that the
-    student gives to no photo are left out: the page lists them once.
+    An object's ancestors are true with it, so electronics is right for a phone. Objects that the student
+    never gives are left out: the page lists them once.
     """
     truth, prediction = photos.truth, photos.prediction
     if head == "attribute":

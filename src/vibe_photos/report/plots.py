@@ -32,8 +32,8 @@ class Confusion:
 class Curve:
     """Precision over recall of one attribute.
 
-    `points` by rising recall; `student` is the point of the threshold in use; the teacher has no threshold,
-    and so one point.
+    `points` by rising recall; `student` is the point of the threshold in use; `teacher` is a single point,
+    because the teacher has no threshold.
     """
 
     name: str
@@ -48,8 +48,8 @@ class Calibration:
     """A reliability diagram: points by rising probability, and calibration errors in percent.
 
     `evaluated` and `error` are by the page's truth, `training` and `training_error` by the teacher's answers
-    on training photos (out of fold). `noise` is the error that 95 of 100 perfectly calibrated students stay
-    below on the page's photos, and `is_off` says that `error` is larger, as rounded.
+    on training photos (out of fold). `noise` is the 95th percentile of the error of a perfectly
+    calibrated student on the page's photos; `is_off` is true if the rounded `error` is larger.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Calibration:
 
 
 def read_confusion(student: Figures) -> Confusion:
-    """Rebuild the whole matrix: the photos of a scene that are not listed as confused are right."""
+    """Rebuild the full matrix: photos of a scene that are not listed as confused are right."""
     scene = student["scene"]
     support = {row["scene"]: row["support"] for row in scene["per_class"]}
     names = sorted(support)
@@ -124,7 +124,7 @@ def _plot_folder(sources: Sources) -> Path:
 
 
 def _read_csv(path: Path) -> list[dict[str, str]]:
-    """Return the rows of a CSV file, none where there is no file."""
+    """Return the rows of a CSV file; none if there is no file."""
     if not path.exists():
         return []
     with path.open(newline="") as file:

@@ -17,9 +17,9 @@ MOST_WORDS = 12
 
 
 def describe_run(sources: Sources) -> tuple[str, str] | None:
-    """Return the title and text of a warning where the figures say nothing about a real teacher.
+    """Return the title and text of a warning if the figures say nothing about a real teacher.
 
-    That is so when the teacher is simulated: it is replayed, or its answers are marked as simulated.
+    That is the case if the teacher is simulated: a replay server, or answers marked as simulated.
     """
     is_replayed = sources.settings.teacher.server == "replay"
     if not is_replayed and not (sources.answers and sources.answers.is_simulated):
@@ -45,7 +45,7 @@ def list_facts(sources: Sources) -> list[tuple[str, str]]:
     if sources.answers is not None:
         models = sorted(sources.answers.models.items())
         counts = ", ".join(f"{say_count(count)} by {model}" for model, count in models)
-        counts += f"; asked in vain or not asked: {say_count(sources.failed_answers)}"
+        counts += f"; failed or not asked: {say_count(sources.failed_answers)}"
         if sources.photos is not None:
             beyond = len(sources.photos) - sources.failed_answers - sum(sources.answers.models.values())
             counts += f"; beyond annotate.limit: {say_count(beyond)}" if beyond > 0 else ""
@@ -68,7 +68,7 @@ def list_facts(sources: Sources) -> list[tuple[str, str]]:
 
 
 def unmapped_words(sources: Sources) -> list[tuple[str, int]]:
-    """Return the teacher's most frequent words for scenes and objects without a key, with their counts."""
+    """Return the teacher's most frequent scene and object words that map to no label, with their counts."""
     words: Counter[str] = Counter()
     for name in ("unknown_scene_words", "object_words_without_key"):
         words.update(sources.metrics.get("convert", {}).get(name, {}))
@@ -76,14 +76,14 @@ def unmapped_words(sources: Sources) -> list[tuple[str, int]]:
 
 
 def show_configuration(settings: Settings) -> str:
-    """Return as YAML what can change results, without where things are on this machine."""
+    """Return the configuration that can change results as YAML, without paths of this machine."""
     kept = without_machine_local(msgspec.to_builtins(settings, enc_hook=Path.as_posix))
     kept["library"].pop("root", None)
     return msgspec.yaml.encode(kept).decode()
 
 
 def _describe_head(figures: Figures) -> str:
-    """Return what a head learnt from, of its metrics."""
+    """Return a description of a head's training data from its metrics."""
     parts = [
         f"{say_count(figures['n_train'])} trained it",
         f"{say_count(figures['labels_by_people'], 'label')} by people",

@@ -1,4 +1,4 @@
-"""Read what the stages wrote, as far as it is there; name what is missing and the stage that makes it."""
+"""Read the stages' outputs that exist; list those that are missing and the stage that makes each."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A file that the page reads: what it tells, and the stage that writes it."""
+    """A file that the page reads: its content, and the stage that writes it."""
 
     path: Path
     what: str
@@ -41,10 +41,10 @@ class TeacherAnswers:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Everything that the page shows, read once; None where a file is missing.
+    """Everything that the page shows, read once; None if a file is missing.
 
-    `metrics` holds the metrics files that are there: `convert`, `train_<head>`, `human`, `auto`, `teacher`.
-    `held_out` holds the heads' out-of-fold predictions.
+    `metrics` has the metrics files that exist: `convert`, `train_<head>`, `human`, `auto`, `teacher`.
+    `held_out` has the heads' out-of-fold predictions.
     """
 
     settings: Settings
@@ -60,7 +60,7 @@ class Sources:
 
     @property
     def truth(self) -> TruthName | None:
-        """The truth that the page uses: people's where there is any, else the teacher's, else none."""
+        """The truth that the page uses: human labels if there are any, else the teacher's, else None."""
         truths: tuple[TruthName, ...] = ("human", "auto")
         return next((truth for truth in truths if self.measured(truth)), None)
 
@@ -71,10 +71,10 @@ class Sources:
 
 
 def read_sources(settings: Settings) -> Sources:
-    """Read the stages' outputs that are there.
+    """Read the stages' outputs that exist.
 
     Raises:
-        InputError: a file is there, but damaged.
+        InputError: a file is damaged.
     """
     paths = settings.paths
     metrics = _list_metrics(paths)
@@ -139,7 +139,7 @@ def _read_figures(path: Path) -> Figures:
 
 
 def _count_lines(path: Path) -> int:
-    """Count the records of a JSON Lines file; one that is not there has none."""
+    """Count the records of a JSON Lines file; 0 if it does not exist."""
     if not path.exists():
         return 0
     with path.open("rb") as file:

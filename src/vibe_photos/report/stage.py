@@ -40,15 +40,15 @@ log = logging.getLogger(__name__)
 
 
 def render_report(settings: Settings) -> None:
-    """Write the page that shows the results: data/report/index.html. What is missing is named on it.
+    """Write the page that shows the results, data/report/index.html; it lists missing inputs.
 
     Raises:
-        InputError: a file is there, but damaged.
+        InputError: a file is damaged.
     """
     sources = read_sources(settings)
     view = _view_sources(sources) | _view_figures(sources) | _view_mistakes(sources)
     html = make_environment().get_template("page.html").render(view)
-    # A file name may hold bytes that are no text.
+    # A file name may have bytes that are not valid UTF-8.
     page = html.encode("utf-8", "replace")
     write_bytes(settings.paths.report, page)
     log.info(
@@ -59,7 +59,7 @@ def render_report(settings: Settings) -> None:
         len(sources.missing),
     )
     if sources.truth != "human":
-        log.info("next: %s", _say_how_to_begin(sources))
+        log.info("next: %s", _describe_first_step(sources))
 
 
 @cache
@@ -78,7 +78,7 @@ def make_environment() -> Environment:
 
 
 def _view_sources(sources: Sources) -> dict[str, Any]:
-    """Return what the page says about where the figures come from."""
+    """Return the page's data about where the figures come from."""
     trained = [figures["n_train"] for name, figures in sources.metrics.items() if name.startswith("train_")]
     return {
         "trained_photos": max(trained, default=None),
@@ -94,13 +94,13 @@ def _view_sources(sources: Sources) -> dict[str, Any]:
 
 
 def _view_figures(sources: Sources) -> dict[str, Any]:
-    """Return the figures that the page shows; `student` is None where nothing is measured yet."""
+    """Return the figures that the page shows; `student` is None if nothing is measured yet."""
     truth = sources.truth
     student = sources.measured(truth) if truth else None
     teacher = sources.measured("teacher") if truth == "human" else None
     view: dict[str, Any] = {
         "truth": truth,
-        "how_to_begin": _say_how_to_begin(sources),
+        "how_to_begin": _describe_first_step(sources),
         "student": student,
         "teacher": teacher,
         "auto": sources.measured("auto") if truth == "human" else None,
@@ -127,8 +127,8 @@ def _view_figures(sources: Sources) -> dict[str, Any]:
     }
 
 
-def _say_how_to_begin(sources: Sources) -> str:
-    """Return what a person does first; `evaluate` knows why nothing is measured, where it has run."""
+def _describe_first_step(sources: Sources) -> str:
+    """Return the first step for the user; if `evaluate` has run, it says why nothing is measured."""
     said: str = sources.metrics.get("human", {}).get("how_to_begin", HOW_TO_BEGIN["human"])
     return said
 
@@ -152,7 +152,7 @@ def _view_mistakes(sources: Sources) -> dict[str, Any]:
 
 
 def _judge_photos(sources: Sources) -> JudgedPhotos | None:
-    """Return the evaluated photos with truth and labels, None where a file for that is missing."""
+    """Return the evaluated photos with truth and labels, None if a file is missing."""
     settings, truth, members = sources.settings, sources.truth, sources.memberships
     paths = settings.paths
     if truth is None or members is None or not paths.labels.exists():

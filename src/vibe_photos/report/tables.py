@@ -20,14 +20,14 @@ _OBJECT_FIGURES = {
     "exact_f1": "exact: F1",
     "top1": "best guess is exactly right",
     "top3": "one of the best three is exactly right",
-    "top1_hierarchical": "likeliest label is right, be it a general one",
-    "coverage": "true objects whose label it ever gives",
+    "top1_hierarchical": "likeliest label is right, even a general one",
+    "coverage": "true objects whose label is given to any photo",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One figure on a scale from 0 to 1, with its interval where it has one, and the teacher's figure."""
+    """One figure on a scale from 0 to 1, with its interval if it has one, and the teacher's figure."""
 
     value: float | None
     low: float | None = None
@@ -54,9 +54,9 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """One figure of the library, from people alone and from people with the teacher.
+    """One figure of the library, from human labels alone and together with the teacher's.
 
-    Each is given as a value and its interval in text, and as a mark.
+    Each has its value and interval as text, and a mark for the plot.
     """
 
     name: str
@@ -66,7 +66,7 @@ class Estimate:
 
 
 def headline_lines(student: Figures, teacher: Figures | None) -> list[Line]:
-    """Return scene accuracy, and precision and recall of attributes and objects, beside the teacher's."""
+    """Return scene accuracy, and precision and recall of attributes and objects, with the teacher's."""
     theirs = teacher or {"scene": None, "attributes": {}, "objects": None}
     lines = [_line("Scene", "right", student["scene"], theirs["scene"], "accuracy", "support")]
     levels = [
@@ -81,10 +81,10 @@ def headline_lines(student: Figures, teacher: Figures | None) -> list[Line]:
 
 
 def describe_scope(student: Figures) -> list[str]:
-    """Return sentences: about which photos the figures are, and which do not count as the others do."""
+    """Return sentences: which photos the figures represent, and which count differently or not at all."""
     said, spoken_for, library = [], student["speaks_for"], student["library"]
     if not spoken_for:
-        said.append("For how many photos the figures speak is not known: the checked photos do not say.")
+        said.append("How many photos the figures represent is not known: no record says how it was drawn.")
     elif spoken_for < library:
         said.append(f"The figures are about {student['about']}: {spoken_for:,} of {say_count(library)}.")
     else:
@@ -92,7 +92,7 @@ def describe_scope(student: Figures) -> list[str]:
     if "to_speak_for_all" in student:
         said.append(f"To make them speak for all photos, {student['to_speak_for_all']}.")
     if student["skipped"]:
-        said.append(f"Shown and skipped: {say_count(student['skipped'])}, taken to be like the others.")
+        said.append(f"Shown and skipped: {say_count(student['skipped'])}, assumed to be like the others.")
         bounds = student.get("prediction_powered", {}).get("scene", {}).get("accuracy_with_skipped")
         if bounds:
             low, high = map(format_share, bounds)
@@ -108,7 +108,7 @@ def describe_scope(student: Figures) -> list[str]:
 
 
 def describe_objects(student: Figures, keys: Sequence[str], trained: Figures, fewest: int) -> list[str]:
-    """Return sentences: which object labels the student gives, which it cannot, and how good its guesses are.
+    """Return sentences: object labels that the student gives or never gives, and how good its guesses are.
 
     Args:
         student: its metrics.
@@ -138,7 +138,7 @@ def describe_objects(student: Figures, keys: Sequence[str], trained: Figures, fe
 
 
 def scene_rows(student: Figures, teacher: Figures | None) -> list[Row]:
-    """Return one row a scene: photos, precision, recall, F1, and the teacher's F1."""
+    """Return one row for each scene: photos, precision, recall, F1, and the teacher's F1."""
     theirs = {row["scene"]: row for row in teacher["scene"]["per_class"]} if teacher else {}
     return [
         {"scene": row["scene"], "photos": str(row["support"])}
@@ -149,9 +149,9 @@ def scene_rows(student: Figures, teacher: Figures | None) -> list[Row]:
 
 
 def attribute_rows(student: Figures, teacher: Figures | None) -> list[Row]:
-    """Return one row an attribute: photos with it, precision, recall, F1 with interval, teacher's F1.
+    """Return one row for each attribute: photos with it, precision, recall, F1 with interval, teacher's F1.
 
-    Average precision stands beside each curve.
+    Average precision is shown with each curve.
     """
     rows = []
     for name, values in student["attributes"].items():
@@ -176,7 +176,7 @@ def object_rows(student: Figures, teacher: Figures | None) -> list[Row]:
 
 
 def library_estimates(student: Figures) -> list[Estimate]:
-    """Return the prediction-powered figures of a metrics file, none where it has none."""
+    """Return the prediction-powered figures of a metrics file, if it has any."""
     powered = student.get("prediction_powered", {})
     found = [("Scene", powered["scene"], "accuracy")] if "scene" in powered else []
     for name, figures in powered.get("attributes", {}).items():
@@ -185,7 +185,7 @@ def library_estimates(student: Figures) -> list[Estimate]:
 
 
 def format_share(value: float | None) -> str:
-    """Return a share in 0..1 as a percentage, a dash where there is none; only all is 100 %, and none 0 %."""
+    """Return a share in 0..1 as a percentage, None as a dash; only exactly 1 is 100 %, only 0 is 0 %."""
     if value is None:
         return "–"
     rounded = round(100 * value)
@@ -195,7 +195,7 @@ def format_share(value: float | None) -> str:
 
 
 def format_interval(figures: Figures, key: str) -> str:
-    """Return a figure's interval in percent, empty where it has none."""
+    """Return a figure's interval in percent, empty if it has none."""
     interval = read_interval(figures, key)
     if interval is None or interval.reason:
         return ""

@@ -1,4 +1,4 @@
-"""Small pictures inside the page, encoded from pixels alone: no metadata of the photo gets into it."""
+"""Thumbnails in the page, encoded from pixels alone: no metadata of the photo gets into it."""
 
 import base64
 import io
@@ -30,7 +30,7 @@ def _make_thumbnail(root: Path, photo: Photo, max_pixels: int) -> str | None:
     except DecodeError:
         return None
     small = resize(image, _thumbnail_size(*image.size))
-    # Pillow would write a comment or a profile that is left here.
+    # Pillow would otherwise write comments and profiles into the file.
     small.info = {}
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=JPEG_QUALITY)

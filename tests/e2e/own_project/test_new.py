@@ -1,4 +1,4 @@
-"""`vibe-photos new`: a project of one's own, without a trace of the demo."""
+"""`vibe-photos new`: a user's own project, without a trace of the demo."""
 
 import json
 import re
@@ -101,19 +101,22 @@ def test_lint_types_and_the_tests_that_need_no_demo_run_in_it(fresh):
 @pytest.mark.parametrize(
     ("arguments", "what"),
     [
-        (["clone/inside", "--photos", "{photos}"], "lies inside this clone"),
-        (["photos/inside", "--photos", "{photos}"], "lies inside the photo folder"),
-        (["no/where", "--photos", "{photos}"], "does not exist: make it first"),
+        (["clone/inside", "--photos", "{photos}"], "is inside this clone"),
+        (["photos/inside", "--photos", "{photos}"], "is inside the photo folder"),
+        (["no/where", "--photos", "{photos}"], "does not exist: create it first"),
         (["photos", "--photos", "{photos}"], "exists and is not empty"),
-        (["project", "--photos", "photos"], "write the full path"),
-        (["project", "--photos", "{photos}/nowhere"], "is no folder"),
+        (["project", "--photos", "photos"], "is a relative path: write the full path"),
+        (["project", "--photos", "{photos}/nowhere"], "is not a folder"),
         (["project", "--photos", "{clone}/conf"], "has no photos: no file in it ends in jpg"),
         (
             ["project", "--photos", "{photos}", "--teacher", "demo"],
-            "--teacher demo: there are offline, qwen3",
+            "--teacher demo does not exist: choose one of offline, qwen3",
         ),
-        (["project", "--photos", "{photos}", "--embedder", "x"], "--embedder x: there are database, hog"),
-        (["project", "--photos", "{photos}", "--annotations", "{clone}/README.md"], "holds no answers"),
+        (
+            ["project", "--photos", "{photos}", "--embedder", "x"],
+            "--embedder x does not exist: choose one of database, hog",
+        ),
+        (["project", "--photos", "{photos}", "--annotations", "{clone}/README.md"], "has no answers"),
     ],
 )
 def test_what_cannot_be_is_said_and_nothing_is_written(home, tmp_path, arguments, what):
@@ -145,11 +148,11 @@ def test_what_cannot_be_is_said_and_nothing_is_written(home, tmp_path, arguments
             [SHORT * 2],
             None,
             ["--content-hash", "xxh64"],
-            "are by xxh3_128, and no photo would find its answer",
+            "are xxh3_128, so no photo would match its answer",
         ),
-        ([SHORT * 2], "GPT", [], "no teacher of conf/teacher asks: say which teacher's"),
-        ([SHORT, SHORT * 2], None, [], "a library has ids of one kind"),
-        (["IMG_1.jpg"], None, [], "a library has ids of one kind"),
+        ([SHORT * 2], "GPT", [], "no teacher in conf/teacher uses that model: choose one"),
+        ([SHORT, SHORT * 2], None, [], "all ids must have 16 hex digits"),
+        (["IMG_1.jpg"], None, [], "all ids must have 16 hex digits"),
     ],
 )
 def test_given_answers_decide_ids_and_teacher(home, tmp_path, ids, model, flags, chosen):

@@ -43,7 +43,7 @@ def test_a_newer_version_comes_in(own):
     _release(clone)
     said = project.run("vibe-photos", "update").stdout
     assert "4 files changed" in said
-    assert "Now: make setup && dvc repro" in said
+    assert "Next: make setup && dvc repro" in said
     assert {file: project.bytes(file) for file in mine} == before
     assert project.bytes("src/vibe_photos/convert/stage.py").endswith(b"# A newer version.\n")
     assert (project.root / "docs/NEW.md").exists()
@@ -66,7 +66,9 @@ def test_two_newer_versions_one_after_the_other(fresh):
         clone.commit(str(number))
         project.run("vibe-photos", "update")
     assert project.bytes("docs/NEW.md") == b"# 2\n"
-    assert project.run("git", "log", "--first-parent", "--format=%s").stdout.count("Take vibe-photos at") == 2
+    assert (
+        project.run("git", "log", "--first-parent", "--format=%s").stdout.count("Merge vibe-photos at") == 2
+    )
 
 
 def test_what_both_changed_is_named_and_can_be_taken_back(fresh):
@@ -97,9 +99,9 @@ def test_another_history_and_no_project_are_refused(fresh, tmp_path):
     project, clone = fresh.project, fresh.clone
     clone.run("git", "commit", "--quiet", "--amend", "--allow-empty", "--message", "rewritten")
     ended = project.run("vibe-photos", "update", check=False)
-    assert (ended.returncode, "does not follow" in ended.stdout) == (1, True)
+    assert (ended.returncode, "does not descend from" in ended.stdout) == (1, True)
     ended = clone.run("vibe-photos", "update", check=False)
-    assert (ended.returncode, "no commit here brought a version" in ended.stdout) == (1, True)
+    assert (ended.returncode, "this is not a project made by `vibe-photos new`" in ended.stdout) == (1, True)
 
 
 def test_a_colleagues_clone_names_where_versions_come_from(fresh, tmp_path):
@@ -116,5 +118,5 @@ def test_a_changed_question_is_said(fresh):
     clone.replace("conf/question.yaml", "max_tokens: 768", "max_tokens: 700")
     clone.commit("asks for less")
     said = project.run("vibe-photos", "update").stdout
-    assert "What the teacher is asked may have changed (conf/question.yaml)" in said
+    assert "The question to the teacher may have changed (conf/question.yaml)" in said
     assert "annotate.dry_run=true" in said

@@ -66,7 +66,7 @@ def test_a_photo_that_was_never_asked_about_says_nothing_of_the_teacher(
     measure_agreement(library)
     figures = read_metrics(library)
     assert (figures["n"], figures["not_asked"]) == (0, 1)
-    assert "the teacher was asked about none of the photos" in figures["how_to_begin"]
+    assert "the teacher was not asked about any photo" in figures["how_to_begin"]
 
 
 def test_nobody_audited_yet(library: Settings, write_roles: Callable[..., Path]) -> None:

@@ -128,9 +128,7 @@ def test_ids_of_another_hash_are_refused_before_anything_is_taken(
     """The library has ids of 32 digits, so that no photo would ever find an answer with 16."""
     file = tmp_path / "m2.jsonl"
     file.write_bytes(record(SHORT) + record("d24ec4f1a98c6e5b"))
-    with pytest.raises(
-        InputError, match=r"2 of 2 photos have ids by xxh64.*content_hash: xxh64.*params\.yaml"
-    ):
+    with pytest.raises(InputError, match=r"2 of 2 answers have xxh64 ids.*content_hash: xxh64.*params\.yaml"):
         import_annotations([file], store, settings)
     assert not store.exists()
 
@@ -141,7 +139,7 @@ def test_a_few_ids_of_another_hash_are_said_and_the_rest_is_taken(
     file = tmp_path / "both.jsonl"
     file.write_bytes(record(SHORT) + record(LONG))
     assert import_annotations([file], store, settings).new == {IMPORTED: 2}
-    assert "1 of 2 photos have ids by xxh64" in caplog.text
+    assert "1 of 2 answers have xxh64 ids" in caplog.text
 
 
 @pytest.mark.parametrize(

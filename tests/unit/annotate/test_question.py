@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 from vibe_photos.annotate.question import (
     build_question,
     data_url,
-    fill_places,
+    fill_placeholders,
     fit_size,
     prepare_jpeg,
     reply_schema,
@@ -143,12 +143,12 @@ def test_braces_that_are_no_places_stay(teacher: Teacher, taxonomy: Taxonomy) ->
 
 
 def test_words_are_not_searched_for_places() -> None:
-    assert fill_places("{scenes}", {"scenes": "{objects}", "objects": "x"}) == "{objects}"
+    assert fill_placeholders("{scenes}", {"scenes": "{objects}", "objects": "x"}) == "{objects}"
 
 
 def test_an_unknown_place_is_named() -> None:
-    with pytest.raises(ConfigurationError, match=r"user_prompt: \{colours\} is none of \{scenes\}"):
-        fill_places("{colours}", {"scenes": "x"})
+    with pytest.raises(ConfigurationError, match=r"user_prompt: \{colours\} is not one of \{scenes\}"):
+        fill_placeholders("{colours}", {"scenes": "x"})
 
 
 def test_the_schema_is_closed_enumerated_and_capped() -> None:

@@ -53,9 +53,9 @@ def test_the_object_is_found(text: str) -> None:
         ('<think>\n{"scene": "food"} is my', "still thinking"),
         ('{"scene": "food"} </think>', "no JSON object"),
         ('{"scene": "food"}' + "x" * 70_000, "longer"),
-        ("{" * 5000, "no whole JSON object"),
-        ('{"scene":' + "[" * 50_000, "no whole JSON object"),
-        ('{"scene": ' + "9" * 5000 + "}", "no whole JSON object"),
+        ("{" * 5000, "no complete JSON object"),
+        ('{"scene":' + "[" * 50_000, "no complete JSON object"),
+        ('{"scene": ' + "9" * 5000 + "}", "no complete JSON object"),
     ],
 )
 def test_what_is_no_annotation_is_refused_with_the_reason(text: str, reason: str) -> None:
@@ -71,8 +71,8 @@ def test_what_is_no_annotation_is_refused_with_the_reason(text: str, reason: str
         ("!" * 700, True, "repeats itself without end"),
         ('{"scene": "' + "ab cd " * 150 + "ab", True, "repeats itself without end"),
         ("<think>\n" + "Let me look. " * 9, False, "still thinking"),
-        ('{"scene": "food", "objects": [{"name', False, "largest number of tokens"),
-        ("", False, "largest number of tokens"),
+        ('{"scene": "food", "objects": [{"name', False, "maximum number of tokens"),
+        ("", False, "maximum number of tokens"),
     ],
 )
 def test_why_a_reply_broke_off_is_seen_at_its_end(text: str, endless: bool, reason: str) -> None:

@@ -299,7 +299,7 @@ def test_timeouts_of_an_overloaded_server_narrow_the_window_until_it_keeps_up() 
     [
         (b'data: {"choices": []}\n\ndata: [DONE]\n\n', "stream of events"),
         (error("upstream failed"), "status 200 with an error: upstream failed"),
-        (b"<html>gateway</html>", "no chat completion"),
+        (b"<html>gateway</html>", "not a chat completion"),
     ],
 )
 def test_a_200_that_is_no_completion_says_what_it_is(body: bytes, words: str) -> None:

@@ -121,7 +121,7 @@ def test_photos_that_chose_thresholds_are_left_out(
             '{"image_id": "a", "annotation": {"scene": "food"}}',
             "the teacher's raw answers.* --gt data/ground_truth/auto/ground_truth_auto.jsonl",
         ),
-        ('{"image_id": "a", "rel_path": "a.jpg"}', "truth holds no truth.* --gt data/human;"),
+        ('{"image_id": "a", "rel_path": "a.jpg"}', "truth has no truth.* --gt data/human;"),
     ],
 )
 def test_what_is_wrong_is_said_in_a_line(
@@ -218,5 +218,5 @@ def test_a_folder_without_anything_said_names_the_page(
     (folder / "empty").mkdir()
     assert main(["--gt", "empty", "--labels", "labels.sqlite"]) == 1
     error = capsys.readouterr().err
-    assert "empty holds nothing that people said" in error
-    assert "That folder is data/human; `vibe-photos review` fills it" in error
+    assert "empty has no human labels" in error
+    assert "The project's folder is data/human; `vibe-photos review` fills it" in error

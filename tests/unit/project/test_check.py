@@ -63,7 +63,7 @@ def answer_all(photos, folder, **fields):
 
 
 def check(asks=False):
-    return {result.name: (result.is_ok, result.said) for result in check_project(asks)}
+    return {result.name: (result.is_ok, result.detail) for result in check_project(asks)}
 
 
 def test_all_is_well(project, photos, capsys):
@@ -71,13 +71,13 @@ def test_all_is_well(project, photos, capsys):
     before = {path for path in (project / "data").rglob("*") if path.is_file()}
     check_everything(asks=False)
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[:2] for line in lines] == [
-        ["ok", name]
+    assert [line[:18].rstrip() for line in lines] == [
+        f"ok   {name}"
         for name in (
             "configuration",
             "photos",
-            "space",
-            "people",
+            "disk space",
+            "human labels",
             "answers",
             "teacher",
             "encoder",
@@ -87,9 +87,9 @@ def test_all_is_well(project, photos, capsys):
     ]
     said = "\n".join(lines)
     assert f"3 in {photos}, all readable" in said
-    assert "all 3 photos have one: nothing will be asked" in said
+    assert "all 3 photos have an answer: no request is needed" in said
     assert "hog-" in said
-    assert "no remote to push to: what people say stays on this machine" in said
+    assert "no remote to push to: human labels stay on this machine" in said
     assert {path for path in (project / "data").rglob("*") if path.is_file()} == before
 
 
@@ -109,24 +109,25 @@ def test_everything_that_is_wrong_is_said_at_once(project, photos, monkeypatch):
     assert found["photos"][0]
     assert "1 files cannot be used, such as torn.jpg" in found["photos"][1]
     wrong = {name: said for name, (is_ok, said) in found.items() if not is_ok}
-    assert wrong.keys() == {"space", "people", "answers", "encoder", "git"}
-    assert "has 50.0 kB free, and this library takes about 105.0 kB" in wrong["space"]
-    assert "scene.nowhere" in wrong["people"]
+    assert wrong.keys() == {"disk space", "human labels", "answers", "encoder", "git"}
+    assert "has 50.0 kB free, and this library takes about 105.0 kB" in wrong["disk space"]
+    assert "scene.nowhere" in wrong["human labels"]
     assert (
-        "3 of 3 photos have none, and no server is chosen: vibe-photos import-annotations" in wrong["answers"]
+        "3 of 3 photos have no answer, and no server is set: vibe-photos import-annotations"
+        in wrong["answers"]
     )
     assert "checkpoint" in wrong["encoder"]
-    assert "in no git repository" in wrong["git"]
-    with pytest.raises(ConfigurationError, match="not ready: space, people, answers, encoder, git"):
+    assert "not in a git repository" in wrong["git"]
+    with pytest.raises(
+        ConfigurationError, match="not ready: disk space, human labels, answers, encoder, git"
+    ):
         check_everything(asks=False)
 
 
 def test_a_threshold_of_no_label_ends_it(project, capfd):
     params = project / "params.yaml"
     params.write_text(params.read_text() + "classify: {object_threshold: {keybord: 0.5}}\n")
-    assert check() == {
-        "configuration": (False, "the configuration has to be mended first: what is wrong is above")
-    }
+    assert check() == {"configuration": (False, "fix the configuration first: the errors are listed above")}
     assert "classify.object_threshold.keybord" in capfd.readouterr().err
 
 
@@ -150,7 +151,7 @@ def test_one_photo_is_asked_about_and_its_answer_kept(project, photos):
     params = project / "params.yaml"
     params.write_text(params.read_text().replace("offline", "recorded"))
     assert "3 requests; about" in check()["answers"][1]
-    assert check(asks=True)["one answer"] == (True, "about 0.jpg, paid and kept")
+    assert check(asks=True)["one answer"] == (True, "asked about 0.jpg; the answer is paid for and kept")
     assert "1 already paid" in check()["answers"][1]
     assert not (project / "data/annotations").exists()
 
@@ -168,10 +169,12 @@ def test_who_can_read_what_is_pushed(project, tmp_path, monkeypatch):
         f"['remote \"nas\"']\n    url = {nas}\n['remote \"web\"']\n    url = https://h.example.org/d?sig=t\n"
     )
     found = check()
-    assert found["git"][1].startswith("origin (https://***@git.example.org/x?token=***): whoever can read")
+    assert found["git"][1].startswith(
+        "origin (https://***@git.example.org/x?token=***): the settings of that host"
+    )
     assert "upstream" not in found["git"][1]
-    assert f"nas ({nas}): its group of " in found["dvc"][1]
-    assert "web (https://h.example.org/d?sig=***): whoever can read there" in found["dvc"][1]
+    assert f"nas ({nas}): readable by its group on " in found["dvc"][1]
+    assert "web (https://h.example.org/d?sig=***): the settings of that host decide" in found["dvc"][1]
     (project / ".dvc/config").write_text(f"['remote \"nas\"']\n    url = {Path('gone') / 'x'}\n")
     monkeypatch.chdir(project.rename(project.with_name("Fotos für alle")))
-    assert re.search(r"nas \(gone/x\).*; no `dvc exp run --queue` in a folder", check()["dvc"][1])
+    assert re.search(r"nas \(gone/x\).*; `dvc exp run --queue` fails here", check()["dvc"][1])

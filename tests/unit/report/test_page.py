@@ -166,7 +166,7 @@ def test_what_does_not_count_as_the_others_do_is_said(
     full_run: Settings, change_metrics: Callable[[Path, dict], None]
 ) -> None:
     metrics = full_run.paths.eval / "human" / "metrics.json"
-    assert "For how many photos the figures speak is not known" in "".join(render(full_run)[1].text)
+    assert "How many photos the figures represent is not known" in "".join(render(full_run)[1].text)
     change_metrics(metrics, {"speaks_for": 24, "library": 24})
     assert (
         "The figures are about the library as it was when the sample was drawn, all 24 photos."
@@ -187,7 +187,7 @@ def test_what_does_not_count_as_the_others_do_is_said(
         "The small models learned from 3 of these, so the figures look better than they should.",
         "The figures are about the library of today: 20 of 24 photos.",
         "To make them speak for all photos, review these: people (4 photos).",
-        "Shown and skipped: 1 photo, taken to be like the others.",
+        "Shown and skipped: 1 photo, assumed to be like the others.",
         "If all of these had a wrong scene, 48 % of the scenes would be right; if none, 52 %.",
         "Checked out of order, so not counted yet: 1 photo.",
         "Without any label, so counted as wrong: 2 photos.",

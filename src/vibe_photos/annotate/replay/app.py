@@ -1,16 +1,16 @@
-"""The HTTP application of the replay server: recorded answers as an OpenAI-compatible server gives them.
+"""The HTTP application of the replay server: recorded answers through an OpenAI-compatible API.
 
-It finds a photo by the `X-Request-Id` of the request (the photo's id, up to the first dot), and checks the
-whole request as a strict server does:
+It finds a photo by the `X-Request-Id` of the request (the photo's id, up to the first dot), and validates
+the whole request like a strict server:
 
 | request | answer |
 |---|---|
 | about a recorded photo | 200, the recorded annotation as a chat completion |
-| about a photo that is not recorded | 422: this photo fails, the run goes on |
-| malformed, or with an image that is not whole | 400 |
+| about a photo without a record | 422: this photo fails, the run continues |
+| malformed, or with an incomplete image | 400 |
 | anything else | 404 |
 
-Faults are drawn by a hash of seed, photo and how often it was asked about, so that a rehearsal repeats.
+Faults are drawn by a hash of seed, photo and attempt number, so that a rehearsal is repeatable.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ from vibe_photos.settings import Replay
 from vibe_photos.storage.jsonl import read_jsonl
 
 _ENDINGS = {"jpeg": b"\xff\xd9", "png": b"IEND\xaeB`\x82"}
-"""The image formats that are taken, and the bytes that a whole file of each ends in."""
+"""The accepted image formats, and the bytes at the end of a complete file of each."""
 
 
 class Fault(Enum):
@@ -50,7 +50,7 @@ class Fault(Enum):
 
 
 class BadRequest(VibePhotosError):
-    """What is wrong with a request."""
+    """A request is invalid; the message says why."""
 
 
 class _ImageUrl(msgspec.Struct):
@@ -79,7 +79,7 @@ _DECODER = msgspec.json.Decoder(_ChatRequest)
 
 
 class ReplayServer:
-    """Answers from recorded annotations; of several records of a photo the last counts.
+    """Answers from recorded annotations; if a photo has several records, the last one counts.
 
     Raises:
         InputError: the recordings cannot be read.
@@ -97,7 +97,7 @@ class ReplayServer:
             Route("/v1/models", self._list_models, methods=["GET"]),
             Route("/v1/chat/completions", self._complete_chat, methods=["POST"]),
         ]
-        return Starlette(routes=routes, exception_handlers={HTTPException: _no_such_place})
+        return Starlette(routes=routes, exception_handlers={HTTPException: _not_found})
 
     async def _list_models(self, _request: Request) -> Response:
         models = sorted({record.model or "recorded" for record in self._recorded.values()})
@@ -132,7 +132,7 @@ class ReplayServer:
 def draw_fault(replay: Replay, image_id: str, attempt: int) -> Fault | None:
     """Return the fault of a photo's request number `attempt` (from 1), or None for a good answer.
 
-    The shares are of all requests; where they sum to more than 1, the later ones get less than theirs.
+    Shares are fractions of all requests; if their sum exceeds 1, the last ones get less.
     """
     drawn = xxhash.xxh3_64_intdigest(f"{replay.seed}/{image_id}/{attempt}".encode()) / 2**64
     shares = {
@@ -153,12 +153,12 @@ def check_request(body: bytes) -> str:
     """Return the model that a well-formed chat completion request asks for.
 
     Raises:
-        BadRequest: it is not JSON, lacks a part, or its image is not whole.
+        BadRequest: it is not JSON, lacks a part, or its image is incomplete.
     """
     try:
         request = _DECODER.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise BadRequest(f"no chat completion request: {error}") from None
+        raise BadRequest(f"not a chat completion request: {error}") from None
     parts = [
         part for message in request.messages if isinstance(message.content, list) for part in message.content
     ]
@@ -168,15 +168,15 @@ def check_request(body: bytes) -> str:
     head, _, encoded = images[0].partition(";base64,")
     name = head.removeprefix("data:image/")
     if name not in _ENDINGS:
-        raise BadRequest(f"the image is none of {', '.join(_ENDINGS)}, in base64")
+        raise BadRequest(f"the image must be {' or '.join(_ENDINGS)}, in base64")
     try:
         content = base64.b64decode(encoded, validate=True)
         with Image.open(BytesIO(content), formats=[name]) as image:
-            is_whole = image.width > 0 and content.endswith(_ENDINGS[name])
+            is_complete = image.width > 0 and content.endswith(_ENDINGS[name])
     except (binascii.Error, OSError, ValueError) as error:
         raise BadRequest(f"the image cannot be read: {error}") from None
-    if not is_whole:
-        raise BadRequest("the image breaks off")
+    if not is_complete:
+        raise BadRequest("the image is incomplete")
     return request.model
 
 
@@ -199,8 +199,8 @@ def _make_completion(record: RawAnnotation, model: str, *, is_malformed: bool) -
     }
 
 
-async def _no_such_place(request: Request, _error: Exception) -> Response:
-    return _respond_error(404, f"there is no {request.method} {request.url.path} here")
+async def _not_found(request: Request, _error: Exception) -> Response:
+    return _respond_error(404, f"{request.method} {request.url.path} does not exist")
 
 
 def _respond(status: int, value: dict[str, Any]) -> Response:

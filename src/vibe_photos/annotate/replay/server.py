@@ -1,4 +1,4 @@
-"""The replay server as a process: from the command line, or beside a run, with which it ends.
+"""The replay server as a process: from the command line, or started by a run, with which it ends.
 
 Recorded answers over real HTTP on loopback: a teacher that needs no GPU, for the demo and rehearsals.
 """
@@ -29,10 +29,10 @@ _BACKLOG = 1024
 
 @contextmanager
 def start_replay_server(replay: Replay) -> Iterator[Endpoint]:
-    """Start a replay server on a free port of loopback; it ends with the block or with this process.
+    """Start a replay server on a free port of loopback; it ends with the context or with this process.
 
     Raises:
-        InputError: there are no recordings at the configured place.
+        InputError: the configured file of recordings does not exist.
         TeacherUnreachable: it did not start (its own message is on stderr).
     """
     if not Path(replay.recordings).is_file():
@@ -60,13 +60,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--latency-seconds", type=float, default=0.0, help="how long each answer takes")
     for fault in ("error", "rate-limit", "malformed", "stall"):
         parser.add_argument(f"--{fault}-share", type=float, default=0.0, help="share of requests, 0 to 1")
-    parser.add_argument("--retry-after-seconds", type=int, default=1, help="what a rate limit asks for")
-    parser.add_argument("--seed", type=int, default=0, help="of the faults")
+    parser.add_argument("--retry-after-seconds", type=int, default=1, help="Retry-After of a rate limit")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the random faults")
     parser.add_argument("--until-stdin-closes", action="store_true", help=argparse.SUPPRESS)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Serve until interrupted; print the line that points the annotate stage here.
+    """Serve until interrupted; print the `export QWEN_BASE_URL=...` line for the annotate stage.
 
     Raises:
         InputError: the recordings cannot be read.
@@ -81,7 +81,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _serve(replay: Replay, port: int, *, until_stdin_closes: bool) -> None:
-    import uvicorn  # not above: every --help reads this module
+    import uvicorn  # imported here: every --help imports this module
 
     from vibe_photos.annotate.replay.app import ReplayServer
 
@@ -107,7 +107,7 @@ def _serve(replay: Replay, port: int, *, until_stdin_closes: bool) -> None:
 
 
 def _stop_at_end_of_stdin(server: "uvicorn.Server") -> None:
-    """Wait until the process that holds the other end of stdin is gone, then end the server."""
+    """Wait until the process at the other end of stdin has ended, then stop the server."""
     while os.read(0, 1024):
         pass
     server.should_exit = server.force_exit = True
