@@ -61,13 +61,17 @@ class Client:
     small. All clients share one TLS context, which takes 20 ms to build.
 
     Raises:
-        ConfigurationError: a proxy or a certificate file in the environment cannot be used.
+        ConfigurationError: the address, a proxy or a certificate file cannot be used.
     """
 
     def __init__(self, endpoint: Endpoint, slots: int) -> None:
         self.endpoint = endpoint
-        self._chat_url = httpx.URL(f"{endpoint.base_url}/chat/completions")
-        self._models_url = httpx.URL(f"{endpoint.base_url}/models")
+        try:
+            self._chat_url = httpx.URL(f"{endpoint.base_url}/chat/completions")
+            self._models_url = httpx.URL(f"{endpoint.base_url}/models")
+            _ = self._chat_url.host  # decodes it
+        except (httpx.InvalidURL, UnicodeError) as error:
+            raise ConfigurationError(f"QWEN_BASE_URL, {endpoint.base_url}, is no address: {error}") from None
         headers = {"User-Agent": "vibe-photos", "Accept": "application/json", "Accept-Encoding": "identity"}
         if endpoint.api_key:
             headers["Authorization"] = f"Bearer {endpoint.api_key}"

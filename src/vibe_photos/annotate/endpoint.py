@@ -39,7 +39,7 @@ class Endpoint:
 def _key_pattern(key: str) -> re.Pattern[bytes]:
     r"""Match a key in which any character may be escaped: `\/`, `\u002F`, or `%2F` as in an address."""
     spellings = [
-        rf"(?:\\*{re.escape(character)}|\\+u00{ord(character):02x}|%{ord(character):02x})"
+        rf"(?:\\{{0,9}}{re.escape(character)}|\\{{1,9}}u00{ord(character):02x}|%{ord(character):02x})"
         for character in key
     ]
     pattern = "".join(spellings)

@@ -106,13 +106,15 @@ class AnnotationRun:
             except BaseExceptionGroup as errors:
                 raise errors.exceptions[0] from None
             except asyncio.CancelledError:
-                raise self._interrupted() from None
+                self._stopped_by = self._stopped_by or RunInterrupted("interrupted")
             finally:
                 reporter.cancel()
                 self._progress.end()
                 logger.info(self._progress.describe_run(self._annotate.rates))
         if isinstance(self._stopped_by, RunInterrupted):
-            raise self._interrupted()
+            raise RunInterrupted(
+                f"interrupted; {len(self._answers)} answers are kept. Run the same command again to go on"
+            )
         if self._stopped_by:
             raise self._stopped_by
 
@@ -237,7 +239,7 @@ class AnnotationRun:
         except DecodeError as error:
             raise AskFailed("unreadable", f"{error.reason}: {error}") from None
         except OSError as error:
-            if error.errno in (errno.EMFILE, errno.ENFILE) or not self._root.is_dir():
+            if error.errno in (errno.EMFILE, errno.ENFILE) or not _holds_files(self._root):
                 raise LibraryError(
                     f"{path} cannot be read: {error.strerror}. No photo was judged by that: raise the limit "
                     "(ulimit -n) or mount the folder again, and run the same command again"
@@ -256,11 +258,6 @@ class AnnotationRun:
             self._stop(RunInterrupted("interrupted"))
         else:
             run.cancel()
-
-    def _interrupted(self) -> RunInterrupted:
-        return RunInterrupted(
-            f"interrupted; {len(self._answers)} answers are kept. Run the same command again to go on"
-        )
 
     async def _report(self) -> None:
         while True:
@@ -370,6 +367,11 @@ class Progress:
         if self.stream.isatty():
             self.show()
             self.stream.write("\n")
+
+
+def _holds_files(folder: Path) -> bool:
+    """Return whether a folder is there and not empty, as the place of a disk that is not mounted is."""
+    return folder.is_dir() and any(folder.iterdir())
 
 
 @contextlib.contextmanager

@@ -203,6 +203,7 @@ class TeacherServer:
                 self.state.record_outage(request, str(error))
             except _FormatRefused as error:
                 failed = AskFailed("refused", str(error))
+                attempts.kept_for_later = 0  # the looser formats need them
                 if step in self._taken_steps or step + 1 == len(RESPONSE_FORMATS):
                     break  # this format is taken for other photos, or there is no looser one
                 step += 1
@@ -279,6 +280,7 @@ class TeacherServer:
             response = await self._client.complete_chat(0, PROBE_ID, orjson.dumps(asked), seconds)
         except NoResponse as error:
             return str(error)
+        self.state.record_overload(0, read_retry_after(response.retry_after) or 0.0)  # 0: no photo's request
         is_there = response.status < 500 and response.status not in _RETRIED
         return "" if is_there and not (response.status == 404 and self._has_answered) else _describe(response)
 

@@ -70,7 +70,7 @@ class ServerState:
         self._first_pause_seconds = first_pause_seconds
         self._clock = clock or Clock()
         self._sent = self._narrowed_at = self._waited_at = 0
-        self._in_flight = self._failed_in_a_row = 0
+        self._in_flight = self._failed_in_a_row = self._overloads_in_a_row = 0
         self._photos = self._useless_in_a_row = 0
         self._is_proven = False
         self._resume_at = 0.0
@@ -83,8 +83,8 @@ class ServerState:
         """Return what is not healthy, for the progress line; an empty text where all is."""
         if self._trouble:
             return f"waiting for the server ({self._trouble})"
-        if self._resume_at > self._clock.now():
-            return "waiting, as the server asked to"
+        if (pause := self._resume_at - self._clock.now()) > 0:
+            return f"pausing for {pause:.1f} s, as the server is overloaded"
         return f"slowed to {max(1, int(self._size))} at once" if self._size < self._largest_size else ""
 
     @asynccontextmanager
@@ -152,8 +152,8 @@ class ServerState:
 
         By a tenth of a request (additive increase, multiplicative decrease, as in TCP: Jacobson 1988).
         """
-        self._failed_in_a_row = 0
-        self._silent_since = None
+        self._failed_in_a_row = self._overloads_in_a_row = 0
+        self._silent_since = self._clock.now() if self._trouble else None
         self._size = min(self._largest_size, self._size + _GROWTH)
 
     def record_failure(self, request: int, cause: str) -> None:
@@ -167,14 +167,18 @@ class ServerState:
         """Note that the server cannot be reached: nothing is sent until a probe reaches it."""
         if request > self._waited_at and not self._trouble:
             self._trouble = cause
-            if self._silent_since is None:
-                self._silent_since = max(self._clock.now(), self._resume_at)
+            self._silent_since = max(self._silent_since or self._clock.now(), self._resume_at)
 
     def record_overload(self, request: int, seconds: float = 0.0) -> None:
-        """Send nothing for so long, then with half the window; once for all requests of a burst."""
+        """Send nothing for so long, then with half the window; once for all requests of a burst.
+
+        Where the server does not say how long, the pause doubles with every burst until an answer comes.
+        """
         if request > self._narrowed_at:
             self._size = max(1.0, self._size / 2)
             self._narrowed_at = self._sent
+            self._overloads_in_a_row += 1
+            seconds = seconds or backoff_seconds(self._overloads_in_a_row, self._first_pause_seconds)
         self._resume_at = max(self._resume_at, self._clock.now() + seconds)
 
     def record_useful_photo(self) -> None:

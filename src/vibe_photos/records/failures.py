@@ -5,6 +5,7 @@ from typing import Literal, get_args
 
 import msgspec
 
+from vibe_photos.errors import InputError
 from vibe_photos.storage.jsonl import read_jsonl, write_jsonl
 
 FailureKind = Literal["unreadable", "refused", "no_answer", "length", "unparsable", "missing"]
@@ -35,9 +36,19 @@ def failures_path(raw_annotations: Path) -> Path:
 
 
 def read_failures(raw_annotations: Path) -> dict[str, Failure]:
-    """Return the recorded failures by image id; none where there is no file."""
+    """Return the recorded failures by image id; none where there is no file.
+
+    Raises:
+        InputError: a line is no failure.
+    """
     path = failures_path(raw_annotations)
-    return {failure.image_id: failure for failure in read_jsonl(path, Failure)} if path.exists() else {}
+    try:
+        return {failure.image_id: failure for failure in read_jsonl(path, Failure)} if path.exists() else {}
+    except InputError as error:
+        raise InputError(
+            f"{error}. `dvc checkout --force {path}` brings the file back; or delete it: the stage annotate "
+            "writes it anew"
+        ) from None
 
 
 def make_passing_due(raw_annotations: Path) -> int:

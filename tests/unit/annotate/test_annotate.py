@@ -22,6 +22,7 @@ from vibe_photos.annotate.replay.server import start_replay_server
 from vibe_photos.annotate.stage import annotate_library
 from vibe_photos.errors import (
     ConfigurationError,
+    InputError,
     LibraryError,
     RunInterrupted,
     StoreError,
@@ -29,7 +30,7 @@ from vibe_photos.errors import (
     TeacherUnreachable,
     TooManyFailures,
 )
-from vibe_photos.records.failures import Failure
+from vibe_photos.records.failures import Failure, make_passing_due
 from vibe_photos.records.ground_truth import RawAnnotation
 from vibe_photos.records.photos import Photo
 from vibe_photos.settings import Replay, Settings
@@ -321,7 +322,7 @@ def test_a_disk_without_room_stops_the_run_before_anything_is_paid_for(
     assert server.asked.total() == 8  # the four answers were kept
 
 
-@pytest.mark.parametrize("fault", ["too many open files", "folder gone"])
+@pytest.mark.parametrize("fault", ["too many open files", "folder gone", "folder empty"])
 def test_a_machine_that_can_read_no_photo_stops_the_run_and_no_photo_is_called_unreadable(
     make_settings: MakeSettings,
     library: list[Photo],
@@ -332,8 +333,10 @@ def test_a_machine_that_can_read_no_photo_stops_the_run_and_no_photo_is_called_u
     settings = make_settings()
 
     def fail(*_: object) -> bytes:
-        if fault == "folder gone":
+        if fault.startswith("folder"):
             Path(settings.library.root).rename(Path(settings.library.root).with_name("elsewhere"))
+            if fault == "folder empty":
+                Path(settings.library.root).mkdir()
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
@@ -516,6 +519,28 @@ def test_a_second_ctrl_c_drops_what_is_in_flight(
             run(settings, store, server, monkeypatch)
         first.join()
         second.join()
+
+
+def test_a_ctrl_c_after_a_refusal_does_not_hide_it(
+    make_settings: MakeSettings, library: list[Photo], store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def play(image_id: str, attempt: int) -> Act:
+        is_first = len(server.requests) == 1
+        return Act(401, error("bad key"), delay_seconds=0.5) if is_first else Act(then="stall")
+
+    interrupt_when_told_of_it = lambda *_: os.kill(os.getpid(), signal.SIGINT)  # noqa: E731
+    monkeypatch.setattr("vibe_photos.annotate.run.logger.warning", interrupt_when_told_of_it)
+    with FaultServer(play) as server, pytest.raises(TeacherRefused, match="status 401: bad key"):
+        run(make_settings(annotate={"concurrency": 2}), store, server, monkeypatch)
+
+
+def test_failures_that_cannot_be_read_say_how_to_go_on(
+    make_settings: MakeSettings, library: list[Photo]
+) -> None:
+    raw = make_settings().paths.raw_annotations
+    write_jsonl(raw.with_name("failures.jsonl"), [{"image_id": "x"}])
+    with pytest.raises(InputError, match=r"failures\.jsonl, line 1: .*dvc checkout --force .* or delete it"):
+        make_passing_due(raw)
 
 
 def test_an_output_from_elsewhere_is_taken_into_the_store_before_anything_is_asked(

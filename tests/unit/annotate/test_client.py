@@ -10,6 +10,7 @@ from tests.unit.annotate.fault_server import Act, FaultServer
 
 from vibe_photos.annotate.client import Client, NoConnection, NoResponse, Response
 from vibe_photos.annotate.endpoint import Endpoint
+from vibe_photos.errors import ConfigurationError
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 ANSWER = b"HTTP/1.1 %d X\r\nContent-Length: 2\r\n\r\n{}"
@@ -120,3 +121,9 @@ def test_every_slot_has_a_connection_of_its_own() -> None:
         asyncio.run(ask_in_all_slots(server.base_url))
     assert len(server.requests) == 40
     assert server.most_open_connections == 20
+
+
+@pytest.mark.parametrize("host", ["256.1.1.1", "\u2603\u2603", "xn--a"])
+def test_a_host_that_cannot_be_one_is_named(host: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"QWEN_BASE_URL, http://{host}/v1, is no address"):
+        Client(Endpoint(f"http://{host}/v1"), 1)

@@ -109,6 +109,11 @@ def test_an_echoed_key_is_masked_in_every_spelling(spell: Callable[[str], str], 
     assert said.replace(b"\\", b"").replace(b'"', b"") == b"bad <[QWEN_API_KEY]>!"
 
 
+def test_a_reply_of_backslashes_only_does_not_stop_the_run() -> None:
+    said = Endpoint("http://a", "sk-live-0123").mask_key(b"\\" * 1_000_000 + b"sk-live-0123")
+    assert said == b"\\" * 999_991 + b"[QWEN_API_KEY]"
+
+
 def test_a_short_key_is_masked_as_a_whole_word_and_never_in_answers() -> None:
     endpoint = Endpoint("http://a", "food")
     assert endpoint.mask_key(b"bad key food, no seafood") == b"bad key [QWEN_API_KEY], no seafood"

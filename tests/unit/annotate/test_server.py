@@ -199,6 +199,33 @@ def test_what_is_refused_in_every_format_costs_a_request_for_each() -> None:
     assert [request.body for request in server.requests] == [b"json_schema", b"json_object", b"text"]
 
 
+def test_attempts_that_are_kept_for_the_end_are_spent_on_looser_formats() -> None:
+    async def scenario(base_url: str) -> Reply:
+        async with Client(Endpoint(base_url), 1) as client:
+            server = TeacherServer(client, MODEL, "json_schema", slots=1, timeout_seconds=5)
+            return await server.ask(0, "p0", str.encode, Attempts(3, kept_for_later=2))
+
+    def play(image_id: str, attempt: int) -> Act:
+        return Act() if server.requests[-1].body == b"text" else Act(400, error("no such format"))
+
+    with FaultServer(play) as server:
+        assert asyncio.run(scenario(server.base_url)).finish_reason == "stop"
+    assert server.asked.total() == 3
+
+
+def test_a_probe_keeps_to_the_time_that_the_server_names() -> None:
+    def play(image_id: str, attempt: int) -> Act:
+        if image_id == "probe":
+            return Act(503, error("loading"), {"Retry-After": "1"}) if attempt == 1 else Act()
+        return Act(500, error("x")) if attempt <= 3 else Act()
+
+    with FaultServer(play) as server:
+        (reply,) = ask(server.base_url, wait_seconds=9.0)
+    assert isinstance(reply, Reply)
+    first, second = (request.at for request in server.requests if request.image_id == "probe")
+    assert second - first >= 1
+
+
 def test_a_gateway_that_says_404_while_it_loads_the_model_again_is_waited_for() -> None:
     def play(image_id: str, attempt: int) -> Act:
         return Act(404, error("no model")) if 2 <= len(server.requests) < 7 else Act()

@@ -70,7 +70,9 @@ def test_nothing_is_sent_before_a_pause_ends_and_then_half_as_much() -> None:
         first, second = await send(state, 2)
         state.record_overload(second, 0.2)
         state.record_overload(first, 0.1)  # said by another request of the same burst: no further halving
-        assert state.describe() == "waiting, as the server asked to"
+        assert state.describe() in {
+            f"pausing for {pause} s, as the server is overloaded" for pause in (0.1, 0.2)
+        }
         started = time.monotonic()
         async with state.turn(), state.turn():
             assert time.monotonic() - started >= 0.2
@@ -159,6 +161,44 @@ def test_a_server_that_stays_away_is_not_waited_for_for_ever() -> None:
         with pytest.raises(TeacherUnreachable, match=r"for 15 minutes \(no connection\).*wait_minutes"):
             await hold(state, 0)
         assert 4.4 < time.monotonic() - started < 9
+
+    asyncio.run(scenario())
+
+
+def test_an_answer_that_was_still_in_flight_does_not_make_the_waiting_endless() -> None:
+    async def scenario() -> None:
+        state = make_state(
+            2, probe=lambda: asyncio.sleep(0, "no connection"), wait_seconds=60, clock=Clock(200.0)
+        )
+        state.record_outage(1, "no connection")
+        state.record_answer()
+        with pytest.raises(TeacherUnreachable, match="for 1 minutes"):
+            await asyncio.wait_for(hold(state, 0), 9)
+
+    asyncio.run(scenario())
+
+
+def test_a_pause_that_the_server_asked_for_is_no_silence() -> None:
+    async def scenario() -> None:
+        state = make_state(1, wait_seconds=60, clock=Clock(1000.0))
+        state.record_outage((await send(state, 1))[0], "no connection")
+        state.record_overload((await send(state, 1))[0], 300)
+        state.record_outage((await send(state, 1))[0], "status 503: x")
+        await asyncio.wait_for(hold(state, 0), 5)
+
+    asyncio.run(scenario())
+
+
+def test_an_overloaded_server_that_names_no_time_is_given_more_with_every_burst() -> None:
+    """The fifth burst in a row: 16 times the first pause of 10 ms, less the jitter."""
+
+    async def scenario() -> None:
+        state = make_state(4)
+        for _ in range(5):
+            state.record_overload((await send(state, 1))[0])
+            started = time.monotonic()
+        await hold(state, 0)
+        assert time.monotonic() - started >= 0.08
 
     asyncio.run(scenario())
 
