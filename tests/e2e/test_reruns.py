@@ -52,7 +52,7 @@ def test_a_photo_that_failed_for_a_passing_reason_is_due_by_itself(checkout):
     acts = {ids[0]: Act(500, error("out of memory")), ids[1]: Act(422, error("odd"))}
     with FaultServer(lambda image_id, attempt: acts.get(image_id, Act())) as server:
         first = checkout.repro("annotate", QWEN_BASE_URL=server.base_url)
-        assert "no answer for a reason that can pass: 1." in first.text
+        assert "without an answer for a temporary reason: 1." in first.text
         failed = checkout.bytes("data/annotations/failures.jsonl")
         assert checkout.repro("annotate").ran == set()  # a colleague without a server
         assert checkout.repro("annotate", QWEN_BASE_URL=server.base_url).ran == {"annotate"}

@@ -171,7 +171,7 @@ def _log_summary(tally: Tally, key: AnswerKey) -> None:
     )
     if tally.failed["no_answer"]:
         logger.warning(
-            "%d photos got no answer for a temporary reason. If the server is available, the next "
+            "photos without an answer for a temporary reason: %d. If the server is available, the next "
             "`dvc repro` asks about them again",
             tally.failed["no_answer"],
         )
