@@ -65,9 +65,8 @@ class ImageTower:
 
     def _run_on_processor(self, photo: Pixels) -> npt.NDArray[np.floating[Any]]:
         with torch.inference_mode():
-            return np.asarray(
-                run_module(self._module, torch.from_numpy(photo[np.newaxis]), self._dtype).numpy()
-            )
+            alone = torch.from_numpy(photo[np.newaxis].copy())  # photos may be read-only memory
+            return np.asarray(run_module(self._module, alone, self._dtype).numpy())
 
     def _run_on_accelerator(self, pixels: Pixels) -> npt.NDArray[np.floating[Any]]:
         """Queue all chunks, so that copying one overlaps with computing another; wait once, at the end."""
