@@ -242,8 +242,11 @@ def _clean_log(path: Path) -> int:
                 damaged += line + b"\n"
         if damaged:
             aside = path.with_name(f"{path.name}.damaged")
-            write_bytes(aside, (aside.read_bytes() if aside.exists() else b"") + damaged)
-            write_bytes(path, bytes(whole))
+            try:
+                write_bytes(aside, (aside.read_bytes() if aside.exists() else b"") + damaged)
+                write_bytes(path, bytes(whole))
+            except OSError as error:
+                raise StoreError(f"{path} cannot be cleaned: {error.strerror}. It is unchanged") from None
     return damaged.count(b"\n")
 
 

@@ -325,8 +325,8 @@ class GroupSync:
 class Progress:
     """Counts of a run over `total` photos, shown on one redrawn line of a terminal, else as a log line.
 
-    The line reads `annotate done=1200 failed=3 of=3000 rate=15.2/s left=118s tokens=1523004`, and then what
-    the run waits for, if anything.
+    The line reads `annotate done=1200 failed=3 of=3000 rate=15.2/s left=118s tokens=1523004`; what the run
+    waits for, if anything, stands before the counts.
     """
 
     total: int
@@ -352,12 +352,13 @@ class Progress:
         ended = self.done + self.failed
         rate = ended / max(1e-9, time.monotonic() - self._started)
         left_seconds = f"{(self.total - ended) / rate:.0f}s" if rate else "?"
+        trouble = make_visible(self.describe_server())
         line = (
-            f"annotate done={self.done} failed={self.failed} of={self.total} rate={rate:.1f}/s "
-            f"left={left_seconds} tokens={self.tokens} {make_visible(self.describe_server())}"
-        ).rstrip()
-        if self.stream.isatty():
-            self.stream.write(f"\r{line}\x1b[K")
+            f"annotate {trouble and trouble + ': '}done={self.done} failed={self.failed} of={self.total} "
+            f"rate={rate:.1f}/s left={left_seconds} tokens={self.tokens}"
+        )
+        if self.stream.isatty():  # a line that wraps could not be redrawn
+            self.stream.write(f"\r{line[: shutil.get_terminal_size().columns - 1]}\x1b[K")
             self.stream.flush()
         else:
             logger.info(line)

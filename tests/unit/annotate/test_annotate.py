@@ -1,6 +1,7 @@
 """Whole runs in this process, against real servers on loopback."""
 
 import errno
+import io
 import logging
 import os
 import shutil
@@ -19,6 +20,7 @@ from tests.unit.annotate.small_library import MakeSettings
 from vibe_photos.annotate.answers import AnswerKey, AnswerStore
 from vibe_photos.annotate.question import build_question
 from vibe_photos.annotate.replay.server import start_replay_server
+from vibe_photos.annotate.run import Progress
 from vibe_photos.annotate.stage import annotate_library
 from vibe_photos.errors import (
     ConfigurationError,
@@ -541,6 +543,16 @@ def test_failures_that_cannot_be_read_say_how_to_go_on(
     write_jsonl(raw.with_name("failures.jsonl"), [{"image_id": "x"}])
     with pytest.raises(InputError, match=r"failures\.jsonl, line 1: .*dvc checkout --force .* or delete it"):
         make_passing_due(raw)
+
+
+def test_the_line_on_a_terminal_never_wraps_and_begins_with_the_trouble(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "60")
+    Progress(3000, lambda: "waiting for the server (no connection)", stream=terminal, done=1200).show()
+    assert terminal.getvalue() == "\rannotate waiting for the server (no connection): done=1200 \x1b[K"
 
 
 def test_an_output_from_elsewhere_is_taken_into_the_store_before_anything_is_asked(

@@ -1,4 +1,7 @@
+import errno
+import os
 from pathlib import Path
+from unittest.mock import Mock
 
 import msgspec
 import pytest
@@ -11,6 +14,7 @@ from vibe_photos.annotate.answers import (
     open_line,
     read_paid_ids,
     seal_line,
+    set_damaged_aside,
 )
 from vibe_photos.cli import main
 from vibe_photos.errors import StoreError
@@ -126,6 +130,16 @@ def test_damaged_lines_are_set_aside_and_the_others_stay(
     assert path.with_name(path.name + ".damaged").read_bytes() == lines[1] + b"noise\n"
     assert main(["repair-store"]) == 0
     assert capsys.readouterr().out == f"no line of the answers in {tmp_path} is damaged\n"
+
+
+def test_a_full_disk_leaves_a_damaged_log_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = keep(tmp_path, answer("a"))
+    path.write_bytes(b"no answer\n")
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    monkeypatch.setattr("vibe_photos.annotate.answers.write_bytes", Mock(side_effect=full))
+    with pytest.raises(StoreError, match=r"cannot be cleaned: No space left on device\. It is unchanged"):
+        set_damaged_aside(tmp_path)
+    assert path.read_bytes() == b"no answer\n"
 
 
 def test_damage_lets_the_log_go(tmp_path: Path) -> None:

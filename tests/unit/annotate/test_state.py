@@ -172,7 +172,7 @@ def test_an_answer_that_was_still_in_flight_does_not_make_the_waiting_endless() 
         )
         state.record_outage(1, "no connection")
         state.record_answer()
-        with pytest.raises(TeacherUnreachable, match="for 1 minutes"):
+        with pytest.raises(TeacherUnreachable, match="has not answered"):
             await asyncio.wait_for(hold(state, 0), 9)
 
     asyncio.run(scenario())
@@ -180,7 +180,7 @@ def test_an_answer_that_was_still_in_flight_does_not_make_the_waiting_endless() 
 
 def test_a_pause_that_the_server_asked_for_is_no_silence() -> None:
     async def scenario() -> None:
-        state = make_state(1, wait_seconds=60, clock=Clock(1000.0))
+        state = make_state(1, wait_seconds=200, clock=Clock(200.0))
         state.record_outage((await send(state, 1))[0], "no connection")
         state.record_overload((await send(state, 1))[0], 300)
         state.record_outage((await send(state, 1))[0], "status 503: x")
