@@ -9,6 +9,8 @@ from vibe_photos.review.photo_state import Opinion, PhotoState
 from vibe_photos.review.requests import Purpose, StatusName, Truth
 from vibe_photos.review.sources import ReviewSources
 
+_UNASSISTED = 'judged without the teacher\'s answer, to measure its influence; attributes begin as "no"'
+
 
 class PhotoViews:
     """Makes replies about photos; in a blind review without the reasons why a photo is in the queue."""
@@ -19,6 +21,7 @@ class PhotoViews:
         self._queued = sources.queued
         self._teaching = sources.teaching
         self._roles = sources.roles
+        self._unassisted = sources.unassisted
         self._is_blind = is_blind
 
     def list_item(self, photo: Photo) -> replies.QueueItem:
@@ -48,6 +51,7 @@ class PhotoViews:
             purpose=self.purpose(photo.image_id),
             effect=self._describe_effect(photo.image_id),
             reasons=self._reasons(photo),
+            is_unassisted=photo.image_id in self._unassisted,
             teacher=show_truth(self._teacher.get(photo.image_id)),
             current=show_truth(state.truth),
             decided_by=state.decided_by,
@@ -103,6 +107,8 @@ class PhotoViews:
         return "Not in the sample: this photo never trains, and is in no figure about the library."
 
     def _reasons(self, photo: Photo) -> list[str]:
+        if photo.image_id in self._unassisted:  # the reasons name the teacher's scene
+            return [_UNASSISTED]
         entry = self._queued.get(photo.image_id) or self._teaching.get(photo.image_id)
         return list(entry.reasons) if entry and not self._is_blind else []
 
