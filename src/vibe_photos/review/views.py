@@ -9,8 +9,6 @@ from vibe_photos.review.photo_state import Opinion, PhotoState
 from vibe_photos.review.requests import Purpose, StatusName, Truth
 from vibe_photos.review.sources import ReviewSources
 
-_UNASSISTED = 'judged without the teacher\'s answer, to measure its influence; attributes begin as "no"'
-
 
 class PhotoViews:
     """Makes replies about photos; in a blind review without the reasons why a photo is in the queue."""
@@ -102,15 +100,20 @@ class PhotoViews:
             if self._roles[image_id] == "holdout":
                 return "Kept out of training and of the sample: your answer counts for this photo alone."
             return "Teaches: the student learns your answer instead of the teacher's."
+        if image_id in self._unassisted:
+            return (
+                "Measures: this photo is judged without the teacher's answer, to measure its influence. "
+                "Attributes begin as “no”."
+            )
         if image_id in self._queued:
             return "Measures: your answer counts in the figures about the library. This photo never trains."
         return "Not in the sample: this photo never trains, and is in no figure about the library."
 
     def _reasons(self, photo: Photo) -> list[str]:
-        if photo.image_id in self._unassisted:  # the reasons name the teacher's scene
-            return [_UNASSISTED]
+        if self._is_blind or photo.image_id in self._unassisted:  # the reasons name the teacher's scene
+            return []
         entry = self._queued.get(photo.image_id) or self._teaching.get(photo.image_id)
-        return list(entry.reasons) if entry and not self._is_blind else []
+        return list(entry.reasons) if entry else []
 
 
 def show_truth(record: GroundTruth | None) -> Truth | None:

@@ -112,7 +112,7 @@ def test_a_photo_of_the_tenth_is_judged_with_nothing_filled_in(library, open_aud
         assert {each.get_attribute("title") for each in answers.all()} == {"no"}
         assert page.locator("#objects").inner_text() == "No objects"
         assert "judged without the teacher's answer, to measure its influence" in (
-            page.locator("#photo-facts").inner_text()
+            page.locator("#photo-effect").inner_text()
         )
         audit.press("Enter")
         audit.wait_until_said("Choose a scene first")

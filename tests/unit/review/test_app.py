@@ -167,11 +167,10 @@ def test_a_photo_of_the_tenth_is_judged_without_anybodys_labels(tmp_path: Path, 
         items = {item["image_id"]: item for item in review.get("api/queue").json()["items"]}
         assert items.keys() == set(ids)
         assert items[hidden]["scene"] is None
-        assert items[hidden]["reasons"] == [
-            'judged without the teacher\'s answer, to measure its influence; attributes begin as "no"'
-        ]
+        assert items[hidden]["reasons"] == []
         view = review.get(f"api/photo/{hidden}").json()
         assert (view["is_unassisted"], view["teacher"], view["current"]) == (True, None, None)
+        assert "judged without the teacher's answer, to measure its influence" in view["effect"]
         assert review.get(f"api/photo/{hidden}/student").json() == {"blind": False, "labels": []}
         # No list tells which scene the teacher or the student gives it.
         for query in ("api/queue?label=", "api/grid?scene=", "api/grid?by=student&scene="):
