@@ -6,6 +6,8 @@ from pathlib import Path
 
 import msgspec
 
+from vibe_photos.agreement.anchoring import measure_anchoring
+from vibe_photos.human_truth.labels import read_human_truth
 from vibe_photos.human_truth.sample import read_measured_sample
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth
 from vibe_photos.records.splits import Membership, read_splits
@@ -37,7 +39,8 @@ def measure_agreement(settings: Settings) -> None:
 
     The figures are defined as for the student. A photo whose requests all failed is wrong, and counted as
     `missing`. A photo that was never sent to the teacher is left out, and counted as `not_asked`. One that
-    is not in the library is counted as `not_in_library`.
+    is not in the library is counted as `not_in_library`. `anchoring` says how much the teacher's labels
+    influenced people, if some photos were judged without them.
 
     Raises:
         InputError: a file is missing or malformed, or a record's inclusion probability is impossible.
@@ -55,7 +58,9 @@ def measure_agreement(settings: Settings) -> None:
     }
     if records:
         photos = judge_teacher(records, answers, memberships, settings.taxonomy)
+        assisted = read_human_truth(paths.human).assisted
         figures = summarise(photos, settings.evaluate)
+        figures |= measure_anchoring(photos, assisted, settings.evaluate)
     else:
         figures = {"n": 0, "how_to_begin": NOTHING_ASKED} if sample.records else begin_figures("human")
     write_json(paths.eval / "teacher" / "metrics.json", counts | figures)

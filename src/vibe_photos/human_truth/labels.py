@@ -32,12 +32,15 @@ class HumanTruth:
         taught: records that teach.
         skipped: for photos that were shown and skipped, the reason; empty if none was given.
         places: the file and line of each record.
+        assisted: for records made on the review page, whether the teacher's labels were filled in (True) or
+            hidden (False); photos that it had not labelled, and those of other records, are absent.
     """
 
     measured: Mapping[str, GroundTruth]
     taught: Mapping[str, GroundTruth]
     skipped: Mapping[str, str]
     places: Mapping[str, str] = field(default_factory=dict)
+    assisted: Mapping[str, bool] = field(default_factory=dict)
 
     @property
     def everything(self) -> dict[str, GroundTruth]:
@@ -87,6 +90,7 @@ def _combine(placed: Sequence[tuple[str, GroundTruth]], logs: Sequence[Path]) ->
     places = {record.image_id: place for place, record in placed}
     measured, skipped = dict(edited), {}
     taught: dict[str, GroundTruth] = {}
+    assisted: dict[str, bool] = {}
     for image_id, lines in _lines_by_photo(logs).items():
         decided = [(line, place) for line, place in lines if line.kind == "decision"]
         if decided:
@@ -100,9 +104,11 @@ def _combine(placed: Sequence[tuple[str, GroundTruth]], logs: Sequence[Path]) ->
                 record = parse_truth({**extra, **line.after, "image_id": image_id}, place)
                 places[image_id] = place
                 (measured if measures else taught)[image_id] = record
+                if line.unassisted or line.shown is not None:
+                    assisted[image_id] = not line.unassisted
         if image_id not in measured and lines[-1][0].kind == "skip":
             skipped[image_id] = lines[-1][0].reason
-    return HumanTruth(_sort(measured), _sort(taught), _sort(skipped), places)
+    return HumanTruth(_sort(measured), _sort(taught), _sort(skipped), places, assisted)
 
 
 def active_lines(lines: Sequence[Decision]) -> list[Decision]:

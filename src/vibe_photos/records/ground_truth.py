@@ -81,6 +81,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         draw: the number of the recorded draw that a measured photo belongs to.
         before, after: the labels, as truth objects without the id; `after` is null if none are left.
         shown: the labels that were filled in before the person judged, in the same form.
+        unassisted: whether the teacher's and the student's labels were hidden: a random tenth of the review
+            sample is judged so, to measure how much they influence people (stage `agreement`).
         kind: `skip` (the photo goes to the end of the queue) or `remark` (only a flag or note): no labels.
         reason: why a photo was skipped.
         undoes: the `decided_at` of the reviewer's own line that this one undoes: neither then counts.
@@ -94,6 +96,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     before: dict[str, Any] | None = None
     after: dict[str, Any] | None = None
     shown: dict[str, Any] | None = None
+    unassisted: bool = False
     is_flagged: bool = False
     note: str = ""
     kind: Literal["decision", "skip", "remark"] = "decision"

@@ -18,6 +18,7 @@ from vibe_photos.report.provenance import describe_run, list_facts, show_configu
 from vibe_photos.report.sources import Sources, read_sources
 from vibe_photos.report.tables import (
     attribute_rows,
+    describe_anchoring,
     describe_objects,
     describe_scope,
     format_interval,
@@ -116,6 +117,7 @@ def _view_figures(sources: Sources) -> dict[str, Any]:
             for name, lines in groupby(headline_lines(student, teacher), key=lambda line: line.name)
         ],
         "scope": describe_scope(student),
+        "anchoring": describe_anchoring(teacher["anchoring"]) if teacher and "anchoring" in teacher else "",
         "objects": describe_objects(student, object_keys, trained, fewest),
         "confusion": read_confusion(student) if student["scene"]["support"] else None,
         "curves": read_curves(sources, student, teacher),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from vibe_photos.records.photos import say_count
 from vibe_photos.records.taxonomy import label_name
-from vibe_photos.statistics.intervals import Interval
+from vibe_photos.statistics.intervals import FEWEST_CASES, Interval
 from vibe_photos.statistics.summary import Figures, read_interval
 
 Row = dict[str, str]
@@ -105,6 +105,26 @@ def describe_scope(student: Figures) -> list[str]:
         "Without any label, so counted as wrong": student["missing"],
     }
     return said + [f"{text}: {say_count(count)}." for text, count in counts.items() if count]
+
+
+def describe_anchoring(anchoring: Figures) -> str:
+    """Return a sentence about how much the teacher's answer influenced people, from stage `agreement`."""
+    points, photos = anchoring["difference"], say_count(anchoring["unassisted"])
+    interval = read_interval(anchoring, "difference") or Interval(reason="not estimated")
+    if points is None:
+        return (
+            f"The teacher's answer was hidden on all photos that were judged on the review page ({photos})."
+        )
+    more = "less" if points < 0 else "more"
+    said = (
+        "Where the teacher's answer was shown first, people agreed with its scene "
+        f"{100 * abs(points):.1f} percentage points {more} often than where it was hidden"
+    )
+    if interval.reason:
+        return f"{said} (no range: fewer than {FEWEST_CASES} photos were judged one of the two ways)."
+    low, high = (f"{100 * end:+.1f}".replace("-", "\u2212") for end in (interval.low, interval.high))
+    chance = " This may be chance." if interval.low <= 0 <= interval.high else ""
+    return f"{said} (range: {low} to {high}; {photos} judged with it hidden).{chance}"
 
 
 def describe_objects(student: Figures, keys: Sequence[str], trained: Figures, fewest: int) -> list[str]:

@@ -34,6 +34,7 @@ class Listings:
             "teach": [sources.row_of[image_id] for image_id in sources.teaching],
         }
         self._decisions, self._teacher, self._student = sources.decisions, sources.teacher, sources.student
+        self._unassisted = {sources.row_of[image_id] for image_id in sources.unassisted}
         taxonomy = sources.settings.taxonomy
         self._objects = set(head_keys(taxonomy, "object"))
         self._keys = all_keys(taxonomy)
@@ -46,10 +47,14 @@ class Listings:
         return self._cached(whole, lambda: self._find_review(query))
 
     def list_alike(self, queue: Purpose, scene: str, by: Literal["teacher", "student"]) -> Rows:
-        """Return the open photos of a queue that the teacher, or the student, gives a scene."""
+        """Return the open photos of a queue that the teacher, or the student, gives a scene.
+
+        Photos that are judged without these labels are left out.
+        """
         source = self._student if by == "student" else self._teacher
         rows = self.list_review(QueueQuery(list=queue, status="open"))
-        return self._cached((queue, scene, by), lambda: _select(rows, source.mask(scene)))
+        shown = (row for row in rows if row not in self._unassisted)
+        return self._cached((queue, scene, by), lambda: _select(shown, source.mask(scene)))
 
     def list_library(self, query: LibraryQuery) -> Rows:
         """Return the rows of the library's photos that match, by final label."""

@@ -30,6 +30,7 @@ class PhotoState:
         truth: the true labels; None if nobody audited the photo.
         decided_by: the reviewer who decided; None if the truth is from the edited file.
         measures: whether the truth measures; otherwise it teaches.
+        is_unassisted: whether the teacher's and the student's labels were hidden for this decision.
         is_flagged: whether the last active line flags it.
         note: the note of that line.
         skipped_at: when it was skipped; None if it does not wait at the end of the queue.
@@ -40,6 +41,7 @@ class PhotoState:
     truth: GroundTruth | None = None
     decided_by: str | None = None
     measures: bool = False
+    is_unassisted: bool = False
     is_flagged: bool = False
     note: str = ""
     skipped_at: str | None = None
@@ -75,6 +77,7 @@ def derive_state(edited: GroundTruth | None, lines: Sequence[ActiveLine], versio
         decided_by=decided[-1].reviewer if decided else None,
         measures=edited is not None
         or any(line.line.purpose == "measure" and line.truth is not None for line in decided),
+        is_unassisted=bool(decided) and decided[-1].line.unassisted,
         is_flagged=lines[-1].line.is_flagged,
         note=lines[-1].line.note,
         skipped_at=moves[-1].decided_at if is_waiting else None,

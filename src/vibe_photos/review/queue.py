@@ -15,6 +15,7 @@ from vibe_photos.errors import InputError
 from vibe_photos.heads.out_of_fold import read_out_of_fold
 from vibe_photos.human_truth.draws import NO_SCENE, WHOLE_LIBRARY
 from vibe_photos.human_truth.sample import read_sampled
+from vibe_photos.records import keyed_hash
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth
 from vibe_photos.records.splits import read_splits
 from vibe_photos.records.taxonomy import HEADS, label_name
@@ -29,6 +30,9 @@ from vibe_photos.settings import Settings
 from vibe_photos.statistics.label_arrays import read_keys
 from vibe_photos.statistics.suspects import Suspect, find_suspects
 from vibe_photos.storage.jsonl import read_jsonl
+
+UNASSISTED_SHARE = 0.1
+"""The share of the review sample that is judged without the teacher's labels, to measure their influence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,15 @@ def read_measuring_queue(settings: Settings) -> list[QueuedPhoto]:
     """
     sampled = read_sampled(settings.paths.sample)
     return [QueuedPhoto(image_id, (_why_sampled(record),)) for image_id, record in sampled.items()]
+
+
+def is_unassisted(seed: int, image_id: str) -> bool:
+    """Return whether a sampled photo is judged without the teacher's and the student's labels.
+
+    It does not depend on the photo's permanent number, so in every stratum and however far the queue was
+    judged, these photos are a random part. `seed` is `sample.seed`.
+    """
+    return keyed_hash.unit_interval(seed, "unassisted", image_id) < UNASSISTED_SHARE
 
 
 def read_teaching_queue(settings: Settings) -> list[QueuedPhoto]:

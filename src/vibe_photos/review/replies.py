@@ -23,7 +23,7 @@ class Label(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Agreement(msgspec.Struct, frozen=True, kw_only=True):
-    """How often the teacher was right, over audited photos that it labelled."""
+    """How often the teacher was right, over audited photos that it labelled and whose labels were shown."""
 
     photos: int = 0
     scenes: int = 0
@@ -96,7 +96,7 @@ class PhotoView(msgspec.Struct, frozen=True, kw_only=True):
 
     `purpose` is what a decision about the photo is for; `effect` explains it in a sentence. `current` are the
     true labels now; `decided_by` is null if they come from the edited file. `opinions` are the reviewers'
-    decisions if they disagree, else empty.
+    decisions if they disagree, else empty. `is_unassisted`: teacher's and student's labels are hidden.
     """
 
     image_id: str
@@ -107,6 +107,7 @@ class PhotoView(msgspec.Struct, frozen=True, kw_only=True):
     purpose: Purpose
     effect: str
     reasons: list[str]
+    is_unassisted: bool
     teacher: Truth | None
     current: Truth | None
     decided_by: str | None
@@ -127,7 +128,7 @@ class StudentLabel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StudentView(msgspec.Struct, frozen=True, kw_only=True):
-    """The student's labels; empty if it has none, or in a blind review."""
+    """The student's labels; empty if it has none, or if they are hidden."""
 
     blind: bool
     labels: list[StudentLabel]

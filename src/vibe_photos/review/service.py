@@ -74,9 +74,10 @@ class ReviewService:
         return self._views.photo(self.find_photo(image_id))
 
     def show_student(self, image_id: str) -> replies.StudentView:
-        """Return the student's labels of a photo; none in a blind review."""
+        """Return the student's labels of a photo; none if they are hidden."""
         photo = self.find_photo(image_id)
-        labels = [] if self._is_blind else self._sources.student.get(photo.image_id)
+        is_hidden = self._is_blind or image_id in self._sources.unassisted
+        labels = [] if is_hidden else self._sources.student.get(photo.image_id)
         return replies.StudentView(blind=self._is_blind, labels=labels)
 
     def list_alike(self, query: requests.GridQuery) -> replies.GridPage:
@@ -196,6 +197,7 @@ class ReviewService:
             purpose=self._views.purpose(image_id),
             draw=self._draw_of(image_id),
             shown=truth_value(self._sources.teacher.get(image_id)),
+            unassisted=image_id in self._sources.unassisted,
             after=truth_value(self._read_truth(image_id, after)) if after else None,
             is_flagged=request.is_flagged,
             note=request.note,

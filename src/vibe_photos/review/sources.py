@@ -9,7 +9,8 @@ from vibe_photos.records.ground_truth import ALL_LABELS
 from vibe_photos.records.photos import Photo, read_manifest
 from vibe_photos.records.splits import Role, read_splits
 from vibe_photos.review.decisions import DecisionLog
-from vibe_photos.review.queue import QueuedPhoto, read_measuring_queue, read_teaching_queue
+from vibe_photos.review.photo_state import PhotoState
+from vibe_photos.review.queue import QueuedPhoto, is_unassisted, read_measuring_queue, read_teaching_queue
 from vibe_photos.review.student_labels import StudentLabels
 from vibe_photos.review.teacher_truth import TeacherTruth
 from vibe_photos.settings import Settings
@@ -30,6 +31,8 @@ class ReviewSources:
         teacher: the teacher's labels.
         student: the student's labels.
         decisions: people's decisions.
+        unassisted: the photos that are judged without the teacher's and the student's labels; `teacher` has
+            no labels of them.
     """
 
     settings: Settings
@@ -42,6 +45,7 @@ class ReviewSources:
     teacher: TeacherTruth
     student: StudentLabels
     decisions: DecisionLog
+    unassisted: frozenset[str]
 
 
 def open_sources(settings: Settings, reviewer: str, store: Path) -> ReviewSources:
@@ -59,6 +63,11 @@ def open_sources(settings: Settings, reviewer: str, store: Path) -> ReviewSource
     queued = {entry.image_id: entry for entry in queue if entry.image_id in row_of}
     teaching = read_teaching_queue(settings)
     splits = settings.paths.splits
+    teacher = TeacherTruth(settings.paths.auto / ALL_LABELS, row_of)
+    student = StudentLabels(settings.paths.labels, row_of)
+    decisions = _open_log(settings, reviewer, store)
+    unassisted = frozenset(i for i in queued if _is_unassisted(i, decisions.state(i), settings.sample.seed))
+    teacher.hide(unassisted)
     return ReviewSources(
         settings=settings,
         photos=photos,
@@ -69,10 +78,16 @@ def open_sources(settings: Settings, reviewer: str, store: Path) -> ReviewSource
             one.image_id: one for one in teaching if one.image_id in row_of and one.image_id not in queued
         },
         roles={i: one.role for i, one in read_splits(splits).items()} if splits.is_file() else {},
-        teacher=TeacherTruth(settings.paths.auto / ALL_LABELS, row_of),
-        student=StudentLabels(settings.paths.labels, row_of),
-        decisions=_open_log(settings, reviewer, store),
+        teacher=teacher,
+        student=student,
+        decisions=decisions,
+        unassisted=unassisted,
     )
+
+
+def _is_unassisted(image_id: str, state: PhotoState, seed: int) -> bool:
+    """Return whether labels are hidden; a photo that was judged with them cannot be judged without them."""
+    return is_unassisted(seed, image_id) if state.truth is None else state.is_unassisted
 
 
 def _require(path: Path, what: str) -> None:

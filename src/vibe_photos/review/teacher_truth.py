@@ -3,7 +3,7 @@
 import os
 import threading
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -46,6 +46,11 @@ class TeacherTruth:
         """Return the teacher's labels of a photo."""
         offset = self._offsets.get(image_id)
         return None if offset is None else _decode(_RECORD, self._read_line(offset), self._path)
+
+    def hide(self, image_ids: Iterable[str]) -> None:
+        """Treat these photos as if the teacher had not labelled them; called before anything is read."""
+        for image_id in image_ids:
+            self._offsets.pop(image_id, None)
 
     def mask(self, key: str) -> bytearray:
         """Return one byte per photo of the manifest: 1 if the teacher gave it the label."""

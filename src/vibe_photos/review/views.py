@@ -19,6 +19,7 @@ class PhotoViews:
         self._queued = sources.queued
         self._teaching = sources.teaching
         self._roles = sources.roles
+        self._unassisted = sources.unassisted
         self._is_blind = is_blind
 
     def list_item(self, photo: Photo) -> replies.QueueItem:
@@ -48,6 +49,7 @@ class PhotoViews:
             purpose=self.purpose(photo.image_id),
             effect=self._describe_effect(photo.image_id),
             reasons=self._reasons(photo),
+            is_unassisted=photo.image_id in self._unassisted,
             teacher=show_truth(self._teacher.get(photo.image_id)),
             current=show_truth(state.truth),
             decided_by=state.decided_by,
@@ -98,13 +100,20 @@ class PhotoViews:
             if self._roles[image_id] == "holdout":
                 return "Kept out of training and of the sample: your answer counts for this photo alone."
             return "Teaches: the student learns your answer instead of the teacher's."
+        if image_id in self._unassisted:
+            return (
+                "Measures: this photo is judged without the teacher's answer, to measure its influence. "
+                "Attributes begin as “no”."
+            )
         if image_id in self._queued:
             return "Measures: your answer counts in the figures about the library. This photo never trains."
         return "Not in the sample: this photo never trains, and is in no figure about the library."
 
     def _reasons(self, photo: Photo) -> list[str]:
+        if self._is_blind or photo.image_id in self._unassisted:  # the reasons name the teacher's scene
+            return []
         entry = self._queued.get(photo.image_id) or self._teaching.get(photo.image_id)
-        return list(entry.reasons) if entry and not self._is_blind else []
+        return list(entry.reasons) if entry else []
 
 
 def show_truth(record: GroundTruth | None) -> Truth | None:

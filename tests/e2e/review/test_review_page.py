@@ -5,6 +5,7 @@ import signal
 
 from tests.e2e.review.audit_page import AuditPage
 from tests.e2e.review.reviewed_library import Library
+from tests.unit.review.review_library import hide_labels
 from tests.unit.review.running_review import RunningReview
 
 from vibe_photos.records.ground_truth import GroundTruth
@@ -93,6 +94,48 @@ def test_a_whole_audit_by_keyboard_is_on_disk_as_typed(library, context, open_au
     assert {image_id: labels(record) for image_id, record in library.audited.items()} == expected
     last = [line for line in library.log if line["image_id"] == skipped][-1]
     assert (last["is_flagged"], last["note"]) == (True, "ask <b>Grandma</b>")
+
+
+def test_a_photo_of_the_tenth_is_judged_with_nothing_filled_in(library, open_audit):
+    hidden, shown, *_ = library.queue
+    hide_labels(library.folder, library.queue, {hidden})
+    with RunningReview(library.folder, "--reviewer", "ada") as review:
+        audit = open_audit(review.address)
+        page = audit.page
+        scene, marks = (
+            page.locator("#scenes [aria-pressed=true]"),
+            page.locator(".panel #labels section .mark"),
+        )
+        assert audit.image_id == hidden
+        assert (scene.count(), marks.count()) == (0, 0)
+        answers = page.locator("#attributes [aria-pressed=true]")
+        assert {each.get_attribute("title") for each in answers.all()} == {"no"}
+        assert page.locator("#objects").inner_text() == "No objects"
+        assert "judged without the teacher's answer, to measure its influence" in (
+            page.locator("#photo-effect").inner_text()
+        )
+        audit.press("Enter")
+        audit.wait_until_said("Choose a scene first")
+        audit.press("s")
+        audit.wait_until_said("are hidden")
+        assert marks.count() == 0
+        assert library.log == []
+
+        # P goes from "no" over "not judged" to "yes".
+        audit.press("3", "p", "p")
+        audit.go_on("Enter")
+        (line,) = library.log
+        assert (line["image_id"], line["unassisted"]) == (hidden, True)
+        assert line.keys().isdisjoint({"shown", "seen"})
+        assert line["after"]["scene"] == ["scene.people"]
+        assert [key for key, value in line["after"]["attributes"].items() if value] == ["attr.has_person"]
+        assert False in line["after"]["attributes"].values()
+
+        assert audit.image_id == shown
+        assert audit.scene == library.teacher(shown).scene[0]
+        audit.go_on("Enter")
+        assert "unassisted" not in library.log[-1]
+        assert library.log[-1]["seen"] == ["teacher"]
 
 
 def typed_attributes(teacher: dict[str, bool]) -> dict[str, bool]:

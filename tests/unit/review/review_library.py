@@ -1,7 +1,8 @@
 """A small library as it is when a review begins: photos, teacher's truth, a sample, the student's labels."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
+from itertools import count
 from pathlib import Path
 
 import msgspec
@@ -17,6 +18,7 @@ from vibe_photos.records.label_tables import LabelTable, ScoreTable, write_label
 from vibe_photos.records.photos import Photo, path_to_text
 from vibe_photos.records.splits import read_splits
 from vibe_photos.records.taxonomy import all_keys, parent_key
+from vibe_photos.review.queue import is_unassisted
 from vibe_photos.sample.stage import sample_for_review
 from vibe_photos.settings import Paths, Settings
 from vibe_photos.split.stage import assign_roles, write_splits
@@ -32,20 +34,22 @@ def write_review_library(
     """Write a library of which `sampled` photos wait; return the image ids in the order of `names`.
 
     The teacher gives photo n the n-th scene, in turns, and text to every document; the student agrees but
-    calls the first photo a landscape.
+    calls the first photo a landscape. Every photo is judged with the teacher's labels.
     """
     (folder / "conf").mkdir(parents=True)
     shutil.copy(repository / "conf" / "config.yaml", folder / "conf")
     defaults = read_resolved(repository)
     library = msgspec.structs.replace(defaults.library, root=str(folder / "photos"))
-    sample = msgspec.structs.replace(defaults.sample, size=sampled, min_per_stratum=1)
+    ids = [_write_photo(folder / "photos" / name, number) for number, name in enumerate(names)]
+    sample = msgspec.structs.replace(
+        defaults.sample, size=sampled, min_per_stratum=1, seed=find_seed(ids, unassisted=set())
+    )
     composed = msgspec.to_builtins(
         msgspec.structs.replace(defaults, library=library, sample=sample), enc_hook=str
     )
     (folder / RESOLVED).parent.mkdir(parents=True)
     (folder / RESOLVED).write_bytes(msgspec.yaml.encode(without_machine_local(composed)))
     settings = read_settings(folder)
-    ids = [_write_photo(folder / "photos" / name, number) for number, name in enumerate(names)]
     photos = [
         Photo(image_id=image_id, rel_path=path_to_text(name.encode()), bytes=1, format="JPEG")
         for image_id, name in zip(ids, names, strict=True)
@@ -82,6 +86,24 @@ def write_doubts(settings: Settings) -> None:
             probabilities=values,
             y=y,
         )
+
+
+def find_seed(image_ids: Sequence[str], unassisted: Set[str]) -> int:
+    """Return a `sample.seed` by which just these photos are judged without the teacher's labels."""
+    return next(
+        seed
+        for seed in count()
+        if all(is_unassisted(seed, image_id) == (image_id in unassisted) for image_id in image_ids)
+    )
+
+
+def hide_labels(folder: Path, image_ids: Sequence[str], unassisted: Set[str]) -> None:
+    """Let just these photos of a finished library be judged without the teacher's labels."""
+    settings = read_resolved(folder)
+    seed = find_seed(image_ids, unassisted)
+    changed = msgspec.structs.replace(settings, sample=msgspec.structs.replace(settings.sample, seed=seed))
+    composed = msgspec.to_builtins(changed, enc_hook=str)
+    (folder / RESOLVED).write_bytes(msgspec.yaml.encode(without_machine_local(composed)))
 
 
 def read_settings(folder: Path) -> Settings:

@@ -1,11 +1,12 @@
 """The routes, as the page uses them, through the real command on a real socket."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.unit.review.review_library import write_review_library
+from tests.unit.review.review_library import hide_labels, write_review_library
 from tests.unit.review.running_review import RunningReview
 
 from vibe_photos.records.taxonomy import all_keys
@@ -153,3 +154,42 @@ def test_a_blind_review_hides_the_student(folder: Path) -> None:
         view = review.get(f"api/photo/{item['image_id']}/student").json()
         assert view == {"blind": True, "labels": []}
         assert review.get("api/grid?scene=scene.food&by=student").status == 403
+
+
+def test_a_photo_of_the_tenth_is_judged_without_anybodys_labels(tmp_path: Path, repository: Path) -> None:
+    folder = tmp_path / "library"
+    names = [f"IMG_{n:02}.JPG" for n in range(PHOTOS)]
+    ids = write_review_library(folder, repository, names, PHOTOS)
+    hidden, shown = ids[1], ids[4]  # the teacher calls both a document
+    hide_labels(folder, ids, {hidden})
+    after = {"scene": "scene.food", "attributes": {"attr.has_text": False}, "objects": []}
+    with RunningReview(folder, "--reviewer", "ada") as review:
+        items = {item["image_id"]: item for item in review.get("api/queue").json()["items"]}
+        assert items.keys() == set(ids)
+        assert items[hidden]["scene"] is None
+        assert items[hidden]["reasons"] == []
+        view = review.get(f"api/photo/{hidden}").json()
+        assert (view["is_unassisted"], view["teacher"], view["current"]) == (True, None, None)
+        assert "judged without the teacher's answer, to measure its influence" in view["effect"]
+        assert review.get(f"api/photo/{hidden}/student").json() == {"blind": False, "labels": []}
+        # No list tells which scene the teacher or the student gives it.
+        for query in ("api/queue?label=", "api/grid?scene=", "api/grid?by=student&scene="):
+            listed = review.get(f"{query}scene.document").json()["items"]
+            assert {item["image_id"] for item in listed} == {shown, ids[7], ids[10]}
+        for image_id in (hidden, shown):
+            reply = review.post("api/decision", {"image_id": image_id, "version": 0, "after": after})
+            assert reply.status == 200
+    log = folder / "data" / "human" / "decisions" / "ada.jsonl"
+    lines = {line["image_id"]: line for line in map(json.loads, log.read_text().splitlines())}
+    assert lines[hidden]["unassisted"] is True
+    assert "shown" not in lines[hidden]
+    assert "unassisted" not in lines[shown]
+    assert lines[shown]["shown"]["scene"] == ["scene.document"]
+
+    # Who judged a photo with the labels cannot forget them; one judged without them stays so.
+    hide_labels(folder, ids, {shown})
+    with RunningReview(folder, "--reviewer", "bob") as review:
+        views = {image_id: review.get(f"api/photo/{image_id}").json() for image_id in (hidden, shown)}
+    assert [views[image_id]["is_unassisted"] for image_id in (hidden, shown)] == [True, False]
+    assert views[hidden]["teacher"] is None
+    assert views[shown]["teacher"]["scene"] == "scene.document"

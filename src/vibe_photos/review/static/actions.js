@@ -109,7 +109,8 @@ export class Actions {
   /** Whose labels the person saw. */
   #seen(photo) {
     const hasSeenOthers = photo.opinions.length > 0 || photo.current !== null;
-    return ["teacher", ...(this.hasSeenStudent ? ["student"] : []), ...(hasSeenOthers ? ["reviewers"] : [])];
+    const teacher = photo.is_unassisted ? [] : ["teacher"];
+    return [...teacher, ...(this.hasSeenStudent ? ["student"] : []), ...(hasSeenOthers ? ["reviewers"] : [])];
   }
 
   /** Resolve a conflict: if the saved labels changed, the person chooses; a new flag, note or skip is kept. */

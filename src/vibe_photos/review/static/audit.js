@@ -79,7 +79,8 @@ class Audit {
 
   /** The labels before any edit. */
   get prefilled() {
-    return this.photo.current ?? this.photo.teacher ?? truths.NOTHING;
+    const { current, teacher, is_unassisted: isUnassisted } = this.photo;
+    return current ?? teacher ?? (isUnassisted ? truths.withoutAny(this.session.attributes) : truths.NOTHING);
   }
 
   get isEdited() {
@@ -103,6 +104,7 @@ class Audit {
   /** Show or hide the student's labels of this photo. */
   async toggleStudent() {
     if (!this.photo || this.session.is_blind) return announce("This review is blind: the student's labels are hidden");
+    if (this.photo.is_unassisted) return announce("The student's labels of this photo are hidden, as the teacher's are");
     if (this.student) this.student = null;
     else await this.#askStudent();
     byId("student").setAttribute("aria-pressed", String(this.student !== null));

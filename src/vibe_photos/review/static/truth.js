@@ -2,6 +2,11 @@
 
 export const NOTHING = Object.freeze({ scene: null, attributes: {}, objects: [] });
 
+/** No scene, no objects, and "no" for every attribute. */
+export function withoutAny(attributes) {
+  return { ...NOTHING, attributes: Object.fromEntries(attributes.map(({ key }) => [key, false])) };
+}
+
 /** @param {boolean|null} value null: not judged */
 export function withAttribute(truth, key, value) {
   const { [key]: _, ...others } = truth.attributes;
