@@ -17,6 +17,7 @@ A photo never costs more requests than its `Attempts` allow. Once the server has
 import logging
 import time
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from itertools import count
@@ -160,6 +161,8 @@ class TeacherServer:
             await self.state.back_off(attempt)
         if response.status in (401, 407):
             raise self._refused(response)
+        if response.status == 400:  # what LiteLLM answers to a wrong key
+            await self._check_welcome()
         if response.status >= 500:
             self.state.record_outage(1, _describe(response))
         self.models, is_simulated = read_models(response.content) if response.status == 200 else ([], False)
@@ -272,12 +275,30 @@ class TeacherServer:
                 reply.model,
             )
 
-    async def _probe(self) -> str:
-        """Ask the server for one token about no photo; return why it cannot answer, or an empty text."""
+    async def _check_welcome(self) -> None:
+        """Check that the server takes a request without a photo.
+
+        Raises:
+            TeacherRefused: it does not.
+        """
+        with suppress(NoResponse):
+            response = await self._send_probe()
+            if response.status == 400:
+                raise TeacherRefused(
+                    "The server refuses every request, also one without a photo: check QWEN_API_KEY. "
+                    f"{self._address} says: {_describe(response)}"
+                )
+
+    async def _send_probe(self) -> Response:
+        """Ask the server for one token about no photo; errors as in `Client.complete_chat`."""
         asked = {"model": self._model, "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 1}
+        seconds = min(self._timeout_seconds, _PROBE_SECONDS)
+        return await self._client.complete_chat(0, PROBE_ID, orjson.dumps(asked), seconds)
+
+    async def _probe(self) -> str:
+        """Return why the server cannot answer, or an empty text."""
         try:
-            seconds = min(self._timeout_seconds, _PROBE_SECONDS)
-            response = await self._client.complete_chat(0, PROBE_ID, orjson.dumps(asked), seconds)
+            response = await self._send_probe()
         except NoResponse as error:
             return str(error)
         self.state.record_overload(0, read_retry_after(response.retry_after) or 0.0)  # 0: no photo's request

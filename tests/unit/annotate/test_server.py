@@ -379,6 +379,17 @@ def test_a_model_that_is_not_listed_stops_with_the_list() -> None:
             assert check_reachable(server.base_url) is False
 
 
+def test_a_key_that_is_refused_with_400_is_told_before_any_photo_is_sent() -> None:
+    """As LiteLLM does it; a server that only has no list of models is good enough."""
+    refused = Act(400, error("No connected db."))
+    with FaultServer(lambda image_id, attempt: refused, models=refused) as server:
+        with pytest.raises(TeacherRefused, match=r"check QWEN_API_KEY.*status 400: No connected db\."):
+            check_reachable(server.base_url)
+        assert server.asked == {"probe": 1}
+    with FaultServer(lambda image_id, attempt: Act(), models=refused) as server:
+        assert check_reachable(server.base_url) is False
+
+
 def test_a_server_that_is_still_starting_is_waited_for() -> None:
     def play(image_id: str, attempt: int) -> Act:
         return Act(503, error("loading")) if attempt < 4 and image_id == "probe" else Act()
