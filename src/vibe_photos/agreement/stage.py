@@ -4,11 +4,10 @@ import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import msgspec
-
 from vibe_photos.agreement.anchoring import measure_anchoring
 from vibe_photos.human_truth.labels import read_human_truth
 from vibe_photos.human_truth.sample import read_measured_sample
+from vibe_photos.records.failures import read_failures
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth
 from vibe_photos.records.splits import Membership, read_splits
 from vibe_photos.settings import Settings, Taxonomy
@@ -25,13 +24,6 @@ NOTHING_ASKED = (
     "the teacher was not asked about any photo that people checked: raise annotate.limit in "
     "params.yaml, or configure a server, then `dvc repro`"
 )
-
-
-class _Failure(msgspec.Struct, frozen=True):
-    """A line of `failures.jsonl`: a photo without an answer, and why (`missing`: not asked)."""
-
-    image_id: str
-    kind: str
 
 
 def measure_agreement(settings: Settings) -> None:
@@ -69,10 +61,8 @@ def measure_agreement(settings: Settings) -> None:
 
 def _find_failed(raw_annotations: Path) -> set[str]:
     """Return the ids of photos whose requests to the teacher failed."""
-    failures = raw_annotations.with_name("failures.jsonl")
-    if not failures.exists():
-        return set()
-    return {one.image_id for one in read_jsonl(failures, _Failure) if one.kind != "missing"}
+    failures = read_failures(raw_annotations).values()
+    return {failure.image_id for failure in failures if failure.kind != "missing"}
 
 
 def judge_teacher(

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
-import msgspec
+from msgspec.structs import replace
 
 from vibe_photos.annotate.answers import AnswerKey, Answers, AnswerStore, read_paid_ids
 from vibe_photos.annotate.client import Client
@@ -58,14 +58,15 @@ def annotate_library(settings: Settings, store: Path) -> None:
         answers = answer_store.of(key)
         absorb_output(settings.paths.raw_annotations, answer_store)
         failures: dict[str, Failure] = {}
-        missing = [photo.image_id for photo in _read_photos(settings) if photo.image_id not in answers]
-        known = read_failures(settings.paths.raw_annotations) if missing and not has_server(settings) else {}
-        if known and known.keys() >= set(missing) and settings.teacher.server != "store":
-            failures = {image_id: msgspec.structs.replace(known[image_id], due=False) for image_id in missing}
-            logger.warning("QWEN_BASE_URL is not set: %d photos stay without an answer", len(missing))
-        elif missing and settings.teacher.server != "store":
-            with _reach_teacher(settings) as endpoint:
-                answers, failures = asyncio.run(_ask_missing(settings, question, endpoint, answer_store))
+        missing = {photo.image_id for photo in _read_photos(settings) if photo.image_id not in answers}
+        if missing and settings.teacher.server != "store":
+            known = {} if has_server(settings) else read_failures(settings.paths.raw_annotations)
+            if missing <= known.keys():
+                failures = {image_id: replace(known[image_id], due=False) for image_id in missing}
+                logger.warning("QWEN_BASE_URL is not set: %d photos stay without an answer", len(missing))
+            else:
+                with _reach_teacher(settings) as endpoint:
+                    answers, failures = asyncio.run(_ask_missing(settings, question, endpoint, answer_store))
         root, raw_annotations = settings.library.root, settings.paths.raw_annotations
         tally = write_outputs(_read_photos(settings), answers, failures, root, raw_annotations)
     write_metric(settings.paths.eval / "annotate.json", tally, answers.key)

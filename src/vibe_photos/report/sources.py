@@ -10,6 +10,7 @@ import msgspec
 
 from vibe_photos.errors import InputError
 from vibe_photos.heads.out_of_fold import OutOfFold, out_of_fold_path, read_out_of_fold
+from vibe_photos.records.failures import failures_path
 from vibe_photos.records.ground_truth import ALL_LABELS, RawAnnotation
 from vibe_photos.records.photos import Photo, read_manifest
 from vibe_photos.records.splits import Membership, read_splits
@@ -98,7 +99,7 @@ def read_sources(settings: Settings) -> Sources:
             for head in HEADS
             if out_of_fold_path(paths.models, head).exists()
         },
-        failed_answers=_count_lines(paths.raw_annotations.with_name("failures.jsonl")),
+        failed_answers=_count_lines(failures_path(paths.raw_annotations)),
         unreadable_files=_count_lines(paths.photos.with_name("problems.jsonl")),
         photos_without_vector=_count_lines(paths.embeddings / "problems.jsonl"),
     )
