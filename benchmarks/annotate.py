@@ -87,7 +87,9 @@ def make_settings(folder: Path, concurrency: int) -> Settings:
     }
     mapping["teacher"]["model"] = "recorded"
     mapping["annotate"]["concurrency"] = concurrency
-    mapping["annotate"]["brake"] = concurrency  # else the first second of these few asks about 20 photos only
+    mapping["annotate"]["max_failures_in_a_row"] = (
+        concurrency  # else the first second of these few asks about 20 photos only
+    )
     return from_mapping(mapping)
 
 

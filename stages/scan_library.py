@@ -1,29 +1,33 @@
-"""Stage `scan`. It always runs, so it also warns about what `dvc repro` cannot see.
+"""Stage `scan`. It always runs, so it also does what `dvc repro` cannot see.
 
-These are decisions that git or DVC took out of `data/human/`, and photos that the teacher is to be asked
-about again.
+It warns about decisions missing in `data/human/`, and marks temporarily failed photos for a retry.
 """
 
 import logging
+import os
 from pathlib import Path
 
 from entrypoint import run_stage
 
-from vibe_photos.annotate.stage import has_server
+from vibe_photos.annotate.endpoint import is_server_configured
 from vibe_photos.human_truth.backup import warn_of_lost
-from vibe_photos.records.failures import make_passing_due
+from vibe_photos.records.failures import mark_for_retry
 from vibe_photos.scan.stage import scan_library
 from vibe_photos.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 
 def scan(settings: Settings, store: Path) -> None:
     """Find every photo under `library.root`; first warn about decisions missing in `data/human/`.
 
-    Where there is a server, photos whose last failure can pass are marked as due: stage `annotate` then runs.
+    If there is a server to ask, photos that failed for a temporary reason are marked for a retry, which makes
+    DVC run the stage `annotate`.
     """
     warn_of_lost(settings.paths.human, store)
-    if has_server(settings) and (count := make_passing_due(settings.paths.raw_annotations)):
-        logging.info("%d photos without an answer are asked about again", count)
+    has_server = is_server_configured(os.environ, settings.teacher)
+    if has_server and (count := mark_for_retry(settings.paths.raw_annotations)):
+        logger.info("photos without an answer that will be retried: %d", count)
     scan_library(settings, store)
 
 

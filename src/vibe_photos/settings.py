@@ -130,8 +130,8 @@ class Annotate(Section, frozen=True):
 
     `limit`: only the first so many photos (null: all). `max_attempts`: requests per photo and run. Photos
     with more than `max_pixels` are not sent. `wait_minutes`: how long a server that went away is waited for.
-    `brake`: so many photos in a row without a usable answer stop the run. `served_models`: names that stand
-    for `teacher.model` in what the server says.
+    `max_failures_in_a_row`: so many photos without a usable answer stop the run. `model_aliases`: other names
+    of `teacher.model` in the server's list and replies.
     """
 
     limit: Positive | None
@@ -142,8 +142,8 @@ class Annotate(Section, frozen=True):
     workers: Positive
     timeout_seconds: PositiveNumber
     wait_minutes: PositiveNumber
-    brake: Positive
-    served_models: list[str]
+    max_failures_in_a_row: Positive
+    model_aliases: list[str]
     dry_run: bool
     allow_plain_http: bool
     rates: Rates

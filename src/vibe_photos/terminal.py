@@ -10,13 +10,13 @@ import sys
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
-def make_visible(text: str) -> str:
+def escape_control_characters(text: str) -> str:
     r"""Return a text with control characters spelled out (`\x1b`); tabs and line ends stay."""
     return _CONTROL.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
 def log_to_terminal() -> None:
-    """Send log lines to stderr, one after another and without decoration."""
+    """Send log lines to stderr: the message only, no time or level."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_VisibleFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
@@ -24,9 +24,9 @@ def log_to_terminal() -> None:
 
 def show_error(error: Exception) -> None:
     """Write an error's message to stderr."""
-    print(f"error: {make_visible(str(error))}", file=sys.stderr)
+    print(f"error: {escape_control_characters(str(error))}", file=sys.stderr)
 
 
 class _VisibleFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return make_visible(super().format(record))
+        return escape_control_characters(super().format(record))

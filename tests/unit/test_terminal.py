@@ -5,14 +5,14 @@ import logging
 import pytest
 
 from vibe_photos.errors import InputError
-from vibe_photos.terminal import log_to_terminal, make_visible, show_error
+from vibe_photos.terminal import escape_control_characters, log_to_terminal, show_error
 
 EVIL = "a\x1b[2Jb\rc\x9b1m\u202etxt.exe\tü 猫\nd"
 SEEN = "a\\x1b[2Jb\\rc\\x9b1m\\u202etxt.exe\tü 猫\nd"
 
 
 def test_control_characters_are_spelled_out_and_text_stays() -> None:
-    assert make_visible(EVIL) == SEEN
+    assert escape_control_characters(EVIL) == SEEN
 
 
 def test_log_lines_and_errors_hold_none(

@@ -50,7 +50,7 @@ class TimedOut(NoResponse):
     """The server did not answer in time."""
 
 
-class EndlessResponse(NoResponse):
+class ResponseTooLarge(NoResponse):
     """The body is larger than `MAX_RESPONSE_BYTES`."""
 
 
@@ -111,7 +111,7 @@ class Client:
             ProxyRefused: the proxy refuses this request.
             TimedOut: no answer in time; the connection is closed.
             NoResponse: the connection broke.
-            EndlessResponse: the response was too large.
+            ResponseTooLarge: the response was too large.
         """
         request_id = f"{image_id}.{secrets.token_hex(4)}"
         headers = {"X-Request-Id": request_id, "Content-Type": "application/json"}
@@ -137,9 +137,9 @@ class Client:
             raise TimedOut("no answer in time") from None
         except httpx.TransportError:
             raise NoResponse("the connection broke") from None
-        return self._mask(response.status_code, content, response.headers)
+        return self._to_response(response.status_code, content, response.headers)
 
-    def _mask(self, status: int, content: bytes, headers: Mapping[str, str]) -> Response:
+    def _to_response(self, status: int, content: bytes, headers: Mapping[str, str]) -> Response:
         location = self.endpoint.mask_key(headers.get("Location", "").encode("utf-8", "replace"))
         return Response(
             status=status,
@@ -187,7 +187,7 @@ async def _read_capped(response: httpx.Response) -> bytes:
     async for block in response.aiter_raw():
         content += block
         if len(content) > MAX_RESPONSE_BYTES:
-            raise EndlessResponse(f"a response of more than {MAX_RESPONSE_BYTES} bytes")
+            raise ResponseTooLarge(f"a response of more than {MAX_RESPONSE_BYTES} bytes")
     return bytes(content)
 
 

@@ -87,6 +87,12 @@ def endpoint_from_environment(
     return Endpoint(base_url, key or None)
 
 
+def is_server_configured(environment: Mapping[str, str], teacher: Teacher) -> bool:
+    """Return whether there is a server to ask."""
+    has_address = bool(environment.get("QWEN_BASE_URL", "").strip())
+    return teacher.server == "replay" or (teacher.server == "openai" and has_address)
+
+
 def is_loopback(host: str) -> bool:
     """Return whether a host name or address is this machine's."""
     try:

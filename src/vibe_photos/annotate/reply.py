@@ -37,11 +37,11 @@ _MAX_CANDIDATES = 32
 _MAX_ERROR_LENGTH = 300
 _ENDLESS_WHITESPACE = re.compile(rf"\s{{{MAX_WHITESPACE}}}")
 _ENDLESS_REPEATS = re.compile(rf"(.{{1,8}}?)\1{{{MIN_REPEATS - 1},}}.{{0,8}}\Z", re.DOTALL)
-_NO_WHITESPACE = (
+_ENDLESS_WHITESPACE_HINT = (
     "the reply ends in endless white space. With vLLM: "
     """--structured-outputs-config '{"backend":"xgrammar","disable_any_whitespace":true}'"""
 )
-_THINKING = (
+_THINKING_HINT = (
     "the reply ended while the model was still thinking. Ask an Instruct model, switch thinking off, or "
     "raise teacher.sampling.max_tokens"
 )
@@ -208,13 +208,13 @@ def parse_reply(text: str) -> Annotation:
         raise UnusableReply(f"the reply is longer than {MAX_REPLY_LENGTH} characters")
     draft, _, answer = text.rpartition("</think>")
     if not draft and answer.lstrip().startswith("<think>"):
-        raise UnusableReply(_THINKING)
+        raise UnusableReply(_THINKING_HINT)
     if _ENDLESS_WHITESPACE.search(answer):
-        raise UnusableReply(_NO_WHITESPACE)
+        raise UnusableReply(_ENDLESS_WHITESPACE_HINT)
     return clean_annotation(_find_annotation(answer))
 
 
-def is_endless(text: str) -> bool:
+def is_repetitive(text: str) -> bool:
     """Return whether a cut-off reply would never have ended: it repeats a few characters or white space."""
     return bool(_ENDLESS_WHITESPACE.search(text[-MAX_WHITESPACE:]) or _ENDLESS_REPEATS.search(text[-1000:]))
 
@@ -222,11 +222,11 @@ def is_endless(text: str) -> bool:
 def explain_cut(text: str) -> str:
     """Return why a reply was cut off at `max_tokens`, and what to do."""
     if _ENDLESS_WHITESPACE.search(text[-MAX_WHITESPACE:]):
-        return _NO_WHITESPACE
-    if is_endless(text):
+        return _ENDLESS_WHITESPACE_HINT
+    if is_repetitive(text):
         return f"the reply repeats itself without end: ...{text[-20:]}. See the server's log"
     if "<think>" in text and "</think>" not in text:
-        return _THINKING
+        return _THINKING_HINT
     return "the reply was cut off at its maximum number of tokens. Raise teacher.sampling.max_tokens"
 
 

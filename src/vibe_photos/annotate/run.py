@@ -1,8 +1,8 @@
 """One run over the photos without an answer: each is prepared, asked about, and its answer kept.
 
 Photos are prepared in threads ahead of the requests. A reply counts once it is fsynced. Ctrl-C lets what is
-in flight end, a second one drops it. A photo that failed for the server's reasons keeps its last attempts for
-a second pass at the end.
+in flight end, a second one drops it. A photo that failed because of the server keeps its last attempts for a
+second pass at the end.
 """
 
 import asyncio
@@ -11,20 +11,17 @@ import errno
 import logging
 import shutil
 import signal
-import sys
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from datetime import timedelta
 from itertools import islice
 from pathlib import Path
-from typing import Self, TextIO
+from typing import Self
 
 from vibe_photos.annotate.answers import Answer, Answers
+from vibe_photos.annotate.progress import Progress
 from vibe_photos.annotate.question import Question, data_url, prepare_jpeg, request_body
-from vibe_photos.annotate.reply import Reply, is_endless
+from vibe_photos.annotate.reply import Reply, is_repetitive
 from vibe_photos.annotate.server import AskFailed, Attempts, TeacherServer
 from vibe_photos.errors import (
     DecodeError,
@@ -37,21 +34,20 @@ from vibe_photos.errors import (
 from vibe_photos.pixels.decode import PIXELS_VERSION
 from vibe_photos.records.failures import Failure, FailureKind
 from vibe_photos.records.photos import Photo, photo_path
-from vibe_photos.settings import Rates, Settings
-from vibe_photos.terminal import make_visible
+from vibe_photos.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-CUT_REPLY_FACTOR = 2
-"""A reply that broke off at `max_tokens` is asked for once more with this times as many."""
+_TRUNCATED_REPLY_FACTOR = 2
+"""A reply that was truncated at `max_tokens` is asked for once more with this times as many."""
 
-ATTEMPTS_FOR_LATER = 2
+_RESERVED_ATTEMPTS = 2
 """So many of a photo's attempts are kept for the second pass."""
 
-MIN_FREE_BYTES = 32 << 20
+_MIN_FREE_BYTES = 32 << 20
 """With less room on the disk nothing more is sent: an answer could be paid for and not kept."""
 
-_CURES: dict[FailureKind, str] = {
+_HINTS: dict[FailureKind, str] = {
     "refused": "Check teacher.model and QWEN_API_KEY, and whether this model takes images.",
     "no_answer": "Look at the server's own log.",
 }
@@ -77,7 +73,7 @@ class AnnotationRun:
         self._answers = answers
         self._group_sync = GroupSync(answers.sync)
         self._progress = Progress(total=0)
-        self._for_later: list[tuple[Photo, int]] = []
+        self._retry_queue: list[tuple[Photo, int]] = []
         self._stopped_by: VibePhotosError | None = None
 
     async def ask_about(self, photos: Iterable[Photo], total: int) -> None:
@@ -96,13 +92,11 @@ class AnnotationRun:
         reporter = asyncio.create_task(self._report())
         with _handle_signals(lambda: self._interrupt(task)):
             try:
-                await self._pass(((photo, 0) for photo in photos), ATTEMPTS_FOR_LATER)
-                if self._for_later and self._stopped_by is None:
-                    logger.info(
-                        "photos without an answer that are asked about once more: %d", len(self._for_later)
-                    )
-                    self._progress.failed -= len(self._for_later)
-                    await self._pass(self._for_later, 0)
+                await self._pass(((photo, 0) for photo in photos), _RESERVED_ATTEMPTS)
+                if self._retry_queue and self._stopped_by is None:
+                    logger.info("photos without an answer that are retried: %d", len(self._retry_queue))
+                    self._progress.failed -= len(self._retry_queue)
+                    await self._pass(self._retry_queue, 0)
             except BaseExceptionGroup as errors:
                 raise errors.exceptions[0] from None
             except asyncio.CancelledError:
@@ -118,54 +112,58 @@ class AnnotationRun:
         if self._stopped_by:
             raise self._stopped_by
 
-    async def _pass(self, photos: Iterable[tuple[Photo, int]], for_later: int) -> None:
-        """Ask about photos, each with the requests it has cost; keep `for_later` of its attempts."""
+    async def _pass(self, photos: Iterable[tuple[Photo, int]], reserved: int) -> None:
+        """Ask about photos, each with the requests it has cost; keep `reserved` of its attempts."""
         workers, concurrency = self._annotate.workers, self._annotate.concurrency
         with PreparedPhotos(photos, self._prepare, workers, concurrency) as ahead:
             async with asyncio.TaskGroup() as group:
                 for slot in range(concurrency):
-                    group.create_task(self._work(slot, ahead, for_later))
+                    group.create_task(self._work(slot, ahead, reserved))
 
-    async def _work(self, slot: int, ahead: "PreparedPhotos", for_later: int) -> None:
+    async def _work(self, slot: int, ahead: "PreparedPhotos", reserved: int) -> None:
         try:
             while self._stopped_by is None:
-                async with self._server.state.photo():
+                async with self._server.state.begin_photo():
                     if self._stopped_by or (prepared := ahead.take()) is None:
                         return
-                    await self._settle(slot, *prepared, for_later)
+                    await self._handle_photo(slot, *prepared, reserved)
         except (TeacherError, RunInterrupted, LibraryError, _DiskFull) as error:
             self._stop(error)
 
-    async def _settle(
-        self, slot: int, photo: Photo, made: int, image_url: "asyncio.Future[str]", for_later: int
+    async def _handle_photo(
+        self, slot: int, photo: Photo, made: int, image_url: "asyncio.Future[str]", reserved: int
     ) -> None:
         """Get an answer about one photo, or note why there is none."""
         most = self._annotate.max_attempts
-        attempts = Attempts(most - made, made, kept_for_later=min(for_later, most - 1))
+        attempts = Attempts(most - made, made, reserved=min(reserved, most - 1))
         try:
             problem = await self._ask(slot, photo, await image_url, attempts)
         except AskFailed as error:
             self._progress.failed += 1
             if error.kind == "no_answer" and attempts.left > 0:
-                self._for_later.append((photo, attempts.made))
+                self._retry_queue.append((photo, attempts.made))
             else:
                 self.failures[photo.image_id] = Failure(
                     image_id=photo.image_id, rel_path=photo.rel_path, kind=error.kind, detail=error.detail
                 )
-            if error.kind != "unreadable" and for_later:
-                self._server.state.record_useless_photo(f"{error.detail.rstrip('.')}. {_CURES[error.kind]}")
+            if (
+                error.kind != "unreadable" and reserved
+            ):  # what fails again in the second pass was not paid for
+                self._server.state.record_no_usable_answer(
+                    f"{error.detail.rstrip('.')}. {_HINTS[error.kind]}"
+                )
         else:
             if not problem:
                 self._progress.done += 1
-                self._server.state.record_useful_photo()
+                self._server.state.record_usable_answer()
             else:
                 self._progress.failed += 1
                 kept = self._answers.find(photo.image_id)
                 example = f" Its reply: {kept.reply[:80]!r}." if kept and kept.reply else ""
-                self._server.state.record_useless_photo(f"{problem.rstrip('.')}.{example}")
+                self._server.state.record_no_usable_answer(f"{problem.rstrip('.')}.{example}")
 
     async def _ask(self, slot: int, photo: Photo, image_url: str, attempts: Attempts) -> str:
-        """Ask about one photo, and once more with a larger cap when the reply broke off.
+        """Ask about one photo, and once more with a larger `max_tokens` if the reply was truncated.
 
         Returns why the reply is not usable, or an empty text.
         """
@@ -177,13 +175,13 @@ class AnnotationRun:
                 self._question, self._model, image_url, response_format=response_format, max_tokens=max_tokens
             )
 
-        self._check_room()
+        self._check_disk_space()
         try:
             reply = await self._server.ask(slot, photo.image_id, body, attempts)
             problem = await self._keep(photo, reply)
-            if reply.finish_reason == "length" and not reply.problem and not is_endless(reply.text):
-                max_tokens *= CUT_REPLY_FACTOR
-                attempts.kept_for_later = 0
+            if reply.finish_reason == "length" and not reply.problem and not is_repetitive(reply.text):
+                max_tokens *= _TRUNCATED_REPLY_FACTOR
+                attempts.reserved = 0
                 if attempts.left:
                     reply = await self._server.ask(slot, photo.image_id, body, attempts)
                     problem = await self._keep(photo, reply)
@@ -191,14 +189,14 @@ class AnnotationRun:
             self._progress.requests += attempts.made - made_before
         return problem
 
-    def _check_room(self) -> None:
+    def _check_disk_space(self) -> None:
         """Check that the disk has room for an answer.
 
         Raises:
             _DiskFull: it has not.
         """
         free_bytes = shutil.disk_usage(self._answers.folder).free
-        if free_bytes < MIN_FREE_BYTES:
+        if free_bytes < _MIN_FREE_BYTES:
             raise _DiskFull(
                 f"the disk of {self._answers.folder} has {free_bytes >> 20} MB left: nothing more is sent. "
                 "Every answer so far is kept: make room, and run the same command again"
@@ -241,7 +239,7 @@ class AnnotationRun:
         except OSError as error:
             if error.errno in (errno.EMFILE, errno.ENFILE) or not _holds_files(self._root):
                 raise LibraryError(
-                    f"{path} cannot be read: {error.strerror}. No photo was judged by that: raise the limit "
+                    f"{path} cannot be read: {error.strerror}. No photo is marked as failed: raise the limit "
                     "(ulimit -n) or mount the folder again, and run the same command again"
                 ) from None
             raise AskFailed("unreadable", f"the file cannot be read: {error.strerror}") from None
@@ -251,7 +249,7 @@ class AnnotationRun:
         if self._stopped_by is None:
             self._stopped_by = error
             self._server.state.stop()
-            logger.warning("the run stops, and waits for what is in flight; Ctrl-C drops it")
+            logger.warning("the run stops after the requests in flight; press Ctrl-C to drop them")
 
     def _interrupt(self, run: "asyncio.Task[None]") -> None:
         if self._stopped_by is None:
@@ -294,7 +292,7 @@ class PreparedPhotos:
         self._pool.shutdown(cancel_futures=True)
 
     def take(self) -> tuple[Photo, int, asyncio.Future[str]] | None:
-        """Return the next photo, its number, and a future of what `prepare` returns; None at the end."""
+        """Return the next photo, its requests, and a future of what `prepare` returns; None at the end."""
         for photo, made in islice(self._photos, self._depth - len(self._ahead)):
             image_url = asyncio.get_running_loop().run_in_executor(self._pool, self._prepare, photo)
             self._ahead.append((photo, made, image_url))
@@ -321,57 +319,8 @@ class GroupSync:
                 self._synced_calls = calls
 
 
-@dataclass(slots=True)
-class Progress:
-    """Counts of a run over `total` photos, shown on one redrawn line of a terminal, else as a log line.
-
-    The line reads `annotate done=1200 failed=3 of=3000 rate=15.2/s left=118s tokens=1523004`; what the run
-    waits for, if anything, stands before the counts.
-    """
-
-    total: int
-    describe_server: Callable[[], str] = str
-    stream: TextIO = field(default_factory=lambda: sys.stderr)
-    done: int = 0
-    failed: int = 0
-    requests: int = 0
-    tokens: int = 0
-    _started: float = field(default_factory=time.monotonic)
-
-    def describe_run(self, rates: Rates) -> str:
-        """Return what the run took: requests, tokens, time, and the cost of that time."""
-        seconds = round(time.monotonic() - self._started)
-        return (
-            f"this run: {self.requests} requests, {self.done} answers, {self.failed} failures, "
-            f"{self.tokens} tokens in {timedelta(seconds=seconds)} (h:mm:ss), "
-            f"{seconds / 3600 * rates.price_per_hour:.2f} {rates.currency}"
-        )
-
-    def show(self) -> None:
-        """Show how far the run is."""
-        ended = self.done + self.failed
-        rate = ended / max(1e-9, time.monotonic() - self._started)
-        left_seconds = f"{(self.total - ended) / rate:.0f}s" if rate else "?"
-        trouble = make_visible(self.describe_server())
-        line = (
-            f"annotate {trouble and trouble + ': '}done={self.done} failed={self.failed} of={self.total} "
-            f"rate={rate:.1f}/s left={left_seconds} tokens={self.tokens}"
-        )
-        if self.stream.isatty():  # a line that wraps could not be redrawn
-            self.stream.write(f"\r{line[: shutil.get_terminal_size().columns - 1]}\x1b[K")
-            self.stream.flush()
-        else:
-            logger.info(line)
-
-    def end(self) -> None:
-        """Leave the redrawn line standing."""
-        if self.stream.isatty():
-            self.show()
-            self.stream.write("\n")
-
-
 def _holds_files(folder: Path) -> bool:
-    """Return whether a folder is there and not empty, as the place of a disk that is not mounted is."""
+    """Return whether a folder holds anything: the mount point of a disk that is not mounted is empty."""
     return folder.is_dir() and any(folder.iterdir())
 
 

@@ -6,8 +6,8 @@
 | no connection | all wait for the server; it cost no attempt |
 | a broken connection, 409, 5xx, no completion | tried again after a pause; several in a row: all wait |
 | a timeout, 408, 429, 503, 504, any `Retry-After` | the same, with half as many requests at once |
-| 400, 422 before a reply format was ever taken | the photo is sent again with a looser format |
-| other 4xx, an endless body | this photo fails |
+| 400, 422 in a response format that no photo was answered in yet | sent again in a looser format |
+| 400, 422 else, other 4xx, an oversized body | this photo fails |
 | 401, 402, 403, 404, 405, 407, a redirect, a proxy that refuses | the run stops |
 
 A photo never costs more requests than its `Attempts` allow. Once the server has answered, a 404 is like a
@@ -21,34 +21,33 @@ from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from itertools import count
-from math import inf
 
 import orjson
 
 from vibe_photos.annotate.client import (
     CONNECT_SECONDS,
     Client,
-    EndlessResponse,
     NoConnection,
     NoResponse,
     ProxyRefused,
     Response,
+    ResponseTooLarge,
     TimedOut,
 )
 from vibe_photos.annotate.reply import NoCompletion, Reply, read_error, read_models, read_reply
-from vibe_photos.annotate.state import FIRST_PAUSE_SECONDS, Clock, ServerState
+from vibe_photos.annotate.state import ServerState
 from vibe_photos.errors import TeacherRefused, TeacherUnreachable, VibePhotosError
 from vibe_photos.records.failures import FailureKind
 
 logger = logging.getLogger(__name__)
 
 RESPONSE_FORMATS = ("json_schema", "json_object", "text")
-"""What a reply is asked for in, from the strictest: a server that refuses one is asked for the next."""
+"""From the strictest: a server that refuses one is asked for the next."""
 
 PROBE_ID = "probe"
 """The `X-Request-Id` of a probe, where that of a photo begins with its id."""
 
-LONGEST_RETRY_AFTER_SECONDS = 3600.0
+_LONGEST_RETRY_AFTER_SECONDS = 3600.0
 
 _REACH_ATTEMPTS = 3
 _PROBE_SECONDS = 30.0
@@ -56,11 +55,11 @@ _OVERLOADED = frozenset({408, 429, 503, 504})
 _RETRIED = _OVERLOADED | {409}
 _STOPPING = {
     401: "The server does not accept the key: check QWEN_API_KEY.",
-    402: "The server wants to be paid first.",
+    402: "The server asks for payment: check the account.",
     403: "The server does not accept the key: check QWEN_API_KEY.",
     404: "The server does not know this model or address: check teacher.model and QWEN_BASE_URL.",
     405: "The server refuses every request: check QWEN_BASE_URL.",
-    407: "The proxy wants a name and a password: put them into HTTP_PROXY or HTTPS_PROXY.",
+    407: "The proxy requires a user name and password: put them into HTTP_PROXY or HTTPS_PROXY.",
 }
 
 
@@ -75,11 +74,11 @@ class AskFailed(VibePhotosError):
 
 @dataclass(slots=True)
 class Attempts:
-    """How many requests a photo may still cost, has cost, and how many of them are kept for the end."""
+    """A photo's requests: how many are left, how many were made, how many of those left are for the retry."""
 
     left: int
     made: int = 0
-    kept_for_later: int = 0
+    reserved: int = 0
 
     def spend(self) -> None:
         """Count a request."""
@@ -97,10 +96,10 @@ class _FormatRefused(VibePhotosError):
 
 
 class TeacherServer:
-    """Asks a server about photos, through a window of `slots` requests.
+    """Asks a server about photos, as `state` allows.
 
-    `served_models` are names under which the server may list the model and sign its replies. `models` are
-    those that it listed when it was last checked.
+    `model_aliases` are names of the model in the server's list and in its replies. After `check_reachable`,
+    `models` are those that it lists, and `is_simulated` says that it serves simulated answers.
     """
 
     def __init__(
@@ -108,41 +107,31 @@ class TeacherServer:
         client: Client,
         model: str,
         response_format: str,
+        state: ServerState,
         *,
-        slots: int,
         timeout_seconds: float,
-        wait_seconds: float = inf,
-        brake: float = inf,
-        served_models: Collection[str] = (),
-        first_pause_seconds: float = FIRST_PAUSE_SECONDS,
-        clock: Clock | None = None,
+        model_aliases: Collection[str] = (),
     ) -> None:
-        self.state = ServerState(
-            slots,
-            self._probe,
-            wait_seconds=wait_seconds,
-            brake=brake,
-            first_pause_seconds=first_pause_seconds,
-            clock=clock,
-        )
+        self.state = state
         self._client = client
         self._address = client.endpoint.base_url
         self._model = model
-        self._names = {model, *served_models}
-        self._step = RESPONSE_FORMATS.index(response_format)
-        self._taken_steps: set[int] = set()
+        self._names = {model, *model_aliases}
+        self._format = RESPONSE_FORMATS.index(response_format)
+        self._accepted_formats: set[int] = set()
         self._has_answered = False
         self._timeout_seconds = timeout_seconds
         self.models: list[str] = []
+        self.is_simulated = False
 
-    async def check_reachable(self) -> bool:
-        """Check, before any photo is sent, that a server is there; return whether it replays simulations.
+    async def check_reachable(self) -> None:
+        """Check, before any photo is sent, that a server is there.
 
-        One that is still starting (5xx) is waited for before the first photo.
+        One that is still starting (5xx, no answer in time) is waited for before the first photo.
 
         Raises:
-            TeacherUnreachable: none answers at the address, after three tries.
-            TeacherRefused: it refuses the key.
+            TeacherUnreachable: none is at the address, after three tries.
+            TeacherRefused: it refuses the key, or a proxy refuses to connect.
         """
         for attempt in count(1):
             try:
@@ -156,17 +145,18 @@ class TeacherServer:
                         f"no server answers at QWEN_BASE_URL, {self._address}: {error}. Nothing was sent; "
                         "start the server or fix the address, and run the same command again"
                     ) from None
-            except NoResponse:
-                return False
+            except NoResponse as error:
+                self.state.record_outage(1, str(error))
+                return
             await self.state.back_off(attempt)
         if response.status in (401, 407):
             raise self._refused(response)
         if response.status == 400:  # what LiteLLM answers to a wrong key
-            await self._check_welcome()
+            await self._check_key_with_probe()
         if response.status >= 500:
             self.state.record_outage(1, _describe(response))
-        self.models, is_simulated = read_models(response.content) if response.status == 200 else ([], False)
-        return is_simulated
+        if response.status == 200:
+            self.models, self.is_simulated = read_models(response.content)
 
     def check_model(self) -> None:
         """Check that the server lists the model; one that lists none shows at the first photo what it serves.
@@ -176,9 +166,9 @@ class TeacherServer:
         """
         if self.models and not {*self._names, "*"} & set(self.models):
             raise TeacherRefused(
-                f"the server at {self._address} does not list the model {self._model!r}. It serves: "
-                f"{', '.join(self.models[:10])}. Set teacher.model to one of them, or, where one of these "
-                "names is that model, annotate.served_models=[NAME]"
+                f"the server at {self._address} does not list the model {self._model!r}."
+                f"{self._list_models()} Set teacher.model to one of them, or, if one is that model "
+                "under another name, annotate.model_aliases=[NAME]"
             )
 
     async def ask(self, slot: int, image_id: str, body: Callable[[str], bytes], attempts: Attempts) -> Reply:
@@ -189,14 +179,14 @@ class TeacherServer:
             TeacherRefused, TeacherUnreachable: no photo can succeed.
             RunInterrupted: the run was stopped before an attempt.
         """
-        failed, step = AskFailed("no_answer", "it was not sent"), self._step
-        while attempts.left > attempts.kept_for_later:
-            step = max(step, self._step)
+        failed, format_index = AskFailed("no_answer", "it was not sent"), self._format
+        while attempts.left > attempts.reserved:
+            format_index = max(format_index, self._format)
             try:
-                async with self.state.turn() as request:
+                async with self.state.begin_request(self._probe) as request:
                     attempts.spend()
                     response = await self._client.complete_chat(
-                        slot, image_id, body(RESPONSE_FORMATS[step]), self._timeout_seconds
+                        slot, image_id, body(RESPONSE_FORMATS[format_index]), self._timeout_seconds
                     )
                 reply = self._read(response, request)
             except ProxyRefused as error:
@@ -206,11 +196,11 @@ class TeacherServer:
                 self.state.record_outage(request, str(error))
             except _FormatRefused as error:
                 failed = AskFailed("refused", str(error))
-                attempts.kept_for_later = 0  # the looser formats need them
-                if step in self._taken_steps or step + 1 == len(RESPONSE_FORMATS):
-                    break  # this format is taken for other photos, or there is no looser one
-                step += 1
-            except EndlessResponse as error:
+                attempts.reserved = 0  # the looser formats need them
+                if format_index in self._accepted_formats or format_index + 1 == len(RESPONSE_FORMATS):
+                    break  # other photos are answered in this format, or there is no looser one
+                format_index += 1
+            except ResponseTooLarge as error:
                 raise AskFailed("refused", str(error)) from None
             except (NoResponse, NoCompletion) as error:
                 if isinstance(error, TimedOut):
@@ -218,10 +208,10 @@ class TeacherServer:
                 self.state.record_failure(request, str(error))
                 failed = AskFailed("no_answer", f"no answer in {attempts.made} attempts; the last: {error}")
                 logger.debug("photo %s, attempt %d: %s", image_id, attempts.made, error)
-                if attempts.left > attempts.kept_for_later:
+                if attempts.left > attempts.reserved:
                     await self.state.back_off(attempts.made)
             else:
-                self._take_step(step)
+                self._accept_format(format_index)
                 return reply
         raise failed
 
@@ -252,30 +242,30 @@ class TeacherServer:
             raise _FormatRefused(cause)
         raise AskFailed("refused", cause)
 
-    def _take_step(self, step: int) -> None:
-        """Note that a reply came in this format: where none came in a stricter one, all go on with it."""
-        if step > self._step and not self._taken_steps:
+    def _accept_format(self, format_index: int) -> None:
+        """Note that a reply came in this format; if none came before, all photos are asked for it."""
+        if format_index > self._format and not self._accepted_formats:
             logger.warning(
                 "the server refuses response_format %s: all photos are asked for %s",
-                RESPONSE_FORMATS[self._step],
-                RESPONSE_FORMATS[step],
+                RESPONSE_FORMATS[self._format],
+                RESPONSE_FORMATS[format_index],
             )
-            self._step = step
-        self._taken_steps.add(step)
+            self._format = format_index
+        self._accepted_formats.add(format_index)
 
     def _check_name(self, reply: Reply) -> None:
-        """Tell once that replies are signed by another model than the one that was asked for."""
+        """Warn once if replies name another model than the one that was asked for."""
         if reply.model and not reply.simulated and reply.model not in self._names:
             self._names.add(reply.model)
             logger.warning(
                 "the server's replies say that %r gave them, and %r was asked for. If they are the same, "
-                "set annotate.served_models=[%s]; else stop this run (Ctrl-C)",
+                "set annotate.model_aliases=[%s]; else stop this run (Ctrl-C)",
                 reply.model,
                 self._model,
                 reply.model,
             )
 
-    async def _check_welcome(self) -> None:
+    async def _check_key_with_probe(self) -> None:
         """Check that the server takes a request without a photo.
 
         Raises:
@@ -307,15 +297,16 @@ class TeacherServer:
 
     def _refused(self, response: Response) -> TeacherRefused:
         redirect = f"The server redirects to {response.location}. No photo is sent there: fix QWEN_BASE_URL."
-        models = f" It serves: {', '.join(self.models[:10])}." if self.models else ""
-        return TeacherRefused(
-            f"{_STOPPING.get(response.status, redirect)} {self._address} says: {_describe(response)}.{models}"
-        )
+        advice = _STOPPING.get(response.status, redirect)
+        return TeacherRefused(f"{advice} {self._address} says: {_describe(response)}.{self._list_models()}")
+
+    def _list_models(self) -> str:
+        return f" It serves: {', '.join(self.models[:10])}." if self.models else ""
 
     def _refused_by_proxy(self, error: ProxyRefused) -> TeacherRefused:
         return TeacherRefused(
-            f"the proxy refuses to connect to {self._address}: {error}. Put its name and password into "
-            "HTTP_PROXY or HTTPS_PROXY, or name the server in NO_PROXY"
+            f"the proxy refuses to connect to {self._address}: {error}. Put its user name and password "
+            "into HTTP_PROXY or HTTPS_PROXY, or name the server in NO_PROXY"
         )
 
 
@@ -333,10 +324,10 @@ def read_retry_after(value: str) -> float | None:
             seconds = max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
         except (ValueError, OverflowError):
             return None
-    if seconds > LONGEST_RETRY_AFTER_SECONDS:
+    if seconds > _LONGEST_RETRY_AFTER_SECONDS:
         raise TeacherRefused(
             f"the server asks to wait for {seconds / 3600:.1f} hours. Every answer so far is kept: "
-            "run the same command again then"
+            "run the same command again after that"
         )
     return seconds
 

@@ -13,7 +13,11 @@ from msgspec.structs import replace
 
 from vibe_photos.annotate.answers import AnswerKey, Answers, AnswerStore, read_paid_ids
 from vibe_photos.annotate.client import Client
-from vibe_photos.annotate.endpoint import Endpoint, endpoint_from_environment
+from vibe_photos.annotate.endpoint import (
+    Endpoint,
+    endpoint_from_environment,
+    is_server_configured,
+)
 from vibe_photos.annotate.estimate import estimate_run
 from vibe_photos.annotate.imports import absorb_output
 from vibe_photos.annotate.outputs import Tally, write_metric, write_outputs
@@ -21,6 +25,7 @@ from vibe_photos.annotate.question import Question, build_question
 from vibe_photos.annotate.replay.server import start_replay_server
 from vibe_photos.annotate.run import AnnotationRun
 from vibe_photos.annotate.server import TeacherServer
+from vibe_photos.annotate.state import ServerState
 from vibe_photos.errors import ConfigurationError, RunInterrupted, TooManyFailures
 from vibe_photos.records.failures import Failure, failures_path, read_failures
 from vibe_photos.records.photos import Photo
@@ -60,24 +65,19 @@ def annotate_library(settings: Settings, store: Path) -> None:
         failures: dict[str, Failure] = {}
         missing = {photo.image_id for photo in _read_photos(settings) if photo.image_id not in answers}
         if missing and settings.teacher.server != "store":
-            known = {} if has_server(settings) else read_failures(settings.paths.raw_annotations)
-            if missing <= known.keys():
-                failures = {image_id: replace(known[image_id], due=False) for image_id in missing}
+            has_server = is_server_configured(os.environ, settings.teacher)
+            known = {} if has_server else read_failures(settings.paths.raw_annotations)
+            if missing <= known.keys():  # all failed before, and there is no server to ask again
+                failures = {image_id: replace(known[image_id], retry=False) for image_id in missing}
                 logger.warning("QWEN_BASE_URL is not set: %d photos stay without an answer", len(missing))
             else:
-                with _reach_teacher(settings) as endpoint:
+                with _open_endpoint(settings) as endpoint:
                     answers, failures = asyncio.run(_ask_missing(settings, question, endpoint, answer_store))
         root, raw_annotations = settings.library.root, settings.paths.raw_annotations
         tally = write_outputs(_read_photos(settings), answers, failures, root, raw_annotations)
     write_metric(settings.paths.eval / "annotate.json", tally, answers.key)
     _log_summary(tally, answers.key)
-    _raise_if_too_many_failed(tally, settings)
-
-
-def has_server(settings: Settings) -> bool:
-    """Return whether a server is configured that can be asked."""
-    server = settings.teacher.server
-    return server == "replay" or (server == "openai" and bool(os.environ.get("QWEN_BASE_URL")))
+    _check_failed_share(tally, settings)
 
 
 @contextmanager
@@ -95,7 +95,7 @@ def _read_photos(settings: Settings) -> Iterator[Photo]:
 
 
 @contextmanager
-def _reach_teacher(settings: Settings) -> Iterator[Endpoint]:
+def _open_endpoint(settings: Settings) -> Iterator[Endpoint]:
     """Yield the teacher's endpoint; a replay server runs only inside this context."""
     teacher = settings.teacher
     if teacher.server == "openai":
@@ -115,20 +115,23 @@ async def _ask_missing(
     Simulated answers of a replay server never count as the model's: they have their own key.
     """
     model, slots = settings.teacher.model, settings.annotate.concurrency
-    _raise_descriptor_limit(slots)
+    _ensure_open_file_limit(slots)
     async with Client(endpoint, slots) as client:
+        state = ServerState(
+            slots,
+            wait_seconds=60 * settings.annotate.wait_minutes,
+            max_failures=settings.annotate.max_failures_in_a_row,
+        )
         server = TeacherServer(
             client,
             model,
             question.response_format,
-            slots=slots,
+            state,
             timeout_seconds=settings.annotate.timeout_seconds,
-            wait_seconds=60 * settings.annotate.wait_minutes,
-            brake=settings.annotate.brake,
-            served_models=settings.annotate.served_models,
+            model_aliases=settings.annotate.model_aliases,
         )
-        is_simulated = await server.check_reachable()
-        if settings.teacher.server == "openai" and not is_simulated:
+        await server.check_reachable()
+        if settings.teacher.server == "openai" and not server.is_simulated:
             server.check_model()
         elif settings.teacher.server == "openai":
             model = f"rehearsal of {model}"
@@ -141,18 +144,19 @@ async def _ask_missing(
         return answers, run.failures
 
 
-def _raise_descriptor_limit(slots: int) -> None:
-    """Raise this process's limit on open files to what a run needs: a connection for each slot, and photos.
+def _ensure_open_file_limit(slots: int) -> None:
+    """Let this process open as many files as a run needs: a connection for each slot, and photos.
 
     Raises:
         ConfigurationError: the system does not allow it.
     """
     needed = slots + _OTHER_DESCRIPTORS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if resource.RLIM_INFINITY in (soft, hard) or soft >= needed:
+    if soft == resource.RLIM_INFINITY or soft >= needed:
         return
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(needed, hard), hard))
-    if hard < needed:
+    is_enough = hard == resource.RLIM_INFINITY or hard >= needed
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed if is_enough else hard, hard))
+    if not is_enough:
         raise ConfigurationError(
             f"annotate.concurrency is {slots}, which needs about {needed} open files, and this system allows "
             f"{hard}. Raise the limit (ulimit -Hn {needed}) or lower annotate.concurrency"
@@ -178,7 +182,7 @@ def _log_summary(tally: Tally, key: AnswerKey) -> None:
         )
 
 
-def _raise_if_too_many_failed(tally: Tally, settings: Settings) -> None:
+def _check_failed_share(tally: Tally, settings: Settings) -> None:
     """Fail the stage when too many photos have no answer.
 
     Photos that are `missing` because there is no server are listed but do not count, unless all are.

@@ -1,11 +1,13 @@
-"""What a run knows about its server, in one place: may a request be sent, how many at once, is it worth it.
+"""When the run may send a request to the server, and when it has to stop.
 
-| state | what holds |
+It limits how many requests are in flight, waits for a server that went away, and counts failures in a row.
+
+| state | requests in flight |
 |---|---|
-| healthy | as many requests in flight as there are slots |
-| slowed | fewer: an overload halves the window, each answer widens it a little |
+| healthy | as many as there are slots |
+| slowed | fewer: an overload halves the limit after a pause, each answer raises it a little |
 | waiting | none: one small probe asks every few seconds whether the server is back |
-| stopped | none any more: a person, a refusal, a long silence or the brake ended the run |
+| stopped | no new ones: Ctrl-C, a refusal, a long silence or too many failures in a row ended the run |
 """
 
 import asyncio
@@ -19,12 +21,12 @@ from math import inf
 from vibe_photos.errors import RunInterrupted, TeacherRefused, TeacherUnreachable
 
 FIRST_PAUSE_SECONDS = 0.5
-LONGEST_PAUSE_SECONDS = 60.0
-LONGEST_PROBE_PAUSE_SECONDS = 5.0
+_LONGEST_PAUSE_SECONDS = 60.0
+_LONGEST_PROBE_PAUSE_SECONDS = 5.0
 
-_POLL_SECONDS = 0.1
+_POLL_SECONDS = 0.1  # 255 waiting slots cost 3 % of a processor; an answer takes seconds
 _GROWTH = 0.1
-_FEWEST_FAILED, _MOST_FAILED = 3, 8
+_MIN_FAILURES, _MAX_FAILURES = 3, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,32 +49,34 @@ class Clock:
 class ServerState:
     """The state of a server, shared by all slots of a run.
 
-    `probe` asks the server something small, and returns why it cannot answer, or an empty text. Requests have
-    numbers, so that those sent before a change of the state do not change it once more.
+    Requests are numbered, so that those sent before a change of the state do not change it once more.
+
+    Args:
+        slots: requests in flight at most.
+        wait_seconds: how long a server that went away is waited for.
+        max_failures: so many photos in a row without a usable answer end the run.
     """
 
     def __init__(
         self,
         slots: int,
-        probe: Callable[[], Awaitable[str]],
         *,
         wait_seconds: float = inf,
-        brake: float = inf,
+        max_failures: float = inf,
         first_pause_seconds: float = FIRST_PAUSE_SECONDS,
         clock: Clock | None = None,
     ) -> None:
-        self._largest_size = float(slots)
-        self._size = self._largest_size
-        self._most_failed = min(max(slots, _FEWEST_FAILED), _MOST_FAILED)
-        self._probe = probe
+        self._slots = float(slots)
+        self._limit = self._slots
+        self._outage_threshold = min(max(slots, _MIN_FAILURES), _MAX_FAILURES)
         self._wait_seconds = wait_seconds
-        self._brake = brake
+        self._max_failures = max_failures
         self._first_pause_seconds = first_pause_seconds
         self._clock = clock or Clock()
-        self._sent = self._narrowed_at = self._waited_at = 0
+        self._sent = self._last_before_overload = self._last_before_outage = 0
         self._in_flight = self._failed_in_a_row = self._overloads_in_a_row = 0
-        self._photos = self._useless_in_a_row = 0
-        self._is_proven = False
+        self._photos = self._photos_failed_in_a_row = 0
+        self._has_usable_answer = False
         self._resume_at = 0.0
         self._silent_since: float | None = None
         self._trouble = ""
@@ -80,21 +84,25 @@ class ServerState:
         self._stopped = asyncio.Event()
 
     def describe(self) -> str:
-        """Return what is not healthy, for the progress line; an empty text where all is."""
+        """Return the state for the progress line; an empty text if it is healthy."""
         if self._trouble:
             return f"waiting for the server ({self._trouble})"
         if (pause := self._resume_at - self._clock.now()) > 0:
             return f"pausing for {pause:.1f} s, as the server is overloaded"
-        return f"slowed to {max(1, int(self._size))} at once" if self._size < self._largest_size else ""
+        return f"slowed to {max(1, int(self._limit))} at once" if self._limit < self._slots else ""
 
     @asynccontextmanager
-    async def photo(self) -> AsyncIterator[None]:
-        """Hold a place for a photo: before the first usable answer, no more are begun than the brake allows.
+    async def begin_photo(self) -> AsyncIterator[None]:
+        """Wait until work on another photo may begin.
+
+        Before the first usable answer, no more photos are in work than may fail in a row.
 
         Raises:
             RunInterrupted: the run was stopped before that.
         """
-        while not self._is_proven and self._photos >= self._brake - self._useless_in_a_row:
+        while (
+            not self._has_usable_answer and self._photos >= self._max_failures - self._photos_failed_in_a_row
+        ):
             await self.pause(_POLL_SECONDS)
         self._photos += 1
         try:
@@ -103,8 +111,11 @@ class ServerState:
             self._photos -= 1
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[int]:
-        """Wait until a request may be sent; yield its number, and hold its place for the block.
+    async def begin_request(self, probe: Callable[[], Awaitable[str]]) -> AsyncIterator[int]:
+        """Wait until a request may be sent; yield its number, and count it as in flight for the block.
+
+        `probe` asks a server that went away something small, and returns why it cannot answer, or an empty
+        text.
 
         Raises:
             RunInterrupted: the run was stopped before that.
@@ -115,10 +126,10 @@ class ServerState:
             if self._stopped.is_set():
                 raise RunInterrupted("the run is ending")
             if self._trouble:
-                await self._wait_for_server()
+                await self._wait_for_server(probe)
             elif pause > 0:  # a little apart, so that the pause does not end in a burst
                 await self.pause(pause + random.uniform(0, min(1.0, pause / 10)))
-            elif self._in_flight >= max(1.0, self._size):
+            elif self._in_flight >= max(1.0, self._limit):
                 await self.pause(_POLL_SECONDS)
             else:
                 break
@@ -148,59 +159,59 @@ class ServerState:
         self._stopped.set()
 
     def record_answer(self) -> None:
-        """Note that the server answered: it is well, and the window grows.
+        """Note that the server answered: the limit grows.
 
         By a tenth of a request (additive increase, multiplicative decrease, as in TCP: Jacobson 1988).
         """
         self._failed_in_a_row = self._overloads_in_a_row = 0
         self._silent_since = self._clock.now() if self._trouble else None
-        self._size = min(self._largest_size, self._size + _GROWTH)
+        self._limit = min(self._slots, self._limit + _GROWTH)
 
     def record_failure(self, request: int, cause: str) -> None:
         """Note that a request failed for the server's reasons; several in a row are an outage."""
-        if request > self._waited_at:
+        if request > self._last_before_outage:
             self._failed_in_a_row += 1
-            if self._failed_in_a_row >= self._most_failed:
+            if self._failed_in_a_row >= self._outage_threshold:
                 self.record_outage(request, cause)
 
     def record_outage(self, request: int, cause: str) -> None:
         """Note that the server cannot be reached: nothing is sent until a probe reaches it."""
-        if request > self._waited_at and not self._trouble:
+        if request > self._last_before_outage and not self._trouble:
             self._trouble = cause
             self._silent_since = max(self._silent_since or self._clock.now(), self._resume_at)
 
     def record_overload(self, request: int, seconds: float = 0.0) -> None:
-        """Send nothing for so long, then with half the window; once for all requests of a burst.
+        """Send nothing for so long, then half as many at once; only once for all requests of a burst.
 
         Where the server does not say how long, the pause doubles with every burst until an answer comes.
         """
-        if request > self._narrowed_at:
-            self._size = max(1.0, self._size / 2)
-            self._narrowed_at = self._sent
+        if request > self._last_before_overload:
+            self._limit = max(1.0, self._limit / 2)
+            self._last_before_overload = self._sent
             self._overloads_in_a_row += 1
             seconds = seconds or backoff_seconds(self._overloads_in_a_row, self._first_pause_seconds)
         self._resume_at = max(self._resume_at, self._clock.now() + seconds)
 
-    def record_useful_photo(self) -> None:
+    def record_usable_answer(self) -> None:
         """Note that a photo got a usable answer."""
-        self._is_proven = True
-        self._useless_in_a_row = 0
+        self._has_usable_answer = True
+        self._photos_failed_in_a_row = 0
 
-    def record_useless_photo(self, why: str) -> None:
+    def record_no_usable_answer(self, why: str) -> None:
         """Note that a photo got none, though the server was there.
 
         Raises:
-            TeacherRefused: it was one of as many in a row as the brake allows.
+            TeacherRefused: too many in a row got none.
         """
-        self._useless_in_a_row += 1
-        if self._useless_in_a_row >= self._brake:
+        self._photos_failed_in_a_row += 1
+        if self._photos_failed_in_a_row >= self._max_failures:
             raise TeacherRefused(
-                f"{self._useless_in_a_row} photos in a row got no usable answer, so the run stops before it "
-                f"pays for more. The last one: {why.rstrip('.')}. Every answer so far is kept. If the photos "
-                "are the reason, go on with a larger annotate.brake"
+                f"{self._photos_failed_in_a_row} photos in a row got no usable answer, so the run stops "
+                f"before it pays for more. The last one: {why.rstrip('.')}. Every answer so far is kept. If "
+                "the photos are the reason, set a larger annotate.max_failures_in_a_row"
             )
 
-    async def _wait_for_server(self) -> None:
+    async def _wait_for_server(self, probe: Callable[[], Awaitable[str]]) -> None:
         """Return when the server is back. The first slot that comes here asks; the others wait for it."""
         async with self._probing:
             attempt = 0
@@ -208,21 +219,21 @@ class ServerState:
                 now, silent_since = self._clock.now(), self._silent_since
                 if silent_since is not None and now - silent_since >= self._wait_seconds:
                     raise TeacherUnreachable(
-                        f"the server has not answered for {(now - silent_since) / 60:.0f} minutes "
+                        f"the server has answered about no photo for {(now - silent_since) / 60:.0f} minutes "
                         f"({self._trouble}). Every answer so far is kept: check the server, and run the "
                         "same command again (annotate.wait_minutes says how long to wait)"
                     )
                 attempt += 1
                 seconds = min(
-                    LONGEST_PROBE_PAUSE_SECONDS, backoff_seconds(attempt, self._first_pause_seconds)
+                    _LONGEST_PROBE_PAUSE_SECONDS, backoff_seconds(attempt, self._first_pause_seconds)
                 )
                 await self.pause(max(seconds, self._resume_at - now))
-                self._trouble = await self._probe()
+                self._trouble = await probe()
             self._failed_in_a_row = 0
-            self._waited_at = self._sent
+            self._last_before_outage = self._sent
 
 
 def backoff_seconds(attempt: int, first_pause_seconds: float = FIRST_PAUSE_SECONDS) -> float:
     """Return how long to wait after the attempt (from 1) failed: doubling, jittered by half, capped."""
-    pause = min(LONGEST_PAUSE_SECONDS, first_pause_seconds * 2.0 ** (attempt - 1))
+    pause = min(_LONGEST_PAUSE_SECONDS, first_pause_seconds * 2.0 ** (attempt - 1))
     return pause * random.uniform(0.5, 1.0)

@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 from msgspec.structs import replace
 
 from vibe_photos.annotate.answers import AnswerKey, read_paid_ids
+from vibe_photos.annotate.connection_check import check_teacher
 from vibe_photos.annotate.estimate import estimate_run
 from vibe_photos.annotate.imports import IMPORTED, name_hash, read_answers
 from vibe_photos.annotate.question import Question, build_question
-from vibe_photos.annotate.reach import check_teacher
 from vibe_photos.annotate.stage import annotate_library
 from vibe_photos.configuration import compose_settings
 from vibe_photos.embed.engines.local import Job, LocalEngine

@@ -1,4 +1,4 @@
-"""`failures.jsonl`: the photos that got no answer, and why. It lies beside the raw annotations."""
+"""`failures.jsonl`, next to the raw annotations: the photos that got no answer, and why."""
 
 from pathlib import Path
 from typing import Literal, get_args
@@ -10,8 +10,9 @@ from vibe_photos.storage.jsonl import read_jsonl, write_jsonl
 
 FailureKind = Literal["unreadable", "refused", "no_answer", "length", "unparsable", "missing"]
 """`unreadable`: the photo could not be decoded. `refused`: the server takes everything but this request.
-`no_answer`: every attempt failed. `length`: the reply broke off, also with the larger cap. `unparsable`: the
-reply is no annotation. `missing`: not asked, as there is no server to ask (`teacher.server: store`)."""
+`no_answer`: every attempt failed. `length`: the reply was truncated, also with the larger limit.
+`unparsable`: the reply is no annotation. `missing`: not asked, as there is no server to ask
+(`teacher.server: store`)."""
 
 FAILURE_KINDS: tuple[FailureKind, ...] = get_args(FailureKind)
 
@@ -19,7 +20,7 @@ FAILURE_KINDS: tuple[FailureKind, ...] = get_args(FailureKind)
 class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A line: a photo without a usable answer, and the raw text of its reply, if any.
 
-    `due` marks what the next run of the stage `annotate` asks about again.
+    `retry` marks what the next run of the stage `annotate` asks about again.
     """
 
     image_id: str
@@ -27,11 +28,11 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     kind: FailureKind
     detail: str
     reply: str | None = None
-    due: bool = False
+    retry: bool = False
 
 
 def failures_path(raw_annotations: Path) -> Path:
-    """Return where the failures lie."""
+    """Return the path of the failures."""
     return raw_annotations.with_name("failures.jsonl")
 
 
@@ -47,18 +48,18 @@ def read_failures(raw_annotations: Path) -> dict[str, Failure]:
     except InputError as error:
         raise InputError(
             f"{error}. `dvc checkout --force {path}` brings the file back; or delete it: the stage annotate "
-            "writes it anew"
+            "recreates it"
         ) from None
 
 
-def make_passing_due(raw_annotations: Path) -> int:
-    """Mark the failures whose reason can pass (`no_answer`) as due; return their number.
+def mark_for_retry(raw_annotations: Path) -> int:
+    """Mark the failures with a temporary reason (`no_answer`) for a retry; return their number.
 
-    The file is changed by that, so DVC runs the stage `annotate` again.
+    This changes the file, so DVC runs the stage `annotate` again.
     """
     failures = read_failures(raw_annotations).values()
     count = sum(failure.kind == "no_answer" for failure in failures)
     if count:
-        marked = [msgspec.structs.replace(each, due=each.kind == "no_answer") for each in failures]
+        marked = [msgspec.structs.replace(each, retry=each.kind == "no_answer") for each in failures]
         write_jsonl(failures_path(raw_annotations), marked)
     return count

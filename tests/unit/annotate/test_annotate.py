@@ -32,7 +32,7 @@ from vibe_photos.errors import (
     TeacherUnreachable,
     TooManyFailures,
 )
-from vibe_photos.records.failures import Failure, make_passing_due
+from vibe_photos.records.failures import Failure, mark_for_retry
 from vibe_photos.records.ground_truth import RawAnnotation
 from vibe_photos.records.photos import Photo
 from vibe_photos.settings import Replay, Settings
@@ -222,7 +222,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize(("words", "act", "requests"), [(words, *each) for words, each in BROKEN.items()])
-def test_a_broken_server_costs_at_most_the_brake(
+def test_a_broken_server_costs_a_few_photos_only(
     make_settings: MakeSettings,
     library: list[Photo],
     store: Path,
@@ -231,28 +231,27 @@ def test_a_broken_server_costs_at_most_the_brake(
     act: Act,
     requests: int,
 ) -> None:
-    monkeypatch.setattr("vibe_photos.annotate.server.FIRST_PAUSE_SECONDS", 0.01)
     probes_are_answered = lambda image_id, attempt: Act() if image_id == "probe" else act  # noqa: E731
     with (
         FaultServer(probes_are_answered) as server,
         pytest.raises(
-            TeacherRefused, match=r"5 photos in a row got no usable answer.*annotate\.brake"
+            TeacherRefused, match=r"5 photos in a row got no usable answer.*annotate\.max_failures_in_a_row"
         ) as told,
     ):
-        run(make_settings(annotate={"brake": 5}), store, server, monkeypatch)
+        run(make_settings(annotate={"max_failures_in_a_row": 5}), store, server, monkeypatch)
     assert words in str(told.value)
     del server.asked["probe"]
     assert len(server.asked) == 5
     assert max(server.asked.values()) == requests
 
 
-def test_the_brake_also_ends_a_run_that_was_good_until_then(
+def test_failures_in_a_row_also_end_a_run_that_was_good_until_then(
     make_settings: MakeSettings, library: list[Photo], store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def play(image_id: str, attempt: int) -> Act:
         return Act() if len(server.asked) <= 4 else Act(422, error("odd"))
 
-    settings = make_settings(annotate={"brake": 5, "concurrency": 1})
+    settings = make_settings(annotate={"max_failures_in_a_row": 5, "concurrency": 1})
     with (
         FaultServer(play) as server,
         pytest.raises(TeacherRefused, match=r"The last one: status 422: odd\. Check"),
@@ -267,7 +266,6 @@ def test_the_brake_also_ends_a_run_that_was_good_until_then(
 def test_what_failed_for_the_servers_reasons_is_asked_about_again_at_the_end(
     make_settings: MakeSettings, library: list[Photo], store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vibe_photos.annotate.server.FIRST_PAUSE_SECONDS", 0.01)
     ids = [photo.image_id for photo in library]
 
     def play(image_id: str, attempt: int) -> Act:
@@ -296,7 +294,7 @@ def test_the_name_that_the_server_signs_with_is_kept_beside_the_configured_one(
 ) -> None:
     signed = completion().replace(b'"created"', b'"model": "gateway/qwen", "created"')
     with FaultServer(lambda image_id, attempt: Act(body=signed)) as server:
-        run(make_settings(annotate={"served_models": ["gateway/qwen"]}), store, server, monkeypatch)
+        run(make_settings(annotate={"model_aliases": ["gateway/qwen"]}), store, server, monkeypatch)
     log = next(store.rglob("*.jsonl")).read_text()
     assert log.count('"model":"Qwen/Qwen3-VL-32B-Instruct"') == 12
     assert log.count('"served_model":"gateway/qwen"') == 12
@@ -542,7 +540,7 @@ def test_failures_that_cannot_be_read_say_how_to_go_on(
     raw = make_settings().paths.raw_annotations
     write_jsonl(raw.with_name("failures.jsonl"), [{"image_id": "x"}])
     with pytest.raises(InputError, match=r"failures\.jsonl, line 1: .*dvc checkout --force .* or delete it"):
-        make_passing_due(raw)
+        mark_for_retry(raw)
 
 
 def test_the_line_on_a_terminal_never_wraps_and_begins_with_the_trouble(

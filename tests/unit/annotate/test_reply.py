@@ -12,7 +12,7 @@ from vibe_photos.annotate.reply import (
     UnusableReply,
     clean_annotation,
     explain_cut,
-    is_endless,
+    is_repetitive,
     parse_reply,
     read_reply,
 )
@@ -76,7 +76,7 @@ def test_what_is_no_annotation_is_refused_with_the_reason(text: str, reason: str
     ],
 )
 def test_why_a_reply_broke_off_is_seen_at_its_end(text: str, endless: bool, reason: str) -> None:
-    assert is_endless(text) is endless
+    assert is_repetitive(text) is endless
     assert reason in explain_cut(text)
 
 

@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from vibe_photos.annotate.client import MAX_RESPONSE_BYTES, Client
 from vibe_photos.annotate.endpoint import Endpoint
 from vibe_photos.annotate.reply import Reply
 from vibe_photos.annotate.server import AskFailed, Attempts, TeacherServer
-from vibe_photos.annotate.state import Clock
+from vibe_photos.annotate.state import Clock, ServerState
 from vibe_photos.errors import ConfigurationError, TeacherRefused, TeacherUnreachable
 
 IS_PROOF = os.environ.get("VIBE_PHOTOS_PROVE") == "1"
@@ -34,6 +34,7 @@ def ask(
     max_attempts: int = 4,
     timeout_seconds: float = 5.0,
     body: Callable[[str], bytes] = str.encode,
+    model_aliases: Collection[str] = (),
     **options: Any,
 ) -> list[Reply | BaseException]:
     """Ask about photos `p0`, `p1`, ..., `slots` at a time; return what came of each."""
@@ -44,9 +45,9 @@ def ask(
                 client,
                 MODEL,
                 "json_schema",
-                slots=slots,
+                ServerState(slots, **{"wait_seconds": 1.0, "first_pause_seconds": 0.01, **options}),
                 timeout_seconds=timeout_seconds,
-                **{"wait_seconds": 1.0, "first_pause_seconds": 0.01, **options},
+                model_aliases=model_aliases,
             )
             results: list[Reply | BaseException] = []
             for start in range(0, photos, slots):
@@ -202,8 +203,8 @@ def test_what_is_refused_in_every_format_costs_a_request_for_each() -> None:
 def test_attempts_that_are_kept_for_the_end_are_spent_on_looser_formats() -> None:
     async def scenario(base_url: str) -> Reply:
         async with Client(Endpoint(base_url), 1) as client:
-            server = TeacherServer(client, MODEL, "json_schema", slots=1, timeout_seconds=5)
-            return await server.ask(0, "p0", str.encode, Attempts(3, kept_for_later=2))
+            server = TeacherServer(client, MODEL, "json_schema", ServerState(1), timeout_seconds=5)
+            return await server.ask(0, "p0", str.encode, Attempts(3, reserved=2))
 
     def play(image_id: str, attempt: int) -> Act:
         return Act() if server.requests[-1].body == b"text" else Act(400, error("no such format"))
@@ -344,19 +345,20 @@ def test_replies_of_another_model_are_told_once(caplog: pytest.LogCaptureFixture
         assert all(isinstance(reply, Reply) and reply.model == "Other/Model" for reply in replies)
         assert sum("Other/Model" in line for line in caplog.messages) == 1
         caplog.clear()
-        ask(server.base_url, photos=2, served_models=["Other/Model"])
+        ask(server.base_url, photos=2, model_aliases=["Other/Model"])
     assert not [line for line in caplog.messages if "Other/Model" in line]
 
 
-def check_reachable(base_url: str, **options: Any) -> bool:
+def check_reachable(base_url: str, model_aliases: Collection[str] = ()) -> bool:
     async def run() -> bool:
         async with Client(Endpoint(base_url), 1) as client:
+            state = ServerState(1, first_pause_seconds=0.01)
             server = TeacherServer(
-                client, MODEL, "json_schema", slots=1, timeout_seconds=5, first_pause_seconds=0.01, **options
+                client, MODEL, "json_schema", state, timeout_seconds=5, model_aliases=model_aliases
             )
-            is_simulated = await server.check_reachable()
+            await server.check_reachable()
             server.check_model()
-            return is_simulated
+            return server.is_simulated
 
     return asyncio.run(run())
 
@@ -374,7 +376,7 @@ def test_a_model_that_is_not_listed_stops_with_the_list() -> None:
     with FaultServer(lambda image_id, attempt: Act(), models=list_models("a/b", "c/d")) as server:
         with pytest.raises(TeacherRefused, match=r"does not list the model 'Qwen/.*It serves: a/b, c/d\. "):
             check_reachable(server.base_url)
-        assert check_reachable(server.base_url, served_models=["c/d"]) is False
+        assert check_reachable(server.base_url, model_aliases=["c/d"]) is False
     for listed in ([MODEL, "a/b"], [], ["*"]):
         with FaultServer(lambda image_id, attempt: Act(), models=list_models(*listed)) as server:
             assert check_reachable(server.base_url) is False
@@ -397,9 +399,8 @@ def test_a_server_that_is_still_starting_is_waited_for() -> None:
 
     async def run(base_url: str) -> Reply:
         async with Client(Endpoint(base_url), 1) as client:
-            server = TeacherServer(
-                client, MODEL, "json_schema", slots=1, timeout_seconds=5, first_pause_seconds=0.01
-            )
+            state = ServerState(1, first_pause_seconds=0.01)
+            server = TeacherServer(client, MODEL, "json_schema", state, timeout_seconds=5)
             await server.check_reachable()
             return await server.ask(0, "p0", str.encode, Attempts(1))
 

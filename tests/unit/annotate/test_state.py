@@ -1,5 +1,6 @@
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -43,15 +44,20 @@ def test_pauses_double_are_jittered_and_capped() -> None:
         assert longest / 2 <= min(drawn) < max(drawn) <= longest
 
 
+async def is_back() -> str:
+    return ""
+
+
+async def is_away() -> str:
+    return "no connection"
+
+
 def make_state(slots: int, **options: Any) -> ServerState:
-    async def probe() -> str:
-        return ""
-
-    return ServerState(slots, options.pop("probe", probe), first_pause_seconds=0.01, **options)
+    return ServerState(slots, first_pause_seconds=0.01, **options)
 
 
-async def hold(state: ServerState, seconds: float) -> None:
-    async with state.turn():
+async def hold(state: ServerState, seconds: float, probe: Callable[[], Awaitable[str]] = is_back) -> None:
+    async with state.begin_request(probe):
         await asyncio.sleep(seconds)
 
 
@@ -59,7 +65,7 @@ async def send(state: ServerState, count: int) -> list[int]:
     """Take so many turns one after another; return the requests' numbers."""
     numbers = []
     for _ in range(count):
-        async with state.turn() as request:
+        async with state.begin_request(is_back) as request:
             numbers.append(request)
     return numbers
 
@@ -74,7 +80,7 @@ def test_nothing_is_sent_before_a_pause_ends_and_then_half_as_much() -> None:
             f"pausing for {pause} s, as the server is overloaded" for pause in (0.1, 0.2)
         }
         started = time.monotonic()
-        async with state.turn(), state.turn():
+        async with state.begin_request(is_back), state.begin_request(is_back):
             assert time.monotonic() - started >= 0.2
             assert state.describe() == "slowed to 2 at once"
             with pytest.raises(TimeoutError):
@@ -102,11 +108,11 @@ def test_however_often_it_is_halved_one_request_goes_through() -> None:
 
 def test_a_stopped_run_wakes_whoever_waits() -> None:
     async def scenario() -> None:
-        state = make_state(2, brake=1)
+        state = make_state(2, max_failures=1)
         state.record_overload(1, 3000)
         waiting = [asyncio.create_task(hold(state, 0)), asyncio.create_task(state.pause(3000))]
-        async with state.photo():
-            waiting.append(asyncio.create_task(state.photo().__aenter__()))
+        async with state.begin_photo():
+            waiting.append(asyncio.create_task(state.begin_photo().__aenter__()))
             await asyncio.sleep(0)
             state.stop()
             for result in await asyncio.gather(*waiting, return_exceptions=True):
@@ -121,14 +127,15 @@ def test_a_stopped_run_wakes_whoever_waits() -> None:
 def test_failures_in_a_row_are_an_outage_and_one_probe_ends_it(slots: int, in_a_row: int) -> None:
     async def scenario() -> None:
         said = ["no connection", "no connection", ""]
-        state = make_state(slots, probe=lambda: asyncio.sleep(0.01, said.pop(0)))
+        state = make_state(slots)
         numbers = await send(state, in_a_row)
         for request in numbers[:-1]:
             state.record_failure(request, "status 500: x")
         assert state.describe() == ""
         state.record_failure(numbers[-1], "status 500: x")
         assert state.describe() == "waiting for the server (status 500: x)"
-        await asyncio.gather(*(hold(state, 0) for _ in range(20)))
+        probe = lambda: asyncio.sleep(0.01, said.pop(0))  # noqa: E731
+        await asyncio.gather(*(hold(state, 0, probe) for _ in range(20)))
         assert not said
         for request in numbers * 2:  # sent before the outage: they say nothing new
             state.record_failure(request, "status 500: x")
@@ -153,13 +160,11 @@ def test_a_server_that_stays_away_is_not_waited_for_for_ever() -> None:
     """The clock runs 200 times as fast: fifteen minutes are 4.5 seconds."""
 
     async def scenario() -> None:
-        state = make_state(
-            2, probe=lambda: asyncio.sleep(0, "no connection"), wait_seconds=900, clock=Clock(200.0)
-        )
+        state = make_state(2, wait_seconds=900, clock=Clock(200.0))
         state.record_outage(1, "no connection")
         started = time.monotonic()
         with pytest.raises(TeacherUnreachable, match=r"for 15 minutes \(no connection\).*wait_minutes"):
-            await hold(state, 0)
+            await hold(state, 0, is_away)
         assert 4.4 < time.monotonic() - started < 9
 
     asyncio.run(scenario())
@@ -167,13 +172,11 @@ def test_a_server_that_stays_away_is_not_waited_for_for_ever() -> None:
 
 def test_an_answer_that_was_still_in_flight_does_not_make_the_waiting_endless() -> None:
     async def scenario() -> None:
-        state = make_state(
-            2, probe=lambda: asyncio.sleep(0, "no connection"), wait_seconds=60, clock=Clock(200.0)
-        )
+        state = make_state(2, wait_seconds=60, clock=Clock(200.0))
         state.record_outage(1, "no connection")
         state.record_answer()
-        with pytest.raises(TeacherUnreachable, match="has not answered"):
-            await asyncio.wait_for(hold(state, 0), 9)
+        with pytest.raises(TeacherUnreachable, match="about no photo"):
+            await asyncio.wait_for(hold(state, 0, is_away), 9)
 
     asyncio.run(scenario())
 
@@ -203,22 +206,22 @@ def test_an_overloaded_server_that_names_no_time_is_given_more_with_every_burst(
     asyncio.run(scenario())
 
 
-def test_before_the_first_usable_answer_no_more_photos_are_begun_than_the_brake_allows() -> None:
+def test_before_the_first_usable_answer_no_more_photos_are_begun_than_may_fail() -> None:
     async def scenario() -> None:
-        state = make_state(64, brake=5)
+        state = make_state(64, max_failures=5)
         most = begun = 0
 
         async def ask(is_useful: bool) -> None:
             nonlocal begun, most
-            async with state.photo():
+            async with state.begin_photo():
                 begun += 1
                 most = max(most, begun)
                 await asyncio.sleep(0.02)
                 begun -= 1
                 if is_useful:
-                    state.record_useful_photo()
+                    state.record_usable_answer()
                 else:
-                    state.record_useless_photo("refused.")
+                    state.record_no_usable_answer("refused.")
 
         await asyncio.gather(*(ask(False) for _ in range(4)))
         assert most == 4
@@ -229,10 +232,11 @@ def test_before_the_first_usable_answer_no_more_photos_are_begun_than_the_brake_
         await asyncio.gather(*(ask(True) for _ in range(20)))
         assert most == 20
         for _ in range(4):
-            state.record_useless_photo("refused.")
+            state.record_no_usable_answer("refused.")
         with pytest.raises(
-            TeacherRefused, match=r"5 photos in a row .* The last one: refused\. .*annotate\.brake"
+            TeacherRefused,
+            match=r"5 photos in a row .* The last one: refused\. .*annotate\.max_failures_in_a_row",
         ):
-            state.record_useless_photo("refused.")
+            state.record_no_usable_answer("refused.")
 
     asyncio.run(scenario())

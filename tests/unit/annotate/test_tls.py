@@ -18,6 +18,7 @@ from tests.unit.annotate.fault_server import Act, FaultServer
 from vibe_photos.annotate.client import Client, NoConnection
 from vibe_photos.annotate.endpoint import Endpoint
 from vibe_photos.annotate.server import Attempts, TeacherServer
+from vibe_photos.annotate.state import ServerState
 from vibe_photos.errors import TeacherUnreachable
 
 MEGABYTE = b"x" * 1_000_000
@@ -60,15 +61,8 @@ def self_signed(tmp_path: Path) -> ssl.SSLContext:
 def test_a_certificate_that_is_not_trusted_is_named_and_nothing_is_sent(self_signed: ssl.SSLContext) -> None:
     async def meet(base_url: str) -> None:
         async with Client(Endpoint(base_url), 1) as client:
-            server = TeacherServer(
-                client,
-                "m",
-                "json_schema",
-                slots=1,
-                timeout_seconds=5,
-                wait_seconds=0.1,
-                first_pause_seconds=0.01,
-            )
+            state = ServerState(1, wait_seconds=0.1, first_pause_seconds=0.01)
+            server = TeacherServer(client, "m", "json_schema", state, timeout_seconds=5)
             with pytest.raises(TeacherUnreachable, match="certificate is not trusted"):
                 await server.check_reachable()
             with pytest.raises(TeacherUnreachable, match="certificate is not trusted"):

@@ -1,0 +1,64 @@
+"""How far a run is, for the person who watches it."""
+
+import logging
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TextIO
+
+from vibe_photos.settings import Rates
+from vibe_photos.terminal import escape_control_characters
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Progress:
+    """Counts of a run over `total` photos, shown on one redrawn line of a terminal, else as a log line.
+
+    The line reads `annotate done=1200 failed=3 of=3000 rate=15.2/s left=118s tokens=1523004`; what the run
+    waits for, if anything, comes before the counts.
+    """
+
+    total: int
+    describe_server: Callable[[], str] = lambda: ""
+    stream: TextIO = field(default_factory=lambda: sys.stderr)
+    done: int = 0
+    failed: int = 0
+    requests: int = 0
+    tokens: int = 0
+    _started: float = field(default_factory=time.monotonic)
+
+    def describe_run(self, rates: Rates) -> str:
+        """Return what the run took: requests, tokens, time, and the cost of that time."""
+        seconds = round(time.monotonic() - self._started)
+        return (
+            f"this run: {self.requests} requests, {self.done} answers, {self.failed} failures, "
+            f"{self.tokens} tokens in {timedelta(seconds=seconds)} (h:mm:ss), "
+            f"{seconds / 3600 * rates.price_per_hour:.2f} {rates.currency}"
+        )
+
+    def show(self) -> None:
+        """Show how far the run is."""
+        ended = self.done + self.failed
+        rate = ended / max(1e-9, time.monotonic() - self._started)
+        left_seconds = f"{(self.total - ended) / rate:.0f}s" if rate else "?"
+        trouble = escape_control_characters(self.describe_server())
+        line = (
+            f"annotate {trouble and trouble + ': '}done={self.done} failed={self.failed} of={self.total} "
+            f"rate={rate:.1f}/s left={left_seconds} tokens={self.tokens}"
+        )
+        if self.stream.isatty():  # a line that wraps could not be redrawn
+            self.stream.write(f"\r{line[: shutil.get_terminal_size().columns - 1]}\x1b[K")
+            self.stream.flush()
+        else:
+            logger.info(line)
+
+    def end(self) -> None:
+        """Draw the line a last time and go on below it."""
+        if self.stream.isatty():
+            self.show()
+            self.stream.write("\n")
