@@ -97,8 +97,7 @@ def _read_folder(folder: Path, settings: Settings, memberships: Mapping[str, Mem
             f"The project's folder is {settings.paths.human}; `vibe-photos review` fills it"
         )
     if memberships:
-        half = None if settings.classify.tuned_on == "none" else "score"
-        sample = read_measured_sample(folder, settings.taxonomy, memberships, half)
+        sample = read_measured_sample(folder, settings.taxonomy, memberships, settings.classify.scored_half)
     else:
         sample = weigh_stated(list(said.measured.values()), {})
     return _Truth(sample, len(said.measured), len(said.taught), len(said.skipped))

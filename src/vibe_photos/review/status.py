@@ -115,7 +115,7 @@ def count_leaving(memberships: Mapping[str, Membership], trained: set[str], more
 def _describe_measuring(settings: Settings) -> list[str]:
     paths = settings.paths
     memberships, truth = read_splits(paths.splits), read_human_truth(paths.human)
-    half = None if settings.classify.tuned_on == "none" else "score"
+    half = settings.classify.scored_half
     sample = read_measured_sample(paths.human, settings.taxonomy, memberships, half)
     sampled = read_sampled(paths.sample).keys() & memberships.keys()
     checked, skipped = len(sampled & truth.measured.keys()), len(sampled & truth.skipped.keys())
