@@ -124,9 +124,8 @@ def _read_file(
         )
     else:
         records = fit_keys(read_truth_file(file), taxonomy, file)
-        records.sort(
-            key=lambda record: record.image_id
-        )  # as in `evaluate`, so that seeded intervals are the same
+        # As in `evaluate`, so that seeded intervals are the same.
+        records.sort(key=lambda record: record.image_id)
     labelled = set(labels.image_ids)
     in_database = [record for record in records if record.image_id in labelled]
     tuned: set[str] = set()
