@@ -224,6 +224,11 @@ class Classify(Section, frozen=True):
     attribute_from_scene: dict[str, str]
     tuned_on: TunedOn = "none"
 
+    @property
+    def scored_half(self) -> Literal["score"] | None:
+        """The half of the audited photos that is scored; None if all are."""
+        return None if self.tuned_on == "none" else "score"
+
 
 class Evaluate(Section, frozen=True):
     """How labels are evaluated."""

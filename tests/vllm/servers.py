@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -20,7 +21,7 @@ UP_SECONDS = 900
 """vLLM takes 80 s to start on two idle cores, several minutes on busy ones."""
 
 
-class Server:
+class Server(ABC):
     """A server that runs inside the block; what it says is in a log."""
 
     def __init__(self, log: Path) -> None:
@@ -37,9 +38,9 @@ class Server:
         """How many chat completions it was asked for, by its own access log."""
         return self._log.read_text().count('"POST /v1/chat/completions ')
 
+    @abstractmethod
     def command(self, port: int) -> list[str]:
         """Return the command that serves at a port."""
-        raise NotImplementedError
 
     def start(self) -> None:
         """Start it, and return once it is up."""

@@ -192,7 +192,7 @@ def compare_labels(
     ids = [record.image_id for record in fair]
     a, b = (show_labels(arrays_of_labels(side.labels, shared, keys), keys) for side in (before, after))
     rows, truths = find_rows(shared, ids), show_truth(arrays_of_records(fair, keys), keys)
-    design = read_design(_weigh_again(records, fair), memberships)
+    design = read_design(_rescale_probabilities(records, fair), memberships)
     judged = JudgedSides(ids, keys, truths, a.take(rows), b.take(rows), design)
     return LabelComparison(
         before=before.name,
@@ -359,14 +359,14 @@ class _Sides:
         return ", ".join(name for name, is_own in zip(self.names, own, strict=True) if is_own) or "none"
 
 
-def _weigh_again(records: Sequence[GroundTruth], kept: Sequence[GroundTruth]) -> list[GroundTruth]:
+def _rescale_probabilities(records: Sequence[GroundTruth], kept: Sequence[GroundTruth]) -> list[GroundTruth]:
     """Return the kept records, with inclusion probabilities times the kept share of each stratum."""
     strata = [Counter(record.extra.get("stratum") for record in some) for some in (kept, records)]
-    weighed = []
+    rescaled = []
     for record in kept:
         extra = dict(record.extra)
         if "inclusion_probability" in extra:
             of_kept, of_all = (counts[extra.get("stratum")] for counts in strata)
             extra["inclusion_probability"] *= of_kept / of_all
-        weighed.append(msgspec.structs.replace(record, extra=extra))
-    return weighed
+        rescaled.append(msgspec.structs.replace(record, extra=extra))
+    return rescaled

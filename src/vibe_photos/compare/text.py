@@ -51,25 +51,22 @@ def format_brief(found: LabelComparison, stages: Sequence[str]) -> str:
 
 def render_page(found: LabelComparison, names: Mapping[str, str], out: Path) -> None:
     """Write a self-contained page in the report's style to `out`; arguments as for `format_comparison`."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from vibe_photos.report.stage import make_environment
 
-    environment = Environment(
-        loader=PackageLoader("vibe_photos.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    html = environment.get_template("comparison.html").render(
-        found=found,
-        names=names,
-        described=describe_changes(found),
-        labels=describe_labels(found),
-        tables=[
-            ("What changed", CHANGE_COLUMNS, change_rows(found), explain_changes(found)),
-            ("Figures", FIGURE_COLUMNS, figure_rows(found), explain_figures(found)),
-        ],
-        flips=sort_flips(list_flips(found)),
+    html = (
+        make_environment()
+        .get_template("comparison.html")
+        .render(
+            found=found,
+            names=names,
+            described=describe_changes(found),
+            labels=describe_labels(found),
+            tables=[
+                ("What changed", CHANGE_COLUMNS, change_rows(found), explain_changes(found)),
+                ("Figures", FIGURE_COLUMNS, figure_rows(found), explain_figures(found)),
+            ],
+            flips=sort_flips(list_flips(found)),
+        )
     )
     write_bytes(out, html.encode("utf-8", "replace"))
 
@@ -233,20 +230,18 @@ def explain_figures(found: LabelComparison) -> str:
 
 def change_rows(found: LabelComparison) -> list[list[str]]:
     """Return the rows of `CHANGE_COLUMNS`."""
-    rows = []
-    for label, question, change in _questions(found):
-        rows.append(
-            [
-                f"{label.label} {question}",
-                f"{100 * change.before:.1f}",
-                f"{100 * change.after:.1f}",
-                f"{100 * (change.after - change.before):+.1f}",
-                format_p(change.adjusted_p) if change.changed_groups else "",
-                "" if found.is_real(change) else f"{100 * change.noticeable:.1f}",
-                answer(found, change),
-            ]
-        )
-    return rows
+    return [
+        [
+            f"{label.label} {question}",
+            f"{100 * change.before:.1f}",
+            f"{100 * change.after:.1f}",
+            f"{100 * (change.after - change.before):+.1f}",
+            format_p(change.adjusted_p) if change.changed_groups else "",
+            "" if found.is_real(change) else f"{100 * change.noticeable:.1f}",
+            answer(found, change),
+        ]
+        for label, question, change in _questions(found)
+    ]
 
 
 def figure_rows(found: LabelComparison) -> list[list[str]]:

@@ -230,10 +230,8 @@ def weigh_rest(strata: Sequence[str], is_known: Bools) -> Floats | None:
     Returns float64 [known photos], or None if too few are known, or none in a stratum.
     """
     _, numbers = np.unique(np.array(strata, dtype=np.str_), return_inverse=True)
-    photos, known = (
-        np.bincount(numbers),
-        np.bincount(numbers[is_known], minlength=int(numbers.max(initial=-1)) + 1),
-    )
+    photos = np.bincount(numbers)
+    known = np.bincount(numbers[is_known], minlength=len(photos))
     if is_known.sum() < FEWEST_HELD_OUT or (known == 0).any():
         return None
     return (photos / known)[numbers[is_known]]

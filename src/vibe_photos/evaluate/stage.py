@@ -65,8 +65,8 @@ def evaluate_labels(settings: Settings) -> None:
     Raises:
         InputError: a file is missing or malformed, or a record's inclusion probability is impossible.
     """
-    paths, truth, tuned_on = settings.paths, settings.truth, settings.classify.tuned_on
-    taxonomy, half = settings.taxonomy, "score" if truth == "human" and tuned_on != "none" else None
+    paths, truth, taxonomy = settings.paths, settings.truth, settings.taxonomy
+    half = settings.classify.scored_half if truth == "human" else None
     teacher = list(read_jsonl(paths.auto / ALL_LABELS, GroundTruth))
     memberships, labels = read_splits(paths.splits), read_decisions(paths.labels)
     if truth == "human":

@@ -97,8 +97,7 @@ def _read_folder(folder: Path, settings: Settings, memberships: Mapping[str, Mem
             f"The project's folder is {settings.paths.human}; `vibe-photos review` fills it"
         )
     if memberships:
-        half = None if settings.classify.tuned_on == "none" else "score"
-        sample = read_measured_sample(folder, settings.taxonomy, memberships, half)
+        sample = read_measured_sample(folder, settings.taxonomy, memberships, settings.classify.scored_half)
     else:
         sample = weigh_stated(list(said.measured.values()), {})
     return _Truth(sample, len(said.measured), len(said.taught), len(said.skipped))
@@ -125,9 +124,8 @@ def _read_file(
         )
     else:
         records = fit_keys(read_truth_file(file), taxonomy, file)
-        records.sort(
-            key=lambda record: record.image_id
-        )  # as in `evaluate`, so that seeded intervals are the same
+        # As in `evaluate`, so that seeded intervals are the same.
+        records.sort(key=lambda record: record.image_id)
     labelled = set(labels.image_ids)
     in_database = [record for record in records if record.image_id in labelled]
     tuned: set[str] = set()

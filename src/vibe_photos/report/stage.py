@@ -160,7 +160,7 @@ def _judge_photos(sources: Sources) -> JudgedPhotos | None:
     if truth is None or members is None or not paths.labels.exists():
         return None
     if truth == "human":
-        half = None if settings.classify.tuned_on == "none" else "score"
+        half = settings.classify.scored_half
         chosen = read_measured_sample(paths.human, settings.taxonomy, members, half).records
     elif (paths.auto / ALL_LABELS).exists():
         answers = list(read_jsonl(paths.auto / ALL_LABELS, GroundTruth))

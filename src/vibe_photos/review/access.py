@@ -7,7 +7,6 @@ rebinding even under its own host name. So token, host and origin are checked be
 import hmac
 import logging
 import secrets
-from collections.abc import Iterable
 from http import HTTPStatus
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -87,9 +86,9 @@ class Gate:
         send = _with_headers(send)
         _, _, path = scope["path"].removeprefix("/").partition("/")
         if not self._is_ours(scope):
-            await _refuse(HTTPStatus.FORBIDDEN, _REFUSED)(scope, receive, send)
+            await PlainTextResponse(_REFUSED, HTTPStatus.FORBIDDEN)(scope, receive, send)
         elif scope["method"] not in ("GET", "POST"):
-            await _refuse(HTTPStatus.METHOD_NOT_ALLOWED, "")(scope, receive, send)
+            await PlainTextResponse("", HTTPStatus.METHOD_NOT_ALLOWED)(scope, receive, send)
         else:
             await self._app({**scope, "path": f"/{path}", "raw_path": b"", "root_path": ""}, receive, send)
 
@@ -98,23 +97,14 @@ class Gate:
         hosts, origins = headers.getlist("host"), headers.getlist("origin")
         if len(hosts) != 1 or hosts[0] not in self._hosts or not self._has_token(scope["path"]):
             return False
-        is_same_origin = origins == [f"http://{hosts[0]}"]
-        if origins or scope["method"] == "POST":
-            return is_same_origin and _is_same_site(headers.getlist("sec-fetch-site"))
-        return _is_same_site(headers.getlist("sec-fetch-site"))
+        if (origins or scope["method"] == "POST") and origins != [f"http://{hosts[0]}"]:
+            return False
+        return all(value in ("same-origin", "none") for value in headers.getlist("sec-fetch-site"))
 
     def _has_token(self, path: str) -> bool:
         first, separator, _ = path.removeprefix("/").partition("/")
         is_right = hmac.compare_digest(first.encode("utf-8", "replace"), self._token)
         return is_right and bool(separator)
-
-
-def _is_same_site(values: Iterable[str]) -> bool:
-    return all(value in ("same-origin", "none") for value in values)
-
-
-def _refuse(status: HTTPStatus, text: str) -> PlainTextResponse:
-    return PlainTextResponse(text, status)
 
 
 def _with_headers(send: Send) -> Send:

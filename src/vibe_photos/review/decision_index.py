@@ -15,7 +15,7 @@ from vibe_photos.records.ground_truth import (
     parse_truth,
     read_placed_truth,
 )
-from vibe_photos.review.photo_state import ActiveLine, PhotoState, derive_state
+from vibe_photos.review.photo_state import LogLine, PhotoState, derive_state
 from vibe_photos.settings import Taxonomy
 from vibe_photos.storage.jsonl import read_numbered_records
 
@@ -47,7 +47,7 @@ class DecisionIndex:
         self._unfit: dict[tuple[str, str | None, str], str] = {}
         self._edited = self._read_edited(human / AUDITED_FILE)
         self._logs: dict[str, list[Decision]] = defaultdict(list)
-        self._lines: dict[str, list[ActiveLine]] = defaultdict(list)
+        self._lines: dict[str, list[LogLine]] = defaultdict(list)
         self._undone: set[tuple[str, str | None]] = set()
         self.latest = _EPOCH
         for log in sorted((human / DECISIONS_FOLDER).glob("*.jsonl")):
@@ -101,7 +101,7 @@ class DecisionIndex:
                 truth = self._fit(said, place, log.stem, line.decided_at)
             self.latest = max(self.latest, _read_time(line, log))
             self._logs[log.stem].append(line)
-            self._lines[line.image_id].append(ActiveLine(log.stem, line, truth))
+            self._lines[line.image_id].append(LogLine(log.stem, line, truth))
             if line.undoes is not None:
                 self._undone.add((log.stem, line.undoes))
 

@@ -14,7 +14,6 @@ import msgspec
 
 from vibe_photos.records.ground_truth import GroundTruth
 from vibe_photos.records.taxonomy import all_keys, head_keys
-from vibe_photos.review.photo_state import PhotoState
 from vibe_photos.review.requests import LibraryQuery, ListName, Purpose, QueueQuery, StatusName
 from vibe_photos.review.sources import ReviewSources
 
@@ -82,9 +81,11 @@ class Listings:
             return self._queues[name]
         if name == "all":
             return range(len(self._photos))
-        is_listed = _is_flagged if name == "flagged" else _is_disputed
-        found = (image_id for image_id, state in self._decisions.states().items() if is_listed(state))
-        return sorted(self._row_of[image_id] for image_id in found if image_id in self._row_of)
+        return sorted(
+            self._row_of[image_id]
+            for image_id, state in self._decisions.states().items()
+            if image_id in self._row_of and (state.is_flagged if name == "flagged" else state.opinions)
+        )
 
     def _order(self, rows: Iterable[int], status: StatusName | None) -> Iterable[int]:
         """Keep the photos with a status; `open` has the skipped ones at its end."""
@@ -149,11 +150,3 @@ class Listings:
 
 def _select(rows: Iterable[int], mask: bytearray) -> Rows:
     return array("I", (row for row in rows if mask[row]))
-
-
-def _is_flagged(state: PhotoState) -> bool:
-    return state.is_flagged
-
-
-def _is_disputed(state: PhotoState) -> bool:
-    return bool(state.opinions)

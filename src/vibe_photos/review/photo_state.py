@@ -49,15 +49,15 @@ class PhotoState:
 
 
 @dataclass(frozen=True, slots=True)
-class ActiveLine:
-    """A line that was not undone; `truth` is its `after`, checked."""
+class LogLine:
+    """A line of a reviewer's log; `truth` is its `after`, checked."""
 
     reviewer: str
     line: Decision
     truth: GroundTruth | None
 
 
-def derive_state(edited: GroundTruth | None, lines: Sequence[ActiveLine], version: int) -> PhotoState:
+def derive_state(edited: GroundTruth | None, lines: Sequence[LogLine], version: int) -> PhotoState:
     """Return a photo's state.
 
     Args:
@@ -112,7 +112,7 @@ def differ(one: GroundTruth, other: GroundTruth) -> bool:
     )
 
 
-def _find_disagreement(decided: Sequence[ActiveLine]) -> tuple[Opinion, ...]:
+def _find_disagreement(decided: Sequence[LogLine]) -> tuple[Opinion, ...]:
     latest: dict[str, Opinion] = {}
     for standing in decided:
         if OTHERS_SEEN in standing.line.seen:

@@ -116,7 +116,7 @@ class ReviewService:
         """Return the photos on which the reviewers' latest decisions differ."""
         self._decisions.refresh()
         rows = self._listings.list_review(requests.QueueQuery(list="disagreements"))
-        return [self._views.disagreement(photo) for photo in self._cut(rows)]
+        return [self._views.disagreement(self._sources.photos[row]) for row in rows]
 
     def decide(self, request: requests.DecisionRequest) -> replies.Recorded:
         """Record one decision; it is on disk when this returns."""
@@ -177,11 +177,9 @@ class ReviewService:
         )
 
     def _cut(
-        self, rows: Rows, page: requests.QueueQuery | requests.GridQuery | requests.LibraryQuery | None = None
+        self, rows: Rows, page: requests.QueueQuery | requests.GridQuery | requests.LibraryQuery
     ) -> list[Photo]:
-        if page is not None:
-            rows = rows[page.offset : page.offset + page.limit]
-        return [self._sources.photos[row] for row in rows]
+        return [self._sources.photos[row] for row in rows[page.offset : page.offset + page.limit]]
 
     def _read_decision(self, request: requests.DecisionRequest) -> Decision:
         image_id = self.find_photo(request.image_id).image_id

@@ -13,7 +13,7 @@ from vibe_photos.heads.out_of_fold import read_trained
 from vibe_photos.human_truth.labels import read_human_truth
 from vibe_photos.human_truth.sample import MeasuredSample, read_measured_sample, read_sampled
 from vibe_photos.lineage import run_git
-from vibe_photos.records.label_tables import read_labels
+from vibe_photos.records.label_tables import LabelTable, read_labels
 from vibe_photos.records.photos import say_count
 from vibe_photos.records.splits import Membership, read_splits
 from vibe_photos.records.taxonomy import HEADS, label_name
@@ -60,16 +60,18 @@ def measure_status(
     """
     if not sample.records:
         return []
-    figures = _measure(settings, sample)
+    memberships, labels = read_splits(settings.paths.splits), read_labels(settings.paths.labels)
+    figures = _measure(settings, sample, memberships, labels)
     if everyone is None:
         return figures
-    of_all = {one.name: one for one in _measure(settings, everyone)}
+    of_all = {one.name: one for one in _measure(settings, everyone, memberships, labels)}
     return [of_all[one.name] if one.name.endswith(SHARE) else one for one in figures]
 
 
-def _measure(settings: Settings, sample: MeasuredSample) -> list[FigureStatus]:
-    memberships = read_splits(settings.paths.splits)
-    photos = judge_photos(sample.records, memberships, read_labels(settings.paths.labels), settings.taxonomy)
+def _measure(
+    settings: Settings, sample: MeasuredSample, memberships: Mapping[str, Membership], labels: LabelTable
+) -> list[FigureStatus]:
+    photos = judge_photos(sample.records, memberships, labels, settings.taxonomy)
     ratios = list_ratios(photos)
     intervals = estimate_intervals(list(ratios.values()), photos.design, settings.evaluate)
     kept = len(sample.records) / max(1, len(sample.records) + sample.left_out)
@@ -115,7 +117,7 @@ def count_leaving(memberships: Mapping[str, Membership], trained: set[str], more
 def _describe_measuring(settings: Settings) -> list[str]:
     paths = settings.paths
     memberships, truth = read_splits(paths.splits), read_human_truth(paths.human)
-    half = None if settings.classify.tuned_on == "none" else "score"
+    half = settings.classify.scored_half
     sample = read_measured_sample(paths.human, settings.taxonomy, memberships, half)
     sampled = read_sampled(paths.sample).keys() & memberships.keys()
     checked, skipped = len(sampled & truth.measured.keys()), len(sampled & truth.skipped.keys())

@@ -16,11 +16,17 @@ from vibe_photos.records.ground_truth import GroundTruth
 from vibe_photos.records.label_tables import LabelTable, read_scores
 from vibe_photos.records.taxonomy import label_name
 from vibe_photos.settings import Settings
-from vibe_photos.statistics.label_arrays import LabelArrays, LabelKeys, arrays_of_labels, arrays_of_records
+from vibe_photos.statistics.design import Floats
+from vibe_photos.statistics.label_arrays import (
+    LabelArrays,
+    LabelKeys,
+    arrays_of_labels,
+    arrays_of_records,
+    find_rows,
+    take_columns,
+)
 from vibe_photos.statistics.metrics import UNJUDGED, Bools
 from vibe_photos.statistics.suspects import guess_true_labels
-
-Floats = NDArray[np.float64]
 
 SHARES = {
     "disagreement": 0.4,
@@ -73,18 +79,13 @@ class Library:
 def read_library(records: Sequence[GroundTruth], labels: LabelTable, keys: LabelKeys) -> Library:
     """Combine the teacher's records and the student's labels of the same photos."""
     image_ids = [record.image_id for record in records]
-    row_of = {image_id: row for row, image_id in enumerate(labels.image_ids)}
-    rows = np.array([row_of.get(image_id, -1) for image_id in image_ids], dtype=np.int64)
-    scene_scores = np.full((len(rows), len(keys.scene)), np.nan)
-    for column, key in enumerate(keys.scene):
-        if key in labels.keys:
-            scene_scores[rows >= 0, column] = labels.score[rows[rows >= 0], labels.keys.index(key)]
+    rows = find_rows(labels.image_ids, image_ids)
     return Library(
         image_ids=image_ids,
         keys=keys,
         teacher=arrays_of_records(records, keys),
         student=arrays_of_labels(labels, image_ids, keys),
-        scene_scores=scene_scores,
+        scene_scores=take_columns(labels.score, labels.keys, rows, keys.scene, np.float64(np.nan)),
         thresholds=labels.threshold,
     )
 
@@ -132,15 +133,13 @@ def read_unseen_labels(settings: Settings, held_out: Sequence[OutOfFold]) -> Lab
     """
     scores = read_scores(settings.paths.probabilities)
     probability = scores.probability.copy()
-    row_of = {image_id: row for row, image_id in enumerate(scores.image_ids)}
     column_of = {key: column for column, key in enumerate(scores.keys)}
     for head in held_out:
-        known = [i for i, image_id in enumerate(head.image_ids) if image_id in row_of]
-        rows = np.array([row_of[head.image_ids[i]] for i in known], dtype=np.int64)
+        rows = find_rows(scores.image_ids, head.image_ids)
         for place, key in enumerate(head.labels):
-            values = head.probabilities[known, place]
+            values = head.probabilities[:, place]
             if key in column_of:
-                is_known = ~np.isnan(values)
+                is_known = (rows >= 0) & ~np.isnan(values)
                 probability[rows[is_known], column_of[key]] = values[is_known]
     unseen = replace(scores, probability=probability)
     return decide_labels(unseen, settings.taxonomy, settings.classify)

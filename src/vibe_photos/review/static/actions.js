@@ -60,7 +60,7 @@ export class Actions {
   }
 
   note(text) {
-    if (!this.audit.photo || text === (this.audit.photo.note)) return undefined;
+    if (!this.audit.photo || text === this.audit.photo.note) return undefined;
     return this.#mark({ note: text }, () => "Note saved");
   }
 
@@ -101,7 +101,7 @@ export class Actions {
       this.#saved(photo, await saveDecision(decision));
       return true;
     } catch (error) {
-      if (error.status === 409) return this.#settle(photo, decision, error.body);
+      if (error.status === 409) return this.#resolveConflict(photo, decision, error.body);
       throw error;
     }
   }
@@ -114,7 +114,7 @@ export class Actions {
   }
 
   /** Resolve a conflict: if the saved labels changed, the person chooses; a new flag, note or skip is kept. */
-  async #settle(photo, decision, saved) {
+  async #resolveConflict(photo, decision, saved) {
     const isUndecided = isSameTruth(saved.current, photo.current);
     const choice = isUndecided ? "mine" : await chooseDecision(saved, decision);
     if (choice === null) return false;
