@@ -170,8 +170,9 @@ def simultaneous_intervals(pairs: Sequence[PairedRatio], design: Design, level: 
 
 
 def _reason_for_none(pair: PairedRatio, design: Design, freedom: int) -> str:
-    if None in (pair.before.value(design.weights), pair.after.value(design.weights)):
-        return "only one side has it"
+    values = (pair.before.value(design.weights), pair.after.value(design.weights))
+    if None in values:
+        return "neither side has it" if values == (None, None) else "only one side has it"
     if not pair.is_moved():
         return "no photo moves it"
     if min(pair.before.cases, pair.after.cases) < FEWEST_CASES:
