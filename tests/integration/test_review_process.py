@@ -4,6 +4,7 @@ import os
 import random
 import resource
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -69,6 +70,16 @@ def test_a_review_ends_calmly_and_goes_on_where_it_was(folder: Path) -> None:
         assert review.post("api/undo", {}).json()["was_skip"] is True
         assert review.post("api/undo", {}).json()["image_id"] == first
     assert scenes_on_disk(folder) == {}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_review_without_a_decision_leaves_no_file_however_it_is_ended(folder: Path, number: int) -> None:
+    with RunningReview(folder, "--reviewer", "ada") as review:
+        list_queue(review)
+        status, rest = review.interrupt(number)
+        assert (status, review.errors.read_text()) == (0, "")
+        assert "Every decision is in" in rest
+    assert not (folder / "data/human/decisions/ada.jsonl").exists()
 
 
 def test_two_tabs_overwrite_nothing(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import secrets
+import signal
 import socket
 from collections.abc import Callable
 
@@ -48,6 +49,9 @@ def serve(build: Callable[[str, int], ASGIApp], port: int, on_ready: Callable[[s
         )
         place = f"http://127.0.0.1:{chosen}"
         on_ready(f"{place}/{token}/", f"{place}/{app.ticket}/")
+        # uvicorn raises again what ended it: so a closed terminal ends as Ctrl-C does, and all is put away.
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.default_int_handler)
         with contextlib.suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listener])
 

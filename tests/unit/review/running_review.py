@@ -99,9 +99,9 @@ class RunningReview:
         self.process.kill()
         self._wait()
 
-    def interrupt(self) -> tuple[int, str]:
-        """Press Ctrl-C; return the exit status and the rest of what was printed."""
-        self.process.send_signal(signal.SIGINT)
+    def interrupt(self, number: int = signal.SIGINT) -> tuple[int, str]:
+        """Press Ctrl-C, or send another signal; return the exit status and the rest of what was printed."""
+        self.process.send_signal(number)
         rest, _ = self.process.communicate(timeout=30)
         return self.process.returncode, rest
 
