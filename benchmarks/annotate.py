@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import httpx
 import msgspec
@@ -70,8 +70,8 @@ def make_library(folder: Path, count: int) -> None:
 
 def make_settings(folder: Path, concurrency: int) -> Settings:
     """Return the configuration of a run in `folder`."""
-    mapping = OmegaConf.to_container(OmegaConf.load(CONF / "config.yaml"))
-    mapping = {key: mapping[key] for key in mapping if key not in ("defaults", "hydra")}
+    config: Any = OmegaConf.to_container(OmegaConf.load(CONF / "config.yaml"))
+    mapping: dict[str, Any] = {key: config[key] for key in config if key not in ("defaults", "hydra")}
     for group, choices in {
         "teacher": ("../question", "qwen3_vl_32b"),
         "taxonomy": ("m2",),

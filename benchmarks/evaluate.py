@@ -19,7 +19,7 @@ from vibe_photos.records.ground_truth import GroundTruth
 from vibe_photos.records.label_tables import LabelTable, read_decisions, read_labels, write_labels
 from vibe_photos.records.splits import Membership
 from vibe_photos.records.taxonomy import head_keys
-from vibe_photos.settings import Evaluate, Taxonomy
+from vibe_photos.settings import Evaluate, HeadName, Taxonomy
 from vibe_photos.statistics.label_arrays import judge_photos
 from vibe_photos.statistics.summary import summarise
 
@@ -56,7 +56,7 @@ def make_world(records: int, folder: Path) -> World:
     scene_pred = score[:, : len(scenes)].argmax(axis=1)
     attributes_pred = score[:, len(scenes) :] > 0.5
     value = np.hstack([scene_pred[:, None] == np.arange(len(scenes)), attributes_pred]).astype(np.int8)
-    level = {**dict.fromkeys(scenes, "scene"), **dict.fromkeys(attributes, "attribute")}
+    level: dict[str, HeadName] = {**dict.fromkeys(scenes, "scene"), **dict.fromkeys(attributes, "attribute")}
     table = LabelTable(ids, keys, level, dict.fromkeys(keys, "head"), dict.fromkeys(keys, 0.5), score, value)
     write_labels(folder / "labels.sqlite", table, dict.fromkeys(keys))
     truth = [

@@ -84,7 +84,10 @@ def write_library(folder: Path, pictures: Path, photos: int) -> None:
         for number, image_id in enumerate(ids)
     ]
     write_jsonl(folder / paths.auto / ALL_LABELS, map(truth_object, truths))
-    sample_for_review(folder / paths.auto / ALL_LABELS, folder / paths.sample, folder / paths.human, sample)
+    placed = msgspec.structs.replace(
+        paths, auto=folder / paths.auto, sample=folder / paths.sample, human=folder / paths.human
+    )
+    sample_for_review(msgspec.structs.replace(settings, sample=sample, paths=placed))
     value = (np.arange(photos)[:, None] % len(scenes) == np.arange(len(scenes))).astype(np.int8)
     table = LabelTable(
         image_ids=ids,
@@ -151,8 +154,7 @@ def open_review(folder: Path) -> Iterator[Review]:
 
 def encode_plainly(path: Path) -> bytes:
     """The plain script."""
-    image = Image.open(path)
-    image = image.resize((SHOWN_PX, SHOWN_PX * SIZE_PX[1] // SIZE_PX[0]))
+    image = Image.open(path).resize((SHOWN_PX, SHOWN_PX * SIZE_PX[1] // SIZE_PX[0]))
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=85)
     return buffer.getvalue()

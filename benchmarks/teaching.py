@@ -166,7 +166,7 @@ def main() -> None:
         ("all true", "as taught"),
     ):
         flips = np.mean([run[after].astype(float) - run[before] for run in runs], axis=0)
-        low, high = interval(world, lambda rows, flips=flips: float(flips[rows].mean()))  # type: ignore[misc]
+        low, high = interval(world, lambda rows, flips=flips: float(flips[rows].mean()))
         print(f"  {after} - {before}: {flips.mean():+.3f} ({low:+.3f} to {high:+.3f})")
 
 

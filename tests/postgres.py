@@ -72,9 +72,8 @@ def create_database(server: str) -> str:
 def find_binaries() -> Path | None:
     """Return the folder with `initdb` and `pg_ctl`. Importing pgserver would start by making folders."""
     wheel = find_spec("pgserver")
-    places = [
-        Path(folder) / "pginstall" / "bin" for folder in (wheel.submodule_search_locations if wheel else [])
-    ]
+    folders = (wheel.submodule_search_locations if wheel else None) or []
+    places = [Path(folder) / "pginstall" / "bin" for folder in folders]
     places += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     return next((place for place in places if (place / "initdb").is_file()), None)
 

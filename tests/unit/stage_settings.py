@@ -17,5 +17,5 @@ def settings_in(folder: Path, places: Mapping[str, Path] | None = None, **change
     `changes` are other sections, such as `train` or `head`.
     """
     base = read_resolved(REPOSITORY)
-    paths = {name: folder / path.name for name, path in asdict(base.paths).items()} | (places or {})
+    paths = {name: folder / path.name for name, path in asdict(base.paths).items()} | dict(places or {})
     return replace(base, paths=Paths(**paths), **changes)
