@@ -114,6 +114,11 @@ def show_name(key: str, taxonomy: Taxonomy) -> str:
     return words[:1].upper() + words[1:]
 
 
+def show_absence(key: str, taxonomy: Taxonomy) -> str:
+    """Return what people read where a photo does not have a label: `no Person`, `no Keyboard`."""
+    return f"no {show_name(key, taxonomy)}"
+
+
 def show_meaning(key: str, taxonomy: Taxonomy) -> str:
     """Return the sentence that defines a label, empty if it has none."""
     defined = taxonomy.definitions.get(key)
@@ -122,11 +127,10 @@ def show_meaning(key: str, taxonomy: Taxonomy) -> str:
 
 def shown_names(taxonomy: Taxonomy, head: HeadName) -> dict[str, str]:
     """Return what people read instead of a short name (`has_person`) or of its absence (`not has_person`)."""
-    shown: dict[str, str] = {}
-    for key in head_keys(taxonomy, head):
-        name = show_name(key, taxonomy)
-        shown |= {label_name(key): name, absence_name(key): f"no {name}"}
-    return shown
+    keys = head_keys(taxonomy, head)
+    return {label_name(key): show_name(key, taxonomy) for key in keys} | {
+        absence_name(key): show_absence(key, taxonomy) for key in keys
+    }
 
 
 def define_words(taxonomy: Taxonomy) -> str:
