@@ -21,6 +21,10 @@ ENCODER = "encoder"
 """A key of that file that is not a setting: the encoder's name with a hash of everything that decides a
 vector, its weights included. So other weights at the same path make stage `embed` run again."""
 
+TOLD = "definitions_told"
+"""Another such key: what the prompt says of the words' meaning, null unless `teacher.definitions` is true.
+So an edited definition makes stage `annotate` run again only if the teacher is told it."""
+
 MACHINE_LOCAL_KEYS = (
     "paths",
     "head",
@@ -77,7 +81,7 @@ def read_resolved(folder: Path = Path()) -> Settings:
         raise ConfigurationError(f"{folder / RESOLVED} does not exist: run `dvc repro compose` first")
     defaults, resolved = (_read_mapping(folder / file) for file in ("conf/config.yaml", RESOLVED))
     composed = {key: value for key, value in defaults.items() if key not in ("defaults", "hydra")}
-    for section in resolved.keys() - {ENCODER}:
+    for section in resolved.keys() - {ENCODER, TOLD}:
         composed[section] = {**composed.get(section, {}), **resolved[section]}
     return from_mapping(composed)
 

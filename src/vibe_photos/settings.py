@@ -47,11 +47,18 @@ class Prompts(Section, frozen=True):
     object: dict[str, list[str]]
 
 
+class Definition(Section, frozen=True):
+    """A label's name where people read, and one sentence of what it means and what it is not."""
+
+    name: str = ""
+    means: str = ""
+
+
 class Taxonomy(Section, frozen=True):
     """The words that the teacher may answer, and the label key of each word.
 
-    `renamed` maps old keys to new ones, `removed` lists deleted keys. With them, labels that people gave
-    under old keys still count.
+    `definitions` says by label key what a label is called and means. `renamed` maps old keys to new ones,
+    `removed` lists deleted keys. With them, labels that people gave under old keys still count.
     """
 
     vocabulary: Vocabulary
@@ -60,6 +67,7 @@ class Taxonomy(Section, frozen=True):
     attributes: dict[str, str]
     objects: dict[str, str]
     prompts: Prompts
+    definitions: dict[str, Definition] = {}
     renamed: dict[str, str] = {}
     removed: list[str] = []
 
@@ -102,7 +110,7 @@ class Teacher(Section, frozen=True):
 
     `server` is `openai` (any OpenAI-compatible server, `QWEN_BASE_URL`), `replay` (recorded answers, served
     on this machine) or `store` (no server: only stored answers). `prompt_id` is set only for imported
-    answers; otherwise it is computed.
+    answers; otherwise it is computed. `definitions`: whether the prompt ends with what each word means.
     """
 
     server: Literal["openai", "replay", "store"]
@@ -113,6 +121,7 @@ class Teacher(Section, frozen=True):
     response_format: Literal["json_schema", "json_object"]
     image: SentImage
     sampling: Sampling
+    definitions: bool = False
     replay: Replay | None = None
 
 

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 
+import msgspec
 import pytest
 
 TEACHERS = ["demo", "offline", "qwen3_vl_8b", "qwen3_vl_32b"]
@@ -91,10 +92,30 @@ def test_a_resolved_file_with_a_merge_conflict_is_written_again(checkout):
     assert resolved.read_bytes() == before
 
 
-def test_a_taxonomy_of_earlier_days_has_no_renamed_keys(checkout):
+def read_resolved(checkout, *arguments):
+    result = run(checkout, *arguments)
+    assert result.returncode == 0, result.stderr
+    return msgspec.yaml.decode((checkout / "data" / "config" / "resolved.yaml").read_bytes())
+
+
+def test_what_the_teacher_is_told_is_a_key_that_a_definition_changes_only_if_it_is_told(checkout):
+    """Stage `annotate` depends on that key and not on the definitions."""
+    assert read_resolved(checkout)["definitions_told"] is None
+    edit = "taxonomy.definitions={scene.food: {means: Food.}}"
+    assert read_resolved(checkout, edit)["definitions_told"] is None
+    told = read_resolved(checkout, "teacher.definitions=true")["definitions_told"]
+    assert "- people, selfie: " in told
+    edited = read_resolved(checkout, "teacher.definitions=true", edit)["definitions_told"]
+    assert edited != told
+    assert "- food: Food." in edited.splitlines()
+
+
+def test_a_taxonomy_of_earlier_days_has_no_renamed_keys_and_no_definitions(checkout):
     file = checkout / "conf" / "taxonomy" / "m2.yaml"
     text = file.read_text()
-    file.write_text(re.sub("(?m)^(renamed|removed):.*$", "", text))
+    earlier = re.sub("(?ms)^definitions:.*?(?=^[a-z#])", "", text)
+    assert "definitions:" not in re.sub("(?m)#.*$", "", earlier)
+    file.write_text(re.sub("(?m)^(renamed|removed):.*$", "", earlier))
     try:
         result = run(checkout)
     finally:

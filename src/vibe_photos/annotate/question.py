@@ -14,6 +14,7 @@ import xxhash
 
 from vibe_photos.errors import ConfigurationError
 from vibe_photos.pixels.decode import decode_photo, resize
+from vibe_photos.records.taxonomy import define_words
 from vibe_photos.settings import Sampling, SentImage, Taxonomy, Teacher
 
 MAX_OBJECTS = 8
@@ -42,7 +43,7 @@ class Question:
 
 
 def build_question(teacher: Teacher, taxonomy: Taxonomy) -> Question:
-    """Build the prompt and the schema from the taxonomy's vocabulary.
+    """Build the prompt and the schema from the taxonomy's vocabulary, and its definitions if they are told.
 
     Raises:
         ConfigurationError: the prompt has a placeholder `{name}` without a list of words.
@@ -51,6 +52,8 @@ def build_question(teacher: Teacher, taxonomy: Taxonomy) -> Question:
     words = {"scenes": vocabulary.scenes, "attributes": vocabulary.attributes, "objects": vocabulary.objects}
     quoted = {name: ", ".join(f'"{word}"' for word in listed) for name, listed in words.items()}
     user = fill_placeholders(teacher.user_prompt, quoted)
+    if teacher.definitions:
+        user += f"\n{define_words(taxonomy)}"
     schema = reply_schema(vocabulary.scenes, vocabulary.attributes, vocabulary.objects)
     asked = {
         "system": teacher.system_prompt,

@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 
-from vibe_photos.configuration import ENCODER, RESOLVED, without_machine_local
+from vibe_photos.configuration import ENCODER, RESOLVED, TOLD, without_machine_local
 from vibe_photos.encoders.encoder import name_encoder
 from vibe_photos.errors import EncoderError
+from vibe_photos.records.taxonomy import define_words
 from vibe_photos.records.taxonomy_check import warn_unused
 from vibe_photos.settings import Settings
 from vibe_photos.storage.files import write_bytes
@@ -29,6 +30,7 @@ def write_resolved(composed: Mapping[str, Any], settings: Settings, path: Path =
         "removed": settings.taxonomy.removed,
     }
     warn_unused(settings.taxonomy)
+    resolved[TOLD] = define_words(settings.taxonomy) if settings.teacher.definitions else None
     resolved[ENCODER] = _name_encoder(settings, resolved, before)
     text = msgspec.yaml.encode(resolved)
     if not path.exists() or path.read_bytes() != text:

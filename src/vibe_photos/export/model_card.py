@@ -130,7 +130,7 @@ def describe_model(settings: Settings, contents: Contents) -> str:
         warning=describe_run(sources),
         truth=sources.truth,
         figures=figures,
-        lines=headline_lines(figures, sources.measured("teacher")) if figures else [],
+        lines=headline_lines(figures, sources.measured("teacher"), settings.taxonomy) if figures else [],
         confidence_percent=round(100 * settings.evaluate.confidence_level),
         is_tuned=settings.classify.tuned_on != "none",
         teacher=settings.teacher.model,

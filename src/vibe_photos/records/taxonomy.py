@@ -103,6 +103,56 @@ def label_name(key: str) -> str:
     return key.rpartition(".")[2]
 
 
+def show_name(key: str, taxonomy: Taxonomy) -> str:
+    """Return a label's name where people read: as defined, else made of the key (`has_person`: `Person`)."""
+    defined = taxonomy.definitions.get(key)
+    if defined and defined.name:
+        return defined.name
+    words = label_name(key).replace("_", " ")
+    if key.startswith("attr."):
+        words = words.removeprefix("has ").removeprefix("is ")
+    return words[:1].upper() + words[1:]
+
+
+def show_absence(key: str, taxonomy: Taxonomy) -> str:
+    """Return what people read where a photo does not have a label: `no Person`, `no Keyboard`."""
+    return f"no {show_name(key, taxonomy)}"
+
+
+def show_meaning(key: str, taxonomy: Taxonomy) -> str:
+    """Return the sentence that defines a label, empty if it has none."""
+    defined = taxonomy.definitions.get(key)
+    return defined.means if defined else ""
+
+
+def shown_names(taxonomy: Taxonomy, head: HeadName) -> dict[str, str]:
+    """Return what people read instead of a short name (`has_person`) or of its absence (`not has_person`)."""
+    keys = head_keys(taxonomy, head)
+    return {label_name(key): show_name(key, taxonomy) for key in keys} | {
+        absence_name(key): show_absence(key, taxonomy) for key in keys
+    }
+
+
+def define_words(taxonomy: Taxonomy) -> str:
+    """Return what the teacher's words mean, one line a label: the words that give it, and its sentence.
+
+    No label key is in it: a renamed label changes nothing.
+    """
+    lines: list[str] = []
+    for head in HEADS:
+        section = f"{head}s"
+        words: dict[str, str] = getattr(taxonomy, section)
+        of_key: dict[str, list[str]] = {}
+        for word in getattr(taxonomy.vocabulary, section):
+            key = words.get(word.strip() if head == "attribute" else word.strip().lower())
+            if key and show_meaning(key, taxonomy):
+                of_key.setdefault(key, []).append(word)
+        if of_key:
+            lines.append(f"What the words for {section} mean:")
+        lines += [f"- {', '.join(given)}: {show_meaning(key, taxonomy)}" for key, given in of_key.items()]
+    return "\n".join(lines)
+
+
 def absence_name(key: str) -> str:
     """Return the phrase for the absence of a label: `not has_person`, `no keyboard`."""
     return f"{'no' if key.startswith('object.') else 'not'} {label_name(key)}"

@@ -7,7 +7,16 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from vibe_photos.errors import ConfigurationError
-from vibe_photos.records.taxonomy import HEADS, PREFIXES, KeyHistory, head_keys, label_name
+from vibe_photos.records.taxonomy import (
+    HEADS,
+    PREFIXES,
+    KeyHistory,
+    all_keys,
+    describe_unknown_key,
+    head_keys,
+    label_name,
+    show_meaning,
+)
 from vibe_photos.settings import Classify, HeadName, Taxonomy
 
 log = logging.getLogger(__name__)
@@ -61,7 +70,20 @@ def find_wrong_names(taxonomy: Taxonomy, classify: Classify) -> Iterator[Contrad
 
 
 def warn_unused(taxonomy: Taxonomy) -> None:
-    """Log what has no effect: words that are not in the vocabulary, prompts for labels that do not exist."""
+    """Log what has no effect, and labels without a definition.
+
+    No effect have words that are not in the vocabulary, and prompts and definitions of labels that do not
+    exist.
+    """
+    known = all_keys(taxonomy)
+    for key in taxonomy.definitions:
+        if key not in known:
+            log.warning("taxonomy.definitions: %s", describe_unknown_key(key, taxonomy))
+    if undefined := [key for key in known if not show_meaning(key, taxonomy)]:
+        log.warning(
+            "taxonomy.definitions: nobody is told what %s means; add a name and a sentence (docs/LABELS.md)",
+            ", ".join(undefined),
+        )
     for head in HEADS:
         section = f"{head}s"
         offered = {word.strip().lower() for word in getattr(taxonomy.vocabulary, section)}

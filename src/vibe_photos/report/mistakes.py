@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from vibe_photos.heads.out_of_fold import OutOfFold
-from vibe_photos.records.taxonomy import absence_name, label_name
-from vibe_photos.settings import HeadName
+from vibe_photos.records.taxonomy import label_name, show_absence, show_name, shown_names
+from vibe_photos.settings import HeadName, Taxonomy
 from vibe_photos.statistics.label_arrays import JudgedPhotos, with_parents
 from vibe_photos.statistics.suspects import find_suspects
 
@@ -28,62 +28,79 @@ class Mistake:
 
 @dataclass(frozen=True, slots=True)
 class MistakeKind:
-    """All mistakes of one kind: their number, and the worst of them, surest first."""
+    """All mistakes of one kind: their number, and the worst of them, surest first.
 
+    `anchor` is the id by which the page's links find it.
+    """
+
+    anchor: str
     title: str
     count: int
     worst: list[Mistake]
 
 
-def find_mistakes(photos: JudgedPhotos) -> dict[str, list[MistakeKind]]:
+def find_mistakes(photos: JudgedPhotos, taxonomy: Taxonomy) -> dict[str, list[MistakeKind]]:
     """Return the kinds of mistakes of each level that has any, frequent ones first."""
     kinds = {
-        "Scenes": _group(_scene_mistakes(photos)),
-        "Attributes": _group(_flag_mistakes(photos, "attribute")),
-        "Objects": _group(_flag_mistakes(photos, "object")),
+        "Scenes": _group(_scene_mistakes(photos, taxonomy)),
+        "Attributes": _group(_flag_mistakes(photos, taxonomy, "attribute")),
+        "Objects": _group(_flag_mistakes(photos, taxonomy, "object")),
     }
     return {level: found for level, found in kinds.items() if found}
 
 
-def find_teacher_mistakes(held_out: Mapping[HeadName, OutOfFold]) -> list[MistakeKind]:
+def find_teacher_mistakes(held_out: Mapping[HeadName, OutOfFold], taxonomy: Taxonomy) -> list[MistakeKind]:
     """Return for each head the teacher's answers that are probably wrong, the least likely ones first.
 
     `said` is the teacher's answer, `true` the head's, `score` the head's probability of its own.
     """
     kinds = []
     for head, predictions in held_out.items():
-        suspects = find_suspects(predictions, head).suspects
+        suspects, names = find_suspects(predictions, head).suspects, shown_names(taxonomy, head)
         worst = [
-            Mistake(suspect.image_id, suspect.teacher, suspect.student, suspect.student_probability)
+            Mistake(
+                image_id=suspect.image_id,
+                said=names.get(suspect.teacher, suspect.teacher),
+                true=names.get(suspect.student, suspect.student),
+                score=suspect.student_probability,
+            )
             for suspect in suspects[:MOST_SUSPECTS_OF_A_HEAD]
         ]
         if worst:
-            kinds.append(MistakeKind(f"{head.capitalize()}s", len(suspects), worst))
+            kinds.append(MistakeKind(f"suspects-{head}", f"{head.capitalize()}s", len(suspects), worst))
     return kinds
 
 
-def _group(mistakes: Iterator[tuple[str, Mistake]]) -> list[MistakeKind]:
-    by_title: dict[str, list[Mistake]] = defaultdict(list)
-    for title, mistake in mistakes:
-        by_title[title].append(mistake)
+def scene_anchor(true: str, said: str) -> str:
+    """Return the anchor of a kind of scene mistakes, by short names; `said` may be `missing`."""
+    return f"scene-{true}-{said}"
+
+
+def _group(mistakes: Iterator[tuple[str, str, Mistake]]) -> list[MistakeKind]:
+    by_kind: dict[tuple[str, str], list[Mistake]] = defaultdict(list)
+    for anchor, title, mistake in mistakes:
+        by_kind[anchor, title].append(mistake)
     kinds = [
-        MistakeKind(title, len(found), sorted(found, key=_surest_first)[:MOST_PHOTOS_OF_A_KIND])
-        for title, found in by_title.items()
+        MistakeKind(anchor, title, len(found), sorted(found, key=_surest_first)[:MOST_PHOTOS_OF_A_KIND])
+        for (anchor, title), found in by_kind.items()
     ]
     return sorted(kinds, key=lambda kind: (-kind.count, kind.title))
 
 
-def _scene_mistakes(photos: JudgedPhotos) -> Iterator[tuple[str, Mistake]]:
-    names = [label_name(key) for key in photos.keys.scene]
+def _scene_mistakes(photos: JudgedPhotos, taxonomy: Taxonomy) -> Iterator[tuple[str, str, Mistake]]:
+    keys = photos.keys.scene
     y_true, y_pred, scores = photos.truth.scene, photos.prediction.scene, photos.prediction.scene_score
     for row in np.flatnonzero((y_true >= 0) & (y_true != y_pred)):
-        true = names[y_true[row]]
-        said = names[y_pred[row]] if y_pred[row] >= 0 else "no scene"
+        key, given = keys[y_true[row]], keys[y_pred[row]] if y_pred[row] >= 0 else None
+        true, said = show_name(key, taxonomy), show_name(given, taxonomy) if given else "no scene"
+        anchor = scene_anchor(label_name(key), label_name(given) if given else "missing")
         mistake = Mistake(photos.image_ids[row], said, true, _to_score(scores[row]))
-        yield f"{true} labelled as {said}", mistake
+        yield anchor, f"{true} labelled as {said}", mistake
 
 
-def _flag_mistakes(photos: JudgedPhotos, head: HeadName) -> Iterator[tuple[str, Mistake]]:
+def _flag_mistakes(
+    photos: JudgedPhotos, taxonomy: Taxonomy, head: HeadName
+) -> Iterator[tuple[str, str, Mistake]]:
     """Yield false positives, then false negatives (scored by the label's absence) and missing labels.
 
     An object's ancestors are true with it, so electronics is right for a phone. Objects that the student
@@ -99,14 +116,19 @@ def _flag_mistakes(photos: JudgedPhotos, head: HeadName) -> Iterator[tuple[str, 
         y_true, y_pred = with_parents(truth.objects, keys), with_parents(prediction.objects, keys)
         columns = np.flatnonzero(prediction.gives_object).tolist()
     for column in columns:
-        name, absence = label_name(keys[column]), absence_name(keys[column])
+        name, absence = show_name(keys[column], taxonomy), show_absence(keys[column], taxonomy)
+        anchor = f"{head}-{label_name(keys[column])}"
         for row in np.flatnonzero((y_true[:, column] == 0) & (y_pred[:, column] == 1)):
             score = _to_score(scores[row, column])
-            yield f"wrongly labelled {name}", Mistake(photos.image_ids[row], name, absence, score)
+            yield (
+                f"{anchor}-given",
+                f"{name} wrongly given",
+                Mistake(photos.image_ids[row], name, absence, score),
+            )
         for row in np.flatnonzero((y_true[:, column] == 1) & (y_pred[:, column] != 1)):
             score = _to_score(1 - scores[row, column])
-            title = f"no label for {name}" if score is None else f"{name} overlooked"
-            yield title, Mistake(photos.image_ids[row], absence, name, score)
+            kind = "not judged" if score is None else "overlooked"
+            yield f"{anchor}-missed", f"{name} {kind}", Mistake(photos.image_ids[row], absence, name, score)
 
 
 def _to_score(value: float) -> float | None:

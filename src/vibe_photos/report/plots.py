@@ -4,6 +4,7 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
+from vibe_photos.records.taxonomy import shown_names
 from vibe_photos.report.sources import Sources
 from vibe_photos.report.tables import format_share
 from vibe_photos.statistics.intervals import Interval
@@ -27,10 +28,14 @@ class Confusion:
     predicted: list[str]
     counts: list[list[int]]
 
+    def count_given(self) -> dict[str, int]:
+        """Return how many photos got each class."""
+        return {said: sum(row[place] for row in self.counts) for place, said in enumerate(self.predicted)}
+
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Precision over recall of one attribute.
+    """Precision over recall of one attribute, `positives` of whose photos show it.
 
     `points` by rising recall; `student` is the point of the threshold in use; `teacher` is a single point,
     because the teacher has no threshold.
@@ -38,6 +43,7 @@ class Curve:
 
     name: str
     average_precision: str
+    positives: int
     points: list[Point]
     student: Point | None
     teacher: Point | None
@@ -76,14 +82,15 @@ def read_confusion(student: Figures) -> Confusion:
 
 def read_curves(sources: Sources, student: Figures, teacher: Figures | None) -> list[Curve]:
     """Return the curve of each attribute that has one."""
-    curves = []
+    curves, names = [], shown_names(sources.settings.taxonomy, "attribute")
     for name, values in student["attributes"].items():
         rows = _read_csv(_plot_folder(sources) / "precision_recall" / f"{name}.csv")
         if rows:
             points = [(float(row["recall"]), float(row["precision"])) for row in rows]
             theirs = teacher["attributes"].get(name) if teacher else None
             average = format_share(values["average_precision"])
-            curves.append(Curve(name, average, points, _point(values), _point(theirs)))
+            shown, positives = names.get(name, name), values["positives"]
+            curves.append(Curve(shown, average, positives, points, _point(values), _point(theirs)))
     return curves
 
 
@@ -91,6 +98,7 @@ def read_calibrations(sources: Sources, student: Figures) -> list[Calibration]:
     """Return a reliability diagram for the scene, each attribute and all objects."""
     by_teacher = predictions_out_of_fold(sources.held_out)
     level = sources.settings.evaluate.confidence_level
+    names = {"scene": "Scene", "objects": "Objects", **shown_names(sources.settings.taxonomy, "attribute")}
     calibrations = []
     for name, error in student.get("calibration_error", {}).items():
         noise = student["calibration_noise"][name]
@@ -107,7 +115,7 @@ def read_calibrations(sources: Sources, student: Figures) -> list[Calibration]:
         ]
         calibrations.append(
             Calibration(
-                name=name,
+                name=names.get(name, name),
                 error=off_by,
                 noise=by_chance,
                 is_off=error is not None and float(off_by) > float(by_chance),

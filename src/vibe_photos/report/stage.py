@@ -1,6 +1,7 @@
 """The report: one self-contained HTML page, the same bytes for the same inputs."""
 
 import logging
+from collections.abc import Iterable
 from functools import cache
 from itertools import groupby
 from typing import Any
@@ -11,8 +12,8 @@ from vibe_photos.human_truth.sample import read_measured_sample, weigh_untrained
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth
 from vibe_photos.records.label_tables import read_decisions
 from vibe_photos.records.photos import say_count
-from vibe_photos.records.taxonomy import head_keys
-from vibe_photos.report.mistakes import find_mistakes, find_teacher_mistakes
+from vibe_photos.records.taxonomy import HEADS, head_keys, show_meaning, show_name, shown_names
+from vibe_photos.report.mistakes import MistakeKind, find_mistakes, find_teacher_mistakes, scene_anchor
 from vibe_photos.report.plots import read_calibrations, read_confusion, read_curves
 from vibe_photos.report.provenance import describe_run, list_facts, show_configuration, unmapped_words
 from vibe_photos.report.sources import Sources, read_sources
@@ -29,7 +30,7 @@ from vibe_photos.report.tables import (
     scene_rows,
 )
 from vibe_photos.report.thumbnails import make_thumbnails
-from vibe_photos.settings import Settings
+from vibe_photos.settings import Settings, Taxonomy
 from vibe_photos.statistics.label_arrays import JudgedPhotos, judge_photos
 from vibe_photos.statistics.summary import HOW_TO_BEGIN
 from vibe_photos.storage.files import write_bytes
@@ -91,6 +92,17 @@ def _view_sources(sources: Sources) -> dict[str, Any]:
         "words": unmapped_words(sources),
         "missing": sources.missing,
         "configuration": show_configuration(sources.settings),
+        "meanings": _define_labels(sources.settings.taxonomy),
+    }
+
+
+def _define_labels(taxonomy: Taxonomy) -> dict[str, list[tuple[str, str]]]:
+    """Return each level's labels: their names, and what they mean."""
+    return {
+        f"{head.capitalize()}s": [
+            (show_name(key, taxonomy), show_meaning(key, taxonomy)) for key in head_keys(taxonomy, head)
+        ]
+        for head in HEADS
     }
 
 
@@ -110,21 +122,24 @@ def _view_figures(sources: Sources) -> dict[str, Any]:
     if student is None:
         return view
     settings, trained = sources.settings, sources.metrics.get("train_object", {})
-    object_keys, fewest = head_keys(settings.taxonomy, "object"), settings.train.object.min_positive
+    taxonomy, fewest = settings.taxonomy, settings.train.object.min_positive
+    confusion = read_confusion(student)
     return view | {
         "headline": [
             (name, list(lines))
-            for name, lines in groupby(headline_lines(student, teacher), key=lambda line: line.name)
+            for name, lines in groupby(headline_lines(student, teacher, taxonomy), key=lambda line: line.name)
         ],
         "scope": describe_scope(student),
         "anchoring": describe_anchoring(teacher["anchoring"]) if teacher and "anchoring" in teacher else "",
-        "objects": describe_objects(student, object_keys, trained, fewest),
-        "confusion": read_confusion(student) if student["scene"]["support"] else None,
+        "objects": describe_objects(student, taxonomy, trained, fewest),
+        "confusion": confusion if student["scene"]["support"] else None,
+        "scene_names": shown_names(taxonomy, "scene"),
+        "scene_anchor": scene_anchor,
         "curves": read_curves(sources, student, teacher),
         "calibrations": read_calibrations(sources, student),
-        "estimates": library_estimates(student),
-        "scene_rows": scene_rows(student, teacher),
-        "attribute_rows": attribute_rows(student, teacher),
+        "estimates": library_estimates(student, taxonomy),
+        "scene_rows": scene_rows(student, teacher, confusion.count_given(), taxonomy),
+        "attribute_rows": attribute_rows(student, teacher, taxonomy),
         "object_rows": object_rows(student, teacher),
     }
 
@@ -138,19 +153,28 @@ def _describe_first_step(sources: Sources) -> str:
 def _view_mistakes(sources: Sources) -> dict[str, Any]:
     """Return the kinds of mistakes, and names and pictures of the photos that show them."""
     photos = _judge_photos(sources)
-    found = find_mistakes(photos) if photos else {}
+    taxonomy = sources.settings.taxonomy
+    found = find_mistakes(photos, taxonomy) if photos else {}
     levels = {level: kinds[:MOST_KINDS_OF_A_LEVEL] for level, kinds in found.items()}
-    suspects = find_teacher_mistakes(sources.held_out)
-    kinds = [kind for level in levels.values() for kind in level] + suspects
-    shown = {mistake.image_id for kind in kinds for mistake in kind.worst}
-    known = [photo for photo in sources.photos or () if photo.image_id in shown]
+    rarer = {level: kinds[MOST_KINDS_OF_A_LEVEL:] for level, kinds in found.items()}
+    suspects = find_teacher_mistakes(sources.held_out, taxonomy)
+    pictured = _list_photos([*(kind for level in levels.values() for kind in level), *suspects])
+    named = pictured | _list_photos(kind for level in rarer.values() for kind in level)
+    known = [photo for photo in sources.photos or () if photo.image_id in named]
     return {
         "levels": levels,
-        "left_out": {level: len(kinds) - len(levels[level]) for level, kinds in found.items()},
+        "rarer": rarer,
+        "anchors": {kind.anchor for kinds in found.values() for kind in kinds},
         "suspects": suspects,
         "names": {photo.image_id: photo.rel_path for photo in known},
-        "thumbnails": make_thumbnails(known, sources.settings),
+        "thumbnails": make_thumbnails(
+            [photo for photo in known if photo.image_id in pictured], sources.settings
+        ),
     }
+
+
+def _list_photos(kinds: Iterable[MistakeKind]) -> set[str]:
+    return {mistake.image_id for kind in kinds for mistake in kind.worst}
 
 
 def _judge_photos(sources: Sources) -> JudgedPhotos | None:

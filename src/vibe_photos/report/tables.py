@@ -1,15 +1,25 @@
 """Figures as rows of text and sentences: headline, a table for each level, shares of the library, scope."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from vibe_photos.records.photos import say_count
-from vibe_photos.records.taxonomy import label_name
+from vibe_photos.records.taxonomy import head_keys, show_name, shown_names
+from vibe_photos.settings import Taxonomy
 from vibe_photos.statistics.intervals import FEWEST_CASES, Interval
 from vibe_photos.statistics.summary import Figures, read_interval
 
-Row = dict[str, str]
-"""A row of a table: text by column."""
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A figure in a table; `of` is the number of photos that it rests on, given only where they are few."""
+
+    text: str
+    of: int | None = None
+
+
+Row = dict[str, Cell]
+"""A row of a table: a cell by column."""
 
 _OBJECT_FIGURES = {
     "precision": "right when given (precision)",
@@ -39,7 +49,7 @@ class Mark:
 class Line:
     """One figure of the headline with its interval, or the reason why it has none, and the teacher's.
 
-    `photos` is the number of photos that the figure is about.
+    `photos` is the number of photos that the figure is about, `is_few` whether these are few.
     """
 
     name: str
@@ -48,6 +58,7 @@ class Line:
     interval: str
     reason: str
     photos: int
+    is_few: bool
     teacher: str
     mark: Mark
 
@@ -65,12 +76,16 @@ class Estimate:
     together: tuple[str, str, Mark]
 
 
-def headline_lines(student: Figures, teacher: Figures | None) -> list[Line]:
+def headline_lines(student: Figures, teacher: Figures | None, taxonomy: Taxonomy) -> list[Line]:
     """Return scene accuracy, and precision and recall of attributes and objects, with the teacher's."""
+    names = shown_names(taxonomy, "attribute")
     theirs = teacher or {"scene": None, "attributes": {}, "objects": None}
     lines = [_line("Scene", "right", student["scene"], theirs["scene"], "accuracy", "support")]
     levels = [
-        *((name, values, theirs["attributes"].get(name)) for name, values in student["attributes"].items()),
+        *(
+            (names.get(name, name), values, theirs["attributes"].get(name))
+            for name, values in student["attributes"].items()
+        ),
         ("Objects", student["objects"], theirs["objects"]),
     ]
     for name, ours, others in levels:
@@ -127,21 +142,21 @@ def describe_anchoring(anchoring: Figures) -> str:
     return f"{said} (range: {low} to {high}; {photos} judged with it hidden).{chance}"
 
 
-def describe_objects(student: Figures, keys: Sequence[str], trained: Figures, fewest: int) -> list[str]:
+def describe_objects(student: Figures, taxonomy: Taxonomy, trained: Figures, fewest: int) -> list[str]:
     """Return sentences: object labels that the student gives or never gives, and how good its guesses are.
 
     Args:
         student: its metrics.
-        keys: all object keys.
+        taxonomy: of the object labels.
         trained: the metrics of its object head, empty where there are none.
         fewest: how many training photos a label needs (`train.object.min_positive`).
     """
-    objects = student["objects"]
+    objects, keys = student["objects"], head_keys(taxonomy, "object")
     never = objects["labels_never_given"]
-    given = [label_name(key) for key in keys if key not in never]
+    given = [show_name(key, taxonomy) for key in keys if key not in never]
     photos = {row["label"]: row["photos"] for row in trained.get("not_learnable", [])}
-    rare = [f"{label_name(key)} ({photos[key]})" for key in never if key in photos]
-    unsure = [label_name(key) for key in never if key not in photos]
+    rare = [f"{show_name(key, taxonomy)} ({photos[key]})" for key in never if key in photos]
+    unsure = [show_name(key, taxonomy) for key in never if key not in photos]
     said = [f"Of {say_count(len(keys), 'object label')} the student gives {len(given)}: {_join(given)}."]
     if rare:
         said.append(f"Too few training photos show these to learn them ({fewest} are needed): {_join(rare)}.")
@@ -157,29 +172,39 @@ def describe_objects(student: Figures, keys: Sequence[str], trained: Figures, fe
     return said
 
 
-def scene_rows(student: Figures, teacher: Figures | None) -> list[Row]:
-    """Return one row for each scene: photos, precision, recall, F1, and the teacher's F1."""
+def scene_rows(
+    student: Figures, teacher: Figures | None, given: Mapping[str, int], taxonomy: Taxonomy
+) -> list[Row]:
+    """Return one row for each scene: photos, precision, recall, F1, and the teacher's F1.
+
+    `given` counts the photos that got each scene, by short name.
+    """
     theirs = {row["scene"]: row for row in teacher["scene"]["per_class"]} if teacher else {}
-    return [
-        {"scene": row["scene"], "photos": str(row["support"])}
-        | _shares(row)
-        | ({"teacher's F1": format_share(theirs.get(row["scene"], {}).get("f1"))} if teacher else {})
-        for row in student["scene"]["per_class"]
-    ]
+    names = shown_names(taxonomy, "scene")
+    rows = []
+    for values in student["scene"]["per_class"]:
+        name, photos = values["scene"], values["support"]
+        row = {"scene": Cell(names.get(name, name)), "photos": Cell(str(photos))}
+        row |= _shares(values, given.get(name, 0), photos)
+        if teacher:
+            row["teacher's F1"] = _share(theirs.get(name, {}).get("f1"), photos)
+        rows.append(row)
+    return rows
 
 
-def attribute_rows(student: Figures, teacher: Figures | None) -> list[Row]:
+def attribute_rows(student: Figures, teacher: Figures | None, taxonomy: Taxonomy) -> list[Row]:
     """Return one row for each attribute: photos with it, precision, recall, F1 with interval, teacher's F1.
 
     Average precision is shown with each curve.
     """
-    rows = []
+    rows, names = [], shown_names(taxonomy, "attribute")
     for name, values in student["attributes"].items():
-        row = {"attribute": name, "photos with it": str(values["positives"])}
-        row |= _shares(values)
-        row["F1 interval"] = format_interval(values, "f1")
+        positives = values["positives"]
+        row = {"attribute": Cell(names.get(name, name)), "photos with it": Cell(str(positives))}
+        row |= _shares(values, values["given"], positives)
+        row["F1 interval"] = Cell(format_interval(values, "f1"))
         if teacher:
-            row["teacher's F1"] = format_share(teacher["attributes"].get(name, {}).get("f1"))
+            row["teacher's F1"] = _share(teacher["attributes"].get(name, {}).get("f1"), positives)
         rows.append(row)
     return rows
 
@@ -187,20 +212,25 @@ def attribute_rows(student: Figures, teacher: Figures | None) -> list[Row]:
 def object_rows(student: Figures, teacher: Figures | None) -> list[Row]:
     """Return one row for each figure of objects: value, interval, and the teacher's value."""
     objects = student["objects"]
+    photos = objects["n"]
     return [
-        {"objects": text, "student": format_share(objects[key]), "interval": format_interval(objects, key)}
-        | ({"teacher": format_share(teacher["objects"].get(key))} if teacher else {})
+        {
+            "objects": Cell(text),
+            "student": _share(objects[key], photos),
+            "interval": Cell(format_interval(objects, key)),
+        }
+        | ({"teacher": _share(teacher["objects"].get(key), photos)} if teacher else {})
         for key, text in _OBJECT_FIGURES.items()
         if key in objects
     ]
 
 
-def library_estimates(student: Figures) -> list[Estimate]:
+def library_estimates(student: Figures, taxonomy: Taxonomy) -> list[Estimate]:
     """Return the prediction-powered figures of a metrics file, if it has any."""
-    powered = student.get("prediction_powered", {})
+    powered, names = student.get("prediction_powered", {}), shown_names(taxonomy, "attribute")
     found = [("Scene", powered["scene"], "accuracy")] if "scene" in powered else []
     for name, figures in powered.get("attributes", {}).items():
-        found += [(name, figures, "prevalence"), (name, figures, "accuracy")]
+        found += [(names.get(name, name), figures, key) for key in ("prevalence", "accuracy")]
     return [_estimate(*each) for each in found if each[1].get(f"{each[2]}_ppi") is not None]
 
 
@@ -236,6 +266,7 @@ def _line(name: str, kind: str, ours: Figures, theirs: Figures | None, key: str,
         interval=format_interval(ours, key),
         reason=interval.reason,
         photos=ours[count],
+        is_few=ours[count] < FEWEST_CASES,
         teacher=format_share(teacher),
         mark=_mark(ours, key, teacher),
     )
@@ -256,6 +287,14 @@ def _mark(figures: Figures, key: str, teacher: float | None = None) -> Mark:
     return Mark(figures[key], interval.low, interval.high, teacher)
 
 
-def _shares(values: Figures) -> Row:
-    names = {"right when given": "precision", "found": "recall", "F1": "f1"}
-    return {text: format_share(values[key]) for text, key in names.items()}
+def _shares(values: Figures, given: int, true: int) -> Row:
+    """Return precision, recall and F1; `given` photos got the label, `true` ones show it."""
+    return {
+        "right when given": _share(values["precision"], given),
+        "found": _share(values["recall"], true),
+        "F1": _share(values["f1"], min(given, true)),
+    }
+
+
+def _share(value: float | None, photos: int) -> Cell:
+    return Cell(format_share(value), photos if value is not None and photos < FEWEST_CASES else None)

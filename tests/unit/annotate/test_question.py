@@ -20,7 +20,7 @@ from vibe_photos.annotate.question import (
     request_body,
 )
 from vibe_photos.errors import ConfigurationError, DecodeError
-from vibe_photos.settings import SentImage, Taxonomy, Teacher
+from vibe_photos.settings import Definition, SentImage, Taxonomy, Teacher
 
 SENT = SentImage(max_edge_px=64, max_pixels=3000, jpeg_quality=90)
 CANARY = b"CANARY-0457"
@@ -190,3 +190,23 @@ def test_a_given_prompt_id_is_taken(teacher: Teacher, taxonomy: Taxonomy) -> Non
 def test_remapping_words_asks_the_same_question(teacher: Teacher, taxonomy: Taxonomy) -> None:
     remapped = msgspec.structs.replace(taxonomy, objects={"mug": "object.drink"}, scenes={})
     assert build_question(teacher, remapped).prompt_id == build_question(teacher, taxonomy).prompt_id
+
+
+def test_definitions_are_told_only_if_the_teacher_file_says_so(teacher: Teacher, taxonomy: Taxonomy) -> None:
+    """Off, an edited definition asks the question that is already paid; on, it asks another one."""
+    replace = msgspec.structs.replace
+    key = "scene.snapshot"
+    other = replace(
+        taxonomy,
+        definitions={**taxonomy.definitions, key: Definition(name="Moment", means="An everyday moment.")},
+    )
+    plain, edited = build_question(teacher, taxonomy), build_question(teacher, other)
+    assert edited == plain
+    assert taxonomy.definitions[key].means not in plain.user
+    telling = replace(teacher, definitions=True)
+    told, told_other = build_question(telling, taxonomy), build_question(telling, other)
+    assert told.user.startswith(plain.user)
+    assert f"- snapshot: {taxonomy.definitions[key].means}" in told.user.splitlines()
+    assert "- snapshot: An everyday moment." in told_other.user.splitlines()
+    assert "Moment" not in told_other.user, "the teacher answers by words, not by names for people"
+    assert len({plain.prompt_id, told.prompt_id, told_other.prompt_id}) == 3

@@ -1,12 +1,24 @@
+import msgspec
+import pytest
+
 from vibe_photos.records.taxonomy import (
     HEADS,
     all_keys,
+    define_words,
     describe_unknown_key,
     head_keys,
     label_name,
     parent_key,
+    show_meaning,
+    show_name,
+    shown_names,
     with_ancestors,
 )
+from vibe_photos.settings import Definition
+
+
+def define(taxonomy, **changes):
+    return msgspec.structs.replace(taxonomy, **changes)
 
 
 def test_the_contract_names_nine_scenes(taxonomy):
@@ -52,3 +64,50 @@ def test_ancestors_are_added_and_the_keys_themselves_kept(taxonomy):
 def test_an_unknown_key_is_named_with_its_neighbours(taxonomy):
     assert "did you mean scene.food" in describe_unknown_key("scene.fodo", taxonomy)
     assert "conf/taxonomy/" in describe_unknown_key("zzz", taxonomy)
+
+
+def test_every_label_has_a_name_and_one_sentence_that_also_says_what_it_is_not(taxonomy):
+    assert set(taxonomy.definitions) == set(all_keys(taxonomy))
+    for key in all_keys(taxonomy):
+        assert show_name(key, taxonomy), key
+        assert show_meaning(key, taxonomy).count(".") == 1, key
+        assert show_meaning(key, taxonomy).endswith("."), key
+    for head in HEADS:  # two labels of one level with one name could not be told apart
+        names = [show_name(key, taxonomy) for key in head_keys(taxonomy, head)]
+        assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        ("attr.has_old_car", "Old car"),
+        ("attr.is_document", "Document"),
+        ("object.electronics.mini_pc", "Mini pc"),
+        ("scene.is_odd", "Is odd"),
+    ],
+)
+def test_a_label_without_a_definition_is_called_by_its_short_name(taxonomy, key, name):
+    bare = define(taxonomy, definitions={"scene.food": Definition(means="Food.")})
+    assert show_name(key, bare) == name
+    assert show_name("scene.food", bare) == "Food"
+    assert show_meaning(key, bare) == ""
+
+
+def test_a_short_name_and_its_absence_have_names_for_people(taxonomy):
+    shown = shown_names(taxonomy, "attribute")
+    assert shown["has_animal"] == "Animal"
+    assert shown["not has_animal"] == "no Animal"
+    assert shown_names(taxonomy, "object")["no hub"] == "no USB hub"
+
+
+def test_words_of_one_label_are_defined_together_and_a_renamed_label_changes_nothing(taxonomy):
+    told = define_words(taxonomy).splitlines()
+    assert f"- people, selfie: {show_meaning('scene.people', taxonomy)}" in told
+    assert f"- has_text: {show_meaning('attr.has_text', taxonomy)}" in told
+    assert not any("other_object" in line for line in told), "this word has no label"
+    renamed = define(
+        taxonomy,
+        scenes={**taxonomy.scenes, "animals": "scene.wildlife"},
+        definitions={**taxonomy.definitions, "scene.wildlife": taxonomy.definitions["scene.animals"]},
+    )
+    assert define_words(renamed) == define_words(taxonomy)

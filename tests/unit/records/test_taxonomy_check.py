@@ -162,3 +162,16 @@ def test_what_has_no_effect_is_logged(taxonomy, caplog):
         warn_unused(msgspec.convert(values, type(taxonomy)))
     assert "taxonomy.objects.keybord: the teacher is not offered this word" in caplog.text
     assert "taxonomy.prompts.object.drink: no object has that name" in caplog.text
+
+
+def test_a_label_without_a_definition_is_a_sentence_and_a_definition_of_nothing_too(taxonomy, caplog):
+    values = edit(
+        msgspec.to_builtins(taxonomy),
+        objects={"bicycle": "object.vehicle.bicycle"},
+        definitions={"scene.fodo": {"name": "Food"}, "scene.food": {"name": "Food"}},
+    )
+    values["vocabulary"]["objects"].append("bicycle")
+    with caplog.at_level(logging.WARNING):
+        warn_unused(msgspec.convert(values, type(taxonomy)))
+    assert "taxonomy.definitions: unknown label key 'scene.fodo'; did you mean scene.food" in caplog.text
+    assert "nobody is told what object.vehicle.bicycle, scene.food means; add a name" in caplog.text

@@ -18,7 +18,7 @@ from vibe_photos.records.label_tables import LabelTable, write_labels
 from vibe_photos.records.photos import Photo
 from vibe_photos.records.splits import Membership
 from vibe_photos.records.taxonomy import all_keys, parent_key
-from vibe_photos.settings import Paths, Settings
+from vibe_photos.settings import Paths, Settings, Taxonomy
 from vibe_photos.split.stage import write_splits
 from vibe_photos.storage.files import write_json
 from vibe_photos.storage.jsonl import write_jsonl
@@ -28,12 +28,12 @@ COUNT = 24
 
 
 @pytest.fixture
-def empty_run(tmp_path: Path, repository: Path) -> Settings:
+def empty_run(tmp_path: Path, repository: Path, taxonomy: Taxonomy) -> Settings:
     """Return the settings of a run of which nothing has been written yet."""
     settings = read_resolved(repository)
     places = {name: tmp_path / getattr(settings.paths, name) for name in Paths.__struct_fields__}
     library = msgspec.structs.replace(settings.library, root=str(tmp_path / "photos"))
-    return msgspec.structs.replace(settings, paths=Paths(**places), library=library)
+    return msgspec.structs.replace(settings, taxonomy=taxonomy, paths=Paths(**places), library=library)
 
 
 @pytest.fixture

@@ -70,7 +70,7 @@ def test_nothing_is_fetched_and_nothing_runs(full_run: Settings) -> None:
     assert all(source.startswith("data:image/jpeg;base64,") for source in page.values("src"))
     assert page.values("src")
     assert not {"script", "link", "iframe", "object", "embed", "form", "base"} & page.tags.keys()
-    assert page.values("href") == []
+    assert all(link.startswith("#") for link in page.values("href"))
     assert not [name for _, attributes in page.elements for name in attributes if name.startswith("on")]
     css = re.search(r"<style>(.*?)</style>", html, re.DOTALL)
     assert css
@@ -133,11 +133,11 @@ def test_figures_are_those_of_the_metrics(full_run: Settings) -> None:
     assert "the student, learned from its answers about 100 photos and labelled 24 photos." in text
     assert "learned from none of these photos" in text
     assert "student 50 %, teacher 96 %" in html
-    assert "food labelled as people 12" in text
-    assert "scene photos right when given found F1 teacher's F1 food 24 100 % 50 % 67 % " in text
+    assert "Food labelled as People 12" in text
+    assert "scene photos right when given found F1 teacher's F1 Food 24 100 % of 12 50 % 67 % of 12 " in text
     assert "attribute photos with it right when given found F1 F1 interval teacher's F1" in text
-    # has_text is given to all 24 photos, of which 12 have it: no interval, and of how few.
-    assert "has_text right when given 50 % 36–64 found 100 % of 12 photos" in text
+    # Text is given to all 24 photos, of which 12 have it: no interval, and of how few.
+    assert "Text right when given 50 % 36–64 found 100 % of 12 photos" in text
     assert "100 photos trained it, 1 label by people, 9 labels learnt, 2 too rare to learn" in text
 
 
@@ -145,9 +145,9 @@ def test_it_is_said_which_objects_can_be_named_and_which_cannot(full_run: Settin
     _, page = render(full_run)
     text = " ".join("".join(page.text).split())
     # Drink is given to every second photo, food to the others; it has few training photos, but is given.
-    assert "Of 25 object labels the student gives 2: drink, food." in text
-    assert "Too few training photos show these to learn them (5 are needed): electronics (3)." in text
-    assert "It is never sure enough of these (classify.object_threshold): dailystuff, " in text
+    assert "Of 25 object labels the student gives 2: Drink, Food." in text
+    assert "Too few training photos show these to learn them (5 are needed): Electronics (3)." in text
+    assert "It is never sure enough of these (classify.object_threshold): Packaging, " in text
     # All 24 photos show a drink, and each second has it as the best guess.
     assert "With one guess for each photo that shows an object it names one exactly on 50 % of them" in text
     assert "objects student interval teacher right when given (precision) 50 % 36–64" in text
@@ -212,7 +212,7 @@ def test_calibration_is_told_of_both_truths(full_run: Settings) -> None:
     # (11 * 0.1 + 12 * 0.2 + 0.95) / 24, of which 0.9 and 0.95 share no bin.
     noise = json.loads((full_run.paths.eval / "human" / "metrics.json").read_text())["calibration_noise"]
     assert (
-        f"scene off by {100 * errors['scene']:.1f} (chance: up to {100 * noise['scene']:.1f}) · 18.5" in text
+        f"Scene off by {100 * errors['scene']:.1f} (chance: up to {100 * noise['scene']:.1f}) · 18.5" in text
     )
     assert html.count('class="curve-plot"') == html.count("average precision ") // 2 + len(errors)
 
@@ -221,7 +221,8 @@ def test_what_the_teacher_probably_got_wrong_is_shown_with_its_id(full_run: Sett
     _, page = render(full_run)
     text = " ".join("".join(page.text).split())
     assert "Where the teacher may be wrong" in text
-    assert f"Scenes 1 food people 95 % {HOSTILE.replace('/', '')} {0:032x}" in text
+    name = HOSTILE.replace("/", "")
+    assert f"Scenes 1 Food People 95 % {name} vibe-photos review --only {0:032x}" in text
     (full_run.paths.models / "scene_out_of_fold.npz").unlink()
     assert "Where the teacher may be wrong" not in "".join(render(full_run)[1].text)
 
@@ -249,7 +250,7 @@ def test_figures_of_the_whole_library_stand_beside_those_of_people_alone(
     html, page = render(full_run)
     text = " ".join("".join(page.text).split())
     assert "Scene student is right 74 % 68–79 73 % 70–76" in text
-    assert "has_text share of photos 30 % 31 %" in text
+    assert "Text share of photos 30 % 31 %" in text
     assert "Scene student is right: checked photos alone 74 %, with the teacher 73 %" in html
 
 
@@ -350,3 +351,45 @@ def test_how_much_the_teachers_answer_influenced_people_is_said(
     )
     none = few | {"difference": None, "assisted": 0}
     assert "hidden on all photos that were judged on the review page (3 photos)" in describe_anchoring(none)
+
+
+def test_the_contents_and_the_confusion_matrix_lead_to_what_is_there(full_run: Settings) -> None:
+    _, page = render(full_run)
+    links, ids = page.values("href"), page.values("id")
+    assert len(set(ids)) == len(ids)
+    assert {link.removeprefix("#") for link in links} <= set(ids)
+    assert links[:2] == ["#headline", "#scenes"]
+    assert "#scene-food-people" in links
+    (sheet,) = [element for element in page.elements if element[1].get("id") == "scene-food-people"]
+    assert sheet[1]["class"] == "sheet"
+
+
+def test_rarer_kinds_of_mistakes_have_names_and_commands_without_pictures(
+    full_run: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vibe_photos.report.stage.MOST_KINDS_OF_A_LEVEL", 0)
+    (full_run.paths.models / "scene_out_of_fold.npz").unlink()
+    _, page = render(full_run)
+    text = " ".join("".join(page.text).split())
+    assert page.tags["img"] == 0
+    # The student is surest of the last of the photos that it gives to people.
+    assert f"1 rarer kind Food labelled as People 12 22.jpg vibe-photos review --only {22:032x}" in text
+    assert "#scene-food-people" in page.values("href")
+    assert "scene-food-people" in page.values("id")
+
+
+def test_figures_of_few_photos_are_small_and_say_of_how_many(full_run: Settings) -> None:
+    html, _ = render(full_run)
+    assert '<td class="few">100 % <small>of 12</small></td>' in html
+    assert "<td>50 %</td>" in html, "the share of all 24 photos"
+    assert html.count('<span class="value few">100 %') == 1, "12 photos have text"
+    assert '<span class="value">50 %' in html
+
+
+def test_every_label_has_its_meaning(full_run: Settings) -> None:
+    _, page = render(full_run)
+    text = " ".join("".join(page.text).split())
+    assert f"Snapshot{full_run.taxonomy.definitions['scene.snapshot'].means}" in text
+    bare = msgspec.structs.replace(full_run.taxonomy, definitions={})
+    _, page = render(msgspec.structs.replace(full_run, taxonomy=bare))
+    assert "Snapshotnot defined yet" in " ".join("".join(page.text).split())
