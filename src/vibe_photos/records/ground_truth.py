@@ -158,8 +158,8 @@ def parse_truth(value: dict[str, Any], place: str) -> GroundTruth:
         raise InputError(f"{place}{photo}: {error}") from None
     if len(record.scene) > 1:
         raise InputError(
-            f"{place}{photo} has {len(record.scene)} scenes ({', '.join(record.scene)}), and a photo has one: "
-            "keep that"
+            f"{place}{photo} has {len(record.scene)} scenes ({', '.join(record.scene)}), and a photo has "
+            "one: keep that"
         )
     return record
 
