@@ -1,8 +1,8 @@
 """Vectors read from an app's database instead of computed.
 
 They are in its table `image_embedding(image_id, model, dim, vector)`, in SQLite or PostgreSQL, or in `.npy`
-files that the older application's table of that name lists. Photos are still decoded, for their perceptual hashes. Vectors that were read are stored like computed ones, under a name
-that includes `embedder.revision`.
+files that the older application's table of that name lists. Photos are still decoded, for their perceptual
+hashes. Vectors that were read are stored like computed ones, under a name that includes `embedder.revision`.
 """
 
 import json
@@ -157,7 +157,8 @@ def decode_vector(value: object, dim: int) -> NDArray[np.float64]:
 def _read_npy(path: Path) -> bytes:
     """Return a file's numbers as float64 bytes, which hold float32 and float16 exactly."""
     try:
-        return np.load(path, allow_pickle=False).astype("<f8").tobytes()
+        numbers: NDArray[Any] = np.load(path, allow_pickle=False)
+        return numbers.astype("<f8").tobytes()
     except FileNotFoundError:
         raise DecodeError("no_vector", f"{path} does not exist") from None
     except (OSError, ValueError, TypeError, EOFError) as error:
@@ -192,8 +193,8 @@ def _find_folder() -> Path:
     folder = os.environ.get(FOLDER_VARIABLE, "")
     if not folder or not Path(folder).is_dir():
         raise DatabaseError(
-            f"image_embedding.embedding_path names .npy files: set {FOLDER_VARIABLE} to the folder that these "
-            f"paths are in (now: {folder or 'not set'})"
+            f"image_embedding.embedding_path names .npy files: set {FOLDER_VARIABLE} to the folder that they "
+            f"are in (now: {folder or 'not set'})"
         )
     return Path(folder)
 

@@ -106,8 +106,8 @@ def test_vectors_come_from_the_apps_table_at_unit_norm(
 
 
 OLDER_TABLE = (
-    "CREATE TABLE image_embedding(image_id TEXT, model_name TEXT, embedding_path TEXT, embedding_dim INTEGER, "
-    "model_backend TEXT, updated_at REAL)"
+    "CREATE TABLE image_embedding(image_id TEXT, model_name TEXT, embedding_path TEXT, embedding_dim "
+    "INTEGER, model_backend TEXT, updated_at REAL)"
 )
 
 
