@@ -18,6 +18,8 @@ from vibe_photos.settings import Settings
 CONF = Path(__file__).resolve().parent.parent / "conf"
 PARAMS = Path("params.yaml")
 GROUPS = ("teacher", "taxonomy", "embedder")
+BASES = {"teacher": CONF / "question.yaml", "taxonomy": CONF / "taxonomy" / "m2.yaml"}
+"""The file that the other files of a group begin with."""
 SECTIONS = ("use", *Settings.__struct_fields__)
 VALUES = ("head", "truth")
 """The top-level keys that are not sections."""
@@ -161,8 +163,8 @@ def find_place(key: str) -> str:
     own = [(CONF / "config.yaml", key)]
     if group in GROUPS:
         own.insert(0, (CONF / group / f"{hydra.runtime.choices[group]}.yaml", inside))
-    if group == "teacher":
-        own.insert(1, (CONF / "question.yaml", inside))
+    if group in BASES:
+        own.insert(1, (BASES[group], inside))
     for file, name in [(PARAMS, key), *own]:
         line = _find_line(parse_yaml(file), name) if file.is_file() else None
         if line is not None:
@@ -178,11 +180,11 @@ def _interpolation_error(key: str, place: str) -> ConfigurationError:
 
 def _list_used_files(choices: dict[str, str]) -> list[Path]:
     """Return the files of `conf/` that a run reads; of a group without a choice, all."""
-    files = [CONF / "config.yaml", CONF / "question.yaml"]
+    files = [CONF / "config.yaml", *BASES.values()]
     for group in GROUPS:
         names = [choices[group]] if group in choices else list_choices(group)
         files += [CONF / group / f"{name}.yaml" for name in names]
-    return [file for file in files if file.is_file()]
+    return [file for file in dict.fromkeys(files) if file.is_file()]
 
 
 def _name_of(override: str) -> str:

@@ -52,19 +52,21 @@ class Classifier:
         """Read the heads and the configuration; the encoder is loaded with the first photo.
 
         Args:
-            models: the folder with the three heads.
+            models: the folder with the heads; labels of one that is not there are left to text prompts.
             config: `resolved.yaml`, which names the encoder, the label tree and the thresholds. Default: the
                 one in `models`, else in `data/config` next to `models`. To ship a classifier, put the heads
                 and this file into one folder.
             device: where the encoder runs: `auto`, `cpu`, `cuda`.
 
         Raises:
-            HeadError: a head is missing, damaged or unsafe to load.
+            HeadError: there is no head, or one is damaged or unsafe to load.
             InputError: there is no `resolved.yaml`.
             ConfigurationError: a key of it is wrong.
         """
         folder = Path(models)
-        self._heads = [load_head(head_path(folder, kind), kind) for kind in HEADS]
+        present = [kind for kind in HEADS if head_path(folder, kind).exists()]
+        # Without any, the error names the first.
+        self._heads = [load_head(head_path(folder, kind), kind) for kind in present or HEADS]
         self._config = _read_config(_find_config(folder) if config is None else Path(config), device)
         check_names(self._config.taxonomy, self._config.classify)
 

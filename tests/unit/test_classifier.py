@@ -90,6 +90,18 @@ def test_a_photo_that_cannot_be_read_says_why(pipeline, tmp_path):
     assert caught.value.reason == "empty"
 
 
+def test_it_works_with_the_heads_that_are_there(pipeline, tmp_path):
+    (tmp_path / "scene_head_from_qwen.pt").write_bytes(
+        (pipeline / "models" / "scene_head_from_qwen.pt").read_bytes()
+    )
+    config = pipeline / "data" / "config" / "resolved.yaml"
+    photo = next((pipeline / "photos").iterdir())
+    own, whole = Classifier(tmp_path, config).label(photo), Classifier(pipeline / "models").label(photo)
+    assert own.scene == whole.scene
+    assert set(own.attributes) == {"attr.is_document"}
+    assert own.objects == []
+
+
 def test_without_a_configuration_it_says_where_one_belongs(pipeline, tmp_path):
     models = tmp_path / "models"
     models.mkdir()

@@ -31,6 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="then drop all but the last N versions (default: keep all)",
     )
+    parser.add_argument(
+        "--into-older-tables",
+        action="store_true",
+        help="write into the older application's tables labels and label_assignment instead, without versions",
+    )
     parser.add_argument("--dry-run", action="store_true", help="show what would be written, and stop")
 
 
@@ -54,6 +59,9 @@ def run(options: argparse.Namespace) -> None:
         raise InputError(
             f"no database is given: pass postgresql://USER@HOST:PORT/DATABASE, or set {URL_VARIABLE}"
         )
+    if options.into_older_tables:
+        _publish_into_older_tables(url, options.dry_run)
+        return
     publication = read_publication(read_resolved(), options.version, options.embeddings)
     with open_postgres(url) as connection:
         labels, vectors = publication.labels, publication.vectors
@@ -67,3 +75,18 @@ def run(options: argparse.Namespace) -> None:
         print(f"{name_address(url)} {'has got' if is_new else 'already had'} {what}")
         for version in prune(connection, options.keep) if options.keep else ():
             print(f"  dropped version {version}")
+
+
+def _publish_into_older_tables(url: str, is_dry_run: bool) -> None:
+    from vibe_photos.configuration import read_resolved
+    from vibe_photos.publish.older_tables import publish_into_older_tables
+    from vibe_photos.publish.publication import describe_labels
+    from vibe_photos.storage.postgres import name_address, open_postgres
+
+    labels = describe_labels(read_resolved().paths.labels)
+    with open_postgres(url) as connection:
+        if is_dry_run:
+            print(f"{name_address(url)} would get the true labels of {labels.photos:,} photos")
+        else:
+            rows = publish_into_older_tables(connection, labels.path)
+            print(f"{name_address(url)} has got {rows:,} labels of {labels.photos:,} photos")

@@ -14,7 +14,7 @@ _ATTRIBUTE_COLUMNS = (
 )
 _OBJECT_FIGURES = (
     *("precision", "recall", "f1", "exact_precision", "exact_recall", "exact_f1"),
-    *("top1", "top3", "top1_hierarchical", "coverage"),
+    *("top1", "top3", "top1_given", "top3_given", "top1_hierarchical", "coverage"),
 )
 _MEANING = """
 In brackets: the range in which the figure probably lies for all such photos.
@@ -23,7 +23,8 @@ precision: share of the given labels that are right; recall: share of the true l
   positives: those with the label; given: those that got it; missing: those without a prediction.
 Objects: a general label (electronics) is right of a more specific object (a phone).
   exact_: the most specific labels alone; top1, top3: photos whose best guess, or one of the best three, is an
-  object in them; top1_hierarchical: photos whose likeliest label, even a general one, is right;
+  object in them; _given: the same among the labels that a photo got, as the older scripts count;
+  top1_hierarchical: photos whose likeliest label, even a general one, is right;
   coverage: share of the true objects whose label is given to any photo at all."""
 
 

@@ -7,16 +7,18 @@ from itertools import islice
 from pathlib import Path
 
 import msgspec
+import numpy as np
 from PIL import Image
 
 from vibe_photos.classify.stage import decide_labels
 from vibe_photos.embed.engines.local import size_to_decode
 from vibe_photos.encoders.encoder import Encoder, load_encoder
 from vibe_photos.errors import DecodeError, InputError
-from vibe_photos.export.graphs import EncoderGraph, build_graph, export_encoder, fold_levels
+from vibe_photos.export.graphs import EncoderGraph, build_graph, export_encoder, fold_calibration, fold_levels
 from vibe_photos.export.model_card import Contents, describe_decision, describe_labels, describe_model, render
 from vibe_photos.export.verification import measure_encoder, measure_heads
-from vibe_photos.heads.linear import LinearHead, head_path, load_head
+from vibe_photos.heads.calibration import Calibration
+from vibe_photos.heads.linear import LinearHead, head_path, load_head, save_head
 from vibe_photos.heads.rounding import DECIMALS
 from vibe_photos.pixels.decode import decode_photo
 from vibe_photos.records.photos import photo_path, read_manifest
@@ -91,6 +93,31 @@ def export_bundle(settings: Settings, folder: Path, with_encoder: bool) -> Conte
     refuse_other_files(folder)
     replace_folder(folder, files)
     return contents
+
+
+def export_plain_heads(models: Path, folder: Path) -> list[Path]:
+    """Write the heads with their calibration folded into weight and bias, rounded to float32.
+
+    The files are like those in `models`, with a calibration that changes nothing; returns their paths.
+
+    Raises:
+        InputError: `folder` is `models`, whose heads it would replace.
+        HeadError: a head is missing or damaged.
+    """
+    if folder.resolve() == models.resolve():
+        raise InputError(f"{folder} holds the heads of the pipeline: name another folder")
+    written = []
+    for head in [load_head(head_path(models, kind), kind) for kind in HEADS]:
+        weight, bias = fold_calibration(head)
+        plain = replace(
+            head,
+            weight=weight.astype(np.float32),
+            bias=bias.astype(np.float32),
+            calibration=Calibration.identity(len(head.labels)),
+        )
+        written.append(head_path(folder, head.kind))
+        save_head(plain, written[-1])
+    return written
 
 
 def refuse_other_files(folder: Path) -> None:

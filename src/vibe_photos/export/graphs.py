@@ -94,10 +94,15 @@ def fold_levels(heads: Sequence[LinearHead], prompts: PromptSet | None) -> list[
     return levels
 
 
-def _fold_level(head: LinearHead, prompts: PromptSet | None) -> Level:
+def fold_calibration(head: LinearHead) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return a head's weight [labels, dim] and bias [labels] with its calibration included."""
     scale = np.asarray(head.calibration.scale, dtype=np.float64)
-    weight = scale[:, None] * head.weight.astype(np.float64)
-    bias = scale * head.bias.astype(np.float64) + np.asarray(head.calibration.offset, dtype=np.float64)
+    offset = np.asarray(head.calibration.offset, dtype=np.float64)
+    return scale[:, None] * head.weight.astype(np.float64), scale * head.bias.astype(np.float64) + offset
+
+
+def _fold_level(head: LinearHead, prompts: PromptSet | None) -> Level:
+    weight, bias = fold_calibration(head)
     if prompts is None or (head.kind == "scene" and head.labels):
         return Level(head.kind, head.labels, weight, bias)
     own = [key for key in prompts.keys if prompts.level[key] == head.kind and key not in head.labels]

@@ -1,8 +1,10 @@
 """A linear head: labels, weights, and its file format."""
 
 import io
+import logging
 import math
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +19,8 @@ from vibe_photos.heads.rounding import exact_logits
 from vibe_photos.settings import HeadName
 from vibe_photos.storage.files import write_bytes
 
+log = logging.getLogger(__name__)
+
 _FILE_KEYS: dict[HeadName, tuple[str, str]] = {
     "scene": ("scene_labels", "num_classes"),
     "attribute": ("attr_keys", "num_attrs"),
@@ -30,6 +34,7 @@ class LinearHead:
 
     `weight` is float32 [labels, dim], `bias` float32 [labels]; both may have no labels. `created_from` names
     the inputs by hashes. Scenes exclude each other (softmax); attributes and objects do not (sigmoid).
+    A head of another program may not say its encoder: `embedder` is empty, and any of its length is taken.
     """
 
     kind: HeadName
@@ -62,17 +67,29 @@ class LinearHead:
         return self.calibration.probabilities(logits, self.loss)
 
     def check_embedder(self, embedder: str, dim: int) -> None:
-        """Check that vectors of an encoder and a length fit the head.
+        """Check that vectors of an encoder and a length fit the head; warn if the head names no encoder.
 
         Raises:
             HeadError: they do not; the message names both encoders and what to do.
         """
-        if (embedder, dim) != (self.embedder, self.weight.shape[1]):
+        if not self.embedder and dim == self.weight.shape[1]:
+            _warn_of_unknown_encoder(self.kind, embedder)
+        elif (embedder, dim) != (self.embedder, self.weight.shape[1]):
+            made_for = self.embedder or "an unknown encoder"
             raise HeadError(
-                f"the {self.kind} head was made for {self.embedder} ({self.weight.shape[1]} numbers), "
+                f"the {self.kind} head was made for {made_for} ({self.weight.shape[1]} numbers), "
                 f"these vectors are of {embedder} ({dim}): train again with `dvc repro`, "
                 "or choose the head's encoder with `use.embedder` in params.yaml"
             )
+
+
+@cache
+def _warn_of_unknown_encoder(kind: HeadName, embedder: str) -> None:
+    log.warning(
+        "the %s head does not say which encoder it was made for: it is taken for %s. With vectors of another "
+        "encoder its labels are wrong",
+        *(kind, embedder),
+    )
 
 
 def head_loss(kind: HeadName) -> Loss:
@@ -113,6 +130,9 @@ def save_head(head: LinearHead, path: Path) -> None:
 
 def load_head(path: Path, kind: HeadName) -> LinearHead:
     """Read a head and check all of it; nothing in the file is ever executed.
+
+    Files of the older scripts lack `calibration`, `embedder` and `created_from`: their probabilities are not
+    calibrated.
 
     Raises:
         HeadError: the file is missing, damaged, hostile, or not a head of that kind; says what is wrong.
@@ -156,10 +176,10 @@ def _define_file(labels_key: str, count_key: str) -> type[Any]:
         [
             ("labels", list[str]),
             ("state", state),
-            ("calibration", calibration),
-            ("embedder", str),
-            ("seed", int),
-            ("created_from", dict[str, str]),
+            ("calibration", calibration | msgspec.UnsetType, msgspec.UNSET),
+            ("embedder", str, ""),
+            ("seed", int, 0),
+            ("created_from", dict[str, str], {}),
         ],
         rename={"labels": labels_key},
     )
@@ -172,7 +192,9 @@ def _check_content(file: Any, kind: HeadName) -> LinearHead:
         raise ValueError(f"{_FILE_KEYS[kind][0]} must be distinct")
     if file.state.count != len(labels):
         raise ValueError(f"{_FILE_KEYS[kind][1]} is {file.state.count} where there are {len(labels)} labels")
-    for name, values in (("scale", file.calibration.scale), ("offset", file.calibration.offset)):
+    is_missing = file.calibration is msgspec.UNSET
+    fitted = Calibration.identity(len(labels)) if is_missing else file.calibration
+    for name, values in (("scale", fitted.scale), ("offset", fitted.offset)):
         if len(values) != len(labels) or not all(map(math.isfinite, values)):
             raise ValueError(f"calibration {name} must be {len(labels)} finite numbers")
     return LinearHead(
@@ -180,7 +202,7 @@ def _check_content(file: Any, kind: HeadName) -> LinearHead:
         labels=labels,
         weight=_check_tensor(tensors, "weight", (len(labels), dim)),
         bias=_check_tensor(tensors, "bias", (len(labels),)),
-        calibration=Calibration(tuple(file.calibration.scale), tuple(file.calibration.offset)),
+        calibration=Calibration(tuple(fitted.scale), tuple(fitted.offset)),
         embedder=file.embedder,
         seed=file.seed,
         created_from=file.created_from,

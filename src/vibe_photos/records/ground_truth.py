@@ -151,11 +151,17 @@ def parse_truth(value: dict[str, Any], place: str) -> GroundTruth:
     if isinstance(own.get("scene"), str):
         own["scene"] = [own["scene"]]
     extra = {field: kept for field, kept in value.items() if field not in _OWN_FIELDS}
+    photo = f" (photo {value['image_id']})" if "image_id" in value else ""
     try:
-        return msgspec.convert({**own, "extra": extra}, GroundTruth)
+        record = msgspec.convert({**own, "extra": extra}, GroundTruth)
     except msgspec.ValidationError as error:
-        photo = f" (photo {value['image_id']})" if "image_id" in value else ""
         raise InputError(f"{place}{photo}: {error}") from None
+    if len(record.scene) > 1:
+        raise InputError(
+            f"{place}{photo} has {len(record.scene)} scenes ({', '.join(record.scene)}), and a photo has "
+            "one: keep that"
+        )
+    return record
 
 
 class KeyFitter:

@@ -93,7 +93,7 @@ class KeyHistory:
         if head == "object" and "." in parent:
             above, how = self.follow(parent, head)
         if key in self._removed or how == "removed":
-            is_here = key.startswith(f"{PREFIXES[head]}.")
+            is_here = f"{key}.".startswith(f"{PREFIXES[head]}.")
             return (above, "removed") if is_here else (None, "unknown")
         return above, "unknown" if above is None else "lifted"
 

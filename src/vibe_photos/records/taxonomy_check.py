@@ -87,13 +87,13 @@ def warn_unused(taxonomy: Taxonomy) -> None:
     for head in HEADS:
         section = f"{head}s"
         offered = {word.strip().lower() for word in getattr(taxonomy.vocabulary, section)}
-        for word in getattr(taxonomy, section):
-            if word.lower() not in offered:
-                log.warning(
-                    "taxonomy.%s.%s: the teacher is not offered this word; add it to vocabulary.%s (the "
-                    "teacher is then asked again), unless answers that you have use it",
-                    *(section, word, section),
-                )
+        words = [word for word in getattr(taxonomy, section) if word.lower() not in offered]
+        if words:
+            log.warning(
+                "taxonomy.%s: the teacher is not offered the words %s; add them to vocabulary.%s (the "
+                "teacher is then asked again), unless people or answers that you have use these labels",
+                *(section, ", ".join(words), section),
+            )
         names = {label_name(key) for key in head_keys(taxonomy, head)}
         for name in getattr(taxonomy.prompts, head):
             if name not in names:
@@ -158,7 +158,7 @@ def _check_removed(taxonomy: Taxonomy) -> Iterator[Contradiction]:
     times = Counter(taxonomy.removed)
     for number, key in enumerate(taxonomy.removed):
         place = f"taxonomy.removed.{number}"
-        head = _find_head(key)
+        head = _find_head(f"{key}.")  # also a whole level: databases of other programs have a key `object`
         if head is None:
             yield place, f"{key!r} is not a label key: a key begins with {_BEGINNINGS}"
         elif key in history.known[head]:

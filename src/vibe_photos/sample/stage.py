@@ -29,12 +29,17 @@ from vibe_photos.human_truth.draws import (
     read_draws,
 )
 from vibe_photos.human_truth.labels import CHECKED
-from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth, read_objects, truth_object
+from vibe_photos.records.ground_truth import (
+    ALL_LABELS,
+    GroundTruth,
+    read_objects,
+    read_truth_file,
+    truth_object,
+)
 from vibe_photos.records.keyed_hash import permanent_number
 from vibe_photos.records.photos import read_manifest
 from vibe_photos.settings import Settings
 from vibe_photos.storage.files import write_json
-from vibe_photos.storage.jsonl import read_jsonl
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +58,7 @@ def sample_for_review(settings: Settings) -> None:
     paths, sample = settings.paths, settings.sample
     _refuse_edited(paths.sample, paths.human)
     library = {photo.image_id for photo in read_manifest(paths.photos)}
-    answered = read_jsonl(paths.auto / ALL_LABELS, GroundTruth)
+    answered = read_truth_file(paths.auto / ALL_LABELS)
     records = {record.image_id: record for record in answered if record.image_id in library}
     strata = stratify(records.values(), sample.strategy, read_draws(paths.human))
     sizes = allocate({name: len(ids) for name, ids in strata.items()}, sample.size, sample.min_per_stratum)

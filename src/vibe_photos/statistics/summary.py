@@ -124,6 +124,7 @@ def summarise_objects(photos: JudgedPhotos, evaluate: Evaluate) -> Figures:
     - `exact_precision`, `exact_recall`, `exact_f1`: the same of the most specific keys alone.
     - `top1`, `top3`: of the photos with a true object, the share whose best guess, or one of the best three,
       is a most specific true key. Guesses are ranked by `label_arrays.own_scores`.
+    - `top1_given`, `top3_given`: the same among the labels that the photo got; one without any misses.
     - `top1_hierarchical`: the share whose likeliest key, which may be an ancestor, is a true key or an
       ancestor of one.
     - `coverage`: share of the true most specific keys whose label is given to any photo of the library;
@@ -145,10 +146,14 @@ def summarise_objects(photos: JudgedPhotos, evaluate: Evaluate) -> Figures:
         "missing": int((has_truth & ~is_judged).sum()),
     }
     if said.is_scored:
-        ranks = metrics.rank_of_truth(exact, own_scores(said.object_scores, keys))
+        own = own_scores(said.object_scores, keys)
+        ranks = metrics.rank_of_truth(exact, own)
+        given = metrics.rank_of_truth(exact, np.where(said.objects == 1, own, np.nan))
         ratios |= {
             "top1": metrics.top_k(exact, ranks, 1),
             "top3": metrics.top_k(exact, ranks, 3),
+            "top1_given": metrics.top_k(exact, given, 1),
+            "top3_given": metrics.top_k(exact, given, 3),
             "top1_hierarchical": metrics.top_k(closed, metrics.rank_of_truth(closed, said.object_scores), 1),
             "coverage": metrics.coverage(exact, said.gives_object),
         }

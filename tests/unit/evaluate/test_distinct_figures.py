@@ -45,6 +45,8 @@ def test_precision_is_not_recall_and_the_third_guess_counts(
     # Objects of the four photos that have any: c's first guess is right, d's second, a's third, b's fourth.
     found = figures["objects"]
     assert (found["top1"], found["top3"]) == (0.25, 0.75)
+    # Of the labels that they got, the book alone, only c's is right.
+    assert (found["top1_given"], found["top3_given"]) == (0.25, 0.25)
     # The book is predicted for four photos and true of one; five objects are true.
     assert (found["precision"], found["recall"], found["f1"]) == (0.25, 0.2, 0.2222)
 

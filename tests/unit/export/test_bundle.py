@@ -14,8 +14,10 @@ from tests.unit.tiny_models import describe_onnx, save_tiny_onnx
 
 from vibe_photos.classifier import Classifier
 from vibe_photos.errors import EncoderError, InputError
-from vibe_photos.export.bundle import export_bundle
+from vibe_photos.export.bundle import export_bundle, export_plain_heads
+from vibe_photos.heads.linear import load_head
 from vibe_photos.records.label_tables import read_labels
+from vibe_photos.records.taxonomy import HEADS
 from vibe_photos.settings import Settings
 from vibe_photos.storage.files import replace_folder
 from vibe_photos.storage.jsonl import read_jsonl
@@ -146,6 +148,22 @@ def test_the_card_says_from_how_many_photos_each_label_was_learnt(hog, tmp_path)
     card = (tmp_path / "model" / "MODEL_CARD.md").read_text()
     assert "`scene.food` (6)" in card
     assert "`scene.document`," in card
+
+
+def test_plain_heads_give_our_probabilities_in_a_program_that_knows_only_linear_layers(hog, tmp_path):
+    import torch
+
+    vectors = read_embeddings(hog.paths.embeddings / "embeddings.sqlite")
+    for path, kind in zip(export_plain_heads(hog.paths.models, tmp_path), HEADS, strict=True):
+        own = load_head(hog.paths.models / path.name, kind)
+        state = torch.load(path, weights_only=True)["state"]["state_dict"]
+        logits = torch.from_numpy(vectors.vectors) @ state["weight"].T + state["bias"]
+        theirs = logits.softmax(1) if kind == "scene" else logits.sigmoid()
+        ours = own.probabilities(own.logits(vectors.vectors, vectors.model))
+        assert own.calibration.scale != (1.0,) * len(own.labels)
+        np.testing.assert_allclose(theirs.numpy(), ours, atol=1e-5)
+    with pytest.raises(InputError, match="name another folder"):
+        export_plain_heads(hog.paths.models, hog.paths.models)
 
 
 def read_folder(folder: Path) -> dict[str, bytes]:

@@ -114,6 +114,21 @@ def test_a_missing_head_says_how_to_get_it(tmp_path):
         load_head(tmp_path / "head.pt", "scene")
 
 
+def test_a_head_of_the_older_scripts_is_taken_for_the_encoder_in_use_with_a_warning(tmp_path, caplog):
+    save_head(make_head(), tmp_path / "head.pt")
+    altered(tmp_path / "head.pt", dict.fromkeys(("calibration", "embedder", "created_from", "seed"), ...))
+    head = load_head(tmp_path / "head.pt", "scene")
+    logits = [head.logits(unit_vectors(2), "siglip-older") for _ in range(2)]
+    np.testing.assert_array_equal(logits[0], make_head().logits(unit_vectors(2), "hog-0123"))
+    assert head.probabilities(logits[0]).sum(axis=1) == pytest.approx(1.0)
+    assert head.calibration == Calibration.identity(2)
+    (warning,) = caplog.messages
+    assert "scene head" in warning
+    assert "taken for siglip-older" in warning
+    with pytest.raises(HeadError, match=r"an unknown encoder \(3 numbers\)"):
+        head.logits(np.ones((1, 4), dtype=np.float32), "siglip-older")
+
+
 class Intruder:
     """Unpickled by a careless reader, this creates a file."""
 

@@ -160,7 +160,7 @@ def test_what_has_no_effect_is_logged(taxonomy, caplog):
         warn_unused(taxonomy)
         assert caplog.text == ""
         warn_unused(msgspec.convert(values, type(taxonomy)))
-    assert "taxonomy.objects.keybord: the teacher is not offered this word" in caplog.text
+    assert "taxonomy.objects: the teacher is not offered the words keybord" in caplog.text
     assert "taxonomy.prompts.object.drink: no object has that name" in caplog.text
 
 

@@ -1,11 +1,14 @@
 import json
 import logging
+import subprocess
+import sys
 
 import msgspec
 import pytest
 
 from vibe_photos.errors import InputError
 from vibe_photos.records.ground_truth import GroundTruth, fit_keys, read_truth_file, truth_object
+from vibe_photos.settings import Taxonomy
 
 ONE = {"image_id": "a", "scene": ["scene.food"], "attributes": {"attr.has_text": True}, "objects": []}
 TWO = {"image_id": "b", "scene": "scene.people", "note": {"by": "Ada"}}
@@ -43,6 +46,10 @@ def test_one_object_is_a_list_of_one(tmp_path):
         ('[{"scene": []}]', "record 1: .*image_id"),
         ('[{"image_id": "a", "attributes": {"attr.has_text": "yes"}}]', "photo a.*bool"),
         ('[{"image_id": "a"}, {"image_id": "a"}]', "photo a has more than one record"),
+        (
+            '{"image_id": "a"}\n{"image_id": "b", "scene": ["scene.food", "scene.other"]}',
+            r"line 2 \(photo b\) has 2 scenes \(scene.food, scene.other\)",
+        ),
     ],
 )
 def test_what_is_wrong_is_named_with_its_place(tmp_path, text, message):
@@ -125,6 +132,20 @@ def later(taxonomy):
 def test_keys_that_were_renamed_or_removed_are_followed(tmp_path, later, old, new):
     (record,) = fit_keys([GroundTruth(image_id="a", extra={"n": 1}, **old)], later, tmp_path / "t.json")
     assert record == GroundTruth(image_id="a", extra={"n": 1}, **new)
+
+
+def test_truth_of_the_older_application_fits_the_whole_tree(tmp_path, repository):
+    stage = [sys.executable, repository / "stages" / "compose_config.py", "taxonomy=m2_whole", "--cfg", "job"]
+    shown = subprocess.run(stage, cwd=repository, capture_output=True, check=True).stdout
+    whole = msgspec.convert(msgspec.yaml.decode(shown)["taxonomy"], Taxonomy)
+    objects = [
+        *("object.animals", "object.document", "object.document.notebook", "object.document.receipt"),
+        *("object.stationery", "object.stationery.pen", "object.stationery.scissors"),
+    ]
+    path = tmp_path / "truth.json"
+    path.write_text(json.dumps([{"image_id": "a", "scene": "scene.food", "objects": ["object", *objects]}]))
+    (record,) = fit_keys(read_truth_file(path), whole, path)
+    assert record.objects == objects
 
 
 def test_what_is_dropped_is_logged_once_for_each_key(tmp_path, later, caplog):

@@ -107,6 +107,17 @@ def test_running_again_gives_the_same_bytes(draw, tmp_path):
     assert (tmp_path / "to_review.json").read_bytes() == before
 
 
+def test_truth_as_a_json_list_is_sampled_alike(draw, tmp_path, repository):
+    expected = draw(LIBRARY)
+    auto = tmp_path / "auto" / "ground_truth_auto.jsonl"
+    auto.write_text(json.dumps([json.loads(line) for line in auto.read_text().splitlines()], indent=1))
+    base = read_resolved(repository)
+    places = {name: tmp_path / name for name in ("auto", "human")} | {"photos": tmp_path / "photos.jsonl"}
+    paths = msgspec.structs.replace(base.paths, sample=tmp_path / "again.json", **places)
+    sample_for_review(msgspec.structs.replace(base, sample=SAMPLE, paths=paths))
+    assert read_sampled(tmp_path / "again.json") == expected
+
+
 def test_an_edited_file_stops_the_stage_with_the_way_out(draw, tmp_path):
     draw(LIBRARY)
     path = tmp_path / "to_review.json"

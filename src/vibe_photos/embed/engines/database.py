@@ -1,8 +1,8 @@
 """Vectors read from an app's database instead of computed.
 
-They are in its table `image_embedding(image_id, model, dim, vector)`, in SQLite or PostgreSQL. Photos are
-still decoded, for their perceptual hashes. Vectors that were read are stored like computed ones, under a name
-that includes `embedder.revision`.
+They are in its table `image_embedding(image_id, model, dim, vector)`, in SQLite or PostgreSQL, or in `.npy`
+files that the older application's table of that name lists. Photos are still decoded, for their perceptual
+hashes. Vectors that were read are stored like computed ones, under a name that includes `embedder.revision`.
 """
 
 import json
@@ -34,8 +34,15 @@ _BYTE_TYPES = {2: "<f2", 4: "<f4", 8: "<f8"}
 _MAX_NORM_ERROR = 1e-6
 """Larger than the rounding error of a float32 vector of unit norm; such vectors are kept bit for bit."""
 
-_MODELS = "SELECT model, count(*) FROM image_embedding GROUP BY model ORDER BY model"
-_ROWS = "SELECT image_id, dim, vector FROM image_embedding WHERE model = {} AND image_id {}"
+FOLDER_VARIABLE = "VIBE_PHOTOS_VECTOR_FOLDER"
+"""The environment variable with the folder under which the older application keeps its `.npy` files."""
+
+_NAMES = ("model", "dim", "vector")
+_OLDER_NAMES = ("model_name", "embedding_dim", "embedding_path")
+_MODELS = "SELECT {0}, count(*) FROM image_embedding GROUP BY {0} ORDER BY {0}"
+_ROWS = "SELECT image_id, {1}, {2} FROM image_embedding WHERE {0} = {3} AND image_id {4}"
+_SQLITE_COLUMNS = "SELECT name FROM pragma_table_info('image_embedding')"
+_POSTGRES_COLUMNS = "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass('image_embedding')"
 
 _Query: TypeAlias = Callable[[str, tuple[Any, ...]], list[Any]]
 _Read: TypeAlias = Callable[[list[str]], list[tuple[str, int, object]]]
@@ -119,12 +126,14 @@ def decode_vector(value: object, dim: int) -> NDArray[np.float64]:
 
     Args:
         value: bytes (float16, float32 or float64, little-endian; the length says which), text (a JSON list,
-            which is also pgvector's format), or a list of numbers (`real[]`).
+            which is also pgvector's format), a list of numbers (`real[]`), or the path of a `.npy` file.
         dim: the required length.
 
     Raises:
-        DecodeError: `reason` is `damaged`, `wrong_dim` or `not_finite`.
+        DecodeError: `reason` is `no_vector` (no such file), `damaged`, `wrong_dim` or `not_finite`.
     """
+    if isinstance(value, Path):
+        value = _read_npy(value)
     if isinstance(value, bytes):
         kind = _BYTE_TYPES.get(len(value) // dim)
         if kind is None or len(value) % dim:
@@ -143,6 +152,17 @@ def decode_vector(value: object, dim: int) -> NDArray[np.float64]:
     if not np.isfinite(numbers).all():
         raise DecodeError("not_finite", "the stored vector holds NaN or infinity")
     return numbers
+
+
+def _read_npy(path: Path) -> bytes:
+    """Return a file's numbers as float64 bytes, which hold float32 and float16 exactly."""
+    try:
+        numbers: NDArray[Any] = np.load(path, allow_pickle=False)
+        return numbers.astype("<f8").tobytes()
+    except FileNotFoundError:
+        raise DecodeError("no_vector", f"{path} does not exist") from None
+    except (OSError, ValueError, TypeError, EOFError) as error:
+        raise DecodeError("damaged", f"{path} is not a readable .npy file: {error}") from None
 
 
 def normalise(numbers: NDArray[np.float64]) -> tuple[Vectors, bool]:
@@ -169,6 +189,16 @@ def _find_url() -> str:
     return url
 
 
+def _find_folder() -> Path:
+    folder = os.environ.get(FOLDER_VARIABLE, "")
+    if not folder or not Path(folder).is_dir():
+        raise DatabaseError(
+            f"image_embedding.embedding_path names .npy files: set {FOLDER_VARIABLE} to the folder that they "
+            f"are in (now: {folder or 'not set'})"
+        )
+    return Path(folder)
+
+
 @contextmanager
 def _open_vector_table(url: str, model: str) -> Iterator[_Read]:
     """Open the table for reading the vectors of one model.
@@ -178,19 +208,29 @@ def _open_vector_table(url: str, model: str) -> Iterator[_Read]:
         InputError: the SQLite file is missing or is not a database.
     """
     if url.startswith(_SQLITE):
-        opened, placeholder, is_any = _open_sqlite(url), "?", "IN (SELECT value FROM json_each(?))"
+        opened, columns = _open_sqlite(url), _SQLITE_COLUMNS
+        placeholder, is_any = "?", "IN (SELECT value FROM json_each(?))"
     elif url.startswith(SCHEMES):
-        opened, placeholder, is_any = _open_postgres(url), "%s", "= ANY(%s)"
+        opened, columns = _open_postgres(url), _POSTGRES_COLUMNS
+        placeholder, is_any = "%s", "= ANY(%s)"
     else:
         raise DatabaseError(f"{URL_VARIABLE} must begin with {_SQLITE} or {SCHEMES[0]}")
     with opened as run_query:
-        models: dict[str, int] = dict(run_query(_MODELS, ()))
+        is_older = {*_OLDER_NAMES} <= {name for (name,) in run_query(columns, ())}
+        names = _OLDER_NAMES if is_older else _NAMES
+        models: dict[str, int] = dict(run_query(_MODELS.format(*names), ()))
         if model not in models:
             has = ", ".join(f"{name} ({count})" for name, count in models.items()) or "no vectors at all"
             raise DatabaseError(
                 f"image_embedding has no vectors of {model!r} (embedder.source_model); it has {has}"
             )
-        yield lambda image_ids: run_query(_ROWS.format(placeholder, is_any), (model, image_ids))
+        rows, folder = _ROWS.format(*names, placeholder, is_any), _find_folder() if is_older else None
+
+        def read(image_ids: list[str]) -> list[tuple[str, int, object]]:
+            found: list[tuple[str, int, object]] = run_query(rows, (model, image_ids))
+            return found if folder is None else [(i, dim, folder / str(path)) for i, dim, path in found]
+
+        yield read
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from tests.unit.drawn_library import embed_into
 
+from vibe_photos.embed.engines.database import FOLDER_VARIABLE
 from vibe_photos.embed.outs import Digest
 from vibe_photos.encoders.encoder import load_encoder, name_encoder
 from vibe_photos.errors import ConfigurationError, DatabaseError, EncoderError, InputError, TooManyFailures
@@ -102,6 +103,49 @@ def test_vectors_come_from_the_apps_table_at_unit_norm(
     assert caplog.records[0].message == (
         "embed: 10 vectors of siglip-raw read from the app's database, 10 of them scaled to unit norm"
     )
+
+
+OLDER_TABLE = (
+    "CREATE TABLE image_embedding(image_id TEXT, model_name TEXT, embedding_path TEXT, embedding_dim "
+    "INTEGER, model_backend TEXT, updated_at REAL)"
+)
+
+
+def older_rows(folder, ids, vectors):
+    """Write one `.npy` file a photo, as the older application keeps them; return the rows of its table."""
+    for image_id, vector in zip(ids, vectors, strict=True):
+        (folder / image_id[:2]).mkdir(parents=True, exist_ok=True)
+        np.save(folder / image_id[:2] / f"{image_id}.npy", vector)
+    return [(i, "siglip-raw", f"{i[:2]}/{i}.npy", DIM, "siglip", 1764000000.0) for i in ids]
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_vectors_come_from_the_older_applications_files(run, ids, raw, tmp_path, monkeypatch, request, kind):
+    vectors, folder = to_unit_norm(raw), tmp_path / "cache"
+    rows = older_rows(folder, ids, vectors)
+    if kind == "sqlite":
+        url = f"sqlite:///{tmp_path / 'app.sqlite'}"
+        with closing(sqlite3.connect(tmp_path / "app.sqlite")) as connection, connection:
+            connection.execute(OLDER_TABLE)
+            connection.executemany("INSERT INTO image_embedding VALUES (?, ?, ?, ?, ?, ?)", rows)
+    else:
+        url = request.getfixturevalue("app_database")
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(OLDER_TABLE)
+            connection.cursor().executemany(
+                "INSERT INTO image_embedding VALUES (%s, %s, %s, %s, %s, %s)", rows
+            )
+    monkeypatch.setenv(URL_VARIABLE, url)
+    with pytest.raises(DatabaseError, match=r"set VIBE_PHOTOS_VECTOR_FOLDER .*not set"):
+        run()
+    monkeypatch.setenv(FOLDER_VARIABLE, str(folder))
+    files = {image_id: folder / image_id[:2] / f"{image_id}.npy" for image_id in ids}
+    files[ids[0]].unlink()
+    files[ids[1]].write_bytes(files[ids[1]].read_bytes()[:-4])
+    np.save(files[ids[2]], np.ones(DIM + 1, np.float32))
+    found, problems = run()
+    assert problems == {ids[0]: "no_vector", ids[1]: "damaged", ids[2]: "wrong_dim"}
+    np.testing.assert_array_equal(found.vectors, vectors[3:])
 
 
 def test_photos_are_hashed_as_with_any_encoder(
