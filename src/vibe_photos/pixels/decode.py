@@ -8,9 +8,9 @@ from PIL import Image
 from vibe_photos.errors import DecodeError
 from vibe_photos.pixels.conversion import NeededSize, read_pixels
 from vibe_photos.pixels.decoder_process import decode_apart
-from vibe_photos.pixels.formats import BOUNDED_FORMATS, HEAD_BYTES, recognise_format
+from vibe_photos.pixels.formats import BOUNDED_BYTES, BOUNDED_FORMATS, HEAD_BYTES, recognise_format
 
-PIXELS_VERSION: int = 1
+PIXELS_VERSION: int = 2
 """Increase it when `decode_photo` or `resize` gives different pixels for any photo.
 
 It is part of the key of stored vectors, so these are computed again. Paid answers are not asked for again:
@@ -21,7 +21,9 @@ stage `annotate` logs how many answers belong to which version.
 def decode_photo(path: Path, *, max_pixels: int, needed_size: NeededSize | None = None) -> Image.Image:
     """Return a photo's pixels, upright, as 8-bit sRGB on white; for an animation the first frame.
 
-    Safe to call from several threads at the same time.
+    Safe to call from several threads at the same time. Time and memory depend on the picture itself, not on
+    what a file has behind it: a JPEG or PNG takes up to 16 bytes a pixel and its coded bytes, in at most 100
+    passes; everything else is decoded in a child process that may take 120 s and 2 GiB + 16 bytes a pixel.
 
     Args:
         path: the photo; the format is detected from its first bytes, not from its name.
@@ -31,8 +33,9 @@ def decode_photo(path: Path, *, max_pixels: int, needed_size: NeededSize | None 
             decoded at full size.
 
     Raises:
-        DecodeError: its `reason` is `missing`, `unreadable`, `empty`, `not_an_image`, `too_many_pixels`,
-            `too_complex`, `truncated`, `damaged`, `too_much_memory`, `too_slow` or `decoder_died`.
+        DecodeError: its `reason` is `missing`, `unreadable`, `empty`, `not_an_image`, `not_supported`,
+            `too_many_pixels`, `too_complex`, `truncated`, `damaged`, `too_much_memory`, `too_slow` or
+            `decoder_died`.
     """
     try:
         with path.open("rb") as file:
@@ -42,7 +45,8 @@ def decode_photo(path: Path, *, max_pixels: int, needed_size: NeededSize | None 
             image_format = recognise_format(head)
             if image_format is None:
                 raise DecodeError("not_an_image", "its first bytes are not those of a supported image format")
-            if image_format not in BOUNDED_FORMATS:
+            is_bounded = image_format in BOUNDED_FORMATS and os.fstat(file.fileno()).st_size <= BOUNDED_BYTES
+            if not is_bounded:
                 return decode_apart(os.fsencode(path), image_format, max_pixels)
             file.seek(0)
             return read_pixels(file, image_format, max_pixels, needed_size)

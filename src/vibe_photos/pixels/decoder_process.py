@@ -1,8 +1,8 @@
 """Decode in a child process, with limits on time and memory, for formats that may be malicious.
 
-Crafted BMP, GIF, TIFF, WebP, HEIF and AVIF files can make a decoder run much longer than the header suggests,
-or crash it. Then only the child process ends: the photo becomes a problem record and the run continues. A
-child is reused for the next photo; there is one per decoding thread.
+Crafted BMP, GIF, TIFF, WebP, HEIF, AVIF and JPEG XL files can make a decoder run much longer than the header
+suggests, or crash it. Then only the child process ends: the photo becomes a problem record and the run
+continues. A child is reused for the next photo; there is one per decoding thread.
 
 Parent and child exchange a request and a reply in MessagePack, then the pixels. Nothing is unpickled, because
 a crafted file may have taken control of the child.
@@ -155,9 +155,9 @@ def serve(connection: Connection) -> None:
             return
         image = None
         try:
-            limit_memory(request.max_pixels)
+            limit_memory(0)
             with open(request.path, "rb") as file:
-                image = read_pixels(file, request.image_format, request.max_pixels)
+                image = read_pixels(file, request.image_format, request.max_pixels, prepare_for=limit_memory)
             reply = Reply(*image.size)
         except DecodeError as error:
             reply = Reply(reason=error.reason, message=str(error)[:10_000])
@@ -175,9 +175,9 @@ def _cut_strips(width: int, height: int) -> Iterator[tuple[int, int]]:
     return ((top, min(rows, height - top)) for top in range(0, height, rows))
 
 
-def limit_memory(max_pixels: int) -> None:
-    """Limit this process's address space to what normal pictures with that many pixels need."""
-    wanted = _BASE_MEMORY_BYTES + _MEMORY_BYTES_PER_PIXEL * max_pixels
+def limit_memory(pixels: int) -> None:
+    """Limit this process's address space to what a normal picture with that many pixels needs."""
+    wanted = _BASE_MEMORY_BYTES + _MEMORY_BYTES_PER_PIXEL * pixels
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (wanted if hard < 0 else min(wanted, hard), hard))
 

@@ -4,7 +4,9 @@ The readers are called directly, because `Image.open` has a process-wide limit o
 with several pictures to a reader that cannot shrink while decoding.
 """
 
+import re
 from collections.abc import Callable
+from io import BytesIO
 from typing import IO
 
 from PIL import (
@@ -20,32 +22,52 @@ from PIL import (
 
 from vibe_photos.errors import DecodeError
 
+HOW_TO_READ_JXL = "JPEG XL needs a plugin: pip install 'vibe-photos[jxl]'"
+
 HEAD_BYTES = 512
 """How many first bytes of a file `recognise_format` needs; fewer only if the file is shorter."""
 
 BOUNDED_FORMATS = frozenset({"JPEG", "PNG"})
-"""Formats whose decoding time and memory are limited by the number of pixels.
+"""Formats whose decoding time and memory are limited by the number of pixels, in files up to `BOUNDED_BYTES`.
 
-The others are decoded in a child process with limits: see `decoder_process`.
+A JPEG has at most 100 scans, each a pass over all pixels: 250 megapixels in 100 empty scans took 5 s and
+2.4 GB. All other files are decoded in a child process with limits: see `decoder_process`.
 """
+
+BOUNDED_BYTES = 256 << 20
+"""A larger JPEG or PNG is decoded in a child process too: its metadata alone could fill the memory."""
 
 _BEGINNINGS: dict[str, bytes | tuple[bytes, ...]] = {
     "JPEG": b"\xff\xd8\xff",
     "PNG": b"\x89PNG\r\n\x1a\n",
     "GIF": (b"GIF87a", b"GIF89a"),
     "TIFF": (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+    "JXL": (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"),
 }
 _BMP_HEADER_SIZES = {12, 40, 52, 56, 64, 108, 124}
 _AVIF_BRANDS = {b"avif", b"avis"}
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+_FILM_BOXES = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"}
+
 _MAX_JPEG_SCANS = 100
+_MAX_JPEG_SEGMENTS = 1000
+_JPEG_MARKER = re.compile(rb"\xff[\xc0-\xcf\xd8-\xfe]")
+"""A marker among coded bytes, where 0xFF is followed by 0 or a restart marker (0xD0 to 0xD7)."""
+
+_BLOCK_BYTES = 1 << 16
+_REDUCED_IMAGE = 1
+_SUBFILE_TYPE, _SUB_IFDS, _DNG_VERSION = 254, 330, 50706
+
+# By default Pillow refuses a picture whose text or profile exceeds 1 MiB, which no viewer does. Image
+# generators write more, and 64 MiB for all texts together stay the limit.
+PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY
 
 
 def recognise_format(head: bytes) -> str | None:
     """Return Pillow's name of a file's format, given its first bytes, or None if it is not supported.
 
-    Supported are JPEG, PNG, WEBP, BMP, TIFF (also BigTIFF), GIF, HEIF and AVIF. Pillow's readers of other
-    formats, such as PostScript, run programs or have no limits.
+    Supported are JPEG, PNG, WEBP, BMP, TIFF (also BigTIFF), GIF, HEIF, AVIF, and JXL (JPEG XL, with the extra
+    `jxl`). Pillow's readers of other formats, such as PostScript, run programs or have no limits.
     """
     for image_format, beginnings in _BEGINNINGS.items():
         if head.startswith(beginnings):
@@ -69,30 +91,80 @@ def _recognise_brand(head: bytes) -> str | None:
     return "HEIF" if brands & _HEIF_BRANDS else None
 
 
+def is_film(head: bytes) -> bool:
+    """Return whether a file that is no supported image begins like an MP4, QuickTime or AVI film."""
+    return head[4:8] in _FILM_BOXES or (head.startswith(b"RIFF") and head[8:12] == b"AVI ")
+
+
 def open_image(file: IO[bytes], image_format: str) -> ImageFile.ImageFile:
-    """Read the header of an image of a known format, without decoding pixels.
+    """Read the header of an image of a known format, without decoding pixels (a JXL is decoded).
 
     Raises:
         Exception: anything that Pillow's reader raises for a damaged header.
-        DecodeError: `too_complex`, a JPEG that would take too long.
+        DecodeError: `not_supported`, a RAW file, or a JXL without the extra `jxl`.
     """
     return _READERS[image_format](file)
 
 
-def _open_jpeg(file: IO[bytes]) -> ImageFile.ImageFile:
-    """Open a JPEG, unless it has too many scans.
+def open_whole_jpeg(file: IO[bytes], image: ImageFile.ImageFile) -> ImageFile.ImageFile:
+    """Return a JPEG, just opened, ready to decode: only its own coded bytes count, not a film behind them.
 
-    Each scan of a progressive JPEG is a pass over all pixels but may be only a few hundred bytes. Cameras and
-    editors write about ten.
+    If the end marker is missing, as in panoramas of some phones, the picture may still be whole. Then a few
+    zeros follow the coded bytes, because libjpeg looks ahead. The zeros that fill a broken-off copy are left
+    out: libjpeg would take them for pixels.
+
+    Raises:
+        Exception: anything that Pillow's reader raises for a damaged header.
+        DecodeError: `too_complex`, more than 100 scans or 1,000 segments between them.
     """
-    image = JpegImagePlugin.JpegImageFile(file)
-    if "progressive" in image.info:
-        after_header = file.tell()
-        file.seek(0)
-        scans = file.read().count(b"\xff\xda")
-        file.seek(after_header)
+    return image if _has_end_marker(file) else JpegImagePlugin.JpegImageFile(_without_fill(file))
+
+
+def _has_end_marker(file: IO[bytes]) -> bool:
+    """Follow the markers of a JPEG, from behind its first start of a scan, to its end marker.
+
+    Raises:
+        DecodeError: `too_complex`.
+    """
+    at, scans = file.tell(), 1
+    for _ in range(_MAX_JPEG_SEGMENTS):
+        file.seek(at)
+        while (marker := _JPEG_MARKER.search(block := file.read(_BLOCK_BYTES))) is None:
+            if len(block) < _BLOCK_BYTES:
+                return False
+            file.seek(-1, 1)
+        after = file.tell() - len(block) + marker.end()
+        if marker[0] == b"\xff\xd9":
+            return True
+        scans += marker[0] == b"\xff\xda"
         if scans > _MAX_JPEG_SCANS:
-            raise DecodeError("too_complex", f"a progressive JPEG of {scans} scans would take too long")
+            break
+        file.seek(after)
+        at = after + int.from_bytes(file.read(2), "big")
+    raise DecodeError("too_complex", f"a JPEG of more than {_MAX_JPEG_SCANS} scans would take too long")
+
+
+def _without_fill(file: IO[bytes]) -> BytesIO:
+    """Return a file without the zeros at its end, but with 16 of them."""
+    end = file.seek(0, 2)
+    while end:
+        start = max(0, end - _BLOCK_BYTES)
+        file.seek(start)
+        if kept := file.read(end - start).rstrip(b"\0"):
+            end = start + len(kept)
+            break
+        end = start
+    file.seek(0)
+    return BytesIO(file.read(end) + bytes(16))
+
+
+def _open_tiff(file: IO[bytes]) -> ImageFile.ImageFile:
+    """Open a TIFF, unless its first picture is only the thumbnail of a RAW file."""
+    image = TiffImagePlugin.TiffImageFile(file)
+    tags = image.tag_v2
+    is_reduced = tags.get(_SUBFILE_TYPE) == _REDUCED_IMAGE
+    if is_reduced and (_SUB_IFDS in tags or _DNG_VERSION in tags):
+        raise DecodeError("not_supported", "it is a RAW file: export it as JPEG, beside it or in its place")
     return image
 
 
@@ -104,13 +176,26 @@ def _open_heif(file: IO[bytes]) -> ImageFile.ImageFile:
     return image
 
 
+def _open_jxl(file: IO[bytes]) -> ImageFile.ImageFile:
+    try:
+        from pillow_jxl.JpegXLImagePlugin import JXLImageFile
+    except ImportError:
+        raise DecodeError("not_supported", HOW_TO_READ_JXL) from None
+    image = JXLImageFile(file)
+    if not image.jpeg:
+        # The decoder has turned the picture already. Not so where a JPEG was packed: it comes out as it was.
+        image.info.pop("exif", None)
+    return image
+
+
 _READERS: dict[str, Callable[[IO[bytes]], ImageFile.ImageFile]] = {
-    "JPEG": _open_jpeg,
+    "JPEG": JpegImagePlugin.JpegImageFile,
     "PNG": PngImagePlugin.PngImageFile,
     "BMP": BmpImagePlugin.BmpImageFile,
     "WEBP": WebPImagePlugin.WebPImageFile,
     "GIF": GifImagePlugin.GifImageFile,
-    "TIFF": TiffImagePlugin.TiffImageFile,
+    "TIFF": _open_tiff,
     "AVIF": AvifImagePlugin.AvifImageFile,
     "HEIF": _open_heif,
+    "JXL": _open_jxl,
 }

@@ -17,7 +17,7 @@ from tests.unit.pixels.test_srgb import swapped_profile
 
 from vibe_photos.pixels.decode import PIXELS_VERSION, decode_photo, resize
 
-VERSION = 1
+VERSION = 2
 GOLDEN = {
     "JPEG, orientation 1": "f1f840fec2802038",
     "JPEG, orientation 2": "e3310ae3cda7692e",
