@@ -4,7 +4,7 @@ Parsing happens when an answer is read, so a better parser needs no new request.
 own checksum: damage in the middle of a log is found and reported with its line number.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -16,6 +16,7 @@ import xxhash
 from vibe_photos.annotate.reply import UnusableReply, clean_annotation, explain_cut, parse_reply
 from vibe_photos.errors import StoreError
 from vibe_photos.records.ground_truth import Annotation
+from vibe_photos.records.pictures import Pictures
 from vibe_photos.storage.append_log import AppendLog, read_lines
 from vibe_photos.storage.files import write_bytes
 
@@ -147,6 +148,24 @@ class Answers:
         self._usable[answer.image_id] = offset
         self._unusable.pop(answer.image_id, None)
         return ""
+
+    def follow_pictures(self, image_ids: Iterable[str], pictures: Pictures) -> int:
+        """Copy answers to ids that have none and are another file of the same picture; return how many.
+
+        Raises:
+            StoreError: the disk is full or fails.
+        """
+        count = 0
+        for image_id in image_ids:
+            copies = () if image_id in self else pictures.find_copies(image_id)
+            answer = next((self.find(copy) for copy in copies if copy in self), None)
+            if answer is not None:
+                own = msgspec.structs.replace(answer, image_id=image_id)
+                self.count(own, self.append(own))
+                count += 1
+        if count:
+            self.sync()
+        return count
 
     def find(self, image_id: str) -> Answer | None:
         """Return the answer that counts for a photo, or None where there is none."""

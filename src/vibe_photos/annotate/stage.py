@@ -28,7 +28,8 @@ from vibe_photos.annotate.server import TeacherServer
 from vibe_photos.annotate.state import ServerState
 from vibe_photos.errors import ConfigurationError, RunInterrupted, TooManyFailures
 from vibe_photos.records.failures import Failure, failures_path, read_failures
-from vibe_photos.records.photos import Photo
+from vibe_photos.records.photos import Photo, say_count
+from vibe_photos.records.pictures import read_pictures
 from vibe_photos.settings import Settings
 from vibe_photos.storage.jsonl import read_jsonl
 
@@ -54,14 +55,17 @@ def annotate_library(settings: Settings, store: Path) -> None:
     question = build_question(settings.teacher, settings.taxonomy)
     key = AnswerKey(settings.teacher.model, question.prompt_id)
     if settings.annotate.dry_run:
-        estimate = estimate_run(
-            _read_photos(settings), read_paid_ids(store, key), Path(settings.library.root), question
-        )
+        paid, pictures = read_paid_ids(store, key), read_pictures(settings.paths.photos)
+        paid |= {
+            one.image_id for one in _read_photos(settings) if paid & {*pictures.find_copies(one.image_id)}
+        }
+        estimate = estimate_run(_read_photos(settings), paid, Path(settings.library.root), question)
         logger.info(estimate.describe(settings.annotate.rates))
         return
     with _interruptible(), AnswerStore(store) as answer_store:
         answers = answer_store.of(key)
         absorb_output(settings.paths.raw_annotations, answer_store)
+        _follow_pictures(settings, answers)
         failures: dict[str, Failure] = {}
         missing = {photo.image_id for photo in _read_photos(settings) if photo.image_id not in answers}
         if missing and settings.teacher.server != "store":
@@ -92,6 +96,15 @@ def _interruptible() -> Iterator[None]:
 def _read_photos(settings: Settings) -> Iterator[Photo]:
     """Yield the photos to annotate, in manifest order, without a list of them in memory."""
     return islice(read_jsonl(settings.paths.photos, Photo), settings.annotate.limit)
+
+
+def _follow_pictures(settings: Settings, answers: Answers) -> None:
+    """Give photos whose file was rewritten the answer about the same picture."""
+    missing = [photo.image_id for photo in _read_photos(settings) if photo.image_id not in answers]
+    if missing and (count := answers.follow_pictures(missing, read_pictures(settings.paths.photos))):
+        logger.info(
+            "annotate: %s answered before, in another file: not asked again", say_count(count, "picture")
+        )
 
 
 @contextmanager
@@ -137,6 +150,7 @@ async def _ask_missing(
             model = f"rehearsal of {model}"
             logger.warning("this server replays simulated answers: a rehearsal, stored as %r", model)
         answers = answer_store.of(AnswerKey(model, question.prompt_id))
+        _follow_pictures(settings, answers)
         total = sum(photo.image_id not in answers for photo in _read_photos(settings))
         run = AnnotationRun(settings, question, server, answers)
         missing = (photo for photo in _read_photos(settings) if photo.image_id not in answers)

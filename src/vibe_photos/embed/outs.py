@@ -18,6 +18,7 @@ import xxhash
 from vibe_photos.embed.engines.local import hash_recipe
 from vibe_photos.errors import InputError, StoreError
 from vibe_photos.records.photos import HashRecord
+from vibe_photos.records.pictures import Pictures
 from vibe_photos.storage.files import write_json
 from vibe_photos.storage.jsonl import read_jsonl, write_jsonl
 from vibe_photos.storage.sqlite import PAGE_SIZE_BYTES, open_database
@@ -59,6 +60,17 @@ class SavedWork:
         """Save `(image_id, result)` pairs to disk, all or none; existing results are kept."""
         with self._connection:
             self._connection.executemany("INSERT OR IGNORE INTO saved VALUES (?, ?)", results)
+
+    def follow_pictures(self, image_ids: Iterable[str], pictures: Pictures) -> int:
+        """Copy results to ids that have none and are another file of the same picture; return how many."""
+        known, sources = self.image_ids(), {}
+        for image_id in image_ids:
+            copies = () if image_id in known else pictures.find_copies(image_id)
+            if copy := next((copy for copy in copies if copy in known), None):
+                sources[image_id] = copy
+        results = (result for _, result in self.read(sources.values()))
+        self.add(zip(sources, results, strict=True))
+        return len(sources)
 
     def read(self, image_ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         """Yield `(image_id, result)` for the photos that have one, in the given order."""

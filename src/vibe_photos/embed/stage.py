@@ -23,7 +23,8 @@ from vibe_photos.embed.outs import (
 )
 from vibe_photos.encoders.encoder import name_encoder
 from vibe_photos.errors import LibraryError, TooManyFailures
-from vibe_photos.records.photos import PhotoProblem, read_manifest
+from vibe_photos.records.photos import PhotoProblem, read_manifest, say_count
+from vibe_photos.records.pictures import read_pictures
 from vibe_photos.settings import Settings
 from vibe_photos.storage.jsonl import write_jsonl
 
@@ -55,6 +56,10 @@ def embed_library(settings: Settings, store: Path) -> None:
         open_saved_work(vectors_file(store, model)) as vectors,
         open_saved_work(hashes_file(store)) as hashes,
     ):
+        ids, pictures = [photo.image_id for photo in library], read_pictures(settings.paths.photos)
+        if count := vectors.follow_pictures(ids, pictures):
+            logger.info("embed: %s with a vector from another file", say_count(count, "picture"))
+        hashes.follow_pictures(ids, pictures)
         has_vector = vectors.image_ids()
         has_both = has_vector & hashes.image_ids()
         missing = [photo for photo in library if photo.image_id not in has_both]
@@ -73,7 +78,7 @@ def embed_library(settings: Settings, store: Path) -> None:
                 f"embed.max_failed_share ({settings.embed.max_failed_share:g}) allows; "
                 f"{out_folder / 'problems.jsonl'} names each. What was computed is saved."
             )
-        digest = write_outs(out_folder, model, [photo.image_id for photo in library], vectors, hashes)
+        digest = write_outs(out_folder, model, ids, vectors, hashes)
     reused = sum(photo.image_id in has_vector for photo in library)
     logger.info(
         "embed: %d photos, %d vectors reused, %d computed, %d photos failed; model %s, dimension %d",

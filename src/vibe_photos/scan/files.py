@@ -10,6 +10,7 @@ import msgspec
 import xxhash
 
 from vibe_photos.pixels.formats import HEAD_BYTES, recognise_format
+from vibe_photos.scan.coded_picture import PictureHasher, find_coded_picture
 from vibe_photos.scan.endings import has_ending
 
 HashName = Literal["xxh3_128", "xxh64"]
@@ -17,7 +18,7 @@ HashName = Literal["xxh3_128", "xxh64"]
 BUFFER_BYTES = 1 << 18
 """Small enough to stay in the processor's cache between reading and hashing."""
 
-INSPECTION_VERSION = 1
+INSPECTION_VERSION = 2
 """Increase it when the result for any file may change: all files are then read again."""
 
 _HASHES: dict[HashName, Callable[[], Any]] = {"xxh3_128": xxhash.xxh3_128, "xxh64": xxhash.xxh64}
@@ -34,7 +35,10 @@ class FileStamp(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class FileFinding(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The result for a file: a photo (`image_id`, `format`) or a problem (`reason`, `detail`)."""
+    """The result for a file: a photo (`image_id`, `format`) or a problem (`reason`, `detail`).
+
+    `picture` and `rendering` are those of `records.pictures.KnownPicture`.
+    """
 
     stamp: FileStamp
     image_id: str = ""
@@ -42,6 +46,8 @@ class FileFinding(msgspec.Struct, frozen=True, array_like=True, gc=False):
     reason: str = ""
     detail: str = ""
     error_number: int = 0
+    picture: str = ""
+    rendering: str = ""
 
 
 def take_stamp(status: os.stat_result) -> FileStamp:
@@ -91,13 +97,24 @@ def _inspect_open_file(file: int, content_hash: HashName, buffer: bytearray) -> 
         return FileFinding(stamp, reason="not_an_image", detail=detail)
     if not has_ending(file, image_format, stamp.size_bytes):
         return FileFinding(stamp, reason="truncated", detail=f"the end of the {image_format} is missing")
-    return FileFinding(stamp, image_id=hash_file(file, content_hash, buffer), format=image_format)
+    coded = find_coded_picture(file, image_format, stamp.size_bytes)
+    hasher = PictureHasher(coded)
+    image_id = hash_file(file, content_hash, buffer, hasher)
+    return FileFinding(
+        stamp,
+        image_id=image_id,
+        format=image_format,
+        picture=hasher.hexdigest(),
+        rendering=coded.rendering,
+    )
 
 
-def hash_file(file: int, content_hash: HashName, buffer: bytearray) -> str:
+def hash_file(
+    file: int, content_hash: HashName, buffer: bytearray, picture_hasher: PictureHasher | None = None
+) -> str:
     """Return the lower-case hex hash of an open file (a descriptor at its start), read through `buffer`.
 
-    It has 32 digits for `xxh3_128`, 16 for `xxh64`.
+    It has 32 digits for `xxh3_128`, 16 for `xxh64`. `picture_hasher` is given the same bytes.
 
     Raises:
         OSError: the file cannot be read.
@@ -106,4 +123,6 @@ def hash_file(file: int, content_hash: HashName, buffer: bytearray) -> str:
     window = memoryview(buffer)
     while count := os.readv(file, [buffer]):
         hasher.update(window[:count])
+        if picture_hasher is not None:
+            picture_hasher.update(window[:count])
     return str(hasher.hexdigest())

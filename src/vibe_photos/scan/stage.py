@@ -6,16 +6,20 @@ problem with a reason; all other files are counted. The counts are logged.
 
 import logging
 import os
+from operator import itemgetter
 from pathlib import Path
 
 import msgspec
 
 from vibe_photos.errors import LibraryError
 from vibe_photos.records.photos import Photo, PhotoProblem
+from vibe_photos.records.pictures import KnownPicture, Pictures, pictures_path, read_pictures
+from vibe_photos.scan.files import FileFinding
 from vibe_photos.scan.inspection import Inspection, inspect_library
 from vibe_photos.scan.manifest import HOW_TO_SET_ROOT, list_content, list_places
 from vibe_photos.scan.stat_cache import open_stat_cache
 from vibe_photos.settings import Library, Settings
+from vibe_photos.storage.files import write_bytes
 from vibe_photos.storage.jsonl import write_jsonl
 
 _log = logging.getLogger(__name__)
@@ -24,8 +28,8 @@ _log = logging.getLogger(__name__)
 def scan_library(settings: Settings, store: Path) -> None:
     """Find every photo under `library.root`; any other file is counted or recorded as a problem.
 
-    Writes `paths.photos` and `problems.jsonl` next to it. Unchanged files are not read again, and an
-    unchanged library gives the same bytes. If the root does not exist (a disk that is not mounted), the
+    Writes `paths.photos` and, next to it, `problems.jsonl` and `pictures.jsonl`, to which it only adds lines.
+    Unchanged files are not read again, and an unchanged library gives the same bytes. If the root does not exist (a disk that is not mounted), the
     manifest of an earlier scan is kept, with a warning.
 
     Raises:
@@ -40,19 +44,49 @@ def scan_library(settings: Settings, store: Path) -> None:
     with open_stat_cache(store, library.root, library.content_hash) as cache:
         inspection = inspect_library(library, cache, manifest)
         earlier, earlier_problems = _read_bytes(manifest), _read_bytes(problems_file)
-        is_written = problems_file.exists() and cache.is_outcome(library.root, earlier, earlier_problems)
+        known = _read_bytes(pictures_path(manifest))
+        is_written = problems_file.exists() and cache.is_outcome(
+            library.root, earlier, earlier_problems + known
+        )
         if is_written and not inspection.read_files and not inspection.closed_folders:
             _log_sums(library.root, inspection, earlier.count(b"\n"), earlier_problems.count(b"\n"))
             return
-        photos, problems = list_content(inspection.list_findings(cache))
+        findings = list(inspection.list_findings(cache))
+        photos, problems = list_content(findings)
         problems = sorted(problems + inspection.closed_folders, key=lambda problem: problem.rel_path)
         _log_sums(library.root, inspection, len(photos), len(problems))
         if not photos:
             raise _no_photos_error(library.root, problems, manifest)
+        known = _add_pictures(manifest, known, findings)
         write_jsonl(manifest, photos)
         write_jsonl(problems_file, problems)
-        cache.remember_outcome(library.root, manifest.read_bytes(), problems_file.read_bytes())
+        cache.remember_outcome(library.root, manifest.read_bytes(), problems_file.read_bytes() + known)
     _log_changes(earlier, photos)
+
+
+def _add_pictures(manifest: Path, known: bytes, findings: list[tuple[str, FileFinding]]) -> bytes:
+    """Add the pictures that `known`, the file as it is, does not have yet; return the file's new bytes."""
+    pictures = read_pictures(manifest)
+    found = (
+        KnownPicture(image_id=finding.image_id, picture=finding.picture, rendering=finding.rendering)
+        for _, finding in sorted(findings, key=itemgetter(0))
+        if finding.image_id
+    )
+    new = [one for one in dict.fromkeys(found) if one not in pictures.records]
+    if new:
+        encode = msgspec.json.Encoder().encode
+        known += b"".join(encode(one) + b"\n" for one in new)
+        write_bytes(pictures_path(manifest), known)
+    rewritten = Pictures([*pictures.records, *new]).find_earlier([one.image_id for one in new])
+    if rewritten:
+        _log.info(
+            "%s known from another file (a rating, a tag or a turn was written into it): answers, "
+            "vectors and people's labels follow the picture",
+            "1 new photo is a picture"
+            if len(rewritten) == 1
+            else f"{len(rewritten):,} new photos are pictures",
+        )
+    return known
 
 
 def _keep_manifest(library: Library, manifest: Path, store: Path) -> None:
@@ -68,6 +102,7 @@ def _keep_manifest(library: Library, manifest: Path, store: Path) -> None:
             f"library.root {library.root} does not exist, and {manifest} is of another library "
             f"({', '.join(sorted(roots))}): {HOW_TO_SET_ROOT}"
         )
+    pictures_path(manifest).touch()  # a project of an older version has none yet
     _log.warning("library.root %s does not exist: %s is kept; %s", library.root, manifest, HOW_TO_SET_ROOT)
 
 

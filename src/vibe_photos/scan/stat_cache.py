@@ -112,7 +112,10 @@ class StatCache:
         )
 
     def remember_outcome(self, root: str, manifest: bytes, problems: bytes) -> None:
-        """Record what was written for `root` (as configured) with the current findings."""
+        """Record what was written for `root` (as configured) with the current findings.
+
+        `problems` are the bytes of all files beside the manifest.
+        """
         outcome = self._describe_outcome(root, manifest, problems)
         self._write("INSERT OR REPLACE INTO outcome VALUES (?, ?, ?, ?)", [outcome])
 
