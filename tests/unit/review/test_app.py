@@ -49,10 +49,15 @@ def test_pages_and_what_they_load(review: RunningReview) -> None:
 def test_a_session_has_every_label_once(review: RunningReview, taxonomy: Taxonomy) -> None:
     session = review.get("api/session").json()
     assert (session["reviewer"], session["is_blind"]) == ("ada", False)
-    assert session["scenes"][2] == {"key": "scene.people", "name": "people", "words": ["people", "selfie"]}
+    assert session["scenes"][2] == {
+        "key": "scene.people",
+        "name": "People",
+        "means": taxonomy.definitions["scene.people"].means,
+        "words": ["people", "selfie"],
+    }
     rules = {label["key"]: label["rule_scene"] for label in session["attributes"] if "rule_scene" in label}
     assert rules == {"attr.is_document": "scene.document", "attr.is_screenshot": "scene.screenshot"}
-    mouse = next(label for label in session["objects"] if label["name"] == "mouse")
+    mouse = next(label for label in session["objects"] if label["name"] == "Mouse")
     assert (mouse["key"], mouse["parent"]) == ("object.electronics.peripheral.mouse", "object.electronics")
     keys = [label["key"] for kind in ("scenes", "attributes", "objects") for label in session[kind]]
     assert sorted(keys) == all_keys(taxonomy)

@@ -1,7 +1,7 @@
 /** The label controls of one photo, with marks for the teacher's and the student's labels. */
 
 import { byId, element, releaseFocus } from "./dom.js";
-import { describeTruth, labelName, labelPath } from "./names.js";
+import { describeTruth, labelMeaning, labelName, labelPath } from "./names.js";
 import { TypeAhead } from "./type_ahead.js";
 
 const ANSWERS = [
@@ -81,7 +81,7 @@ export class Panel {
     const said = student?.get(key);
     const chip = element(
       "button",
-      { type: "button", className, title: labelPath(key), "aria-label": name, "data-choice": "", onclick: () => run(key) },
+      { type: "button", className, title: labelMeaning(key) || labelPath(key), "aria-label": name, "data-choice": "", onclick: () => run(key) },
       element("span", { textContent: labelName(key) }),
       element("span", { className: "opinions" }),
       element("span", { className: "sign", textContent: sign, "aria-hidden": "true" }),
@@ -97,7 +97,7 @@ export class Panel {
     };
     return element(
       "button",
-      { type: "button", className: "choice", "data-choice": "", "data-scene": key, onclick: press },
+      { type: "button", className: "choice", "data-choice": "", "data-scene": key, title: labelMeaning(key), onclick: press },
       shortcut ? element("kbd", { textContent: shortcut, "aria-hidden": "true" }) : null,
       element("span", { textContent: labelName(key) }),
       element("span", { className: "opinions" }),
@@ -110,7 +110,7 @@ export class Panel {
       "div",
       { className: "attribute", role: "group", "aria-label": labelName(key), "data-attribute": key },
       shortcut ? element("kbd", { textContent: shortcut.toUpperCase(), "aria-hidden": "true" }) : null,
-      element("span", { className: "name", textContent: labelName(key) }),
+      element("span", { className: "name", textContent: labelName(key), title: labelMeaning(key) }),
       element("span", { className: "opinions" }),
       element("div", { className: "answers" }, ...answers.values()),
     );

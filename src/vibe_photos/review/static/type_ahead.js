@@ -1,7 +1,7 @@
 /** A text field that finds an object label by its name, its words or its place in the tree. */
 
 import { element } from "./dom.js";
-import { labelName, labelPath } from "./names.js";
+import { labelMeaning, labelName, labelPath } from "./names.js";
 
 /**
  * The labels that match a text, best first; without a text all of them, in the order of the tree.
@@ -112,7 +112,7 @@ export class TypeAhead {
 function optionFor(key, at) {
   return element(
     "li",
-    { role: "option", id: `object-option-${at}`, "data-key": key, "aria-selected": "false" },
+    { role: "option", id: `object-option-${at}`, "data-key": key, "aria-selected": "false", title: labelMeaning(key) },
     element("span", { textContent: labelName(key) }),
     element("small", { textContent: labelPath(key) }),
   );
