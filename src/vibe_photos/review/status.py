@@ -1,6 +1,7 @@
 """`review --status`: the results of measuring and teaching so far, and what to do next."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from vibe_photos.heads.out_of_fold import read_trained
 from vibe_photos.human_truth.labels import read_human_truth
 from vibe_photos.human_truth.sample import MeasuredSample, read_measured_sample, read_sampled
 from vibe_photos.lineage import run_git
+from vibe_photos.records.ground_truth import read_proposals
 from vibe_photos.records.label_tables import LabelTable, read_labels
 from vibe_photos.records.photos import say_count
 from vibe_photos.records.splits import Membership, read_splits
@@ -48,7 +50,8 @@ def describe_status(settings: Settings) -> str:
     Raises:
         InputError: a stage has not run, or a file of people's is malformed.
     """
-    return "\n".join([*_describe_measuring(settings), "", *_describe_teaching(settings)])
+    parts = (_describe_measuring(settings), _describe_teaching(settings), _describe_proposals(settings))
+    return "\n\n".join("\n".join(lines) for lines in parts if lines)
 
 
 def measure_status(
@@ -168,6 +171,20 @@ def _describe_teaching(settings: Settings) -> list[str]:
             was = "" if before in (None, now) else f" (at the last commit {before:.3f})"
             lines.append(f"  {head} labels, right out of fold: {now:.3f}{was}")
     return [*lines, "  Next: vibe-photos review, page Teach; then dvc repro"]
+
+
+def _describe_proposals(settings: Settings) -> list[str]:
+    """Return the objects that people proposed and that are no labels yet, frequent ones first."""
+    truth = read_human_truth(settings.paths.human).fit(settings.taxonomy, settings.paths.human)
+    words = Counter(word for one in truth.everything.values() for word in read_proposals(one))
+    if not words:
+        return []
+    said = [f"{word} ({say_count(photos)})" for word, photos in words.most_common()]
+    return [
+        "PROPOSED: objects that people saw and that have no label yet.",
+        f"  {', '.join(said)}",
+        "  A line in the taxonomy makes one a label, on these photos too: docs/LABELS.md, Add.",
+    ]
 
 
 def _read_quality(metric: Mapping[str, Any]) -> float | None:

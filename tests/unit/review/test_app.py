@@ -102,7 +102,7 @@ def test_a_conflict_says_how_the_photo_stands(review: RunningReview, photo: dict
     said = conflict.json()
     assert said.pop("error").startswith("this photo was decided in the meantime")
     assert said == review.get(f"api/photo/{photo['image_id']}").json()
-    assert said["current"] == {"scene": "scene.people", "attributes": {}, "objects": []}
+    assert said["current"] == {"scene": "scene.people", "attributes": {}, "objects": [], "proposed": []}
     undone = review.post("api/undo", {}).json()
     assert (undone["image_id"], undone["version"]) == (photo["image_id"], said["version"] + 1)
 

@@ -28,7 +28,7 @@ export function labelPath(key) {
 export function describeTruth(truth) {
   if (!truth) return "no labels";
   const holds = Object.keys(truth.attributes).filter((key) => truth.attributes[key]);
-  const named = [truth.scene, ...holds, ...truth.objects].filter(Boolean).map(labelName);
+  const named = [...[truth.scene, ...holds, ...truth.objects].filter(Boolean).map(labelName), ...(truth.proposed ?? [])];
   return named.length ? named.join(", ") : "no labels";
 }
 

@@ -13,7 +13,7 @@ const ANSWERS = [
 export class Panel {
   /**
    * @param {object} session scenes, attributes and objects of the taxonomy, and `hotkeys` by label key
-   * @param {{scene, attribute, addObject, removeObject, enter}} does the actions
+   * @param {{scene, attribute, addObject, removeObject, propose, unpropose, enter}} does the actions
    */
   constructor(session, does) {
     this.does = does;
@@ -25,6 +25,7 @@ export class Panel {
     this.search = new TypeAhead(byId("object-search"), byId("object-options"), {
       labels: session.objects,
       onChoose: does.addObject,
+      onPropose: does.propose,
       onEnter: does.enter,
       onErase: () => this.shownObjects.length && does.removeObject(this.shownObjects.at(-1)),
     });
@@ -73,6 +74,7 @@ export class Panel {
     const offers = offered.map((key) =>
       this.#objectChip(key, "chip is-offered", `Add ${labelName(key)}`, "+", this.does.addObject, teacher, student),
     );
+    chips.push(...(truth.proposed ?? []).map((word) => this.#proposalChip(word)));
     const none = element("p", { className: "none", textContent: "No objects" });
     byId("objects").replaceChildren(...(chips.length + offers.length ? [...chips, ...offers] : [none]));
   }
@@ -88,6 +90,17 @@ export class Panel {
     );
     showOpinions(chip, teacher?.objects.includes(key), said?.value ? said : undefined);
     return chip;
+  }
+
+  #proposalChip(word) {
+    const title = "Not a label yet: kept as a proposal (vibe-photos review --status)";
+    return element(
+      "button",
+      { type: "button", className: "chip is-proposed", title, "aria-label": `Remove the proposal ${word}`, onclick: () => this.does.unpropose(word) },
+      element("span", { textContent: word }),
+      element("small", { textContent: "proposed" }),
+      element("span", { className: "sign", textContent: "×", "aria-hidden": "true" }),
+    );
   }
 
   #sceneButton(key, shortcut) {
