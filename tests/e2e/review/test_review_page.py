@@ -365,6 +365,8 @@ def test_fingers_do_what_keys_do(library, browser):
     with RunningReview(library.folder, "--reviewer", "ada") as review:
         audit = AuditPage(phone.new_page(), review.address)
         page, first = audit.page, audit.image_id
+        panel, attributes = (page.locator(place).bounding_box() for place in ("#labels", "#attributes"))
+        assert attributes["y"] + attributes["height"] <= panel["y"] + panel["height"], "all in view"
         page.get_by_role("button", name="Food").tap()
         page.get_by_role("button", name="Person: yes").tap()
         page.locator("#object-search").tap()
