@@ -7,8 +7,9 @@ from typing import Literal
 import msgspec
 
 from vibe_photos.human_truth.draws import DRAWS_FOLDER, find_strata, read_draws
-from vibe_photos.records.ground_truth import Decision, GroundTruth
+from vibe_photos.records.ground_truth import PROPOSED, Decision, GroundTruth
 from vibe_photos.records.photos import Photo
+from vibe_photos.records.taxonomy import normal_word
 from vibe_photos.review import replies, requests
 from vibe_photos.review.draw_record import record_draw
 from vibe_photos.review.label_menu import LabelMenu
@@ -204,6 +205,7 @@ class ReviewService:
 
     def _read_truth(self, image_id: str, truth: requests.Truth) -> GroundTruth:
         """Return a truth record, with attributes in the order of the menu."""
+        words = {word for word in map(normal_word, truth.proposed) if word}
         return GroundTruth(
             image_id=image_id,
             scene=[truth.scene] if truth.scene else [],
@@ -213,6 +215,7 @@ class ReviewService:
                 if label.key in truth.attributes
             },
             objects=sorted(set(truth.objects)),
+            extra={PROPOSED: sorted(words)} if words else {},
         )
 
     def _draw_of(self, image_id: str) -> int | None:
