@@ -6,12 +6,14 @@ Prints scene accuracy and confusion, precision, recall and F1 per attribute, and
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from vibe_photos.configuration import read_resolved
 from vibe_photos.errors import VibePhotosError
-from vibe_photos.evaluate.truth_file import format_json, format_text, measure_truth
+from vibe_photos.evaluate.truth_file import TruthFigures, format_json, format_text, measure_truth
 from vibe_photos.human_truth.backup import warn_of_lost
+from vibe_photos.storage.jsonl import write_jsonl
 from vibe_photos.storage.local_store import find_store
 
 _EXAMPLES = """examples:
@@ -33,11 +35,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.gt.is_dir():
             warn_of_lost(options.gt, find_store())
         found = measure_truth(options.gt, options.labels, read_resolved())
+        if options.errors:
+            write_errors(found, options.errors)
     except VibePhotosError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print(format_json(found) if options.json else format_text(found, options.gt, options.labels))
     return 0
+
+
+def write_errors(found: TruthFigures, folder: Path) -> None:
+    """Write `scene_errors.jsonl`, `attribute_errors.jsonl` and `object_errors.jsonl`, one mistake a line.
+
+    Objects that no photo gets as a label are left out: the figures list them once.
+    """
+    from vibe_photos.report.mistakes import list_mistakes
+
+    for level, mistakes in list_mistakes(found.photos).items():
+        records = ({"kind": kind, **asdict(mistake)} for kind, mistake in mistakes)
+        write_jsonl(folder / f"{level}_errors.jsonl", records)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -60,6 +76,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         default=Path("data/labels/labels.sqlite"),
         metavar="FILE",
         help="the label database (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--errors", type=Path, metavar="FOLDER", help="also write each photo's mistakes there, as JSON Lines"
     )
     parser.add_argument("--json", action="store_true", help="print JSON for programs instead of tables")
     return parser.parse_args(arguments)

@@ -19,7 +19,7 @@ from vibe_photos.records.label_tables import LabelTable, read_decisions
 from vibe_photos.records.photos import say_count
 from vibe_photos.records.splits import Membership, read_splits
 from vibe_photos.settings import Settings
-from vibe_photos.statistics.label_arrays import judge_photos
+from vibe_photos.statistics.label_arrays import JudgedPhotos, judge_photos
 from vibe_photos.statistics.summary import Figures, summarise
 
 
@@ -31,9 +31,10 @@ class TruthFigures:
     photos that no draw reached (`human_truth.sample`), `tuned_on` photos of the half used to tune thresholds,
     `taught` photos, which were not drawn at random, and `skipped` ones, which have no label. `trained_on`
     counts photos used to train a head; None if no head records its training photos. `is_own_set` is true if
-    no record says how its photo was drawn.
+    no record says how its photo was drawn. `photos` are those that count.
     """
 
+    photos: JudgedPhotos
     figures: Figures
     records: int
     by_hand: int
@@ -77,6 +78,7 @@ def measure_truth(truth: Path, labels: Path, settings: Settings) -> TruthFigures
     photos = judge_photos(records, memberships, table, settings.taxonomy)
     trained = read_trained(settings.paths.models)
     return TruthFigures(
+        photos=photos,
         figures=summarise(photos, settings.evaluate) if records else {"n": 0},
         records=read.records,
         by_hand=len(by_hand) + len(sample.waiting),

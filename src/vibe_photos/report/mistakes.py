@@ -37,12 +37,17 @@ class MistakeKind:
 
 def find_mistakes(photos: JudgedPhotos) -> dict[str, list[MistakeKind]]:
     """Return the kinds of mistakes of each level that has any, frequent ones first."""
-    kinds = {
-        "Scenes": _group(_scene_mistakes(photos)),
-        "Attributes": _group(_flag_mistakes(photos, "attribute")),
-        "Objects": _group(_flag_mistakes(photos, "object")),
-    }
+    kinds = {f"{head.capitalize()}s": _group(found) for head, found in list_mistakes(photos).items()}
     return {level: found for level, found in kinds.items() if found}
+
+
+def list_mistakes(photos: JudgedPhotos) -> dict[HeadName, Iterator[tuple[str, Mistake]]]:
+    """Return every mistake of each level, with the title of its kind."""
+    return {
+        "scene": _scene_mistakes(photos),
+        "attribute": _flag_mistakes(photos, "attribute"),
+        "object": _flag_mistakes(photos, "object"),
+    }
 
 
 def find_teacher_mistakes(held_out: Mapping[HeadName, OutOfFold]) -> list[MistakeKind]:

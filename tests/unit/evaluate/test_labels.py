@@ -63,6 +63,18 @@ def test_tables_for_people(folder: Path, capsys: pytest.CaptureFixture[str], for
     assert ", drink, " in out
 
 
+def test_each_photos_mistakes_are_written_by_level(folder: Path) -> None:
+    (folder / "truth").write_text(json.dumps(TRUTH))
+    assert main(["--gt", "truth", "--labels", "labels.sqlite", "--errors", "errors"]) == 0
+    mistake = {"kind": "people labelled as food", "image_id": "b", "said": "food", "true": "people"}
+    (line,) = (folder / "errors" / "scene_errors.jsonl").read_text().splitlines()
+    found = json.loads(line)
+    assert found.pop("score") == pytest.approx(0.6)
+    assert found == mistake
+    assert (folder / "errors" / "attribute_errors.jsonl").read_text() == ""
+    assert (folder / "errors" / "object_errors.jsonl").read_text() == ""
+
+
 def test_json_for_programs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "one.json").write_text(json.dumps(TRUTH[0]))
     assert main(["--gt", "one.json", "--labels", "labels.sqlite", "--json"]) == 0
