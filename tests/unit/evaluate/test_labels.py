@@ -153,6 +153,17 @@ def test_nothing_in_common(folder: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert "nothing to compare" in capsys.readouterr().out
 
 
+def test_ids_of_another_hash_are_told(
+    folder: Path, write_table: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_table({"0" * 32: LABELS["a"]})
+    (folder / "truth").write_text(json.dumps([{**TRUTH[0], "image_id": "44bc2cf5ad770999"}]))
+    assert main(["--gt", "truth", "--labels", "labels.sqlite"]) == 1
+    error = capsys.readouterr().err
+    assert "truth has ids of 16 digits, and the labels have ids of 32" in error
+    assert "xxh64 for 16 digits" in error
+
+
 def test_it_starts_without_torch_pandas_and_sklearn() -> None:
     heavy = "{'torch', 'pandas', 'sklearn', 'scipy'}"
     code = f"import sys, vibe_photos.eval.labels; print(*{heavy} & set(sys.modules))"
