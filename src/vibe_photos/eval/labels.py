@@ -10,11 +10,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from vibe_photos.configuration import read_resolved
-from vibe_photos.errors import VibePhotosError
 from vibe_photos.evaluate.truth_file import TruthFigures, format_json, format_text, measure_truth
 from vibe_photos.human_truth.backup import warn_of_lost
 from vibe_photos.storage.jsonl import write_jsonl
 from vibe_photos.storage.local_store import find_store
+from vibe_photos.terminal import run_command
 
 _EXAMPLES = """examples:
   python -m vibe_photos.eval.labels --gt data/human
@@ -31,17 +31,16 @@ A record with "inclusion_probability" is weighted by its inverse. A missing attr
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return 0, or 1 after an error message."""
     options = _parse(arguments)
-    try:
-        if options.gt.is_dir():
-            warn_of_lost(options.gt, find_store())
-        found = measure_truth(options.gt, options.labels, read_resolved())
-        if options.errors:
-            write_errors(found, options.errors)
-    except VibePhotosError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    return run_command(lambda: _measure(options))
+
+
+def _measure(options: argparse.Namespace) -> None:
+    if options.gt.is_dir():
+        warn_of_lost(options.gt, find_store())
+    found = measure_truth(options.gt, options.labels, read_resolved())
+    if options.errors:
+        write_errors(found, options.errors)
     print(format_json(found) if options.json else format_text(found, options.gt, options.labels))
-    return 0
 
 
 def write_errors(found: TruthFigures, folder: Path) -> None:

@@ -125,7 +125,7 @@ def test_photos_that_chose_thresholds_are_left_out(
         ('[{"image_id": "a", "scene": ["scene.fod"]}]', "truth, record 1: photo a .*scene.fod.*scene.food"),
         ('[{"image_id": "a", "attributes": {"attr.has_text": "yes"}}]', "record 1 .photo a.*attributes"),
         ("not json", "neither JSON nor JSON Lines"),
-        ("image_id,scene\na,scene.food\n", r"truth is a table \(CSV\)\. A truth file is JSON"),
+        ("image_id,scene\na,scene.food\n", r"truth is a table \(CSV\), and must be JSON"),
         ("\ufeff" + json.dumps(TRUTH), r"byte order mark \(BOM\).* save it as UTF-8 without BOM"),
         (json.dumps(TRUTH).encode("utf-16"), "truth is UTF-16 text: save it as UTF-8"),
         (json.dumps(TRUTH).encode("utf-16-le"), "truth is UTF-16 text: save it as UTF-8"),
