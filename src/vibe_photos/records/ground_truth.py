@@ -309,13 +309,13 @@ def _parse(data: bytes, path: Path) -> tuple[list[tuple[int, Any]], str]:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         lines = [(n, line) for n, line in enumerate(data.splitlines(), start=1) if line.strip()]
         if not _looks_like_json_lines(lines):
-            found = _describe_unreadable(data, path)
+            found = describe_unreadable(data, path)
             raise InputError(found or f"{path} is neither JSON nor JSON Lines: {error}") from None
         return [(number, _parse_line(line, path, number)) for number, line in lines], "line"
     return list(enumerate(whole if isinstance(whole, list) else [whole], start=1)), "record"
 
 
-def _describe_unreadable(data: bytes, path: Path) -> str | None:
+def describe_unreadable(data: bytes, path: Path) -> str | None:
     """Return why a file is not JSON and what to do (a BOM, UTF-16, CSV); None if it is not known."""
     if data.startswith(codecs.BOM_UTF8):
         return f"{path} begins with a byte order mark (BOM): save it as UTF-8 without BOM"
@@ -326,7 +326,7 @@ def _describe_unreadable(data: bytes, path: Path) -> str | None:
         columns = head.count(separator)
         if columns and data[:1] not in b"[{" and rest.partition(b"\n")[0].count(separator) >= columns:
             return (
-                f"{path} is a table (CSV). A truth file is JSON, one record a photo: "
+                f"{path} is a table (CSV), and must be JSON, one record a photo. A truth file has "
                 '{"image_id": "...", "scene": ["scene.food"], "attributes": {"attr.has_text": false}}'
             )
     return None
