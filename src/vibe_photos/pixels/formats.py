@@ -6,6 +6,7 @@ with several pictures to a reader that cannot shrink while decoding.
 
 import re
 from collections.abc import Callable
+from importlib.util import find_spec
 from io import BytesIO
 from typing import IO
 
@@ -91,6 +92,11 @@ def _recognise_brand(head: bytes) -> str | None:
     return "HEIF" if brands & _HEIF_BRANDS else None
 
 
+def can_read_jxl() -> bool:
+    """Return whether the plugin for JPEG XL is installed."""
+    return find_spec("pillow_jxl") is not None
+
+
 def is_film(head: bytes) -> bool:
     """Return whether a file that is no supported image begins like an MP4, QuickTime or AVI film."""
     return head[4:8] in _FILM_BOXES or (head.startswith(b"RIFF") and head[8:12] == b"AVI ")
@@ -109,9 +115,9 @@ def open_image(file: IO[bytes], image_format: str) -> ImageFile.ImageFile:
 def open_whole_jpeg(file: IO[bytes], image: ImageFile.ImageFile) -> ImageFile.ImageFile:
     """Return a JPEG, just opened, ready to decode: only its own coded bytes count, not a film behind them.
 
-    If the end marker is missing, as in panoramas of some phones, the picture may still be whole. Then a few
-    zeros follow the coded bytes, because libjpeg looks ahead. The zeros that fill a broken-off copy are left
-    out: libjpeg would take them for pixels.
+    If the end marker is missing, as in panoramas of some phones, the picture may still be whole. Then
+    eight zeros follow the coded bytes, because libjpeg looks ahead. More zeros, which fill a broken-off copy,
+    are left out: libjpeg would take them for pixels.
 
     Raises:
         Exception: anything that Pillow's reader raises for a damaged header.
@@ -145,7 +151,7 @@ def _has_end_marker(file: IO[bytes]) -> bool:
 
 
 def _without_fill(file: IO[bytes]) -> BytesIO:
-    """Return a file without the zeros at its end, but with 16 of them."""
+    """Return a file without the zeros at its end, but with the 8 that libjpeg looks ahead."""
     end = file.seek(0, 2)
     while end:
         start = max(0, end - _BLOCK_BYTES)
@@ -155,7 +161,7 @@ def _without_fill(file: IO[bytes]) -> BytesIO:
             break
         end = start
     file.seek(0)
-    return BytesIO(file.read(end) + bytes(16))
+    return BytesIO(file.read(end) + bytes(8))
 
 
 def _open_tiff(file: IO[bytes]) -> ImageFile.ImageFile:
