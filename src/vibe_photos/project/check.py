@@ -97,11 +97,13 @@ class _Check:
         yield "dvc", self._describe_dvc
 
     @cached_property
-    def _scanned(self) -> tuple[list[Photo], list[PhotoProblem]]:
+    def _scanned(self) -> tuple[list[Photo], list[PhotoProblem], list[str]]:
+        """The photos and problems of the library, and what was left out."""
         manifest = self._scratch / "photos.jsonl"
         paths = replace(self._settings.paths, photos=manifest)
-        scan_library(replace(self._settings, paths=paths), self._store)
-        return read_manifest(manifest), list(read_jsonl(self._scratch / "problems.jsonl", PhotoProblem))
+        left_out = scan_library(replace(self._settings, paths=paths), self._store)
+        problems = list(read_jsonl(self._scratch / "problems.jsonl", PhotoProblem))
+        return read_manifest(manifest), problems, left_out
 
     @cached_property
     def _question(self) -> Question:
@@ -116,14 +118,15 @@ class _Check:
         return read_paid_ids(self._store, key) | {a.image_id for _, a in pulled if a.key == key}
 
     def _count_photos(self) -> str:
-        photos, problems = self._scanned
-        if not problems:
-            return f"{len(photos)} in {self._settings.library.root}, all readable"
-        first = problems[0]
-        return (
-            f"{len(photos)} in {self._settings.library.root}; {len(problems)} files cannot be used, such as "
-            f"{first.rel_path}: {first.detail or first.reason}"
-        )
+        photos, problems, left_out = self._scanned
+        found = f"{len(photos)} in {self._settings.library.root}"
+        if problems:
+            first = problems[0]
+            found += f"; {len(problems)} files cannot be used, such as {first.rel_path}: "
+            found += first.detail or first.reason
+        else:
+            found += ", all readable"
+        return "\n        left out: ".join([found, *left_out])
 
     def _measure_space(self) -> str:
         needed = len(self._scanned[0]) * BYTES_PER_PHOTO

@@ -8,6 +8,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 from zipfile import ZipFile, ZipInfo
+from zlib import crc32
 
 import msgspec
 import numpy as np
@@ -29,10 +30,11 @@ def fsync_path(path: Path) -> None:
 def replace_atomically(path: Path) -> Iterator[Path]:
     """Yield a temporary path next to `path`; after the block, fsync it and rename it to `path`.
 
-    On an error the temporary file is deleted and `path` is unchanged.
+    On an error the temporary file is deleted and `path` is unchanged. Its name is short, because that of
+    `path` may be as long as the file system allows.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{crc32(os.fsencode(path.name)):08x}.{os.getpid()}.tmp")
     try:
         yield temporary
         fsync_path(temporary)

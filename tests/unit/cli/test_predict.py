@@ -27,7 +27,7 @@ def test_a_photo_takes_four_lines():
         objects=[],
         scores={"scene.food": 0.9, "attr.has_person": 0.125, "attr.has_text": 0.75, "object.food": 0.1},
     )
-    assert format_labels(Path("a.jpg"), labels).splitlines() == [
+    assert format_labels("a.jpg", labels).splitlines() == [
         "a.jpg",
         "  scene       food 0.90",
         "  attributes  no has_person 0.12, has_text 0.75",
