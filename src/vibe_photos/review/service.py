@@ -9,6 +9,7 @@ import msgspec
 from vibe_photos.human_truth.draws import DRAWS_FOLDER, find_strata, read_draws
 from vibe_photos.records.ground_truth import Decision, GroundTruth
 from vibe_photos.records.photos import Photo
+from vibe_photos.records.splits import read_current_ids
 from vibe_photos.review import replies, requests
 from vibe_photos.review.draw_record import record_draw
 from vibe_photos.review.label_menu import LabelMenu
@@ -225,7 +226,7 @@ class ReviewService:
             record_draw(settings)
             numbers: dict[str, int] = {}
             for draw in read_draws(settings.paths.human):
-                for known in find_strata([draw], sampled):
+                for known in find_strata([draw], sampled, read_current_ids(settings.paths.splits)):
                     numbers.setdefault(known, draw.number)
             self._draw_numbers = numbers
         return self._draw_numbers.get(image_id)

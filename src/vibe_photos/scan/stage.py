@@ -29,8 +29,8 @@ def scan_library(settings: Settings, store: Path) -> None:
     """Find every photo under `library.root`; any other file is counted or recorded as a problem.
 
     Writes `paths.photos` and, next to it, `problems.jsonl` and `pictures.jsonl`, to which it only adds lines.
-    Unchanged files are not read again, and an unchanged library gives the same bytes. If the root does not exist (a disk that is not mounted), the
-    manifest of an earlier scan is kept, with a warning.
+    Unchanged files are not read again, and an unchanged library gives the same bytes. If the
+    root does not exist (a disk that is not mounted), the manifest of an earlier scan is kept, with a warning.
 
     Raises:
         LibraryError: the root does not exist and there is no manifest of it, it has no photos, or it
