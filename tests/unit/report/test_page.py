@@ -221,7 +221,7 @@ def test_what_the_teacher_probably_got_wrong_is_shown_with_its_id(full_run: Sett
     _, page = render(full_run)
     text = " ".join("".join(page.text).split())
     assert "Where the teacher may be wrong" in text
-    assert f"Scenes 1 food people 95 % {HOSTILE.replace('/', '')} {0:032x}" in text
+    assert f"Scenes 1 food people 95 % {HOSTILE.replace('/', '')} {0:031x}" in text
     (full_run.paths.models / "scene_out_of_fold.npz").unlink()
     assert "Where the teacher may be wrong" not in "".join(render(full_run)[1].text)
 
