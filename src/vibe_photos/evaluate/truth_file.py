@@ -17,7 +17,7 @@ from vibe_photos.human_truth.sample import MeasuredSample, read_measured_sample,
 from vibe_photos.records.ground_truth import ALL_LABELS, fit_keys, read_objects, read_truth_file
 from vibe_photos.records.label_tables import LabelTable, read_decisions
 from vibe_photos.records.photos import say_count
-from vibe_photos.records.splits import Membership, read_splits
+from vibe_photos.records.splits import Membership, find_current_ids, read_splits
 from vibe_photos.settings import Settings
 from vibe_photos.statistics.label_arrays import JudgedPhotos, judge_photos
 from vibe_photos.statistics.summary import Figures, summarise
@@ -92,7 +92,7 @@ def measure_truth(truth: Path, labels: Path, settings: Settings) -> TruthFigures
 
 
 def _read_folder(folder: Path, settings: Settings, memberships: Mapping[str, Membership]) -> _Truth:
-    said = read_human_truth(folder).fit(settings.taxonomy, folder)
+    said = read_human_truth(folder, find_current_ids(memberships)).fit(settings.taxonomy, folder)
     if not (said.everything or said.skipped):
         raise InputError(
             f"{folder} has no human labels (no {AUDITED_FILE}, no log in {DECISIONS_FOLDER}/). "

@@ -25,6 +25,8 @@ from vibe_photos.errors import ConfigurationError, VibePhotosError
 from vibe_photos.human_truth.labels import read_human_truth
 from vibe_photos.lineage import FETCH_ONLY, GitError, read_dvc_config, run_git
 from vibe_photos.records.photos import Photo, PhotoProblem, read_manifest
+from vibe_photos.records.pictures import Pictures, read_pictures
+from vibe_photos.records.splits import read_current_ids
 from vibe_photos.scan.stage import scan_library
 from vibe_photos.settings import Settings
 from vibe_photos.sharing.addresses import hide_credentials
@@ -142,12 +144,20 @@ class _Check:
 
     def _read_human_labels(self) -> str:
         human = self._settings.paths.human
-        truth = read_human_truth(human).fit(self._settings.taxonomy, human)
+        truth = read_human_truth(human, read_current_ids(self._settings.paths.splits)).fit(
+            self._settings.taxonomy, human
+        )
         return f"{len(truth.measured)} photos measured, {len(truth.taught)} taught; all labels are known"
 
     def _count_answers(self) -> str:
         photos, chosen = self._scanned[0], self._settings.library.content_hash
-        have = self._answered & {photo.image_id for photo in photos}
+        manifests = self._settings.paths.photos, self._scratch / "photos.jsonl"
+        pictures = Pictures(one for manifest in manifests for one in read_pictures(manifest).records)
+        have = {
+            photo.image_id
+            for photo in photos
+            if self._answered & {photo.image_id, *pictures.find_copies(photo.image_id)}
+        }
         others = {name_hash(image_id) for image_id in self._answered} - {None, chosen}
         if self._answered and not have and others:
             other = others.pop()

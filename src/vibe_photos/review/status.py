@@ -17,7 +17,7 @@ from vibe_photos.lineage import run_git
 from vibe_photos.records.ground_truth import read_proposals
 from vibe_photos.records.label_tables import LabelTable, read_labels
 from vibe_photos.records.photos import say_count
-from vibe_photos.records.splits import Membership, read_splits
+from vibe_photos.records.splits import Membership, find_current_ids, read_current_ids, read_splits
 from vibe_photos.records.taxonomy import HEADS, show_name
 from vibe_photos.review.queue import read_teaching_queue
 from vibe_photos.settings import Settings, Taxonomy
@@ -120,7 +120,8 @@ def count_leaving(memberships: Mapping[str, Membership], trained: set[str], more
 
 def _describe_measuring(settings: Settings) -> list[str]:
     paths = settings.paths
-    memberships, truth = read_splits(paths.splits), read_human_truth(paths.human)
+    memberships = read_splits(paths.splits)
+    truth = read_human_truth(paths.human, find_current_ids(memberships))
     half = settings.classify.scored_half
     sample = read_measured_sample(paths.human, settings.taxonomy, memberships, half)
     sampled = read_sampled(paths.sample).keys() & memberships.keys()
@@ -153,7 +154,7 @@ def _describe_measuring(settings: Settings) -> list[str]:
 
 def _describe_teaching(settings: Settings) -> list[str]:
     paths = settings.paths
-    taught = read_human_truth(paths.human).taught
+    taught = read_human_truth(paths.human, read_current_ids(paths.splits)).taught
     waiting = [one for one in read_teaching_queue(settings) if one.image_id not in taught]
     lines = [
         "TEACH: chosen photos, for the student. It learns your answers instead of the teacher's.",

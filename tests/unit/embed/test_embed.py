@@ -183,7 +183,7 @@ def test_photos_that_cannot_be_read_are_listed_every_time_and_tried_again(
         embed_into(tmp_path / "photos.jsonl", photos, hog, embed, tmp_path / "out", tmp_path / "store")
         problems = list(read_jsonl(tmp_path / "out" / "problems.jsonl", PhotoProblem))
         assert [(p.rel_path, p.reason) for p in problems] == [
-            ("2.jpg", "not_an_image"),
+            ("2.jpg", "changed"),
             ("4.jpg", "truncated"),
             ("7.jpg", "missing"),
         ]

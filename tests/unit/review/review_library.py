@@ -52,7 +52,12 @@ def write_review_library(
     (folder / RESOLVED).write_bytes(msgspec.yaml.encode(without_machine_local(composed)))
     settings = read_settings(folder)
     photos = [
-        Photo(image_id=image_id, rel_path=path_to_text(name.encode()), bytes=1, format="JPEG")
+        Photo(
+            image_id=image_id,
+            rel_path=path_to_text(name.encode()),
+            bytes=(folder / "photos" / name).stat().st_size,
+            format="JPEG",
+        )
         for image_id, name in zip(ids, names, strict=True)
     ]
     write_jsonl(settings.paths.photos, sorted(photos, key=lambda photo: photo.rel_path))

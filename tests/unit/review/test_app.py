@@ -80,8 +80,8 @@ def test_a_photo_that_cannot_be_shown_says_why(review: RunningReview, folder: Pa
     reply = review.get(f"photo/{last['image_id']}")
     assert reply.status == 422
     assert reply.json() == {
-        "error": "This photo cannot be shown: the file is cut off",
-        "reason": "truncated",
+        "error": "This photo cannot be shown: the file has changed since the scan: run dvc repro",
+        "reason": "changed",
     }
     path.unlink()
     assert review.get(f"photo/{last['image_id']}").json()["reason"] == "missing"
