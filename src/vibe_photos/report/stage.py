@@ -13,6 +13,7 @@ from vibe_photos.records.label_tables import read_decisions
 from vibe_photos.records.photos import say_count
 from vibe_photos.records.taxonomy import head_keys
 from vibe_photos.report.mistakes import find_mistakes, find_teacher_mistakes
+from vibe_photos.report.next_steps import read_learning_curves
 from vibe_photos.report.plots import read_calibrations, read_confusion, read_curves
 from vibe_photos.report.provenance import describe_run, list_facts, show_configuration, unmapped_words
 from vibe_photos.report.sources import Sources, read_sources
@@ -91,6 +92,7 @@ def _view_sources(sources: Sources) -> dict[str, Any]:
         "words": unmapped_words(sources),
         "missing": sources.missing,
         "configuration": show_configuration(sources.settings),
+        "learning_curves": read_learning_curves(sources.metrics),
     }
 
 
