@@ -15,8 +15,8 @@ class LearningLine:
     """The learning curve of a head or of one label.
 
     `points` are (place from 0 to 1, F1, low, high), by rising number of answers; low and high are None
-    without an interval. `twice` is the point of twice as many answers, None if nothing is extrapolated. Texts: `now`,
-    `later` with its interval, `gain` in percentage points with its interval, and the `reason` for none.
+    without an interval. `twice` is the point of twice as many answers, None if nothing is extrapolated.
+    Texts: `now`, `later`, `gain` in percentage points with its interval, and the `reason` for none.
     """
 
     name: str

@@ -90,10 +90,10 @@ def measure_learning_curve(learning: Learning, student: Student, seed: int) -> d
         if chosen:
             l2 = (student.validation.l2 or 0.0) * parts
             sizes.append(float(np.mean([rows.sum() for rows in chosen])))
-            counts.append([_count(learning, _judge(learning, rows, l2)) for rows in chosen])
+            counts.append([count_hits(learning, judge_all(learning, rows, l2)) for rows in chosen])
     sizes.append(float(len(places)))
     said = student.calibration.probabilities(student.validation.logits, learning.loss)
-    counts.append([_count(learning, said)])
+    counts.append([count_hits(learning, said)])
     errors = _resample(counts, np.array(sizes), places)
     taught, wanted = (1 - 1 / folds) * np.array(sizes), np.array([1.0, 2.0]) * sizes[-1]
     # A fit without one fold learns from fewer answers than the head, whose error is extrapolated as well.
@@ -134,7 +134,7 @@ def fit_power_law(errors: Floats, sizes: Floats, wanted: Floats) -> Floats:
     return found
 
 
-def _judge(learning: Learning, rows: Bools, l2: float) -> Floats:
+def judge_all(learning: Learning, rows: Bools, l2: float) -> Floats:
     """Return probabilities [n, labels] of all photos, by fits to `rows` without the photo's fold."""
     targets, folds = learning.targets, learning.folds
     with threadpool_limits(limits=1, user_api="blas"):
@@ -150,7 +150,7 @@ def _judge(learning: Learning, rows: Bools, l2: float) -> Floats:
     return calibration.probabilities(logits, learning.loss)
 
 
-def _count(learning: Learning, probabilities: Floats) -> Bools:
+def count_hits(learning: Learning, probabilities: Floats) -> Bools:
     """Return whether each label is hit, given, true: bool [3, n, labels]; False where it was not judged."""
     y, is_judged = learning.targets.y > 0, learning.targets.is_judged
     given = probabilities >= 0.5
@@ -165,34 +165,38 @@ def _resample(counts: Sequence[Sequence[Bools]], sizes: Floats, places: Floats) 
     `counts` has what `_count` returns, for each part of each size.
     """
     generator = np.random.default_rng(0)
-    # Very many groups are drawn several together.
-    blocks = np.unique(places, return_inverse=True)[1] % _MOST_BLOCKS
+    blocks = deal_blocks(places)
     # All sizes get the same draws of groups, so that differences between them are paired.
-    times = _draw(generator, int(blocks.max()) + 1)
+    times = draw_with_replacement(generator, int(blocks.max()) + 1)
     errors, chance = [], np.zeros(0)
     for parts in counts:
-        by_part = [np.array([times @ _sum_blocks(flags, blocks) for flags in part]) for part in parts]
-        drawn = _draw(generator, len(parts))
-        errors.append(_error(sum(n[:, None] * part for n, part in zip(drawn.T, by_part, strict=True))))
+        by_part = [np.array([times @ sum_blocks(flags, blocks) for flags in part]) for part in parts]
+        drawn = draw_with_replacement(generator, len(parts))
+        errors.append(find_error(sum(n[:, None] * part for n, part in zip(drawn.T, by_part, strict=True))))
         if not chance.size:
-            chance = np.std([_error(part[:, 0]) for part in by_part], axis=0)
+            chance = np.std([find_error(part[:, 0]) for part in by_part], axis=0)
     errors[-1][1:] += chance * np.sqrt(sizes[0] / sizes[-1]) * generator.standard_normal(errors[-1][1:].shape)
     return np.array(errors)
 
 
-def _draw(generator: np.random.Generator, count: int) -> Floats:
+def deal_blocks(names: Any) -> NDArray[np.int64]:
+    """Return what is resampled together, int64 [n]: near-duplicates; very many groups, several together."""
+    return np.asarray(np.unique(names, return_inverse=True)[1] % _MOST_BLOCKS, dtype=np.int64)
+
+
+def draw_with_replacement(generator: np.random.Generator, count: int) -> Floats:
     """Return how often each of `count` things is drawn, first once each: [1 + repetitions, count]."""
     drawn = generator.multinomial(count, np.full(count, 1 / count), _REPETITIONS)
     return np.vstack([np.ones((1, count)), drawn])
 
 
-def _sum_blocks(flags: Bools, blocks: NDArray[np.int64]) -> Floats:
+def sum_blocks(flags: Bools, blocks: NDArray[np.int64]) -> Floats:
     """Return the sums of `flags` [n, labels] over each block: [blocks, 1 + labels], first over all labels."""
     sums = np.column_stack([np.bincount(blocks, column) for column in flags.T])
     return np.column_stack([sums.sum(axis=1), sums])
 
 
-def _error(totals: Any) -> Floats:
+def find_error(totals: Any) -> Floats:
     """Return 1 - F1 of hit, given, true [3, ...]."""
     hit, given, true = totals
     return np.asarray(1.0 - 2.0 * hit / np.maximum(given + true, 1.0))
@@ -203,24 +207,24 @@ def _show(errors: Floats, ahead: Floats, cases: float) -> dict[str, Any]:
     reason = "" if cases >= FEWEST_CASES else f"n < {FEWEST_CASES}"
     f1 = 1.0 - errors
     row: dict[str, Any] = {
-        "f1": [_round(size[0]) for size in f1],
-        "f1_interval": reason or [_ends(size[1:]) for size in f1],
+        "f1": [round_share(size[0]) for size in f1],
+        "f1_interval": reason or [find_ends(size[1:]) for size in f1],
     }
     if not reason and len(errors) < FEWEST_SIZES:
         reason = "too few photos"
     elif not reason and f1[-1, 0] < FOUND_TOO_RARELY:
         reason = "found too rarely yet"
     for name, values in (("twice", 1.0 - ahead[:, 1]), ("gain", ahead[:, 0] - ahead[:, 1])):
-        row[name] = None if reason else _round(values[0])
-        row[f"{name}_interval"] = reason or _ends(values[1:])
+        row[name] = None if reason else round_share(values[0])
+        row[f"{name}_interval"] = reason or find_ends(values[1:])
     return row
 
 
-def _ends(values: Floats) -> list[float]:
+def find_ends(values: Floats) -> list[float]:
     """Return the ends of the percentile interval of the repetitions."""
-    return [_round(end) for end in np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])]
+    return [round_share(end) for end in np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])]
 
 
-def _round(value: float) -> float:
+def round_share(value: float) -> float:
     """Round as other metrics; first to 12 decimals, so that a half is rounded alike on every processor."""
     return round(round(float(value), 12), 4)
