@@ -8,10 +8,10 @@ Everything is measured out of fold against the training labels, as the learning 
 - `probe`: a head of the same kind that has random Fourier features beside the vector (Rahimi and Recht 2007,
   "Random features for large-scale kernel machines"), so that it need not be linear. If neither gains, a
   linear head is not the limit.
-- `confused`, `missed`, `invented`: what is lost if a share `NOISE` of the labels is made wrong as well: scenes
-  replaced, labels taken away, labels given wrongly (a share of those that are true). From it, the teacher's
-  measured error rate gives what right answers would gain: simulation and extrapolation with a linear
-  extrapolant (SIMEX: Cook and Stefanski 1994, "Simulation-extrapolation estimation in parametric measurement
+- `confused`, `missed`, `invented`: what is lost if a share `NOISE` of the labels is made wrong as well:
+  scenes replaced, labels taken away, labels given wrongly (a share of those that are true). From it, the
+  teacher's measured error rate gives what right answers would gain: simulation and extrapolation, linear
+  (SIMEX: Cook and Stefanski 1994, "Simulation-extrapolation estimation in parametric measurement
   error models"; for labels Küchenhoff, Mwalili and Lesaffre 2006, "A general method for dealing with
   misclassification in regression: the misclassification SIMEX"). It holds for errors that have no pattern:
   a mistake that the teacher makes again and again is learned, and no figure here shows it.

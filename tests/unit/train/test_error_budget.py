@@ -29,13 +29,12 @@ def one_attribute(is_present: NDArray[np.bool_]) -> Targets:
     return Targets(np.arange(len(y)), ("attr.has_text",), y, everyone, support={}, not_learnable={})
 
 
-def test_a_linear_head_is_the_limit_where_classes_form_a_ring():
+def test_a_linear_head_is_the_limit_where_classes_lie_crosswise():
     generator = np.random.default_rng(0)
     places = generator.standard_normal((COUNT, 2))
     vectors = np.column_stack([places, np.full(COUNT, 4.0)])
     vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
-    is_outside = np.linalg.norm(places, axis=1) > np.median(np.linalg.norm(places, axis=1))
-    found = measure(one_attribute(is_outside), vectors, "sigmoid")
+    found = measure(one_attribute(places[:, 0] * places[:, 1] > 0), vectors, "sigmoid")
     whole = found["rows"][0]
     assert whole["neighbours_interval"][0] > 0.1
     assert whole["probe_interval"][0] > 0.1
