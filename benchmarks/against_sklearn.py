@@ -36,7 +36,7 @@ from vibe_photos.settings import Convert, Embed, Embedder, Evaluate, HeadTrainin
 from vibe_photos.split.near_duplicates import read_near_duplicates
 from vibe_photos.statistics import metrics
 from vibe_photos.statistics.design import group_photos, simple_design
-from vibe_photos.statistics.paired import PairedRatio, estimate_difference
+from vibe_photos.statistics.paired import PairedRatio, simultaneous_intervals
 from vibe_photos.storage.jsonl import read_jsonl
 from vibe_photos.storage.vectors import read_embeddings
 from vibe_photos.train.student import fit_student
@@ -218,7 +218,7 @@ def truth_columns(world: World) -> tuple[Indices, dict[str, metrics.Flags]]:
 
 
 def print_differences(world: World, names: Sequence[str], candidates: Sequence[Predict]) -> None:
-    """Print each figure of both, their paired difference (first minus second), interval and p."""
+    """Print each figure of both, their paired difference (first minus second) and its interval."""
     ours, theirs = (judge_all(world, predict) for predict in candidates)
     scenes, attributes = truth_columns(world)
     members = {group: Membership(group=group, fold=0, role="holdout", number=0.0) for group in world.groups}
@@ -231,12 +231,12 @@ def print_differences(world: World, names: Sequence[str], candidates: Sequence[P
     for name, y_true in attributes.items():
         before, after = metrics.f1(y_true, theirs[1][name]), metrics.f1(y_true, ours[1][name])
         pairs[f"{name} F1"] = PairedRatio(before, after, *F1)
-    print(f"{'':16} {names[0]:>8} {names[1]:>12}   difference (95 %)           p")
-    for name, pair in pairs.items():
-        found = estimate_difference(pair, design, EVALUATE)
-        if found is not None:
-            span = f"{found.value:+.3f} ({found.interval.low:+.3f} to {found.interval.high:+.3f})"
-            print(f"{name:16} {found.after:8.3f} {found.before:12.3f}   {span}   {found.p_value:.3f}")
+    print(f"{'':16} {names[0]:>8} {names[1]:>12}   difference ({EVALUATE.confidence_level:.0%}, all at once)")
+    spans = simultaneous_intervals(list(pairs.values()), design, EVALUATE.confidence_level)
+    for (name, pair), span in zip(pairs.items(), spans, strict=True):
+        before, after = (one.value(design.weights) or 0.0 for one in (pair.before, pair.after))
+        reach = span.reason or f"{span.low:+.3f} to {span.high:+.3f}"
+        print(f"{name:16} {after:8.3f} {before:12.3f}   {after - before:+.3f} ({reach})")
     count = len(head_keys(world.taxonomy, "scene"))
     macro = [metrics.macro_f1(metrics.confusion_matrix(scenes, side[0], count)) for side in (ours, theirs)]
     print(f"{'scene macro-F1':16} {macro[0]:8.3f} {macro[1]:12.3f}")
