@@ -127,11 +127,8 @@ def gain_of_right_answers(budget: Figures, errors: TeacherErrors) -> Gain:
 
 
 def read_change(row: Figures, name: str) -> Gain:
-    """Return a figure of stage `train` with its interval; without one it reaches from 0 to twice its value."""
-    value, ends = row[name], row[f"{name}_interval"]
-    if isinstance(ends, str):
-        return NOTHING if value is None else Gain(value, min(0.0, 2 * value), max(0.0, 2 * value))
-    return Gain(value, *ends)
+    """Return a figure of stage `train` with its interval; nothing where it has none."""
+    return NOTHING if row[name] is None else Gain(row[name], *row[f"{name}_interval"])
 
 
 def rank_steps(
@@ -154,14 +151,15 @@ def rank_steps(
     for head in RANKED_HEADS:
         figures = trained.get(head) or {}
         curve, budget = figures.get("learning_curve"), figures.get("error_budget")
+        rows = budget["rows"] if budget else []
         more[head] = read_change(curve["rows"][0], "gain") if curve else NOTHING
         taught[head] = moved[head] = NOTHING
-        if budget and head in errors:
+        if rows and head in errors:
             share = suspects.get(head, 0) / max(1.0, errors[head].total * _count_true(head, figures))
-            right = gain_of_right_answers(budget["rows"][0], errors[head])
+            right = gain_of_right_answers(rows[0], errors[head])
             taught[head] = right.times(0.0, min(1.0, SUSPECTS_WRONG * share), min(1.0, share))
-        if budget and head == "attribute" and not thresholds_are_tuned:
-            moved[head] = read_change(budget["rows"][0], "threshold")
+        if rows and head == "attribute" and not thresholds_are_tuned:
+            moved[head] = read_change(rows[0], "threshold")
     answers = max((figures["n_train"] for figures in trained.values()), default=0)
     reviewed = max(suspects.values(), default=0)
     hours = reviewed / REVIEWED_PER_HOUR
@@ -195,7 +193,7 @@ def _count_true(head: str, figures: Figures) -> int:
 
 
 def _complement(figures: Figures, name: str) -> Gain:
-    """Return 1 minus a share, with its interval; without one it reaches from 0 to twice its value."""
+    """Return 1 minus a share, with its interval; without one, from 0 to twice its value."""
     value, interval = 1.0 - figures[name], read_interval(figures, name) or Interval(reason="none")
     if interval.reason:
         return Gain(value, 0.0, min(1.0, 2 * value))
@@ -206,13 +204,13 @@ def _complement(figures: Figures, name: str) -> Gain:
 class LearningLine:
     """The learning curve of a head or of one label.
 
-    `points` are (place from 0 to 1, F1, low, high), by rising number of answers; low and high are None
-    without an interval. `twice` is the point of twice as many answers, None if nothing is extrapolated.
+    `points` are (place from 0 to 1, F1, low, high), by rising number of answers. `twice` is the point of
+    twice as many answers, None if nothing is extrapolated.
     `now` and `reason` (why there is no gain) are texts.
     """
 
     name: str
-    points: list[tuple[float, float, float | None, float | None]]
+    points: list[tuple[float, float, float, float]]
     twice: tuple[float, float, float, float] | None
     now: str
     gain: Gain | None
@@ -260,7 +258,8 @@ def read_learning_curves(metrics: Mapping[str, Figures]) -> list[LearningCurves]
             sizes = [*found["answers"], found["twice"]]
             whole, *labels = (_read_line(row, sizes) for row in found["rows"])
             labels.sort(key=lambda one: -one.gain.value if one.gain else 1.0)
-            curves.append(LearningCurves(name, sizes[:-1], sizes[-1], whole, labels))
+            if whole.points:
+                curves.append(LearningCurves(name, sizes[:-1], sizes[-1], whole, labels))
     return curves
 
 
@@ -290,7 +289,8 @@ def budget_rows(sources: Sources, teacher: Figures | None) -> list[Row]:
         curve, budget = figures.get("learning_curve"), figures.get("error_budget")
         if not curve or not budget:
             continue
-        for of_curve, row in zip(curve["rows"], budget["rows"], strict=True):
+        gain_of = {row["label"]: row["gain"] for row in curve["rows"]}
+        for row in budget["rows"]:
             name = label_name(row["label"])
             if (head == "scene") != (row["label"] == "all"):
                 continue
@@ -299,7 +299,7 @@ def budget_rows(sources: Sources, teacher: Figures | None) -> list[Row]:
                 errors = find_teacher_errors(teacher, [] if head == "scene" else [name])
             gains = {
                 "right answers": gain_of_right_answers(row, errors[head]).value if head in errors else None,
-                "twice as many": of_curve["gain"],
+                "twice as many": gain_of[row["label"]],
                 "best threshold": row.get("threshold"),
                 "neighbours": row["neighbours"],
                 "non-linear": row["probe"],
@@ -321,8 +321,8 @@ def describe_narrower(student: Figures) -> str:
     now, minutes = 50 * (interval.high - interval.low), 60 * student["n"] / REVIEWED_PER_HOUR
     return (
         f"The share of right scenes, {format_share(scene['accuracy'])}, is known to about ±{now:.1f} points. "
-        f"Checking {say_count(student['n'], 'more photo')} in about {minutes:.0f} minutes would bring that to "
-        f"about ±{now / 2**0.5:.1f}."
+        f"Checking {say_count(student['n'], 'more photo')} in about {minutes:.0f} minutes would bring that "
+        f"to about ±{now / 2**0.5:.1f}."
     )
 
 
@@ -347,16 +347,17 @@ def _price(sources: Sources) -> str:
 def _read_line(row: Figures, sizes: list[int]) -> LearningLine:
     """Return one row; its points are placed by the logarithm of the number of answers."""
     places = [log(size / sizes[0]) / log(sizes[-1] / sizes[0]) for size in sizes]
-    intervals = (
-        row["f1_interval"] if isinstance(row["f1_interval"], list) else [(None, None)] * len(row["f1"])
-    )
-    points = [(place, f1, *ends) for place, f1, ends in zip(places[:-1], row["f1"], intervals, strict=True)]
+    f1 = row.get("f1", [])
+    points = [
+        (place, value, *ends)
+        for place, value, ends in zip(places, f1, row.get("f1_interval", []), strict=False)
+    ]
     is_known = row["gain"] is not None
     return LearningLine(
         name=label_name(row["label"]),
         points=points,
         twice=(1.0, row["twice"], *row["twice_interval"]) if is_known else None,
-        now=format_share(row["f1"][-1]),
+        now=format_share(f1[-1] if f1 else None),
         gain=Gain(row["gain"], *row["gain_interval"]) if is_known else None,
         reason="" if is_known else explain_no_interval(row["gain_interval"]),
     )

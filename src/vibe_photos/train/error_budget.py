@@ -58,7 +58,7 @@ def measure_error_budget(
     """Return the gains and losses of F1, for `train_<head>.json`; None if nothing can be compared.
 
     `photos`: on how many it was measured. `rows`: one for the whole head (`label` is "all") and one for each
-    label; each figure has an interval, or the reason why there is none.
+    label, with intervals; none for those that fewer than `FEWEST_CASES` photos show.
     """
     if student.validation.loss is None or not learning.targets.labels:
         return None
@@ -91,23 +91,20 @@ def measure_error_budget(
         "photos": len(learning.groups),
         "rows": [
             {"label": label, "f1": round_share(1.0 - now[0, column])}
-            | _show({name: change[:, column] for name, change in changes.items()}, of_label)
+            | _show({name: change[:, column] for name, change in changes.items()})
             for column, (label, of_label) in enumerate(
                 zip(["all", *learning.targets.labels], [cases.sum(), *cases], strict=True)
             )
+            if of_label >= FEWEST_CASES
         ],
     }
 
 
-def _show(changes: dict[str, Floats], cases: float) -> dict[str, Any]:
-    reason = "" if cases >= FEWEST_CASES else f"n < {FEWEST_CASES}"
+def _show(changes: dict[str, Floats]) -> dict[str, Any]:
     return {
         name: value
         for kind, change in changes.items()
-        for name, value in (
-            (kind, round_share(change[0])),
-            (f"{kind}_interval", reason or find_ends(change[1:])),
-        )
+        for name, value in ((kind, round_share(change[0])), (f"{kind}_interval", find_ends(change[1:])))
     }
 
 
@@ -207,6 +204,9 @@ def _add_noise(y: Floats, is_judged: Bools, kind: str, draw: int) -> NDArray[np.
 
 def find_better_limits(budget: dict[str, Any] | None) -> list[str]:
     """Return which of "neighbours" and "probe" are better than the whole head, beyond chance."""
-    whole = budget["rows"][0] if budget else {}
-    ends = {limit: whole.get(f"{limit}_interval") for limit in ("neighbours", "probe")}
-    return [limit for limit, interval in ends.items() if isinstance(interval, list) and interval[0] > 0]
+    rows = budget["rows"] if budget else []
+    return [
+        limit
+        for limit in ("neighbours", "probe")
+        if any(row["label"] == "all" and row[f"{limit}_interval"][0] > 0 for row in rows)
+    ]

@@ -76,7 +76,8 @@ def measure_learning_curve(learning: Learning, student: Student, seed: int) -> d
     `answers`: photos that a fit learned from, at each size; `twice`: twice the present answers. `rows`:
     one for the whole head (`label` is "all") and one for each label, with `f1` and `f1_interval` at each
     size; `twice`, the F1 with twice as many answers, and `gain`, by how much that is more than the F1 of the
-    head with its present answers; both are None, with a reason as interval, where nothing is extrapolated.
+    head with its present answers; both are None, with a reason as interval, where nothing is extrapolated. A
+    label that fewer than `FEWEST_CASES` photos show has only the reason.
     """
     if student.validation.loss is None or not learning.targets.labels:
         return None
@@ -204,15 +205,15 @@ def find_error(totals: Any) -> Floats:
 
 def _show(errors: Floats, ahead: Floats, cases: float) -> dict[str, Any]:
     """Return a row's figures from its errors [sizes, 1 + repetitions] and [1 + repetitions, (now, twice)]."""
-    reason = "" if cases >= FEWEST_CASES else f"n < {FEWEST_CASES}"
+    if cases < FEWEST_CASES:
+        return {"gain": None, "gain_interval": f"n < {FEWEST_CASES}"}
     f1 = 1.0 - errors
     row: dict[str, Any] = {
         "f1": [round_share(size[0]) for size in f1],
-        "f1_interval": reason or [find_ends(size[1:]) for size in f1],
+        "f1_interval": [find_ends(size[1:]) for size in f1],
     }
-    if not reason and len(errors) < FEWEST_SIZES:
-        reason = "too few photos"
-    elif not reason and f1[-1, 0] < FOUND_TOO_RARELY:
+    reason = "too few photos" if len(errors) < FEWEST_SIZES else ""
+    if f1[-1, 0] < FOUND_TOO_RARELY:
         reason = "found too rarely yet"
     for name, values in (("twice", 1.0 - ahead[:, 1]), ("gain", ahead[:, 0] - ahead[:, 1])):
         row[name] = None if reason else round_share(values[0])
