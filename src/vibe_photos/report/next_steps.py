@@ -47,7 +47,9 @@ class Gain:
         return Gain(self.value * expected, min(ends), max(ends))
 
     def __str__(self) -> str:
-        """Return it in percentage points, such as "+1.2 (0.3 to 2.0)"."""
+        """Return it in percentage points, such as "+1.2 (0.3 to 2.0)"; a dash if there is none."""
+        if self == NOTHING:
+            return "–"
         span = f"{100 * self.low:.1f} to {100 * self.high:.1f}"
         return f"{100 * self.value:+.1f} ({span})".replace("-", "\u2212")
 
@@ -341,7 +343,7 @@ def _price(sources: Sources) -> str:
         + used["completion_tokens"] / rates.completion_tokens_per_second
     )
     thousand = 1000 * seconds / answered / 3600 * rates.price_per_hour
-    return f", about {thousand:.2f} {rates.currency} per thousand by annotate.rates"
+    return f", about {thousand:.2f} {rates.currency} for a thousand (annotate.rates)"
 
 
 def _read_line(row: Figures, sizes: list[int]) -> LearningLine:
