@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from vibe_photos.configuration import ENCODER, RESOLVED, without_machine_local
-from vibe_photos.encoders.encoder import name_encoder
+from vibe_photos.encoders.recipe import name_encoder
 from vibe_photos.errors import EncoderError
 from vibe_photos.records.taxonomy_check import warn_unused
 from vibe_photos.settings import Settings
