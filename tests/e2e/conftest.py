@@ -8,8 +8,10 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
+from tests.e2e.preloaded import start_preloaded
 
 ALWAYS = {"compose", "scan"}
 
@@ -32,20 +34,34 @@ class Repro:
         return set(re.findall(r"Stage '([^']+)' is cached", self.text))
 
 
+def clean_environment() -> dict[str, str]:
+    """This process's environment without variables that would lead out of a copy."""
+    return {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith(("QWEN_", "VIBE_PHOTOS_", "DVC_", "GIT_", "PYTEST_"))
+    }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def preloaded(tmp_path_factory):
+    """For all commands of `Checkout.run`: their libraries are imported once."""
+    with start_preloaded(tmp_path_factory.mktemp("bin"), clean_environment()) as folder:
+        Checkout.commands = folder
+        yield
+
+
 @dataclass(frozen=True)
 class Checkout:
     """A working copy with git, DVC and a store."""
 
     root: Path
+    commands: ClassVar[Path]
 
     def run(self, *command, check=True, **environment):
-        """Run a command as a user would, without variables that would lead out of the copy."""
-        clean = {
-            key: value
-            for key, value in os.environ.items()
-            if not key.startswith(("QWEN_", "VIBE_PHOTOS_", "DVC_", "GIT_", "PYTEST_"))
-        }
-        clean["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{clean['PATH']}"
+        """Run a command as a user would."""
+        clean = clean_environment()
+        clean["PATH"] = os.pathsep.join(map(str, (self.commands, Path(sys.executable).parent, clean["PATH"])))
         result = subprocess.run(
             command,
             cwd=self.root,
