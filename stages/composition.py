@@ -9,6 +9,7 @@ import hydra
 import yaml
 from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from vibe_photos.configuration import from_mapping, iterate_leaves, line_of, parse_yaml
@@ -61,8 +62,11 @@ def arrange_arguments(arguments: list[str]) -> list[str]:
 
 def compose_once(overrides: list[str]) -> DictConfig:
     """Return what `hydra.main` would compose. It composes everything twice: first only to find a multirun."""
-    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        composed = hydra.compose("config", overrides, return_hydra_config=True)
+    try:
+        with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+            composed = hydra.compose("config", overrides, return_hydra_config=True)
+    except HydraException as error:  # often the cause says what is wrong
+        raise HydraException("\n".join(str(part) for part in (error, error.__cause__) if part)) from error
     HydraConfig.instance().set_config(composed)
     with open_dict(composed):
         del composed["hydra"]

@@ -8,12 +8,13 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 from tests.e2e.preloaded import start_preloaded
 
 ALWAYS = {"compose", "scan"}
+PRELOADED = "PYTEST_PRELOADED"
+"""The variable that names the folder of `preloaded`; pytest imports this file twice, so no global of it can."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def clean_environment() -> dict[str, str]:
 def preloaded(tmp_path_factory):
     """For all commands of `Checkout.run`: their libraries are imported once."""
     with start_preloaded(tmp_path_factory.mktemp("bin"), clean_environment()) as folder:
-        Checkout.commands = folder
+        os.environ[PRELOADED] = str(folder)
         yield
 
 
@@ -56,12 +57,13 @@ class Checkout:
     """A working copy with git, DVC and a store."""
 
     root: Path
-    commands: ClassVar[Path]
 
     def run(self, *command, check=True, **environment):
         """Run a command as a user would."""
         clean = clean_environment()
-        clean["PATH"] = os.pathsep.join(map(str, (self.commands, Path(sys.executable).parent, clean["PATH"])))
+        clean["PATH"] = os.pathsep.join(
+            (os.environ[PRELOADED], str(Path(sys.executable).parent), clean["PATH"])
+        )
         result = subprocess.run(
             command,
             cwd=self.root,
