@@ -14,7 +14,7 @@ from tests.e2e.preloaded import start_preloaded
 
 ALWAYS = {"compose", "scan"}
 PRELOADED = "PYTEST_PRELOADED"
-"""The variable that names the folder of `preloaded`; pytest imports this file twice, so no global of it can."""
+"""The variable with the folder of `preloaded`. No global: pytest imports this file under two names."""
 
 
 @dataclass(frozen=True)

@@ -98,33 +98,33 @@ def serve(folder: Path) -> None:
     waiting.register(sys.stdin.fileno(), selectors.EVENT_READ)
     waiting.register(listener, selectors.EVENT_READ)
     while True:
-        for key, _ in waiting.select():
-            if key.fileobj == sys.stdin.fileno():
-                return
-            if key.fileobj is listener:
-                connection, _ = listener.accept()
-                streams, request = receive(connection)
-                if not (pid := os.fork()):
-                    listener.close()
-                    connection.close()
-                    exit_quickly(streams, *request)
-                for stream in streams:
-                    os.close(stream)
-                child = os.pidfd_open(pid)
-                waiting.register(child, selectors.EVENT_READ, (connection, pid))
-                waiting.register(connection, selectors.EVENT_READ, (child, pid))
-            elif isinstance(key.fileobj, socket.socket):  # the client was killed
-                os.kill(key.data[1], signal.SIGKILL)
-                waiting.unregister(key.fileobj)
-            else:
-                connection, pid = key.data
-                status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-                waiting.unregister(key.fileobj)
-                os.close(key.fd)
-                if connection in waiting.get_map():
-                    waiting.unregister(connection)
-                    connection.send(str(status if status >= 0 else 128 - status).encode())
+        key = waiting.select()[0][0]  # one at a time, as handling it may end what another is about
+        if key.fileobj == sys.stdin.fileno():
+            return
+        if key.fileobj is listener:
+            connection, _ = listener.accept()
+            streams, request = receive(connection)
+            if not (pid := os.fork()):
+                listener.close()
                 connection.close()
+                exit_quickly(streams, *request)
+            for stream in streams:
+                os.close(stream)
+            child = os.pidfd_open(pid)
+            waiting.register(child, selectors.EVENT_READ, (connection, pid))
+            waiting.register(connection, selectors.EVENT_READ, (None, pid))
+        elif isinstance(key.fileobj, socket.socket):  # the client was killed
+            os.kill(key.data[1], signal.SIGKILL)
+            waiting.unregister(key.fileobj)
+        else:
+            connection, pid = key.data
+            status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            waiting.unregister(key.fileobj)
+            os.close(key.fd)
+            if connection in waiting.get_map():
+                waiting.unregister(connection)
+                connection.send(str(status if status >= 0 else 128 - status).encode())
+            connection.close()
 
 
 def exit_quickly(streams: list[int], *request) -> NoReturn:
@@ -165,7 +165,7 @@ def run_command(
     if list_deciding(environment) != list_deciding(os.environ) or (
         command == "python" and not arguments[0].endswith(".py")
     ):
-        os.execve(BIN / command, [command, *arguments], environment)
+        os.execve(BIN / command, [str(BIN / command), *arguments], environment)
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = [arguments.pop(0) if command == "python" else str(BIN / command), *arguments]
