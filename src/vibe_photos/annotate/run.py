@@ -31,7 +31,7 @@ from vibe_photos.errors import (
     TeacherError,
     VibePhotosError,
 )
-from vibe_photos.pixels.decode import PIXELS_VERSION
+from vibe_photos.pixels import PIXELS_VERSION
 from vibe_photos.records.failures import Failure, FailureKind
 from vibe_photos.records.photos import Photo, photo_path, verified
 from vibe_photos.settings import Settings

@@ -5,19 +5,15 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.unit.small_pipeline import run_pipeline
 
 from vibe_photos.classifier import Classifier, PhotoLabels
 from vibe_photos.cli import main
 from vibe_photos.cli.predict import format_labels
-from vibe_photos.settings import Taxonomy
 
 
 @pytest.fixture(scope="module")
-def pipeline(tmp_path_factory, taxonomy: Taxonomy) -> Path:
-    folder: Path = tmp_path_factory.mktemp("library")
-    run_pipeline(folder, taxonomy)
-    return folder
+def pipeline(small_settings) -> Path:
+    return small_settings.paths.photos.parent
 
 
 def test_a_photo_takes_four_lines():

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 from tests.unit.tiny_models import INPUT_PX, describe_onnx, draw_photo, save_tiny_onnx
 
-from vibe_photos.encoders.encoder import load_encoder, name_encoder
+from vibe_photos.encoders.encoder import load_encoder
+from vibe_photos.encoders.recipe import name_encoder
 from vibe_photos.errors import ConfigurationError, EncoderError
 from vibe_photos.settings import Embed, Embedder
 from vibe_photos.storage.vectors import to_unit_norm

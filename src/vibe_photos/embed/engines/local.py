@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from vibe_photos import pixels
 from vibe_photos.encoders.encoder import Encoder, load_encoder
 from vibe_photos.errors import DecodeError
 from vibe_photos.pixels import decode
@@ -31,7 +32,7 @@ SHORT_EDGE_PX = 384
 
 def hash_recipe() -> str:
     """Return the version of perceptual hashes; it changes with the pixels and the code that make them."""
-    return f"dct64-{SHORT_EDGE_PX}px-hashes{HASHES_VERSION}-pixels{decode.PIXELS_VERSION}"
+    return f"dct64-{SHORT_EDGE_PX}px-hashes{HASHES_VERSION}-pixels{pixels.PIXELS_VERSION}"
 
 
 @dataclass(frozen=True, slots=True)
