@@ -45,6 +45,14 @@ def test_a_word_for_the_teacher_asks_again_and_embeds_nothing(checkout):
     assert checkout.paid() == before + photos
 
 
+def test_what_a_label_means_reruns_the_report_and_asks_nothing(checkout):
+    before = checkout.paid()
+    checkout.replace("conf/taxonomy/m2.yaml", "scene.food: {name: Food, ", "scene.food: {name: Meal, ")
+    assert checkout.repro().ran == {"report"}
+    assert b"Meal labelled as" in checkout.bytes("data/report/index.html")
+    assert checkout.paid() == before
+
+
 def test_a_photo_that_failed_for_a_passing_reason_is_due_by_itself(checkout):
     """And only that one, only where there is a server; a photo that is refused makes nothing due."""
     checkout.replace("params.yaml", "teacher: demo ", "teacher: qwen3_vl_8b ")

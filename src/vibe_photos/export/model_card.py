@@ -15,7 +15,15 @@ from vibe_photos.export.graphs import Level
 from vibe_photos.heads.linear import head_path
 from vibe_photos.lineage import LOCK, Lock, find_commit, read_lock
 from vibe_photos.records.label_tables import LabelTable, Source
-from vibe_photos.records.taxonomy import HEADS, head_keys, label_name, parent_key, with_ancestors
+from vibe_photos.records.taxonomy import (
+    HEADS,
+    head_keys,
+    label_name,
+    parent_key,
+    show_meaning,
+    show_name,
+    with_ancestors,
+)
 from vibe_photos.report.provenance import describe_run
 from vibe_photos.report.sources import read_sources
 from vibe_photos.report.tables import headline_lines
@@ -23,11 +31,16 @@ from vibe_photos.settings import Classify, HeadName, Settings, Taxonomy
 
 
 class Label(msgspec.Struct, frozen=True):
-    """A label of the taxonomy; `source` says what decides it, null if it is not judged."""
+    """A label of the taxonomy; `source` says what decides it, null if it is not judged.
+
+    `name` is what people call it, `means` one sentence that defines it, empty if it has none.
+    """
 
     level: HeadName
     parent: str | None
     source: Source | None
+    name: str
+    means: str
 
 
 class Labels(msgspec.Struct, frozen=True):
@@ -93,7 +106,14 @@ def describe_labels(levels: Sequence[Level], table: LabelTable, taxonomy: Taxono
         dim=levels[0].weight.shape[1],
         outputs={one.name: list(one.keys) for one in levels},
         labels={
-            key: Label(level[key], parent_key(key, level), table.source.get(key)) for key in sorted(level)
+            key: Label(
+                level=level[key],
+                parent=parent_key(key, level),
+                source=table.source.get(key),
+                name=show_name(key, taxonomy),
+                means=show_meaning(key, taxonomy),
+            )
+            for key in sorted(level)
         },
     )
 

@@ -2,10 +2,10 @@
 
 One control each for the scene (one choice), every attribute (yes, no, or nothing: not judged) and the objects
 (a tree, in which every node is a label key). The formats are those of Label Studio's documentation:
-https://labelstud.io/guide/task_format, https://labelstud.io/tags/choices, https://labelstud.io/tags/taxonomy.
+https://labelstud.io/guide/task_format, https://labelstud.io/tags/choices, https://labelstud.io/tags/choice, https://labelstud.io/tags/taxonomy.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 from xml.etree import ElementTree
@@ -14,7 +14,15 @@ import msgspec
 
 from vibe_photos.errors import InputError
 from vibe_photos.records.ground_truth import GroundTruth, KeyFitter
-from vibe_photos.records.taxonomy import PREFIXES, describe_entry, head_keys, label_name, parent_key
+from vibe_photos.records.taxonomy import (
+    PREFIXES,
+    describe_entry,
+    head_keys,
+    label_name,
+    parent_key,
+    show_meaning,
+    show_name,
+)
 from vibe_photos.settings import HeadName, Taxonomy
 
 T = TypeVar("T")
@@ -54,15 +62,21 @@ class Interface:
         self._fitter = KeyFitter(taxonomy)
 
     def write_config(self) -> str:
-        """Return the labelling configuration, XML."""
+        """Return the labelling configuration, XML; what a label means is in its header or its hint.
+
+        The values of choices are short names: they are in the results, which a new name must not change.
+        """
         view = ElementTree.Element("View")
         ElementTree.SubElement(view, "Image", name=PHOTO, value="$image", zoom="true", zoomControl="true")
-        _add_choices(view, SCENE, self.scenes)
-        for control in self.attributes:
-            _add_choices(view, control, _YES_NO)
-        ElementTree.SubElement(view, "Header", value="objects", size="5")
+        taxonomy = self._taxonomy
+        hints = {name: show_meaning(key, taxonomy) for name, key in self.scenes.items()}
+        _add_choices(view, SCENE, "Scene", hints)
+        for control, key in self.attributes.items():
+            title = ": ".join(filter(None, (show_name(key, taxonomy), show_meaning(key, taxonomy))))
+            _add_choices(view, control, title, dict.fromkeys(_YES_NO, ""))
+        ElementTree.SubElement(view, "Header", value="Objects", size="5")
         tree = ElementTree.SubElement(view, "Taxonomy", name=OBJECTS, toName=PHOTO, showFullPath="true")
-        _add_nodes(tree, self.objects, ())
+        _add_nodes(tree, {node: show_meaning(key, taxonomy) for node, key in self.objects.items()}, ())
         ElementTree.indent(view)
         return ElementTree.tostring(view, encoding="unicode") + "\n"
 
@@ -135,19 +149,26 @@ def _find_node(key: str, keys: Sequence[str]) -> Node:
     return (*_find_node(parent, keys), key.removeprefix(f"{parent}."))
 
 
-def _add_choices(view: ElementTree.Element, control: str, names: Iterable[str]) -> None:
-    ElementTree.SubElement(view, "Header", value=control, size="5")
+def _add_choices(view: ElementTree.Element, control: str, title: str, hints: Mapping[str, str]) -> None:
+    ElementTree.SubElement(view, "Header", value=title, size="5")
     choices = ElementTree.SubElement(
         view, "Choices", name=control, toName=PHOTO, choice="single", showInline="true"
     )
-    for name in names:
-        ElementTree.SubElement(choices, "Choice", value=name)
+    for name, hint in hints.items():
+        _add_choice(choices, name, hint)
 
 
-def _add_nodes(above: ElementTree.Element, objects: Iterable[Node], parent: Node) -> None:
-    for node in objects:
+def _add_nodes(above: ElementTree.Element, hints: Mapping[Node, str], parent: Node) -> None:
+    for node, hint in hints.items():
         if node[:-1] == parent:
-            _add_nodes(ElementTree.SubElement(above, "Choice", value=node[-1]), objects, node)
+            _add_nodes(_add_choice(above, node[-1], hint), hints, node)
+
+
+def _add_choice(above: ElementTree.Element, value: str, hint: str) -> ElementTree.Element:
+    choice = ElementTree.SubElement(above, "Choice", value=value)
+    if hint:
+        choice.set("hint", hint)
+    return choice
 
 
 def _make_result(control: str, kind: str, chosen: list[Any]) -> Result:

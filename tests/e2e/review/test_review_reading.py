@@ -32,8 +32,8 @@ def test_scripts_in_names_and_notes_are_text(reading, open_audit):
 
 
 def check_nothing_was_injected(page: Page) -> None:
-    handlers = "[ontoggle], [onclick], [onerror], [onload]"
-    injected = f"img[src=x], svg, iframe, style, script:not([src]), {handlers}, #main b"
+    elements = "img[src=x], svg, iframe, style, script:not([src]), #main b, #main details"
+    injected = f"{elements}, [ontoggle], [onclick], [onerror], [onload]"
     assert page.locator(injected).count() == 0
 
 

@@ -47,6 +47,7 @@ def test_the_page_tells_verdict_tables_and_flips(tmp_path: Path) -> None:
     assert "only one side has it" in html
     assert "p allows for all 2" in html
     assert "2019/&lt;b&gt;.jpg" in html
+    assert "vibe-photos review --only a1</code>" in html
     assert "<script" not in html
     assert "http" not in html.replace("http-equiv", "")
 

@@ -140,6 +140,14 @@ def test_the_card_says_what_is_not_known(hog, tmp_path):
     assert "/" + hog.library.root.strip("/") not in card
 
 
+def test_labels_leave_with_their_names_and_meanings(hog, taxonomy, tmp_path):
+    export_bundle(msgspec.structs.replace(hog, taxonomy=taxonomy), tmp_path / "model", with_encoder=False)
+    card, key = (tmp_path / "model" / "MODEL_CARD.md").read_text(), "object.electronics.peripheral.hub"
+    assert f"| `{key}` | USB hub | {taxonomy.definitions[key].means} |" in card.splitlines()
+    label = msgspec.json.decode((tmp_path / "model" / "labels.json").read_bytes())["labels"][key]
+    assert (label["name"], label["means"]) == ("USB hub", taxonomy.definitions[key].means)
+
+
 def test_the_card_says_from_how_many_photos_each_label_was_learnt(hog, tmp_path):
     figures = {"n_train": 18, "learnt": [{"label": "scene.food", "photos": 6}], "not_learnable": []}
     (tmp_path / "train_scene.json").write_bytes(msgspec.json.encode(figures))

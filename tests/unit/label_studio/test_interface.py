@@ -31,6 +31,21 @@ def test_the_configuration_has_one_control_for_the_scene_each_attribute_and_the_
     assert [choice.get("value") for choice in controls["has_text"]] == ["yes", "no"]
 
 
+def test_names_for_people_and_definitions_are_shown_and_not_in_the_results(interface, taxonomy):
+    view = ElementTree.fromstring(interface.write_config())
+    defined = taxonomy.definitions
+    titles = [header.get("value") for header in view.findall("Header")]
+    assert titles[0] == "Scene"
+    assert f"Animal: {defined['attr.has_animal'].means}" in titles
+    hints = {choice.get("value"): choice.get("hint") for choice in view.iter("Choice")}
+    assert hints["snapshot"] == defined["scene.snapshot"].means
+    assert hints["display.monitor"] == defined["object.electronics.display.monitor"].means
+    assert hints["yes"] is None
+    bare = ElementTree.fromstring(Interface(msgspec.structs.replace(taxonomy, definitions={})).write_config())
+    assert "Animal" in [header.get("value") for header in bare.findall("Header")]
+    assert not [choice for choice in bare.iter("Choice") if choice.get("hint") is not None]
+
+
 def test_every_node_of_the_tree_is_a_label_and_every_label_a_node(interface, taxonomy):
     def walk(tag, above):
         for choice in tag.findall("Choice"):
