@@ -4,7 +4,7 @@ import math
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
@@ -90,18 +90,23 @@ def read_resolved(folder: Path = Path()) -> Settings:
     return from_mapping(composed)
 
 
-def compose_settings() -> Settings:
+def compose_settings(overrides: Sequence[str] = ()) -> Settings:
     """Return what params.yaml and conf/ say now, machine-local values too, after stage `compose` checked it.
 
-    Run in the repository's root. Only the scripts of stages know Hydra.
+    Run in the repository's root. Only the scripts of stages know Hydra. With `overrides` (`KEY=VALUE`) the
+    stage does not run, since it would write them, and contradictions are not looked for.
 
     Raises:
         ConfigurationError: something in them is wrong; the stage's own message is on stderr.
     """
     stage = [sys.executable, "stages/compose_config.py"]
-    if subprocess.run(stage, check=False).returncode:
-        raise ConfigurationError("fix the configuration first: the errors are listed above")
-    shown = subprocess.run([*stage, "--cfg", "job"], capture_output=True, check=True).stdout
+    wrong = ConfigurationError("fix the configuration first: the errors are listed above")
+    if not overrides and subprocess.run(stage, check=False).returncode:
+        raise wrong
+    ran = subprocess.run([*stage, *overrides, "--cfg", "job"], stdout=subprocess.PIPE, check=False)
+    if ran.returncode:
+        raise wrong
+    shown = ran.stdout
     composed: dict[str, Any] = msgspec.yaml.decode(shown)
     return from_mapping(composed)
 

@@ -82,6 +82,17 @@ def test_the_same_configuration_is_not_written_again(checkout):
     assert (checkout / "data" / "config" / "resolved.yaml").stat().st_mtime_ns == before
 
 
+def test_an_encoder_that_is_not_here_is_told_before_anything_is_paid(checkout):
+    resolved = checkout / "data" / "config" / "resolved.yaml"
+    arguments = ("embedder=onnx", "embedder.checkpoint=nowhere.onnx")
+    first = run(checkout, *arguments)
+    assert first.returncode == 0
+    assert "the encoder that stage embed will need is not on this machine: nowhere.onnx" in first.stderr
+    # Where its vectors were pulled it is not needed, and its name is known.
+    resolved.write_text(resolved.read_text().replace("encoder: null", "encoder: onnx-1"))
+    assert "not on this machine" not in run(checkout, *arguments).stderr
+
+
 def test_a_resolved_file_with_a_merge_conflict_is_written_again(checkout):
     assert run(checkout).returncode == 0
     resolved = checkout / "data" / "config" / "resolved.yaml"

@@ -3,7 +3,7 @@
 import logging
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import msgspec
 from vibe_photos.annotate.answers import Answer, AnswerKey, Answers, AnswerStore
 from vibe_photos.annotate.question import build_question
 from vibe_photos.annotate.reply import UnusableReply
-from vibe_photos.errors import InputError
+from vibe_photos.errors import ConfigurationError, InputError
 from vibe_photos.records.ground_truth import describe_unreadable
 from vibe_photos.settings import Settings
 from vibe_photos.storage.jsonl import read_numbered_lines
@@ -95,6 +95,21 @@ def _refuse_other_text(path: Path) -> None:
 def name_hash(image_id: str) -> str | None:
     """Return the name of an id's hash, by its number of hex digits; None for another kind of id."""
     return _HASH_OF_DIGITS.get(len(image_id)) if re.fullmatch("[0-9a-f]*", image_id) else None
+
+
+def refuse_other_ids(answered: Set[str], photos: Set[str], content_hash: str) -> None:
+    """Refuse to pay again for a library whose answers are all under ids of another hash.
+
+    Raises:
+        ConfigurationError: so it is; names the setting to change.
+    """
+    others = {name_hash(image_id) for image_id in answered} - {None, content_hash}
+    if others and not answered & photos:
+        other = others.pop()
+        raise ConfigurationError(
+            f"the ids of the {len(answered)} answers are {other}, but library.content_hash is "
+            f"{content_hash}: write `content_hash: {other}` under `library:` in params.yaml"
+        )
 
 
 def _check_ids(image_ids: set[str], content_hash: str) -> None:

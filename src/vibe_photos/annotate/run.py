@@ -141,7 +141,7 @@ class AnnotationRun:
         except AskFailed as error:
             self._progress.failed += 1
             if error.kind == "no_answer" and attempts.left > 0:
-                self._retry_queue.append((photo, attempts.made))
+                self._retry_queue.append((photo, most - attempts.left))
             else:
                 self.failures[photo.image_id] = Failure(
                     image_id=photo.image_id, rel_path=photo.rel_path, kind=error.kind, detail=error.detail

@@ -10,8 +10,8 @@
 | 400, 422 else, other 4xx, an oversized body | this photo fails |
 | 401, 402, 403, 404, 405, 407, a redirect, a proxy that refuses | the run stops |
 
-A photo never costs more requests than its `Attempts` allow. Once the server has answered, a 404 is like a
-5xx: a gateway says so while it loads the model again.
+A photo never costs more requests than its `Attempts` allow, besides one for each looser format. Once the
+server has answered, a 404 is like a 5xx: a gateway says so while it loads the model again.
 """
 
 import logging
@@ -196,10 +196,10 @@ class TeacherServer:
                 self.state.record_outage(request, str(error))
             except _FormatRefused as error:
                 failed = AskFailed("refused", str(error))
-                attempts.reserved = 0  # the looser formats need them
                 if format_index in self._accepted_formats or format_index + 1 == len(RESPONSE_FORMATS):
                     break  # other photos are answered in this format, or there is no looser one
                 format_index += 1
+                attempts.left += 1  # a step to a looser format costs none
             except ResponseTooLarge as error:
                 raise AskFailed("refused", str(error)) from None
             except (NoResponse, NoCompletion) as error:

@@ -19,14 +19,14 @@ from vibe_photos.annotate.endpoint import (
     is_server_configured,
 )
 from vibe_photos.annotate.estimate import estimate_run
-from vibe_photos.annotate.imports import absorb_output
+from vibe_photos.annotate.imports import absorb_output, refuse_other_ids
 from vibe_photos.annotate.outputs import Tally, write_metric, write_outputs
 from vibe_photos.annotate.question import Question, build_question
 from vibe_photos.annotate.replay.server import start_replay_server
 from vibe_photos.annotate.run import AnnotationRun
 from vibe_photos.annotate.server import TeacherServer
 from vibe_photos.annotate.state import ServerState
-from vibe_photos.errors import ConfigurationError, RunInterrupted, TooManyFailures
+from vibe_photos.errors import ConfigurationError, RunInterrupted, TeacherUnreachable, TooManyFailures
 from vibe_photos.records.failures import Failure, failures_path, read_failures
 from vibe_photos.records.photos import Photo, say_count
 from vibe_photos.records.pictures import read_pictures
@@ -47,7 +47,8 @@ def annotate_library(settings: Settings, store: Path) -> None:
 
     Raises:
         ConfigurationError: the environment does not fit the configuration.
-        TeacherRefused, TeacherUnreachable: the server cannot be used.
+        TeacherRefused: the server cannot be used.
+        TeacherUnreachable: no server answers, and there are photos that it was never asked about.
         RunInterrupted: Ctrl-C.
         StoreError: another run has locked the answers, their log is damaged, or the disk is full.
         TooManyFailures: more than `annotate.max_failed_share` have no answer (the outputs are written).
@@ -69,14 +70,26 @@ def annotate_library(settings: Settings, store: Path) -> None:
         failures: dict[str, Failure] = {}
         missing = {photo.image_id for photo in _read_photos(settings) if photo.image_id not in answers}
         if missing and settings.teacher.server != "store":
-            has_server = is_server_configured(os.environ, settings.teacher)
-            known = {} if has_server else read_failures(settings.paths.raw_annotations)
-            if missing <= known.keys():  # all failed before, and there is no server to ask again
-                failures = {image_id: replace(known[image_id], retry=False) for image_id in missing}
+            if len(answers):
+                ids = {photo.image_id for photo in _read_photos(settings)}
+                if missing == ids:
+                    refuse_other_ids(read_paid_ids(store, key), ids, settings.library.content_hash)
+            known = read_failures(settings.paths.raw_annotations)
+            # Photos that all failed before can wait for a server: the next scan marks them again.
+            failures = {i: replace(known[i], retry=False) for i in missing} if missing <= known.keys() else {}
+            if failures and not is_server_configured(os.environ, settings.teacher):
                 logger.warning("QWEN_BASE_URL is not set: %d photos stay without an answer", len(missing))
             else:
-                with _open_endpoint(settings) as endpoint:
-                    answers, failures = asyncio.run(_ask_missing(settings, question, endpoint, answer_store))
+                were_asked = failures and all(failure.kind != "missing" for failure in failures.values())
+                try:
+                    with _open_endpoint(settings) as endpoint:
+                        answers, failures = asyncio.run(
+                            _ask_missing(settings, question, endpoint, answer_store)
+                        )
+                except TeacherUnreachable as error:
+                    if not were_asked:
+                        raise
+                    logger.warning("photos that failed before and stay without an answer: %s", error)
         root, raw_annotations = settings.library.root, settings.paths.raw_annotations
         tally = write_outputs(_read_photos(settings), answers, failures, root, raw_annotations)
     write_metric(settings.paths.eval / "annotate.json", tally, answers.key)

@@ -12,6 +12,12 @@ import logging
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `vibe-photos check`."""
     parser.add_argument(
+        "overrides",
+        nargs="*",
+        metavar="KEY=VALUE",
+        help="check another value or choice, as stages take them: library.root=/mnt/photos teacher=offline",
+    )
+    parser.add_argument(
         "--ask", action="store_true", help="also ask the teacher about one photo (paid, answer kept)"
     )
 
@@ -22,4 +28,4 @@ def run(options: argparse.Namespace) -> None:
 
     # The results already say what the stages would log.
     logging.getLogger().setLevel(logging.WARNING)
-    check_everything(options.ask)
+    check_everything(options.ask, options.overrides)

@@ -1,5 +1,6 @@
 """Stage `compose`: write the checked configuration, without machine-local keys, for DVC to compare."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from vibe_photos.records.taxonomy import define_words
 from vibe_photos.records.taxonomy_check import warn_unused
 from vibe_photos.settings import Settings
 from vibe_photos.storage.files import write_bytes
+
+log = logging.getLogger(__name__)
 
 
 def write_resolved(composed: Mapping[str, Any], settings: Settings, path: Path = RESOLVED) -> None:
@@ -50,6 +53,8 @@ def _name_encoder(settings: Settings, resolved: Mapping[str, Any], before: Mappi
     """Return the encoder's name; if its weights are not on this machine, the name from the last time."""
     try:
         return name_encoder(settings.embedder, settings.embed)
-    except EncoderError:
-        is_same = all(before.get(section) == resolved[section] for section in ("embedder", "embed"))
-        return before.get(ENCODER) if is_same else None
+    except EncoderError as error:
+        if all(before.get(section) == resolved[section] for section in ("embedder", "embed")):
+            return before.get(ENCODER)
+        log.warning("the encoder that stage embed will need is not on this machine: %s", error)
+        return None

@@ -3,7 +3,7 @@
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from vibe_photos.annotate.answers import AnswerKey, read_paid_ids
 from vibe_photos.annotate.connection_check import check_teacher
 from vibe_photos.annotate.estimate import estimate_run
-from vibe_photos.annotate.imports import IMPORTED, name_hash, read_answers
+from vibe_photos.annotate.imports import IMPORTED, read_answers, refuse_other_ids
 from vibe_photos.annotate.question import Question, build_question
 from vibe_photos.annotate.stage import annotate_library
 from vibe_photos.configuration import compose_settings
@@ -27,6 +27,7 @@ from vibe_photos.lineage import FETCH_ONLY, GitError, read_dvc_config, run_git
 from vibe_photos.records.photos import Photo, PhotoProblem, read_manifest
 from vibe_photos.records.pictures import Pictures, read_pictures
 from vibe_photos.records.splits import read_current_ids
+from vibe_photos.records.taxonomy_check import find_contradictions
 from vibe_photos.scan.stage import scan_library
 from vibe_photos.settings import Settings
 from vibe_photos.sharing.addresses import hide_credentials
@@ -55,18 +56,22 @@ class _NotReady(VibePhotosError):
     """A check failed; the message says what to do."""
 
 
-def check_project(asks: bool) -> Iterator[Result]:
+def check_project(asks: bool, overrides: Sequence[str] = ()) -> Iterator[Result]:
     """Check everything that the next `dvc repro` needs; yield each result as soon as it is known.
 
     No stage output is changed; hashes of the photos that are read are cached in the store.
 
     Args:
         asks: also ask the teacher about one photo; the answer costs money and is kept.
+        overrides: choices and values for this check, as a stage takes them.
     """
     try:
-        settings = compose_settings()
+        settings = compose_settings(overrides)
     except ConfigurationError as error:
         yield Result("configuration", False, str(error))
+        return
+    if wrong := [f"{key}: {what}" for key, what in find_contradictions(settings.taxonomy, settings.classify)]:
+        yield Result("configuration", False, "; ".join(wrong))
         return
     yield Result("configuration", True, "taxonomy, thresholds and rules are consistent")
     with TemporaryDirectory() as scratch:
@@ -150,7 +155,7 @@ class _Check:
         return f"{len(truth.measured)} photos measured, {len(truth.taught)} taught; all labels are known"
 
     def _count_answers(self) -> str:
-        photos, chosen = self._scanned[0], self._settings.library.content_hash
+        photos = self._scanned[0]
         manifests = self._settings.paths.photos, self._scratch / "photos.jsonl"
         pictures = Pictures(one for manifest in manifests for one in read_pictures(manifest).records)
         have = {
@@ -158,13 +163,9 @@ class _Check:
             for photo in photos
             if self._answered & {photo.image_id, *pictures.find_copies(photo.image_id)}
         }
-        others = {name_hash(image_id) for image_id in self._answered} - {None, chosen}
-        if self._answered and not have and others:
-            other = others.pop()
-            raise _NotReady(
-                f"the ids of the {len(self._answered)} answers are {other}, but library.content_hash is "
-                f"{chosen}: write `content_hash: {other}` under `library:` in params.yaml"
-            )
+        if not have:
+            ids = {photo.image_id for photo in photos}
+            refuse_other_ids(self._answered, ids, self._settings.library.content_hash)
         if self._settings.teacher.server == "store" and len(have) < len(photos):
             found = f"{len(photos) - len(have)} of {len(photos)} photos have no answer, and no server is set"
             if not have:
@@ -250,14 +251,14 @@ def _describe_readers(address: str) -> str:
     return f"({shown}): readable by {readers} on {os.uname().nodename}, and by whoever mounts it"
 
 
-def check_everything(asks: bool) -> None:
-    """Print the result of every check.
+def check_everything(asks: bool, overrides: Sequence[str] = ()) -> None:
+    """Print the result of every check; arguments as for `check_project`.
 
     Raises:
         ConfigurationError: something has to be fixed first.
     """
     results = []
-    for result in check_project(asks):
+    for result in check_project(asks, overrides):
         print(result.describe(), flush=True)
         results.append(result)
     wrong = [result.name for result in results if not result.is_ok]

@@ -412,6 +412,39 @@ def test_an_unreachable_server_leaves_the_outs_as_they_were(
     assert settings.paths.raw_annotations.read_bytes() == before
 
 
+def test_photos_that_failed_before_wait_for_a_server_that_is_off(
+    make_settings: MakeSettings,
+    library: list[Photo],
+    store: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    settings = make_settings(annotate={"max_failed_share": 0.5, "max_attempts": 1})
+    bad = library[0].image_id
+    with FaultServer(lambda image_id, attempt: Act(500 if image_id == bad else 200)) as server:
+        run(settings, store, server, monkeypatch)
+    before = outs(settings)
+    assert mark_for_retry(settings.paths.raw_annotations) == 1
+    monkeypatch.setenv("QWEN_BASE_URL", "http://127.0.0.1:9/v1")
+    annotate_library(settings, store)
+    assert "failed before and stay without an answer: no server answers at QWEN_BASE_URL" in caplog.text
+    assert outs(settings) == before
+    assert mark_for_retry(settings.paths.raw_annotations) == 1  # the next scan makes them due again
+
+
+def test_a_library_whose_answers_have_ids_of_another_hash_is_not_paid_for_again(
+    make_settings: MakeSettings, library: list[Photo], store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = make_settings()
+    prompt_id = build_question(settings.teacher, settings.taxonomy).prompt_id
+    answer = {"image_id": "44bc2cf5ad770999", "model": settings.teacher.model, "prompt_id": prompt_id}
+    write_jsonl(settings.paths.raw_annotations, [{**answer, "annotation": {"scene": "food"}}])
+    with FaultServer(lambda image_id, attempt: Act()) as server:
+        with pytest.raises(ConfigurationError, match="content_hash: xxh64"):
+            run(settings, store, server, monkeypatch)
+        assert server.asked.total() == 0
+
+
 def test_without_an_address_the_run_says_so(
     make_settings: MakeSettings, library: list[Photo], store: Path
 ) -> None:

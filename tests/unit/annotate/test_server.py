@@ -200,18 +200,19 @@ def test_what_is_refused_in_every_format_costs_a_request_for_each() -> None:
     assert [request.body for request in server.requests] == [b"json_schema", b"json_object", b"text"]
 
 
-def test_attempts_that_are_kept_for_the_end_are_spent_on_looser_formats() -> None:
+@pytest.mark.parametrize("attempts", [Attempts(1), Attempts(3, reserved=2)])
+def test_steps_to_looser_formats_cost_no_attempt(attempts: Attempts) -> None:
     async def scenario(base_url: str) -> Reply:
         async with Client(Endpoint(base_url), 1) as client:
             server = TeacherServer(client, MODEL, "json_schema", ServerState(1), timeout_seconds=5)
-            return await server.ask(0, "p0", str.encode, Attempts(3, reserved=2))
+            return await server.ask(0, "p0", str.encode, attempts)
 
     def play(image_id: str, attempt: int) -> Act:
         return Act() if server.requests[-1].body == b"text" else Act(400, error("no such format"))
 
     with FaultServer(play) as server:
         assert asyncio.run(scenario(server.base_url)).finish_reason == "stop"
-    assert server.asked.total() == 3
+    assert server.asked.total() == attempts.made == 3
 
 
 def test_a_probe_keeps_to_the_time_that_the_server_names() -> None:

@@ -131,6 +131,19 @@ def test_a_threshold_of_no_label_ends_it(project, capfd):
     assert "classify.object_threshold.keybord" in capfd.readouterr().err
 
 
+def test_other_values_and_choices_are_checked_and_written_nowhere(project, photos, tmp_path):
+    (tmp_path / "others").mkdir()
+    (tmp_path / "others" / "0.jpg").write_bytes((photos / "0.jpg").read_bytes())
+    overrides = [f"library.root={tmp_path / 'others'}", "teacher=qwen3_vl_8b"]
+    found = {result.name: result for result in check_project(False, overrides)}
+    assert found["photos"].detail.startswith(f"1 in {tmp_path / 'others'}")
+    assert "QWEN_BASE_URL" in found["teacher"].detail
+    (wrong,) = check_project(False, ["+classify.object_threshold.keybord=0.5"])
+    assert not wrong.is_ok
+    assert "classify.object_threshold.keybord: no label has that name; did you mean keyboard" in wrong.detail
+    assert not (project / "data").exists()
+
+
 def test_answers_by_another_hash(project, photos):
     key = AnswerKey("imported", "imported")
     settings = compose_settings()
