@@ -92,7 +92,7 @@ def test_lint_types_and_the_tests_that_need_no_demo_run_in_it(fresh):
     at_home = {"PYTHONPATH": f"{project.root}/src:{project.root}"}
     for command in ("ruff format --check .", "ruff check .", "lint-imports"):
         project.run(*command.split(), **at_home)
-    tests = ["tests/architecture/test_layers.py", "tests/unit/convert", "tests/unit/test_configuration.py"]
+    tests = ["tests/architecture/test_layers.py", "tests/unit/classify", "tests/unit/test_configuration.py"]
     ran = project.run("python", "-m", "pytest", "-p", "no:cacheprovider", *tests, **at_home)
     assert " passed" in ran.stdout
     assert "no demo library here, so these tests were left out: " in ran.stdout
