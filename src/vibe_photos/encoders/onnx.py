@@ -1,6 +1,10 @@
-"""Any ONNX image encoder, run by onnxruntime; its preprocessing is configured."""
+"""Any ONNX image encoder, run by onnxruntime; its preprocessing and which of its layers to take are configured.
 
-from collections.abc import Mapping
+The last layer of a classifier is made for its own classes. Inner layers often say more about other labels, so
+`embedder.outputs` takes any tensors of the graph, joined with equal weight; docs/ENCODERS.md says which to try.
+"""
+
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
@@ -17,13 +21,14 @@ from vibe_photos.pixels.decode import resize
 from vibe_photos.settings import Embedder
 from vibe_photos.storage.vectors import Vectors, to_unit_norm
 
-_REQUIRED = ("checkpoint", "input_px", "resize", "scale", "mean", "std", "channels", "output")
+_REQUIRED = ("checkpoint", "input_px", "resize", "scale", "mean", "std", "channels", "outputs")
 
 _ITEM_TYPES: Mapping[str, type[np.floating[Any]]] = {
     "tensor(float)": np.float32,
     "tensor(float16)": np.float16,
 }
 
+_NO_LENGTH = 1e-12
 _SMALLEST_PROBABILITY = 2.0**-24
 """The smallest float16: used for probabilities that a half-precision softmax rounded to zero."""
 
@@ -31,7 +36,7 @@ _SMALLEST_PROBABILITY = 2.0**-24
 class OnnxRecipe(PixelRecipe, frozen=True, kw_only=True, tag="onnx"):
     """Everything that decides the vectors; `checkpoint` is the hash of the model file."""
 
-    version: int = 1
+    version: int = 2
     checkpoint: str
     input_px: int
     resize: Literal["squash", "center_crop"]
@@ -40,8 +45,9 @@ class OnnxRecipe(PixelRecipe, frozen=True, kw_only=True, tag="onnx"):
     mean: list[float]
     std: list[float]
     channels: Literal["RGB", "BGR"]
-    output: str
-    transform: Literal["none", "log"]
+    outputs: list[str]
+    pooling: Literal["none", "mean", "max"]
+    transform: Literal["none", "sqrt", "log"]
 
 
 def read_onnx_recipe(embedder: Embedder) -> OnnxRecipe:
@@ -55,6 +61,8 @@ def read_onnx_recipe(embedder: Embedder) -> OnnxRecipe:
     for key in _REQUIRED:
         if values[key] is None:
             raise ConfigurationError(f"embedder.{key}: kind onnx needs it (see conf/embedder/onnx.yaml)")
+    if not values["outputs"]:
+        raise ConfigurationError("embedder.outputs: name at least one output of the model")
     if len(values["mean"]) != 3 or len(values["std"]) != 3 or 0.0 in values["std"]:
         raise ConfigurationError("embedder.mean, embedder.std: three numbers each, and no std of 0")
     values["resize_px"] = values["resize_px"] or values["input_px"]
@@ -86,18 +94,14 @@ class OnnxEncoder:
         """
         self.model = model
         self._recipe = recipe
-        self._session = _open_session(checkpoint)
+        self._session = _open_session(expose_outputs(checkpoint, recipe.outputs))
         self._input, self._item_type = _read_input(self._session, checkpoint)
-        outputs = [entry.name for entry in self._session.get_outputs()]
-        if recipe.output not in outputs:
-            raise EncoderError(
-                f"{checkpoint} has no output {recipe.output!r} (embedder.output); "
-                f"its outputs are {', '.join(outputs)}"
-            )
         self._pool = ThreadPoolExecutor(count_threads(), thread_name_prefix="onnx")
         shape = (3, recipe.input_px, recipe.input_px)
         try:
             self.dim = len(self._run_one(np.zeros(shape, dtype=self._item_type)))
+        except EncoderError:
+            raise
         # onnxruntime's exceptions have no common base but Exception.
         except Exception as error:
             raise EncoderError(
@@ -124,21 +128,106 @@ class OnnxEncoder:
 
     def encode(self, batch: npt.NDArray[Any]) -> Vectors:
         """Run the model over [n, 3, input_px, input_px]; return float32 [n, dim] of unit norm."""
-        features = np.stack(list(self._pool.map(self._run_one, batch)))
-        return to_unit_norm(centre_log(features) if self._recipe.transform == "log" else features)
+        return to_unit_norm(np.stack(list(self._pool.map(self._run_one, batch))))
 
     def _run_one(self, item: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-        (output,) = self._session.run([self._recipe.output], {self._input: item[np.newaxis]})
-        return np.asarray(output, dtype=np.float64).ravel()
+        recipe = self._recipe
+        found = self._session.run(recipe.outputs, {self._input: item[np.newaxis]})
+        return join_features(dict(zip(recipe.outputs, found, strict=True)), recipe.pooling, recipe.transform)
 
 
-def centre_log(probabilities: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return the centred log-ratio of each row (Aitchison 1986): the logits, without their mean."""
-    logs = np.log(np.maximum(probabilities, _SMALLEST_PROBABILITY))
-    return np.asarray(logs - logs.mean(axis=1, keepdims=True))
+def join_features(
+    outputs: Mapping[str, npt.NDArray[Any]],
+    pooling: Literal["none", "mean", "max"],
+    transform: Literal["none", "sqrt", "log"],
+) -> npt.NDArray[np.float64]:
+    """Return one photo's features, float64 [d], from tensors [1, channels, ...] or [1, tokens, channels].
+
+    Each tensor is pooled and transformed; several are scaled to unit norm, so that they count alike, and joined.
+
+    Raises:
+        EncoderError: a tensor has several positions, and `pooling` does not say what to do with them.
+    """
+    parts = [
+        _transform(_pool(name, np.asarray(tensor, dtype=np.float64), pooling), transform)
+        for name, tensor in outputs.items()
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    return np.concatenate([part / max(float(np.linalg.norm(part)), _NO_LENGTH) for part in parts])
 
 
-def _open_session(checkpoint: str) -> Any:
+def _pool(
+    name: str, tensor: npt.NDArray[np.float64], pooling: Literal["none", "mean", "max"]
+) -> npt.NDArray[np.float64]:
+    # [1, channels, height, width] of convolutions, [1, tokens, channels] of transformers.
+    channels_last = tensor[0].T if tensor.ndim == 3 else tensor[0].reshape(len(tensor[0]), -1)
+    if tensor.ndim < 3 or channels_last.shape[1] == 1:
+        return channels_last.ravel()
+    if pooling == "none":
+        raise EncoderError(
+            f"the output {name} has the shape {list(tensor.shape)}, {tensor.size} numbers: set "
+            "embedder.pooling to mean or max, to take one number of each channel"
+        )
+    return np.asarray(channels_last.mean(axis=1) if pooling == "mean" else channels_last.max(axis=1))
+
+
+def _transform(
+    features: npt.NDArray[np.float64], transform: Literal["none", "sqrt", "log"]
+) -> npt.NDArray[np.float64]:
+    """Return the features, their signed root (Perronnin et al. 2010), or the centred log-ratio (Aitchison 1986).
+
+    The centred log-ratio of probabilities is their logits, without their mean.
+    """
+    if transform == "sqrt":
+        return np.asarray(np.sign(features) * np.sqrt(np.abs(features)))
+    if transform == "log":
+        logs = np.log(np.maximum(features, _SMALLEST_PROBABILITY))
+        return np.asarray(logs - logs.mean())
+    return features
+
+
+def list_tensors(checkpoint: str) -> list[str]:
+    """Return the names of all tensors that a model computes, in the order of the graph.
+
+    Raises:
+        EncoderError: the file is not a model.
+    """
+    _open_session(checkpoint)
+    import onnx
+
+    return _name_tensors(onnx.load(checkpoint, load_external_data=False))
+
+
+def _name_tensors(model: Any) -> list[str]:
+    return [name for node in model.graph.node for name in node.output if name]
+
+
+def expose_outputs(checkpoint: str, outputs: Sequence[str]) -> str | bytes:
+    """Return the model's path; where `outputs` names inner tensors, the model with these as outputs too.
+
+    Raises:
+        EncoderError: the model computes no tensor of that name, or the file is not a model.
+    """
+    declared = [entry.name for entry in _open_session(checkpoint).get_outputs()]
+    inner = [name for name in outputs if name not in declared]
+    if not inner:
+        return checkpoint
+    import onnx
+
+    model = onnx.load(checkpoint)
+    tensors = _name_tensors(model)
+    for name in inner:
+        if name not in tensors:
+            raise EncoderError(
+                f"{checkpoint} has no output {name!r} (embedder.outputs); its outputs are "
+                f"{', '.join(declared)}; its inner layers end with {', '.join(tensors[-8:])}"
+            )
+        model.graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def _open_session(model: str | bytes) -> Any:
     try:
         import onnxruntime
     except ImportError as error:
@@ -153,10 +242,11 @@ def _open_session(checkpoint: str) -> Any:
     options.use_deterministic_compute = True
     options.log_severity_level = 3
     try:
-        return onnxruntime.InferenceSession(checkpoint, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     # onnxruntime's exceptions have no common base but Exception.
     except Exception as error:
-        raise EncoderError(f"{checkpoint} is not an ONNX model that onnxruntime can load: {error}") from error
+        name = model if isinstance(model, str) else "the model with its inner layers as outputs"
+        raise EncoderError(f"{name} is not an ONNX model that onnxruntime can load: {error}") from error
 
 
 def _read_input(session: Any, checkpoint: str) -> tuple[str, type[np.floating[Any]]]:

@@ -76,7 +76,7 @@ def test_log_takes_a_softmax_back_to_its_logits(onnx: Embedder, embed: Embed) ->
     photo = draw_photo(3, (60, 60))
     encoder = load_encoder(onnx, embed)
     logits = encoder.preprocess(photo).reshape(3, 2, 8, 2, 8).mean(axis=(2, 4)).astype(np.float64).ravel()
-    log = msgspec.structs.replace(onnx, output="probabilities", transform="log")
+    log = msgspec.structs.replace(onnx, outputs=["probabilities"], transform="log")
     np.testing.assert_allclose(
         encode(log, embed, photo), to_unit_norm((logits - logits.mean())[np.newaxis]), atol=1e-5
     )
@@ -96,7 +96,7 @@ def test_a_file_that_is_no_model_is_named(onnx: Embedder, embed: Embed, tmp_path
 
 def test_a_wrong_output_or_input_size_is_named(onnx: Embedder, embed: Embed) -> None:
     with pytest.raises(EncoderError, match=r"no output 'pool'.*flat, probabilities"):
-        load_encoder(msgspec.structs.replace(onnx, output="pool"), embed)
+        load_encoder(msgspec.structs.replace(onnx, outputs=["pool"]), embed)
     with pytest.raises(EncoderError, match=r"does not run on \[1, 3, 24, 24\] \(embedder\.input_px: 24\)"):
         load_encoder(msgspec.structs.replace(onnx, input_px=24, resize_px=24), embed)
 
@@ -106,7 +106,8 @@ def test_a_wrong_output_or_input_size_is_named(onnx: Embedder, embed: Embed) -> 
     [
         ("checkpoint", None, r"embedder\.checkpoint"),
         ("input_px", None, r"embedder\.input_px"),
-        ("output", None, r"embedder\.output"),
+        ("outputs", None, r"embedder\.outputs"),
+        ("outputs", [], r"embedder\.outputs"),
         ("mean", [0.0], r"embedder\.mean"),
         ("std", [1.0, 0.0, 1.0], r"embedder\.std"),
         ("resize_px", 8, r"embedder\.resize_px: 8"),
