@@ -30,8 +30,9 @@ test: $(INSTALLED)  ## Set up and pass every check and test
 	$(MAKE) lint type
 	$(PYTEST)
 
-prove: $(INSTALLED)  ## The tests with the full number of repetitions, once for each kind of processor
-	VIBE_PHOTOS_PROVE=1 python -m tests.profiles each -- $(PYTEST) --timeout=3600
+prove: $(INSTALLED)  ## The tests with the full number of repetitions, then as usual for each other kind of processor
+	VIBE_PHOTOS_PROVE=1 $(PYTEST) --timeout=3600
+	python -m tests.profiles others -- $(PYTEST)
 
 prove-vllm: $(INSTALLED) $(VLLM)/.installed  ## The annotator against real servers: vLLM on the CPU, and LiteLLM before it
 	python -m pytest --timeout=3600 --durations=5 tests/vllm

@@ -70,7 +70,7 @@ def make_world(photos: Path, answers: Path, truth: Path, embedder: Embedder, fol
     """Scan and embed the photos, and join answers and truth to them; photos without both are left out."""
     taxonomy = read_settings("taxonomy/m2.yaml", Taxonomy)
     extensions = ["jpg", "jpeg", "png", "webp"]
-    library = Library(root=str(photos), content_hash="xxh3_128", extensions=extensions, skip_folders=[])
+    library = Library(root=str(photos), content_hash="xxh3_128", extensions=extensions, skip_names=[])
     manifest, base = folder / "photos.jsonl", read_resolved(REPOSITORY)
     paths = msgspec.structs.replace(base.paths, photos=manifest, embeddings=folder / embedder.name)
     embed = Embed(

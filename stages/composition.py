@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
+import hydra
 import yaml
 from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from vibe_photos.configuration import from_mapping, iterate_leaves, line_of, parse_yaml
 from vibe_photos.errors import ConfigurationError
@@ -53,11 +55,24 @@ def arrange_arguments(arguments: list[str]) -> list[str]:
         return ["--hydra-help"]
     folders = [CONF, *([Path(asked.config_dir)] if asked.config_dir else [])]
     chosen = read_choices(folders)
-    named = {_name_of(override): override.partition("=")[2] for override in overrides}
+    named = {name_of(override): override.partition("=")[2] for override in overrides}
     for file in _list_used_files({**chosen, **named}):
         parse_yaml(file)
     choices = [f"{group}={choice}" for group, choice in chosen.items() if group not in named]
     return choices + overrides + options
+
+
+def compose_once(overrides: list[str]) -> DictConfig:
+    """Return what `hydra.main` would compose. It composes everything twice: first only to find a multirun."""
+    try:
+        with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+            composed = hydra.compose("config", overrides, return_hydra_config=True)
+    except HydraException as error:  # often the cause says what is wrong
+        raise HydraException("\n".join(str(part) for part in (error, error.__cause__) if part)) from error
+    HydraConfig.instance().set_config(composed)
+    with open_dict(composed):
+        del composed["hydra"]
+    return composed
 
 
 def read_choices(folders: list[Path]) -> dict[str, str]:
@@ -156,7 +171,7 @@ def find_place(key: str) -> str:
     a Hydra run.
     """
     hydra = HydraConfig.get()
-    overridden = {_name_of(override) for override in hydra.overrides.task} - set(GROUPS)
+    overridden = {name_of(override) for override in hydra.overrides.task} - set(GROUPS)
     if any(key == name or key.startswith(f"{name}.") for name in overridden):
         return "the command line"
     group, _, inside = key.partition(".")
@@ -187,7 +202,7 @@ def _list_used_files(choices: dict[str, str]) -> list[Path]:
     return [file for file in dict.fromkeys(files) if file.is_file()]
 
 
-def _name_of(override: str) -> str:
+def name_of(override: str) -> str:
     """Return the key or group that an override changes: `sample.size` of `++sample.size=5`."""
     return re.split("[=@]", override.lstrip("+~"), maxsplit=1)[0]
 

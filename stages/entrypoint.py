@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import hydra
-from composition import CONF, GROUPS, arrange_arguments, list_choices, to_settings
+from composition import CONF, GROUPS, arrange_arguments, compose_once, list_choices, name_of, to_settings
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 
@@ -61,7 +61,11 @@ def run_composed(function: Callable[[DictConfig], None], description: str) -> No
         sys.argv[1:] = arrange_arguments(sys.argv[1:])
     # Hydra's own errors are about the arguments; HYDRA_FULL_ERROR=1 shows their traceback.
     with _short_errors(*(() if os.environ.get("HYDRA_FULL_ERROR") == "1" else (HydraException, ValueError))):
-        hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(task)()
+        if any(word[:1] == "-" or name_of(word).startswith("hydra") for word in sys.argv[1:]):
+            hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(task)()
+            return
+        composed = compose_once(sys.argv[1:])
+    task(composed)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Read YAML files with errors that name the line, and turn a composed mapping into typed settings."""
 
 import math
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -10,6 +11,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 import msgspec
 import yaml
+from msgspec.structs import replace
 
 from vibe_photos.errors import ConfigurationError
 from vibe_photos.settings import Settings
@@ -66,7 +68,9 @@ def from_mapping(composed: Mapping[str, Any]) -> Settings:
         settings: Settings = _convert(values, Settings)
     except msgspec.ValidationError:
         raise ConfigurationError(_explain(values, Settings, "")) from None
-    return settings
+    # `resolved.yaml` keeps the `~`, so that it says the same for everybody.
+    library = replace(settings.library, root=os.path.expanduser(settings.library.root))
+    return replace(settings, library=library)
 
 
 def read_resolved(folder: Path = Path()) -> Settings:

@@ -28,7 +28,7 @@ class Library(Section, frozen=True):
     root: str
     content_hash: Literal["xxh3_128", "xxh64"]
     extensions: list[str]
-    skip_folders: list[str]
+    skip_names: list[str]
 
 
 class Vocabulary(Section, frozen=True):

@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests.e2e.preloaded import start_preloaded
 
 ALWAYS = {"compose", "scan"}
+PRELOADED = "PYTEST_PRELOADED"
+"""The variable with the folder of `preloaded`. No global: pytest imports this file under two names."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,23 @@ class Repro:
         return set(re.findall(r"Stage '([^']+)' is cached", self.text))
 
 
+def clean_environment() -> dict[str, str]:
+    """This process's environment without variables that would lead out of a copy."""
+    return {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith(("QWEN_", "VIBE_PHOTOS_", "DVC_", "GIT_", "PYTEST_"))
+    }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def preloaded(tmp_path_factory):
+    """For all commands of `Checkout.run`: their libraries are imported once."""
+    with start_preloaded(tmp_path_factory.mktemp("bin"), clean_environment()) as folder:
+        os.environ[PRELOADED] = str(folder)
+        yield
+
+
 @dataclass(frozen=True)
 class Checkout:
     """A working copy with git, DVC and a store."""
@@ -39,13 +59,11 @@ class Checkout:
     root: Path
 
     def run(self, *command, check=True, **environment):
-        """Run a command as a user would, without variables that would lead out of the copy."""
-        clean = {
-            key: value
-            for key, value in os.environ.items()
-            if not key.startswith(("QWEN_", "VIBE_PHOTOS_", "DVC_", "GIT_", "PYTEST_"))
-        }
-        clean["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{clean['PATH']}"
+        """Run a command as a user would."""
+        clean = clean_environment()
+        clean["PATH"] = os.pathsep.join(
+            (os.environ[PRELOADED], str(Path(sys.executable).parent), clean["PATH"])
+        )
         result = subprocess.run(
             command,
             cwd=self.root,

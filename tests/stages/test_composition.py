@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 TEACHERS = ["demo", "offline", "qwen3_vl_8b", "qwen3_vl_32b"]
-EMBEDDERS = ["demo_siglip", "hog", "onnx", "siglip2_b16", "siglip2_b32", "siglip2_so400m"]
+EMBEDDERS = ["demo_siglip", "hog", "onnx", "siglip2_b16", "siglip2_b16_224", "siglip2_b32", "siglip2_so400m"]
 
 
 @pytest.fixture(scope="module")

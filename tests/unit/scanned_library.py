@@ -12,5 +12,5 @@ from vibe_photos.settings import Library, Settings
 def scan_settings(root: Path, folder: Path) -> Settings:
     """Return the repository's settings for the photos in `root`, listed in `folder`."""
     base = read_resolved(REPOSITORY)
-    library = Library(root=str(root), content_hash="xxh3_128", extensions=["jpg", "png"], skip_folders=[])
+    library = Library(root=str(root), content_hash="xxh3_128", extensions=["jpg", "png"], skip_names=[])
     return replace(base, library=library, paths=replace(base.paths, photos=folder / "photos.jsonl"))

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from tests.unit.drawn_library import embed_into
 from tests.unit.scanned_library import scan_settings
-from tests.unit.small_pipeline import CLASSIFY, EMBED, EMBEDDER, run_pipeline
+from tests.unit.small_pipeline import CLASSIFY, EMBED, EMBEDDER
 from tests.unit.stage_settings import settings_in
 
 from vibe_photos.classifier import Classifier
@@ -17,15 +17,12 @@ from vibe_photos.errors import ConfigurationError, DecodeError, HeadError, Input
 from vibe_photos.records.label_tables import read_labels
 from vibe_photos.scan.stage import scan_library
 from vibe_photos.score.stage import score_photos
-from vibe_photos.settings import Taxonomy
 from vibe_photos.storage.jsonl import read_jsonl
 
 
 @pytest.fixture(scope="module")
-def pipeline(tmp_path_factory, taxonomy: Taxonomy) -> Path:
-    folder: Path = tmp_path_factory.mktemp("library")
-    run_pipeline(folder, taxonomy)
-    return folder
+def pipeline(small_settings) -> Path:
+    return small_settings.paths.photos.parent
 
 
 def test_a_photo_gets_the_labels_that_stand_in_the_table(pipeline):

@@ -1,6 +1,10 @@
 """What a terminal is sent of texts from elsewhere."""
 
 import logging
+import os
+import pty
+import subprocess
+import sys
 
 import pytest
 
@@ -24,3 +28,36 @@ def test_log_lines_and_errors_hold_none(
     root.info("photo %s", EVIL)
     show_error(InputError(EVIL))
     assert capsys.readouterr().err == f"photo {SEEN}\nerror: {SEEN}\n"
+
+
+def read_terminal(program: str) -> str:
+    """Return what a program writes to a terminal."""
+    reading, terminal = pty.openpty()
+    subprocess.run([sys.executable, "-c", program], stdout=terminal, stderr=terminal, check=True)
+    os.close(terminal)
+    written = b""
+    with os.fdopen(reading, "rb", buffering=0) as file:
+        try:
+            while some := file.read(4096):
+                written += some
+        except OSError:  # Linux says so at the end
+            pass
+    return written.decode()
+
+
+def test_what_a_command_prints_to_a_terminal_holds_none() -> None:
+    program = (
+        "from vibe_photos.terminal import run_command;"
+        f"import sys; sys.exit(run_command(lambda: print({EVIL!r})))"
+    )
+    assert read_terminal(program) == SEEN.replace("\n", "\r\n") + "\r\n"
+    piped = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout
+    assert piped.decode() == EVIL + "\n"
+
+
+def test_a_log_line_takes_the_place_of_a_progress_line() -> None:
+    program = (
+        "import logging, sys; from vibe_photos.terminal import log_to_terminal; log_to_terminal();"
+        "sys.stderr.write('done=3'); logging.warning('a photo failed')"
+    )
+    assert read_terminal(program) == "done=3\r\x1b[Ka photo failed\r\n"

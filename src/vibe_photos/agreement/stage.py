@@ -9,7 +9,7 @@ from vibe_photos.human_truth.labels import read_human_truth
 from vibe_photos.human_truth.sample import read_measured_sample
 from vibe_photos.records.failures import read_failures
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth
-from vibe_photos.records.splits import Membership, read_splits
+from vibe_photos.records.splits import Membership, find_current_ids, read_splits
 from vibe_photos.settings import Settings, Taxonomy
 from vibe_photos.statistics.design import read_design
 from vibe_photos.statistics.label_arrays import JudgedPhotos, arrays_of_records, read_keys
@@ -50,7 +50,7 @@ def measure_agreement(settings: Settings) -> None:
     }
     if records:
         photos = judge_teacher(records, answers, memberships, settings.taxonomy)
-        assisted = read_human_truth(paths.human).assisted
+        assisted = read_human_truth(paths.human, find_current_ids(memberships)).assisted
         figures = summarise(photos, settings.evaluate)
         figures |= measure_anchoring(photos, assisted, settings.evaluate)
     else:

@@ -14,11 +14,13 @@ from vibe_photos.annotate.answers import Answer, AnswerKey, Answers, AnswerStore
 from vibe_photos.annotate.question import build_question
 from vibe_photos.annotate.reply import UnusableReply
 from vibe_photos.errors import InputError
+from vibe_photos.records.ground_truth import describe_unreadable
 from vibe_photos.settings import Settings
 from vibe_photos.storage.jsonl import read_numbered_lines
 
 logger = logging.getLogger(__name__)
 
+_HEAD_BYTES = 4096
 IMPORTED = AnswerKey("imported", "imported")
 _HASH_OF_DIGITS = {16: "xxh64", 32: "xxh3_128"}
 
@@ -63,6 +65,8 @@ def import_annotations(
         StoreError: another run has locked the answers, or they cannot be written.
     """
     summary = ImportSummary()
+    for path in files:
+        _refuse_other_text(path)
     first_pass = read_answers(files, default, summary.problems)
     last_place = {(answer.key, answer.image_id): place for place, answer in first_pass}
     _check_ids({image_id for _, image_id in last_place}, settings.library.content_hash)
@@ -77,6 +81,15 @@ def import_annotations(
     logger.info(summary.describe())
     logger.info(_describe_next_steps(summary, settings))
     return summary
+
+
+def _refuse_other_text(path: Path) -> None:
+    """Raise an InputError if a file is a table, UTF-16 text or begins with a byte order mark."""
+    if path.is_file():
+        with path.open("rb") as file:
+            found = describe_unreadable(file.read(_HEAD_BYTES), path)
+        if found:
+            raise InputError(found)
 
 
 def name_hash(image_id: str) -> str | None:

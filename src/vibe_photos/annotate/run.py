@@ -31,9 +31,9 @@ from vibe_photos.errors import (
     TeacherError,
     VibePhotosError,
 )
-from vibe_photos.pixels.decode import PIXELS_VERSION
+from vibe_photos.pixels import PIXELS_VERSION
 from vibe_photos.records.failures import Failure, FailureKind
-from vibe_photos.records.photos import Photo, photo_path
+from vibe_photos.records.photos import Photo, photo_path, verified
 from vibe_photos.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -231,18 +231,18 @@ class AnnotationRun:
         """
         path = photo_path(self._root, photo)
         try:
-            if path.stat().st_size != photo.bytes:
-                raise AskFailed("unreadable", "the file has changed since the scan")
-            return data_url(prepare_jpeg(path, self._question.image, self._annotate.max_pixels))
+            with verified(path, photo):
+                return data_url(prepare_jpeg(path, self._question.image, self._annotate.max_pixels))
         except DecodeError as error:
-            raise AskFailed("unreadable", f"{error.reason}: {error}") from None
-        except OSError as error:
-            if error.errno in (errno.EMFILE, errno.ENFILE) or not _holds_files(self._root):
+            cause = error.__cause__
+            if isinstance(cause, OSError) and (
+                cause.errno in (errno.EMFILE, errno.ENFILE) or not _holds_files(self._root)
+            ):
                 raise LibraryError(
-                    f"{path} cannot be read: {error.strerror}. No photo is marked as failed: raise the limit "
+                    f"{path} cannot be read: {cause.strerror}. No photo is marked as failed: raise the limit "
                     "(ulimit -n) or mount the folder again, and run the same command again"
                 ) from None
-            raise AskFailed("unreadable", f"the file cannot be read: {error.strerror}") from None
+            raise AskFailed("unreadable", f"{error.reason}: {error}") from None
 
     def _stop(self, error: VibePhotosError) -> None:
         """Send nothing more; the first reason is the one that is reported."""

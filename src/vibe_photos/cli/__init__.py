@@ -5,9 +5,6 @@ Each command is a module with `add_arguments` and `run`; the first line of its d
 """
 
 import argparse
-import os
-import select
-import sys
 
 from vibe_photos.cli import (
     check,
@@ -29,8 +26,7 @@ from vibe_photos.cli import (
     thresholds,
     update,
 )
-from vibe_photos.errors import VibePhotosError
-from vibe_photos.terminal import log_to_terminal, show_error
+from vibe_photos.terminal import run_command
 
 _COMMANDS = (
     new,
@@ -54,31 +50,18 @@ _COMMANDS = (
 )
 _USE_HUMAN_TRUTH = {import_human, label_studio, compare, thresholds, review, export_xmp}
 """Commands that first warn about decisions that are missing in `data/human/`."""
-_READER_LEFT = 141
-"""The exit status of a program that was ended by SIGPIPE, for example in `... | head`."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; an expected error is printed to stderr, with exit status 1."""
-    log_to_terminal()
-    try:
-        try:
-            options = build_parser().parse_args(arguments)
-            if options.warns_of_lost:
-                _warn_of_lost_decisions()
-            options.run(options)
-        finally:
-            sys.stdout.flush()
-    except VibePhotosError as error:
-        show_error(error)
-        return 1
-    except BrokenPipeError:
-        if not _has_reader_left():
-            raise
-        # Python flushes stdout again at exit, which would fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _READER_LEFT
-    return 0
+
+    def run() -> None:
+        options = build_parser().parse_args(arguments)
+        if options.warns_of_lost:
+            _warn_of_lost_decisions()
+        options.run(options)
+
+    return run_command(run)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -101,10 +84,3 @@ def _warn_of_lost_decisions() -> None:
 
     if RESOLVED.exists():
         warn_of_lost(read_resolved().paths.human, find_store())
-
-
-def _has_reader_left() -> bool:
-    """Return whether stdout is a pipe without a reader."""
-    poll = select.poll()
-    poll.register(sys.stdout, 0)
-    return any(event & select.POLLERR for _, event in poll.poll(0))

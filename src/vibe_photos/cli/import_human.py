@@ -36,6 +36,7 @@ def run(options: argparse.Namespace) -> None:
     from vibe_photos.errors import InputError
     from vibe_photos.human_truth.sample import read_sampled
     from vibe_photos.records.photos import read_manifest
+    from vibe_photos.records.splits import read_current_ids
     from vibe_photos.review import human_import
     from vibe_photos.review.draw_record import record_draw, record_uniform
     from vibe_photos.storage.local_store import find_store
@@ -44,7 +45,9 @@ def run(options: argparse.Namespace) -> None:
     paths = settings.paths
     photos = read_manifest(paths.photos)
     sampled = read_sampled(paths.sample) if options.sample else None
-    found = human_import.read_import(options.file, photos, settings.taxonomy, sampled)
+    found = human_import.read_import(
+        options.file, photos, settings.taxonomy, sampled, read_current_ids(paths.splits)
+    )
     if other_ids := human_import.describe_other_ids(photos, found):
         raise InputError(f"nothing was imported from {options.file}: {other_ids}")
     human_import.refuse_problems(options.file, found, settings.taxonomy, options.drop_unknown_keys)

@@ -4,6 +4,7 @@ Print each photo's scene, attributes and objects, as vibe_photos.classifier.Clas
 """
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from vibe_photos.errors import DecodeError, InputError
+from vibe_photos.records.photos import path_to_text
 from vibe_photos.records.taxonomy import label_name
 
 if TYPE_CHECKING:
@@ -29,7 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Label the photos and print them in the given order; one that fails does not stop the others.
 
-    A failure goes to stderr; with --json it is a line with `photo`, `reason` and `error` instead.
+    A failure goes to stderr; with --json it is a line with `photo`, `reason` and `error` instead. A name that
+    is no UTF-8 is written as in the manifest (`path_to_text`).
 
     Raises:
         InputError: a photo could not be labelled.
@@ -40,25 +43,26 @@ def run(options: argparse.Namespace) -> None:
 
     classifier = Classifier(options.models)
     failed = 0
-    for photo in options.photos:
+    for path in options.photos:
+        photo = path_to_text(os.fsencode(path))
         try:
-            labels = classifier.label(photo)
+            labels = classifier.label(path)
         except DecodeError as error:
             failed += 1
             if options.json:
-                _print_json(photo=str(photo), reason=error.reason, error=str(error))
+                _print_json(photo=photo, reason=error.reason, error=str(error))
             else:
                 print(f"{photo}: {error}", file=sys.stderr, flush=True)
         else:
             if options.json:
-                _print_json(photo=str(photo), labels=labels)
+                _print_json(photo=photo, labels=labels)
             else:
                 print(format_labels(photo, labels), flush=True)
     if failed:
         raise InputError(f"{failed} of {len(options.photos)} photos could not be labelled")
 
 
-def format_labels(photo: Path, labels: "PhotoLabels") -> str:
+def format_labels(photo: str, labels: "PhotoLabels") -> str:
     """Return a photo's path and labels, with probabilities, on four lines."""
 
     def with_score(key: str) -> str:
@@ -71,7 +75,7 @@ def format_labels(photo: Path, labels: "PhotoLabels") -> str:
         ],
         "objects": [with_score(key) for key in labels.objects],
     }
-    return "\n".join([str(photo), *(f"  {name:<12}{', '.join(one) or '-'}" for name, one in lines.items())])
+    return "\n".join([photo, *(f"  {name:<12}{', '.join(one) or '-'}" for name, one in lines.items())])
 
 
 def _print_json(**fields: object) -> None:

@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--into-older-tables",
         action="store_true",
-        help="write into the older application's tables labels and label_assignment instead, without versions",
+        help="write into the older application's tables labels and label_assignment instead",
     )
     parser.add_argument("--dry-run", action="store_true", help="show what would be written, and stop")
 

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from vibe_photos.errors import InputError
-from vibe_photos.records.taxonomy import HEADS, all_keys, describe_unknown_key, label_name
+from vibe_photos.records.taxonomy import (
+    HEADS,
+    all_keys,
+    describe_unknown_key,
+    label_name,
+    show_name,
+    shown_names,
+)
 from vibe_photos.settings import Taxonomy
 
 if TYPE_CHECKING:
@@ -26,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="only this label, by key or short name (food, has_person); may be repeated",
+        help="only this label, by name, key or short name (Person, attr.has_person ...); may be repeated",
     )
     parser.add_argument(
         "--top", type=int, default=20, metavar="N", help="how many per head (default: %(default)s)"
@@ -49,20 +56,22 @@ def run(options: argparse.Namespace) -> None:
         print(suspects_json(found, options.top))
     else:
         names = name_photos(settings)
-        print("\n\n".join(format_suspicion(one, options.top, names) for one in found))
+        print("\n\n".join(format_suspicion(one, options.top, names, settings.taxonomy) for one in found))
 
 
 def keep_labels(
     suspicions: Sequence["Suspicion"], names: Sequence[str], taxonomy: Taxonomy
 ) -> list["Suspicion"]:
-    """Return the suspects of some labels, named by key or short name.
+    """Return the suspects of some labels, by name, key or short name.
 
     Raises:
         InputError: the taxonomy has no label of that name.
     """
     wanted: set[str] = set()
     for name in names:
-        found = {key for key in all_keys(taxonomy) if name in (key, label_name(key))}
+        found = {
+            key for key in all_keys(taxonomy) if name in (key, label_name(key), show_name(key, taxonomy))
+        }
         if not found:
             raise InputError(describe_unknown_key(name, taxonomy))
         wanted |= found
@@ -76,18 +85,19 @@ def keep_labels(
     ]
 
 
-def format_suspicion(found: "Suspicion", top: int, names: Mapping[str, str]) -> str:
+def format_suspicion(found: "Suspicion", top: int, names: Mapping[str, str], taxonomy: Taxonomy) -> str:
     """Return a head's first suspects for a terminal; `names` has photos' paths by id."""
+    shown = shown_names(taxonomy, found.head)
     lines = [
         f"{rank:>3}  {names.get(suspect.image_id, suspect.image_id)}: "
-        f"teacher {suspect.teacher} ({suspect.teacher_probability:.2f}), "
-        f"student {suspect.student} ({suspect.student_probability:.2f})"
+        f"teacher {shown.get(suspect.teacher, suspect.teacher)} ({suspect.teacher_probability:.2f}), "
+        f"student {shown.get(suspect.student, suspect.student)} ({suspect.student_probability:.2f})"
         for rank, suspect in enumerate(found.suspects[:top], start=1)
     ]
     more = len(found.suspects) - len(lines)
     count = f"{len(found.suspects)} suspected" if found.suspects else "nothing suspected"
     head = f"{found.head.upper()}S: {count} among the photos that trained"
-    unknown = ", ".join(label_name(key) for key in found.not_examined)
+    unknown = ", ".join(show_name(key, taxonomy) for key in found.not_examined)
     return "\n".join(
         [
             f"{head}, the least likely first:" if lines else head,

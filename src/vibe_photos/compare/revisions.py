@@ -1,7 +1,8 @@
 """The labels of a commit, an experiment, the workspace or a file, without changing the workspace."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vibe_photos.compare.compare import LabelComparison, LabelSet, compare_labels
@@ -13,7 +14,7 @@ from vibe_photos.lineage import LOCK, Lock, find_cached_object, find_commit, has
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth
 from vibe_photos.records.label_tables import read_labels
 from vibe_photos.records.photos import read_manifest
-from vibe_photos.records.splits import read_splits
+from vibe_photos.records.splits import find_current_ids, read_splits
 from vibe_photos.settings import Paths, Settings, TruthName
 from vibe_photos.storage.jsonl import read_jsonl
 
@@ -77,16 +78,23 @@ def compare_revisions(
     Raises:
         InputError: a file of a revision or of the truth is missing or malformed.
     """
-    a, b = (
-        LabelSet(one.name, read_labels(one.labels), read_splits(one.splits), one.is_tuned_on_people())
-        for one in (before, after)
-    )
     memberships = read_splits(settings.paths.splits)
+    a, b = (_read_label_set(one, find_current_ids(memberships)) for one in (before, after))
     sample = read_measured_sample(settings.paths.human, settings.taxonomy, memberships)
     human = sample.records or sample.own_set
     truth = truth or ("human" if human else "auto")
     evaluated = human if truth == "human" else weigh_untrained(_read_auto(settings), memberships).records
     return compare_labels(a, b, truth, evaluated, memberships, settings.taxonomy, settings.evaluate)
+
+
+def _read_label_set(revision: Revision, current_ids: Mapping[str, str]) -> LabelSet:
+    """Read one side; photos have the ids of today, though their files may have been rewritten since."""
+    labels, memberships = read_labels(revision.labels), read_splits(revision.splits)
+    present = {*labels.image_ids, *memberships}
+    renamed = {old: new for old, new in current_ids.items() if new not in present}
+    labels = replace(labels, image_ids=[renamed.get(image_id, image_id) for image_id in labels.image_ids])
+    memberships = {renamed.get(image_id, image_id): one for image_id, one in memberships.items()}
+    return LabelSet(revision.name, labels, memberships, revision.is_tuned_on_people())
 
 
 def name_photos(settings: Settings) -> dict[str, str]:

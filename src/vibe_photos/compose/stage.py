@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from vibe_photos.configuration import ENCODER, RESOLVED, TOLD, without_machine_local
-from vibe_photos.encoders.encoder import name_encoder
+from vibe_photos.encoders.recipe import name_encoder
 from vibe_photos.errors import EncoderError
 from vibe_photos.records.taxonomy import define_words
 from vibe_photos.records.taxonomy_check import warn_unused

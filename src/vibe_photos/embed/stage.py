@@ -21,7 +21,7 @@ from vibe_photos.embed.outs import (
     vectors_file,
     write_outs,
 )
-from vibe_photos.encoders.encoder import name_encoder
+from vibe_photos.encoders.recipe import name_encoder
 from vibe_photos.errors import LibraryError, TooManyFailures
 from vibe_photos.records.photos import PhotoProblem, read_manifest, say_count
 from vibe_photos.records.pictures import read_pictures

@@ -9,11 +9,11 @@ from typing import Any, Protocol, runtime_checkable
 import numpy.typing as npt
 from PIL import Image
 
-from vibe_photos.encoders.hog import HogEncoder, HogRecipe
-from vibe_photos.encoders.onnx import OnnxEncoder, OnnxRecipe, read_onnx_recipe
-from vibe_photos.encoders.recipe import Recipe, name_model
-from vibe_photos.encoders.siglip import SiglipEncoder, read_siglip_recipe
-from vibe_photos.errors import ConfigurationError, EncoderError
+from vibe_photos.encoders.hog import HogEncoder
+from vibe_photos.encoders.onnx import OnnxEncoder
+from vibe_photos.encoders.recipe import DatabaseRecipe, HogRecipe, OnnxRecipe, name_model, read_recipe
+from vibe_photos.encoders.siglip import SiglipEncoder
+from vibe_photos.errors import EncoderError
 from vibe_photos.settings import Embed, Embedder
 from vibe_photos.storage.vectors import Vectors
 
@@ -50,39 +50,6 @@ class TextEncoder(Encoder, Protocol):
         ...
 
 
-class DatabaseRecipe(Recipe, frozen=True, kw_only=True, tag="database"):
-    """Vectors of an app's database. DVC cannot see the database, so `revision` represents its content."""
-
-    version: int = 1
-    source_model: str
-    dim: int
-    revision: int
-
-
-def read_database_recipe(embedder: Embedder) -> DatabaseRecipe:
-    """Return the recipe of `kind: database`, without reading the database.
-
-    Raises:
-        ConfigurationError: a key that this kind of embedder needs is not set.
-    """
-    if embedder.source_model is None or embedder.dim is None or embedder.revision is None:
-        raise ConfigurationError(
-            "embedder.source_model, embedder.dim, embedder.revision: kind database needs all three "
-            "(see conf/embedder/database.yaml)"
-        )
-    return DatabaseRecipe(source_model=embedder.source_model, dim=embedder.dim, revision=embedder.revision)
-
-
-def name_encoder(embedder: Embedder, embed: Embed) -> str:
-    """Return the name of the model that `load_encoder` would load, without loading it.
-
-    Raises:
-        ConfigurationError: a key that this kind of encoder needs is not set.
-        EncoderError: the checkpoint file is missing.
-    """
-    return name_model(embedder.name, _read_recipe(embedder, embed))
-
-
 def load_encoder(embedder: Embedder, embed: Embed) -> Encoder:
     """Load the chosen encoder.
 
@@ -90,7 +57,7 @@ def load_encoder(embedder: Embedder, embed: Embed) -> Encoder:
         ConfigurationError: a key that this kind of encoder needs is not set.
         EncoderError: the checkpoint cannot be loaded, or a package is missing (says how to get it).
     """
-    recipe = _read_recipe(embedder, embed)
+    recipe = read_recipe(embedder, embed)
     name = name_model(embedder.name, recipe)
     match recipe:
         case OnnxRecipe():
@@ -104,15 +71,3 @@ def load_encoder(embedder: Embedder, embed: Embed) -> Encoder:
             return HogEncoder(name)
         case _:
             return SiglipEncoder(name, embedder, embed)
-
-
-def _read_recipe(embedder: Embedder, embed: Embed) -> Recipe:
-    match embedder.kind:
-        case "hog":
-            return HogRecipe()
-        case "onnx":
-            return read_onnx_recipe(embedder)
-        case "siglip":
-            return read_siglip_recipe(embedder, embed)
-        case "database":
-            return read_database_recipe(embedder)

@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from vibe_photos.encoders.recipe import PixelRecipe
 from vibe_photos.pixels.decode import resize
 from vibe_photos.storage.vectors import Vectors, to_unit_norm
 
@@ -36,12 +35,6 @@ _WEIGHTS = (1.0, 0.7, 2.0)
 """Gradients, colour, texture."""
 
 Block = npt.NDArray[np.float64]
-
-
-class HogRecipe(PixelRecipe, frozen=True, kw_only=True, tag="hog"):
-    """The features have no settings: only their code and the pixels decide them."""
-
-    version: int = 2
 
 
 class HogEncoder:

@@ -6,22 +6,17 @@ The last layer of a classifier is made for its own classes. Inner layers often s
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, Literal
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from vibe_photos.encoders.numerics import count_threads
-from vibe_photos.encoders.recipe import PixelRecipe, hash_checkpoint
-from vibe_photos.errors import ConfigurationError, EncoderError
+from vibe_photos.encoders.recipe import OnnxRecipe
+from vibe_photos.errors import EncoderError
 from vibe_photos.pixels.decode import resize
-from vibe_photos.settings import Embedder
 from vibe_photos.storage.vectors import Vectors, to_unit_norm
-
-_REQUIRED = ("checkpoint", "input_px", "resize", "scale", "mean", "std", "channels", "outputs")
 
 _ITEM_TYPES: Mapping[str, type[np.floating[Any]]] = {
     "tensor(float)": np.float32,
@@ -31,52 +26,6 @@ _ITEM_TYPES: Mapping[str, type[np.floating[Any]]] = {
 _NO_LENGTH = 1e-12
 _SMALLEST_PROBABILITY = 2.0**-24
 """The smallest float16: used for probabilities that a half-precision softmax rounded to zero."""
-
-
-class OnnxRecipe(PixelRecipe, frozen=True, kw_only=True, tag="onnx"):
-    """Everything that decides the vectors; `checkpoint` is the hash of the model file."""
-
-    version: int = 2
-    checkpoint: str
-    input_px: int
-    resize: Literal["squash", "center_crop"]
-    resize_px: int
-    scale: float
-    mean: list[float]
-    std: list[float]
-    channels: Literal["RGB", "BGR"]
-    outputs: list[str]
-    pooling: Literal["none", "mean", "max"]
-    transform: Literal["none", "sqrt", "log"]
-
-
-def read_onnx_recipe(embedder: Embedder) -> OnnxRecipe:
-    """Return the recipe of a configuration.
-
-    Raises:
-        ConfigurationError: a key that this kind of encoder needs is not set or not valid.
-        EncoderError: the model file is missing.
-    """
-    values = msgspec.structs.asdict(embedder)
-    for key in _REQUIRED:
-        if values[key] is None:
-            raise ConfigurationError(f"embedder.{key}: kind onnx needs it (see conf/embedder/onnx.yaml)")
-    if not values["outputs"]:
-        raise ConfigurationError("embedder.outputs: name at least one output of the model")
-    if len(values["mean"]) != 3 or len(values["std"]) != 3 or 0.0 in values["std"]:
-        raise ConfigurationError("embedder.mean, embedder.std: three numbers each, and no std of 0")
-    values["resize_px"] = values["resize_px"] or values["input_px"]
-    if values["resize_px"] < values["input_px"]:
-        raise ConfigurationError(
-            f"embedder.resize_px: {values['resize_px']} is less than input_px, {values['input_px']}"
-        )
-    path = Path(values["checkpoint"])
-    if not path.is_file():
-        raise EncoderError(
-            f"{path} (embedder.checkpoint) does not exist: put the ONNX file of an image encoder there, or "
-            "set embedder.checkpoint to its path. The encoder `hog` (use.embedder: hog) needs no file."
-        )
-    return msgspec.convert(values | {"checkpoint": hash_checkpoint(path)}, OnnxRecipe)
 
 
 class OnnxEncoder:
@@ -169,7 +118,10 @@ def _pool(
             f"the output {name} has the shape {list(tensor.shape)}, {tensor.size} numbers: set "
             "embedder.pooling to mean or max, to take one number of each channel"
         )
-    return np.asarray(channels_last.mean(axis=1) if pooling == "mean" else channels_last.max(axis=1))
+    pooled: npt.NDArray[np.float64] = (
+        channels_last.mean(axis=1) if pooling == "mean" else channels_last.max(axis=1)
+    )
+    return pooled
 
 
 def _transform(

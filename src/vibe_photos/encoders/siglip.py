@@ -17,60 +17,13 @@ import numpy.typing as npt
 from PIL import Image
 
 from vibe_photos.encoders.numerics import to_rounded_unit_norm
-from vibe_photos.encoders.recipe import PixelRecipe, hash_checkpoint
-from vibe_photos.errors import ConfigurationError, EncoderError
+from vibe_photos.encoders.recipe import HUB_FOLDER, LOCAL_FOLDER, SIGLIP_ADVICE
+from vibe_photos.errors import EncoderError
 from vibe_photos.pixels.decode import resize
 from vibe_photos.settings import Embed, Embedder
 from vibe_photos.storage.vectors import Vectors, to_unit_norm
 
-_LOCAL_FOLDER = "local-dir:"
-_HUB_FOLDER = "hf-hub:"
-_WEIGHT_ENDINGS = (".pt", ".pth", ".bin", ".safetensors", ".npz")
-_ADVICE = (
-    "Download the model's open_clip folder on a machine with a network (Hugging Face, for example "
-    "timm/ViT-B-32-SigLIP2-256), copy it here and set embedder.checkpoint to local-dir:FOLDER. "
-    "The encoder `hog` (use.embedder: hog) needs no download."
-)
 _operator_libraries: list[Any] = []
-
-
-class SiglipRecipe(PixelRecipe, frozen=True, kw_only=True, tag="siglip"):
-    """Everything that decides the vectors: `checkpoint` is as configured, or a file's or folder's hash."""
-
-    version: int = 1
-    architecture: str | None
-    checkpoint: str
-    precision: str
-
-
-def read_siglip_recipe(embedder: Embedder, embed: Embed) -> SiglipRecipe:
-    """Return the recipe that a configuration means.
-
-    The precision is the configured one: a machine on which bfloat16 is slow or inexact computes in float32,
-    which every other machine's bfloat16 agrees with to `image_tower.MIN_COSINE`.
-
-    Raises:
-        ConfigurationError: a key that this kind of encoder needs is not set.
-        EncoderError: the checkpoint is a file or folder that is missing.
-    """
-    checkpoint = embedder.checkpoint
-    if not checkpoint:
-        raise ConfigurationError("embedder.checkpoint: a tag, a weights file or local-dir:FOLDER is needed")
-    path = _find_path(checkpoint)
-    is_folder = checkpoint.startswith((_LOCAL_FOLDER, _HUB_FOLDER))
-    if not is_folder and not embedder.architecture:
-        raise ConfigurationError("embedder.architecture: the open_clip name of the checkpoint's architecture")
-    if checkpoint.startswith(_HUB_FOLDER) and not checkpoint.partition("@")[2]:
-        raise ConfigurationError(
-            f"embedder.checkpoint: {checkpoint} names no revision, as in hf-hub:OWNER/NAME@COMMIT"
-        )
-    if path is not None and not (path.is_dir() if is_folder else path.is_file()):
-        raise EncoderError(f"{path} (embedder.checkpoint) does not exist. {_ADVICE}")
-    return SiglipRecipe(
-        architecture=None if is_folder else embedder.architecture,
-        checkpoint=hash_checkpoint(path) if path is not None else f"tag:{checkpoint}",
-        precision=embedder.precision or embed.precision,
-    )
 
 
 class SiglipEncoder:
@@ -154,13 +107,13 @@ def _name_source(embedder: Embedder) -> str:
     A folder of the hub is downloaded if it is not in the cache: open_clip itself takes no revision.
     """
     checkpoint = str(embedder.checkpoint)
-    if not checkpoint.startswith(_HUB_FOLDER):
-        return checkpoint if checkpoint.startswith(_LOCAL_FOLDER) else str(embedder.architecture)
+    if not checkpoint.startswith(HUB_FOLDER):
+        return checkpoint if checkpoint.startswith(LOCAL_FOLDER) else str(embedder.architecture)
     from huggingface_hub import snapshot_download
 
-    name, _, revision = checkpoint.removeprefix(_HUB_FOLDER).partition("@")
+    name, _, revision = checkpoint.removeprefix(HUB_FOLDER).partition("@")
     try:
-        return f"{_LOCAL_FOLDER}{snapshot_download(name, revision=revision)}"
+        return f"{LOCAL_FOLDER}{snapshot_download(name, revision=revision)}"
     # Network, hub and cache errors of two libraries; each means that there is no such folder here.
     except Exception as error:
         raise EncoderError(f"{checkpoint} cannot be downloaded: {error}. {_advise()}") from error
@@ -169,22 +122,14 @@ def _name_source(embedder: Embedder) -> str:
 def _advise() -> str:
     """Return what to do about weights that are not here."""
     is_offline = os.environ.get("HF_HUB_OFFLINE", "0").lower() not in ("0", "", "false", "off", "no")
-    return ("HF_HUB_OFFLINE is set, so nothing is downloaded: unset it. " if is_offline else "") + _ADVICE
-
-
-def _find_path(checkpoint: str) -> Path | None:
-    """Return the file or folder that a checkpoint names, None if it is a tag or on the hub."""
-    if checkpoint.startswith(_HUB_FOLDER):
-        return None
-    if checkpoint.startswith(_LOCAL_FOLDER):
-        return Path(checkpoint.removeprefix(_LOCAL_FOLDER))
-    is_path = "/" in checkpoint or checkpoint.endswith(_WEIGHT_ENDINGS) or Path(checkpoint).is_file()
-    return Path(checkpoint) if is_path else None
+    return (
+        "HF_HUB_OFFLINE is set, so nothing is downloaded: unset it. " if is_offline else ""
+    ) + SIGLIP_ADVICE
 
 
 def _load_network(source: str, embedder: Embedder) -> Any:
     open_clip = import_open_clip()
-    tag_or_file = None if source.startswith(_LOCAL_FOLDER) else embedder.checkpoint
+    tag_or_file = None if source.startswith(LOCAL_FOLDER) else embedder.checkpoint
     try:
         with _hide_progress():
             network = open_clip.create_model(

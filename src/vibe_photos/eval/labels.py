@@ -6,13 +6,16 @@ Prints scene accuracy and confusion, precision, recall and F1 per attribute, and
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from vibe_photos.configuration import read_resolved
-from vibe_photos.errors import VibePhotosError
-from vibe_photos.evaluate.truth_file import format_json, format_text, measure_truth
+from vibe_photos.evaluate.truth_file import TruthFigures, format_json, format_text, measure_truth
 from vibe_photos.human_truth.backup import warn_of_lost
+from vibe_photos.settings import Taxonomy
+from vibe_photos.storage.jsonl import write_jsonl
 from vibe_photos.storage.local_store import find_store
+from vibe_photos.terminal import run_command
 
 _EXAMPLES = """examples:
   python -m vibe_photos.eval.labels --gt data/human
@@ -29,15 +32,29 @@ A record with "inclusion_probability" is weighted by its inverse. A missing attr
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return 0, or 1 after an error message."""
     options = _parse(arguments)
-    try:
-        if options.gt.is_dir():
-            warn_of_lost(options.gt, find_store())
-        found = measure_truth(options.gt, options.labels, read_resolved())
-    except VibePhotosError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    return run_command(lambda: _measure(options))
+
+
+def _measure(options: argparse.Namespace) -> None:
+    if options.gt.is_dir():
+        warn_of_lost(options.gt, find_store())
+    settings = read_resolved()
+    found = measure_truth(options.gt, options.labels, settings)
+    if options.errors:
+        write_errors(found, settings.taxonomy, options.errors)
     print(format_json(found) if options.json else format_text(found, options.gt, options.labels))
-    return 0
+
+
+def write_errors(found: TruthFigures, taxonomy: Taxonomy, folder: Path) -> None:
+    """Write `scene_errors.jsonl`, `attribute_errors.jsonl` and `object_errors.jsonl`, one mistake a line.
+
+    Objects that no photo gets as a label are left out: the figures list them once.
+    """
+    from vibe_photos.report.mistakes import list_mistakes
+
+    for level, mistakes in list_mistakes(found.photos, taxonomy).items():
+        records = ({"kind": title, **asdict(mistake)} for _, title, mistake in mistakes)
+        write_jsonl(folder / f"{level}_errors.jsonl", records)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -60,6 +77,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         default=Path("data/labels/labels.sqlite"),
         metavar="FILE",
         help="the label database (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--errors", type=Path, metavar="FOLDER", help="also write each photo's mistakes there, as JSON Lines"
     )
     parser.add_argument("--json", action="store_true", help="print JSON for programs instead of tables")
     return parser.parse_args(arguments)

@@ -3,7 +3,7 @@
 The truth is human labels (the folder `data/human`, or one reviewer's log) or a truth file.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,9 +17,9 @@ from vibe_photos.human_truth.sample import MeasuredSample, read_measured_sample,
 from vibe_photos.records.ground_truth import ALL_LABELS, fit_keys, read_objects, read_truth_file
 from vibe_photos.records.label_tables import LabelTable, read_decisions
 from vibe_photos.records.photos import say_count
-from vibe_photos.records.splits import Membership, read_splits
+from vibe_photos.records.splits import Membership, find_current_ids, read_splits
 from vibe_photos.settings import Settings
-from vibe_photos.statistics.label_arrays import judge_photos
+from vibe_photos.statistics.label_arrays import JudgedPhotos, judge_photos
 from vibe_photos.statistics.summary import Figures, summarise
 
 
@@ -31,9 +31,10 @@ class TruthFigures:
     photos that no draw reached (`human_truth.sample`), `tuned_on` photos of the half used to tune thresholds,
     `taught` photos, which were not drawn at random, and `skipped` ones, which have no label. `trained_on`
     counts photos used to train a head; None if no head records its training photos. `is_own_set` is true if
-    no record says how its photo was drawn.
+    no record says how its photo was drawn. `photos` are those that count.
     """
 
+    photos: JudgedPhotos
     figures: Figures
     records: int
     by_hand: int
@@ -77,6 +78,7 @@ def measure_truth(truth: Path, labels: Path, settings: Settings) -> TruthFigures
     photos = judge_photos(records, memberships, table, settings.taxonomy)
     trained = read_trained(settings.paths.models)
     return TruthFigures(
+        photos=photos,
         figures=summarise(photos, settings.evaluate) if records else {"n": 0},
         records=read.records,
         by_hand=len(by_hand) + len(sample.waiting),
@@ -90,7 +92,7 @@ def measure_truth(truth: Path, labels: Path, settings: Settings) -> TruthFigures
 
 
 def _read_folder(folder: Path, settings: Settings, memberships: Mapping[str, Membership]) -> _Truth:
-    said = read_human_truth(folder).fit(settings.taxonomy, folder)
+    said = read_human_truth(folder, find_current_ids(memberships)).fit(settings.taxonomy, folder)
     if not (said.everything or said.skipped):
         raise InputError(
             f"{folder} has no human labels (no {AUDITED_FILE}, no log in {DECISIONS_FOLDER}/). "
@@ -127,6 +129,7 @@ def _read_file(
         # As in `evaluate`, so that seeded intervals are the same.
         records.sort(key=lambda record: record.image_id)
     labelled = set(labels.image_ids)
+    _refuse_other_ids(file, {record.image_id for record in records}, labelled)
     in_database = [record for record in records if record.image_id in labelled]
     tuned: set[str] = set()
     if settings.classify.tuned_on != "none":
@@ -136,6 +139,16 @@ def _read_file(
     sample.not_in_library = len(records) - len(in_database)
     sample.left_out = len(in_database) - len(kept)
     return _Truth(sample, len(records), taught, skipped)
+
+
+def _refuse_other_ids(file: Path, ids: Set[str], labelled: Set[str]) -> None:
+    """Raise an error if the file's ids are hashes of another length than those of the labels."""
+    theirs, ours = ({len(image_id) for image_id in some} for some in (ids, labelled))
+    if theirs | ours == {16, 32} and not theirs & ours:
+        raise InputError(
+            f"{file} has ids of {max(theirs)} digits, and the labels have ids of {max(ours)}: they match no "
+            "photo. library.content_hash in params.yaml is xxh64 for 16 digits, xxh3_128 for 32"
+        )
 
 
 def format_json(found: TruthFigures) -> str:

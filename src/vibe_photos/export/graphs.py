@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vibe_photos.encoders.encoder import Encoder
-from vibe_photos.encoders.onnx import OnnxEncoder, expose_outputs, read_onnx_recipe
+from vibe_photos.encoders.onnx import OnnxEncoder, expose_outputs
+from vibe_photos.encoders.recipe import read_onnx_recipe
 from vibe_photos.encoders.siglip import SiglipEncoder
 from vibe_photos.errors import EncoderError, HeadError
 from vibe_photos.heads.linear import LinearHead, head_loss

@@ -45,8 +45,8 @@ _BLOCK_VALUES = 1 << 16
 class Coordinates:
     """The standardisation of vectors: minus `mean` [dim], divided by `length`.
 
-    `axes` float32 [dim, dim] are approximate principal axes, and `variances` [dim] the variances along them;
-    these two are only used to precondition the solver.
+    `axes` float32 [dim, k] are approximate principal axes, k the smaller of n and dim, and `variances` [k]
+    the variances along them; these two are only used to precondition the solver.
     """
 
     mean: Floats
@@ -94,7 +94,12 @@ def find_coordinates(vectors: Floats) -> Coordinates:
     # Vectors that differ only by rounding count as equal.
     length = float(np.sqrt(squares)) if squares > 1e-12 * np.square(mean).sum() else 1.0
     sample = ((vectors[:: max(1, count // (4 * dim))] - mean) / length).astype(np.float32)
-    variances, axes = np.linalg.eigh(sample.T @ sample / np.float32(len(sample)))
+    if len(sample) >= dim:
+        variances, axes = np.linalg.eigh(sample.T @ sample / np.float32(len(sample)))
+    else:  # no variance outside the space that so few rows span
+        basis, rows = np.linalg.qr(sample.T)
+        variances, axes = np.linalg.eigh(rows @ rows.T / np.float32(len(sample)))
+        axes = basis @ axes
     return Coordinates(mean, length, axes, np.maximum(variances, 0.0))
 
 
@@ -280,9 +285,13 @@ def _make_preconditioner(
     """Return a function that applies the inverse of an approximate Hessian (`curvature` times covariance)."""
     of_weight = (1 / (curvature * coordinates.variances + l2)).astype(np.float32)
     of_bias = (1 / (curvature + _BIAS_L2)).astype(np.float32)
+    axes = coordinates.axes
 
     def precondition(gradient: Floats) -> Floats:
-        along = (gradient[:, :-1] @ coordinates.axes) * of_weight
-        return _centre_classes(np.hstack([along @ coordinates.axes.T, of_bias * gradient[:, -1:]]), loss)
+        along = gradient[:, :-1] @ axes
+        weight = (along * of_weight) @ axes.T
+        if axes.shape[1] < axes.shape[0]:
+            weight += (gradient[:, :-1] - along @ axes.T) / np.float32(l2)
+        return _centre_classes(np.hstack([weight, of_bias * gradient[:, -1:]]), loss)
 
     return precondition

@@ -1,9 +1,11 @@
 """Out-of-fold predictions of a head: the file that `train` writes next to each head."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
-from zipfile import BadZipFile
+from typing import Any
+from zipfile import BadZipFile, ZipFile, ZipInfo
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +14,7 @@ from vibe_photos.errors import InputError
 from vibe_photos.heads.fit import Floats
 from vibe_photos.records.taxonomy import HEADS
 from vibe_photos.settings import HeadName
-from vibe_photos.storage.files import write_arrays
+from vibe_photos.storage.files import open_atomically
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,3 +86,15 @@ def read_trained(models: Path) -> set[str] | None:
     """
     heads = [head for head in HEADS if out_of_fold_path(models, head).exists()]
     return {i for head in heads for i in read_out_of_fold(models, head).image_ids} if heads else None
+
+
+def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Replace `path` by a `.npz` archive of the arrays; the same arrays give the same bytes.
+
+    `numpy.savez` writes entries of unknown length, and patch versions of Python mark those differently.
+    """
+    with open_atomically(path) as file, ZipFile(file, "w") as archive:
+        for name, array in arrays.items():
+            entry = BytesIO()
+            np.lib.format.write_array(entry, array, allow_pickle=False)
+            archive.writestr(ZipInfo(f"{name}.npy"), entry.getvalue())

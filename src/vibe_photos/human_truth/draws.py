@@ -15,6 +15,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from vibe_photos.errors import InputError
+from vibe_photos.human_truth.labels import NO_IDS
 from vibe_photos.storage.files import write_bytes
 
 DRAWS_FOLDER = "draws"
@@ -84,28 +85,36 @@ def write_draw(human: Path, draw: Draw) -> Path:
     return path
 
 
-def find_strata(draws: Sequence[Draw], image_ids: Sequence[str]) -> dict[str, str]:
+def find_strata(
+    draws: Sequence[Draw], image_ids: Sequence[str], current_ids: Mapping[str, str] = NO_IDS
+) -> dict[str, str]:
     """Return the stratum of each photo that is in a draw of stage `sample`; the first such draw counts.
 
+    `current_ids` is as in `read_human_truth`: a photo is also in a draw under an earlier id.
     From the second draw on, strata have its number in their name: `scene.food (draw 2)`.
     """
     found: dict[str, str] = {}
-    numbers = _shorten(image_ids)
+    known = [*image_ids, *current_ids]
+    numbers = _shorten(known)
     for draw in draws:
         if draw.how == "uniform":
             continue
         for name, stratum in draw.strata.items():
             for place in np.flatnonzero(np.isin(numbers, _members(stratum))).tolist():
-                found.setdefault(image_ids[place], name_drawn(name, draw.number))
+                image_id = current_ids.get(known[place], known[place])
+                found.setdefault(image_id, name_drawn(name, draw.number))
     return found
 
 
-def find_uniform(draws: Sequence[Draw], image_ids: Sequence[str]) -> set[str]:
-    """Return the photos that were drawn uniformly at random elsewhere."""
-    numbers = _shorten(image_ids)
+def find_uniform(
+    draws: Sequence[Draw], image_ids: Sequence[str], current_ids: Mapping[str, str] = NO_IDS
+) -> set[str]:
+    """Return the photos that were drawn uniformly at random elsewhere; parameters as in `find_strata`."""
+    known = [*image_ids, *current_ids]
+    numbers = _shorten(known)
     strata = [one for draw in draws if draw.how == "uniform" for one in draw.strata.values()]
     return {
-        image_ids[place]
+        current_ids.get(known[place], known[place])
         for one in strata
         for place in np.flatnonzero(np.isin(numbers, _members(one))).tolist()
     }

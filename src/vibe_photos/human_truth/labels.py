@@ -8,7 +8,10 @@ measures.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeVar
+
+import msgspec
 
 from vibe_photos.records.ground_truth import Decision, GroundTruth, fit_keys, parse_truth, read_placed_truth
 from vibe_photos.settings import Taxonomy
@@ -18,6 +21,9 @@ T = TypeVar("T")
 
 AUDITED_FILE = "ground_truth_human.audited.json"
 DECISIONS_FOLDER = "decisions"
+
+NO_IDS: Mapping[str, str] = MappingProxyType({})
+"""No photo had another id."""
 
 CHECKED = "checked"
 """The field of a record copied from `to_review.json`: false until a person has checked the photo."""
@@ -62,8 +68,11 @@ class HumanTruth:
         )
 
 
-def read_human_truth(human: Path) -> HumanTruth:
+def read_human_truth(human: Path, current_ids: Mapping[str, str] = NO_IDS) -> HumanTruth:
     """Read all of people's labels, with the keys as written; empty if there are none yet.
+
+    `current_ids` has the present id of each photo whose file was rewritten, by its earlier ids: the labels
+    are of that one.
 
     A record of the edited file counts unless it has `"checked": false`. Its other fields (`stratum`,
     `rel_path` ...) are in `extra`, also if a decision overrides the record.
@@ -73,7 +82,7 @@ def read_human_truth(human: Path) -> HumanTruth:
     """
     path = human / AUDITED_FILE
     placed = read_placed_truth(path) if path.exists() else []
-    return _combine(placed, sorted((human / DECISIONS_FOLDER).glob("*.jsonl")))
+    return _combine(placed, sorted((human / DECISIONS_FOLDER).glob("*.jsonl")), current_ids)
 
 
 def read_log_truth(log: Path) -> HumanTruth:
@@ -85,13 +94,31 @@ def read_log_truth(log: Path) -> HumanTruth:
     return _combine([], [log])
 
 
-def _combine(placed: Sequence[tuple[str, GroundTruth]], logs: Sequence[Path]) -> HumanTruth:
-    edited = {record.image_id: record for _, record in placed if record.extra.get(CHECKED, True)}
-    places = {record.image_id: place for place, record in placed}
+def rename_edited(
+    placed: Sequence[tuple[str, GroundTruth]], current_ids: Mapping[str, str]
+) -> list[tuple[str, GroundTruth]]:
+    """Return the checked records of the edited file under their photos' present ids, one for each photo.
+
+    A record under the present id counts before one under an earlier id.
+    """
+    found: dict[str, tuple[str, GroundTruth]] = {}
+    for place, record in sorted(placed, key=lambda one: one[1].image_id not in current_ids):
+        if record.extra.get(CHECKED, True):
+            image_id = current_ids.get(record.image_id, record.image_id)
+            found[image_id] = place, msgspec.structs.replace(record, image_id=image_id)
+    return list(found.values())
+
+
+def _combine(
+    placed: Sequence[tuple[str, GroundTruth]], logs: Sequence[Path], current_ids: Mapping[str, str] = NO_IDS
+) -> HumanTruth:
+    checked = rename_edited(placed, current_ids)
+    edited = {record.image_id: record for _, record in checked}
+    places = {record.image_id: place for place, record in checked}
     measured, skipped = dict(edited), {}
     taught: dict[str, GroundTruth] = {}
     assisted: dict[str, bool] = {}
-    for image_id, lines in _lines_by_photo(logs).items():
+    for image_id, lines in _lines_by_photo(logs, current_ids).items():
         decided = [(line, place) for line, place in lines if line.kind == "decision"]
         if decided:
             line, place = decided[-1]
@@ -117,7 +144,9 @@ def active_lines(lines: Sequence[Decision]) -> list[Decision]:
     return [line for line in lines if line.undoes is None and line.decided_at not in undone]
 
 
-def _lines_by_photo(logs: Sequence[Path]) -> dict[str, list[tuple[Decision, str]]]:
+def _lines_by_photo(
+    logs: Sequence[Path], current_ids: Mapping[str, str]
+) -> dict[str, list[tuple[Decision, str]]]:
     """Return the active lines except remarks, by photo, oldest first; each with its place."""
     lines: dict[str, list[tuple[Decision, str]]] = {}
     for log in logs:
@@ -126,7 +155,8 @@ def _lines_by_photo(logs: Sequence[Path]) -> dict[str, list[tuple[Decision, str]
         for line in active_lines([line for _, line in numbered]):
             if line.kind != "remark":
                 place = f"{log}, line {number_of[line.decided_at]}"
-                lines.setdefault(line.image_id, []).append((line, place))
+                image_id = current_ids.get(line.image_id, line.image_id)
+                lines.setdefault(image_id, []).append((line, place))
     for of_photo in lines.values():
         of_photo.sort(key=lambda found: found[0].decided_at)
     return lines

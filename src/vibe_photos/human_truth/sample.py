@@ -20,7 +20,7 @@ from vibe_photos.human_truth.draws import NO_SCENE, WHOLE_LIBRARY, find_uniform,
 from vibe_photos.human_truth.labels import HumanTruth, read_human_truth
 from vibe_photos.records.ground_truth import GroundTruth, read_objects
 from vibe_photos.records.photos import say_count
-from vibe_photos.records.splits import Membership
+from vibe_photos.records.splits import Membership, find_current_ids
 from vibe_photos.settings import Taxonomy
 
 NOT_DRAWN = "not in a draw yet"
@@ -114,12 +114,13 @@ def read_measured_sample(
     Raises:
         InputError: a record is malformed, given twice, has an unknown label key or an impossible design.
     """
-    truth = read_human_truth(human).fit(taxonomy, human)
+    current_ids = find_current_ids(memberships)
+    truth = read_human_truth(human, current_ids).fit(taxonomy, human)
     measured = truth.measured
     draws = read_draws(human)
     if not draws:
         return weigh_stated(list(measured.values()), memberships, half)
-    uniform = find_uniform(draws, list(measured))
+    uniform = find_uniform(draws, list(measured), current_ids)
     return weigh_drawn(truth, memberships, uniform, half)
 
 

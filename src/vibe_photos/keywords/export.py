@@ -14,7 +14,7 @@ from typing import Literal
 
 from PIL import IptcImagePlugin
 
-from vibe_photos.errors import InputError, LibraryError
+from vibe_photos.errors import DecodeError, InputError, LibraryError
 from vibe_photos.keywords.sidecar import (
     OUR_NAMESPACE,
     KeywordPath,
@@ -24,7 +24,7 @@ from vibe_photos.keywords.sidecar import (
     strip_keywords,
 )
 from vibe_photos.pixels.formats import open_image
-from vibe_photos.records.photos import Photo, text_to_path
+from vibe_photos.records.photos import Photo, text_to_path, verified
 from vibe_photos.storage.files import replace_atomically
 
 Naming = Literal["full", "stem"]
@@ -73,7 +73,7 @@ def export_keywords(
             report.problems.append(problem)
             continue
         own = keywords.get(photo.image_id, Keywords())
-        _update_sidecar(sidecar, partial(_set_keywords, photo, path, own), report, is_writing)
+        _update_sidecar(sidecar, partial(_set_keywords, photo, path, own, is_writing), report, is_writing)
     return report
 
 
@@ -90,8 +90,17 @@ def remove_keywords(root: Path, is_writing: bool) -> SidecarReport:
     return report
 
 
-def _set_keywords(photo: Photo, path: Path, own: Keywords, data: bytes | None) -> bytes | None:
-    return set_keywords(data, own, read_embedded(path, photo.format) if own.paths else ())
+def _set_keywords(
+    photo: Photo, path: Path, own: Keywords, is_writing: bool, data: bytes | None
+) -> bytes | None:
+    new = set_keywords(data, own, read_embedded(path, photo.format) if own.paths else ())
+    if is_writing and new != data:
+        try:
+            with verified(path, photo):
+                pass
+        except DecodeError as error:
+            raise InputError(f"is not written, because of {path.name}: {error}") from None
+    return new
 
 
 def _strip_ours(data: bytes | None) -> bytes | None:

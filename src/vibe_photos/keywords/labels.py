@@ -1,12 +1,12 @@
 """The keywords of each photo: a person's labels if there are any, else the student's."""
 
 import sqlite3
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
 from vibe_photos.errors import InputError
-from vibe_photos.human_truth.labels import read_human_truth
+from vibe_photos.human_truth.labels import NO_IDS, read_human_truth
 from vibe_photos.keywords.sidecar import Keywords
 from vibe_photos.records.ground_truth import GroundTruth
 from vibe_photos.records.taxonomy import head_keys, label_name, with_ancestors
@@ -20,8 +20,10 @@ Whose = Literal["final", "human"]
 """`final`: every photo's labels, a person's if there are any; `human`: only audited photos."""
 
 
-def read_keywords(labels: Path, human: Path, taxonomy: Taxonomy, whose: Whose) -> dict[str, Keywords]:
-    """Return each labelled photo's keywords by `image_id`.
+def read_keywords(
+    labels: Path, human: Path, taxonomy: Taxonomy, whose: Whose, current_ids: Mapping[str, str] = NO_IDS
+) -> dict[str, Keywords]:
+    """Return each labelled photo's keywords by `image_id`; `current_ids` is as in `read_human_truth`.
 
     For a scene or attribute that the person did not judge, `final` uses the student's label and `human` none.
 
@@ -30,7 +32,7 @@ def read_keywords(labels: Path, human: Path, taxonomy: Taxonomy, whose: Whose) -
     """
     keys = _read_final(labels) if whose == "final" else {}
     objects = head_keys(taxonomy, "object")
-    for record in read_human_truth(human).fit(taxonomy, human).everything.values():
+    for record in read_human_truth(human, current_ids).fit(taxonomy, human).everything.values():
         keys[record.image_id] = _override(keys.get(record.image_id, set()), record, objects)
     return {image_id: to_keywords(own) for image_id, own in keys.items()}
 

@@ -11,6 +11,7 @@ from vibe_photos.human_truth.labels import read_human_truth
 from vibe_photos.label_studio.interface import Interface
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth
 from vibe_photos.records.photos import Photo, read_manifest, text_to_path
+from vibe_photos.records.splits import read_current_ids
 from vibe_photos.review.queue import read_measuring_queue, read_teaching_queue
 from vibe_photos.review.requests import Purpose
 from vibe_photos.settings import Settings
@@ -59,7 +60,8 @@ def select_photos(settings: Settings, with_audited: bool, purpose: Purpose = "me
     queue = read_measuring_queue(settings) if purpose == "measure" else read_teaching_queue(settings)
     photos = {photo.image_id: photo for photo in read_manifest(paths.photos)}
     there = [one for one in queue if one.image_id in photos]
-    audited = set() if with_audited else read_human_truth(paths.human).everything.keys()
+    current_ids = read_current_ids(paths.splits)
+    audited = set() if with_audited else read_human_truth(paths.human, current_ids).everything.keys()
     waiting = [one for one in there if one.image_id not in audited]
     ids = {one.image_id for one in waiting}
     auto = read_jsonl(paths.auto / ALL_LABELS, GroundTruth)

@@ -10,13 +10,6 @@ from vibe_photos.pixels.conversion import NeededSize, read_pixels
 from vibe_photos.pixels.decoder_process import decode_apart
 from vibe_photos.pixels.formats import BOUNDED_BYTES, BOUNDED_FORMATS, HEAD_BYTES, recognise_format
 
-PIXELS_VERSION: int = 2
-"""Increase it when `decode_photo` or `resize` gives different pixels for any photo.
-
-It is part of the key of stored vectors, so these are computed again. Paid answers are not asked for again:
-stage `annotate` logs how many answers belong to which version.
-"""
-
 
 def decode_photo(path: Path, *, max_pixels: int, needed_size: NeededSize | None = None) -> Image.Image:
     """Return a photo's pixels, upright, as 8-bit sRGB on white; for an animation the first frame.

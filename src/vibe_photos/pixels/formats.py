@@ -4,8 +4,10 @@ The readers are called directly, because `Image.open` has a process-wide limit o
 with several pictures to a reader that cannot shrink while decoding.
 """
 
+import os
 import re
 from collections.abc import Callable
+from importlib.util import find_spec
 from io import BytesIO
 from typing import IO
 
@@ -51,10 +53,13 @@ _FILM_BOXES = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"}
 
 _MAX_JPEG_SCANS = 100
 _MAX_JPEG_SEGMENTS = 1000
-_JPEG_MARKER = re.compile(rb"\xff[\xc0-\xcf\xd8-\xfe]")
+_JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
 """A marker among coded bytes, where 0xFF is followed by 0 or a restart marker (0xD0 to 0xD7)."""
 
-_BLOCK_BYTES = 1 << 16
+_JPEG_FOLLOWING = frozenset(b"\xc4\xcc\xd9\xda\xdb\xdc\xdd\xfe") | frozenset(range(0xE0, 0xF0))
+"""Second bytes of the markers that may follow a scan; others are bytes of something else, such as a film."""
+
+_BLOCK_BYTES = 1 << 20
 _REDUCED_IMAGE = 1
 _SUBFILE_TYPE, _SUB_IFDS, _DNG_VERSION = 254, 330, 50706
 
@@ -91,6 +96,11 @@ def _recognise_brand(head: bytes) -> str | None:
     return "HEIF" if brands & _HEIF_BRANDS else None
 
 
+def can_read_jxl() -> bool:
+    """Return whether the plugin for JPEG XL is installed."""
+    return find_spec("pillow_jxl") is not None
+
+
 def is_film(head: bytes) -> bool:
     """Return whether a file that is no supported image begins like an MP4, QuickTime or AVI film."""
     return head[4:8] in _FILM_BOXES or (head.startswith(b"RIFF") and head[8:12] == b"AVI ")
@@ -109,19 +119,23 @@ def open_image(file: IO[bytes], image_format: str) -> ImageFile.ImageFile:
 def open_whole_jpeg(file: IO[bytes], image: ImageFile.ImageFile) -> ImageFile.ImageFile:
     """Return a JPEG, just opened, ready to decode: only its own coded bytes count, not a film behind them.
 
-    If the end marker is missing, as in panoramas of some phones, the picture may still be whole. Then a few
-    zeros follow the coded bytes, because libjpeg looks ahead. The zeros that fill a broken-off copy are left
-    out: libjpeg would take them for pixels.
+    If the end marker is missing, as in panoramas of some phones, the picture may still be whole. Then
+    eight zeros follow the coded bytes, because libjpeg looks ahead. More zeros, which fill a broken-off copy,
+    are left out: libjpeg would take them for pixels.
 
     Raises:
         Exception: anything that Pillow's reader raises for a damaged header.
         DecodeError: `too_complex`, more than 100 scans or 1,000 segments between them.
     """
-    return image if _has_end_marker(file) else JpegImagePlugin.JpegImageFile(_without_fill(file))
+    end = _find_broken_end(file)
+    return image if end is None else JpegImagePlugin.JpegImageFile(_copy_coded_bytes(file, end))
 
 
-def _has_end_marker(file: IO[bytes]) -> bool:
-    """Follow the markers of a JPEG, from behind its first start of a scan, to its end marker.
+def _find_broken_end(file: IO[bytes]) -> int | None:
+    """Follow the markers of a JPEG, from behind its first start of a scan; None if there is an end marker.
+
+    Otherwise return where its coded bytes end at the latest: at a marker that cannot follow, or at the file's
+    end.
 
     Raises:
         DecodeError: `too_complex`.
@@ -131,31 +145,33 @@ def _has_end_marker(file: IO[bytes]) -> bool:
         file.seek(at)
         while (marker := _JPEG_MARKER.search(block := file.read(_BLOCK_BYTES))) is None:
             if len(block) < _BLOCK_BYTES:
-                return False
-            file.seek(-1, 1)
-        after = file.tell() - len(block) + marker.end()
+                return file.tell()
+            file.seek(-1, os.SEEK_CUR)
+        start = file.tell() - len(block) + marker.start()
+        if marker[0][1] not in _JPEG_FOLLOWING:
+            return start
         if marker[0] == b"\xff\xd9":
-            return True
+            return None
         scans += marker[0] == b"\xff\xda"
         if scans > _MAX_JPEG_SCANS:
             break
-        file.seek(after)
-        at = after + int.from_bytes(file.read(2), "big")
+        file.seek(start + 2)
+        at = start + 2 + int.from_bytes(file.read(2), "big")
     raise DecodeError("too_complex", f"a JPEG of more than {_MAX_JPEG_SCANS} scans would take too long")
 
 
-def _without_fill(file: IO[bytes]) -> BytesIO:
-    """Return a file without the zeros at its end, but with 16 of them."""
-    end = file.seek(0, 2)
+def _copy_coded_bytes(file: IO[bytes], end: int) -> BytesIO:
+    """Return a file up to `end`, without the zeros there, but with the 8 that libjpeg looks ahead."""
     while end:
         start = max(0, end - _BLOCK_BYTES)
         file.seek(start)
-        if kept := file.read(end - start).rstrip(b"\0"):
-            end = start + len(kept)
+        block = file.read(end - start)
+        if block != bytes(len(block)):
+            end = start + len(block.rstrip(b"\0"))
             break
         end = start
     file.seek(0)
-    return BytesIO(file.read(end) + bytes(16))
+    return BytesIO(file.read(end) + bytes(8))
 
 
 def _open_tiff(file: IO[bytes]) -> ImageFile.ImageFile:

@@ -25,6 +25,8 @@ from vibe_photos.errors import ConfigurationError, VibePhotosError
 from vibe_photos.human_truth.labels import read_human_truth
 from vibe_photos.lineage import FETCH_ONLY, GitError, read_dvc_config, run_git
 from vibe_photos.records.photos import Photo, PhotoProblem, read_manifest
+from vibe_photos.records.pictures import Pictures, read_pictures
+from vibe_photos.records.splits import read_current_ids
 from vibe_photos.scan.stage import scan_library
 from vibe_photos.settings import Settings
 from vibe_photos.sharing.addresses import hide_credentials
@@ -97,11 +99,13 @@ class _Check:
         yield "dvc", self._describe_dvc
 
     @cached_property
-    def _scanned(self) -> tuple[list[Photo], list[PhotoProblem]]:
+    def _scanned(self) -> tuple[list[Photo], list[PhotoProblem], list[str]]:
+        """The photos and problems of the library, and what was left out."""
         manifest = self._scratch / "photos.jsonl"
         paths = replace(self._settings.paths, photos=manifest)
-        scan_library(replace(self._settings, paths=paths), self._store)
-        return read_manifest(manifest), list(read_jsonl(self._scratch / "problems.jsonl", PhotoProblem))
+        left_out = scan_library(replace(self._settings, paths=paths), self._store)
+        problems = list(read_jsonl(self._scratch / "problems.jsonl", PhotoProblem))
+        return read_manifest(manifest), problems, left_out
 
     @cached_property
     def _question(self) -> Question:
@@ -116,14 +120,15 @@ class _Check:
         return read_paid_ids(self._store, key) | {a.image_id for _, a in pulled if a.key == key}
 
     def _count_photos(self) -> str:
-        photos, problems = self._scanned
-        if not problems:
-            return f"{len(photos)} in {self._settings.library.root}, all readable"
-        first = problems[0]
-        return (
-            f"{len(photos)} in {self._settings.library.root}; {len(problems)} files cannot be used, such as "
-            f"{first.rel_path}: {first.detail or first.reason}"
-        )
+        photos, problems, left_out = self._scanned
+        found = f"{len(photos)} in {self._settings.library.root}"
+        if problems:
+            first = problems[0]
+            found += f"; {len(problems)} files cannot be used, such as {first.rel_path}: "
+            found += first.detail or first.reason
+        else:
+            found += ", all readable"
+        return "\n        left out: ".join([found, *left_out])
 
     def _measure_space(self) -> str:
         needed = len(self._scanned[0]) * BYTES_PER_PHOTO
@@ -139,12 +144,20 @@ class _Check:
 
     def _read_human_labels(self) -> str:
         human = self._settings.paths.human
-        truth = read_human_truth(human).fit(self._settings.taxonomy, human)
+        truth = read_human_truth(human, read_current_ids(self._settings.paths.splits)).fit(
+            self._settings.taxonomy, human
+        )
         return f"{len(truth.measured)} photos measured, {len(truth.taught)} taught; all labels are known"
 
     def _count_answers(self) -> str:
         photos, chosen = self._scanned[0], self._settings.library.content_hash
-        have = self._answered & {photo.image_id for photo in photos}
+        manifests = self._settings.paths.photos, self._scratch / "photos.jsonl"
+        pictures = Pictures(one for manifest in manifests for one in read_pictures(manifest).records)
+        have = {
+            photo.image_id
+            for photo in photos
+            if self._answered & {photo.image_id, *pictures.find_copies(photo.image_id)}
+        }
         others = {name_hash(image_id) for image_id in self._answered} - {None, chosen}
         if self._answered and not have and others:
             other = others.pop()

@@ -102,7 +102,7 @@ def _count_photos(photos: Path) -> int:
     if not photos.is_dir():
         raise LibraryError(f"--photos {photos} is not a folder: give the folder that has your photos")
     library = _read_config()["library"]
-    extensions, skipped = library["extensions"], library["skip_folders"]
+    extensions, skipped = library["extensions"], library["skip_names"]
     count = sum(len(found.files) for found in walk_folders(os.fsencode(photos), extensions, skipped))
     if not count:
         raise LibraryError(f"--photos {photos} has no photos: no file in it ends in {', '.join(extensions)}")

@@ -14,7 +14,14 @@ from typing import Any, Literal
 import msgspec
 
 from vibe_photos.errors import InputError
-from vibe_photos.records.taxonomy import How, KeyHistory, describe_entry, describe_unknown_key
+from vibe_photos.records.taxonomy import (
+    How,
+    KeyHistory,
+    describe_entry,
+    describe_unknown_key,
+    find_objects,
+    normal_word,
+)
 from vibe_photos.settings import HeadName, Taxonomy
 
 Annotation = dict[str, Any]
@@ -164,10 +171,18 @@ def parse_truth(value: dict[str, Any], place: str) -> GroundTruth:
     return record
 
 
+PROPOSED = "proposed"
+"""The extra field with objects that a person saw and that had no label: words as typed."""
+
+
 class KeyFitter:
-    """Updates records to the current label keys, and counts the changes."""
+    """Updates records to the current label keys, and counts the changes.
+
+    A proposed object is one of the record's objects as soon as the taxonomy has it.
+    """
 
     def __init__(self, taxonomy: Taxonomy) -> None:
+        self._objects = find_objects(taxonomy)
         self._history = KeyHistory(taxonomy)
         self._changes: Counter[tuple[How, str, str | None]] = Counter()
 
@@ -182,6 +197,7 @@ class KeyFitter:
             known["scene"].issuperset(record.scene)
             and known["attribute"].issuperset(record.attributes)
             and known["object"].issuperset(record.objects)
+            and not record.extra.get(PROPOSED)
         ):
             return record, []
         unknown: list[str] = []
@@ -191,8 +207,16 @@ class KeyFitter:
             attributes[new] = own if own is not None else attributes.get(new, False) or record.attributes[old]
         scene = dict.fromkeys(new for _, new in self._follow(record.scene, "scene", lifts, unknown))
         objects = {new for _, new in self._follow(record.objects, "object", lifts, unknown)}
+        extra = dict(record.extra)
+        if waiting := extra.pop(PROPOSED, None):
+            for word in read_proposals(record):
+                if key := self._objects.get(normal_word(word)):
+                    self._changes["proposed", word, key] += 1
+                    objects.add(key)
+                    waiting = [other for other in waiting if other != word]
+            extra |= {PROPOSED: waiting} if waiting else {}
         fitted = msgspec.structs.replace(
-            record, scene=list(scene), attributes=attributes, objects=sorted(objects)
+            record, scene=list(scene), attributes=attributes, objects=sorted(objects), extra=extra
         )
         return fitted, unknown
 
@@ -206,6 +230,8 @@ class KeyFitter:
             elif how == "removed":
                 instead = f"; it counts as {new} there" if new else ""
                 log.info("%s: %r was removed: dropped from %d records%s", where, old, count, instead)
+            elif how == "proposed":
+                log.info("%s: the proposed %r is a label now: in %d records it is %s", where, old, count, new)
         self._changes.clear()
 
     def _follow(
@@ -221,6 +247,12 @@ class KeyFitter:
                 self._changes[how, key, new] += 1
             if new is not None:
                 yield key, new
+
+
+def read_proposals(record: GroundTruth) -> list[str]:
+    """Return the objects that a person proposed for a photo and that are no labels yet."""
+    words = record.extra.get(PROPOSED)
+    return [word for word in words if isinstance(word, str)] if isinstance(words, list) else []
 
 
 def fit_keys(
@@ -277,13 +309,13 @@ def _parse(data: bytes, path: Path) -> tuple[list[tuple[int, Any]], str]:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         lines = [(n, line) for n, line in enumerate(data.splitlines(), start=1) if line.strip()]
         if not _looks_like_json_lines(lines):
-            found = _describe_unreadable(data, path)
+            found = describe_unreadable(data, path)
             raise InputError(found or f"{path} is neither JSON nor JSON Lines: {error}") from None
         return [(number, _parse_line(line, path, number)) for number, line in lines], "line"
     return list(enumerate(whole if isinstance(whole, list) else [whole], start=1)), "record"
 
 
-def _describe_unreadable(data: bytes, path: Path) -> str | None:
+def describe_unreadable(data: bytes, path: Path) -> str | None:
     """Return why a file is not JSON and what to do (a BOM, UTF-16, CSV); None if it is not known."""
     if data.startswith(codecs.BOM_UTF8):
         return f"{path} begins with a byte order mark (BOM): save it as UTF-8 without BOM"
@@ -294,7 +326,7 @@ def _describe_unreadable(data: bytes, path: Path) -> str | None:
         columns = head.count(separator)
         if columns and data[:1] not in b"[{" and rest.partition(b"\n")[0].count(separator) >= columns:
             return (
-                f"{path} is a table (CSV). A truth file is JSON, one record a photo: "
+                f"{path} is a table (CSV), and must be JSON, one record a photo. A truth file has "
                 '{"image_id": "...", "scene": ["scene.food"], "attributes": {"attr.has_text": false}}'
             )
     return None

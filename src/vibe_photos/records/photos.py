@@ -1,15 +1,24 @@
 """One photo, and the manifest that lists them all (`data/library/photos.jsonl`)."""
 
+import hashlib
 import os
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
+import xxhash
 
+from vibe_photos.errors import DecodeError
 from vibe_photos.storage.jsonl import read_jsonl
 
 FEATURELESS = 0
 """The hash of an empty picture (a blank page, a black frame), which is never a near-duplicate."""
+
+_HASHERS: dict[int, Callable[[], Any]] = {16: xxhash.xxh64, 32: xxhash.xxh3_128}
+"""By the number of an id's hex digits."""
 
 _ESCAPE = re.compile(rb"\\(?:\\|x([0-9a-f]{2}))")
 
@@ -71,6 +80,45 @@ def text_to_path(text: str) -> bytes:
 def photo_path(root: Path, photo: Photo) -> Path:
     """Return where the photo's file is."""
     return root / os.fsdecode(text_to_path(photo.rel_path))
+
+
+@contextmanager
+def verified(path: Path, photo: Photo) -> Iterator[None]:
+    """Make sure that a file has the bytes of a photo's id, also at the end of the block that reads it.
+
+    What people and programs change after a scan must not get another photo's results. An id of another
+    length than those of `library.content_hash` says nothing about bytes: then only the size is compared.
+
+    Raises:
+        DecodeError: `changed`, `missing` or `unreadable`; the last two have the system's error as cause.
+    """
+    try:
+        before = _stamp_if_whole(path, photo)
+        if before is not None:
+            yield
+            if before == _take_stamp(path.stat()):
+                return
+    except FileNotFoundError as error:
+        raise DecodeError("missing", "the file does not exist any more") from error
+    except OSError as error:
+        raise DecodeError("unreadable", error.strerror or str(error)) from error
+    raise DecodeError("changed", "the file has changed since the scan: run `dvc repro`")
+
+
+def _stamp_if_whole(path: Path, photo: Photo) -> tuple[int, ...] | None:
+    """Return the stamp of a file with the photo's bytes, None if they are others."""
+    hasher = _HASHERS.get(len(photo.image_id))
+    with path.open("rb", buffering=0) as file:
+        status = os.fstat(file.fileno())
+        if status.st_size != photo.bytes:
+            return None
+        if hasher and hashlib.file_digest(file, hasher).hexdigest() != photo.image_id:
+            return None
+    return _take_stamp(status)
+
+
+def _take_stamp(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 class HashRecord(msgspec.Struct, frozen=True):

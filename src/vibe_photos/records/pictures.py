@@ -67,6 +67,10 @@ class Pictures:
                 earlier[heir] = gone
         return earlier
 
+    def find_current_ids(self, library: Collection[str]) -> dict[str, str]:
+        """Return the photo to which people's work under each earlier id belongs; see `find_earlier`."""
+        return {gone: heir for heir, ids in self.find_earlier(library).items() for gone in ids}
+
     def find_first_ids(self, library: Collection[str]) -> dict[str, str]:
         """Return the id by which each photo of the library draws its permanent random numbers.
 

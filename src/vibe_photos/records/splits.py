@@ -1,5 +1,6 @@
 """`splits.json`: each photo's near-duplicate group, cross-validation fold and role."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +21,7 @@ class Membership(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         number: the permanent random number, in [0, 1).
         half: for reserved photos: thresholds are tuned on `tune` and scored on `score`.
         stratum: for photos in a recorded draw.
+        earlier_ids: ids that it had before its file was rewritten; people's work under them counts.
     """
 
     group: str
@@ -28,6 +30,7 @@ class Membership(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     number: float
     half: Literal["tune", "score"] | None = None
     stratum: str | None = None
+    earlier_ids: list[str] = []
 
 
 def read_splits(path: Path) -> dict[str, Membership]:
@@ -40,3 +43,13 @@ def read_splits(path: Path) -> dict[str, Membership]:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, Membership])
     except FileNotFoundError:
         raise InputError(f"{path} does not exist; `dvc repro split` makes it") from None
+
+
+def find_current_ids(memberships: Mapping[str, Membership]) -> dict[str, str]:
+    """Return the id that each photo has now, by its earlier ids."""
+    return {earlier: image_id for image_id, one in memberships.items() for earlier in one.earlier_ids}
+
+
+def read_current_ids(path: Path) -> dict[str, str]:
+    """Return the same from `splits.json`; empty if the stage has not run yet."""
+    return find_current_ids(read_splits(path)) if path.exists() else {}

@@ -56,7 +56,7 @@ def _find_file() -> str:
     return f"conf/taxonomy/{chosen}.yaml"
 
 
-How = Literal["known", "renamed", "removed", "lifted", "unknown"]
+How = Literal["known", "renamed", "removed", "lifted", "proposed", "unknown"]
 
 
 class KeyHistory:
@@ -96,6 +96,20 @@ class KeyHistory:
             is_here = f"{key}.".startswith(f"{PREFIXES[head]}.")
             return (above, "removed") if is_here else (None, "unknown")
         return above, "unknown" if above is None else "lifted"
+
+
+def find_objects(taxonomy: Taxonomy) -> dict[str, str]:
+    """Return object keys by what people may call them: teacher's word, short name or name (`normal_word`)."""
+    found = {normal_word(word): key for word, key in taxonomy.objects.items()}
+    for key in head_keys(taxonomy, "object"):
+        for name in (label_name(key), show_name(key, taxonomy)):
+            found.setdefault(normal_word(name), key)
+    return found
+
+
+def normal_word(word: str) -> str:
+    """Return a word in small letters with single spaces, as a person may type it (`mini_pc`: `mini pc`)."""
+    return " ".join(word.replace("_", " ").lower().split())
 
 
 def label_name(key: str) -> str:

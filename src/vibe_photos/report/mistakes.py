@@ -42,11 +42,20 @@ class MistakeKind:
 def find_mistakes(photos: JudgedPhotos, taxonomy: Taxonomy) -> dict[str, list[MistakeKind]]:
     """Return the kinds of mistakes of each level that has any, frequent ones first."""
     kinds = {
-        "Scenes": _group(_scene_mistakes(photos, taxonomy)),
-        "Attributes": _group(_flag_mistakes(photos, taxonomy, "attribute")),
-        "Objects": _group(_flag_mistakes(photos, taxonomy, "object")),
+        f"{head.capitalize()}s": _group(found) for head, found in list_mistakes(photos, taxonomy).items()
     }
     return {level: found for level, found in kinds.items() if found}
+
+
+def list_mistakes(
+    photos: JudgedPhotos, taxonomy: Taxonomy
+) -> dict[HeadName, Iterator[tuple[str, str, Mistake]]]:
+    """Return every mistake of each level, with the anchor and the title of its kind."""
+    return {
+        "scene": _scene_mistakes(photos, taxonomy),
+        "attribute": _flag_mistakes(photos, taxonomy, "attribute"),
+        "object": _flag_mistakes(photos, taxonomy, "object"),
+    }
 
 
 def find_teacher_mistakes(held_out: Mapping[HeadName, OutOfFold], taxonomy: Taxonomy) -> list[MistakeKind]:

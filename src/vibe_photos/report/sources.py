@@ -44,7 +44,8 @@ class TeacherAnswers:
 class Sources:
     """Everything that the page shows, read once; None if a file is missing.
 
-    `metrics` has the metrics files that exist: `convert`, `train_<head>`, `human`, `auto`, `teacher`.
+    `metrics` has the metrics files that exist: `annotate`, `convert`, `train_<head>`, `human`, `auto` and
+    `teacher`.
     `held_out` has the heads' out-of-fold predictions.
     """
 
@@ -108,6 +109,7 @@ def read_sources(settings: Settings) -> Sources:
 def _list_metrics(paths: Paths) -> dict[str, Piece]:
     human, auto, teacher = (paths.eval / name / "metrics.json" for name in ("human", "auto", "teacher"))
     return {
+        "annotate": Piece(paths.eval / "annotate.json", "what the answers took", "annotate"),
         "convert": Piece(paths.eval / "convert.json", "which words have no label", "convert"),
         **{
             f"train_{head}": Piece(paths.eval / f"train_{head}.json", f"the {head} head", f"train@{head}")

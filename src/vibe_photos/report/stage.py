@@ -14,6 +14,12 @@ from vibe_photos.records.label_tables import read_decisions
 from vibe_photos.records.photos import say_count
 from vibe_photos.records.taxonomy import HEADS, head_keys, show_meaning, show_name, shown_names
 from vibe_photos.report.mistakes import MistakeKind, find_mistakes, find_teacher_mistakes, scene_anchor
+from vibe_photos.report.next_steps import (
+    budget_rows,
+    describe_narrower,
+    read_learning_curves,
+    read_steps,
+)
 from vibe_photos.report.plots import read_calibrations, read_confusion, read_curves
 from vibe_photos.report.provenance import describe_run, list_facts, show_configuration, unmapped_words
 from vibe_photos.report.sources import Sources, read_sources
@@ -92,6 +98,7 @@ def _view_sources(sources: Sources) -> dict[str, Any]:
         "words": unmapped_words(sources),
         "missing": sources.missing,
         "configuration": show_configuration(sources.settings),
+        **_view_next_steps(sources),
         "meanings": _define_labels(sources.settings.taxonomy),
     }
 
@@ -141,6 +148,18 @@ def _view_figures(sources: Sources) -> dict[str, Any]:
         "scene_rows": scene_rows(student, teacher, confusion.count_given(), taxonomy),
         "attribute_rows": attribute_rows(student, teacher, taxonomy),
         "object_rows": object_rows(student, teacher),
+    }
+
+
+def _view_next_steps(sources: Sources) -> dict[str, Any]:
+    """Return the next steps by expected gain, what the errors are made of, and learning curves."""
+    student, teacher = sources.measured("human"), sources.measured("teacher")
+    return {
+        "steps": read_steps(sources, teacher),
+        "is_teacher_measured": teacher is not None,
+        "budget": budget_rows(sources, teacher),
+        "narrower": describe_narrower(student) if student else "",
+        "learning_curves": read_learning_curves(sources.metrics),
     }
 
 

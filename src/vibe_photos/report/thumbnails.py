@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vibe_photos.errors import DecodeError
 from vibe_photos.pixels.decode import decode_photo, resize
-from vibe_photos.records.photos import Photo, photo_path
+from vibe_photos.records.photos import Photo, photo_path, verified
 from vibe_photos.settings import Settings
 
 THUMBNAIL_PX = 240
@@ -25,8 +25,10 @@ def make_thumbnails(photos: Iterable[Photo], settings: Settings) -> dict[str, st
 
 
 def _make_thumbnail(root: Path, photo: Photo, max_pixels: int) -> str | None:
+    path = photo_path(root, photo)
     try:
-        image = decode_photo(photo_path(root, photo), max_pixels=max_pixels, needed_size=_thumbnail_size)
+        with verified(path, photo):
+            image = decode_photo(path, max_pixels=max_pixels, needed_size=_thumbnail_size)
     except DecodeError:
         return None
     small = resize(image, _thumbnail_size(*image.size))

@@ -1,12 +1,20 @@
 """The state of every photo, from all reviewers' logs and the edited file."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
+
 from vibe_photos.errors import InputError
-from vibe_photos.human_truth.labels import AUDITED_FILE, CHECKED, DECISIONS_FOLDER, active_lines
+from vibe_photos.human_truth.labels import (
+    AUDITED_FILE,
+    DECISIONS_FOLDER,
+    NO_IDS,
+    active_lines,
+    rename_edited,
+)
 from vibe_photos.records.ground_truth import (
     Decision,
     GroundTruth,
@@ -29,7 +37,7 @@ class DecisionIndex:
     """The photos' states by the files in `data/human/`; lines can be added.
 
     An unknown key in a line that counts is an error; without `is_strict` (for imports) the key is dropped. A
-    line that was undone or overridden may have any key.
+    line that was undone or overridden may have any key. `current_ids` is as in `read_human_truth`.
 
     Attributes:
         states: the state of each photo in a log or in the edited file.
@@ -39,7 +47,14 @@ class DecisionIndex:
         InputError: a log or the edited file is damaged, or has an unknown label key in what counts.
     """
 
-    def __init__(self, human: Path, taxonomy: Taxonomy, is_strict: bool = True) -> None:
+    def __init__(
+        self,
+        human: Path,
+        taxonomy: Taxonomy,
+        is_strict: bool = True,
+        current_ids: Mapping[str, str] = NO_IDS,
+    ) -> None:
+        self._current_ids = current_ids
         self._taxonomy = taxonomy
         self._is_strict = is_strict
         self._fitter = KeyFitter(taxonomy)
@@ -93,7 +108,9 @@ class DecisionIndex:
         return derive_state(self._edited.get(image_id), standing, len(lines))
 
     def _add_lines(self, log: Path, lines: Iterable[tuple[int, Decision]]) -> None:
-        for number, line in lines:
+        for number, written in lines:
+            image_id = self._current_ids.get(written.image_id, written.image_id)
+            line = msgspec.structs.replace(written, image_id=image_id)
             truth = None
             if line.after is not None and line.undoes is None:
                 place = f"{log}, line {number}"
@@ -109,8 +126,7 @@ class DecisionIndex:
         placed = read_placed_truth(file) if file.exists() else []
         return {
             record.image_id: self._fit(record, place, None, "")
-            for place, record in placed
-            if record.extra.get(CHECKED, True)
+            for place, record in rename_edited(placed, self._current_ids)
         }
 
     def _fit(self, record: GroundTruth, place: str, log: str | None, time: str) -> GroundTruth:

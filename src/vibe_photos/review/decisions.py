@@ -7,7 +7,7 @@ so a `git pull` counts at once.
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import msgspec
 
 from vibe_photos.errors import StoreError
 from vibe_photos.human_truth.backup import backup_log
-from vibe_photos.human_truth.labels import DECISIONS_FOLDER
+from vibe_photos.human_truth.labels import DECISIONS_FOLDER, NO_IDS
 from vibe_photos.records.ground_truth import Decision
 from vibe_photos.review.decision_index import DecisionIndex, Signature, sign_files
 from vibe_photos.review.photo_state import PhotoState, format_time, truth_value
@@ -29,19 +29,27 @@ _MOST_REPLACEMENTS = 20
 class DecisionLog:
     """All reviewers' decisions, and the current reviewer's log. Safe to use from several threads.
 
-    `revision` grows whenever any photo's state may have changed.
+    `revision` grows whenever any photo's state may have changed. `current_ids` is as in `read_human_truth`.
 
     Raises:
         StoreError: another server holds the reviewer's log, or it cannot be opened.
         InputError: a log or the edited file is damaged.
     """
 
-    def __init__(self, human: Path, reviewer: str, taxonomy: Taxonomy, store: Path) -> None:
+    def __init__(
+        self,
+        human: Path,
+        reviewer: str,
+        taxonomy: Taxonomy,
+        store: Path,
+        current_ids: Mapping[str, str] = NO_IDS,
+    ) -> None:
         self.reviewer = reviewer
         self.revision = 0
         self._signature: Signature = {}
         self._human = human
         self._taxonomy = taxonomy
+        self._current_ids = current_ids
         self._lock = threading.RLock()
         self._path = human / DECISIONS_FOLDER / f"{reviewer}.jsonl"
         self._log = AppendLog(self._path)
@@ -180,6 +188,6 @@ class DecisionLog:
 
     def _load(self) -> None:
         signature = sign_files(self._human)
-        self._index = DecisionIndex(self._human, self._taxonomy)
+        self._index = DecisionIndex(self._human, self._taxonomy, current_ids=self._current_ids)
         self._signature = signature
         self.revision += 1

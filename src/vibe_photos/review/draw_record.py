@@ -14,6 +14,7 @@ from vibe_photos.human_truth.draws import (
 from vibe_photos.human_truth.sample import read_sampled
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth
 from vibe_photos.records.photos import read_manifest
+from vibe_photos.records.splits import read_current_ids
 from vibe_photos.sample.stage import stratify
 from vibe_photos.settings import Settings
 from vibe_photos.storage.jsonl import read_jsonl
@@ -32,11 +33,13 @@ def record_draw(settings: Settings) -> Path | None:
     draws = read_draws(paths.human)
     own = [draw for draw in draws if draw.how != "uniform"]
     sampled = list(read_sampled(paths.sample))
-    if len(find_strata(own, sampled)) == len(sampled):
+    current_ids = read_current_ids(paths.splits)
+    known = find_strata(own, sampled, current_ids)
+    if all(image_id in known for image_id in sampled):
         return None
     library = {photo.image_id for photo in read_manifest(paths.photos)}
     answered = [one for one in read_jsonl(paths.auto / ALL_LABELS, GroundTruth) if one.image_id in library]
-    recorded = find_strata(own, [one.image_id for one in answered])
+    recorded = find_strata(own, [one.image_id for one in answered], current_ids)
     new = [one for one in answered if one.image_id not in recorded]
     strata = stratify(new, sample.strategy, [])
     draw = Draw(

@@ -8,6 +8,8 @@ A record names its photo by `image_id`, or by any of its paths under the library
 """
 
 import difflib
+import unicodedata
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -18,7 +20,7 @@ import msgspec
 
 from vibe_photos.errors import InputError
 from vibe_photos.human_truth.backup import backup_log
-from vibe_photos.human_truth.labels import AUDITED_FILE, DECISIONS_FOLDER
+from vibe_photos.human_truth.labels import AUDITED_FILE, DECISIONS_FOLDER, NO_IDS
 from vibe_photos.human_truth.sample import DESIGN_FIELDS
 from vibe_photos.records.ground_truth import (
     Decision,
@@ -63,6 +65,7 @@ def read_import(
     photos: Iterable[Photo],
     taxonomy: Taxonomy,
     sample: Mapping[str, Mapping[str, Any]] | None = None,
+    current_ids: Mapping[str, str] = NO_IDS,
 ) -> HumanImport:
     """Match a truth file to the library and check it; renamed and removed keys are replaced.
 
@@ -72,18 +75,23 @@ def read_import(
         taxonomy: the keys a record may hold.
         sample: records of `to_review.json` by id: import only these photos, with the fields that say how
             they were drawn (`DESIGN_FIELDS`). None imports all.
+        current_ids: as in `read_human_truth`.
 
     Raises:
         InputError: the file is missing or is not JSON, with the line.
     """
     by_place = {place: photo.image_id for photo in photos for place in (photo.rel_path, *photo.also_at)}
+    by_name: dict[str, set[str]] = defaultdict(set)
+    for place, found_id in by_place.items():
+        by_name[unicodedata.normalize("NFC", place)].add(found_id)
     known = set(by_place.values())
     result = HumanImport()
     fitter = KeyFitter(taxonomy)
     first_place: dict[str, str] = {}
     for place, value in read_objects(file):
         problem = _find_problem(value)
-        image_id = "" if problem else value.get("image_id") or by_place.get(value.get("rel_path", ""), "")
+        image_id = "" if problem else value.get("image_id") or _find_place(by_place, by_name, value)
+        image_id = current_ids.get(image_id, image_id)
         if problem:
             result.problems.append(f"{place}: {_name(value)} {problem}")
         elif image_id not in known:
@@ -239,6 +247,18 @@ def _find_problem(value: Mapping[str, Any]) -> str | None:
         if not isinstance(judged, bool):
             return f"has {key}: {judged!r}, which is neither true nor false"
     return None
+
+
+def _find_place(
+    by_place: Mapping[str, str], by_name: Mapping[str, set[str]], value: Mapping[str, Any]
+) -> str:
+    """Return the id of the photo at a path, empty if there is none.
+
+    `by_name` has the photos by path in NFC, since macOS writes `é` as two characters, others as one.
+    """
+    place = value.get("rel_path", "")
+    alike = by_name.get(unicodedata.normalize("NFC", place), set())
+    return by_place.get(place) or (next(iter(alike)) if len(alike) == 1 else "")
 
 
 def _name(value: Mapping[str, Any]) -> str:

@@ -2,8 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
+from typing import Any
 
-from vibe_photos.records.taxonomy import describe_unknown_key, head_keys, label_name, parent_key
+from vibe_photos.records.taxonomy import (
+    describe_unknown_key,
+    head_keys,
+    label_name,
+    parent_key,
+    show_meaning,
+    show_name,
+)
 from vibe_photos.review.replies import Label
 from vibe_photos.review.requests import Truth
 from vibe_photos.settings import Classify, Taxonomy
@@ -17,7 +25,7 @@ class LabelMenu:
         rules = classify.attribute_from_scene
         self.scenes = _label_scenes(taxonomy)
         self.attributes = [
-            Label(key=key, name=_show_name(key), words=[word], rule_scene=rules.get(label_name(key)))
+            _describe(key, taxonomy, words=[word], rule_scene=rules.get(label_name(key)))
             for word, key in taxonomy.attributes.items()
         ]
         self.objects = _label_objects(taxonomy)
@@ -39,15 +47,13 @@ class LabelMenu:
 def _label_scenes(taxonomy: Taxonomy) -> list[Label]:
     words = _words_of(taxonomy.scenes)
     keys = dict.fromkeys([*taxonomy.scenes.values(), taxonomy.other_scene])
-    return [Label(key=key, name=_show_name(key), words=words[key]) for key in keys]
+    return [_describe(key, taxonomy, words=words[key]) for key in keys]
 
 
 def _label_objects(taxonomy: Taxonomy) -> list[Label]:
     words, keys = _words_of(taxonomy.objects), head_keys(taxonomy, "object")
     known = set(keys)
-    return [
-        Label(key=key, name=_show_name(key), parent=parent_key(key, known), words=words[key]) for key in keys
-    ]
+    return [_describe(key, taxonomy, parent=parent_key(key, known), words=words[key]) for key in keys]
 
 
 def _words_of(mapping: Mapping[str, str]) -> dict[str, list[str]]:
@@ -57,5 +63,5 @@ def _words_of(mapping: Mapping[str, str]) -> dict[str, list[str]]:
     return words
 
 
-def _show_name(key: str) -> str:
-    return label_name(key).replace("_", " ")
+def _describe(key: str, taxonomy: Taxonomy, **others: Any) -> Label:
+    return Label(key=key, name=show_name(key, taxonomy), means=show_meaning(key, taxonomy), **others)

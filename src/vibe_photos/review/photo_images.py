@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from vibe_photos.pixels.decode import decode_photo
-from vibe_photos.records.photos import Photo, photo_path
+from vibe_photos.records.photos import Photo, photo_path, verified
 
 SIZES_PX = {"320": 320, "1600": 1600, "full": 4096}
 """The longer edge, by the `size` in a request."""
@@ -64,9 +64,10 @@ class PhotoImages:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _make(self, photo: Photo, edge_px: int) -> bytes:
-        key = (photo.image_id, edge_px)
+        key, path = (photo.image_id, edge_px), photo_path(self._root, photo)
         try:
-            data = encode_photo(photo_path(self._root, photo), edge_px, self._max_pixels)
+            with verified(path, photo):
+                data = encode_photo(path, edge_px, self._max_pixels)
             self._store(key, data)
             return data
         finally:

@@ -18,7 +18,7 @@ from vibe_photos.human_truth.sample import read_sampled
 from vibe_photos.records import keyed_hash
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth
 from vibe_photos.records.splits import read_splits
-from vibe_photos.records.taxonomy import HEADS, label_name
+from vibe_photos.records.taxonomy import HEADS, show_name, shown_names
 from vibe_photos.review.teaching_reasons import (
     estimate_usefulness,
     explain,
@@ -26,8 +26,7 @@ from vibe_photos.review.teaching_reasons import (
     read_library,
     read_unseen_labels,
 )
-from vibe_photos.settings import Settings
-from vibe_photos.statistics.label_arrays import read_keys
+from vibe_photos.settings import Settings, Taxonomy
 from vibe_photos.statistics.suspects import Suspect, find_suspects
 from vibe_photos.storage.jsonl import read_jsonl
 
@@ -50,7 +49,10 @@ def read_measuring_queue(settings: Settings) -> list[QueuedPhoto]:
         InputError: the file of sampled photos is missing, or malformed.
     """
     sampled = read_sampled(settings.paths.sample)
-    return [QueuedPhoto(image_id, (_why_sampled(record),)) for image_id, record in sampled.items()]
+    return [
+        QueuedPhoto(image_id, (_why_sampled(record, settings.taxonomy),))
+        for image_id, record in sampled.items()
+    ]
 
 
 def is_unassisted(seed: int, image_id: str) -> bool:
@@ -80,14 +82,15 @@ def read_teaching_queue(settings: Settings) -> list[QueuedPhoto]:
     answered = read_jsonl(paths.auto / ALL_LABELS, GroundTruth)
     is_train = {image_id for image_id, one in memberships.items() if one.role == "train"}
     records = sorted((one for one in answered if one.image_id in is_train), key=lambda one: one.image_id)
-    reasons = find_reasons(read_library(records, labels, read_keys(settings.taxonomy)))
+    reasons = find_reasons(read_library(records, labels, settings.taxonomy))
     usefulness = estimate_usefulness(reasons, len(records))
     sentences = {
         records[row].image_id: explain(reasons, row)
         for row in sorted(range(len(records)), key=lambda row: (-usefulness[row], records[row].image_id))
     }
     suspected = _order_suspects(
-        suspect for head in HEADS for suspect in find_suspects(held_out[head], head).suspects
+        (suspect for head in HEADS for suspect in find_suspects(held_out[head], head).suspects),
+        settings.taxonomy,
     )
     ranked = [image_id for image_id in suspected if image_id in is_train]
     ranked += [image_id for image_id, why in sentences.items() if why and image_id not in suspected]
@@ -97,21 +100,22 @@ def read_teaching_queue(settings: Settings) -> list[QueuedPhoto]:
     ]
 
 
-def _order_suspects(suspects: Iterable[Suspect]) -> Mapping[str, list[str]]:
+def _order_suspects(suspects: Iterable[Suspect], taxonomy: Taxonomy) -> Mapping[str, list[str]]:
     """Return a sentence per suspected label, by photo; the least likely answers of the teacher come first."""
+    names = {head: shown_names(taxonomy, head) for head in HEADS}
     found: dict[str, list[str]] = {}
     for suspect in sorted(suspects, key=lambda one: (one.teacher_probability, one.image_id)):
-        found.setdefault(suspect.image_id, []).append(
-            f"probably wrong: the teacher says {suspect.teacher}, the student {suspect.student}"
-        )
+        teacher, student = (names[suspect.head].get(one, one) for one in (suspect.teacher, suspect.student))
+        said = f"probably wrong: the teacher says {teacher}, the student {student}"
+        found.setdefault(suspect.image_id, []).append(said)
     return found
 
 
-def _why_sampled(record: Mapping[str, Any]) -> str:
+def _why_sampled(record: Mapping[str, Any], taxonomy: Taxonomy) -> str:
     stratum = str(record.get("stratum", WHOLE_LIBRARY))
     name, _, draw = stratum.partition(" ")
     if name == WHOLE_LIBRARY:
         return "drawn at random from the library"
-    scene = "gives no scene" if name == NO_SCENE else f"calls {label_name(name)}"
+    scene = "gives no scene" if name == NO_SCENE else f"calls {show_name(name, taxonomy)}"
     later = ", among photos added after the first draw" if draw else ""
     return f"drawn at random from the photos that the teacher {scene}{later}"

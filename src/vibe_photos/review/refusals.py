@@ -33,6 +33,7 @@ _DECODE_ERRORS = {
     "too_many_pixels": "it has more pixels than are allowed",
     "truncated": "the file is cut off",
     "damaged": "the file is damaged",
+    "changed": "the file has changed since the scan: run dvc repro",
 }
 
 

@@ -9,7 +9,7 @@ from vibe_photos.review.requests import Purpose, StatusName, Truth
 
 
 class Label(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One label of the taxonomy, with its display name and the `words` that a search finds it by.
+    """One label of the taxonomy: its name, what it `means`, and the `words` that a search finds it by.
 
     `rule_scene`: the scene that implies the attribute (`classify.attribute_from_scene`). If a person chooses
     another scene, the page changes the attribute too; the person can still correct it.
@@ -17,6 +17,7 @@ class Label(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     key: str
     name: str
+    means: str = ""
     parent: str | None = None
     words: list[str] = []
     rule_scene: str | None = None

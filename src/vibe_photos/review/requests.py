@@ -10,6 +10,7 @@ MAX_ITEMS = 500
 Offset = Annotated[int, Meta(ge=0, le=1 << 32)]
 Limit = Annotated[int, Meta(ge=1, le=MAX_ITEMS)]
 Note = Annotated[str, Meta(max_length=2000)]
+Word = Annotated[str, Meta(min_length=1, max_length=80)]
 Seen = Literal["teacher", "student", "reviewers"]
 """Whose labels the reviewer saw."""
 
@@ -24,11 +25,15 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Truth(msgspec.Struct, frozen=True, kw_only=True):
-    """Labels of one photo. An attribute that was not judged is absent."""
+    """Labels of one photo. An attribute that was not judged is absent.
+
+    `proposed` are objects that the person saw and that have no label yet, in the person's words.
+    """
 
     scene: str | None = None
     attributes: dict[str, bool] = {}
     objects: list[str] = []
+    proposed: Annotated[list[Word], Meta(max_length=20)] = []
 
 
 class DecisionRequest(Request, frozen=True):

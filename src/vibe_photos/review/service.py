@@ -2,13 +2,17 @@
 
 from collections.abc import Sequence
 from http import HTTPStatus
+from pathlib import Path
 from typing import Literal
 
 import msgspec
 
+from vibe_photos.errors import DecodeError
 from vibe_photos.human_truth.draws import DRAWS_FOLDER, find_strata, read_draws
-from vibe_photos.records.ground_truth import Decision, GroundTruth
-from vibe_photos.records.photos import Photo
+from vibe_photos.records.ground_truth import PROPOSED, Decision, GroundTruth
+from vibe_photos.records.photos import Photo, photo_path, verified
+from vibe_photos.records.splits import read_current_ids
+from vibe_photos.records.taxonomy import normal_word
 from vibe_photos.review import replies, requests
 from vibe_photos.review.draw_record import record_draw
 from vibe_photos.review.label_menu import LabelMenu
@@ -183,6 +187,7 @@ class ReviewService:
 
     def _read_decision(self, request: requests.DecisionRequest) -> Decision:
         image_id = self.find_photo(request.image_id).image_id
+        self._refuse_changed(image_id)
         after = request.after
         unknown = self._menu.find_unknown(after) if after else None
         if unknown:
@@ -202,8 +207,19 @@ class ReviewService:
             seen=list(request.seen),
         )
 
+    def _refuse_changed(self, image_id: str) -> None:
+        """Refuse a decision about a photo whose file is another one now: nobody knows which was judged."""
+        photo = self.find_photo(image_id)
+        try:
+            with verified(photo_path(Path(self._sources.settings.library.root), photo), photo):
+                pass
+        except DecodeError as error:
+            if error.reason == "changed":
+                raise refuse(HTTPStatus.UNPROCESSABLE_ENTITY, f"{photo.rel_path}: {error}") from None
+
     def _read_truth(self, image_id: str, truth: requests.Truth) -> GroundTruth:
         """Return a truth record, with attributes in the order of the menu."""
+        words = {word for word in map(normal_word, truth.proposed) if word}
         return GroundTruth(
             image_id=image_id,
             scene=[truth.scene] if truth.scene else [],
@@ -213,6 +229,7 @@ class ReviewService:
                 if label.key in truth.attributes
             },
             objects=sorted(set(truth.objects)),
+            extra={PROPOSED: sorted(words)} if words else {},
         )
 
     def _draw_of(self, image_id: str) -> int | None:
@@ -225,7 +242,7 @@ class ReviewService:
             record_draw(settings)
             numbers: dict[str, int] = {}
             for draw in read_draws(settings.paths.human):
-                for known in find_strata([draw], sampled):
+                for known in find_strata([draw], sampled, read_current_ids(settings.paths.splits)):
                     numbers.setdefault(known, draw.number)
             self._draw_numbers = numbers
         return self._draw_numbers.get(image_id)

@@ -7,7 +7,7 @@ from pathlib import Path
 from vibe_photos.errors import InputError, StoreError
 from vibe_photos.records.ground_truth import ALL_LABELS
 from vibe_photos.records.photos import Photo, read_manifest
-from vibe_photos.records.splits import Role, read_splits
+from vibe_photos.records.splits import Role, read_current_ids, read_splits
 from vibe_photos.review.decisions import DecisionLog
 from vibe_photos.review.photo_state import PhotoState
 from vibe_photos.review.queue import QueuedPhoto, is_unassisted, read_measuring_queue, read_teaching_queue
@@ -97,7 +97,9 @@ def _require(path: Path, what: str) -> None:
 
 def _open_log(settings: Settings, reviewer: str, store: Path) -> DecisionLog:
     try:
-        return DecisionLog(settings.paths.human, reviewer, settings.taxonomy, store)
+        return DecisionLog(
+            settings.paths.human, reviewer, settings.taxonomy, store, read_current_ids(settings.paths.splits)
+        )
     except StoreError as error:
         raise StoreError(
             f"{reviewer} cannot review here: {error}\nIf another `vibe-photos review` is open, use its page "

@@ -1,6 +1,7 @@
 """`review --status`: the results of measuring and teaching so far, and what to do next."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +14,13 @@ from vibe_photos.heads.out_of_fold import read_trained
 from vibe_photos.human_truth.labels import read_human_truth
 from vibe_photos.human_truth.sample import MeasuredSample, read_measured_sample, read_sampled
 from vibe_photos.lineage import run_git
+from vibe_photos.records.ground_truth import read_proposals
 from vibe_photos.records.label_tables import LabelTable, read_labels
 from vibe_photos.records.photos import say_count
-from vibe_photos.records.splits import Membership, read_splits
-from vibe_photos.records.taxonomy import HEADS, label_name
+from vibe_photos.records.splits import Membership, find_current_ids, read_current_ids, read_splits
+from vibe_photos.records.taxonomy import HEADS, show_name
 from vibe_photos.review.queue import read_teaching_queue
-from vibe_photos.settings import Settings
+from vibe_photos.settings import Settings, Taxonomy
 from vibe_photos.statistics import metrics
 from vibe_photos.statistics.intervals import Interval, estimate_intervals
 from vibe_photos.statistics.label_arrays import JudgedPhotos, judge_photos
@@ -48,7 +50,8 @@ def describe_status(settings: Settings) -> str:
     Raises:
         InputError: a stage has not run, or a file of people's is malformed.
     """
-    return "\n".join([*_describe_measuring(settings), "", *_describe_teaching(settings)])
+    parts = (_describe_measuring(settings), _describe_teaching(settings), _describe_proposals(settings))
+    return "\n\n".join("\n".join(lines) for lines in parts if lines)
 
 
 def measure_status(
@@ -72,7 +75,7 @@ def _measure(
     settings: Settings, sample: MeasuredSample, memberships: Mapping[str, Membership], labels: LabelTable
 ) -> list[FigureStatus]:
     photos = judge_photos(sample.records, memberships, labels, settings.taxonomy)
-    ratios = list_ratios(photos)
+    ratios = list_ratios(photos, settings.taxonomy)
     intervals = estimate_intervals(list(ratios.values()), photos.design, settings.evaluate)
     kept = len(sample.records) / max(1, len(sample.records) + sample.left_out)
     shrinkage = expect_shrinkage(len(sample.records), len(memberships), round(MORE * kept))
@@ -82,16 +85,17 @@ def _measure(
     ]
 
 
-def list_ratios(comparison: JudgedPhotos) -> dict[str, Ratio]:
+def list_ratios(comparison: JudgedPhotos, taxonomy: Taxonomy) -> dict[str, Ratio]:
     """Return the figures that the status shows, by name."""
     truth, prediction = comparison.truth, comparison.prediction
-    ratios = {"scene accuracy": metrics.accuracy(truth.scene, prediction.scene)}
+    ratios = {"Scene accuracy": metrics.accuracy(truth.scene, prediction.scene)}
     for column, key in enumerate(comparison.keys.attribute):
         y_true, y_pred = truth.attributes[:, column], prediction.attributes[:, column]
         is_judged = (y_true != UNJUDGED).astype(np.float64)
         is_true = (y_true == 1).astype(np.float64)
-        ratios[label_name(key) + SHARE] = Ratio(is_true, is_judged, int(is_judged.sum()))
-        ratios[f"{label_name(key)} F1"] = metrics.f1(y_true, y_pred)
+        name = show_name(key, taxonomy)
+        ratios[name + SHARE] = Ratio(is_true, is_judged, int(is_judged.sum()))
+        ratios[f"{name} F1"] = metrics.f1(y_true, y_pred)
     return ratios
 
 
@@ -116,7 +120,8 @@ def count_leaving(memberships: Mapping[str, Membership], trained: set[str], more
 
 def _describe_measuring(settings: Settings) -> list[str]:
     paths = settings.paths
-    memberships, truth = read_splits(paths.splits), read_human_truth(paths.human)
+    memberships = read_splits(paths.splits)
+    truth = read_human_truth(paths.human, find_current_ids(memberships))
     half = settings.classify.scored_half
     sample = read_measured_sample(paths.human, settings.taxonomy, memberships, half)
     sampled = read_sampled(paths.sample).keys() & memberships.keys()
@@ -132,7 +137,8 @@ def _describe_measuring(settings: Settings) -> list[str]:
         lines.append(f"  Your own set, in no figure about the library: {say_count(len(sample.own_set))}.")
     if sample.records and sample.unmeasured_strata:
         missing = ", ".join(
-            f"{label_name(name)} ({say_count(photos)})" for name, photos in sample.unmeasured_strata.items()
+            f"{show_name(name, settings.taxonomy)} ({say_count(photos)})"
+            for name, photos in sample.unmeasured_strata.items()
         )
         lines.append(f"  The figures do not cover: {missing}. Check the next photos of the sample.")
     everyone = read_measured_sample(paths.human, settings.taxonomy, memberships) if half else None
@@ -148,7 +154,7 @@ def _describe_measuring(settings: Settings) -> list[str]:
 
 def _describe_teaching(settings: Settings) -> list[str]:
     paths = settings.paths
-    taught = read_human_truth(paths.human).taught
+    taught = read_human_truth(paths.human, read_current_ids(paths.splits)).taught
     waiting = [one for one in read_teaching_queue(settings) if one.image_id not in taught]
     lines = [
         "TEACH: chosen photos, for the student. It learns your answers instead of the teacher's.",
@@ -166,6 +172,20 @@ def _describe_teaching(settings: Settings) -> list[str]:
             was = "" if before in (None, now) else f" (at the last commit {before:.3f})"
             lines.append(f"  {head} labels, right out of fold: {now:.3f}{was}")
     return [*lines, "  Next: vibe-photos review, page Teach; then dvc repro"]
+
+
+def _describe_proposals(settings: Settings) -> list[str]:
+    """Return the objects that people proposed and that are no labels yet, frequent ones first."""
+    truth = read_human_truth(settings.paths.human).fit(settings.taxonomy, settings.paths.human)
+    words = Counter(word for one in truth.everything.values() for word in read_proposals(one))
+    if not words:
+        return []
+    said = [f"{word} ({say_count(photos)})" for word, photos in words.most_common()]
+    return [
+        "PROPOSED: objects that people saw and that have no label yet.",
+        f"  {', '.join(said)}",
+        "  A line in the taxonomy makes one a label, on these photos too: docs/LABELS.md, Add.",
+    ]
 
 
 def _read_quality(metric: Mapping[str, Any]) -> float | None:

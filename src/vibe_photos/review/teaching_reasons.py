@@ -14,8 +14,8 @@ from vibe_photos.classify.stage import decide_labels
 from vibe_photos.heads.out_of_fold import OutOfFold
 from vibe_photos.records.ground_truth import GroundTruth
 from vibe_photos.records.label_tables import LabelTable, read_scores
-from vibe_photos.records.taxonomy import label_name
-from vibe_photos.settings import Settings
+from vibe_photos.records.taxonomy import show_name
+from vibe_photos.settings import Settings, Taxonomy
 from vibe_photos.statistics.design import Floats
 from vibe_photos.statistics.label_arrays import (
     LabelArrays,
@@ -23,6 +23,7 @@ from vibe_photos.statistics.label_arrays import (
     arrays_of_labels,
     arrays_of_records,
     find_rows,
+    read_keys,
     take_columns,
 )
 from vibe_photos.statistics.metrics import UNJUDGED, Bools
@@ -69,6 +70,7 @@ class Library:
     """n photos and their labels; `scene_scores` is float64 [n, scenes], NaN where not scored."""
 
     image_ids: Sequence[str]
+    taxonomy: Taxonomy
     keys: LabelKeys
     teacher: LabelArrays
     student: LabelArrays
@@ -76,12 +78,13 @@ class Library:
     thresholds: dict[str, float | None]
 
 
-def read_library(records: Sequence[GroundTruth], labels: LabelTable, keys: LabelKeys) -> Library:
+def read_library(records: Sequence[GroundTruth], labels: LabelTable, taxonomy: Taxonomy) -> Library:
     """Combine the teacher's records and the student's labels of the same photos."""
-    image_ids = [record.image_id for record in records]
+    image_ids, keys = [record.image_id for record in records], read_keys(taxonomy)
     rows = find_rows(labels.image_ids, image_ids)
     return Library(
         image_ids=image_ids,
+        taxonomy=taxonomy,
         keys=keys,
         teacher=arrays_of_records(records, keys),
         student=arrays_of_labels(labels, image_ids, keys),
@@ -146,7 +149,7 @@ def read_unseen_labels(settings: Settings, held_out: Sequence[OutOfFold]) -> Lab
 
 
 def _unsure_scene(library: Library) -> list[Reason]:
-    scores, names = library.scene_scores, [label_name(key) for key in library.keys.scene]
+    scores, names = library.scene_scores, [show_name(key, library.taxonomy) for key in library.keys.scene]
     known = np.where(np.isnan(scores), -1.0, scores)
     if known.shape[1] < 2:
         return []
@@ -170,12 +173,14 @@ def _attribute_reasons(library: Library) -> list[Reason]:
             Reason(
                 "disagreement",
                 is_both & (teacher != student),
-                _describe_disagreement(label_name(key), teacher),
+                _describe_disagreement(show_name(key, library.taxonomy), teacher),
             )
         )
         if threshold is not None:
             is_close = np.abs(scores - threshold) < SMALL_MARGIN / 2
-            reasons.append(Reason("unsure student", is_close, _describe_unsure(label_name(key), scores)))
+            reasons.append(
+                Reason("unsure student", is_close, _describe_unsure(show_name(key, library.taxonomy), scores))
+            )
     return reasons
 
 
@@ -190,7 +195,7 @@ def _describe_unsure(name: str, scores: NDArray[np.float32]) -> Callable[[int], 
 
 def _scene_disagreement(library: Library) -> Reason:
     teacher, student = library.teacher.scene, library.student.scene
-    names = [label_name(key) for key in library.keys.scene]
+    names = [show_name(key, library.taxonomy) for key in library.keys.scene]
     return Reason(
         "disagreement",
         (teacher >= 0) & (student >= 0) & (teacher != student),
@@ -211,7 +216,7 @@ def _suspected_scene(library: Library) -> list[Reason]:
     confident = guess_true_labels(scores[np.ix_(is_known, columns)], place[teacher[is_known]])
     guess[is_known] = np.where(confident >= 0, columns[confident], -1)
     holds = (guess >= 0) & (guess != teacher) & (library.student.scene != teacher)
-    names = [label_name(key) for key in library.keys.scene]
+    names = [show_name(key, library.taxonomy) for key in library.keys.scene]
     return [
         Reason(
             "suspected teacher",
@@ -225,19 +230,30 @@ def _rare_labels(library: Library) -> list[Reason]:
     teacher, student, keys = library.teacher, library.student, library.keys
     thresholds = {key: value for key, value in library.thresholds.items() if value is not None}
     reasons = [
-        _rare("rare scene", key, teacher.scene == column, library.scene_scores[:, column] >= LIKELY_SCENE)
+        _rare(
+            "rare scene",
+            show_name(key, library.taxonomy),
+            teacher.scene == column,
+            library.scene_scores[:, column] >= LIKELY_SCENE,
+        )
         for column, key in enumerate(keys.scene)
     ]
     for column, key in enumerate(keys.attribute):
         likely = student.attribute_scores[:, column] >= thresholds.get(key, 2 * LIKELY_SCENE) / 2
-        reasons.append(_rare("rare attribute", key, teacher.attributes[:, column] == 1, likely))
+        reasons.append(
+            _rare(
+                "rare attribute", show_name(key, library.taxonomy), teacher.attributes[:, column] == 1, likely
+            )
+        )
     for column, key in enumerate(keys.object):
         likely = student.object_scores[:, column] >= thresholds.get(key, np.inf) / 2
-        reasons.append(_rare("rare object", key, teacher.objects[:, column] == 1, likely))
+        reasons.append(
+            _rare("rare object", show_name(key, library.taxonomy), teacher.objects[:, column] == 1, likely)
+        )
     return [reason for reason in reasons if reason is not None]
 
 
-def _rare(kind: str, key: str, is_said: Bools, is_likely: Bools) -> Reason | None:
+def _rare(kind: str, name: str, is_said: Bools, is_likely: Bools) -> Reason | None:
     if is_said.mean() >= RARE_SHARE:
         return None
-    return Reason(kind, is_said | is_likely, lambda _: label_name(key))
+    return Reason(kind, is_said | is_likely, lambda _: name)

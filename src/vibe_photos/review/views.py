@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from vibe_photos.records.ground_truth import GroundTruth
+from vibe_photos.records.ground_truth import GroundTruth, read_proposals
 from vibe_photos.records.photos import Photo
 from vibe_photos.review import replies
 from vibe_photos.review.photo_state import Opinion, PhotoState
@@ -121,7 +121,9 @@ def show_truth(record: GroundTruth | None) -> Truth | None:
     if record is None:
         return None
     scene = record.scene[0] if record.scene else None
-    return Truth(scene=scene, attributes=record.attributes, objects=record.objects)
+    return Truth(
+        scene=scene, attributes=record.attributes, objects=record.objects, proposed=read_proposals(record)
+    )
 
 
 def show_opinions(opinions: Sequence[Opinion]) -> list[replies.OpinionView]:

@@ -28,7 +28,7 @@ from vibe_photos.human_truth.draws import (
     next_number,
     read_draws,
 )
-from vibe_photos.human_truth.labels import CHECKED
+from vibe_photos.human_truth.labels import CHECKED, NO_IDS
 from vibe_photos.records.ground_truth import (
     ALL_LABELS,
     GroundTruth,
@@ -38,6 +38,7 @@ from vibe_photos.records.ground_truth import (
 )
 from vibe_photos.records.keyed_hash import permanent_number
 from vibe_photos.records.photos import read_manifest
+from vibe_photos.records.pictures import read_pictures
 from vibe_photos.settings import Settings
 from vibe_photos.storage.files import write_json
 
@@ -60,11 +61,13 @@ def sample_for_review(settings: Settings) -> None:
     library = {photo.image_id for photo in read_manifest(paths.photos)}
     answered = read_truth_file(paths.auto / ALL_LABELS)
     records = {record.image_id: record for record in answered if record.image_id in library}
-    strata = stratify(records.values(), sample.strategy, read_draws(paths.human))
+    pictures = read_pictures(paths.photos)
+    current_ids, first = pictures.find_current_ids(library), pictures.find_first_ids(library)
+    strata = stratify(records.values(), sample.strategy, read_draws(paths.human), current_ids)
     sizes = allocate({name: len(ids) for name, ids in strata.items()}, sample.size, sample.min_per_stratum)
     drawn = []
     for stratum, ids in strata.items():
-        ranked = sorted(ids, key=lambda image_id: permanent_number(sample.seed, image_id))
+        ranked = sorted(ids, key=lambda image_id: permanent_number(sample.seed, first[image_id]))
         for rank, image_id in enumerate(ranked[: sizes[stratum]], start=1):
             drawn.append(_DrawnPhoto(image_id, stratum, len(ids), rank, sizes[stratum]))
     drawn.sort(key=lambda one: (one.turn, one.stratum))
@@ -88,10 +91,15 @@ class _DrawnPhoto:
         return Fraction(2 * self.rank - 1, 2 * self.size)
 
 
-def stratify(records: Iterable[GroundTruth], strategy: str, draws: Sequence[Draw]) -> dict[str, list[str]]:
-    """Return the photos of each stratum: the recorded one, else the teacher's scene."""
+def stratify(
+    records: Iterable[GroundTruth],
+    strategy: str,
+    draws: Sequence[Draw],
+    current_ids: Mapping[str, str] = NO_IDS,
+) -> dict[str, list[str]]:
+    """Return the photos of each stratum: the recorded one (see `find_strata`), else the teacher's scene."""
     all_records = list(records)
-    recorded = find_strata(draws, [record.image_id for record in all_records])
+    recorded = find_strata(draws, [record.image_id for record in all_records], current_ids)
     number = next_number(draws)
     strata: dict[str, list[str]] = defaultdict(list)
     for record in all_records:

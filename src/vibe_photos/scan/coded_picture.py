@@ -185,7 +185,8 @@ def _find_in_heif(file: int, size_bytes: int) -> CodedPicture:
 
 
 def _list_boxes(file: int, start: int, end: int) -> list[tuple[bytes, Range]]:
-    boxes, at = [], start
+    boxes: list[tuple[bytes, Range]] = []
+    at = start
     while at + 8 <= end and len(boxes) < _MAX_STEPS:
         length, kind = struct.unpack(">I4s", os.pread(file, 8, at))
         head = 8

@@ -4,12 +4,15 @@ import errno
 import os
 import stat
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 import xxhash
 
-from vibe_photos.pixels.formats import HEAD_BYTES, recognise_format
+from vibe_photos.errors import DecodeError
+from vibe_photos.pixels.decode import decode_photo
+from vibe_photos.pixels.formats import HEAD_BYTES, is_film, recognise_format
 from vibe_photos.scan.coded_picture import PictureHasher, find_coded_picture
 from vibe_photos.scan.endings import has_ending
 
@@ -21,12 +24,19 @@ BUFFER_BYTES = 1 << 18
 INSPECTION_VERSION = 2
 """Increase it when the result for any file may change: all files are then read again."""
 
+HASH_DIGITS: dict[HashName, int] = {"xxh3_128": 32, "xxh64": 16}
+
 _HASHES: dict[HashName, Callable[[], Any]] = {"xxh3_128": xxhash.xxh3_128, "xxh64": xxhash.xxh64}
 _READ_ATTEMPTS = 3
+_MAX_PIXELS = 250_000_000
+_INT64 = 1 << 63
 
 
 class FileStamp(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A file's size, times and inode; if one of them changes, the file may have changed."""
+    """A file's size, times and inode; if one of them changes, the file may have changed.
+
+    Times are nanoseconds since 1970, as far as they fit into 64 bits (1677 to 2262).
+    """
 
     size_bytes: int
     mtime_ns: int
@@ -52,15 +62,22 @@ class FileFinding(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 def take_stamp(status: os.stat_result) -> FileStamp:
     """Return the part of a file's status that shows whether it changed."""
-    return FileStamp(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+    mtime_ns, ctime_ns = (
+        max(-_INT64, min(_INT64 - 1, time_ns)) for time_ns in (status.st_mtime_ns, status.st_ctime_ns)
+    )
+    return FileStamp(status.st_size, mtime_ns, ctime_ns, status.st_ino)
 
 
 def inspect_file(path: bytes, content_hash: HashName, buffer: bytearray | None = None) -> FileFinding:
     """Read one file: its header, its ending, the hash of its bytes. Problems are returned, never raised.
 
-    Reasons of problems: `empty`, `not_an_image` (no supported format), `truncated` (the ending is missing),
-    `unreadable` (system error `error_number`), `missing` (deleted since it was listed, or a broken link),
-    `not_a_file` (a pipe or device), `changing` (it was written to during each attempt).
+    If the ending is not that of a whole picture, the picture is decoded: it is a photo if that succeeds. One
+    of more than 250 megapixels is not decoded here; it is a photo, and each stage has its own limit.
+
+    Reasons of problems: `empty`, `film`, `not_an_image` (no supported format), `truncated` and the other
+    reasons of `decode_photo`, `unreadable` (system error `error_number`), `missing` (deleted since it was
+    listed, or a broken link), `not_a_file` (a pipe or device), `changing` (it was written to during each
+    attempt).
     """
     buffer = bytearray(BUFFER_BYTES) if buffer is None else buffer
     try:
@@ -68,7 +85,7 @@ def inspect_file(path: bytes, content_hash: HashName, buffer: bytearray | None =
         file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             for _ in range(_READ_ATTEMPTS):
-                finding = _inspect_open_file(file, content_hash, buffer)
+                finding = _inspect_open_file(file, path, content_hash, buffer)
                 if take_stamp(os.fstat(file)) == finding.stamp:
                     return finding
                 os.lseek(file, 0, os.SEEK_SET)
@@ -84,19 +101,26 @@ def inspect_file(path: bytes, content_hash: HashName, buffer: bytearray | None =
     return FileFinding(finding.stamp, reason="changing", detail="it is being written to: scan again later")
 
 
-def _inspect_open_file(file: int, content_hash: HashName, buffer: bytearray) -> FileFinding:
+def _inspect_open_file(file: int, path: bytes, content_hash: HashName, buffer: bytearray) -> FileFinding:
     status = os.fstat(file)
     stamp = take_stamp(status)
     if not stat.S_ISREG(status.st_mode):
         return FileFinding(stamp, reason="not_a_file", detail="a pipe, socket or device")
     if stamp.size_bytes == 0:
         return FileFinding(stamp, reason="empty", detail="the file has no bytes")
-    image_format = recognise_format(os.pread(file, HEAD_BYTES, 0))
+    head = os.pread(file, HEAD_BYTES, 0)
+    image_format = recognise_format(head)
+    if image_format is None and is_film(head):
+        return FileFinding(stamp, reason="film", detail="a film, whatever its name says")
     if image_format is None:
         detail = "its first bytes are not those of a supported image format"
         return FileFinding(stamp, reason="not_an_image", detail=detail)
     if not has_ending(file, image_format, stamp.size_bytes):
-        return FileFinding(stamp, reason="truncated", detail=f"the end of the {image_format} is missing")
+        try:
+            decode_photo(Path(os.fsdecode(path)), max_pixels=_MAX_PIXELS, needed_size=lambda *_: (1, 1))
+        except DecodeError as error:
+            if error.reason != "too_many_pixels":
+                return FileFinding(stamp, reason=error.reason, detail=str(error))
     coded = find_coded_picture(file, image_format, stamp.size_bytes)
     hasher = PictureHasher(coded)
     image_id = hash_file(file, content_hash, buffer, hasher)

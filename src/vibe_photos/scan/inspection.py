@@ -1,6 +1,7 @@
 """Inspect every file of a library: use the cache of earlier scans, and read the others in threads.
 
-If the disk goes away, the scan stops, so that its photos do not count as deleted.
+If the disk goes away, the scan stops, so that its photos do not count as deleted. One folder that cannot be
+read stops nothing: the photos that an earlier scan found in it are kept.
 """
 
 import errno
@@ -10,12 +11,12 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from vibe_photos.errors import LibraryError
 from vibe_photos.records.photos import PhotoProblem, path_to_text
 from vibe_photos.scan.files import BUFFER_BYTES, FileFinding, HashName, inspect_file
-from vibe_photos.scan.manifest import HOW_TO_SET_ROOT, list_places
+from vibe_photos.scan.left_out import readable_extensions
+from vibe_photos.scan.manifest import HOW_TO_SET_ROOT
 from vibe_photos.scan.stat_cache import Findings, StatCache
 from vibe_photos.scan.walk import Folder, walk_folders
 from vibe_photos.settings import Library
@@ -34,9 +35,9 @@ FilePlace = tuple[bytes, bytes]
 
 @dataclass(slots=True)
 class Inspection:
-    """All folders of a library, the findings for their files, and how much was read.
+    """All folders of a library that can be read, the findings for their files, and how much was read.
 
-    `closed_folders` are those without read permission. `changed` has the findings of folders that differ from
+    `closed_folders` are those that cannot be read. `changed` has the findings of folders that differ from
     the cache; those of other folders are read from the cache when needed.
     """
 
@@ -58,35 +59,36 @@ class Inspection:
                 yield prefix + path_to_text(name), finding
 
 
-def inspect_library(library: Library, cache: StatCache, manifest: Path) -> Inspection:
+def inspect_library(library: Library, cache: StatCache) -> Inspection:
     """Inspect every file of a library, reading only those that are not in the cache.
 
     Findings are saved in the cache every few seconds and at the end, also if the scan is stopped.
 
     Args:
-        library: its root, extensions, folders to skip, and hash.
+        library: its root, extensions, names to skip, and hash.
         cache: the findings of earlier scans.
-        manifest: of an earlier scan; if a folder with photos in it cannot be read any more, that is an
-            error: they must not count as deleted.
 
     Raises:
         LibraryError: the root does not exist or cannot be read, or became unreadable during the scan.
     """
     root = os.fsencode(library.root)
     identity = _identify_root(library.root)
-    folders = list(walk_folders(root, library.extensions, library.skip_folders))
-    closed = [_make_folder_problem(folder, folder.error, manifest) for folder in folders if folder.error]
+    walked = list(walk_folders(root, readable_extensions(library.extensions), library.skip_names))
+    closed = [_make_folder_problem(folder, error) for folder in walked if (error := _tell_error(folder))]
+    folders = [folder for folder in walked if not folder.error]
+    io_errors = sum(folder.error is not None and folder.error.errno == errno.EIO for folder in walked)
     changed = {
         folder.path: _find_known(folder, cache)
         for folder in folders
         if not cache.has_all(folder.path, folder.files)
     }
-    inspection = Inspection(folders, closed, changed, unsaved=set(changed))
+    inspection = Inspection(folders, closed, changed, io_errors=io_errors, unsaved=set(changed))
     try:
         _read_unknown_files(root, library.content_hash, inspection, cache)
     finally:
         _save(inspection, cache)
-    cache.forget_folders_except({folder.path for folder in folders})
+    if not closed:
+        cache.forget_folders_except({folder.path for folder in folders})
     if _identify_root(library.root) != identity:
         raise LibraryError(f"library.root {library.root} was unmounted during the scan: {HOW_TO_SET_ROOT}")
     return inspection
@@ -108,21 +110,25 @@ def _identify_root(root: str) -> tuple[int, int]:
         raise LibraryError(f"library.root {root} cannot be read as a folder: {error.strerror}") from None
 
 
-def _make_folder_problem(folder: Folder, error: OSError, manifest: Path) -> PhotoProblem:
-    """Return a problem record for a folder without read permission.
+def _tell_error(folder: Folder) -> OSError | None:
+    """Return why a folder cannot be read; None if it can, or was deleted since it was listed."""
+    is_gone = folder.path and isinstance(folder.error, FileNotFoundError | NotADirectoryError)
+    return None if is_gone else folder.error
+
+
+def _make_folder_problem(folder: Folder, error: OSError) -> PhotoProblem:
+    """Return a problem record for a folder that cannot be read.
 
     Raises:
-        LibraryError: another error, or the manifest lists photos in the folder.
+        LibraryError: it is the root, or the disk went away.
     """
     place = path_to_text(folder.path)
-    is_listed = any(path.startswith(f"{place}/") for path in list_places(manifest))
-    if isinstance(error, PermissionError) and folder.path and not is_listed:
-        detail = f"{error.strerror}: its content is not known"
+    if folder.path and error.errno not in _DEVICE_GONE:
+        detail = f"{error.strerror}: only photos that an earlier scan found in it are listed"
         return PhotoProblem(rel_path=place, reason="closed_folder", detail=detail)
     raise LibraryError(
         f"the folder {place or '.'} of the photo library cannot be read: {error.strerror}. The manifest is "
-        "not changed. Fix the disk, mount or permissions, or name the folder in library.skip_folders, "
-        "and run again."
+        "not changed. Fix the disk, mount or permissions, and run again."
     )
 
 

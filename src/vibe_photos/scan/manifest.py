@@ -1,6 +1,6 @@
 """The lists of a library's photos (each content once) and problems."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from operator import itemgetter
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import msgspec
 
 from vibe_photos.errors import LibraryError
 from vibe_photos.records.photos import Photo, PhotoProblem, read_manifest
-from vibe_photos.scan.files import FileFinding
+from vibe_photos.scan.files import HASH_DIGITS, FileFinding, FileStamp, HashName
 
 HOW_TO_SET_ROOT = "mount it, or set library.root in params.yaml to the folder of your photos"
 
@@ -42,6 +42,26 @@ def list_content(findings: Iterable[tuple[str, FileFinding]]) -> tuple[list[Phot
     for image_id, places in further_places.items():
         photos[image_id] = msgspec.structs.replace(photos[image_id], also_at=places)
     return list(photos.values()), problems
+
+
+def keep_places(
+    earlier: bytes, closed_folders: Iterable[str], content_hash: HashName
+) -> Iterator[tuple[str, FileFinding]]:
+    """Yield the places in folders that cannot be read now, as an earlier manifest lists them.
+
+    Ids of another hash are left out, and so is a manifest that is damaged.
+    """
+    prefixes = tuple(f"{folder}/" for folder in closed_folders)
+    try:
+        photos = msgspec.json.Decoder(Photo).decode_lines(earlier)
+    except msgspec.DecodeError:
+        return
+    for photo in photos if prefixes else ():
+        if len(photo.image_id) == HASH_DIGITS[content_hash]:
+            stamp = FileStamp(photo.bytes, 0, 0, 0)
+            for place in (photo.rel_path, *photo.also_at):
+                if place.startswith(prefixes):
+                    yield place, FileFinding(stamp, image_id=photo.image_id, format=photo.format)
 
 
 def list_places(manifest: Path) -> list[str]:

@@ -1,7 +1,7 @@
 """Stage `scan`: write the manifest of the photos in a folder; every file is accounted for.
 
 A file with a photo's extension becomes a photo, another path (`also_at`) of a photo with the same bytes, or a
-problem with a reason; all other files are counted. The counts are logged.
+problem with a reason; all other files are counted by ending. The counts are logged.
 """
 
 import logging
@@ -16,7 +16,8 @@ from vibe_photos.records.photos import Photo, PhotoProblem
 from vibe_photos.records.pictures import KnownPicture, Pictures, pictures_path, read_pictures
 from vibe_photos.scan.files import FileFinding
 from vibe_photos.scan.inspection import Inspection, inspect_library
-from vibe_photos.scan.manifest import HOW_TO_SET_ROOT, list_content, list_places
+from vibe_photos.scan.left_out import describe_left_out, split_findings
+from vibe_photos.scan.manifest import HOW_TO_SET_ROOT, keep_places, list_content, list_places
 from vibe_photos.scan.stat_cache import open_stat_cache
 from vibe_photos.settings import Library, Settings
 from vibe_photos.storage.files import write_bytes
@@ -25,12 +26,16 @@ from vibe_photos.storage.jsonl import write_jsonl
 _log = logging.getLogger(__name__)
 
 
-def scan_library(settings: Settings, store: Path) -> None:
+def scan_library(settings: Settings, store: Path) -> list[str]:
     """Find every photo under `library.root`; any other file is counted or recorded as a problem.
 
     Writes `paths.photos` and, next to it, `problems.jsonl` and `pictures.jsonl`, to which it only adds lines.
-    Unchanged files are not read again, and an unchanged library gives the same bytes. If the root does not exist (a disk that is not mounted), the
-    manifest of an earlier scan is kept, with a warning.
+    Unchanged files are not read again, and an unchanged library gives the same bytes. If the root does not
+    exist (a disk that is not mounted), the manifest of an earlier scan is kept, with a warning; so are the
+    photos in a folder that cannot be read.
+
+    Returns:
+        What was left out, a line for each ending; none if nothing has changed since the last scan.
 
     Raises:
         LibraryError: the root does not exist and there is no manifest of it, it has no photos, or it
@@ -40,21 +45,33 @@ def scan_library(settings: Settings, store: Path) -> None:
     problems_file = manifest.with_name("problems.jsonl")
     if not os.path.lexists(library.root):
         _keep_manifest(library, manifest, store)
-        return
+        return []
     with open_stat_cache(store, library.root, library.content_hash) as cache:
-        inspection = inspect_library(library, cache, manifest)
+        inspection = inspect_library(library, cache)
         earlier, earlier_problems = _read_bytes(manifest), _read_bytes(problems_file)
         known = _read_bytes(pictures_path(manifest))
         is_written = problems_file.exists() and cache.is_outcome(
             library.root, earlier, earlier_problems + known
         )
+        is_written = is_written and b'"closed_folder"' not in earlier_problems
         if is_written and not inspection.read_files and not inspection.closed_folders:
-            _log_sums(library.root, inspection, earlier.count(b"\n"), earlier_problems.count(b"\n"))
-            return
-        findings = list(inspection.list_findings(cache))
-        photos, problems = list_content(findings)
+            _log.info(
+                "scanned %s: nothing has changed: %d photos, %d problems",
+                library.root,
+                earlier.count(b"\n"),
+                earlier_problems.count(b"\n"),
+            )
+            return []
+        closed = [folder.rel_path for folder in inspection.closed_folders]
+        kept = list(keep_places(earlier, closed, library.content_hash))
+        findings, no_photos = split_findings(inspection.list_findings(cache), library.extensions)
+        photos, problems = list_content([*findings, *kept])
         problems = sorted(problems + inspection.closed_folders, key=lambda problem: problem.rel_path)
-        _log_sums(library.root, inspection, len(photos), len(problems))
+        root = os.fsencode(library.root)
+        left_out = describe_left_out(root, inspection.folders, no_photos, library.extensions)
+        _log_sums(library.root, inspection, len(photos), len(problems), len(no_photos), len(kept))
+        if left_out:
+            _log.info("left out: %s", "; ".join(left_out))
         if not photos:
             raise _no_photos_error(library.root, problems, manifest)
         known = _add_pictures(manifest, known, findings)
@@ -62,6 +79,7 @@ def scan_library(settings: Settings, store: Path) -> None:
         write_jsonl(problems_file, problems)
         cache.remember_outcome(library.root, manifest.read_bytes(), problems_file.read_bytes() + known)
     _log_changes(earlier, photos)
+    return left_out
 
 
 def _add_pictures(manifest: Path, known: bytes, findings: list[tuple[str, FileFinding]]) -> bytes:
@@ -125,27 +143,27 @@ def _read_bytes(path: Path) -> bytes:
     return path.read_bytes() if path.exists() else b""
 
 
-def _log_sums(root: str, inspection: Inspection, photos: int, problems: int) -> None:
-    """Log the counts: photos, other paths, problems and other files add up to all files."""
+def _log_sums(
+    root: str, inspection: Inspection, photos: int, problems: int, no_photos: int, kept: int
+) -> None:
+    """Log the counts: photos, other paths, problems and what was left out add up to all files."""
     folders, closed, read = inspection.folders, len(inspection.closed_folders), inspection.read_files
     candidates = sum(len(folder.files) for folder in folders)
-    other_files = sum(folder.other_files for folder in folders)
+    other_files = sum(folder.other_files.total() for folder in folders)
     _log.info(
-        "scanned %s: %d files = %d photos + %d further places of the same bytes + %d problems + %d without a "
-        "photo's extension; %d read (%.1f MB), %d known from earlier scans; %d folders, %d of them closed, "
-        "%d skipped",
+        "scanned %s: %d files = %d photos + %d further places of the same bytes + %d problems + %d left out; "
+        "%d read (%.1f MB), %d known from earlier scans; %d folders, %d more cannot be read",
         root,
-        candidates + other_files,
+        candidates + other_files + kept,
         photos,
-        candidates - photos - (problems - closed),
+        candidates + kept - no_photos - photos - (problems - closed),
         problems - closed,
-        other_files,
+        other_files + no_photos,
         read,
         inspection.read_bytes / 1e6,
         candidates - read,
         len(folders),
         closed,
-        sum(folder.skipped_folders for folder in folders),
     )
 
 

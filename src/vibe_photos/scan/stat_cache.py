@@ -3,7 +3,8 @@
 One row per folder: the findings of its files by name, as MessagePack. A finding is valid only for its stamp
 (size, modification and change times, inode), and for the same hash and inspection version. A file modified
 less than two seconds before its scan is not cached: it could change again without a change of its times (file
-systems store times to 10 ms, 1 s or 2 s).
+systems store times to 10 ms, 1 s or 2 s). Nor is one modified up to a day later: the clock of a file server
+may be ahead. Later times are a camera's wrong date, and as good as any.
 """
 
 import logging
@@ -24,6 +25,7 @@ Findings = dict[bytes, FileFinding]
 """The findings of one folder's files, by name."""
 
 _SETTLED_NS = 2_000_000_000
+_MAX_CLOCK_ERROR_NS = 86_400_000_000_000
 _WAIT_FOR_OTHER_SCAN_SECONDS = 60
 _DAMAGED = {"SQLITE_NOTADB", "SQLITE_CORRUPT", "SQLITE_ERROR"}
 
@@ -57,7 +59,8 @@ class StatCache:
     def __init__(self, database: Path, root: bytes, content_hash: HashName) -> None:
         self._connection = sqlite3.connect(database, timeout=_WAIT_FOR_OTHER_SCAN_SECONDS)
         self._key = (os.path.abspath(root), f"{content_hash}/{INSPECTION_VERSION}")
-        self._settled_before_ns = time.time_ns() - _SETTLED_NS
+        now_ns = time.time_ns()
+        self._unsettled_ns = range(now_ns - _SETTLED_NS, now_ns + _MAX_CLOCK_ERROR_NS)
         self._decoder = msgspec.msgpack.Decoder(Findings)
         try:
             # A power cut may damage the cache, which only costs time; fsync would slow down every scan.
@@ -137,7 +140,7 @@ class StatCache:
         return _checksum(manifest), root, _checksum(problems), state
 
     def _is_settled(self, finding: FileFinding) -> bool:
-        return finding.stamp.mtime_ns < self._settled_before_ns and not finding.error_number
+        return finding.stamp.mtime_ns not in self._unsettled_ns and not finding.error_number
 
     def _write(self, statement: str, rows: Collection[tuple[object, ...]]) -> None:
         try:

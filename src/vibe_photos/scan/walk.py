@@ -3,41 +3,58 @@
 import fnmatch
 import os
 import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from vibe_photos.scan.files import FileStamp, take_stamp
 
-NamePredicate = Callable[[bytes], bool]
+NamePredicate = Callable[[bytes], str | None]
+"""Which of several patterns matches a whole name; None if none does."""
+
+NameKind = Literal["photo", "cut", "other"]
 
 
 @dataclass(slots=True)
 class Folder:
     """One folder: its path is bytes relative to the library's root (the root is `b""`), names are bytes.
 
-    `files` are those with a photo's extension, each with its stamp (None for a broken link). `other_files`
-    counts the others, `skipped_folders` the folders that match a pattern to skip. `error` is why the folder
-    cannot be listed; then everything else is empty.
+    `files` are those that may be photos by their names, each with its stamp (None for a broken link). The
+    others are counted in `other_files`, by ending; `examples` has one name for each ending. `raw_beside`
+    counts those of them that are RAW files beside a photo of the same name. `skipped` counts folders and
+    files by the pattern that they match. `error` is why the folder cannot be listed; then everything else is
+    empty.
     """
 
     path: bytes
     files: dict[bytes, FileStamp | None] = field(default_factory=dict)
     folders: list[bytes] = field(default_factory=list)
     linked_folders: list[bytes] = field(default_factory=list)
-    other_files: int = 0
-    skipped_folders: int = 0
+    other_files: Counter[str] = field(default_factory=Counter)
+    raw_beside: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, bytes] = field(default_factory=dict)
+    skipped: Counter[str] = field(default_factory=Counter)
     error: OSError | None = None
 
 
-def walk_folders(root: bytes, extensions: Sequence[str], skip_folders: Sequence[str]) -> Iterator[Folder]:
+RAW_ENDINGS = frozenset(
+    re.findall(
+        r"\w+",
+        "3fr ari arw bay cr2 cr3 crw dcr dng erf fff iiq k25 kdc mef mos mrw nef nrw orf pef raf raw rw2 rwl "
+        "sr2 srf srw x3f",
+    )
+)
+
+
+def walk_folders(root: bytes, extensions: Sequence[str], skip_names: Sequence[str]) -> Iterator[Folder]:
     """Yield every folder from `root` down, each once, even if several links lead to it.
 
-    Extensions (any case) and names of folders to skip are shell patterns. Links to folders are followed after
-    all real folders, so that a photo's path is its real one. Folders are identified by device and inode, so
-    loops of links end. The order depends only on names.
+    Extensions, and names of folders and files to skip, are shell patterns, in any case. Links to folders are
+    followed after all real folders, so that a photo's path is its real one. Folders are identified by device
+    and inode, so loops of links end. The order depends only on names.
     """
-    is_photo, is_skipped = match_extensions(extensions), match_names(skip_folders)
+    tell_kind, find_skipped = sort_by_extension(extensions), match_names(skip_names)
     real, linked, seen = [b""], deque[bytes](), set[tuple[int, int]]()
     while real or linked:
         path = real.pop() if real else linked.popleft()
@@ -46,7 +63,7 @@ def walk_folders(root: bytes, extensions: Sequence[str], skip_folders: Sequence[
             if (status.st_dev, status.st_ino) in seen:
                 continue
             seen.add((status.st_dev, status.st_ino))
-            folder = _list_folder(root, path, is_photo, is_skipped)
+            folder = _list_folder(root, path, tell_kind, find_skipped)
         except OSError as error:
             folder = Folder(path, error=error)
         real.extend(sorted(folder.folders, reverse=True))
@@ -54,23 +71,33 @@ def walk_folders(root: bytes, extensions: Sequence[str], skip_folders: Sequence[
         yield folder
 
 
-def _list_folder(root: bytes, path: bytes, is_photo: NamePredicate, is_skipped: NamePredicate) -> Folder:
-    folder = Folder(path)
+def _list_folder(
+    root: bytes, path: bytes, tell_kind: Callable[[bytes], NameKind], find_skipped: NamePredicate
+) -> Folder:
+    folder, others = Folder(path), list[bytes]()
     with os.scandir(os.path.join(root, path)) as entries:
         for entry in entries:
-            if _is_folder(entry):
-                if is_skipped(entry.name):
-                    folder.skipped_folders += 1
-                else:
-                    into = folder.linked_folders if entry.is_symlink() else folder.folders
-                    into.append(os.path.join(path, entry.name))
-            elif not is_photo(entry.name):
-                folder.other_files += 1
+            if (pattern := find_skipped(entry.name)) is not None:
+                folder.skipped[pattern] += 1
+            elif _is_folder(entry):
+                into = folder.linked_folders if entry.is_symlink() else folder.folders
+                into.append(os.path.join(path, entry.name))
+            elif (kind := tell_kind(entry.name)) == "other":
+                others.append(entry.name)
             else:
                 try:
                     folder.files[entry.name] = take_stamp(entry.stat())
                 except OSError:
-                    folder.files[entry.name] = None
+                    if kind == "photo":
+                        folder.files[entry.name] = None
+                    else:
+                        others.append(entry.name)
+    stems = {name.rpartition(b".")[0].lower() for name in folder.files}
+    for name in sorted(others):
+        ending = get_ending(name)
+        folder.other_files[ending] += 1
+        folder.examples.setdefault(ending, name)
+        folder.raw_beside[ending] += ending in RAW_ENDINGS and name.rpartition(b".")[0].lower() in stems
     return folder
 
 
@@ -82,21 +109,41 @@ def _is_folder(entry: os.DirEntry[bytes]) -> bool:
         return False
 
 
-def match_extensions(patterns: Sequence[str]) -> NamePredicate:
-    """Return a predicate: has a file name one of the extensions, in any case? A leading dot is allowed."""
-    matches = match_names([pattern.lower().removeprefix(".") for pattern in patterns])
-    known: dict[bytes, bool] = {}
+def get_ending(name: bytes) -> str:
+    """Return what follows the last dot of a name, in lower case; empty if there is none."""
+    _, dot, ending = name.rpartition(b".")
+    return os.fsdecode(ending).lower() if dot else ""
 
-    def has_extension(name: bytes) -> bool:
-        _, dot, extension = name.rpartition(b".")
-        if extension not in known:
-            known[extension] = matches(extension.lower())
-        return bool(dot) and known[extension]
 
-    return has_extension
+def sort_by_extension(patterns: Sequence[str]) -> Callable[[bytes], NameKind]:
+    """Return a function that tells what a name's ending says, in any case.
+
+    `photo`: it is one of the extensions (a leading dot is allowed). `cut`: it is the beginning of one, or
+    there is none: Google Takeout cuts long names, and old Macs had no extensions. Otherwise `other`.
+    """
+    patterns = [pattern.lower().removeprefix(".") for pattern in patterns]
+    find = match_names(patterns)
+    beginnings = {pattern[:length] for pattern in patterns for length in range(len(pattern))}
+    known: dict[str, NameKind] = {}
+
+    def tell_kind(name: bytes) -> NameKind:
+        ending = get_ending(name)
+        if ending not in known:
+            is_photo = find(os.fsencode(ending)) is not None
+            known[ending] = "photo" if is_photo else "cut" if ending in beginnings else "other"
+        return known[ending]
+
+    return tell_kind
 
 
 def match_names(patterns: Sequence[str]) -> NamePredicate:
-    """Return a predicate: does a whole name match one of the shell patterns, case-sensitively?"""
-    either = re.compile("|".join(fnmatch.translate(pattern) for pattern in patterns) or r"(?!)")
-    return lambda name: either.match(os.fsdecode(name)) is not None
+    """Return a function that says which of the shell patterns matches a whole name, in any case."""
+    either = re.compile(
+        "|".join(f"({fnmatch.translate(pattern.lower())})" for pattern in patterns) or r"(?!)"
+    )
+
+    def find(name: bytes) -> str | None:
+        found = either.match(os.fsdecode(name).lower())
+        return patterns[found.lastindex - 1] if found and found.lastindex else None
+
+    return find

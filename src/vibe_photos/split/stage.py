@@ -21,6 +21,8 @@ from vibe_photos.human_truth.draws import find_strata, read_draws
 from vibe_photos.human_truth.labels import read_human_truth
 from vibe_photos.human_truth.sample import read_sampled
 from vibe_photos.records.keyed_hash import permanent_number, unit_interval
+from vibe_photos.records.photos import say_count
+from vibe_photos.records.pictures import Pictures, read_pictures
 from vibe_photos.records.splits import Membership, Role
 from vibe_photos.settings import Settings, Split
 from vibe_photos.split.near_duplicates import read_near_duplicates
@@ -39,13 +41,15 @@ def split_photos(settings: Settings) -> None:
     """Write `splits.json`: each photo's near-duplicate group, fold, role, number and stratum."""
     paths = settings.paths
     hashes = paths.embeddings / "perceptual_hashes.jsonl"
-    truth = read_human_truth(paths.human)
-    measured = set(read_sampled(paths.sample)) | truth.measured.keys()
-    split = settings.split
+    split, pictures = settings.split, read_pictures(paths.photos)
     near = read_near_duplicates(paths.photos, hashes, split.max_hash_distance, split.folds)
+    current_ids = pictures.find_current_ids(near.groups)
+    truth = read_human_truth(paths.human, current_ids)
+    measured = set(read_sampled(paths.sample)) | truth.measured.keys()
     reserved = near.with_neighbours(measured)
-    strata = find_strata(read_draws(paths.human), list(near.groups))
-    memberships = assign_roles(near.groups, reserved, split, settings.sample.seed, strata)
+    strata = find_strata(read_draws(paths.human), list(near.groups), current_ids)
+    memberships = assign_roles(near.groups, reserved, split, settings.sample.seed, strata, pictures)
+    _log_followed(paths.human, current_ids)
     write_splits(paths.splits, memberships)
     if near.cut:
         log.warning(
@@ -74,6 +78,7 @@ def assign_roles(
     split: Split,
     seed: int,
     strata: Mapping[str, str] | None = None,
+    pictures: Pictures | None = None,
 ) -> dict[str, Membership]:
     """Return each photo's membership.
 
@@ -83,8 +88,11 @@ def assign_roles(
         split: seed, number of folds and holdout share.
         seed: of the permanent random numbers (`sample.seed`).
         strata: the stratum of each photo that is in a recorded draw.
+        pictures: which photos had other ids before.
     """
-    numbers = {image_id: permanent_number(seed, image_id) for image_id in groups}
+    pictures = pictures or Pictures()
+    first, earlier = pictures.find_first_ids(groups), pictures.find_earlier(groups)
+    numbers = {image_id: permanent_number(seed, first[image_id]) for image_id in groups}
     lowest: dict[str, float] = defaultdict(lambda: 1.0)
     for image_id, group in groups.items():
         lowest[group] = min(lowest[group], numbers[image_id])
@@ -94,14 +102,15 @@ def assign_roles(
         half: Literal["tune", "score"] | None = None
         if image_id in reserved:
             role = "reserved"
-            half = "tune" if unit_interval(_HALF_SEED, "half", group) < 0.5 else "score"
+            half = "tune" if unit_interval(_HALF_SEED, "half", first[group]) < 0.5 else "score"
         memberships[image_id] = Membership(
             group=group,
-            fold=int(unit_interval(split.seed, "fold", group) * split.folds),
+            fold=int(unit_interval(split.seed, "fold", first[group]) * split.folds),
             role=role,
             number=numbers[image_id],
             half=half,
             stratum=(strata or {}).get(image_id),
+            earlier_ids=earlier.get(image_id, []),
         )
     return memberships
 
@@ -148,6 +157,14 @@ def write_splits(path: Path, memberships: Mapping[str, Membership]) -> None:
         len({membership.group for membership in memberships.values()}),
         *(roles[role] for role in ("train", "holdout", "reserved")),
     )
+
+
+def _log_followed(human: Path, current_ids: Mapping[str, str]) -> None:
+    """Log how many photos with people's labels are in another file now."""
+    as_written = read_human_truth(human)
+    followed = {current_ids[i] for i in (*as_written.everything, *as_written.skipped) if i in current_ids}
+    if followed:
+        log.info("split: people's labels of %s stay, though the file was rewritten", say_count(len(followed)))
 
 
 def _has_left_training(memberships: Mapping[str, Membership], image_id: str, measured: set[str]) -> bool:

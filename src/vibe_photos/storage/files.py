@@ -4,14 +4,11 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
-from zipfile import ZipFile, ZipInfo
+from zlib import crc32
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
 _BUFFER_BYTES = 1 << 20
 
@@ -29,10 +26,11 @@ def fsync_path(path: Path) -> None:
 def replace_atomically(path: Path) -> Iterator[Path]:
     """Yield a temporary path next to `path`; after the block, fsync it and rename it to `path`.
 
-    On an error the temporary file is deleted and `path` is unchanged.
+    On an error the temporary file is deleted and `path` is unchanged. Its name is short, because that of
+    `path` may be as long as the file system allows.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{crc32(os.fsencode(path.name)):08x}.{os.getpid()}.tmp")
     try:
         yield temporary
         fsync_path(temporary)
@@ -58,18 +56,6 @@ def write_bytes(path: Path, data: bytes) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Replace `path` by `value` as indented JSON in the given key order, with a final newline."""
     write_bytes(path, msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
-
-
-def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Replace `path` by a `.npz` archive of the arrays; the same arrays give the same bytes.
-
-    `numpy.savez` writes entries of unknown length, and patch versions of Python mark those differently.
-    """
-    with open_atomically(path) as file, ZipFile(file, "w") as archive:
-        for name, array in arrays.items():
-            entry = BytesIO()
-            np.lib.format.write_array(entry, array, allow_pickle=False)
-            archive.writestr(ZipInfo(f"{name}.npy"), entry.getvalue())
 
 
 def replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from vibe_photos.errors import InputError
 from vibe_photos.human_truth.labels import read_human_truth
 from vibe_photos.records.ground_truth import HEAD_FILES, GroundTruth, fit_keys
-from vibe_photos.records.splits import Membership, read_splits
+from vibe_photos.records.splits import Membership, find_current_ids, read_splits
 from vibe_photos.records.taxonomy import HEADS
 from vibe_photos.records.training import TrainingRecord, write_training
 from vibe_photos.settings import HeadName, Settings
@@ -30,7 +30,9 @@ def compile_training_truth(settings: Settings) -> None:
     paths, taxonomy = settings.paths, settings.taxonomy
     memberships = read_splits(paths.splits)
     refuse_nothing_to_train_on(memberships)
-    all_taught = read_human_truth(paths.human).fit(taxonomy, paths.human).taught
+    all_taught = (
+        read_human_truth(paths.human, find_current_ids(memberships)).fit(taxonomy, paths.human).taught
+    )
     taught = {i: record for i, record in all_taught.items() if _trains(memberships, i)}
     counts: dict[str, Any] = {
         "photos_taught": len(taught),

@@ -174,6 +174,43 @@ def confirm_grid(library: Library, audit: AuditPage, address: str) -> None:
             page.wait_for_load_state("networkidle")
 
 
+def test_an_object_without_a_label_is_proposed_by_typing_it(library, open_audit):
+    with RunningReview(library.folder, "--reviewer", "ada") as review:
+        audit = open_audit(review.address)
+        page, image_id = audit.page, audit.image_id
+        audit.press("o")
+        page.keyboard.type("mouse")
+        options = page.locator("#object-options [role=option]")
+        assert "Propose" not in options.last.inner_text(), "that is a label"
+        page.locator("#object-search").fill("")
+        page.keyboard.type("Tent")
+        assert options.all_inner_texts() == ["Propose “Tent”\nnot a label yet"]
+        audit.press("Enter")
+        page.keyboard.type("sleping bag")
+        audit.press("Enter", "Escape")
+        chips = page.locator(".chip.is-proposed")
+        assert [text.split("\n")[0] for text in chips.all_inner_texts()] == ["sleping bag", "tent"]
+        chips.first.click()
+        page.reload()
+        page.locator(".picture").wait_for()
+        assert chips.count() == 1, "an edit survives a reload"
+        audit.go_on("Enter")
+        assert library.audited[image_id].extra == {"proposed": ["tent"]}
+        audit.go_on("ArrowLeft")
+        assert chips.count() == 1
+
+
+def test_what_a_label_means_is_on_its_button_and_in_the_help(reading, open_audit, taxonomy):
+    page = open_audit(reading.address).page
+    for key in ("scene.snapshot", "attr.has_animal"):
+        means = taxonomy.definitions[key].means
+        assert page.locator(f"#labels [title='{means}']").count() == 1
+        page.locator("#help-button").click()
+        page.locator("#help-labels summary").first.click()
+        assert means in page.locator("#help-labels").text_content()
+        page.locator("#help-close").click()
+
+
 def test_the_next_photo_shows_only_when_the_decision_is_on_disk(library, open_audit):
     with RunningReview(library.folder, "--reviewer", "ada") as review:
         audit = open_audit(review.address)
@@ -328,6 +365,8 @@ def test_fingers_do_what_keys_do(library, browser):
     with RunningReview(library.folder, "--reviewer", "ada") as review:
         audit = AuditPage(phone.new_page(), review.address)
         page, first = audit.page, audit.image_id
+        panel, attributes = (page.locator(place).bounding_box() for place in ("#labels", "#attributes"))
+        assert attributes["y"] + attributes["height"] <= panel["y"] + panel["height"], "all in view"
         page.get_by_role("button", name="Food").tap()
         page.get_by_role("button", name="Person: yes").tap()
         page.locator("#object-search").tap()

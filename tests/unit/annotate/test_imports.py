@@ -54,6 +54,22 @@ def test_records_that_say_who_and_what_keep_it(tmp_path: Path, store: Path, sett
     assert summary.describe().splitlines()[0] == "m, prompt n: 1 new, 0 already there"
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"image_id,scene\na,food\n", "is a table"),
+        (b'\xef\xbb\xbf{"image_id": "a"}\n', "byte order mark"),
+        ('{"image_id": "a"}\n'.encode("utf-16"), "is UTF-16 text"),
+    ],
+)
+def test_a_file_of_another_form_is_told_once(
+    tmp_path: Path, store: Path, settings: Settings, content: bytes, said: str
+) -> None:
+    (tmp_path / "answers").write_bytes(content)
+    with pytest.raises(InputError, match=said):
+        import_annotations([tmp_path / "answers"], store, settings)
+
+
 def test_importing_again_changes_nothing(tmp_path: Path, store: Path, settings: Settings) -> None:
     file = tmp_path / "twice.jsonl"
     file.write_bytes(record("a", "other") + record("a", "food") + record("b"))

@@ -5,19 +5,15 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.unit.small_pipeline import run_pipeline
 
 from vibe_photos.classifier import Classifier, PhotoLabels
 from vibe_photos.cli import main
 from vibe_photos.cli.predict import format_labels
-from vibe_photos.settings import Taxonomy
 
 
 @pytest.fixture(scope="module")
-def pipeline(tmp_path_factory, taxonomy: Taxonomy) -> Path:
-    folder: Path = tmp_path_factory.mktemp("library")
-    run_pipeline(folder, taxonomy)
-    return folder
+def pipeline(small_settings) -> Path:
+    return small_settings.paths.photos.parent
 
 
 def test_a_photo_takes_four_lines():
@@ -27,7 +23,7 @@ def test_a_photo_takes_four_lines():
         objects=[],
         scores={"scene.food": 0.9, "attr.has_person": 0.125, "attr.has_text": 0.75, "object.food": 0.1},
     )
-    assert format_labels(Path("a.jpg"), labels).splitlines() == [
+    assert format_labels("a.jpg", labels).splitlines() == [
         "a.jpg",
         "  scene       food 0.90",
         "  attributes  no has_person 0.12, has_text 0.75",

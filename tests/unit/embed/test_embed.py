@@ -14,10 +14,11 @@ import pytest
 from tests.unit.drawn_library import embed_into, embed_settings
 from tests.unit.tiny_models import draw_photo, list_photos
 
+from vibe_photos import pixels
 from vibe_photos.embed.outs import Digest
-from vibe_photos.encoders.encoder import load_encoder, name_encoder
+from vibe_photos.encoders.encoder import load_encoder
+from vibe_photos.encoders.recipe import name_encoder
 from vibe_photos.errors import EncoderError, InputError, LibraryError, TooManyFailures
-from vibe_photos.pixels import decode
 from vibe_photos.pixels.decode import decode_photo
 from vibe_photos.records.photos import HashRecord, PhotoProblem, read_manifest
 from vibe_photos.settings import Embed, Embedder, Settings
@@ -140,7 +141,7 @@ def test_other_pixels_are_embedded_and_hashed_again(
     out, store = tmp_path / "out", tmp_path / "store"
     embed_into(manifest, root, hog, embed, out, store)
     before = msgspec.json.decode((out / "digest.json").read_bytes(), type=Digest)
-    monkeypatch.setattr(decode, "PIXELS_VERSION", decode.PIXELS_VERSION + 1)
+    monkeypatch.setattr(pixels, "PIXELS_VERSION", pixels.PIXELS_VERSION + 1)
     # Neither the store nor the outs are reused.
     with pytest.raises(LibraryError, match="10 photos have no embedding yet"):
         embed_into(manifest, tmp_path / "unmounted", hog, embed, out, store)
@@ -183,7 +184,7 @@ def test_photos_that_cannot_be_read_are_listed_every_time_and_tried_again(
         embed_into(tmp_path / "photos.jsonl", photos, hog, embed, tmp_path / "out", tmp_path / "store")
         problems = list(read_jsonl(tmp_path / "out" / "problems.jsonl", PhotoProblem))
         assert [(p.rel_path, p.reason) for p in problems] == [
-            ("2.jpg", "not_an_image"),
+            ("2.jpg", "changed"),
             ("4.jpg", "truncated"),
             ("7.jpg", "missing"),
         ]

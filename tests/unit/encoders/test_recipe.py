@@ -2,13 +2,16 @@ from pathlib import Path
 
 import pytest
 
-from vibe_photos.encoders.encoder import name_encoder
-from vibe_photos.encoders.hog import HogRecipe
-from vibe_photos.encoders.onnx import OnnxRecipe
-from vibe_photos.encoders.recipe import hash_checkpoint, name_model
-from vibe_photos.encoders.siglip import SiglipRecipe
+from vibe_photos import pixels
+from vibe_photos.encoders.recipe import (
+    HogRecipe,
+    OnnxRecipe,
+    SiglipRecipe,
+    hash_checkpoint,
+    name_encoder,
+    name_model,
+)
 from vibe_photos.errors import EncoderError
-from vibe_photos.pixels import decode
 from vibe_photos.settings import Embed, Embedder
 
 
@@ -41,7 +44,7 @@ def test_other_pixels_give_every_encoder_another_name_but_not_an_apps_own_vector
     app = Embedder(kind="database", name="app", source_model="clip", dim=8, revision=1)
     embedders = (hog, onnx, siglip, app)
     before = [name_encoder(embedder, embed) for embedder in embedders]
-    monkeypatch.setattr(decode, "PIXELS_VERSION", decode.PIXELS_VERSION + 1)
+    monkeypatch.setattr(pixels, "PIXELS_VERSION", pixels.PIXELS_VERSION + 1)
     after = [name_encoder(embedder, embed) for embedder in embedders]
     assert [old == new for old, new in zip(before, after, strict=True)] == [False, False, False, True]
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from tests.unit.tiny_models import INPUT_PX, TINY_MODEL, draw_photo, save_tiny_weights
 
-from vibe_photos.encoders.encoder import Encoder, TextEncoder, load_encoder, name_encoder
+from vibe_photos.encoders.encoder import Encoder, TextEncoder, load_encoder
+from vibe_photos.encoders.recipe import name_encoder
 from vibe_photos.encoders.siglip import import_open_clip
 from vibe_photos.errors import ConfigurationError, EncoderError
 from vibe_photos.settings import Embed, Embedder
@@ -190,7 +191,8 @@ def test_a_tag_out_of_reach_says_what_to_do(repository: Path, embed: Embed, tmp_
     """In a process of its own: the hub's library reads where its cache lies when it is imported."""
     script = (
         "import sys, msgspec\n"
-        "from vibe_photos.encoders.encoder import load_encoder, name_encoder\n"
+        "from vibe_photos.encoders.encoder import load_encoder\n"
+        "from vibe_photos.encoders.recipe import name_encoder\n"
         "from vibe_photos.errors import EncoderError\n"
         "from vibe_photos.settings import Embed, Embedder\n"
         "embedder = msgspec.yaml.decode(open(sys.argv[1], 'rb').read(), type=Embedder)\n"

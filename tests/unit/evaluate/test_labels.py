@@ -63,6 +63,18 @@ def test_tables_for_people(folder: Path, capsys: pytest.CaptureFixture[str], for
     assert ", drink, " in out
 
 
+def test_each_photos_mistakes_are_written_by_level(folder: Path) -> None:
+    (folder / "truth").write_text(json.dumps(TRUTH))
+    assert main(["--gt", "truth", "--labels", "labels.sqlite", "--errors", "errors"]) == 0
+    mistake = {"kind": "People labelled as Food", "image_id": "b", "said": "Food", "true": "People"}
+    (line,) = (folder / "errors" / "scene_errors.jsonl").read_text().splitlines()
+    found = json.loads(line)
+    assert found.pop("score") == pytest.approx(0.6)
+    assert found == mistake
+    assert (folder / "errors" / "attribute_errors.jsonl").read_text() == ""
+    assert (folder / "errors" / "object_errors.jsonl").read_text() == ""
+
+
 def test_json_for_programs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "one.json").write_text(json.dumps(TRUTH[0]))
     assert main(["--gt", "one.json", "--labels", "labels.sqlite", "--json"]) == 0
@@ -113,7 +125,7 @@ def test_photos_that_chose_thresholds_are_left_out(
         ('[{"image_id": "a", "scene": ["scene.fod"]}]', "truth, record 1: photo a .*scene.fod.*scene.food"),
         ('[{"image_id": "a", "attributes": {"attr.has_text": "yes"}}]', "record 1 .photo a.*attributes"),
         ("not json", "neither JSON nor JSON Lines"),
-        ("image_id,scene\na,scene.food\n", r"truth is a table \(CSV\)\. A truth file is JSON"),
+        ("image_id,scene\na,scene.food\n", r"truth is a table \(CSV\), and must be JSON"),
         ("\ufeff" + json.dumps(TRUTH), r"byte order mark \(BOM\).* save it as UTF-8 without BOM"),
         (json.dumps(TRUTH).encode("utf-16"), "truth is UTF-16 text: save it as UTF-8"),
         (json.dumps(TRUTH).encode("utf-16-le"), "truth is UTF-16 text: save it as UTF-8"),
@@ -139,6 +151,17 @@ def test_nothing_in_common(folder: Path, capsys: pytest.CaptureFixture[str]) -> 
     (folder / "truth").write_text(json.dumps(TRUTH[2:]))
     assert main(["--gt", "truth", "--labels", "labels.sqlite"]) == 0
     assert "nothing to compare" in capsys.readouterr().out
+
+
+def test_ids_of_another_hash_are_told(
+    folder: Path, write_table: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_table({"0" * 32: LABELS["a"]})
+    (folder / "truth").write_text(json.dumps([{**TRUTH[0], "image_id": "44bc2cf5ad770999"}]))
+    assert main(["--gt", "truth", "--labels", "labels.sqlite"]) == 1
+    error = capsys.readouterr().err
+    assert "truth has ids of 16 digits, and the labels have ids of 32" in error
+    assert "xxh64 for 16 digits" in error
 
 
 def test_it_starts_without_torch_pandas_and_sklearn() -> None:

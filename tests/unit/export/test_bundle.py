@@ -48,7 +48,7 @@ def hog(small_settings) -> Settings:
 
 @pytest.fixture(scope="module")
 def tiny(repository, tmp_path_factory) -> Settings:
-    """An encoder that is cropped to, has its channels turned, and of whose output the logarithm is taken."""
+    """An encoder that is cropped to, has its channels turned, and of whose two outputs, one inner, the logarithm is taken."""
     folder = tmp_path_factory.mktemp("tiny")
     save_tiny_onnx(folder / "encoder.onnx")
     embedder = msgspec.structs.replace(
@@ -57,7 +57,8 @@ def tiny(repository, tmp_path_factory) -> Settings:
         mean=[0.4, 0.5, 0.6],
         std=[0.2, 0.3, 0.4],
         channels="BGR",
-        output="probabilities",
+        outputs=["mean", "probabilities"],
+        pooling="max",
         transform="log",
     )
     return make_settings(repository, folder / "library", embedder)

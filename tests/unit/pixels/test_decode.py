@@ -15,7 +15,7 @@ from vibe_photos.pixels.decode import decode_photo, resize
 MAX_PIXELS = 10_000_000
 REASONS = {"not_an_image", "too_many_pixels", "too_complex", "truncated", "damaged", "too_much_memory"}
 
-MUTATIONS = 2000 if os.environ.get("VIBE_PHOTOS_PROVE") else 400
+MUTATIONS = 2000 if os.environ.get("VIBE_PHOTOS_PROVE") else 150
 
 
 @pytest.fixture

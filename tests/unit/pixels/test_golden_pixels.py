@@ -15,7 +15,8 @@ from PIL import Image
 from tests.unit.pictures import draw_picture, encode_picture
 from tests.unit.pixels.test_srgb import swapped_profile
 
-from vibe_photos.pixels.decode import PIXELS_VERSION, decode_photo, resize
+from vibe_photos.pixels import PIXELS_VERSION
+from vibe_photos.pixels.decode import decode_photo, resize
 
 VERSION = 2
 GOLDEN = {

@@ -1,9 +1,13 @@
+import io
+import struct
+import zlib
+
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
-from tests.unit.pictures import draw_picture
+from tests.unit.pictures import draw_picture, encode_picture
 
-from vibe_photos.pixels.conversion import to_srgb
+from vibe_photos.pixels.conversion import read_pixels, to_srgb
 
 
 def profile_bytes(name: str) -> bytes:
@@ -112,3 +116,87 @@ def test_a_profile_for_other_channels_is_left_out():
     image = Image.new("L", (1, 1), 77)
     image.info["icc_profile"] = swapped_profile()
     assert pixel(to_srgb(image)) == (77, 77, 77)
+
+
+def linear_profile(name: bytes) -> bytes:
+    """A profile of linear light with sRGB's colours, as raw converters embed it."""
+    numbers = {
+        b"wtpt": (0.9642, 1.0, 0.8249),
+        b"rXYZ": (0.4361, 0.2225, 0.0139),
+        b"gXYZ": (0.3851, 0.7169, 0.0971),
+        b"bXYZ": (0.1431, 0.0606, 0.7141),
+    }
+    tags = {
+        tag: struct.pack(">4s4x3i", b"XYZ ", *(round(65536 * x) for x in xyz)) for tag, xyz in numbers.items()
+    }
+    tags[b"desc"] = struct.pack(">4s4xI", b"desc", len(name) + 1) + name + bytes(79 - len(name) % 4)
+    tags |= dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), struct.pack(">4s4xIHxx", b"curv", 1, 256))
+    at, table, body = 132 + 12 * len(tags), struct.pack(">I", len(tags)), b""
+    for tag, data in tags.items():
+        table += struct.pack(">4sII", tag, at + len(body), len(data))
+        body += data
+    white = tags[b"wtpt"][8:]
+    head = struct.pack(
+        ">I4xI4s4s4s12x4s28x12s48x", at + len(body), 0x02400000, b"mntr", b"RGB ", b"XYZ ", b"acsp", white
+    )
+    return head + table + body
+
+
+@pytest.mark.parametrize("name", [b"sRGB-elle-V2-g10.icc", b"Linear RGB"])
+def test_a_profile_counts_by_what_it_does_and_not_by_its_name(name):
+    image = Image.new("RGB", (1, 1), (55, 55, 55))
+    image.info["icc_profile"] = linear_profile(name)
+    # 55 / 255 of the light are 128 / 255 of sRGB's curve.
+    assert np.abs(np.array(pixel(to_srgb(image))) - 128).max() <= 1
+
+
+P3_RED, BT2020, PQ, HLG = (202, 54, 44), 9, 16, 18
+
+
+def encode_with_codes(
+    colour: tuple[int, int, int], image_format: str, primaries: int, transfer: int
+) -> bytes:
+    image = Image.new("RGB", (64, 64), colour)
+    if image_format == "HEIF":
+        codes = {"color_primaries": primaries, "transfer_characteristics": transfer}
+        return encode_picture(image, "HEIF", quality=-1, chroma=444, **codes)
+    data = encode_picture(
+        image, image_format, **({"quality": 100, "subsampling": "4:4:4"} if image_format == "AVIF" else {})
+    )
+    if image_format == "AVIF":
+        at = data.index(b"colrnclx") + 8
+        return data[:at] + struct.pack(">HH", primaries, transfer) + data[at + 4 :]
+    at, chunk = data.index(b"IDAT") - 4, b"cICP" + bytes([primaries, transfer, 0, 1])
+    return data[:at] + b"\0\0\0\4" + chunk + struct.pack(">I", zlib.crc32(chunk)) + data[at:]
+
+
+@pytest.mark.parametrize("image_format", ["HEIF", "AVIF", "PNG"])
+@pytest.mark.parametrize(
+    ("colour", "primaries", "transfer", "expected"),
+    [
+        (P3_RED, 1, 13, P3_RED),
+        (P3_RED, 2, 2, P3_RED),
+        # Display P3, said without a profile: what sRGB calls (220, 30, 30).
+        (P3_RED, 12, 13, (220, 30, 30)),
+        # immich-app/immich#26581, #18636: HDR looks flat. White paper (203 nits) is coded as 148 of 255 in PQ
+        # and 191 in HLG; a display of 1,000 nits shows the highest HLG level.
+        ((148, 148, 148), BT2020, PQ, (238, 238, 238)),
+        ((191, 191, 191), BT2020, HLG, (237, 237, 237)),
+        ((255, 255, 255), BT2020, HLG, (255, 255, 255)),
+        ((0, 0, 0), BT2020, PQ, (0, 0, 0)),
+    ],
+)
+def test_colours_said_by_codes_are_converted(image_format, colour, primaries, transfer, expected):
+    data = encode_with_codes(colour, image_format, primaries, transfer)
+    image = read_pixels(io.BytesIO(data), image_format, 10_000)
+    assert np.abs(np.array(image.getpixel((32, 32))) - expected).max() <= 4
+
+
+def test_a_profile_counts_more_than_codes():
+    data = encode_with_codes((200, 40, 90), "AVIF", 1, 13)
+    assert b"colrnclx" in data
+    with_profile = encode_picture(
+        Image.new("RGB", (64, 64), (200, 40, 90)), "AVIF", quality=100, icc_profile=swapped_profile()
+    )
+    image = read_pixels(io.BytesIO(with_profile), "AVIF", 10_000)
+    assert np.abs(np.array(image.getpixel((32, 32))) - (40, 200, 90)).max() <= 6

@@ -41,12 +41,12 @@ def full_run(empty_run: Settings) -> Settings:
     """Return the settings of a run that has everything; half of its photos are labelled wrongly."""
     paths, root = empty_run.paths, Path(empty_run.library.root)
     root.mkdir()
-    ids = [f"{number:032x}" for number in range(COUNT)]
+    ids = [f"{number:031x}" for number in range(COUNT)]
     names = [f"{number}.jpg" if number else HOSTILE.replace("/", "") for number in range(COUNT)]
     for number, name in enumerate(names):
         write_photo(root / name, number)
     photos = [
-        Photo(image_id=image_id, rel_path=name, bytes=1, format="JPEG")
+        Photo(image_id=image_id, rel_path=name, bytes=(root / name).stat().st_size, format="JPEG")
         for image_id, name in zip(ids, names, strict=True)
     ]
     write_jsonl(paths.photos, photos)

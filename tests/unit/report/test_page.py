@@ -222,7 +222,7 @@ def test_what_the_teacher_probably_got_wrong_is_shown_with_its_id(full_run: Sett
     text = " ".join("".join(page.text).split())
     assert "Where the teacher may be wrong" in text
     name = HOSTILE.replace("/", "")
-    assert f"Scenes 1 Food People 95 % {name} vibe-photos review --only {0:032x}" in text
+    assert f"Scenes 1 Food People 95 % {name} vibe-photos review --only {0:031x}" in text
     (full_run.paths.models / "scene_out_of_fold.npz").unlink()
     assert "Where the teacher may be wrong" not in "".join(render(full_run)[1].text)
 

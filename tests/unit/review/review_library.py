@@ -20,7 +20,7 @@ from vibe_photos.records.splits import read_splits
 from vibe_photos.records.taxonomy import all_keys, parent_key
 from vibe_photos.review.queue import is_unassisted
 from vibe_photos.sample.stage import sample_for_review
-from vibe_photos.settings import Paths, Settings
+from vibe_photos.settings import Paths, Settings, Taxonomy
 from vibe_photos.split.stage import assign_roles, write_splits
 from vibe_photos.storage.jsonl import write_jsonl
 
@@ -44,14 +44,20 @@ def write_review_library(
     sample = msgspec.structs.replace(
         defaults.sample, size=sampled, min_per_stratum=1, seed=find_seed(ids, unassisted=set())
     )
+    taxonomy = msgspec.yaml.decode((repository / "conf/taxonomy/m2.yaml").read_bytes(), type=Taxonomy)
     composed = msgspec.to_builtins(
-        msgspec.structs.replace(defaults, library=library, sample=sample), enc_hook=str
+        msgspec.structs.replace(defaults, library=library, sample=sample, taxonomy=taxonomy), enc_hook=str
     )
     (folder / RESOLVED).parent.mkdir(parents=True)
     (folder / RESOLVED).write_bytes(msgspec.yaml.encode(without_machine_local(composed)))
     settings = read_settings(folder)
     photos = [
-        Photo(image_id=image_id, rel_path=path_to_text(name.encode()), bytes=1, format="JPEG")
+        Photo(
+            image_id=image_id,
+            rel_path=path_to_text(name.encode()),
+            bytes=(folder / "photos" / name).stat().st_size,
+            format="JPEG",
+        )
         for image_id, name in zip(ids, names, strict=True)
     ]
     write_jsonl(settings.paths.photos, sorted(photos, key=lambda photo: photo.rel_path))

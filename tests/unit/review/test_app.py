@@ -49,10 +49,15 @@ def test_pages_and_what_they_load(review: RunningReview) -> None:
 def test_a_session_has_every_label_once(review: RunningReview, taxonomy: Taxonomy) -> None:
     session = review.get("api/session").json()
     assert (session["reviewer"], session["is_blind"]) == ("ada", False)
-    assert session["scenes"][2] == {"key": "scene.people", "name": "people", "words": ["people", "selfie"]}
+    assert session["scenes"][2] == {
+        "key": "scene.people",
+        "name": "People",
+        "means": taxonomy.definitions["scene.people"].means,
+        "words": ["people", "selfie"],
+    }
     rules = {label["key"]: label["rule_scene"] for label in session["attributes"] if "rule_scene" in label}
     assert rules == {"attr.is_document": "scene.document", "attr.is_screenshot": "scene.screenshot"}
-    mouse = next(label for label in session["objects"] if label["name"] == "mouse")
+    mouse = next(label for label in session["objects"] if label["name"] == "Mouse")
     assert (mouse["key"], mouse["parent"]) == ("object.electronics.peripheral.mouse", "object.electronics")
     keys = [label["key"] for kind in ("scenes", "attributes", "objects") for label in session[kind]]
     assert sorted(keys) == all_keys(taxonomy)
@@ -75,8 +80,8 @@ def test_a_photo_that_cannot_be_shown_says_why(review: RunningReview, folder: Pa
     reply = review.get(f"photo/{last['image_id']}")
     assert reply.status == 422
     assert reply.json() == {
-        "error": "This photo cannot be shown: the file is cut off",
-        "reason": "truncated",
+        "error": "This photo cannot be shown: the file has changed since the scan: run dvc repro",
+        "reason": "changed",
     }
     path.unlink()
     assert review.get(f"photo/{last['image_id']}").json()["reason"] == "missing"
@@ -97,7 +102,7 @@ def test_a_conflict_says_how_the_photo_stands(review: RunningReview, photo: dict
     said = conflict.json()
     assert said.pop("error").startswith("this photo was decided in the meantime")
     assert said == review.get(f"api/photo/{photo['image_id']}").json()
-    assert said["current"] == {"scene": "scene.people", "attributes": {}, "objects": []}
+    assert said["current"] == {"scene": "scene.people", "attributes": {}, "objects": [], "proposed": []}
     undone = review.post("api/undo", {}).json()
     assert (undone["image_id"], undone["version"]) == (photo["image_id"], said["version"] + 1)
 

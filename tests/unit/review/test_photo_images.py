@@ -17,11 +17,11 @@ MAX_PIXELS = 10**7
 
 def write_photo(path: Path, size: tuple[int, int] = (400, 200), **options: object) -> Photo:
     Image.effect_noise(size, 60).convert("RGB").save(path, "JPEG", **options)
-    return name_photo(path.name)
+    return name_photo(path.name, path.stat().st_size)
 
 
-def name_photo(name: str) -> Photo:
-    return Photo(image_id=f"id-{name}", rel_path=name, bytes=1, format="JPEG")
+def name_photo(name: str, size_bytes: int = 1) -> Photo:
+    return Photo(image_id=f"id-{name}", rel_path=name, bytes=size_bytes, format="JPEG")
 
 
 @contextmanager

@@ -3,6 +3,7 @@ from tests.unit.review.conftest import Library, OpenService
 from vibe_photos.human_truth.draws import find_strata, read_draws
 from vibe_photos.human_truth.labels import read_human_truth
 from vibe_photos.human_truth.sample import read_sampled
+from vibe_photos.records.taxonomy import show_name
 from vibe_photos.review.queue import read_measuring_queue, read_teaching_queue
 from vibe_photos.review.requests import DecisionRequest, SkipRequest, Truth
 
@@ -11,7 +12,7 @@ def test_the_sample_measures_in_its_order_and_says_how_it_was_drawn(library: Lib
     queue = read_measuring_queue(library.settings)
     sampled = read_sampled(library.settings.paths.sample)
     assert [photo.image_id for photo in queue] == list(sampled)
-    scene = sampled[queue[0].image_id]["stratum"].removeprefix("scene.")
+    scene = show_name(sampled[queue[0].image_id]["stratum"], library.settings.taxonomy)
     assert queue[0].reasons == (f"drawn at random from the photos that the teacher calls {scene}",)
 
 

@@ -1,7 +1,10 @@
+import msgspec
 import pytest
 from tests.unit.review.conftest import PHOTOS, SAMPLED, Library, OpenService
 
 from vibe_photos.human_truth.labels import read_human_truth
+from vibe_photos.records.ground_truth import Decision
+from vibe_photos.review.decision_index import DecisionIndex
 from vibe_photos.review.replies import Refusal
 from vibe_photos.review.requests import (
     DecisionRequest,
@@ -12,6 +15,8 @@ from vibe_photos.review.requests import (
     Truth,
 )
 from vibe_photos.review.service import ReviewService
+from vibe_photos.review.status import describe_status
+from vibe_photos.storage.jsonl import read_jsonl
 
 
 def decide(service: ReviewService, image_id: str, scene: str = "scene.people", **fields: object) -> int:
@@ -204,3 +209,42 @@ def test_disagreements_are_listed_until_settled(library: Library, open_service: 
     decide(ada, image_id, "scene.food", seen=["reviewers"])
     assert bob.list_disagreements() == []
     assert bob.open_session().progress.disagreements == 0
+
+
+def test_a_proposed_object_is_in_the_log_and_on_the_page_until_it_is_undone(
+    library: Library, open_service: OpenService
+) -> None:
+    service, _ = open_service()
+    image_id = library.queue[0]
+    after = Truth(scene="scene.people", proposed=["Mountain_bike", " mountain  bike", "tent"])
+    service.decide(DecisionRequest(image_id=image_id, version=0, after=after))
+    (line,) = read_jsonl(library.decisions / "ada.jsonl", Decision)
+    assert line.after is not None
+    assert line.after["proposed"] == ["mountain bike", "tent"]
+    current = service.show_photo(image_id).current
+    assert current is not None
+    assert current.proposed == ["mountain bike", "tent"]
+    status = describe_status(library.settings).splitlines()
+    assert "  mountain bike (1 photo), tent (1 photo)" in status
+    service.undo()
+    assert "PROPOSED" not in describe_status(library.settings)
+
+
+def test_after_the_edit_of_the_taxonomy_a_proposal_is_a_label(
+    library: Library, open_service: OpenService
+) -> None:
+    service, _ = open_service()
+    image_id, human = library.queue[0], library.settings.paths.human
+    after = Truth(scene="scene.people", proposed=["bicycle", "tent"])
+    service.decide(DecisionRequest(image_id=image_id, version=0, after=after))
+    taxonomy = library.settings.taxonomy
+    grown = msgspec.structs.replace(
+        taxonomy, objects={**taxonomy.objects, "bicycle": "object.vehicle.bicycle"}
+    )
+    for record in (
+        read_human_truth(human).fit(grown, human).measured[image_id],  # what the stages read
+        DecisionIndex(human, grown).state(image_id).truth,  # what the page shows
+    ):
+        assert record is not None
+        assert record.objects == ["object.vehicle.bicycle"]
+        assert record.extra["proposed"] == ["tent"]

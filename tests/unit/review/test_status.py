@@ -99,22 +99,22 @@ def test_what_was_checked_out_of_turn_waits_and_skips_are_counted(settings: Sett
     assert measuring[1:4] == [
         "  3 of 24 photos of the sample are checked, 1 skipped.",
         "  Checked out of order: 1 photo. They count once those before them are shown.",
-        "  The figures do not cover: people (40 photos). Check the next photos of the sample.",
+        "  The figures do not cover: People (40 photos). Check the next photos of the sample.",
     ]
 
 
 def test_figures_have_their_interval_and_what_a_hundred_more_would_give(settings: Settings) -> None:
     audit(settings, list(read_sampled(settings.paths.sample)))
     figures = read_figures(settings)
-    text = figures["has_text share"]
+    text = figures["Text share"]
     # 40 of 60 photos have text, and so says the sample, since people agree with the teacher who stratified.
     assert text.value == pytest.approx(2 / 3)
     assert text.interval.low < 2 / 3 < text.interval.high
     assert text.width_after == 0  # 24 and a hundred are more than the 60 there are
-    assert figures["has_animal share"].interval.reason == "n < 20"
+    assert figures["Animal share"].interval.reason == "n < 20"
     measuring, _ = read_blocks(settings)
     assert measuring[1] == "  24 of 24 photos of the sample are checked, 0 skipped."
-    assert any(line.startswith("  scene accuracy ") and line.endswith("0.000") for line in measuring)
+    assert any(line.startswith("  Scene accuracy ") and line.endswith("0.000") for line in measuring)
 
 
 def test_a_finished_sample_says_what_a_larger_one_takes_from_training(settings: Settings) -> None:
@@ -185,5 +185,5 @@ def test_shares_rest_on_both_halves_of_the_sample(settings: Settings) -> None:
     )
     found = {one.name: one for one in measure_status(settings, halved, whole)}
     assert (len(halved.records), len(whole.records)) == (8, 24)
-    assert found["has_text share"] == read_figures(settings)["has_text share"]
-    assert found["scene accuracy"].interval.reason == "n < 20"  # of the eight of one half
+    assert found["Text share"] == read_figures(settings)["Text share"]
+    assert found["Scene accuracy"].interval.reason == "n < 20"  # of the eight of one half

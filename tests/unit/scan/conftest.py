@@ -30,7 +30,7 @@ def library(tmp_path: Path) -> Library:
         root=str(root),
         content_hash="xxh3_128",
         extensions=[*FORMATS.values(), "jpeg", "tiff", "heif"],
-        skip_folders=[".*", "@eaDir"],
+        skip_names=[".*", "@eaDir"],
     )
 
 

@@ -24,7 +24,7 @@ def test_a_whole_photo_has_the_hash_of_its_bytes(tmp_path, pictures, image_forma
         (b"", "empty"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not_an_image"),
         (b"\xff\xd8\xff\xe0\0\x10JFIF", "truncated"),
-        (b"\x89PNG\r\n\x1a\n", "truncated"),
+        (b"\x89PNG\r\n\x1a\n", "damaged"),
     ],
 )
 def test_a_file_that_is_no_whole_photo_says_why(tmp_path, data, reason):

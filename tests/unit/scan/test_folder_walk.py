@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from vibe_photos.scan.walk import match_extensions, match_names, walk_folders
+from vibe_photos.scan.walk import match_names, sort_by_extension, walk_folders
 
 
 def make_files(root, *paths):
@@ -11,34 +11,36 @@ def make_files(root, *paths):
         (root / path).write_bytes(b"x")
 
 
-def walk(root, extensions=("jpg",), skip_folders=(".*",)):
-    return list(walk_folders(os.fsencode(root), extensions, skip_folders))
+def walk(root, extensions=("jpg",), skip_names=(".*",)):
+    return list(walk_folders(os.fsencode(root), extensions, skip_names))
 
 
 def test_files_are_found_by_extension_in_any_case_and_the_others_counted(tmp_path):
-    make_files(tmp_path, "a.jpg", "b.JPG", "c.Jpg", "d.txt", "jpg", "e.jpg.part")
+    make_files(tmp_path, "a.jpg", "b.JPG", "c.Jpg", "d.txt", "e.jpg.part")
     (folder,) = walk(tmp_path)
     assert sorted(folder.files) == [b"a.jpg", b"b.JPG", b"c.Jpg"]
-    assert folder.other_files == 3
+    assert folder.other_files == {"txt": 1, "part": 1}
 
 
 def test_extensions_and_folders_are_patterns(tmp_path):
-    is_photo = match_extensions(["jp*", ".NEF", "tif?"])
-    assert [is_photo(b"x." + name) for name in (b"jpe", b"nef", b"tiff", b"tif", b"png")] == [1, 1, 1, 0, 0]
-    is_skipped = match_names([".*", "*humbnails"])
-    assert [is_skipped(name) for name in (b".git", b"Thumbnails", b"thumbnails2", b"\xff")] == [1, 1, 0, 0]
+    tell_kind = sort_by_extension(["jp*", ".NEF", "tif?"])
+    kinds = [tell_kind(b"x." + name) for name in (b"jpe", b"nef", b"tiff", b"tif", b"png")]
+    assert kinds == ["photo", "photo", "photo", "cut", "other"]
+    find = match_names([".*", "*humbnails"])
+    found = [find(name) for name in (b".git", b"Thumbnails", b"THUMBNAILS", b"thumbnails2", b"\xff")]
+    assert found == [".*", "*humbnails", "*humbnails", None, None]
 
 
 def test_no_patterns_match_nothing():
-    assert not match_names([])(b"")
-    assert not match_extensions([])(b"a.jpg")
+    assert match_names([])(b"") is None
+    assert sort_by_extension([])(b"a.jpg") == "other"
 
 
 def test_skipped_folders_are_not_entered_but_counted(tmp_path):
     make_files(tmp_path, "a.jpg", ".trash/b.jpg", "sub/.cache/c.jpg")
     folders = walk(tmp_path)
     assert [folder.path for folder in folders] == [b"", b"sub"]
-    assert [folder.skipped_folders for folder in folders] == [1, 1]
+    assert [folder.skipped for folder in folders] == [{".*": 1}, {".*": 1}]
 
 
 def test_loops_of_links_end_and_a_photo_keeps_its_real_path(tmp_path):

@@ -100,9 +100,10 @@ def test_every_file_ends_somewhere_and_the_sums_add_up(scan, jpegs, caplog):
         ("sub/cut.jpg", "truncated"),
         ("sub/empty.jpg", "empty"),
     ]
-    sums = [int(n) for n in re.findall(r"(\d+) (?:files|photos|further|problems|without)", caplog.text)]
+    sums = [int(n) for n in re.findall(r"(\d+) (?:files =|photos|further|problems|left out;)", caplog.text)]
     assert sums == [8, 1, 1, 5, 1]
-    assert "2 folders, 0 of them closed, 1 skipped" in caplog.text
+    assert "2 folders, 0 more cannot be read" in caplog.text
+    assert "left out: 1 .* (by library.skip_names); 1 .txt" in caplog.text
 
 
 def test_odd_names_come_back_byte_for_byte_through_jsonl_and_sqlite(scan, jpegs, tmp_path):
@@ -135,7 +136,7 @@ def test_lines_are_sorted_by_path(scan, jpegs):
 def test_a_rescan_reads_only_what_changed(scan, jpegs, opened_files):
     for number, data in enumerate(jpegs[:4]):
         put_file(scan.root / f"sub/{number}.jpg", data)
-    put_file(scan.root / "sub/cut.jpg", jpegs[0][:-9])
+    put_file(scan.root / "sub/cut.jpg", jpegs[0][:-60])
     scan.run()
     before = scan.written()
     opened_files.clear()
@@ -210,7 +211,7 @@ def test_a_change_of_hash_extensions_or_folders_is_followed(scan, jpegs):
     assert {len(photo.image_id) for photo in scan.photos()} == {16}
     scan.run(extensions=["jpeg"])
     assert [photo.rel_path for photo in scan.photos()] == ["b.jpeg"]
-    scan.run(skip_folders=["old"])
+    scan.run(skip_names=["old"])
     assert [photo.rel_path for photo in scan.photos()] == ["a.jpg", "b.jpeg"]
     scan.run()
     assert len(scan.photos()) == 3
@@ -320,7 +321,7 @@ def test_a_forbidden_file_is_a_problem(open_scan, jpegs):
     assert (problem.rel_path, problem.reason, problem.detail) == ("b.jpg", "unreadable", "Permission denied")
 
 
-def test_a_forbidden_folder_is_a_problem_unless_photos_in_it_are_listed(open_scan, jpegs):
+def test_a_forbidden_folder_is_a_problem_and_keeps_the_photos_that_are_listed(open_scan, jpegs, opened_files):
     put_file(open_scan.root / "a.jpg", jpegs[0])
     put_file(open_scan.root / "sub/b.jpg", jpegs[1])
     sub = open_scan.root / "sub"
@@ -332,12 +333,18 @@ def test_a_forbidden_folder_is_a_problem_unless_photos_in_it_are_listed(open_sca
     with ordinary_user():
         open_scan.run()
     assert len(open_scan.photos()) == 2
-    before = open_scan.written()
     sub.chmod(0)
-    with ordinary_user(), pytest.raises(LibraryError, match=r"the folder sub .* cannot be read: Permission"):
+    put_file(open_scan.root / "new.jpg", jpegs[2])
+    with ordinary_user():
+        open_scan.run()
         open_scan.run()
     sub.chmod(0o755)
-    assert open_scan.written() == before
+    assert [photo.rel_path for photo in open_scan.photos()] == ["a.jpg", "new.jpg", "sub/b.jpg"]
+    assert [(p.rel_path, p.reason) for p in open_scan.read_problems()] == [("sub", "closed_folder")]
+    opened_files.clear()
+    open_scan.run()
+    assert (len(open_scan.photos()), open_scan.read_problems()) == (3, [])
+    assert opened_files.under(str(open_scan.root)) == []
 
 
 @pytest.fixture

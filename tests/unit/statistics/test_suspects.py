@@ -129,12 +129,12 @@ def test_planted_errors_are_found(make, head, precision, recall) -> None:
     assert np.mean(first) >= 0.9
 
 
-def test_nothing_to_accuse_anyone_with() -> None:
+def test_nothing_to_accuse_anyone_with(taxonomy) -> None:
     given = np.array([0, 1])
     assert find_suspects(scenes_out_of_fold(np.full((2, 2), np.nan), given), "scene").suspects == []
     empty = OutOfFold([], [], np.zeros((0, 0), np.float32), np.zeros((0, 0), np.int8))
     assert find_suspects(empty, "object") == Suspicion("object", [], [])
-    assert format_suspicion(Suspicion("object", [], []), 20, {}) == (
+    assert format_suspicion(Suspicion("object", [], []), 20, {}, taxonomy) == (
         "OBJECTS: nothing suspected among the photos that trained"
     )
 
@@ -150,14 +150,15 @@ SCENES = Suspicion(
 OBJECTS = Suspicion("object", [Suspect("c", "object", (KEYBOARD,), "keyboard", "no keyboard", 0.1, 0.9)], [])
 
 
-def test_the_list_for_people_and_for_programs() -> None:
-    assert format_suspicion(SCENES, 1, {"a": "2019/a.jpg"}).splitlines() == [
+def test_the_list_for_people_and_for_programs(taxonomy) -> None:
+    assert format_suspicion(SCENES, 1, {"a": "2019/a.jpg"}, taxonomy).splitlines() == [
         "SCENES: 2 suspected among the photos that trained, the least likely first:",
-        "  1  2019/a.jpg: teacher food (0.02), student people (0.90)",
+        "  1  2019/a.jpg: teacher Food (0.02), student People (0.90)",
         "     and 1 more",
     ]
     unknown = Suspicion("object", [], [KEYBOARD])
-    assert format_suspicion(unknown, 1, {}).endswith("too few photos for the head: keyboard")
+    assert format_suspicion(unknown, 1, {}, taxonomy).endswith("too few photos for the head: Keyboard")
+    assert "teacher Keyboard (0.10), student no Keyboard" in format_suspicion(OBJECTS, 1, {}, taxonomy)
     listed = json.loads(suspects_json([SCENES, OBJECTS], 50))
     assert [(record["image_id"], record["head"]) for record in listed] == [
         ("a", "scene"),
@@ -172,6 +173,7 @@ def test_a_label_is_named_by_key_or_short_name(taxonomy) -> None:
         return [[suspect.image_id for suspect in found.suspects] for found in kept]
 
     assert ids("people") == [["a"], []]
+    assert ids("People") == [["a"], []]
     assert ids("scene.food") == [["a", "b"], []]
     assert ids("keyboard", "other") == [["b"], ["c"]]
     with pytest.raises(InputError, match=r"keybord.*keyboard"):

@@ -38,7 +38,7 @@ def steps(monkeypatch, tmp_path):
 
 def test_a_file_is_on_the_disk_before_it_is_named_and_its_folder_after(steps, tmp_path):
     write_bytes(tmp_path / "out" / "a.json", b"x" * 3_000_000)
-    temporary = f"out/.a.json.{os.getpid()}.tmp"
+    temporary = f"out/.46d81660.{os.getpid()}.tmp"
     assert steps == [
         ("fsync", temporary, 3_000_000),
         ("name", temporary, "out/a.json"),
@@ -50,8 +50,8 @@ def test_a_folder_is_on_the_disk_before_it_is_named_and_the_one_above_after(step
     replace_folder(tmp_path / "bundle", {"a": b"1"})
     temporary = f".bundle.{os.getpid()}.tmp"
     assert steps == [
-        ("fsync", f"{temporary}/.a.{os.getpid()}.tmp", 1),
-        ("name", f"{temporary}/.a.{os.getpid()}.tmp", f"{temporary}/a"),
+        ("fsync", f"{temporary}/.e8b7be43.{os.getpid()}.tmp", 1),
+        ("name", f"{temporary}/.e8b7be43.{os.getpid()}.tmp", f"{temporary}/a"),
         ("fsync", temporary, None),
         ("name", temporary, "bundle"),
         ("fsync", ".", None),

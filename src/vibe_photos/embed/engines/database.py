@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vibe_photos.embed.engines.local import Batch, Engine, Job, describe_problem
-from vibe_photos.encoders.encoder import read_database_recipe
+from vibe_photos.encoders.recipe import read_database_recipe
 from vibe_photos.errors import DatabaseError, DecodeError
 from vibe_photos.records.photos import Photo, PhotoProblem
 from vibe_photos.storage.postgres import SCHEMES, URL_VARIABLE, open_postgres

@@ -15,11 +15,12 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from vibe_photos import pixels
 from vibe_photos.encoders.encoder import Encoder, load_encoder
 from vibe_photos.errors import DecodeError
 from vibe_photos.pixels import decode
 from vibe_photos.pixels.perceptual_hash import HASHES_VERSION, Hashes, perceptual_hashes
-from vibe_photos.records.photos import Photo, PhotoProblem, photo_path
+from vibe_photos.records.photos import Photo, PhotoProblem, photo_path, verified
 from vibe_photos.settings import Embed, Embedder
 
 T = TypeVar("T")
@@ -31,7 +32,7 @@ SHORT_EDGE_PX = 384
 
 def hash_recipe() -> str:
     """Return the version of perceptual hashes; it changes with the pixels and the code that make them."""
-    return f"dct64-{SHORT_EDGE_PX}px-hashes{HASHES_VERSION}-pixels{decode.PIXELS_VERSION}"
+    return f"dct64-{SHORT_EDGE_PX}px-hashes{HASHES_VERSION}-pixels{pixels.PIXELS_VERSION}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,17 +108,15 @@ class LocalEngine:
         read = partial(decode.decode_photo, path, max_pixels=self._job.embed.max_pixels)
         item = None
         try:
-            image = read(needed_size=cover_short_edge)
-            hashes = perceptual_hashes(image)
-            if photo.image_id not in has_vector:
-                encoder = self._get_encoder()
-                size = size_to_decode(encoder)
-                item = encoder.preprocess(image if size is cover_short_edge else read(needed_size=size))
+            with verified(path, photo):
+                image = read(needed_size=cover_short_edge)
+                hashes = perceptual_hashes(image)
+                if photo.image_id not in has_vector:
+                    encoder = self._get_encoder()
+                    size = size_to_decode(encoder)
+                    item = encoder.preprocess(image if size is cover_short_edge else read(needed_size=size))
         except DecodeError as error:
             return describe_problem(photo, error.reason, str(error))
-        # If the file was replaced, its vector must not be saved under the old id.
-        if _read_size(path) != photo.bytes:
-            return describe_problem(photo, "changed", "the file has changed since the scan; scan again")
         return _PreparedPhoto(photo, hashes, item)
 
     def _encode(self, outcomes: list[_PreparedPhoto | PhotoProblem]) -> Batch:
@@ -147,13 +146,6 @@ class LocalEngine:
 def describe_problem(photo: Photo, reason: str, detail: str) -> PhotoProblem:
     """Return the record of a photo that gets no vector."""
     return PhotoProblem(rel_path=photo.rel_path, reason=reason, detail=detail, image_id=photo.image_id)
-
-
-def _read_size(path: Path) -> int | None:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return None
 
 
 def size_to_decode(encoder: Encoder) -> Callable[[int, int], tuple[int, int]]:

@@ -35,6 +35,8 @@ class Audit {
       attribute: (key, value) => this.change(truths.withAttribute(this.draft, key, value)),
       addObject: (key) => this.change(truths.withObject(this.draft, key)),
       removeObject: (key) => this.change(truths.withoutObject(this.draft, key)),
+      propose: (word) => this.change(truths.withProposal(this.draft, word)),
+      unpropose: (word) => this.change(truths.withoutProposal(this.draft, word)),
       enter: () => this.actions.accept(),
     });
     this.openFilter = wireFilter(session, this.filter, () => this.begin(null));

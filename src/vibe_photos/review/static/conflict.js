@@ -35,7 +35,7 @@ function describe(truth, { is_flagged: isFlagged, note }) {
   const lines = [
     ["Scene", truth.scene ? labelName(truth.scene) : "none"],
     ["Attributes", judged.join(", ") || "none judged"],
-    ["Objects", truth.objects.map(labelName).join(", ") || "none"],
+    ["Objects", [...truth.objects.map(labelName), ...(truth.proposed ?? [])].join(", ") || "none"],
     ...(isFlagged ? [["Flag", "flagged"]] : []),
     ...(note ? [["Note", note]] : []),
   ];

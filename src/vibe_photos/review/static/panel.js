@@ -1,7 +1,7 @@
 /** The label controls of one photo, with marks for the teacher's and the student's labels. */
 
 import { byId, element, releaseFocus } from "./dom.js";
-import { describeTruth, labelName, labelPath } from "./names.js";
+import { describeTruth, labelMeaning, labelName, labelPath } from "./names.js";
 import { TypeAhead } from "./type_ahead.js";
 
 const ANSWERS = [
@@ -13,7 +13,7 @@ const ANSWERS = [
 export class Panel {
   /**
    * @param {object} session scenes, attributes and objects of the taxonomy, and `hotkeys` by label key
-   * @param {{scene, attribute, addObject, removeObject, enter}} does the actions
+   * @param {{scene, attribute, addObject, removeObject, propose, unpropose, enter}} does the actions
    */
   constructor(session, does) {
     this.does = does;
@@ -25,6 +25,7 @@ export class Panel {
     this.search = new TypeAhead(byId("object-search"), byId("object-options"), {
       labels: session.objects,
       onChoose: does.addObject,
+      onPropose: does.propose,
       onEnter: does.enter,
       onErase: () => this.shownObjects.length && does.removeObject(this.shownObjects.at(-1)),
     });
@@ -73,6 +74,7 @@ export class Panel {
     const offers = offered.map((key) =>
       this.#objectChip(key, "chip is-offered", `Add ${labelName(key)}`, "+", this.does.addObject, teacher, student),
     );
+    chips.push(...(truth.proposed ?? []).map((word) => this.#proposalChip(word)));
     const none = element("p", { className: "none", textContent: "No objects" });
     byId("objects").replaceChildren(...(chips.length + offers.length ? [...chips, ...offers] : [none]));
   }
@@ -81,13 +83,24 @@ export class Panel {
     const said = student?.get(key);
     const chip = element(
       "button",
-      { type: "button", className, title: labelPath(key), "aria-label": name, "data-choice": "", onclick: () => run(key) },
+      { type: "button", className, title: labelMeaning(key) || labelPath(key), "aria-label": name, "data-choice": "", onclick: () => run(key) },
       element("span", { textContent: labelName(key) }),
       element("span", { className: "opinions" }),
       element("span", { className: "sign", textContent: sign, "aria-hidden": "true" }),
     );
     showOpinions(chip, teacher?.objects.includes(key), said?.value ? said : undefined);
     return chip;
+  }
+
+  #proposalChip(word) {
+    const title = "Not a label yet: kept as a proposal (vibe-photos review --status)";
+    return element(
+      "button",
+      { type: "button", className: "chip is-proposed", title, "aria-label": `Remove the proposal ${word}`, onclick: () => this.does.unpropose(word) },
+      element("span", { textContent: word }),
+      element("small", { textContent: "proposed" }),
+      element("span", { className: "sign", textContent: "×", "aria-hidden": "true" }),
+    );
   }
 
   #sceneButton(key, shortcut) {
@@ -97,7 +110,7 @@ export class Panel {
     };
     return element(
       "button",
-      { type: "button", className: "choice", "data-choice": "", "data-scene": key, onclick: press },
+      { type: "button", className: "choice", "data-choice": "", "data-scene": key, title: labelMeaning(key), onclick: press },
       shortcut ? element("kbd", { textContent: shortcut, "aria-hidden": "true" }) : null,
       element("span", { textContent: labelName(key) }),
       element("span", { className: "opinions" }),
@@ -110,7 +123,7 @@ export class Panel {
       "div",
       { className: "attribute", role: "group", "aria-label": labelName(key), "data-attribute": key },
       shortcut ? element("kbd", { textContent: shortcut.toUpperCase(), "aria-hidden": "true" }) : null,
-      element("span", { className: "name", textContent: labelName(key) }),
+      element("span", { className: "name", textContent: labelName(key), title: labelMeaning(key) }),
       element("span", { className: "opinions" }),
       element("div", { className: "answers" }, ...answers.values()),
     );

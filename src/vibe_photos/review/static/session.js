@@ -2,7 +2,9 @@
 
 import { showProblem } from "./announce.js";
 import { get, Refused } from "./api.js";
+import { byId, element } from "./dom.js";
 import { assignHotkeys } from "./hotkeys.js";
+import { learnNames } from "./names.js";
 import { showProgress } from "./progress.js";
 import { retry, sendUnsaved } from "./saving.js";
 
@@ -10,6 +12,8 @@ import { retry, sendUnsaved } from "./saving.js";
 export async function runPage(main) {
   try {
     const session = await retry(() => get("session"));
+    learnNames(session);
+    showMeanings(session);
     session.hotkeys = assignHotkeys(session);
     showProgress(session.progress);
     await sendUnsaved();
@@ -18,4 +22,22 @@ export async function runPage(main) {
     const isShown = error instanceof Refused && error.status === 403;
     if (!isShown) showProblem("Something went wrong.", `${error.message}. Reload the page.`);
   }
+}
+
+/** List in the help what every label means. */
+function showMeanings({ scenes, attributes, objects }) {
+  const levels = [["Scenes", scenes], ["Attributes", attributes], ["Objects", objects]];
+  byId("help-labels").replaceChildren(
+    ...levels.map(([title, labels]) =>
+      element(
+        "details",
+        {},
+        element("summary", { textContent: `${title}: what they mean` }),
+        element("dl", {}, ...labels.flatMap(({ name, means }) => [
+          element("dt", { textContent: name }),
+          element("dd", { textContent: means || "not defined yet" }),
+        ])),
+      ),
+    ),
+  );
 }

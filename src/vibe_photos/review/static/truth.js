@@ -1,6 +1,6 @@
-/** The labels of one photo: immutable `{scene, attributes, objects}`. */
+/** The labels of one photo: immutable `{scene, attributes, objects, proposed}`; `proposed` are words that are no labels yet. */
 
-export const NOTHING = Object.freeze({ scene: null, attributes: {}, objects: [] });
+export const NOTHING = Object.freeze({ scene: null, attributes: {}, objects: [], proposed: [] });
 
 /** No scene, no objects, and "no" for every attribute. */
 export function withoutAny(attributes) {
@@ -27,6 +27,14 @@ export function withoutObject(truth, key) {
   return { ...truth, objects: truth.objects.filter((each) => each !== key) };
 }
 
+export function withProposal(truth, word) {
+  return { ...truth, proposed: [...new Set([...(truth.proposed ?? []), word.toLowerCase()])].sort() };
+}
+
+export function withoutProposal(truth, word) {
+  return { ...truth, proposed: truth.proposed.filter((each) => each !== word) };
+}
+
 /**
  * Choose a scene, and update the attributes that follow the scene by rule, unless they already differed.
  * @param {{key: string, rule_scene?: string}[]} attributes
@@ -46,5 +54,5 @@ export function isSameTruth(one, other) {
 function written(truth) {
   if (!truth) return "";
   const judged = Object.entries(truth.attributes).sort(([a], [b]) => (a < b ? -1 : 1));
-  return JSON.stringify([truth.scene, judged, [...truth.objects].sort()]);
+  return JSON.stringify([truth.scene, judged, [...truth.objects].sort(), truth.proposed ?? []]);
 }

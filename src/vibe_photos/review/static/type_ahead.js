@@ -1,7 +1,7 @@
 /** A text field that finds an object label by its name, its words or its place in the tree. */
 
 import { element } from "./dom.js";
-import { labelName, labelPath } from "./names.js";
+import { labelMeaning, labelName, labelPath } from "./names.js";
 
 /**
  * The labels that match a text, best first; without a text all of them, in the order of the tree.
@@ -31,8 +31,8 @@ export class TypeAhead {
   /**
    * @param {HTMLInputElement} input with role combobox
    * @param {HTMLElement} list the listbox it controls
-   * @param {{labels: object[], onChoose: (key: string) => void, onEnter: () => void, onErase: () => void}} does
-   *   `onEnter`: Enter with nothing typed; `onErase`: Backspace with nothing typed
+   * @param {{labels: object[], onChoose: (key: string) => void, onPropose?: (word: string) => void, onEnter: () => void, onErase: () => void}} does
+   *   `onPropose`: a word that is no label was chosen; without it no word can be; `onEnter`: Enter with nothing typed; `onErase`: Backspace with nothing typed
    */
   constructor(input, list, does) {
     Object.assign(this, { input, list, does, found: [], active: -1 });
@@ -41,7 +41,7 @@ export class TypeAhead {
     input.addEventListener("blur", () => this.close());
     input.addEventListener("keydown", (event) => this.#press(event));
     list.addEventListener("pointerdown", (event) => event.preventDefault());
-    list.addEventListener("click", (event) => this.#choose(event.target.closest("[data-key]")?.dataset.key));
+    list.addEventListener("click", (event) => this.#choose(this.found[event.target.closest("[data-at]")?.dataset.at]));
   }
 
   close() {
@@ -64,7 +64,9 @@ export class TypeAhead {
 
   #open() {
     this.found = findLabels(this.does.labels, this.input.value);
-    this.list.replaceChildren(...this.found.map(({ key }, at) => optionFor(key, at)));
+    const word = this.input.value.trim();
+    if (this.does.onPropose && word && !this.does.labels.some((label) => isCalled(label, word))) this.found = [...this.found, { word }];
+    this.list.replaceChildren(...this.found.map(optionFor));
     if (!this.found.length) this.list.append(element("li", { className: "none", textContent: "No label has that name" }));
     this.list.hidden = false;
     this.input.setAttribute("aria-expanded", "true");
@@ -89,7 +91,7 @@ export class TypeAhead {
       const count = this.found.length;
       if (count) this.#activate((Math.max(this.active, event.key === "ArrowUp" ? 0 : -1) + moves[event.key] + count) % count);
     } else if (event.key === "Enter") {
-      if (this.active >= 0) this.#choose(this.found[this.active].key);
+      if (this.active >= 0) this.#choose(this.found[this.active]);
       else if (!this.input.value.trim() && !event.repeat) this.does.onEnter();
     } else if (event.key === "Escape") {
       this.leave();
@@ -102,18 +104,25 @@ export class TypeAhead {
     event.preventDefault();
   }
 
-  #choose(key) {
-    if (!key) return;
+  #choose(found) {
+    if (!found) return;
     this.clear();
-    this.does.onChoose(key);
+    if (found.word) this.does.onPropose(found.word);
+    else this.does.onChoose(found.key);
   }
 }
 
-function optionFor(key, at) {
+/** Whether a label's name or one of its words is just this word. */
+function isCalled({ key, words = [] }, word) {
+  const plain = (text) => text.replaceAll("_", " ").toLowerCase();
+  return [labelName(key), ...words].some((name) => plain(name) === plain(word));
+}
+
+function optionFor({ key, word }, at) {
   return element(
     "li",
-    { role: "option", id: `object-option-${at}`, "data-key": key, "aria-selected": "false" },
-    element("span", { textContent: labelName(key) }),
-    element("small", { textContent: labelPath(key) }),
+    { role: "option", id: `object-option-${at}`, "data-at": at, "data-key": key, "aria-selected": "false", title: key ? labelMeaning(key) : "" },
+    element("span", { textContent: key ? labelName(key) : `Propose “${word}”` }),
+    element("small", { textContent: key ? labelPath(key) : "not a label yet" }),
   );
 }

@@ -12,7 +12,8 @@ from tests.unit.drawn_library import embed_into
 
 from vibe_photos.embed.engines.database import FOLDER_VARIABLE
 from vibe_photos.embed.outs import Digest
-from vibe_photos.encoders.encoder import load_encoder, name_encoder
+from vibe_photos.encoders.encoder import load_encoder
+from vibe_photos.encoders.recipe import name_encoder
 from vibe_photos.errors import ConfigurationError, DatabaseError, EncoderError, InputError, TooManyFailures
 from vibe_photos.records.photos import PhotoProblem, read_manifest
 from vibe_photos.settings import Embedder

@@ -2,7 +2,7 @@ from zipfile import ZipFile
 
 import numpy as np
 
-from vibe_photos.storage.files import write_arrays
+from vibe_photos.heads.out_of_fold import write_arrays
 
 
 def test_numpy_reads_what_was_written(tmp_path):

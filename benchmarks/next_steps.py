@@ -1,0 +1,323 @@
+"""What would help most: each step that the report ranks, carried out, and its real gain beside the predicted.
+
+From a budget of answers, chosen by permanent random numbers, people measure a part, and the others train. The
+teacher's answers are drawn anew from the truth (`benchmarks.teaching`). Then, one at a time: twice as many
+answers are learned, suspects get their true labels, thresholds are chosen on half of the measured photos, and
+another encoder is used. Gains are of the mean of scene accuracy and the attributes' F1, against the truth of
+photos that no head has learned from. They are paired, with a bootstrap over near-duplicate groups. With
+others' photos, truth is joined by `rel_path`; `--onnx` is SqueezeNet as in conf/embedder/onnx.yaml.
+"""
+
+import argparse
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from benchmarks.against_sklearn import DEMO, TRAINING, World, as_taught, make_world, read_settings
+from benchmarks.rounds import write_results
+from benchmarks.teaching import HEADS, draw_answers
+from numpy.typing import NDArray
+
+from vibe_photos.heads.out_of_fold import OutOfFold
+from vibe_photos.heads.rounding import exact_logits
+from vibe_photos.records.ground_truth import GroundTruth
+from vibe_photos.records.keyed_hash import unit_interval
+from vibe_photos.records.taxonomy import head_keys, label_name
+from vibe_photos.report.next_steps import Gain, find_teacher_errors, rank_steps
+from vibe_photos.settings import Embedder, Evaluate
+from vibe_photos.statistics.design import simple_design
+from vibe_photos.statistics.label_arrays import JudgedPhotos, arrays_of_records, read_keys
+from vibe_photos.statistics.summary import summarise
+from vibe_photos.statistics.suspects import find_suspects
+from vibe_photos.thresholds.sweep import Aim, find_threshold, sweep_thresholds
+from vibe_photos.train.error_budget import measure_error_budget
+from vibe_photos.train.learning_curve import Learning, measure_learning_curve
+from vibe_photos.train.student import Student, fit_student
+from vibe_photos.train.targets import Targets, find_targets
+
+BUDGET, MEASURED, REDRAWS, FOLDS, BOOTSTRAPS = 150, 50, 5, 5, 1000
+NEAR = 0.01
+"""A first step counts as right if its real gain is within this of the best."""
+
+Indices = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A head that learned from some photos, and what the report would know of it."""
+
+    targets: Targets
+    student: Student
+    learning: Learning
+    rows: Indices
+
+    def judge(self, vectors: NDArray[np.float32]) -> Floats:
+        """Return probabilities [n, labels]."""
+        logits = exact_logits(vectors, self.student.weight, self.student.bias)
+        return self.student.calibration.probabilities(logits, self.learning.loss)
+
+
+@dataclass(frozen=True)
+class Photos:
+    """Which photos of a world are measured, which train, and which are kept to judge, in two halves."""
+
+    measured: Indices
+    train: Indices
+    unseen: tuple[Indices, Indices]
+
+
+def deal(world: World, seed: int) -> Photos:
+    """Deal near-duplicate groups by their permanent random numbers."""
+    number = np.array([unit_interval(seed, "budget", group) for group in world.groups])
+    order = np.argsort(number, kind="stable")
+    ends = [int(np.searchsorted(number[order], number[order][at])) for at in (MEASURED, BUDGET)]
+    rest = order[ends[1] :]
+    side = np.array([unit_interval(seed, "side", world.groups[row]) < 0.5 for row in rest])
+    return Photos(order[: ends[0]], order[ends[0] : ends[1]], (rest[side], rest[~side]))
+
+
+def learn(world: World, records: list[GroundTruth], rows: Indices) -> dict[str, Learned]:
+    """Fit both heads to some photos."""
+    learned = {}
+    for head, loss in HEADS:
+        targets = find_targets(head, [as_taught(records[row]) for row in rows], world.taxonomy, 5)
+        used = rows[targets.rows]
+        fold = np.array([int(unit_interval(7, "fold", world.groups[row]) * FOLDS) for row in used])
+        groups = [world.groups[row] for row in used]
+        learning = Learning(targets, world.vectors[used], fold, groups, loss, "none")  # type: ignore[arg-type]
+        student = fit_student(targets, learning.vectors, fold, learning.loss, TRAINING)
+        learned[head] = Learned(targets, student, learning, used)
+    return learned
+
+
+def count(
+    world: World, learned: dict[str, Learned], rows: Indices, thresholds: dict[str, float] | None = None
+) -> Floats:
+    """Return for each photo scene right, judged; attributes hit, given, true: float64 [n, 5]."""
+    scene, attribute = learned["scene"], learned["attribute"]
+    said = scene.judge(world.vectors[rows]).argmax(axis=1)
+    sums = np.zeros((len(rows), 5))
+    for place, row in enumerate(rows):
+        sums[place, :2] = [scene.targets.labels[said[place]]] == world.truth[row].scene, 1
+    given = attribute.judge(world.vectors[rows])
+    for key in head_keys(world.taxonomy, "attribute"):
+        column = attribute.targets.labels.index(key) if key in attribute.targets.labels else None
+        least = (thresholds or {}).get(key, 0.5)
+        is_given = given[:, column] >= least if column is not None else np.zeros(len(rows), bool)
+        for place, row in enumerate(rows):
+            if key in world.truth[row].attributes:
+                true = world.truth[row].attributes[key]
+                sums[place, 2:] += [true and is_given[place], is_given[place], true]
+    return sums
+
+
+def quality(sums: Floats) -> Floats:
+    """Return the mean of scene accuracy and F1 from totals [..., 5]."""
+    right, photos, hits, given, true = np.moveaxis(sums, -1, 0)
+    return np.asarray((right / photos + 2 * hits / np.maximum(given + true, 1)) / 2)
+
+
+def real_gain(world: World, rows: Indices, before: Floats, after: Floats) -> Gain:
+    """Return the paired gain with its 95 % interval over near-duplicate groups."""
+    _, group = np.unique([world.groups[row] for row in rows], return_inverse=True)
+    many = int(group.max()) + 1
+    times = np.random.default_rng(0).multinomial(many, np.full(many, 1 / many), BOOTSTRAPS)
+    weights = np.vstack([np.ones(len(rows)), times[:, group]])
+    gains = quality(weights @ after) - quality(weights @ before)
+    return Gain(float(gains[0]), *(float(end) for end in np.quantile(gains[1:], [0.025, 0.975])))
+
+
+def predict(
+    world: World, photos: Photos, answers: list[GroundTruth], learned: dict[str, Learned]
+) -> tuple[dict[str, Gain], set[int]]:
+    """Return what the report predicts for each step, and the rows of the suspects."""
+    trained: dict[str, Any] = {}
+    suspects: dict[str, int] = {}
+    suspected: set[int] = set()
+    row_of = {answers[row].image_id: int(row) for row in photos.train}
+    for head, _ in HEADS:
+        one = learned[head]
+        budget = measure_error_budget(one.learning, one.student, TRAINING, 0)
+        trained[head] = {
+            "n_train": len(one.rows),
+            "learnt": [{"label": key, "photos": n} for key, n in one.targets.support.items()],
+            "learning_curve": measure_learning_curve(one.learning, one.student, 0),
+            "error_budget": budget,
+        }
+        y = np.where(one.targets.is_judged, one.targets.y, -1).astype(np.int8)
+        ids = [answers[row].image_id for row in one.rows]
+        held = OutOfFold(ids, list(one.targets.labels), one.student.probabilities.astype(np.float32), y)
+        found = {row_of[suspect.image_id] for suspect in find_suspects(held, head).suspects}
+        suspects[head] = len(found)
+        suspected |= found
+    keys = read_keys(world.taxonomy)
+    measured = JudgedPhotos(
+        [world.truth[row].image_id for row in photos.measured],
+        keys,
+        arrays_of_records([world.truth[row] for row in photos.measured], keys),
+        arrays_of_records([answers[row] for row in photos.measured], keys),
+        simple_design(np.arange(len(photos.measured))),
+    )
+    teacher = summarise(measured, Evaluate(confidence_level=0.95, bootstrap_repetitions=500, seed=0))
+    errors = find_teacher_errors(teacher, [label_name(key) for key in keys.attribute])
+    steps = rank_steps(trained, errors, suspects, "", thresholds_are_tuned=False)
+    return {step.name: step.gain for step in steps}, suspected
+
+
+def choose_thresholds(world: World, learned: dict[str, Learned], rows: Indices) -> dict[str, float]:
+    """Return the thresholds of best F1 on measured photos."""
+    one = learned["attribute"]
+    scores = one.judge(world.vectors[rows])
+    found = {}
+    for column, key in enumerate(one.targets.labels):
+        truth = np.array([world.truth[row].attributes.get(key, -1) for row in rows], np.int8)
+        sweep = sweep_thresholds(truth, scores[:, column], np.ones(len(rows)))
+        best = find_threshold(sweep, Aim("f1")) if (truth == 1).any() else None
+        found[key] = 0.5 if best is None else best
+    return found
+
+
+def run_case(worlds: dict[str, World], name: str, seed: int) -> dict[str, Any]:
+    """Return predicted and real gain of every step with one encoder and one redraw of the teacher."""
+    world = worlds[name]
+    answers, photos = draw_answers(world, seed), deal(world, seed)
+    learned = learn(world, answers, photos.train)
+    predicted, suspected = predict(world, photos, answers, learned)
+    first, second = photos.unseen
+    rows = np.concatenate([first, second, photos.measured])
+    base = count(world, learned, rows)
+    real: dict[str, Gain] = {}
+    more = [learn(world, answers, np.concatenate([photos.train, side])) for side in (second, first)]
+    both = [count(world, one, side) for one, side in zip(more, photos.unseen, strict=True)]
+    both.append(np.mean([count(world, one, photos.measured) for one in more], axis=0))
+    names = list(predicted)
+    ask, teach, move = (next(n for n in names if word in n) for word in ("twice", "Correct", "threshold"))
+    real[ask] = real_gain(world, rows, base, np.concatenate(both))
+    corrected = [world.truth[row] if row in suspected else answers[row] for row in range(len(answers))]
+    real[teach] = real_gain(world, rows, base, count(world, learn(world, corrected, photos.train), rows))
+    half = photos.measured[::2]
+    scored = np.setdiff1d(rows, half)
+    tuned = choose_thresholds(world, learned, half)
+    before, after = (count(world, learned, scored, chosen) for chosen in (None, tuned))
+    real[move] = real_gain(world, scored, before, after)
+    for other, there in worlds.items():
+        if other == name:
+            continue
+        tried = learn(there, answers, photos.train)
+        step = f"Use {other}"
+        real[step] = real_gain(world, rows, base, count(there, tried, rows))
+        predicted[step] = compare_out_of_fold(world, answers, learned, tried)
+    wrong = [row for row in suspected if not is_right(answers[row], world.truth[row])]
+    return {
+        "encoder": name,
+        "seed": seed,
+        "quality": float(quality(base.sum(axis=0))),
+        "train": len(photos.train),
+        "more": float(np.mean([len(side) for side in photos.unseen])),
+        "suspects": len(suspected),
+        "suspects_wrong": len(wrong),
+        "wrong": sum(not is_right(answers[row], world.truth[row]) for row in photos.train),
+        "predicted": {n: (g.value, g.low, g.high) for n, g in predicted.items()},
+        "real": {n: (g.value, g.low, g.high) for n, g in real.items()},
+    }
+
+
+def is_right(answer: GroundTruth, truth: GroundTruth) -> bool:
+    """Return whether scene and attributes are those of the truth."""
+    return answer.scene == truth.scene and answer.attributes == truth.attributes
+
+
+def compare_out_of_fold(
+    world: World, answers: list[GroundTruth], learned: dict[str, Learned], tried: dict[str, Learned]
+) -> Gain:
+    """Return by how much another encoder agrees better with the teacher, out of fold."""
+    sums = []
+    for side in (learned, tried):
+        scene, attribute = side["scene"], side["attribute"]
+        found = np.zeros((len(world.truth), 5))
+        hit = scene.student.probabilities.argmax(axis=1) == scene.targets.y.argmax(axis=1)
+        found[scene.rows, 0], found[scene.rows, 1] = hit, 1
+        y, judged = attribute.targets.y > 0, attribute.targets.is_judged
+        given = (attribute.student.probabilities >= 0.5) & judged
+        found[attribute.rows, 2:] = np.column_stack(
+            [(y & given).sum(axis=1), given.sum(axis=1), (y & judged).sum(axis=1)]
+        )
+        sums.append(found)
+    rows = np.union1d(learned["scene"].rows, learned["attribute"].rows)
+    return real_gain(world, rows, sums[0][rows], sums[1][rows])
+
+
+def show(case: dict[str, Any]) -> tuple[bool, bool, bool]:
+    """Print a case; return whether the first step is near the best, holds its gain, and overlaps with it."""
+    print(f"\n{case['encoder']}, redraw {case['seed']}: quality {case['quality']:.3f}, {case['train']} train")
+    print(
+        f"  {case['suspects']} suspects, {case['suspects_wrong']} of them among {case['wrong']} wrong answers"
+    )
+    for name, (value, low, high) in sorted(case["predicted"].items(), key=lambda one: -one[1][0]):
+        real = case["real"][name]
+        print(
+            f"  {name:45} {value:+.3f} ({low:+.3f} to {high:+.3f})  "
+            f"{real[0]:+.3f} ({real[1]:+.3f} to {real[2]:+.3f})"
+        )
+    first = max(case["predicted"], key=lambda name: case["predicted"][name][0])
+    _, low, high = case["predicted"][first]
+    real, worst, best = case["real"][first]
+    is_near = real >= max(value for value, _, _ in case["real"].values()) - NEAR
+    return is_near, low <= real <= high, low <= best and worst <= high
+
+
+def add_inner_layers(model: Path, path: Path) -> None:
+    """Write SqueezeNet with one more output, `inner`: the means of its last two blocks."""
+    import onnx
+
+    network = onnx.load(model)
+    blocks = ["fire8/concat_1", "fire9/concat_1"]
+    for number, block in enumerate(blocks):
+        network.graph.node.append(onnx.helper.make_node("GlobalAveragePool", [block], [f"mean{number}"]))
+    network.graph.node.append(onnx.helper.make_node("Concat", ["mean0", "mean1"], ["inner"], axis=1))
+    kind = onnx.TensorProto.FLOAT16
+    network.graph.output.append(onnx.helper.make_tensor_value_info("inner", kind, [1, 1024, 1, 1]))
+    onnx.save(network, path)
+
+
+def main() -> None:
+    """Print every case, then how often the first step is right and its interval holds the real gain."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--photos", type=Path, default=DEMO / "photos", help="a folder of photos")
+    parser.add_argument("--answers", type=Path, default=DEMO / "teacher_answers.simulated.jsonl")
+    parser.add_argument("--truth", type=Path, default=DEMO / "truth.jsonl")
+    parser.add_argument("--onnx", type=Path, help="SqueezeNet (else only HOG)")
+    parser.add_argument("--redraws", type=int, default=REDRAWS)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write no timings there")
+    arguments = parser.parse_args()
+    write_results(arguments.json, {})
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        embedders = [read_settings("embedder/hog.yaml", Embedder)]
+        if arguments.onnx:
+            onnx = read_settings("embedder/onnx.yaml", Embedder)
+            embedders.append(msgspec.structs.replace(onnx, name="last", checkpoint=str(arguments.onnx)))
+            inner = folder / "inner.onnx"
+            add_inner_layers(arguments.onnx, inner)
+            changes = {"name": "inner", "checkpoint": str(inner), "output": "inner", "transform": "none"}
+            embedders.append(msgspec.structs.replace(onnx, **changes))
+        places = arguments.photos, arguments.answers, arguments.truth
+        worlds = {one.name: make_world(*places, one, folder) for one in embedders}
+    found = []
+    for seed in range(arguments.redraws):
+        for name in worlds:
+            case = run_case(worlds, name, seed)
+            found.append(show(case))
+            print(f"  first step: near the best, held, held within the noise: {found[-1]}", flush=True)
+    near, held, loosely = (sum(column) for column in zip(*found, strict=True))
+    both = sum(one and two for one, two, _ in found)
+    print(f"\nof {len(found)}: near the best {near}, interval holds the real gain {held}, both {both},")
+    print(f"interval and real interval overlap {loosely}")
+
+
+if __name__ == "__main__":
+    main()

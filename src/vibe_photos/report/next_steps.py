@@ -1,0 +1,365 @@
+"""What would help most: the next steps by expected gain, what the errors are made of, and learning curves.
+
+Gains are of F1 (for scenes: of the share that is right), measured out of fold against the teacher's answers
+by stage `train` (`train.learning_curve`, `train.error_budget`). The teacher's measured error rate turns the
+loss by added errors into the gain by right answers (SIMEX with a linear extrapolant). Each step is "if only
+this changed": gains need not add up.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import log
+from typing import Any
+
+from vibe_photos.records.photos import say_count
+from vibe_photos.records.taxonomy import head_keys, label_name
+from vibe_photos.report.sources import Sources
+from vibe_photos.report.tables import Row, format_share
+from vibe_photos.settings import HeadName
+from vibe_photos.statistics.intervals import Interval
+from vibe_photos.statistics.summary import Figures, explain_no_interval, read_interval
+from vibe_photos.statistics.suspects import find_suspects
+
+HEAD_NAMES = {"scene": "Scenes", "attribute": "Attributes", "object": "Objects"}
+
+RANKED_HEADS: tuple[HeadName, ...] = ("scene", "attribute")
+
+SUSPECTS_WRONG = 0.5
+"""About this share of the suspects are wrong answers (docs/REAL_PHOTOS.md)."""
+
+NOISE = 0.1
+"""The share of labels that `train.error_budget` makes wrong."""
+
+REVIEWED_PER_HOUR = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """By how much an F1 rises, and between what it probably lies, all in -1..1."""
+
+    value: float
+    low: float
+    high: float
+
+    def times(self, few: float, expected: float, many: float) -> "Gain":
+        """Return the gain scaled by a factor that lies between `few` and `many`."""
+        ends = [self.low * few, self.low * many, self.high * few, self.high * many]
+        return Gain(self.value * expected, min(ends), max(ends))
+
+    def __str__(self) -> str:
+        """Return it in percentage points, such as "+1.2 (0.3 to 2.0)"; a dash if there is none."""
+        if self == NOTHING:
+            return "–"
+        span = f"{100 * self.low:.1f} to {100 * self.high:.1f}"
+        return f"{100 * self.value:+.1f} ({span})".replace("-", "\u2212")
+
+
+NOTHING = Gain(0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class TeacherErrors:
+    """Shares of the true labels of a head that the teacher gets wrong, each with its interval as a `Gain`.
+
+    For scenes `confused`; for attributes `missed` and `invented`, both as shares of those that are true.
+    """
+
+    rates: Mapping[str, Gain]
+
+    @property
+    def total(self) -> float:
+        """The sum of the rates."""
+        return sum(rate.value for rate in self.rates.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something to do next: what it gains for scenes and attributes, and what it costs."""
+
+    name: str
+    how: str
+    cost: str
+    scenes: Gain
+    attributes: Gain
+
+    @property
+    def gain(self) -> Gain:
+        """The mean of both, by which steps are ranked; its ends are the means of theirs, so rather wide."""
+        pairs = zip(*((g.value, g.low, g.high) for g in (self.scenes, self.attributes)), strict=True)
+        return Gain(*(sum(pair) / 2 for pair in pairs))
+
+
+def find_teacher_errors(teacher: Figures, keys: Sequence[str]) -> dict[str, TeacherErrors]:
+    """Return the teacher's error rates by head, from `data/eval/teacher/metrics.json`.
+
+    Args:
+        teacher: the metrics of stage `agreement`.
+        keys: the attributes that a head decides, by short name.
+    """
+    errors = {}
+    scene = teacher["scene"]
+    if scene["accuracy"] is not None:
+        errors["scene"] = TeacherErrors({"confused": _complement(scene, "accuracy")})
+    rows = [teacher["attributes"][key] for key in keys if key in teacher["attributes"]]
+    rows = [row for row in rows if row["positives"] and row["recall"] and row["precision"]]
+    if rows:
+        true = sum(row["positives"] for row in rows)
+
+        def pool(figure: str, scale: Any) -> Gain:
+            parts = [(row["positives"] / true * scale(row), _complement(row, figure)) for row in rows]
+            return Gain(*(sum(w * getattr(g, n) for w, g in parts) for n in ("value", "low", "high")))
+
+        errors["attribute"] = TeacherErrors(
+            {
+                "missed": pool("recall", lambda row: 1.0),
+                "invented": pool("precision", lambda row: row["recall"] / row["precision"]),
+            }
+        )
+    return errors
+
+
+def gain_of_right_answers(budget: Figures, errors: TeacherErrors) -> Gain:
+    """Return what a row of the error budget would gain if the teacher were always right."""
+    parts = []
+    for kind, rate in errors.rates.items():
+        loss = read_change(budget, kind).times(-1 / NOISE, -1 / NOISE, -1 / NOISE)
+        floor = Gain(*(max(0.0, one) for one in (loss.value, loss.low, loss.high)))
+        parts.append(floor.times(rate.low, rate.value, rate.high))
+    return Gain(*(sum(getattr(part, name) for part in parts) for name in ("value", "low", "high")))
+
+
+def read_change(row: Figures, name: str) -> Gain:
+    """Return a figure of stage `train` with its interval; nothing where it has none."""
+    return NOTHING if row[name] is None else Gain(row[name], *row[f"{name}_interval"])
+
+
+def rank_steps(
+    trained: Mapping[HeadName, Figures],
+    errors: Mapping[str, TeacherErrors],
+    suspects: Mapping[HeadName, int],
+    price: str,
+    thresholds_are_tuned: bool,
+) -> list[Step]:
+    """Return the next steps that make labels better, the largest expected gain first.
+
+    Args:
+        trained: by head, the metrics of stage `train`.
+        errors: the teacher's error rates by head, as `find_teacher_errors` returns them.
+        suspects: by head, how many photos have an answer that is probably wrong.
+        price: what an answer costs, as text that follows the number of answers.
+        thresholds_are_tuned: whether thresholds were chosen already, so that nothing is known of other ones.
+    """
+    more, taught, moved = {}, {}, {}
+    for head in RANKED_HEADS:
+        figures = trained.get(head) or {}
+        curve, budget = figures.get("learning_curve"), figures.get("error_budget")
+        rows = budget["rows"] if budget else []
+        more[head] = read_change(curve["rows"][0], "gain") if curve else NOTHING
+        taught[head] = moved[head] = NOTHING
+        if rows and head in errors:
+            share = suspects.get(head, 0) / max(1.0, errors[head].total * _count_true(head, figures))
+            right = gain_of_right_answers(rows[0], errors[head])
+            taught[head] = right.times(0.0, min(1.0, SUSPECTS_WRONG * share), min(1.0, share))
+        if rows and head == "attribute" and not thresholds_are_tuned:
+            moved[head] = read_change(rows[0], "threshold")
+    answers = max((figures["n_train"] for figures in trained.values()), default=0)
+    reviewed = max(suspects.values(), default=0)
+    hours = reviewed / REVIEWED_PER_HOUR
+    steps = [
+        Step(
+            "Ask about twice as many photos",
+            "a larger annotate.budget, or more photos",
+            f"{say_count(answers, 'more answer')}{price}",
+            *(more[head] for head in RANKED_HEADS),
+        ),
+        Step(
+            "Correct the answers that are probably wrong",
+            "vibe-photos review, then teach",
+            f"{say_count(reviewed)} to review, about {60 * hours:.0f} minutes",
+            *(taught[head] for head in RANKED_HEADS),
+        ),
+        Step(
+            "Choose better thresholds",
+            "vibe-photos thresholds",
+            "half of the checked photos no longer count in the figures",
+            *(moved[head] for head in RANKED_HEADS),
+        ),
+    ]
+    return sorted(steps, key=lambda step: -step.gain.value)
+
+
+def _count_true(head: str, figures: Figures) -> int:
+    """Return how many labels of a head's training photos are true: one for each photo with a scene."""
+    photos: int = figures["n_train"]
+    return photos if head == "scene" else sum(row["photos"] for row in figures["learnt"])
+
+
+def _complement(figures: Figures, name: str) -> Gain:
+    """Return 1 minus a share, with its interval; without one, from 0 to twice its value."""
+    value, interval = 1.0 - figures[name], read_interval(figures, name) or Interval(reason="none")
+    if interval.reason:
+        return Gain(value, 0.0, min(1.0, 2 * value))
+    return Gain(value, 1.0 - interval.high, 1.0 - interval.low)
+
+
+@dataclass(frozen=True, slots=True)
+class LearningLine:
+    """The learning curve of a head or of one label.
+
+    `points` are (place from 0 to 1, F1, low, high), by rising number of answers. `twice` is the point of
+    twice as many answers, None if nothing is extrapolated.
+    `now` and `reason` (why there is no gain) are texts.
+    """
+
+    name: str
+    points: list[tuple[float, float, float, float]]
+    twice: tuple[float, float, float, float] | None
+    now: str
+    gain: Gain | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LearningCurves:
+    """The learning curves of one head: of the whole head, and of its labels, the largest gain first.
+
+    `answers`: photos that a fit learned from at each size; `twice`: twice the present answers.
+    """
+
+    name: str
+    answers: list[int]
+    twice: int
+    whole: LearningLine
+    labels: list[LearningLine]
+
+    @property
+    def rows(self) -> list[Row]:
+        """Rows of a table: each label's F1 now, and the gain by twice as many answers."""
+        return [
+            {self.name.lower(): one.name, "F1 now": one.now, "gain in points": str(one.gain)}
+            for one in self.labels
+            if one.gain
+        ]
+
+    @property
+    def others(self) -> dict[str, list[str]]:
+        """The labels that have no gain, by the reason why."""
+        reasons: dict[str, list[str]] = {}
+        for one in self.labels:
+            if not one.gain:
+                reasons.setdefault(one.reason, []).append(one.name)
+        return reasons
+
+
+def read_learning_curves(metrics: Mapping[str, Figures]) -> list[LearningCurves]:
+    """Return the learning curves that stage `train` measured, by head."""
+    curves = []
+    for head, name in HEAD_NAMES.items():
+        found = metrics.get(f"train_{head}", {}).get("learning_curve")
+        if found:
+            sizes = [*found["answers"], found["twice"]]
+            whole, *labels = (_read_line(row, sizes) for row in found["rows"])
+            labels.sort(key=lambda one: -one.gain.value if one.gain else 1.0)
+            if whole.points:
+                curves.append(LearningCurves(name, sizes[:-1], sizes[-1], whole, labels))
+    return curves
+
+
+def read_steps(sources: Sources, teacher: Figures | None) -> list[Step]:
+    """Return the next steps by expected gain; none where stage `train` compared nothing."""
+    settings = sources.settings
+    trained = {head: sources.metrics.get(f"train_{head}", {}) for head in RANKED_HEADS}
+    if not any(figures.get("learning_curve") for figures in trained.values()):
+        return []
+    by_rule = settings.classify.attribute_from_scene
+    names = [label_name(key) for key in head_keys(settings.taxonomy, "attribute")]
+    errors = find_teacher_errors(teacher, [n for n in names if n not in by_rule]) if teacher else {}
+    suspects = {
+        head: len({one.image_id for one in find_suspects(sources.held_out[head], head).suspects})
+        for head in RANKED_HEADS
+        if head in sources.held_out
+    }
+    thresholds = set(settings.classify.attribute_threshold.values())
+    return rank_steps(trained, errors, suspects, _price(sources), thresholds != {0.5})
+
+
+def budget_rows(sources: Sources, teacher: Figures | None) -> list[Row]:
+    """Return a row for scenes and for each attribute: F1, and the gain if only one thing changed."""
+    rows = []
+    for head in RANKED_HEADS:
+        figures = sources.metrics.get(f"train_{head}", {})
+        curve, budget = figures.get("learning_curve"), figures.get("error_budget")
+        if not curve or not budget:
+            continue
+        gain_of = {row["label"]: row["gain"] for row in curve["rows"]}
+        for row in budget["rows"]:
+            name = label_name(row["label"])
+            if (head == "scene") != (row["label"] == "all"):
+                continue
+            errors: dict[str, TeacherErrors] = {}
+            if teacher:
+                errors = find_teacher_errors(teacher, [] if head == "scene" else [name])
+            gains = {
+                "right answers": gain_of_right_answers(row, errors[head]).value if head in errors else None,
+                "twice as many": gain_of[row["label"]],
+                "best threshold": row.get("threshold"),
+                "neighbours": row["neighbours"],
+                "non-linear": row["probe"],
+            }
+            rest = 1.0 - row["f1"] - sum(max(0.0, gain) for gain in gains.values() if gain is not None)
+            rows.append(
+                {"": "scenes" if head == "scene" else name, "wrong now": f"{100 * (1.0 - row['f1']):.1f}"}
+                | {text: _points(gain) for text, gain in gains.items()}
+                | {"not explained": f"{100 * max(0.0, rest):.1f}"}
+            )
+    return rows
+
+
+def describe_narrower(student: Figures) -> str:
+    """Return a sentence about what checking twice as many photos does to the figures' ranges."""
+    scene, interval = student["scene"], read_interval(student["scene"], "accuracy")
+    if interval is None or interval.reason:
+        return ""
+    now, minutes = 50 * (interval.high - interval.low), 60 * student["n"] / REVIEWED_PER_HOUR
+    return (
+        f"The share of right scenes, {format_share(scene['accuracy'])}, is known to about ±{now:.1f} points. "
+        f"Checking {say_count(student['n'], 'more photo')} in about {minutes:.0f} minutes would bring that "
+        f"to about ±{now / 2**0.5:.1f}."
+    )
+
+
+def _points(gain: float | None) -> str:
+    return "–" if gain is None else f"{100 * gain:+.1f}".replace("-", "\u2212")
+
+
+def _price(sources: Sources) -> str:
+    """Return what an answer costs by the rates of the configuration and the tokens used, as text."""
+    used, rates = sources.metrics.get("annotate", {}), sources.settings.annotate.rates
+    answered = used.get("answered")
+    if not answered or not used.get("prompt_tokens"):
+        return ""
+    seconds = (
+        used["prompt_tokens"] / rates.prompt_tokens_per_second
+        + used["completion_tokens"] / rates.completion_tokens_per_second
+    )
+    thousand = 1000 * seconds / answered / 3600 * rates.price_per_hour
+    return f", about {thousand:.2f} {rates.currency} for a thousand (annotate.rates)"
+
+
+def _read_line(row: Figures, sizes: list[int]) -> LearningLine:
+    """Return one row; its points are placed by the logarithm of the number of answers."""
+    places = [log(size / sizes[0]) / log(sizes[-1] / sizes[0]) for size in sizes]
+    f1 = row.get("f1", [])
+    points = [
+        (place, value, *ends)
+        for place, value, ends in zip(places, f1, row.get("f1_interval", []), strict=False)
+    ]
+    is_known = row["gain"] is not None
+    return LearningLine(
+        name=label_name(row["label"]),
+        points=points,
+        twice=(1.0, row["twice"], *row["twice_interval"]) if is_known else None,
+        now=format_share(f1[-1] if f1 else None),
+        gain=Gain(row["gain"], *row["gain_interval"]) if is_known else None,
+        reason="" if is_known else explain_no_interval(row["gain_interval"]),
+    )
