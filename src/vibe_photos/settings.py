@@ -252,9 +252,9 @@ class Embedder(Section, frozen=True):
 
     - `hog` needs none.
     - `onnx`: `checkpoint` (a file) and the preprocessing. `mean` and `std` are in units of the scaled pixels
-      (`scale` times 0..255), in the order of `channels`. `outputs`: the
-      model's outputs or inner tensors, joined with equal weight; `pooling`: over the positions of feature maps
-      and tokens; `transform: log` turns probabilities into logits, `sqrt` damps large features.
+      (`scale` times 0..255), in the order of `channels`. `outputs` are the model's outputs or inner tensors,
+      joined with equal weight, `pooling` is over the positions of feature maps and tokens; `transform: log`
+      turns probabilities into logits, `sqrt` damps large features.
     - `siglip`: `architecture` (an open_clip name) with `checkpoint` (a tag or a file), or `checkpoint` alone
       (`local-dir:PATH` or `hf-hub:OWNER/NAME@COMMIT`). `precision` overrides `embed.precision`: float64 is
       slow and gives the same vectors on every processor.

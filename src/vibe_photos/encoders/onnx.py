@@ -1,7 +1,7 @@
-"""Any ONNX image encoder, run by onnxruntime; its preprocessing and which of its layers to take are configured.
+"""Any ONNX image encoder, run by onnxruntime; its preprocessing and its layers are configured.
 
-The last layer of a classifier is made for its own classes. Inner layers often say more about other labels, so
-`embedder.outputs` takes any tensors of the graph, joined with equal weight; docs/ENCODERS.md says which to try.
+The last layer of a classifier is made for its own classes, and inner layers often say more about other
+labels. So `embedder.outputs` takes any tensors of the graph, joined with equal weight (docs/ENCODERS.md).
 """
 
 from collections.abc import Mapping, Sequence
@@ -92,7 +92,7 @@ def join_features(
 ) -> npt.NDArray[np.float64]:
     """Return one photo's features, float64 [d], from tensors [1, channels, ...] or [1, tokens, channels].
 
-    Each tensor is pooled and transformed; several are scaled to unit norm, so that they count alike, and joined.
+    Each tensor is pooled and transformed; several are scaled to unit norm, to count alike, and joined.
 
     Raises:
         EncoderError: a tensor has several positions, and `pooling` does not say what to do with them.
@@ -118,18 +118,16 @@ def _pool(
             f"the output {name} has the shape {list(tensor.shape)}, {tensor.size} numbers: set "
             "embedder.pooling to mean or max, to take one number of each channel"
         )
-    pooled: npt.NDArray[np.float64] = (
-        channels_last.mean(axis=1) if pooling == "mean" else channels_last.max(axis=1)
-    )
+    pooled: npt.NDArray[np.float64] = (channels_last.mean if pooling == "mean" else channels_last.max)(axis=1)
     return pooled
 
 
 def _transform(
     features: npt.NDArray[np.float64], transform: Literal["none", "sqrt", "log"]
 ) -> npt.NDArray[np.float64]:
-    """Return the features, their signed root (Perronnin et al. 2010), or the centred log-ratio (Aitchison 1986).
+    """Return the features, their signed root (Perronnin et al. 2010), or their centred log-ratio.
 
-    The centred log-ratio of probabilities is their logits, without their mean.
+    The centred log-ratio (Aitchison 1986) of probabilities is their logits, without their mean.
     """
     if transform == "sqrt":
         return np.asarray(np.sign(features) * np.sqrt(np.abs(features)))

@@ -48,7 +48,7 @@ def hog(small_settings) -> Settings:
 
 @pytest.fixture(scope="module")
 def tiny(repository, tmp_path_factory) -> Settings:
-    """An encoder that is cropped to, has its channels turned, and of whose two outputs, one inner, the logarithm is taken."""
+    """An encoder that crops and turns channels, and whose two outputs, one inner, become logarithms."""
     folder = tmp_path_factory.mktemp("tiny")
     save_tiny_onnx(folder / "encoder.onnx")
     embedder = msgspec.structs.replace(
