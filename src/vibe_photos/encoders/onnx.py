@@ -112,7 +112,7 @@ def _pool(
     # [1, channels, height, width] of convolutions, [1, tokens, channels] of transformers.
     channels_last = tensor[0].T if tensor.ndim == 3 else tensor[0].reshape(len(tensor[0]), -1)
     if tensor.ndim < 3 or channels_last.shape[1] == 1:
-        return channels_last.ravel()
+        return np.asarray(channels_last.ravel())
     if pooling == "none":
         raise EncoderError(
             f"the output {name} has the shape {list(tensor.shape)}, {tensor.size} numbers: set "
