@@ -137,16 +137,28 @@ def _transform(
     return features
 
 
-def list_tensors(checkpoint: str) -> list[str]:
-    """Return the names of all tensors that a model computes, in the order of the graph.
+def list_layers(checkpoint: str, input_px: int, count: int) -> list[str]:
+    """Return the model's last feature maps: of each shape the last tensor, the deepest first.
+
+    They are float tensors [1, channels, height, width] or [1, tokens, channels], of several positions.
 
     Raises:
-        EncoderError: the file is not a model.
+        EncoderError: the file is not a model of such pictures.
     """
     _open_session(checkpoint)
     import onnx
 
-    return _name_tensors(onnx.load(checkpoint, load_external_data=False))
+    tensors = _name_tensors(onnx.load(checkpoint, load_external_data=False))
+    session = _open_session(expose_outputs(checkpoint, tensors))
+    name, item_type = _read_input(session, checkpoint)
+    found = session.run(tensors, {name: np.zeros((1, 3, input_px, input_px), dtype=item_type)})
+    layers: dict[tuple[int, ...], str] = {}
+    for tensor, value in zip(reversed(tensors), reversed(found), strict=True):
+        shape = np.shape(value)
+        positions = shape[2:] if len(shape) == 4 else shape[1:2]
+        if len(shape) in (3, 4) and value.dtype.kind == "f" and np.prod(positions) > 1:
+            layers.setdefault(shape, tensor)
+    return list(layers.values())[:count]
 
 
 def _name_tensors(model: Any) -> list[str]:
