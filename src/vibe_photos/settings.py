@@ -252,7 +252,9 @@ class Embedder(Section, frozen=True):
 
     - `hog` needs none.
     - `onnx`: `checkpoint` (a file) and the preprocessing. `mean` and `std` are in units of the scaled pixels
-      (`scale` times 0..255), in the order of `channels`. `transform: log` turns probabilities into logits.
+      (`scale` times 0..255), in the order of `channels`. `outputs` are the model's outputs or inner tensors,
+      joined with equal weight, `pooling` is over the positions of feature maps and tokens; `transform: log`
+      turns probabilities into logits, `sqrt` damps large features.
     - `siglip`: `architecture` (an open_clip name) with `checkpoint` (a tag or a file), or `checkpoint` alone
       (`local-dir:PATH` or `hf-hub:OWNER/NAME@COMMIT`). `precision` overrides `embed.precision`: float64 is
       slow and gives the same vectors on every processor.
@@ -273,8 +275,9 @@ class Embedder(Section, frozen=True):
     mean: list[float] | None = None
     std: list[float] | None = None
     channels: Literal["RGB", "BGR"] | None = None
-    output: str | None = None
-    transform: Literal["none", "log"] = "none"
+    outputs: list[str] | None = None
+    pooling: Literal["none", "mean", "max"] = "none"
+    transform: Literal["none", "sqrt", "log"] = "none"
     source_model: str | None = None
     dim: Positive | None = None
     revision: Count | None = None

@@ -94,13 +94,13 @@ def test_the_encoder(checkout, tiny_onnx):
     shutil.copy(tiny_onnx, checkout.root / "models" / "encoder.onnx")
     before = checkout.paid()
     checkout.replace("params.yaml", "embedder: demo_siglip ", "embedder: onnx ")
-    checkout.replace("conf/embedder/onnx.yaml", "output: softmaxout_1", "output: features")
+    checkout.replace("conf/embedder/onnx.yaml", "outputs: [softmaxout_1]", "outputs: [features]")
     splits = checkout.bytes("data/ground_truth/splits.json")
     assert checkout.repro().ran == {"embed"} | TRAIN | AFTER_TRAIN
     assert checkout.bytes("data/ground_truth/splits.json") == splits
     assert checkout.paid() == before
     checkout.replace("params.yaml", "embedder: onnx ", "embedder: demo_siglip ")
-    checkout.replace("conf/embedder/onnx.yaml", "output: features", "output: softmaxout_1")
+    checkout.replace("conf/embedder/onnx.yaml", "outputs: [features]", "outputs: [softmaxout_1]")
     back = checkout.repro()
     assert back.from_cache >= TRAIN | AFTER_TRAIN
     assert back.ran == {"embed"}

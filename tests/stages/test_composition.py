@@ -72,7 +72,7 @@ def test_the_weights_are_part_of_the_configuration(checkout):
     assert one != other
     weights.unlink()
     assert read_encoder(checkout) == other
-    assert read_encoder(checkout, "embedder.output=another") == "null"
+    assert read_encoder(checkout, "embedder.outputs=[another]") == "null"
 
 
 def test_the_same_configuration_is_not_written_again(checkout):

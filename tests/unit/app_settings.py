@@ -19,6 +19,7 @@ def make_settings(repository: Path, folder: Path, embedder: Embedder = EMBEDDER)
         "raw_annotations": folder / "raw.jsonl",
         "auto": folder / "auto",
         "splits": folder / "splits.json",
+        "training": folder / "training",
         "embeddings": folder / "embeddings",
         "models": folder / "models",
         "probabilities": folder / "probabilities.sqlite",

@@ -104,5 +104,5 @@ def describe_onnx(checkpoint: Path) -> Embedder:
         mean=[0.0, 0.0, 0.0],
         std=[1.0, 1.0, 1.0],
         channels="RGB",
-        output="flat",
+        outputs=["flat"],
     )

@@ -24,6 +24,7 @@ from vibe_photos.cli import (
     share,
     suspects,
     thresholds,
+    try_encoders,
     update,
 )
 from vibe_photos.terminal import run_command
@@ -39,6 +40,7 @@ _COMMANDS = (
     compare,
     suspects,
     thresholds,
+    try_encoders,
     predict,
     review,
     restore_decisions,

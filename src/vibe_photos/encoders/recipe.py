@@ -15,7 +15,7 @@ from vibe_photos.settings import Embed, Embedder
 
 _HASH_DIGITS = 12
 
-_ONNX_NEEDS = ("checkpoint", "input_px", "resize", "scale", "mean", "std", "channels", "output")
+_ONNX_NEEDS = ("checkpoint", "input_px", "resize", "scale", "mean", "std", "channels", "outputs")
 
 LOCAL_FOLDER = "local-dir:"
 HUB_FOLDER = "hf-hub:"
@@ -48,7 +48,7 @@ class HogRecipe(PixelRecipe, frozen=True, kw_only=True, tag="hog"):
 class OnnxRecipe(PixelRecipe, frozen=True, kw_only=True, tag="onnx"):
     """Everything that decides the vectors; `checkpoint` is the hash of the model file."""
 
-    version: int = 1
+    version: int = 2
     checkpoint: str
     input_px: int
     resize: Literal["squash", "center_crop"]
@@ -57,8 +57,9 @@ class OnnxRecipe(PixelRecipe, frozen=True, kw_only=True, tag="onnx"):
     mean: list[float]
     std: list[float]
     channels: Literal["RGB", "BGR"]
-    output: str
-    transform: Literal["none", "log"]
+    outputs: list[str]
+    pooling: Literal["none", "mean", "max"]
+    transform: Literal["none", "sqrt", "log"]
 
 
 class SiglipRecipe(PixelRecipe, frozen=True, kw_only=True, tag="siglip"):
@@ -124,6 +125,8 @@ def read_onnx_recipe(embedder: Embedder) -> OnnxRecipe:
     for key in _ONNX_NEEDS:
         if values[key] is None:
             raise ConfigurationError(f"embedder.{key}: kind onnx needs it (see conf/embedder/onnx.yaml)")
+    if not values["outputs"]:
+        raise ConfigurationError("embedder.outputs: name at least one output of the model")
     if len(values["mean"]) != 3 or len(values["std"]) != 3 or 0.0 in values["std"]:
         raise ConfigurationError("embedder.mean, embedder.std: three numbers each, and no std of 0")
     values["resize_px"] = values["resize_px"] or values["input_px"]

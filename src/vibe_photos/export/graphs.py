@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vibe_photos.encoders.encoder import Encoder
-from vibe_photos.encoders.onnx import OnnxEncoder
+from vibe_photos.encoders.onnx import OnnxEncoder, expose_outputs
 from vibe_photos.encoders.recipe import read_onnx_recipe
 from vibe_photos.encoders.siglip import SiglipEncoder
 from vibe_photos.errors import EncoderError, HeadError
@@ -56,7 +56,8 @@ class Preprocessing(msgspec.Struct, frozen=True, kw_only=True):
     Resized by bicubic interpolation, to `input_px` by `input_px` (`squash`) or to a shorter edge of
     `resize_px` and cropped in the middle to `input_px` by `input_px` (`center_crop`); channels in the order
     of `channels`; times `scale`, minus `mean`, divided by `std`; as [1, 3, input_px, input_px] of
-    `input_type`. Of the output, `transform: log` takes the logarithm minus its mean; last comes unit norm.
+    `input_type`. Each of `outputs` is pooled over its positions (`pooling`) and transformed (`sqrt`: signed
+    root; `log`: logarithm minus its mean); several are scaled to unit norm and joined; last comes unit norm.
     """
 
     input: str
@@ -69,8 +70,9 @@ class Preprocessing(msgspec.Struct, frozen=True, kw_only=True):
     mean: list[float]
     std: list[float]
     channels: Literal["RGB", "BGR"]
-    output: str
-    transform: Literal["none", "log"]
+    outputs: list[str]
+    pooling: Literal["none", "mean", "max"]
+    transform: Literal["none", "sqrt", "log"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,7 @@ def build_graph(levels: Sequence[Level]) -> bytes:
 
 
 def export_encoder(encoder: Encoder, embedder: Embedder) -> EncoderGraph:
-    """Return an encoder in ONNX form: SigLIP's photo tower traced in float32, or the unchanged ONNX file.
+    """Return an encoder in ONNX form: SigLIP's photo tower traced in float32, or the ONNX file.
 
     Raises:
         EncoderError: this kind of encoder has no ONNX form, or a package is missing.
@@ -154,15 +156,17 @@ def export_encoder(encoder: Encoder, embedder: Embedder) -> EncoderGraph:
             mean=[0.5, 0.5, 0.5],
             std=[0.5, 0.5, 0.5],
             channels="RGB",
-            output="features",
+            outputs=["features"],
+            pooling="none",
             transform="none",
         )
         return EncoderGraph(_trace(encoder.photo_tower, preprocessing), preprocessing)
     if isinstance(encoder, OnnxEncoder):
-        model = Path(str(embedder.checkpoint)).read_bytes()
+        recipe = msgspec.structs.asdict(read_onnx_recipe(embedder))
+        exposed = expose_outputs(str(embedder.checkpoint), recipe["outputs"])
+        model = exposed if isinstance(exposed, bytes) else Path(exposed).read_bytes()
         (entry,) = open_session(model).get_inputs()
         input_type = "float16" if entry.type == "tensor(float16)" else "float32"
-        recipe = msgspec.structs.asdict(read_onnx_recipe(embedder))
         found = recipe | {"input": entry.name, "input_type": input_type}
         return EncoderGraph(model, msgspec.convert(found, Preprocessing))
     raise EncoderError(
@@ -184,7 +188,7 @@ def _trace(tower: "torch.nn.Module", preprocessing: Preprocessing) -> bytes:
             copy.deepcopy(tower).cpu().float(),
             (photos,),
             input_names=[preprocessing.input],
-            output_names=[preprocessing.output],
+            output_names=preprocessing.outputs,
             dynamic_shapes=({0: torch.export.Dim("n")},),
             dynamo=True,
             verbose=False,

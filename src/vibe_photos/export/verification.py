@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vibe_photos.encoders.encoder import Encoder
-from vibe_photos.encoders.onnx import centre_log
+from vibe_photos.encoders.onnx import join_features
 from vibe_photos.errors import EncoderError, HeadError
 from vibe_photos.export.graphs import VECTORS, EncoderGraph, Level, Preprocessing, open_session
 from vibe_photos.pixels.decode import resize
@@ -49,12 +49,12 @@ def measure_encoder(graph: EncoderGraph, encoder: Encoder, images: Sequence[Imag
         EncoderError: it is more than `MAX_DIFFERENCE`.
     """
     session, recipe = open_session(graph.model), graph.preprocessing
-    features = [
-        session.run([recipe.output], {recipe.input: _prepare_pixels(image, recipe)})[0].astype(np.float64)
-        for image in images
-    ]
-    rows = np.stack([row.ravel() for row in features])
-    vectors = to_unit_norm(centre_log(rows) if recipe.transform == "log" else rows)
+    features = []
+    for image in images:
+        found = session.run(recipe.outputs, {recipe.input: _prepare_pixels(image, recipe)})
+        named = dict(zip(recipe.outputs, found, strict=True))
+        features.append(join_features(named, recipe.pooling, recipe.transform))
+    vectors = to_unit_norm(np.stack(features))
     expected = encoder.encode(np.stack([encoder.preprocess(image) for image in images]))
     difference = _largest_difference(vectors, expected)
     if not difference <= MAX_DIFFERENCE:

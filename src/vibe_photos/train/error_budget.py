@@ -77,8 +77,8 @@ def measure_error_budget(
 
     now = error(count_hits(learning, student.probabilities))
     changes = {
-        "neighbours": now - error(count_hits(learning, _ask_neighbours(learning))),
-        "probe": now - error(count_hits(learning, _probe(learning, options))),
+        "neighbours": now - error(count_hits(learning, ask_neighbours(learning))),
+        "probe": now - error(count_hits(learning, ask_probe(learning, options))),
     }
     kinds = ("confused",) if learning.loss == "softmax" else ("missed", "invented")
     if learning.loss == "sigmoid":
@@ -143,7 +143,7 @@ def _best_threshold(probabilities: Floats, y: Floats) -> float:
     return float(probabilities[order][f1.argmax()])
 
 
-def _ask_neighbours(learning: Learning) -> Floats:
+def ask_neighbours(learning: Learning) -> Floats:
     """Return the share of the nearest photos of the other folds that have each label: [n, labels]."""
     targets, folds = learning.targets, learning.folds
     share = np.zeros(targets.y.shape)
@@ -158,7 +158,7 @@ def _ask_neighbours(learning: Learning) -> Floats:
     return share
 
 
-def _probe(learning: Learning, options: HeadTraining) -> Floats:
+def ask_probe(learning: Learning, options: HeadTraining) -> Floats:
     """Return out-of-fold probabilities [n, labels] of a head that has random Fourier features as well."""
     generator = np.random.default_rng(0)
     mean = learning.vectors.mean(axis=0, dtype=np.float64)

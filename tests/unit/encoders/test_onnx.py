@@ -8,6 +8,7 @@ from PIL import Image
 from tests.unit.tiny_models import INPUT_PX, describe_onnx, draw_photo, save_tiny_onnx
 
 from vibe_photos.encoders.encoder import load_encoder
+from vibe_photos.encoders.onnx import join_features
 from vibe_photos.encoders.recipe import name_encoder
 from vibe_photos.errors import ConfigurationError, EncoderError
 from vibe_photos.settings import Embed, Embedder
@@ -77,10 +78,41 @@ def test_log_takes_a_softmax_back_to_its_logits(onnx: Embedder, embed: Embed) ->
     photo = draw_photo(3, (60, 60))
     encoder = load_encoder(onnx, embed)
     logits = encoder.preprocess(photo).reshape(3, 2, 8, 2, 8).mean(axis=(2, 4)).astype(np.float64).ravel()
-    log = msgspec.structs.replace(onnx, output="probabilities", transform="log")
+    log = msgspec.structs.replace(onnx, outputs=["probabilities"], transform="log")
     np.testing.assert_allclose(
         encode(log, embed, photo), to_unit_norm((logits - logits.mean())[np.newaxis]), atol=1e-5
     )
+
+
+def test_an_inner_feature_map_is_pooled_as_configured(onnx: Embedder, embed: Embed) -> None:
+    picture = make_quarters("red", "red", "red", "lime")
+    inner = msgspec.structs.replace(onnx, outputs=["mean"], pooling="mean")
+    assert_direction(encode(inner, embed, picture), [3, 1, 0])
+    assert_direction(encode(msgspec.structs.replace(inner, pooling="max"), embed, picture), [1, 1, 0])
+    rooted = msgspec.structs.replace(inner, transform="sqrt")
+    assert_direction(encode(rooted, embed, picture), [3**0.5, 1, 0])
+    assert load_encoder(inner, embed).dim == 3
+
+
+def test_a_feature_map_is_never_flattened(onnx: Embedder, embed: Embed) -> None:
+    with pytest.raises(EncoderError, match=r"mean has the shape \[1, 3, 2, 2\].*embedder\.pooling"):
+        load_encoder(msgspec.structs.replace(onnx, outputs=["mean"]), embed)
+
+
+def test_several_outputs_count_alike(onnx: Embedder, embed: Embed) -> None:
+    picture = make_quarters("red", "red", "red", "lime")
+    both = msgspec.structs.replace(onnx, outputs=["mean", "flat"], pooling="mean")
+    vector = encode(both, embed, picture)
+    assert vector.shape == (1, 3 + 12)
+    np.testing.assert_allclose(np.linalg.norm(vector[0, :3]), 0.5**0.5, rtol=1e-6)
+    assert_direction(vector[:, :3] * 2**0.5, [3, 1, 0])
+
+
+def test_tokens_are_pooled_over_their_positions() -> None:
+    tokens = np.array([[[1.0, 0.0], [3.0, 4.0]]])
+    assert join_features({"tokens": tokens}, "mean", "none").tolist() == [2.0, 2.0]
+    assert join_features({"tokens": tokens}, "max", "none").tolist() == [3.0, 4.0]
+    assert join_features({"tokens": -tokens}, "max", "sqrt").tolist() == [-1.0, 0.0]
 
 
 def test_a_missing_file_says_what_to_do(onnx: Embedder, embed: Embed, tmp_path: Path) -> None:
@@ -96,8 +128,11 @@ def test_a_file_that_is_no_model_is_named(onnx: Embedder, embed: Embed, tmp_path
 
 
 def test_a_wrong_output_or_input_size_is_named(onnx: Embedder, embed: Embed) -> None:
-    with pytest.raises(EncoderError, match=r"no output 'pool'.*flat, probabilities"):
-        load_encoder(msgspec.structs.replace(onnx, output="pool"), embed)
+    with pytest.raises(
+        EncoderError,
+        match=r"no output 'pool'.*flat, probabilities.*inner layers end with mean, flat, probabilities",
+    ):
+        load_encoder(msgspec.structs.replace(onnx, outputs=["pool"]), embed)
     with pytest.raises(EncoderError, match=r"does not run on \[1, 3, 24, 24\] \(embedder\.input_px: 24\)"):
         load_encoder(msgspec.structs.replace(onnx, input_px=24, resize_px=24), embed)
 
@@ -107,7 +142,8 @@ def test_a_wrong_output_or_input_size_is_named(onnx: Embedder, embed: Embed) -> 
     [
         ("checkpoint", None, r"embedder\.checkpoint"),
         ("input_px", None, r"embedder\.input_px"),
-        ("output", None, r"embedder\.output"),
+        ("outputs", None, r"embedder\.outputs"),
+        ("outputs", [], r"embedder\.outputs"),
         ("mean", [0.0], r"embedder\.mean"),
         ("std", [1.0, 0.0, 1.0], r"embedder\.std"),
         ("resize_px", 8, r"embedder\.resize_px: 8"),

@@ -84,7 +84,8 @@ def describe_onnx(**changes: object) -> OnnxRecipe:
         "mean": [0.0, 0.0, 0.0],
         "std": [1.0, 1.0, 1.0],
         "channels": "RGB",
-        "output": "x",
+        "outputs": ["x"],
+        "pooling": "none",
         "transform": "none",
     }
     return OnnxRecipe(**(values | changes))  # type: ignore[arg-type]

@@ -13,6 +13,7 @@ from tests.unit.app_settings import make_settings
 from tests.unit.tiny_models import describe_onnx, save_tiny_onnx
 
 from vibe_photos.classifier import Classifier
+from vibe_photos.encoders.onnx import expose_outputs
 from vibe_photos.errors import EncoderError, InputError
 from vibe_photos.export.bundle import export_bundle, export_plain_heads
 from vibe_photos.heads.linear import load_head
@@ -48,7 +49,7 @@ def hog(small_settings) -> Settings:
 
 @pytest.fixture(scope="module")
 def tiny(repository, tmp_path_factory) -> Settings:
-    """An encoder that is cropped to, has its channels turned, and of whose output the logarithm is taken."""
+    """An encoder that crops and turns channels, and whose two outputs, one inner, become logarithms."""
     folder = tmp_path_factory.mktemp("tiny")
     save_tiny_onnx(folder / "encoder.onnx")
     embedder = msgspec.structs.replace(
@@ -57,7 +58,8 @@ def tiny(repository, tmp_path_factory) -> Settings:
         mean=[0.4, 0.5, 0.6],
         std=[0.2, 0.3, 0.4],
         channels="BGR",
-        output="probabilities",
+        outputs=["mean", "probabilities"],
+        pooling="max",
         transform="log",
     )
     return make_settings(repository, folder / "library", embedder)
@@ -91,7 +93,9 @@ def test_with_encoder_the_example_says_of_photos_what_the_classifier_says(tiny, 
     contents = export_bundle(tiny, tmp_path / "model", with_encoder=True)
     assert contents.photos == 16
     checkpoint = Path(str(tiny.embedder.checkpoint))
-    assert (tmp_path / "model" / "encoder.onnx").read_bytes() == checkpoint.read_bytes()
+    assert (tmp_path / "model" / "encoder.onnx").read_bytes() == expose_outputs(
+        str(checkpoint), ["mean", "probabilities"]
+    )
     classifier = Classifier(tiny.paths.models, tiny.paths.models.parent / "data" / "config" / "resolved.yaml")
     names = [photo["rel_path"] for photo in read_jsonl(tiny.paths.photos, dict)]
     photos = [Path(tiny.library.root) / name for name in names]

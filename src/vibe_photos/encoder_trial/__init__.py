@@ -1,0 +1,1 @@
+"""Trying encoders on a part of the library before all of it is embedded (`vibe-photos try-encoders`)."""

@@ -1,0 +1,217 @@
+"""Which encoder, and which of its layers, suits a library: figures out of fold, on a part of its photos.
+
+The photos are those with the lowest permanent numbers, so that a larger trial only adds. Each candidate's
+vectors go into the store, where stage `embed` finds them.
+"""
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from vibe_photos.embed.engines.local import Job, LocalEngine
+from vibe_photos.embed.outs import open_saved_work, vectors_file
+from vibe_photos.encoders.onnx import list_layers
+from vibe_photos.encoders.recipe import name_encoder
+from vibe_photos.errors import ConfigurationError, EncoderError, InputError
+from vibe_photos.heads.fit import Floats
+from vibe_photos.heads.linear import head_loss
+from vibe_photos.records.photos import Photo, read_manifest
+from vibe_photos.records.splits import read_splits
+from vibe_photos.records.training import TrainingRecord, read_training
+from vibe_photos.settings import Embedder, HeadName, HeadTraining, Settings
+from vibe_photos.storage.vectors import Vectors
+from vibe_photos.train.error_budget import ask_neighbours, ask_probe
+from vibe_photos.train.learning_curve import Learning, count_hits
+from vibe_photos.train.student import fit_student
+from vibe_photos.train.targets import find_targets
+
+log = logging.getLogger(__name__)
+
+HEADS: tuple[HeadName, ...] = ("scene", "attribute")
+"""Objects are left out: a part of a library shows most of them too rarely."""
+
+_TRANSFORMS = ("none", "sqrt")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An encoder to try; `name` says how to choose it: a choice, and the keys that differ from it."""
+
+    name: str
+    embedder: Embedder
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a candidate is worth: F1 over all labels of each head, out of fold, 0..1; the higher, the better.
+
+    `linear` is the head's, `neighbours` that of the nearest photos' labels, `probe` that of a small
+    non-linear model: where one is much better than `linear`, the layer does not suit a linear head.
+    """
+
+    candidate: Candidate
+    dim: int
+    milliseconds: float | None
+    linear: dict[HeadName, float]
+    neighbours: dict[HeadName, float]
+    probe: dict[HeadName, float]
+
+    @property
+    def quality(self) -> float:
+        """Return the mean of the linear heads' F1."""
+        return float(np.mean(list(self.linear.values())))
+
+
+def read_candidate(text: str, conf: Path) -> Candidate:
+    """Return the candidate of `CHOICE [KEY=VALUE ...]`, a file of `conf/embedder` and changes of its keys.
+
+    Raises:
+        ConfigurationError: there is no such choice or key, or a value has the wrong type.
+    """
+    choice, *changes = text.split()
+    path = conf / "embedder" / f"{choice}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in path.parent.glob("*.yaml")))
+        raise ConfigurationError(f"{choice!r} is no encoder of {path.parent}; there are {known}")
+    values: dict[str, Any] = msgspec.yaml.decode(path.read_bytes())
+    for change in changes:
+        key, is_pair, value = change.partition("=")
+        if not is_pair or key not in Embedder.__struct_fields__:
+            raise ConfigurationError(f"{change!r} is not KEY=VALUE with a key of {path}")
+        values[key] = msgspec.yaml.decode(value.encode())
+    try:
+        return Candidate(text, msgspec.convert(values, Embedder))
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(f"{text!r}: {error}") from None
+
+
+def list_inner_layers(candidate: Candidate, count: int) -> list[Candidate]:
+    """Return candidates for the last `count` feature maps of an ONNX encoder, plain and with signed roots."""
+    embedder = candidate.embedder
+    found = []
+    for layer in list_layers(str(embedder.checkpoint), embedder.input_px or 0, count):
+        for transform in _TRANSFORMS:
+            changed = msgspec.structs.replace(embedder, outputs=[layer], pooling="mean", transform=transform)
+            found.append(_name(candidate, changed))
+    return found
+
+
+def join_best(outcomes: Sequence[Outcome]) -> Candidate | None:
+    """Return the two best inner layers joined; None if fewer than two were tried."""
+    best: dict[str, Outcome] = {}
+    for one in sorted(outcomes, key=lambda one: -one.quality):
+        best.setdefault((one.candidate.embedder.outputs or [""])[0], one)
+    if len(best) < 2:
+        return None
+    first, second = list(best.values())[:2]
+    layers = [*(first.candidate.embedder.outputs or []), *(second.candidate.embedder.outputs or [])]
+    return _name(first.candidate, msgspec.structs.replace(first.candidate.embedder, outputs=layers))
+
+
+def _name(candidate: Candidate, embedder: Embedder) -> Candidate:
+    choice = candidate.name.split()[0]
+    outputs = ",".join(embedder.outputs or [])
+    changes = f"outputs=[{outputs}] pooling={embedder.pooling} transform={embedder.transform}"
+    return Candidate(f"{choice} {changes}", embedder)
+
+
+class Trial:
+    """The photos on which candidates are tried, with their training labels."""
+
+    def __init__(self, settings: Settings, store: Path, photos: int) -> None:
+        """Take the first `photos` training photos.
+
+        Raises:
+            InputError: stages `split` and `teach` have not run, or no photo may train.
+        """
+        self._settings, self._store = settings, store
+        numbers = {i: one.number for i, one in read_splits(settings.paths.splits).items()}
+        records = {head: read_training(settings.paths.training, head) for head in HEADS}
+        ids = {one.image_id for one in records["scene"]}
+        chosen = set(sorted(ids, key=lambda image_id: (numbers[image_id], image_id))[:photos])
+        self.photos: list[Photo] = [p for p in read_manifest(settings.paths.photos) if p.image_id in chosen]
+        if not self.photos:
+            raise InputError(f"{settings.paths.training} has no photo to train on: run dvc repro teach first")
+        self._records: dict[HeadName, dict[str, TrainingRecord]] = {
+            head: {one.image_id: one for one in records[head]} for head in HEADS
+        }
+
+    def measure(self, candidate: Candidate) -> Outcome:
+        """Embed the photos, unless that was done before, and fit the heads.
+
+        Raises:
+            ConfigurationError: a key that the encoder needs is not set.
+            EncoderError: the encoder cannot be loaded, or gives no vector for any photo.
+        """
+        vectors, ids, milliseconds = self._embed(candidate)
+        linear, neighbours, probe = {}, {}, {}
+        row_of = {image_id: row for row, image_id in enumerate(ids)}
+        for head in HEADS:
+            records = [self._records[head][i] for i in ids if i in self._records[head]]
+            options: HeadTraining = getattr(self._settings.train, head)
+            targets = find_targets(head, records, self._settings.taxonomy, options.min_positive)
+            used = [records[row] for row in targets.rows]
+            learning = Learning(
+                targets,
+                vectors[[row_of[one.image_id] for one in used]],
+                np.array([one.fold for one in used], dtype=np.int64),
+                [one.group for one in used],
+                head_loss(head),
+                options.class_weight,
+            )
+            if not targets.labels or len(np.unique(learning.folds)) < 2:
+                raise InputError(
+                    f"{len(ids)} photos are too few to learn any {head}: try more (--photos), or let the "
+                    "teacher answer more"
+                )
+            student = fit_student(targets, learning.vectors, learning.folds, learning.loss, options)
+            linear[head] = _f1(learning, student.probabilities)
+            neighbours[head] = _f1(learning, ask_neighbours(learning))
+            probe[head] = _f1(learning, ask_probe(learning, options))
+        return Outcome(candidate, vectors.shape[1], milliseconds, linear, neighbours, probe)
+
+    def _embed(self, candidate: Candidate) -> tuple[Vectors, list[str], float | None]:
+        """Return the vectors, their ids and the milliseconds a photo took, None if all were in the store."""
+        settings, embedder = self._settings, candidate.embedder
+        model = name_encoder(embedder, settings.embed)
+        job = Job(Path(settings.library.root), embedder, settings.embed, model)
+        with open_saved_work(vectors_file(self._store, model)) as saved:
+            known = saved.image_ids()
+            missing = [photo for photo in self.photos if photo.image_id not in known]
+            started = time.monotonic()
+            with closing(LocalEngine(job).embed(missing, frozenset())) as batches:
+                for batch in batches:
+                    saved.add(batch.vectors)
+                    for problem in batch.problems:
+                        log.warning("%s: %s (%s)", candidate.name, problem.rel_path, problem.detail)
+            took = 1000 * (time.monotonic() - started) / len(missing) if missing else None
+            rows = dict(saved.read(photo.image_id for photo in self.photos))
+        if not rows:
+            raise EncoderError(f"{candidate.name}: no photo could be embedded")
+        vectors = np.stack([np.frombuffer(row, "<f4") for row in rows.values()]).astype(np.float32)
+        return vectors, list(rows), took
+
+
+def _f1(learning: Learning, probabilities: Floats) -> float:
+    hits, given, true = count_hits(learning, probabilities).sum(axis=(1, 2))
+    return float(2 * hits / max(given + true, 1))
+
+
+def try_encoders(trial: Trial, candidates: Sequence[Candidate], layers: int) -> Iterator[Outcome]:
+    """Yield each candidate's outcome; with `layers`, also those of ONNX encoders' last feature maps."""
+    for candidate in candidates:
+        yield trial.measure(candidate)
+        if layers and candidate.embedder.kind == "onnx":
+            inner = []
+            for one in list_inner_layers(candidate, layers):
+                inner.append(trial.measure(one))
+                yield inner[-1]
+            if joined := join_best(inner):
+                yield trial.measure(joined)

@@ -1,0 +1,85 @@
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests.unit.tiny_models import INPUT_PX, describe_onnx, save_tiny_onnx
+
+from vibe_photos.cli.try_encoders import PHOTOS
+from vibe_photos.embed.outs import vectors_file
+from vibe_photos.encoder_trial.text import describe_best, format_outcome
+from vibe_photos.encoder_trial.trial import Candidate, Outcome, Trial, read_candidate, try_encoders
+from vibe_photos.encoders.onnx import list_layers
+from vibe_photos.encoders.recipe import name_encoder
+from vibe_photos.errors import ConfigurationError
+from vibe_photos.settings import Settings
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    save_tiny_onnx(tmp_path / "tiny.onnx")
+    return tmp_path / "tiny.onnx"
+
+
+def test_the_inner_layers_are_the_last_of_each_shape(checkpoint: Path) -> None:
+    assert list_layers(str(checkpoint), INPUT_PX, 5) == ["mean"]
+    assert list_layers(str(checkpoint), INPUT_PX, 0) == []
+
+
+def test_colours_are_learnt_and_the_vectors_are_kept(
+    small_settings: Settings, checkpoint: Path, tmp_path
+) -> None:
+    store = tmp_path / "store"
+    trial = Trial(small_settings, store, PHOTOS)
+    assert len(trial.photos) == 18
+    flat = Candidate("flat", describe_onnx(checkpoint))
+    first, plain, rooted = try_encoders(trial, [flat], layers=3)
+    assert (first.dim, plain.dim, rooted.dim) == (12, 3, 3)
+    assert plain.candidate.name == "flat outputs=[mean] pooling=mean transform=none"
+    # Each scene is one colour: every way to read its mean colour finds it. Ten neighbours of twelve do not.
+    assert first.linear["scene"] == plain.linear["scene"] == rooted.probe["scene"] == 1.0
+    assert first.neighbours["scene"] < 1.0
+    assert first.milliseconds is not None
+    assert vectors_file(store, name_encoder(flat.embedder, small_settings.embed)).is_file()
+    again = trial.measure(flat)
+    assert again.milliseconds is None
+    assert msgspec.structs.asdict(flat.embedder) == msgspec.structs.asdict(again.candidate.embedder)
+    assert (again.linear, again.neighbours, again.probe) == (first.linear, first.neighbours, first.probe)
+
+
+def test_fewer_photos_are_those_with_the_lowest_numbers(small_settings: Settings, tmp_path) -> None:
+    few = {photo.image_id for photo in Trial(small_settings, tmp_path, 5).photos}
+    more = {photo.image_id for photo in Trial(small_settings, tmp_path, 9).photos}
+    assert len(few) == 5
+    assert few < more
+
+
+def test_a_candidate_is_a_choice_with_changes(repository: Path) -> None:
+    conf = repository / "conf"
+    read = read_candidate("onnx outputs=[pool10,fire9] pooling=max input_px=96 transform=none", conf).embedder
+    assert (read.outputs, read.pooling, read.input_px) == (["pool10", "fire9"], "max", 96)
+    assert read_candidate("hog", conf).embedder.kind == "hog"
+    with pytest.raises(
+        ConfigurationError, match=r"'sift' is no encoder of .*there are database, demo_siglip"
+    ):
+        read_candidate("sift", conf)
+    with pytest.raises(ConfigurationError, match=r"'layer=3' is not KEY=VALUE with a key"):
+        read_candidate("onnx layer=3", conf)
+    with pytest.raises(ConfigurationError, match=r"pooling=median.*Invalid enum value 'median'"):
+        read_candidate("onnx pooling=median", conf)
+
+
+def test_what_a_linear_head_misses_is_told(checkpoint: Path) -> None:
+    flat = {"scene": 0.8, "attribute": 0.6}
+    better = {"scene": 0.84, "attribute": 0.6}
+    one = Candidate("onnx pooling=mean", describe_onnx(checkpoint))
+    outcome = Outcome(one, 512, 3.25, linear=flat, neighbours=better, probe=flat)
+    assert format_outcome(outcome).split() == [
+        *("0.800", "0.840", "0.800", "0.600", "0.600", "0.600", "512", "3.2"),
+        *("onnx", "pooling=mean"),
+    ]
+    said = describe_best([outcome])
+    assert (
+        "mean F1 0.700. To use it: use.embedder: onnx in params.yaml, and in conf/embedder/onnx.yaml" in said
+    )
+    assert "There neighbours would be better than the linear head by 0.020" in said
+    assert "the probe would" not in said
