@@ -104,7 +104,7 @@ def read_pixels(
     except Exception as error:
         is_cut_off = isinstance(error, EOFError) or "truncated" in str(error).lower()
         reason = "truncated" if is_cut_off else "damaged"
-        raise DecodeError(reason, f"{type(error).__name__}: {error}") from error
+        raise DecodeError(reason, " ".join(f"{type(error).__name__}: {error}".split())) from error
 
 
 def _shrink_while_decoding(image: ImageFile.ImageFile, needed_size: NeededSize) -> None:

@@ -62,9 +62,9 @@ class FileFinding(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 def take_stamp(status: os.stat_result) -> FileStamp:
     """Return the part of a file's status that shows whether it changed."""
-    mtime_ns, ctime_ns = (
-        max(-_INT64, min(_INT64 - 1, time_ns)) for time_ns in (status.st_mtime_ns, status.st_ctime_ns)
-    )
+    mtime_ns, ctime_ns = status.st_mtime_ns, status.st_ctime_ns
+    if not (-_INT64 <= mtime_ns < _INT64 and -_INT64 <= ctime_ns < _INT64):
+        mtime_ns, ctime_ns = (max(-_INT64, min(_INT64 - 1, time_ns)) for time_ns in (mtime_ns, ctime_ns))
     return FileStamp(status.st_size, mtime_ns, ctime_ns, status.st_ino)
 
 

@@ -13,6 +13,8 @@ from vibe_photos.scan.files import FileStamp, take_stamp
 NamePredicate = Callable[[bytes], str | None]
 """Which of several patterns matches a whole name; None if none does."""
 
+_WILDCARDS = set("*?[")
+
 NameKind = Literal["photo", "cut", "other"]
 
 
@@ -92,12 +94,13 @@ def _list_folder(
                         folder.files[entry.name] = None
                     else:
                         others.append(entry.name)
-    stems = {name.rpartition(b".")[0].lower() for name in folder.files}
+    raw = [name for name in others if get_ending(name) in RAW_ENDINGS]
+    stems = {_get_stem(name) for name in folder.files} if raw else set[bytes]()
+    folder.raw_beside.update(get_ending(name) for name in raw if _get_stem(name) in stems)
     for name in sorted(others):
         ending = get_ending(name)
         folder.other_files[ending] += 1
         folder.examples.setdefault(ending, name)
-        folder.raw_beside[ending] += ending in RAW_ENDINGS and name.rpartition(b".")[0].lower() in stems
     return folder
 
 
@@ -107,6 +110,10 @@ def _is_folder(entry: os.DirEntry[bytes]) -> bool:
     # A link to itself, or into a folder without permission.
     except OSError:
         return False
+
+
+def _get_stem(name: bytes) -> bytes:
+    return name.rpartition(b".")[0].lower()
 
 
 def get_ending(name: bytes) -> str:
@@ -124,13 +131,15 @@ def sort_by_extension(patterns: Sequence[str]) -> Callable[[bytes], NameKind]:
     patterns = [pattern.lower().removeprefix(".") for pattern in patterns]
     find = match_names(patterns)
     beginnings = {pattern[:length] for pattern in patterns for length in range(len(pattern))}
-    known: dict[str, NameKind] = {}
+    known: dict[bytes, NameKind] = {}
 
     def tell_kind(name: bytes) -> NameKind:
-        ending = get_ending(name)
+        _, dot, cased = name.rpartition(b".")
+        ending = cased if dot else b""
         if ending not in known:
-            is_photo = find(os.fsencode(ending)) is not None
-            known[ending] = "photo" if is_photo else "cut" if ending in beginnings else "other"
+            is_photo = find(ending) is not None
+            is_cut = os.fsdecode(ending).lower() in beginnings
+            known[ending] = "photo" if is_photo else "cut" if is_cut else "other"
         return known[ending]
 
     return tell_kind
@@ -138,12 +147,15 @@ def sort_by_extension(patterns: Sequence[str]) -> Callable[[bytes], NameKind]:
 
 def match_names(patterns: Sequence[str]) -> NamePredicate:
     """Return a function that says which of the shell patterns matches a whole name, in any case."""
+    plain = {os.fsencode(pattern).lower(): pattern for pattern in patterns if not _WILDCARDS & set(pattern)}
+    others = [pattern for pattern in patterns if _WILDCARDS & set(pattern)]
     either = re.compile(
-        "|".join(f"({fnmatch.translate(pattern.lower())})" for pattern in patterns) or r"(?!)"
-    )
+        b"|".join(b"(%s)" % os.fsencode(fnmatch.translate(pattern)) for pattern in others) or rb"(?!)",
+        re.IGNORECASE,
+    ).match
 
     def find(name: bytes) -> str | None:
-        found = either.match(os.fsdecode(name).lower())
-        return patterns[found.lastindex - 1] if found and found.lastindex else None
+        found = either(name)
+        return others[(found.lastindex or 1) - 1] if found else plain.get(name.lower())
 
     return find

@@ -1,6 +1,7 @@
 """`vibe-photos predict` against the classifier that it prints."""
 
 import json
+import os
 from pathlib import Path
 
 import msgspec
@@ -50,6 +51,14 @@ def test_predict_says_what_the_classifier_says(pipeline, tmp_path, capsys, as_js
         food = [f"{expected[1].scores[key]:.2f}" for key in ("object.food", "object.food.dessert")]
         assert lines[7].split() == ["objects", "food", f"{food[0]},", "dessert", food[1]]
         assert f"{photos[1]}: " in error
+
+
+def test_a_name_that_is_no_utf8_stops_nothing(pipeline, capsys):
+    """jjjake/internetarchive#284 and many others: Latin-1 names of old disks."""
+    photos = [os.fsdecode(b"lat\xe9.jpg"), str(pipeline / "photos" / "01.png")]
+    assert main(["predict", "--json", "--models", str(pipeline / "models"), *photos]) == 1
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (first["photo"], first["reason"], second["photo"]) == (r"lat\xe9.jpg", "missing", photos[1])
 
 
 def test_predict_without_heads_is_a_sentence(tmp_path, capsys):

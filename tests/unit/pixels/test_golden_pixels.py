@@ -13,7 +13,7 @@ import pytest
 import xxhash
 from PIL import Image
 from tests.unit.pictures import draw_picture, encode_picture
-from tests.unit.pixels.test_srgb import swapped_profile
+from tests.unit.pixels.test_srgb import encode_with_codes, linear_profile, swapped_profile
 
 from vibe_photos.pixels import PIXELS_VERSION
 from vibe_photos.pixels.decode import decode_photo, resize
@@ -40,6 +40,9 @@ GOLDEN = {
     "TIFF, orientation 6": "42dce06f91e79ff0",
     "HEIF, orientation 6": "42dce06f91e79ff0",
     "AVIF, orientation 6": "42dce06f91e79ff0",
+    "PNG, linear profile named sRGB": "cc00dd4255c67f5e",
+    "HEIF, Display P3 by codes": "b1375d10e34474ca",
+    "PNG, PQ by codes": "2b6fb865a1c16c96",
     "resized to 40 x 30": "c259d85c2819b841",
     "resized to 12 x 9": "3b4f4f985d8ac71e",
     "resized to 100 x 75": "19c9be474b851bb9",
@@ -116,6 +119,21 @@ CASES = {
     "AVIF, orientation 6": lambda: encode_picture(
         draw_blocks(), "AVIF", quality=100, subsampling="4:4:4", exif=oriented(6)
     ),
+}
+
+
+def draw_converted() -> Image.Image:
+    """Colours that stay in the middle of their bins through the three conversions that follow."""
+    colours = [[[215, 142, 168], [102, 115, 129], [153, 200, 113], [170, 117, 213]]]
+    return _enlarge(np.array(colours, dtype=np.uint8))
+
+
+CASES |= {
+    "PNG, linear profile named sRGB": lambda: encode_picture(
+        draw_converted(), "PNG", icc_profile=linear_profile(b"sRGB-elle-V2-g10.icc")
+    ),
+    "HEIF, Display P3 by codes": lambda: encode_with_codes(draw_converted(), "HEIF", 12, 13),
+    "PNG, PQ by codes": lambda: encode_with_codes(draw_converted(), "PNG", 9, 16),
 }
 
 

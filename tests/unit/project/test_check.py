@@ -96,6 +96,7 @@ def test_all_is_well(project, photos, capsys):
 def test_everything_that_is_wrong_is_said_at_once(project, photos, monkeypatch):
     """Photos that cannot be read are no reason to stop, and an unreadable one is named."""
     (photos / "torn.jpg").write_bytes(b"no picture")
+    (photos / "alone.CR2").write_bytes(b"II*\0")
     truth = [{"image_id": "a", "scene": "scene.nowhere", "attributes": {}, "objects": []}]
     (project / "data/human").mkdir(parents=True)
     (project / "data/human/ground_truth_human.audited.json").write_text(json.dumps(truth))
@@ -108,6 +109,7 @@ def test_everything_that_is_wrong_is_said_at_once(project, photos, monkeypatch):
     found = check()
     assert found["photos"][0]
     assert "1 files cannot be used, such as torn.jpg" in found["photos"][1]
+    assert found["photos"][1].endswith("left out: 1 .cr2 (RAW is not supported: export JPEGs beside it)")
     wrong = {name: said for name, (is_ok, said) in found.items() if not is_ok}
     assert wrong.keys() == {"disk space", "human labels", "answers", "encoder", "git"}
     assert "has 50.0 kB free, and this library takes about 105.0 kB" in wrong["disk space"]

@@ -3,9 +3,13 @@ import threading
 
 import pytest
 import xxhash
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from tests.unit.pictures import FORMATS, put_file
 
 from vibe_photos.scan.files import inspect_file
+
+MUTATIONS = 2000 if os.environ.get("VIBE_PHOTOS_PROVE") else 60
 
 
 @pytest.mark.parametrize("image_format", FORMATS)
@@ -62,3 +66,18 @@ def test_a_file_that_is_written_to_all_the_time_is_not_judged(tmp_path, jpeg):
     done.set()
     toucher.join()
     assert (finding.reason, finding.image_id) == ("changing", "")
+
+
+@settings(deadline=None, max_examples=MUTATIONS, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), image_format=st.sampled_from(list(FORMATS)))
+def test_a_mutated_file_is_a_photo_or_a_problem_with_a_reason(tmp_path, pictures, data, image_format):
+    mutated = bytearray(pictures[image_format])
+    for _ in range(data.draw(st.integers(1, 6))):
+        mutated[data.draw(st.integers(0, len(mutated) - 1))] = data.draw(st.integers(0, 255))
+    mutated = mutated[: data.draw(st.integers(1, len(mutated)))] + bytes(data.draw(st.integers(0, 999)))
+    put_file(tmp_path / "photo", mutated)
+    finding = inspect_file(os.fsencode(tmp_path / "photo"), "xxh64")
+    if finding.reason:
+        assert (finding.image_id, bool(finding.detail)) == ("", True)
+    else:
+        assert finding.image_id == xxhash.xxh64_hexdigest(bytes(mutated))

@@ -18,6 +18,12 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_name_may_be_as_long_as_the_file_system_allows(tmp_path):
+    path = tmp_path / ("字" * 80 + ".JPG.xmp")
+    write_bytes(path, b"new")
+    assert [found.name for found in tmp_path.iterdir()] == [path.name]
+
+
 def test_folders_are_made(tmp_path):
     write_bytes(tmp_path / "a" / "b", b"x")
     assert (tmp_path / "a" / "b").read_bytes() == b"x"
