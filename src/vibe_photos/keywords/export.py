@@ -27,6 +27,7 @@ from vibe_photos.keywords.sidecar import (
 from vibe_photos.pixels.formats import open_image
 from vibe_photos.records.photos import Photo, text_to_path, verified
 from vibe_photos.storage.files import replace_atomically
+from vibe_photos.terminal import name_file
 
 Naming = Literal["full", "stem"]
 """How a new sidecar is named: `full`: `IMG_1.JPG.xmp` (digiKam, darktable, Immich); `stem`: `IMG_1.xmp`
@@ -166,7 +167,7 @@ def read_embedded(path: Path, image_format: str) -> list[KeywordPath]:
         OSError: the photo cannot be read.
     """
     try:
-        with path.open("rb") as file:
+        with name_file(path), path.open("rb") as file:
             image = open_image(file, image_format)
             if image_format == "PNG":
                 image.load()  # a PNG may have its XMP after the pixels

@@ -1,5 +1,6 @@
 """Atomic writes: after a crash, a file or folder is either the complete old one or the complete new one."""
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -13,7 +14,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from vibe_photos.errors import StoreError
+
 _BUFFER_BYTES = 1 << 20
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 def fsync_path(path: Path) -> None:
@@ -30,16 +34,45 @@ def replace_atomically(path: Path) -> Iterator[Path]:
     """Yield a temporary path next to `path`; after the block, fsync it and rename it to `path`.
 
     On an error the temporary file is deleted and `path` is unchanged.
+
+    Raises:
+        StoreError: the disk is full.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with replace_together(path) as (temporary,):
         yield temporary
-        fsync_path(temporary)
-        os.replace(temporary, path)
-        fsync_path(path.parent)
+
+
+@contextmanager
+def replace_together(*paths: Path) -> Iterator[list[Path]]:
+    """Yield a temporary path next to each of `paths`; after the block, fsync all of them, then rename them.
+
+    On an error the temporary files are deleted. Renaming needs no room on the disk, so a full one leaves all
+    of `paths` as they were; after a power cut during the renaming, some may be new and others old.
+
+    Raises:
+        StoreError: the disk is full.
+    """
+    temporaries = [path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in paths]
+    try:
+        for path in paths:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporaries
+        for temporary in temporaries:
+            fsync_path(temporary)
+        for temporary, path in zip(temporaries, paths, strict=True):
+            os.replace(temporary, path)
+        for folder in {path.parent for path in paths}:
+            fsync_path(folder)
+    except OSError as error:
+        if error.errno not in _DISK_FULL:
+            raise
+        raise StoreError(
+            f"{' and '.join(map(str, paths))} cannot be written: {error.strerror}. What was there before is "
+            "unchanged: free some space and run the same command again"
+        ) from None
     finally:
-        temporary.unlink(missing_ok=True)
+        for temporary in temporaries:
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
