@@ -1,7 +1,10 @@
+from pathlib import Path
+
 import pytest
 from tests.unit.review.conftest import PHOTOS, SAMPLED, Library, OpenService
 
 from vibe_photos.human_truth.labels import read_human_truth
+from vibe_photos.records.photos import photo_path
 from vibe_photos.review.replies import Refusal
 from vibe_photos.review.requests import (
     DecisionRequest,
@@ -204,3 +207,21 @@ def test_disagreements_are_listed_until_settled(library: Library, open_service: 
     decide(ada, image_id, "scene.food", seen=["reviewers"])
     assert bob.list_disagreements() == []
     assert bob.open_session().progress.disagreements == 0
+
+
+def test_no_decision_is_taken_about_a_photo_that_was_replaced(
+    library: Library, open_service: OpenService
+) -> None:
+    service, _ = open_service()
+    first, second = library.queue[:2]
+    root = Path(library.settings.library.root)
+    path = photo_path(root, service.find_photo(first))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-3] + bytes([whole[-3] ^ 1]) + whole[-2:])
+    with pytest.raises(Refusal) as refused:
+        decide(service, first)
+    assert "the file has changed since the scan" in refused.value.problem.error
+    decide(service, second)
+    path.write_bytes(whole)
+    decide(service, first)
+    assert set(read_human_truth(library.settings.paths.human).everything) == {first, second}
