@@ -17,7 +17,10 @@ from numpy.typing import NDArray
 from vibe_photos.errors import StoreError
 
 _BUFFER_BYTES = 1 << 20
-_DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+class _DiskFull(StoreError):
+    """Names files that could not be written; of temporary ones, their caller names what they are for."""
 
 
 def fsync_path(path: Path) -> None:
@@ -63,11 +66,11 @@ def replace_together(*paths: Path) -> Iterator[list[Path]]:
             os.replace(temporary, path)
         for folder in {path.parent for path in paths}:
             fsync_path(folder)
-    except OSError as error:
-        if error.errno not in _DISK_FULL:
+    except (OSError, _DiskFull) as error:
+        if isinstance(error, OSError) and error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise StoreError(
-            f"{' and '.join(map(str, paths))} cannot be written: {error.strerror}. What was there before is "
+        raise _DiskFull(
+            f"{' and '.join(map(str, paths))} cannot be written: the disk is full. What was there before is "
             "unchanged: free some space and run the same command again"
         ) from None
     finally:

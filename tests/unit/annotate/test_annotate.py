@@ -135,9 +135,8 @@ def test_photos_that_change_places_after_the_scan_are_not_sent(
     (root / first.rel_path).rename(root / "x")
     (root / other.rel_path).rename(root / first.rel_path)
     (root / "x").rename(root / other.rel_path)
-    with FaultServer(lambda image_id, attempt: Act()) as server:
-        with pytest.raises(TooManyFailures):
-            run(settings, store, server, monkeypatch)
+    with FaultServer(lambda image_id, attempt: Act()) as server, pytest.raises(TooManyFailures):
+        run(settings, store, server, monkeypatch)
     assert server.asked.keys() == {photo.image_id for photo in library} - {first.image_id, other.image_id}
     assert {(one.image_id, one.kind) for one in failures(settings)} == {
         (first.image_id, "unreadable"),
