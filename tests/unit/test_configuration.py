@@ -79,3 +79,10 @@ def test_an_optional_value_of_the_wrong_kind_is_named(composed):
         ConfigurationError, match=r"^embedder\.resize: 'crop' is not one of squash, center_crop$"
     ):
         from_mapping(composed)
+
+
+def test_a_home_folder_is_found_and_stays_in_the_file(composed, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/ada")
+    composed["library"]["root"] = "~/Pictures"
+    assert from_mapping(composed).library.root == "/home/ada/Pictures"
+    assert without_machine_local(composed)["library"]["root"] == "~/Pictures"

@@ -5,10 +5,14 @@ import os
 import pty
 import subprocess
 import sys
+import warnings
+from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from vibe_photos.errors import InputError
+from vibe_photos.pixels.decode import decode_photo
 from vibe_photos.terminal import escape_control_characters, log_to_terminal, show_error
 
 EVIL = "a\x1b[2Jb\rc\x9b1m\u202etxt.exe\tü 猫\nd"
@@ -61,3 +65,18 @@ def test_a_log_line_takes_the_place_of_a_progress_line() -> None:
         "sys.stderr.write('done=3'); logging.warning('a photo failed')"
     )
     assert read_terminal(program) == "done=3\r\x1b[Ka photo failed\r\n"
+
+
+def test_a_librarys_warning_names_the_photo_every_time(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "broken.jpg"
+    exif = b"Exif\0\0II*\0\x08\0\0\0\x05\0"  # says that five entries follow
+    Image.new("RGB", (8, 8)).save(file, exif=exif)
+    with warnings.catch_warnings():
+        log_to_terminal()
+        for _ in range(2):
+            decode_photo(file, max_pixels=100)
+    said = [message for message in caplog.messages if "Corrupt EXIF data" in message]
+    assert len(said) >= 2
+    assert all(message.startswith(f"{file}: ") for message in said)

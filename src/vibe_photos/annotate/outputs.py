@@ -12,7 +12,7 @@ from vibe_photos.annotate.reply import UnusableReply
 from vibe_photos.records.failures import FAILURE_KINDS, Failure, FailureKind, failures_path
 from vibe_photos.records.ground_truth import RawAnnotation
 from vibe_photos.records.photos import Photo
-from vibe_photos.storage.files import open_atomically, write_json
+from vibe_photos.storage.files import replace_together, write_json
 
 
 @dataclass(slots=True)
@@ -79,8 +79,9 @@ def write_outputs(
     tally = Tally()
     encoder = msgspec.json.Encoder()
     with (
-        open_atomically(raw_annotations) as annotated,
-        open_atomically(failures_path(raw_annotations)) as failed,
+        replace_together(raw_annotations, failures_path(raw_annotations)) as (new_annotated, new_failed),
+        new_annotated.open("wb") as annotated,
+        new_failed.open("wb") as failed,
     ):
         for photo in photos:
             answer = answers.find(photo.image_id)

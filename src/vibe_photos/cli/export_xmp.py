@@ -34,7 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--naming",
         choices=["full", "stem"],
         default="full",
-        help="full: IMG_1.JPG.xmp (digiKam, darktable, Immich); stem: IMG_1.xmp (default: %(default)s)",
+        help="how a new sidecar is named; full: IMG_1.JPG.xmp (digiKam, darktable, Immich), stem: IMG_1.xmp "
+        "(default: %(default)s)",
     )
 
 

@@ -19,7 +19,7 @@ from vibe_photos.embed.engines.local import hash_recipe
 from vibe_photos.errors import InputError, StoreError
 from vibe_photos.records.photos import HashRecord
 from vibe_photos.records.pictures import Pictures
-from vibe_photos.storage.files import write_json
+from vibe_photos.storage.files import replace_together, write_json
 from vibe_photos.storage.jsonl import read_jsonl, write_jsonl
 from vibe_photos.storage.sqlite import PAGE_SIZE_BYTES, open_database
 from vibe_photos.storage.vectors import write_rows
@@ -126,13 +126,17 @@ def write_outs(
             n, dim = n + 1, len(vector) // _FLOAT_BYTES
             yield image_id, vector
 
-    write_rows(folder / "embeddings.sqlite", model, count_rows())
-    records = (HashRecord(image_id=id_, perceptual_hash=found.hex()) for id_, found in hashes.read(image_ids))
-    write_jsonl(folder / "perceptual_hashes.jsonl", records)
-    digest = Digest(
-        model=model, dim=dim, n=n, rows_digest=rows_hash.hexdigest(), perceptual_hash=hash_recipe()
-    )
-    write_json(folder / "digest.json", digest)
+    names = "embeddings.sqlite", "perceptual_hashes.jsonl", "digest.json"
+    with replace_together(*(folder / name for name in names)) as (new_vectors, new_hashes, new_digest):
+        write_rows(new_vectors, model, count_rows())
+        records = (
+            HashRecord(image_id=id_, perceptual_hash=found.hex()) for id_, found in hashes.read(image_ids)
+        )
+        write_jsonl(new_hashes, records)
+        digest = Digest(
+            model=model, dim=dim, n=n, rows_digest=rows_hash.hexdigest(), perceptual_hash=hash_recipe()
+        )
+        write_json(new_digest, digest)
     return digest
 
 

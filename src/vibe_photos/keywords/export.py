@@ -3,6 +3,7 @@
 A problem with one sidecar becomes a line in the report and does not stop the others.
 """
 
+import codecs
 import os
 import stat
 from collections import Counter
@@ -26,9 +27,11 @@ from vibe_photos.keywords.sidecar import (
 from vibe_photos.pixels.formats import open_image
 from vibe_photos.records.photos import Photo, text_to_path, verified
 from vibe_photos.storage.files import replace_atomically
+from vibe_photos.terminal import name_file
 
 Naming = Literal["full", "stem"]
-"""`full`: `IMG_1.JPG.xmp` (digiKam, darktable, Immich); `stem`: `IMG_1.xmp` (Adobe, Immich too)."""
+"""How a new sidecar is named: `full`: `IMG_1.JPG.xmp` (digiKam, darktable, Immich); `stem`: `IMG_1.xmp`
+(Adobe, Immich too). Where another program has put one of the two, our keywords go into that."""
 
 _IPTC_KEYWORDS = (2, 25)
 
@@ -55,7 +58,7 @@ def export_keywords(
         photos: the manifest.
         root: the library's folder.
         keywords: by `image_id`.
-        naming: how a sidecar is named after its photo.
+        naming: how a new sidecar is named after its photo.
         is_writing: False for a dry run.
 
     Raises:
@@ -64,8 +67,10 @@ def export_keywords(
     _check_root(root)
     report = SidecarReport()
     owners: dict[Path, Path] = {}
+    left: dict[Path, None] = {}
     for photo, path in _find_copies(photos, root):
-        sidecar = path.with_name(path.name + ".xmp") if naming == "full" else path.with_suffix(".xmp")
+        sidecar, *others = _order_sidecars(path, naming)
+        left |= dict.fromkeys(others)
         problem = _find_problem(photo, path)
         if owners.setdefault(sidecar, path) != path:
             problem = f"{sidecar} is the sidecar of {owners[sidecar].name} already; use --naming full"
@@ -74,7 +79,32 @@ def export_keywords(
             continue
         own = keywords.get(photo.image_id, Keywords())
         _update_sidecar(sidecar, partial(_set_keywords, photo, path, own, is_writing), report, is_writing)
+    for sidecar in left:
+        if sidecar not in owners and sidecar.is_file():  # ours alone would hide the other one
+            _update_sidecar(sidecar, _strip_ours, report, is_writing)
     return report
+
+
+def _order_sidecars(path: Path, naming: Naming) -> list[Path]:
+    """Return the two possible sidecars of a photo, first the one that gets our keywords.
+
+    Programs that know both read `IMG_1.JPG.xmp` first. So a new one beside `IMG_1.xmp` would hide that.
+    """
+    full, stem = path.with_name(path.name + ".xmp"), path.with_suffix(".xmp")
+    if _is_by_others(full):
+        return [full, stem]
+    if _is_by_others(stem) or naming == "stem":
+        return [stem, full]
+    return [full, stem]
+
+
+def _is_by_others(sidecar: Path) -> bool:
+    """Return whether a sidecar has anything that we did not write; one that cannot be read does."""
+    try:
+        data = _read_sidecar(sidecar)
+        return data is not None and _strip_ours(data) is not None
+    except (InputError, OSError):
+        return True
 
 
 def remove_keywords(root: Path, is_writing: bool) -> SidecarReport:
@@ -85,9 +115,26 @@ def remove_keywords(root: Path, is_writing: bool) -> SidecarReport:
     """
     _check_root(root)
     report = SidecarReport()
-    for sidecar in sorted(path for path in root.rglob("*") if path.suffix.lower() == ".xmp"):
+    for sidecar in _find_sidecars(root):
         _update_sidecar(sidecar, _strip_ours, report, is_writing)
     return report
+
+
+def _find_sidecars(root: Path) -> list[Path]:
+    """Return every sidecar under `root` once; links to folders are followed, as by the scan."""
+    seen: set[tuple[int, int]] = set()
+    found: dict[Path, Path] = {}
+    for folder, folders, files in os.walk(root, followlinks=True):
+        status = os.stat(folder)
+        if (status.st_dev, status.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        for name in files:
+            if name.lower().endswith(".xmp"):
+                path = Path(folder, name)
+                found.setdefault(path.resolve(), path)
+    return sorted(found.values())
 
 
 def _set_keywords(
@@ -120,15 +167,20 @@ def read_embedded(path: Path, image_format: str) -> list[KeywordPath]:
         OSError: the photo cannot be read.
     """
     try:
-        with path.open("rb") as file:
+        with name_file(path), path.open("rb") as file:
             image = open_image(file, image_format)
+            if image_format == "PNG":
+                image.load()  # a PNG may have its XMP after the pixels
             xmp = image.info.get("xmp") or b""
             iptc = (IptcImagePlugin.getiptcinfo(image) or {}).get(_IPTC_KEYWORDS, [])
     except OSError:
         raise
     except Exception as error:
         raise InputError(f"is not written: the keywords in its photo cannot be read: {error}") from None
-    data = (xmp.encode() if isinstance(xmp, str) else xmp).strip(b"\0 \r\n\t")
+    data = xmp.encode() if isinstance(xmp, str) else xmp
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        data = data.decode("utf-16", "replace").encode()
+    data = data.strip(b"\0 \r\n\t")
     try:
         paths = read_foreign_keywords(data) if data else []
     except InputError as error:

@@ -97,11 +97,34 @@ class Packet:
         items = [item for item in containers[0].children if item.name == (RDF, "li")]
         return KeywordList(description, owner, containers[0], items)
 
+    def read_words(self, name: Name) -> list[str]:
+        """Return the words of a property in whatever form RDF allows: nothing is changed, so all are read.
+
+        That is a list, plain text, an attribute, or a property that occurs several times; an item may be a
+        structure with `rdf:value` and qualifiers.
+        """
+        words: list[str] = []
+        for node in self.rdf.children:
+            words += [node.attributes[name]] if name in node.attributes else []
+            for owner in node.children:
+                words += _list_texts(owner) if owner.name == name else []
+        return [word for word in words if word.strip()]
+
     def gap_before(self, element: Element, parent: Element) -> int:
         """Return the start of the white space before a child of `parent`."""
         place = parent.children.index(element)
         start = parent.children[place - 1].end if place else parent.inner_start
         return start if not self.data[start : element.start].strip() else element.start
+
+
+def _list_texts(element: Element) -> list[str]:
+    value = (RDF, "value")
+    if value in element.attributes:
+        return [element.attributes[value]]
+    valued = [child for child in element.children if child.name == value]
+    if element.children:
+        return [text for child in valued or element.children for text in _list_texts(child)]
+    return [element.text]
 
 
 def splice(data: bytes, edits: list[Edit]) -> bytes:

@@ -123,14 +123,14 @@ def read_foreign_keywords(data: bytes) -> list[KeywordPath]:
     """Return the keywords that are not ours, from the list that most programs would read.
 
     Raises:
-        InputError: as `set_keywords`.
+        InputError: the data is not XMP.
     """
-    bare = strip_keywords(data)
+    packet = Packet(data)
     found: list[KeywordPath] = []
-    if bare is not None:
-        packet = Packet(bare)
-        for each in _PROPERTIES:
-            found = [each.read(word) for word in _read_words(packet.find_list(each.name))] or found
+    for each in _PROPERTIES:
+        words = Counter(packet.read_words(each.name))
+        words -= Counter(packet.read_words((OUR_NAMESPACE, each.name[1])))
+        found = [each.read(word) for word in words] or found
     return found
 
 

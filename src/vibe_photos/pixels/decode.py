@@ -9,6 +9,7 @@ from vibe_photos.errors import DecodeError
 from vibe_photos.pixels.conversion import NeededSize, read_pixels
 from vibe_photos.pixels.decoder_process import decode_apart
 from vibe_photos.pixels.formats import BOUNDED_BYTES, BOUNDED_FORMATS, HEAD_BYTES, recognise_format
+from vibe_photos.terminal import name_file
 
 
 def decode_photo(path: Path, *, max_pixels: int, needed_size: NeededSize | None = None) -> Image.Image:
@@ -31,7 +32,7 @@ def decode_photo(path: Path, *, max_pixels: int, needed_size: NeededSize | None 
             `decoder_died`.
     """
     try:
-        with path.open("rb") as file:
+        with name_file(path), path.open("rb") as file:
             head = file.read(HEAD_BYTES)
             if not head:
                 raise DecodeError("empty", "the file has no bytes")

@@ -15,6 +15,7 @@ from vibe_photos.pixels.decode import decode_photo
 from vibe_photos.pixels.formats import HEAD_BYTES, is_film, recognise_format
 from vibe_photos.scan.coded_picture import PictureHasher, find_coded_picture
 from vibe_photos.scan.endings import has_ending
+from vibe_photos.terminal import name_file
 
 HashName = Literal["xxh3_128", "xxh64"]
 
@@ -85,7 +86,8 @@ def inspect_file(path: bytes, content_hash: HashName, buffer: bytearray | None =
         file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             for _ in range(_READ_ATTEMPTS):
-                finding = _inspect_open_file(file, path, content_hash, buffer)
+                with name_file(path):
+                    finding = _inspect_open_file(file, path, content_hash, buffer)
                 if take_stamp(os.fstat(file)) == finding.stamp:
                     return finding
                 os.lseek(file, 0, os.SEEK_SET)

@@ -20,7 +20,7 @@ from vibe_photos.scan.left_out import describe_left_out, split_findings
 from vibe_photos.scan.manifest import HOW_TO_SET_ROOT, keep_places, list_content, list_places
 from vibe_photos.scan.stat_cache import open_stat_cache
 from vibe_photos.settings import Library, Settings
-from vibe_photos.storage.files import write_bytes
+from vibe_photos.storage.files import replace_together, write_bytes
 from vibe_photos.storage.jsonl import write_jsonl
 
 _log = logging.getLogger(__name__)
@@ -74,16 +74,19 @@ def scan_library(settings: Settings, store: Path) -> list[str]:
             _log.info("left out: %s", "; ".join(left_out))
         if not photos:
             raise _no_photos_error(library.root, problems, manifest)
-        known = _add_pictures(manifest, known, findings)
-        write_jsonl(manifest, photos)
-        write_jsonl(problems_file, problems)
+        known += _list_new_pictures(manifest, findings)
+        files = manifest, problems_file, pictures_path(manifest)
+        with replace_together(*files) as (new_manifest, new_problems, new_pictures):
+            write_jsonl(new_manifest, photos)
+            write_jsonl(new_problems, problems)
+            write_bytes(new_pictures, known)
         cache.remember_outcome(library.root, manifest.read_bytes(), problems_file.read_bytes() + known)
     _log_changes(earlier, photos)
     return left_out
 
 
-def _add_pictures(manifest: Path, known: bytes, findings: list[tuple[str, FileFinding]]) -> bytes:
-    """Add the pictures that `known`, the file as it is, does not have yet; return the file's new bytes."""
+def _list_new_pictures(manifest: Path, findings: list[tuple[str, FileFinding]]) -> bytes:
+    """Return the lines of pictures that the file does not have yet."""
     pictures = read_pictures(manifest)
     found = (
         KnownPicture(image_id=finding.image_id, picture=finding.picture, rendering=finding.rendering)
@@ -91,10 +94,6 @@ def _add_pictures(manifest: Path, known: bytes, findings: list[tuple[str, FileFi
         if finding.image_id
     )
     new = [one for one in dict.fromkeys(found) if one not in pictures.records]
-    if new:
-        encode = msgspec.json.Encoder().encode
-        known += b"".join(encode(one) + b"\n" for one in new)
-        write_bytes(pictures_path(manifest), known)
     rewritten = Pictures([*pictures.records, *new]).find_earlier([one.image_id for one in new])
     if rewritten:
         _log.info(
@@ -104,7 +103,8 @@ def _add_pictures(manifest: Path, known: bytes, findings: list[tuple[str, FileFi
             if len(rewritten) == 1
             else f"{len(rewritten):,} new photos are pictures",
         )
-    return known
+    encode = msgspec.json.Encoder().encode
+    return b"".join(encode(one) + b"\n" for one in new)
 
 
 def _keep_manifest(library: Library, manifest: Path, store: Path) -> None:

@@ -1,5 +1,6 @@
 """Atomic writes: after a crash, a file or folder is either the complete old one or the complete new one."""
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -10,7 +11,13 @@ from zlib import crc32
 
 import msgspec
 
+from vibe_photos.errors import StoreError
+
 _BUFFER_BYTES = 1 << 20
+
+
+class _DiskFull(StoreError):
+    """Names files that could not be written; of temporary ones, their caller names what they are for."""
 
 
 def fsync_path(path: Path) -> None:
@@ -26,18 +33,48 @@ def fsync_path(path: Path) -> None:
 def replace_atomically(path: Path) -> Iterator[Path]:
     """Yield a temporary path next to `path`; after the block, fsync it and rename it to `path`.
 
-    On an error the temporary file is deleted and `path` is unchanged. Its name is short, because that of
-    `path` may be as long as the file system allows.
+    On an error the temporary file is deleted and `path` is unchanged.
+
+    Raises:
+        StoreError: the disk is full.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{crc32(os.fsencode(path.name)):08x}.{os.getpid()}.tmp")
-    try:
+    with replace_together(path) as (temporary,):
         yield temporary
-        fsync_path(temporary)
-        os.replace(temporary, path)
-        fsync_path(path.parent)
+
+
+@contextmanager
+def replace_together(*paths: Path) -> Iterator[list[Path]]:
+    """Yield a temporary path next to each of `paths`; after the block, fsync all of them, then rename them.
+
+    On an error the temporary files are deleted. Renaming needs no room on the disk, so a full one leaves all
+    of `paths` as they were; after a power cut during the renaming, some may be new and others old.
+
+    Raises:
+        StoreError: the disk is full.
+    """
+    # The name is short, because that of `path` may be as long as the file system allows.
+    names = (f".{crc32(os.fsencode(path.name)):08x}.{os.getpid()}.tmp" for path in paths)
+    temporaries = [path.with_name(name) for path, name in zip(paths, names, strict=True)]
+    try:
+        for path in paths:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporaries
+        for temporary in temporaries:
+            fsync_path(temporary)
+        for temporary, path in zip(temporaries, paths, strict=True):
+            os.replace(temporary, path)
+        for folder in {path.parent for path in paths}:
+            fsync_path(folder)
+    except (OSError, _DiskFull) as error:
+        if isinstance(error, OSError) and error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise _DiskFull(
+            f"{' and '.join(map(str, paths))} cannot be written: the disk is full. What was there before is "
+            "unchanged: free some space and run the same command again"
+        ) from None
     finally:
-        temporary.unlink(missing_ok=True)
+        for temporary in temporaries:
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager

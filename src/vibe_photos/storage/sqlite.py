@@ -1,5 +1,7 @@
 """SQLite files as pipeline outputs: one file without side files; the same rows give the same bytes."""
 
+import errno
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -24,10 +26,15 @@ def create_database(path: Path, schema: str) -> Iterator[sqlite3.Connection]:
             # The file is renamed only when it is complete and fsynced, so it needs no journal.
             connection.execute("PRAGMA journal_mode=OFF")
             connection.execute("PRAGMA synchronous=OFF")
-            connection.executescript(schema)
-            connection.execute("BEGIN")
-            yield connection
-            connection.execute("COMMIT")
+            try:
+                connection.executescript(schema)
+                connection.execute("BEGIN")
+                yield connection
+                connection.execute("COMMIT")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorname != "SQLITE_FULL":
+                    raise
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from None
         _forget_library_version(temporary)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import xxhash
 from tests.unit.annotate.fault_server import Act, FaultServer, completion, error
 from tests.unit.annotate.small_library import MakeSettings
 
@@ -35,6 +36,7 @@ from vibe_photos.errors import (
 from vibe_photos.records.failures import Failure, mark_for_retry
 from vibe_photos.records.ground_truth import RawAnnotation
 from vibe_photos.records.photos import Photo
+from vibe_photos.records.pictures import KnownPicture
 from vibe_photos.settings import Replay, Settings
 from vibe_photos.storage.jsonl import read_jsonl, write_jsonl
 
@@ -85,6 +87,62 @@ def test_every_photo_is_asked_about_once_and_written_in_manifest_order(
     assert (metric["photos"], metric["answered"], metric["prompt_tokens"]) == (12, 12, 1200)
     assert metric["failed"] == dict.fromkeys(metric["failed"], 0)
     assert failures(settings) == []
+
+
+def test_an_answer_follows_a_picture_whose_file_was_rewritten(
+    make_settings: MakeSettings,
+    library: list[Photo],
+    store: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Photo 0 got a rating and photo 1 was turned: only the turned one is asked about again."""
+    caplog.set_level(logging.INFO)
+    settings = make_settings()
+    with FaultServer(lambda image_id, attempt: Act()) as server:
+        run(settings, store, server, monkeypatch)
+        before = [record.annotation for record in annotations(settings)]
+        new = []
+        for photo in library[:2]:
+            path = Path(settings.library.root) / photo.rel_path
+            data = path.read_bytes()
+            path.write_bytes(data[:2] + b"\xff\xfe\0\x06five" + data[2:])
+            image_id = xxhash.xxh3_128_hexdigest(path.read_bytes())
+            new.append(msgspec.structs.replace(photo, image_id=image_id, bytes=path.stat().st_size))
+        write_jsonl(settings.paths.photos, [*new, *library[2:]])
+        known = [KnownPicture(image_id=one.image_id, picture=one.rel_path) for one in (*library, new[0])]
+        turned = KnownPicture(image_id=new[1].image_id, picture=new[1].rel_path, rendering="turned")
+        write_jsonl(settings.paths.photos.with_name("pictures.jsonl"), [*known, turned])
+        server.asked.clear()
+        run(settings, store, server, monkeypatch)
+        assert server.asked == Counter({new[1].image_id: 1})
+        assert "1 picture answered before, in another file: not asked again" in caplog.text
+        (store / "answers").rename(store / "gone")  # as on a colleague's machine, which has the outs alone
+        server.asked.clear()
+        run(settings, store, server, monkeypatch)
+    assert not server.asked
+    assert [record.image_id for record in annotations(settings)][:2] == [one.image_id for one in new]
+    assert [record.annotation for record in annotations(settings)] == before
+
+
+def test_photos_that_change_places_after_the_scan_are_not_sent(
+    make_settings: MakeSettings, library: list[Photo], store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = make_settings()
+    root = Path(settings.library.root)
+    first = library[0]
+    other = next(photo for photo in library[1:] if photo.bytes == first.bytes)
+    (root / first.rel_path).rename(root / "x")
+    (root / other.rel_path).rename(root / first.rel_path)
+    (root / "x").rename(root / other.rel_path)
+    with FaultServer(lambda image_id, attempt: Act()) as server, pytest.raises(TooManyFailures):
+        run(settings, store, server, monkeypatch)
+    assert server.asked.keys() == {photo.image_id for photo in library} - {first.image_id, other.image_id}
+    assert {(one.image_id, one.kind) for one in failures(settings)} == {
+        (first.image_id, "unreadable"),
+        (other.image_id, "unreadable"),
+    }
+    assert "changed: the file has changed since the scan" in failures(settings)[0].detail
 
 
 def test_the_summary_says_to_which_pixels_the_answers_were_given(

@@ -21,6 +21,7 @@ from vibe_photos.encoders.recipe import name_encoder
 from vibe_photos.errors import EncoderError, InputError, LibraryError, TooManyFailures
 from vibe_photos.pixels.decode import decode_photo
 from vibe_photos.records.photos import HashRecord, PhotoProblem, read_manifest
+from vibe_photos.records.pictures import KnownPicture
 from vibe_photos.settings import Embed, Embedder, Settings
 from vibe_photos.storage.jsonl import read_jsonl, write_jsonl
 from vibe_photos.storage.vectors import read_embeddings
@@ -342,3 +343,55 @@ def count_rows(path: Path) -> int:
         return 0
     finally:
         connection.close()
+
+
+def test_a_vector_follows_a_picture_whose_file_was_rewritten(
+    root: Path, hog: Embedder, embed: Embed, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    photos, manifest = tmp_path / "photos", tmp_path / "photos.jsonl"
+    shutil.copytree(root, photos)
+    before = list_photos(photos)
+    write_jsonl(manifest, before)
+    places = (manifest, photos, hog, embed, tmp_path / "out", tmp_path / "store")
+    embed_into(*places)
+    old = read_embeddings(tmp_path / "out" / "embeddings.sqlite")
+    for name in ("3.jpg", "5.jpg"):
+        data = (photos / name).read_bytes()
+        (photos / name).write_bytes(data[:2] + b"\xff\xfe\0\x06five" + data[2:])
+    after = list_photos(photos)
+    write_jsonl(manifest, after)
+    # 3.jpg was also turned: that is another picture for the encoder.
+    turned = {photo.image_id for photo in after if photo.rel_path == "3.jpg"}
+    known = (
+        KnownPicture(
+            image_id=photo.image_id,
+            picture=photo.rel_path,
+            rendering="turned" if photo.image_id in turned else "",
+        )
+        for photo in (*before, *after)
+    )
+    write_jsonl(tmp_path / "pictures.jsonl", known)
+    with caplog.at_level(logging.INFO, "vibe_photos.embed"):
+        embed_into(*places)
+    assert "1 picture with a vector from another file" in caplog.text
+    assert "9 vectors reused, 1 computed" in caplog.text
+    new = read_embeddings(tmp_path / "out" / "embeddings.sqlite")
+    assert new.image_ids == [photo.image_id for photo in after]
+    np.testing.assert_array_equal(new.vectors, old.vectors)
+
+
+def test_photos_that_change_places_after_the_scan_get_no_vector(
+    root: Path, hog: Embedder, embed: Embed, tmp_path: Path
+) -> None:
+    photos, manifest = tmp_path / "photos", tmp_path / "photos.jsonl"
+    photos.mkdir()
+    for number, name in enumerate(("a.bmp", "b.bmp")):
+        draw_photo(number, (64, 64)).save(photos / name)
+    write_jsonl(manifest, list_photos(photos))
+    (photos / "a.bmp").rename(photos / "x")
+    (photos / "b.bmp").rename(photos / "a.bmp")
+    (photos / "x").rename(photos / "b.bmp")
+    with pytest.raises(TooManyFailures):
+        embed_into(manifest, photos, hog, embed, tmp_path / "out", tmp_path / "store")
+    problems = list(read_jsonl(tmp_path / "out" / "problems.jsonl", PhotoProblem))
+    assert [(one.rel_path, one.reason) for one in problems] == [("a.bmp", "changed"), ("b.bmp", "changed")]

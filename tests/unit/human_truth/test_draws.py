@@ -50,3 +50,13 @@ def test_a_damaged_draw_is_named(tmp_path):
 def test_it_takes_little_room():
     # 5 bytes a photo, 4/3 of it in base64.
     assert len(make_stratum(IDS).members) == 5 * len(IDS)
+
+
+def test_a_photo_stays_in_its_stratum_when_its_file_is_rewritten(tmp_path):
+    strata = {"scene.food": make_stratum(IDS[:3])}
+    write_draw(tmp_path, Draw(number=1, how="stratified", seed=42, strata=strata))
+    write_draw(tmp_path, Draw(number=2, how="uniform", strata={"imported": make_stratum(IDS[3:5])}))
+    draws, library = read_draws(tmp_path), ["now-0", IDS[1], "now-3"]
+    current = {IDS[0]: "now-0", IDS[3]: "now-3"}
+    assert find_strata(draws, library, current) == {"now-0": "scene.food", IDS[1]: "scene.food"}
+    assert find_uniform(draws, library, current) == {"now-3"}

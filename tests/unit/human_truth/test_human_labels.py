@@ -175,3 +175,28 @@ def test_an_unknown_key_of_the_file_is_named_with_its_record(tmp_path, taxonomy)
     write_file(tmp_path, {"image_id": "b"}, {"image_id": "a", "scene": ["scene.gone"]})
     with pytest.raises(InputError, match=r"audited\.json, record 2: photo a has .*'scene\.gone'"):
         measured(tmp_path, taxonomy)
+
+
+def test_labels_are_of_the_photo_that_a_rewritten_file_is_now(tmp_path):
+    write_file(
+        tmp_path,
+        {"image_id": "own", "scene": ["scene.people"]},
+        {"image_id": "before-own", "scene": ["scene.food"]},
+        {"image_id": "before-b", "scene": ["scene.food"]},
+        {"image_id": "before-c", "scene": ["scene.food"]},
+    )
+    write_log(
+        tmp_path,
+        "ada",
+        {**decide("before-b", 1, "scene.people"), "purpose": "teach"},
+        {**decide("before-d", 1, None), "kind": "skip", "reason": "dark"},
+        {**decide("d", 2, "scene.other"), "purpose": "teach"},
+    )
+    current = {"before-own": "own", "before-b": "b", "before-d": "d", "before-e": "e"}
+    truth = read_human_truth(tmp_path, current)
+    scenes = {image_id: record.scene for image_id, record in truth.measured.items()}
+    # A record under the present id counts; c is not known under another id.
+    assert scenes == {"own": ["scene.people"], "b": ["scene.people"], "before-c": ["scene.food"]}
+    assert all(record.image_id == image_id for image_id, record in truth.measured.items())
+    assert set(truth.taught) == {"d"}
+    assert truth.skipped == {}

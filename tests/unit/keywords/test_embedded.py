@@ -88,3 +88,53 @@ def test_a_sidecar_hides_no_keyword_of_the_photo_and_gives_them_back(tmp_path):
     export_keywords([photo], tmp_path, {}, "full", True)
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.jpg"]
     assert path.read_bytes() == before
+
+
+def test_xmp_after_the_pixels_of_a_png_is_read(tmp_path):
+    png = save(tmp_path / "photo.png", "PNG", DIGIKAM).read_bytes()
+    chunks = {}
+    at = 8
+    while at < len(png):
+        end = at + 12 + int.from_bytes(png[at : at + 4], "big")
+        chunks[png[at + 4 : at + 8]] = png[at:end]
+        at = end
+    names = [b"IHDR", b"IDAT", b"iTXt", b"IEND"]
+    (tmp_path / "photo.png").write_bytes(png[:8] + b"".join(chunks[name] for name in names))
+    assert read_embedded(tmp_path / "photo.png", "PNG") == [("People", "Ada & Bob")]
+
+
+ODD = """<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+ xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:q="http://ns.adobe.com/xmp/q/">%s</rdf:RDF></x:xmpmeta>"""
+ITEM = "<rdf:Bag><rdf:li>Ada</rdf:li></rdf:Bag>"
+
+
+@pytest.mark.parametrize(
+    ("form", "words"),
+    [
+        ('<rdf:Description dc:subject="Ada"/>', ["Ada"]),
+        ("<rdf:Description><dc:subject>Ada</dc:subject></rdf:Description>", ["Ada"]),
+        (
+            f"<rdf:Description><dc:subject>{ITEM}</dc:subject></rdf:Description>"
+            "<rdf:Description><dc:subject><rdf:Seq><rdf:li>Bob</rdf:li></rdf:Seq></dc:subject>"
+            "</rdf:Description>",
+            ["Ada", "Bob"],
+        ),
+        (
+            '<rdf:Description><dc:subject><rdf:Bag><rdf:li rdf:parseType="Resource"><rdf:value>Ada'
+            "</rdf:value><q:by>me</q:by></rdf:li></rdf:Bag></dc:subject></rdf:Description>",
+            ["Ada"],
+        ),
+        (
+            "<rdf:Description><dc:subject><rdf:Bag><rdf:li><rdf:Description><rdf:value>Ada</rdf:value>"
+            "<q:by>me</q:by></rdf:Description></rdf:li></rdf:Bag></dc:subject></rdf:Description>",
+            ["Ada"],
+        ),
+        (f"<q:Photo><dc:subject>{ITEM}</dc:subject></q:Photo>", ["Ada"]),
+    ],
+    ids=["attribute", "text", "twice", "qualified", "described", "typed node"],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_odd_but_legal_xmp_in_a_photo_is_carried_into_the_sidecar(tmp_path, form, words, encoding):
+    """Forms that RDF/XML allows for the same list (XMP specification, part 1, C.2)."""
+    photo = save(tmp_path / "photo.jpg", "JPEG", (ODD % form).encode(encoding))
+    assert [path[-1] for path in read_embedded(photo, "JPEG")] == words

@@ -3,6 +3,7 @@ import os
 import stat
 
 import pytest
+import xxhash
 from PIL import Image
 from tests.unit.keywords.sidecars import DARKTABLE
 
@@ -162,3 +163,77 @@ def test_a_library_that_is_not_there_is_an_error(tmp_path):
         run(tmp_path / "missing", [])
     with pytest.raises(LibraryError, match="--root"):
         remove_keywords(tmp_path / "missing", is_writing=True)
+
+
+@pytest.mark.parametrize("naming", ["full", "stem"])
+@pytest.mark.parametrize("theirs", ["a.xmp", "a.jpg.xmp"])
+def test_a_sidecar_of_another_program_gets_our_keywords_and_no_second_one_hides_it(tmp_path, theirs, naming):
+    """Immich reads `a.jpg.xmp` and then no `a.xmp` (its documentation, XMP sidecars)."""
+    photo = make_photo(tmp_path, "a.jpg")
+    (tmp_path / theirs).write_bytes(DARKTABLE)
+    before = read_tree(tmp_path)
+    run(tmp_path, [photo], naming=naming)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["a.jpg", theirs])
+    written = (tmp_path / theirs).read_bytes()
+    assert b'xmp:Rating="4"' in written
+    assert b"vibe-photos|scene|food" in written
+    assert run(tmp_path, [photo], naming=naming).counts["unchanged"] == 1
+    remove_keywords(tmp_path, is_writing=True)
+    assert read_tree(tmp_path) == before
+
+
+def test_two_sidecars_of_others_both_stay_and_the_one_read_first_gets_our_keywords(tmp_path):
+    photo = make_photo(tmp_path, "a.jpg")
+    for name in ("a.xmp", "a.jpg.xmp"):
+        (tmp_path / name).write_bytes(DARKTABLE)
+    run(tmp_path, [photo], naming="stem")
+    assert (tmp_path / "a.xmp").read_bytes() == DARKTABLE
+    assert b"vibe-photos" in (tmp_path / "a.jpg.xmp").read_bytes()
+
+
+def test_a_sidecar_that_came_after_ours_is_not_hidden_by_it(tmp_path):
+    photo = make_photo(tmp_path, "a.jpg")
+    run(tmp_path, [photo])
+    (tmp_path / "a.xmp").write_bytes(DARKTABLE)
+    assert run(tmp_path, [photo]).counts == {"written": 1, "removed": 1}
+    assert not (tmp_path / "a.jpg.xmp").exists()
+    assert run(tmp_path, [photo]).counts["unchanged"] == 1
+
+
+def test_one_sidecar_of_two_photos_is_written_for_one_and_said_for_the_other(tmp_path):
+    photos = [make_photo(tmp_path, "a.jpg"), make_photo(tmp_path, "a.png", image_id="id-b")]
+    (tmp_path / "a.xmp").write_bytes(DARKTABLE)
+    for _ in range(2):
+        report = run(tmp_path, photos, {**FOOD, "id-b": to_keywords(["scene.people"])})
+        assert ["a.xmp is the sidecar of a.jpg already" in problem for problem in report.problems] == [True]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jpg", "a.png", "a.xmp"]
+
+
+def test_remove_reaches_linked_folders_and_ends_in_a_loop_of_links(tmp_path):
+    root, elsewhere = tmp_path / "root", tmp_path / "elsewhere"
+    photo = make_photo(elsewhere, "a.jpg")
+    root.mkdir()
+    (root / "linked").symlink_to(elsewhere)
+    (root / "again").symlink_to(elsewhere)
+    (elsewhere / "loop").symlink_to(root)
+    before = read_tree(elsewhere)
+    run(root, [Photo(image_id="id-a", rel_path="linked/a.jpg", bytes=photo.bytes, format="JPEG")])
+    assert len(read_tree(elsewhere)) == 2
+    assert remove_keywords(root, is_writing=True).counts["removed"] == 1
+    assert read_tree(elsewhere) == before
+
+
+def test_a_photo_that_was_replaced_by_one_of_the_same_size_gets_no_keywords(tmp_path):
+    first = make_photo(tmp_path, "a.jpg")
+    data = bytearray(PIXELS.getvalue())
+    photo = Photo(
+        image_id=xxhash.xxh3_128_hexdigest(data), rel_path="a.jpg", bytes=first.bytes, format="JPEG"
+    )
+    keywords = {photo.image_id: FOOD["id-a"]}
+    data[-3] ^= 1
+    (tmp_path / "a.jpg").write_bytes(data)
+    report = run(tmp_path, [photo], keywords)
+    assert "a.jpg: the file has changed since the scan" in report.problems[0]
+    assert not (tmp_path / "a.jpg.xmp").exists()
+    (tmp_path / "a.jpg").write_bytes(PIXELS.getvalue())
+    assert run(tmp_path, [photo], keywords).counts["written"] == 1

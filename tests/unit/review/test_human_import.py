@@ -38,6 +38,25 @@ def test_records_are_joined_by_id_by_path_and_by_the_path_of_a_copy(read):
         assert list(read([record | {"scene": ["scene.food"]}]).records) == ["id-a"]
 
 
+def test_a_name_is_found_however_its_accents_are_written(tmp_path, taxonomy):
+    """macOS writes `é` as `e` and an accent (NFD), other systems as one character (NFC)."""
+    composed, split = "Zo\u00eb.jpg", "Zoe\u0308.jpg"
+
+    def read(places, wanted):
+        photos = [Photo(image_id=f"id-{p}", rel_path=p, bytes=1, format="JPEG") for p in places]
+        (tmp_path / "truth.json").write_text(json.dumps([{"rel_path": wanted, "scene": ["scene.food"]}]))
+        return list(read_import(tmp_path / "truth.json", photos, taxonomy).records)
+
+    assert read([composed], split) == [f"id-{composed}"]
+    assert read([split], composed) == [f"id-{split}"]
+    assert read([composed, split], split) == [f"id-{split}"]
+
+
+def test_a_record_under_an_earlier_id_is_of_the_photo_of_today(read):
+    found = read([{"image_id": "before", "scene": ["scene.food"]}], current_ids={"before": "id-a"})
+    assert (list(found.records), found.problems) == (["id-a"], [])
+
+
 @pytest.mark.parametrize(
     ("records", "problem"),
     [

@@ -1,9 +1,12 @@
+from pathlib import Path
+
 import msgspec
 import pytest
 from tests.unit.review.conftest import PHOTOS, SAMPLED, Library, OpenService
 
 from vibe_photos.human_truth.labels import read_human_truth
 from vibe_photos.records.ground_truth import Decision
+from vibe_photos.records.photos import photo_path
 from vibe_photos.review.decision_index import DecisionIndex
 from vibe_photos.review.replies import Refusal
 from vibe_photos.review.requests import (
@@ -248,3 +251,21 @@ def test_after_the_edit_of_the_taxonomy_a_proposal_is_a_label(
         assert record is not None
         assert record.objects == ["object.vehicle.bicycle"]
         assert record.extra["proposed"] == ["tent"]
+
+
+def test_no_decision_is_taken_about_a_photo_that_was_replaced(
+    library: Library, open_service: OpenService
+) -> None:
+    service, _ = open_service()
+    first, second = library.queue[:2]
+    root = Path(library.settings.library.root)
+    path = photo_path(root, service.find_photo(first))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-3] + bytes([whole[-3] ^ 1]) + whole[-2:])
+    with pytest.raises(Refusal) as refused:
+        decide(service, first)
+    assert "the file has changed since the scan" in refused.value.problem.error
+    decide(service, second)
+    path.write_bytes(whole)
+    decide(service, first)
+    assert set(read_human_truth(library.settings.paths.human).everything) == {first, second}

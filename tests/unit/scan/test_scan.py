@@ -9,11 +9,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import xxhash
 from tests.unit.pictures import LONG_AGO_SECONDS, draw_picture, encode_picture, put_file
 from tests.unit.scanned_library import scan_settings
 
 from vibe_photos.errors import LibraryError
 from vibe_photos.records.photos import Photo, PhotoProblem, photo_path, read_manifest, text_to_path
+from vibe_photos.records.pictures import read_pictures
 from vibe_photos.scan.stage import scan_library
 from vibe_photos.storage.jsonl import read_jsonl
 
@@ -412,3 +414,26 @@ def test_losing_most_photos_is_warned_about(scan, jpegs, caplog):
         (scan.root / f"{number}.jpg").unlink()
     scan.run()
     assert "0 photos are new and 4 are gone" in caplog.text
+
+
+def test_pictures_are_only_added_to_and_a_lost_list_is_written_again(scan, jpegs, caplog):
+    put_file(scan.root / "a.jpg", jpegs[0])
+    put_file(scan.root / "b.jpg", jpegs[1])
+    scan.run()
+    pictures = scan.manifest.with_name("pictures.jsonl")
+    first = pictures.read_bytes()
+    assert first.count(b"\n") == 2
+    put_file(scan.root / "a.jpg", jpegs[0][:2] + b"\xff\xfe\0\x06five" + jpegs[0][2:])
+    (scan.root / "b.jpg").unlink()
+    with caplog.at_level(logging.INFO):
+        scan.run()
+    assert "1 new photo is a picture known from another file" in caplog.text
+    second = pictures.read_bytes()
+    assert second.startswith(first)
+    assert second.count(b"\n") == 3
+    (now,) = scan.photos()
+    earlier = read_pictures(scan.manifest).find_earlier([now.image_id])[now.image_id]
+    assert earlier == [xxhash.xxh3_128_hexdigest(jpegs[0])]
+    pictures.write_bytes(first)  # git went back to an earlier commit
+    scan.run()
+    assert pictures.read_bytes() == second

@@ -2,7 +2,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vibe_photos.records.keyed_hash import permanent_number
-from vibe_photos.records.splits import read_splits
+from vibe_photos.records.pictures import KnownPicture, Pictures
+from vibe_photos.records.splits import find_current_ids, read_splits
 from vibe_photos.settings import Split
 from vibe_photos.split.stage import assign_roles, find_lost_to_duplicates, write_splits
 
@@ -107,3 +108,20 @@ def test_another_seed_leaves_the_halves_alone():
         for split in (SPLIT, other)
     ]
     assert halves[0] == halves[1]
+
+
+def test_a_rewritten_file_keeps_its_place():
+    known = Pictures(KnownPicture(image_id=i, picture="p") for i in ("photo-1", "rated"))
+    renamed = {**GROUPS, "rated": GROUPS["photo-1"]}
+    del renamed["photo-1"]
+    renamed = {i: "rated" if group == "photo-1" else group for i, group in renamed.items()}
+    before = assign_roles(GROUPS, {"photo-1"}, SPLIT, SEED)["photo-1"]
+    after = assign_roles(renamed, {"rated"}, SPLIT, SEED, pictures=known)["rated"]
+    assert (after.number, after.fold, after.half, after.role) == (
+        before.number,
+        before.fold,
+        before.half,
+        before.role,
+    )
+    assert after.earlier_ids == ["photo-1"]
+    assert find_current_ids({"rated": after}) == {"photo-1": "rated"}
