@@ -25,17 +25,25 @@ import numpy as np
 from benchmarks.rounds import Reach, at_most, measure, parse_arguments, print_table, write_results
 from PIL import Image
 
+from vibe_photos.classify.stage import decide_labels
 from vibe_photos.configuration import RESOLVED, read_resolved, without_machine_local
+from vibe_photos.heads.out_of_fold import write_out_of_fold
+from vibe_photos.human_truth.sample import read_sampled
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth, truth_object
-from vibe_photos.records.label_tables import LabelTable, write_labels
+from vibe_photos.records.label_tables import ScoreTable, write_labels, write_scores
 from vibe_photos.records.photos import Photo
-from vibe_photos.records.taxonomy import head_keys
+from vibe_photos.records.taxonomy import HEADS, head_keys
 from vibe_photos.review.photo_images import encode_photo
 from vibe_photos.sample.stage import sample_for_review
+from vibe_photos.settings import Paths, Settings
+from vibe_photos.split.stage import assign_roles, write_splits
+from vibe_photos.statistics.label_arrays import arrays_of_records, read_keys
 from vibe_photos.storage.jsonl import write_jsonl
+from vibe_photos.storage.vectors import to_unit_norm, write_rows
 
 QUEUED = 10_000
-LIBRARIES = (10_000, 200_000)
+LIBRARIES = (10_000, 100_000)
+DIM = 768
 PAGED = 2_000
 PICTURES = 16
 SIZE_PX = (4000, 3000)
@@ -61,41 +69,92 @@ def write_library(folder: Path, pictures: Path, photos: int) -> None:
     folder.mkdir()
     (folder / "conf").symlink_to(Path("conf").resolve())
     settings = read_resolved()
-    sample = msgspec.structs.replace(settings.sample, size=QUEUED)
+    sample = msgspec.structs.replace(settings.sample, size=photos // 10)
     library = msgspec.structs.replace(settings.library, root=str(pictures))
     composed = msgspec.to_builtins(
         msgspec.structs.replace(settings, sample=sample, library=library), enc_hook=str
     )
     (folder / RESOLVED).parent.mkdir(parents=True)
     (folder / RESOLVED).write_bytes(msgspec.yaml.encode(without_machine_local(composed)))
-    paths, scenes = settings.paths, head_keys(settings.taxonomy, "scene")
+    places = {name: folder / getattr(settings.paths, name) for name in Paths.__struct_fields__}
+    paths = Paths(**places)
+    settings = msgspec.structs.replace(settings, paths=paths, sample=sample)
     ids = [f"{number:032x}" for number in range(photos)]
     write_jsonl(
-        folder / paths.photos,
+        paths.photos,
         (
             Photo(image_id=image_id, rel_path=f"{number % PICTURES:02}.jpg", bytes=1, format="JPEG")
             for number, image_id in enumerate(ids)
         ),
     )
-    truths = [
-        GroundTruth(
-            image_id=image_id, scene=[scenes[number % len(scenes)]], attributes={"attr.has_text": True}
-        )
-        for number, image_id in enumerate(ids)
-    ]
-    write_jsonl(folder / paths.auto / ALL_LABELS, map(truth_object, truths))
-    sample_for_review(folder / paths.auto / ALL_LABELS, folder / paths.sample, folder / paths.human, sample)
-    value = (np.arange(photos)[:, None] % len(scenes) == np.arange(len(scenes))).astype(np.int8)
-    table = LabelTable(
-        image_ids=ids,
-        keys=scenes,
-        level=dict.fromkeys(scenes, "scene"),
-        source=dict.fromkeys(scenes, "head"),
-        threshold=dict.fromkeys(scenes),
-        score=0.9 * value,
-        value=value,
+    truths, scores = draw_answers(settings, ids)
+    write_jsonl(paths.auto / ALL_LABELS, map(truth_object, truths))
+    sample_for_review(settings)
+    reserved = set(read_sampled(paths.sample))
+    memberships = assign_roles({i: i for i in ids}, reserved, settings.split, sample.seed)
+    write_splits(paths.splits, memberships)
+    write_scores(paths.probabilities, scores)
+    write_labels(
+        paths.labels,
+        decide_labels(scores, settings.taxonomy, settings.classify),
+        dict.fromkeys(scores.keys),
     )
-    write_labels(folder / paths.labels, table, dict.fromkeys(scenes))
+    trains = [row for row, image_id in enumerate(ids) if memberships[image_id].role == "train"]
+    arrays = arrays_of_records([truths[row] for row in trains], read_keys(settings.taxonomy))
+    is_scene = np.eye(len(head_keys(settings.taxonomy, "scene")), dtype=np.int8)[arrays.scene]
+    y = {"scene": is_scene, "attribute": arrays.attributes, "object": arrays.objects}
+    for head in HEADS:
+        keys = head_keys(settings.taxonomy, head)
+        columns = [scores.keys.index(key) for key in keys]
+        probability = scores.probability[np.ix_(trains, columns)]
+        write_out_of_fold(
+            paths.models, head, [ids[row] for row in trains], keys, y[head], probability, probability
+        )
+    write_vectors(paths.embeddings, ids, scores)
+
+
+def draw_answers(settings: Settings, ids: list[str]) -> tuple[list[GroundTruth], ScoreTable]:
+    """Draw what teacher and student say; each is wrong about the scene of one photo of ten."""
+    rng = np.random.default_rng(0)
+    keys = {head: head_keys(settings.taxonomy, head) for head in HEADS}
+    true_scene = rng.integers(0, len(keys["scene"]), len(ids))
+    said = np.where(rng.random(len(ids)) < 0.1, rng.integers(0, len(keys["scene"]), len(ids)), true_scene)
+    logit = rng.normal(0, 1, (len(ids), len(keys["scene"])))
+    logit[np.arange(len(ids)), true_scene] += 4
+    scene = np.exp(logit) / np.exp(logit).sum(axis=1, keepdims=True)
+    others = [*keys["attribute"], *keys["object"]]
+    truth = rng.random((len(ids), len(others))) < 0.05
+    probability = np.where(truth, 0.6, 0.1) + rng.random(truth.shape) * 0.35
+    heard = truth ^ (rng.random(truth.shape) < 0.01)
+    records = [
+        GroundTruth(
+            image_id=image_id,
+            scene=[keys["scene"][said[row]]],
+            attributes={key: bool(heard[row, at]) for at, key in enumerate(keys["attribute"])},
+            objects=[key for at, key in enumerate(others) if heard[row, at] and key.startswith("object.")],
+        )
+        for row, image_id in enumerate(ids)
+    ]
+    scores = np.hstack([scene, probability])
+    return records, ScoreTable(
+        ids, [*keys["scene"], *others], scores, scores, np.full(scores.shape, np.nan)
+    )
+
+
+def write_vectors(folder: Path, ids: list[str], scores: ScoreTable) -> None:
+    """Write vectors around a centre for each scene, a chunk at a time."""
+    rng = np.random.default_rng(1)
+    centres = rng.standard_normal((scores.probability.shape[1], DIM), dtype=np.float32)
+
+    def draw() -> Iterator[tuple[str, bytes]]:
+        for start in range(0, len(ids), PAGED):
+            part = scores.probability[start : start + PAGED].astype(np.float32)
+            vectors = part @ centres + rng.standard_normal((len(part), DIM), dtype=np.float32)
+            yield from zip(
+                ids[start : start + PAGED], (row.tobytes() for row in to_unit_norm(vectors)), strict=True
+            )
+
+    write_rows(folder / "embeddings.sqlite", "synthetic", draw())
 
 
 class Review:

@@ -7,9 +7,12 @@
   People's labels replace the teacher's in training, and are in no figure about the library.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
+
+import numpy as np
 
 from vibe_photos.errors import InputError
 from vibe_photos.heads.out_of_fold import read_out_of_fold
@@ -19,12 +22,12 @@ from vibe_photos.records import keyed_hash
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth
 from vibe_photos.records.splits import read_splits
 from vibe_photos.records.taxonomy import HEADS, label_name
+from vibe_photos.review.opinions import read_unseen_labels
 from vibe_photos.review.teaching_reasons import (
     estimate_usefulness,
     explain,
     find_reasons,
     read_library,
-    read_unseen_labels,
 )
 from vibe_photos.settings import Settings
 from vibe_photos.statistics.label_arrays import read_keys
@@ -37,10 +40,15 @@ UNASSISTED_SHARE = 0.1
 
 @dataclass(frozen=True, slots=True)
 class QueuedPhoto:
-    """A photo of a queue; `reasons` are sentences for the page."""
+    """A photo of a queue; `explain` returns the reasons as sentences, made when they are asked for."""
 
     image_id: str
-    reasons: tuple[str, ...]
+    explain: Callable[[], list[str]]
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """The sentences for the page."""
+        return tuple(self.explain())
 
 
 def read_measuring_queue(settings: Settings) -> list[QueuedPhoto]:
@@ -50,7 +58,7 @@ def read_measuring_queue(settings: Settings) -> list[QueuedPhoto]:
         InputError: the file of sampled photos is missing, or malformed.
     """
     sampled = read_sampled(settings.paths.sample)
-    return [QueuedPhoto(image_id, (_why_sampled(record),)) for image_id, record in sampled.items()]
+    return [QueuedPhoto(image_id, partial(_why_sampled, record)) for image_id, record in sampled.items()]
 
 
 def is_unassisted(seed: int, image_id: str) -> bool:
@@ -74,27 +82,32 @@ def read_teaching_queue(settings: Settings) -> list[QueuedPhoto]:
     try:
         memberships = read_splits(paths.splits)
         held_out = {head: read_out_of_fold(paths.models, head) for head in HEADS}
-        labels = read_unseen_labels(settings, list(held_out.values()))
     except InputError:
         return []
-    answered = read_jsonl(paths.auto / ALL_LABELS, GroundTruth)
     is_train = {image_id for image_id, one in memberships.items() if one.role == "train"}
+    answered = read_jsonl(paths.auto / ALL_LABELS, GroundTruth)
     records = sorted((one for one in answered if one.image_id in is_train), key=lambda one: one.image_id)
+    labels = read_unseen_labels(settings, held_out, [one.image_id for one in records])
     reasons = find_reasons(read_library(records, labels, read_keys(settings.taxonomy)))
     usefulness = estimate_usefulness(reasons, len(records))
-    sentences = {
-        records[row].image_id: explain(reasons, row)
-        for row in sorted(range(len(records)), key=lambda row: (-usefulness[row], records[row].image_id))
-    }
     suspected = _order_suspects(
         suspect for head in HEADS for suspect in find_suspects(held_out[head], head).suspects
     )
+    row_of = {record.image_id: row for row, record in enumerate(records)}
+
+    def tell(image_id: str) -> list[str]:
+        row = row_of.get(image_id)
+        return [*suspected.get(image_id, []), *([] if row is None else explain(reasons, row))]
+
     ranked = [image_id for image_id in suspected if image_id in is_train]
-    ranked += [image_id for image_id, why in sentences.items() if why and image_id not in suspected]
-    return [
-        QueuedPhoto(image_id, tuple([*suspected.get(image_id, []), *sentences.get(image_id, [])]))
-        for image_id in ranked
+    useful = np.flatnonzero(usefulness > 0)
+    # Records are sorted by id: so are photos that are as useful.
+    ranked += [
+        records[row].image_id
+        for row in useful[np.argsort(-usefulness[useful], kind="stable")]
+        if records[row].image_id not in suspected
     ]
+    return [QueuedPhoto(image_id, partial(tell, image_id)) for image_id in ranked]
 
 
 def _order_suspects(suspects: Iterable[Suspect]) -> Mapping[str, list[str]]:
@@ -107,11 +120,11 @@ def _order_suspects(suspects: Iterable[Suspect]) -> Mapping[str, list[str]]:
     return found
 
 
-def _why_sampled(record: Mapping[str, Any]) -> str:
+def _why_sampled(record: Mapping[str, Any]) -> list[str]:
     stratum = str(record.get("stratum", WHOLE_LIBRARY))
     name, _, draw = stratum.partition(" ")
     if name == WHOLE_LIBRARY:
-        return "drawn at random from the library"
+        return ["drawn at random from the library"]
     scene = "gives no scene" if name == NO_SCENE else f"calls {label_name(name)}"
     later = ", among photos added after the first draw" if draw else ""
-    return f"drawn at random from the photos that the teacher {scene}{later}"
+    return [f"drawn at random from the photos that the teacher {scene}{later}"]

@@ -15,6 +15,7 @@ Seen = Literal["teacher", "student", "reviewers"]
 
 ListName = Literal["measure", "teach", "disagreements", "flagged", "all"]
 Purpose = Literal["measure", "teach"]
+Speaker = Literal["teacher", "student", "people"]
 SkipReason = Literal["", "cannot tell", "private", "not a photo"]
 StatusName = Literal["open", "skipped", "audited"]
 
