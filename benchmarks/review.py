@@ -136,9 +136,7 @@ def draw_answers(settings: Settings, ids: list[str]) -> tuple[list[GroundTruth],
         for row, image_id in enumerate(ids)
     ]
     scores = np.hstack([scene, probability])
-    return records, ScoreTable(
-        ids, [*keys["scene"], *others], scores, scores, np.full(scores.shape, np.nan)
-    )
+    return records, ScoreTable(ids, [*keys["scene"], *others], scores, scores, np.full(scores.shape, np.nan))
 
 
 def write_vectors(folder: Path, ids: list[str], scores: ScoreTable) -> None:
