@@ -1,4 +1,4 @@
-"""What teacher, student and people say of every photo, as arrays: row = place in the manifest, column = label.
+"""What teacher, student and people say of every photo, as arrays: a row is a photo, a column a label.
 
 The student speaks out of fold of photos that it learnt from: what it says of an answer that it learnt by
 heart would prove nothing. Memory is one byte a photo and label, and two more for the student's probabilities.
@@ -78,7 +78,7 @@ class Opinions:
         return self._read_people() if speaker == "people" else self._read_student()[1]
 
     def suspicion(self) -> NDArray[np.float16]:
-        """Return float16 [photos, heads]: 1 - the probability of a suspected answer of the teacher, else 0."""
+        """Return float16 [photos, heads]: 1 - the probability of a suspected answer, 0 without suspicion."""
         return self._read_student()[2]
 
     def scene(self, speaker: Speaker) -> NDArray[np.int8]:
@@ -90,7 +90,7 @@ class Opinions:
         """Return a value that changes when the student's files are replaced."""
         paths = self._settings.paths
         files = [paths.labels, *(out_of_fold_path(paths.models, head) for head in HEADS)]
-        return tuple(map(_sign, files))
+        return tuple(map(sign, files))
 
     def row_values(self, record: GroundTruth) -> NDArray[np.int8]:
         """Return a person's or the teacher's truth as one row: int8 [labels]."""
@@ -185,8 +185,8 @@ def read_unseen_labels(
 ) -> LabelTable:
     """Return the student's labels of these photos, out of fold where it learnt from the photo.
 
-    Out of fold they are decided by `classify`'s thresholds and rules; the others are those of `labels.sqlite`,
-    if it is there.
+    Out of fold they are decided by `classify`'s thresholds and rules; the others are those of
+    `labels.sqlite`, if it is there.
 
     Raises:
         InputError: `labels.sqlite` is not a label table.
@@ -195,7 +195,7 @@ def read_unseen_labels(
     probability = np.full((len(image_ids), len(learnt)), np.nan, np.float32)
     for head in held_out.values():
         rows = find_rows(image_ids, head.image_ids)
-        columns = [learnt.index(key) for key in head.labels]
+        columns = np.array([learnt.index(key) for key in head.labels], np.int64)
         probability[np.ix_(rows[rows >= 0], columns)] = head.probabilities[rows >= 0]
     empty = np.broadcast_to(np.float64(np.nan), probability.shape)
     scores = ScoreTable(list(image_ids), learnt, probability, probability, empty)  # type: ignore[arg-type]
@@ -251,7 +251,8 @@ def _fill_from_table(
     return threshold
 
 
-def _sign(path: Path) -> tuple[int, ...]:
+def sign(path: Path) -> tuple[int, ...]:
+    """Return a value that changes when a file is replaced; empty without one."""
     if not path.exists():
         return ()
     status = path.stat()

@@ -9,6 +9,7 @@ from vibe_photos.errors import LibraryError
 from vibe_photos.human_truth.backup import find_untracked
 from vibe_photos.human_truth.labels import DECISIONS_FOLDER
 from vibe_photos.review.app import build_app
+from vibe_photos.review.likeness import Likeness
 from vibe_photos.review.photo_images import PhotoImages
 from vibe_photos.review.server import serve
 from vibe_photos.review.service import ReviewService
@@ -31,8 +32,13 @@ def serve_review(
     if not root.is_dir():
         raise LibraryError(f"the photos are not here: {root} (library.root in params.yaml) is not a folder")
     sources = open_sources(settings, reviewer, store)
-    service = ReviewService(sources, is_blind=is_blind)
-    with closing(sources.decisions), closing(PhotoImages(root, settings.embed.max_pixels)) as images:
+    likeness = Likeness(settings.paths.embeddings, store, sources.row_of)
+    service = ReviewService(sources, likeness, is_blind=is_blind)
+    with (
+        closing(sources.decisions),
+        closing(likeness),
+        closing(PhotoImages(root, settings.embed.max_pixels)) as images,
+    ):
 
         def on_ready(address: str, once: str) -> None:
             _print_address(sources, address)
@@ -48,9 +54,9 @@ def serve_review(
 
 
 def _print_address(sources: ReviewSources, address: str) -> None:
-    measure, teach = len(sources.queued), len(sources.teaching)
+    measure, trains = len(sources.queued), int(sources.trains.sum())
     reviewer = sources.decisions.reviewer
-    print(f"{reviewer} reviews {measure} photos that measure, {teach} that teach, at", flush=True)
+    print(f"{reviewer} reviews {measure} photos that measure, {trains} that may teach, at", flush=True)
     print(address, flush=True)
     if sources.not_in_library:
         print(f"photos of the sample that are no longer in the library: {sources.not_in_library}", flush=True)
