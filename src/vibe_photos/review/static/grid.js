@@ -25,8 +25,9 @@ class Grid {
     this.page = page;
     this.items = [];
     this.selected = new Set();
-    this.shown = new Set();
+    this.pictures = new Map();
     this.isBusy = false;
+    this.runs = 0;
     this.query = new Query(page, () => this.load());
     this.map = new PhotoMap(session.scenes.map(({ key }) => key), (lasso) => this.query.set({ lasso }));
     this.side = page === "/mistakes" ? "matrix" : "none";
@@ -45,23 +46,23 @@ class Grid {
   }
 
   /** Show the photos of the query, and beside them the matrix or the map. */
-  async load() {
+  load() {
+    return this.#busily(() => this.#load());
+  }
+
+  async #load() {
     const asked = { ...this.query.value };
     const isNew = () => JSON.stringify(asked) === JSON.stringify(this.query.value);
-    try {
-      const page = await this.#ask(() => get("photos", { ...asked, offset: this.query.offset, limit: PAGE }));
-      if (!isNew()) return;
-      if (!page.items.length && this.query.offset) return void this.query.turn(-PAGE);
-      this.total = page.total;
-      this.items = page.items;
-      this.selected = new Set();
-      this.shown = new Set();
-      this.#showTiles();
-      showChips(this.query, this.session, this.total);
-      await Promise.all([this.#showSide(asked), this.#showCounts(asked)]);
-    } catch (error) {
-      showRefusal(error);
-    }
+    const page = await this.#ask(() => get("photos", { ...asked, offset: this.query.offset, limit: PAGE }));
+    if (!isNew()) return;
+    if (!page.items.length && this.query.offset) return void this.query.turn(-PAGE);
+    this.total = page.total;
+    this.items = page.items;
+    this.selected = new Set();
+    this.pictures = new Map();
+    this.#showTiles();
+    showChips(this.query, this.session, this.total);
+    await Promise.all([this.#showSide(asked), this.#showCounts(asked)]);
   }
 
   toggle(imageId) {
@@ -138,7 +139,9 @@ class Grid {
       if (!chosen.length) return announce("Select photos first: click them, or Ctrl A for all");
       const isAlone = chosen.length === 1;
       const teachable = chosen.filter((item) => isAlone || item.purpose === "teach");
-      const ready = teachable.filter((item) => this.shown.has(item.image_id)).map((item) => ({ item, after: truthOf(item) })).filter(({ after }) => after?.scene);
+      // Nobody has judged a photo whose picture is not there.
+      const shown = await Promise.all(teachable.map((item) => this.pictures.get(item.image_id)));
+      const ready = teachable.filter((item, at) => shown[at]).map((item) => ({ item, after: truthOf(item) })).filter(({ after }) => after?.scene);
       if (ready.length) {
         const seen = this.session.is_blind ? ["teacher"] : ["teacher", "student"];
         const reply = await saveDecisions(
@@ -189,7 +192,8 @@ class Grid {
         element("a", { className: "button", href: this.query.addressOf(imageId), textContent: "Open", "aria-label": `Open ${path}` }),
         element("button", { type: "button", textContent: "Alike", "aria-label": `More like ${path}`, onclick: () => this.showAlike(imageId) }),
       );
-      const onShown = () => this.shown.add(imageId);
+      let onShown;
+      this.pictures.set(imageId, new Promise((resolve) => (onShown = resolve)));
       return makeTile(item, lines, () => this.toggle(imageId), properties, onShown, [beside]);
     });
     byId("tiles").replaceChildren(...tiles);
@@ -264,14 +268,21 @@ class Grid {
   async #alone(run) {
     if (this.isBusy) return;
     this.isBusy = true;
+    await this.#busily(run);
+    this.isBusy = false;
+  }
+
+  /** Mark the page as busy meanwhile. */
+  async #busily(run) {
+    this.runs += 1;
     document.body.setAttribute("aria-busy", "true");
     try {
       await run();
     } catch (error) {
       showRefusal(error);
     } finally {
-      this.isBusy = false;
-      document.body.removeAttribute("aria-busy");
+      this.runs -= 1;
+      if (!this.runs) document.body.removeAttribute("aria-busy");
     }
   }
 }

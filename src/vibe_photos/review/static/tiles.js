@@ -68,12 +68,15 @@ export function percentOf(score) {
  * @param {Node[]} lines the lines under the picture
  * @param {(event: Event) => void} onPress
  * @param {object} properties of the button
- * @param {() => void} onShown called when the picture is loaded
+ * @param {(isShown: boolean) => void} onShown called when the picture is there, or cannot be shown
  * @param {Node[]} others beside the button
  */
 export function makeTile(item, lines, onPress, properties, onShown, others = []) {
-  const picture = element("img", { alt: "", decoding: "async", loading: "lazy", draggable: false, onload: onShown });
-  picture.addEventListener("error", () => picture.replaceWith(element("span", { className: "broken", textContent: "cannot be shown" })));
+  const picture = element("img", { alt: "", decoding: "async", draggable: false, onload: () => onShown(true) });
+  picture.addEventListener("error", () => {
+    picture.replaceWith(element("span", { className: "broken", textContent: "cannot be shown" }));
+    onShown(false);
+  });
   picture.src = photoUrl(item.image_id, "320");
   const name = item.rel_path.slice(item.rel_path.lastIndexOf("/") + 1);
   const button = element(
