@@ -191,3 +191,16 @@ def test_alike_photos_and_the_map_lead_into_the_same_grid(
         page.get_by_role("button", name="Remove: drawn on the map").wait_for()
         person.settle()
         assert page.locator("#count").inner_text() == "60 photos"
+
+
+def test_a_photo_of_the_report_is_opened_by_its_id_or_path(library: Library, context) -> None:
+    (one, *_) = library.queue
+    path = library.photo(one).relative_to(library.folder / "photos")
+    for name in (one, str(path)):
+        with RunningReview(library.folder, "--reviewer", "ada", "--only", name) as review:
+            page = context.new_page()
+            page.goto(review.address)
+            page.locator("#viewport .picture").wait_for()
+            assert f"photo={one}" in page.url
+            page.keyboard.press("l")
+            page.get_by_role("button", name="Remove: like one photo").wait_for(timeout=60_000)

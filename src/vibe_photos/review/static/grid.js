@@ -13,7 +13,7 @@ import { Query } from "./query.js";
 import { retry, saveDecisions, showRefusal } from "./saving.js";
 import { runPage } from "./session.js";
 import { describeVoices, makeTile, moveFocus, voiceLines } from "./tiles.js";
-import { chooseScene, withAttribute, withObject, withoutAny, withoutObject } from "./truth.js";
+import { chooseScene, isSameTruth, withAttribute, withObject, withoutAny, withoutObject } from "./truth.js";
 import { TypeAhead } from "./type_ahead.js";
 
 const PAGE = 60;
@@ -138,7 +138,8 @@ class Grid {
       const chosen = this.chosen;
       if (!chosen.length) return announce("Select photos first: click them, or Ctrl A for all");
       const isAlone = chosen.length === 1;
-      const teachable = chosen.filter((item) => isAlone || item.purpose === "teach");
+      const isConfirmed = (item) => !item.people && isSameTruth(truthOf(item), item.teacher);
+      const teachable = chosen.filter((item) => isAlone || item.purpose === "teach" || isConfirmed(item));
       // Nobody has judged a photo whose picture is not there.
       const shown = await Promise.all(teachable.map((item) => this.pictures.get(item.image_id)));
       const ready = teachable.filter((item, at) => shown[at]).map((item) => ({ item, after: truthOf(item) })).filter(({ after }) => after?.scene);
