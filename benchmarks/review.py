@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from http.client import HTTPConnection
 from itertools import count
 from pathlib import Path
@@ -169,7 +170,7 @@ class Review:
         _, _, host, token, _ = self.process.stdout.readline().strip().split("/")
         self._token = token
         self._connection = HTTPConnection(host, timeout=60)
-        for path in ("", "api/session", "api/queue?status=open&limit=200"):
+        for path in ("", "api/session", "api/photos?status=open&brief=true&limit=200"):
             self.get(path)
         self.start_seconds = time.perf_counter() - begin
 
@@ -181,9 +182,18 @@ class Review:
         assert reply.status == 200, (path, reply.status, body)
         return body
 
-    def list_queue(self) -> list[str]:
-        """Return the whole queue, by pages."""
-        pages = (self.get(f"api/queue?status=open&limit=500&offset={at}") for at in range(0, QUEUED, 500))
+    def is_ready(self, path: str) -> bool:
+        """Return whether what is at a path is ready (else 503), under the token."""
+        self._connection.request("GET", f"/{self._token}/{path}")
+        reply = self._connection.getresponse()
+        reply.read()
+        return reply.status == HTTPStatus.OK
+
+    def list_queue(self, photos: int = QUEUED) -> list[str]:
+        """Return the first photos of the queue, by pages."""
+        limit = min(photos, 500)
+        address = f"api/photos?status=open&brief=true&limit={limit}"
+        pages = (self.get(f"{address}&offset={at}") for at in range(0, photos, limit))
         return [item["image_id"] for page in pages for item in json.loads(page)["items"]]
 
     def show(self, image_id: str) -> None:
@@ -261,28 +271,47 @@ def measure_starts(folders: dict[int, Path], rounds: int) -> dict[str, float]:
             return review.start_seconds
 
     return {
-        f"{photos:,} photos, {QUEUED:,} queued": sorted(start(folder) for _ in range(rounds))[rounds // 2]
+        f"{photos:,} photos, a tenth queued": sorted(start(folder) for _ in range(rounds))[rounds // 2]
         for photos, folder in folders.items()
     }
 
 
-def measure_lists(folder: Path) -> dict[str, float]:
-    """Time lists of the largest library: the first of a kind builds its index, the second is kept."""
-    seconds = {}
+def measure_views(folder: Path) -> tuple[dict[str, float], dict[str, float]]:
+    """Time the views of a library as a person opens them; return seconds, and the server's megabytes."""
+    cell = "api/photos?list=train&status=open&sort=sure&limit=60&says=teacher:scene.{},student:scene.{}"
+    seconds, megabytes = {}, {}
+
+    def time_all(name: str, *paths: str) -> None:
+        begin = time.perf_counter()
+        for path in paths:
+            review.get(path)
+        seconds[name] = time.perf_counter() - begin
+
     with open_review(folder) as review:
-        for name, path in {
-            "my photos, all": "api/library",
-            "my photos, one label": "api/library?label=scene.food",
-            "my photos, counts": "api/labels",
-            "queue, one label": "api/queue?label=scene.food&status=open",
-            "all photos, a name": "api/queue?list=all&text=07.jpg",
-            "grid": "api/grid?scene=scene.food",
-        }.items():
-            for time_of in ("first", "again"):
-                begin = time.perf_counter()
-                review.get(path)
-                seconds[f"{name}, {time_of}"] = time.perf_counter() - begin
-    return seconds
+        megabytes["after the start"] = review.memory_megabytes()
+        train = "list=train&status=open"
+        time_all("mistakes, first view", "mistakes", f"api/photos?{train}&limit=60", f"api/matrix?{train}")
+        time_all("mistakes, chips", f"api/chips?{train}")
+        megabytes["after the first view of mistakes"] = review.memory_megabytes()
+        for one, other in (("food", "people"), ("animals", "snapshot"), ("document", "screenshot")):
+            time_all(f"mistakes, {one} taken for {other}", cell.format(one, other))
+        for sort in ("apart", "suspicion", "newest"):
+            time_all(f"all photos by {sort}", f"api/photos?list=all&limit=60&sort={sort}")
+        time_all("all photos, a name", "api/photos?list=all&limit=60&text=07.jpg")
+        time_all("my photos, one label", "api/photos?list=all&by=final&limit=60&label=scene.food")
+        time_all("my photos, chips", "api/chips?list=all&by=final")
+        time_all("teach, first list", "api/photos?list=teach&status=open&brief=true")
+        (one, *_) = review.list_queue(1)
+        begin = time.perf_counter()
+        while not review.is_ready(f"api/photos?list=all&limit=60&near={one}"):
+            time.sleep(0.1)
+        seconds["alike, first: embeddings read, map drawn"] = time.perf_counter() - begin
+        (other,) = review.list_queue(2)[1:]
+        time_all("alike, another photo", f"api/photos?list=all&limit=60&near={other}")
+        time_all("map", "api/map?list=all")
+        time_all("lasso", "api/photos?list=all&limit=60&lasso=0,0;0.5,0;0.5,1;0,1")
+        megabytes["after all views"] = review.memory_megabytes()
+    return seconds, megabytes
 
 
 def print_values(title: str, values: dict[str, float], unit: str) -> None:
@@ -292,14 +321,25 @@ def print_values(title: str, values: dict[str, float], unit: str) -> None:
         print(f"{name:32}  {value:8.3f} {unit}", flush=True)
 
 
-def find_reaches(starts: dict[str, float], shown: dict[str, float], memory: dict[str, float]) -> list[Reach]:
+def find_reaches(
+    starts: dict[str, float],
+    shown: dict[str, float],
+    memory: dict[str, float],
+    views: dict[str, float],
+    held: dict[str, float],
+) -> list[Reach]:
     """Return whether the page is quick to begin and to go on, and does not grow."""
     early, late = memory[f"after {PAGED // 8:,} photos"], memory[f"after {PAGED:,} photos"]
     ahead_ms, plain_ms = shown["next photo, ahead"] * 1e3, shown["plain script"] * 1e3
+    cells = max(value for name, value in views.items() if "taken for" in name)
+    largest = f"{LIBRARIES[-1]:,}"
     return [
+        at_most(f"mistakes of {largest} photos: first view", views["mistakes, first view"], 2, None, "s"),
+        at_most(f"mistakes of {largest} photos: a cell's grid", cells, 0.3, None, "s"),
+        at_most(f"mistakes of {largest} photos: memory", held["after all views"], 150, None, "MB"),
         at_most(
             f"review page: from the command to a queue of {QUEUED:,}",
-            next(iter(starts.values())),
+            list(starts.values())[-1],
             2,
             None,
             "s",
@@ -323,16 +363,18 @@ def main() -> None:
             write_library(library, pictures, photos)
         starts = measure_starts(folders, rounds=5)
         print_values("from the command to the first list of the queue", starts, "s")
-        shown = measure_next(folders[QUEUED], pictures, arguments.rounds)
+        for photos, library in folders.items():
+            views, held = measure_views(library)
+            print_values(f"views of a library of {photos:,}", views, "s")
+            print_values("memory of the server (RSS)", held, "MB")
+        shown = measure_next(folders[LIBRARIES[-1]], pictures, arguments.rounds)
         print_table("the next photo at 1600 px", shown, "floor: decode and encode", 1, "photos")
-        lists = measure_lists(folders[LIBRARIES[-1]])
-        print_values(f"lists of a library of {LIBRARIES[-1]:,}", lists, "s")
         # Smaller ones: the pictures that are kept are as large, and two thousand take minutes less.
         write_pictures(pictures, PAGED_SIZE_PX)
-        memory = page_through(folders[QUEUED])
+        memory = page_through(folders[LIBRARIES[-1]])
         print_values("memory of the server (RSS)", memory, "MB")
-    results = {"start": starts, "next photo": shown, "lists": lists, "memory_mb": memory}
-    write_results(arguments.json, results, find_reaches(starts, shown, memory))
+    results = {"start": starts, "next photo": shown, "views": views, "memory_mb": held | memory}
+    write_results(arguments.json, results, find_reaches(starts, shown, memory, views, held))
 
 
 if __name__ == "__main__":

@@ -319,7 +319,8 @@ class Listings:
         if name == "measure":
             return self._measure
         if name == "teach":
-            return [self._row_of[image_id] for image_id in self._sources.teaching]
+            rows = self._sources.teaching.rows()
+            return rows[~self._mask_ids(self._sources.queued)[rows]].astype(np.int64)
         if name == "all":
             return range(len(self._photos))
         if name == "train":

@@ -7,12 +7,19 @@
   People's labels replace the teacher's in training, and are in no figure about the library.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+import sys
+import threading
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing import get_context
 from typing import Any
 
+import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from vibe_photos.errors import InputError
 from vibe_photos.heads.out_of_fold import read_out_of_fold
@@ -38,6 +45,12 @@ UNASSISTED_SHARE = 0.1
 """The share of the review sample that is judged without the teacher's labels, to measure their influence."""
 
 
+LARGE_LIBRARY = 20_000
+"""From so many photos on, the teaching queue is ranked by another process, which leaves no memory behind."""
+
+_BLOCK = 64
+
+
 @dataclass(frozen=True, slots=True)
 class QueuedPhoto:
     """A photo of a queue; `explain` returns the reasons as sentences, made when they are asked for."""
@@ -58,7 +71,8 @@ def read_measuring_queue(settings: Settings) -> list[QueuedPhoto]:
         InputError: the file of sampled photos is missing, or malformed.
     """
     sampled = read_sampled(settings.paths.sample)
-    return [QueuedPhoto(image_id, partial(_why_sampled, record)) for image_id, record in sampled.items()]
+    why = {stratum: _why_sampled(stratum) for stratum in {_stratum(record) for record in sampled.values()}}
+    return [QueuedPhoto(i, partial(why.__getitem__, _stratum(record))) for i, record in sampled.items()]
 
 
 def is_unassisted(seed: int, image_id: str) -> bool:
@@ -110,6 +124,70 @@ def read_teaching_queue(settings: Settings) -> list[QueuedPhoto]:
     return [QueuedPhoto(image_id, partial(tell, image_id)) for image_id in ranked]
 
 
+class Ranking(Mapping[str, QueuedPhoto]):
+    """The photos that may teach by image_id, most useful first; a large library is ranked by another process.
+
+    Ten bytes a photo are kept, and the sentences, packed.
+    """
+
+    def __init__(self, settings: Settings, image_ids: Sequence[str], row_of: Mapping[str, int]) -> None:
+        self._settings, self._image_ids, self._row_of = settings, image_ids, row_of
+        self._lock = threading.Lock()
+        self._future: Future[tuple[bytes, list[bytes]]] | None = None
+        self._read: tuple[NDArray[np.uint32], NDArray[np.int32], list[bytes]] | None = None
+
+    def begin(self) -> None:
+        """Begin to rank a large library, so that who asks later waits less."""
+        if len(self._image_ids) > LARGE_LIBRARY:
+            pool = ProcessPoolExecutor(1, get_context("spawn"))
+            self._future = pool.submit(_pack_ranking, self._settings)
+            pool.shutdown(wait=False)
+
+    def __getitem__(self, image_id: str) -> QueuedPhoto:
+        """Return a photo of the queue."""
+        _, ranks, packed = self._get()
+        row = self._row_of.get(image_id, -1)
+        if row < 0 or ranks[row] < 0:
+            raise KeyError(image_id)
+        block, place = divmod(int(ranks[row]), _BLOCK)
+        return QueuedPhoto(image_id, lambda: msgspec.json.decode(zlib.decompress(packed[block]))[place])
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the ids, most useful first."""
+        return (self._image_ids[row] for row in self._get()[0].tolist())
+
+    def __len__(self) -> int:
+        """Return the number of photos."""
+        return len(self._get()[0])
+
+    def rows(self) -> NDArray[np.uint32]:
+        """Return the rows of the photos in the manifest, most useful first."""
+        return self._get()[0]
+
+    def _get(self) -> tuple[NDArray[np.uint32], NDArray[np.int32], list[bytes]]:
+        with self._lock:
+            if self._read is None:
+                ids, packed = self._future.result() if self._future else _pack_ranking(self._settings)
+                places = [self._row_of.get(i, -1) for i in msgspec.json.decode(ids, type=list[str])]
+                ranks = np.full(len(self._image_ids), -1, np.int32)
+                for rank, row in enumerate(places):
+                    if row >= 0:
+                        ranks[row] = rank
+                rows = np.array([row for row in places if row >= 0], np.uint32)
+                self._read, self._future = (rows, ranks, packed), None
+            return self._read
+
+
+def _pack_ranking(settings: Settings) -> tuple[bytes, list[bytes]]:
+    """Return the ids of the teaching queue as JSON, and their sentences as packed JSON, a block at a time."""
+    queue = read_teaching_queue(settings)
+    blocks = [
+        zlib.compress(msgspec.json.encode([one.reasons for one in queue[at : at + _BLOCK]]), 1)
+        for at in range(0, len(queue), _BLOCK)
+    ]
+    return msgspec.json.encode([one.image_id for one in queue]), blocks
+
+
 def _order_suspects(suspects: Iterable[Suspect]) -> Mapping[str, list[str]]:
     """Return a sentence per suspected label, by photo; the least likely answers of the teacher come first."""
     found: dict[str, list[str]] = {}
@@ -120,8 +198,11 @@ def _order_suspects(suspects: Iterable[Suspect]) -> Mapping[str, list[str]]:
     return found
 
 
-def _why_sampled(record: Mapping[str, Any]) -> list[str]:
-    stratum = str(record.get("stratum", WHOLE_LIBRARY))
+def _stratum(record: Mapping[str, Any]) -> str:
+    return sys.intern(str(record.get("stratum", WHOLE_LIBRARY)))
+
+
+def _why_sampled(stratum: str) -> list[str]:
     name, _, draw = stratum.partition(" ")
     if name == WHOLE_LIBRARY:
         return ["drawn at random from the library"]

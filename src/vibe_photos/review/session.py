@@ -53,6 +53,8 @@ def serve_review(
 
         def on_ready(address: str, once: str) -> None:
             _print_address(sources, address)
+            # A large library's student takes seconds to read: who comes to the mistakes finds it read.
+            threading.Thread(target=sources.opinions.suspicion, daemon=True).start()
             if opens_browser:
                 # Some browsers return only when they are closed.
                 threading.Thread(target=webbrowser.open, args=(once,), daemon=True).start()

@@ -1,8 +1,7 @@
 """The data of the review page: library, queues, decisions, teacher and student."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from vibe_photos.records.splits import Role, read_splits
 from vibe_photos.review.decisions import DecisionLog
 from vibe_photos.review.opinions import Opinions
 from vibe_photos.review.photo_state import PhotoState
-from vibe_photos.review.queue import QueuedPhoto, is_unassisted, read_measuring_queue, read_teaching_queue
+from vibe_photos.review.queue import QueuedPhoto, Ranking, is_unassisted, read_measuring_queue
 from vibe_photos.review.student_labels import StudentLabels
 from vibe_photos.review.teacher_truth import TeacherTruth
 from vibe_photos.settings import Settings
@@ -31,6 +30,7 @@ class ReviewSources:
         row_of: the row of each image_id.
         queued: the photos that measure, by image_id, in their order; only those in the library.
         not_in_library: how many photos of the sample are not in the library any more.
+        teaching: the photos that may teach, most useful first.
         trains: which photos of the manifest may train, bool [photos].
         roles: `reserved`, `holdout` or `train`, by image_id; empty before stage `split` has run.
         teacher: the teacher's labels.
@@ -53,12 +53,7 @@ class ReviewSources:
     decisions: DecisionLog
     opinions: Opinions
     unassisted: frozenset[str]
-    rank: Callable[[], Mapping[str, QueuedPhoto]]
-
-    @property
-    def teaching(self) -> Mapping[str, QueuedPhoto]:
-        """The photos that may teach, most useful first; the first to ask waits for them to be ranked."""
-        return self.rank()
+    teaching: Ranking
 
 
 def open_sources(settings: Settings, reviewer: str, store: Path) -> ReviewSources:
@@ -83,13 +78,13 @@ def open_sources(settings: Settings, reviewer: str, store: Path) -> ReviewSource
     teacher.hide(hidden)
     image_ids = [photo.image_id for photo in photos]
     opinions = Opinions(settings, image_ids, row_of, teacher.values, decisions, hidden)
-    roles = {i: one.role for i, one in read_splits(splits).items()} if splits.is_file() else {}
+    memberships = read_splits(splits) if splits.is_file() else {}
+    # The manifest's own strings: a hundred thousand copies would be eight megabytes.
+    roles = {i: memberships[i].role for i in image_ids if i in memberships}
+    del memberships
 
-    @cache
-    def rank() -> Mapping[str, QueuedPhoto]:
-        teaching = {one.image_id: one for one in read_teaching_queue(settings)}
-        return {i: one for i, one in teaching.items() if i in row_of and i not in queued}
-
+    teaching = Ranking(settings, image_ids, row_of)
+    teaching.begin()
     return ReviewSources(
         settings=settings,
         photos=photos,
@@ -103,7 +98,7 @@ def open_sources(settings: Settings, reviewer: str, store: Path) -> ReviewSource
         decisions=decisions,
         opinions=opinions,
         unassisted=unassisted,
-        rank=rank,
+        teaching=teaching,
     )
 
 

@@ -17,7 +17,7 @@ class PhotoViews:
         self._decisions = sources.decisions
         self._teacher = sources.teacher
         self._queued = sources.queued
-        self._sources = sources
+        self._teaching = sources.teaching
         self._student, self._opinions = sources.student, sources.opinions
         self._row_of = sources.row_of
         self._roles = sources.roles
@@ -125,7 +125,7 @@ class PhotoViews:
     def _reasons(self, photo: Photo) -> list[str]:
         if self._is_blind or photo.image_id in self._unassisted:  # the reasons name the teacher's scene
             return []
-        entry = self._queued.get(photo.image_id) or self._sources.teaching.get(photo.image_id)
+        entry = self._queued.get(photo.image_id) or self._teaching.get(photo.image_id)
         return list(entry.reasons) if entry else []
 
 
