@@ -38,6 +38,8 @@ class Grid {
       onEnter: () => this.enter(),
       onErase: () => {},
     });
+    // On a phone the photos would lie far below.
+    byId("more-labels").open = !matchMedia("(max-width: 900px)").matches;
     if (session.is_blind) this.#hideStudent();
   }
 

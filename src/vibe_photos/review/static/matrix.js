@@ -72,6 +72,7 @@ function showFlags(one, other, flags, press) {
     [`only ${NAMES[other]}`, (key) => [`${one}:!${key}`, `${other}:${key}`], 2],
     ["both no", (key) => [`${one}:!${key}`, `${other}:!${key}`], 3],
   ];
+  const most = Math.max(1, ...Object.values(flags).flatMap((counts) => [counts[1], counts[2]]));
   const rows = Object.entries(flags)
     .filter(([, counts]) => counts[0] + counts[1] + counts[2])
     .map(([key, counts]) =>
@@ -83,7 +84,7 @@ function showFlags(one, other, flags, press) {
           element(
             "td",
             { className: at === 1 || at === 2 ? "" : "is-same" },
-            counts[at] ? press(counts[at].toLocaleString("en"), `${labelName(key)}, ${title}: ${counts[at]}`, conditions(key), key, at === 1 || at === 2 ? 0.4 : undefined) : "",
+            counts[at] ? press(counts[at].toLocaleString("en"), `${labelName(key)}, ${title}: ${counts[at]}`, conditions(key), key, at === 1 || at === 2 ? counts[at] / most : undefined) : "",
           ),
         ),
       ),
