@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vibe_photos.review.opinions import sign
+from vibe_photos.review.opinions import give_back_memory, sign
 from vibe_photos.review.refusals import refuse
 from vibe_photos.statistics.metrics import Bools
 from vibe_photos.storage.files import write_arrays
@@ -99,6 +99,7 @@ class Likeness:
                     vectors[rows[rows >= 0]] = arrays["vectors"][rows >= 0]
                     places[rows[rows >= 0]] = arrays["places"][rows >= 0]
                 self._near, self._read = None, (signature, vectors, places)
+                give_back_memory()
             return self._read[1], self._read[2]
 
     def _wait_for(self, path: Path) -> None:

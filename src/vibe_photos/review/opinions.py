@@ -4,12 +4,16 @@ The student speaks out of fold of photos that it learnt from: what it says of an
 heart would prove nothing. Memory is one byte a photo and label, and two more for the student's probabilities.
 """
 
+import contextlib
+import ctypes
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
+import xxhash
 from numpy.typing import NDArray
 
 from vibe_photos.classify.stage import decide_labels
@@ -24,7 +28,11 @@ from vibe_photos.settings import HeadName, Settings, Taxonomy
 from vibe_photos.statistics.label_arrays import find_rows, with_parents
 from vibe_photos.statistics.metrics import UNJUDGED, Bools
 from vibe_photos.statistics.suspects import find_suspects
+from vibe_photos.storage.files import write_arrays
 from vibe_photos.storage.sqlite import open_database
+
+LARGE_LIBRARY = 20_000
+"""From so many photos on, what takes seconds to read is kept in the store, or done by another process."""
 
 Signature = tuple[tuple[int, ...], ...]
 
@@ -58,9 +66,10 @@ class Opinions:
         teacher: NDArray[np.int8],
         decisions: DecisionLog,
         hidden: Sequence[int],
+        store: Path,
     ) -> None:
         self._settings, self._image_ids, self._row_of = settings, image_ids, row_of
-        self._decisions, self._hidden = decisions, list(hidden)
+        self._decisions, self._hidden, self._store = decisions, list(hidden), store / "review"
         self.keys, self.columns = list_columns(settings.taxonomy)
         self.column_of = {key: column for column, key in enumerate(self.keys)}
         close_objects(teacher, self.keys, self.columns["object"])
@@ -115,9 +124,26 @@ class Opinions:
         with self._lock:
             signature = self.signature()
             if self._read is None or self._read[0] != signature:
-                table, suspicion = self._read_unseen()
-                self._read = (signature, table, suspicion)
+                self._read = (signature, *self._read_kept(signature))
+                give_back_memory()
             return self._read
+
+    def _read_kept(self, signature: Signature) -> tuple[Voice, NDArray[np.float16]]:
+        """Return the student's voice and suspicion; those of a large library are kept in the store."""
+        if len(self._image_ids) < LARGE_LIBRARY:
+            return self._read_unseen()
+        made_from = (signature, sign(self._settings.paths.photos), self._hidden)
+        section = msgspec.json.encode([made_from, self._settings.taxonomy, self._settings.classify])
+        path = self._store / f"student-{xxhash.xxh3_128_hexdigest(section)}.npz"
+        if path.exists():
+            with np.load(path, allow_pickle=False) as kept:
+                return Voice(kept["values"], kept["scores"]), kept["suspicion"]
+        voice, suspicion = self._read_unseen()
+        assert voice.scores is not None
+        for old in self._store.glob("student-*.npz"):
+            old.unlink()
+        write_arrays(path, {"values": voice.values, "scores": voice.scores, "suspicion": suspicion})
+        return voice, suspicion
 
     def _read_unseen(self) -> tuple[Voice, NDArray[np.float16]]:
         held_out = read_held_out(self._settings)
@@ -249,6 +275,12 @@ def _fill_from_table(
             rows_read = read[:, 0].astype(np.int64)
             score[rows_read, column], value[rows_read, column] = read[:, 1], read[:, 2]
     return threshold
+
+
+def give_back_memory() -> None:
+    """Return freed memory to the system: after large files are read, glibc would keep it."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def sign(path: Path) -> tuple[int, ...]:

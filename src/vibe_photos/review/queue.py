@@ -29,7 +29,7 @@ from vibe_photos.records import keyed_hash
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth
 from vibe_photos.records.splits import read_splits
 from vibe_photos.records.taxonomy import HEADS, label_name
-from vibe_photos.review.opinions import read_unseen_labels
+from vibe_photos.review.opinions import LARGE_LIBRARY, give_back_memory, read_unseen_labels
 from vibe_photos.review.teaching_reasons import (
     estimate_usefulness,
     explain,
@@ -44,9 +44,6 @@ from vibe_photos.storage.jsonl import read_jsonl
 UNASSISTED_SHARE = 0.1
 """The share of the review sample that is judged without the teacher's labels, to measure their influence."""
 
-
-LARGE_LIBRARY = 20_000
-"""From so many photos on, the teaching queue is ranked by another process, which leaves no memory behind."""
 
 _BLOCK = 64
 
@@ -138,7 +135,11 @@ class Ranking(Mapping[str, QueuedPhoto]):
 
     def begin(self) -> None:
         """Begin to rank a large library, so that who asks later waits less."""
-        if len(self._image_ids) > LARGE_LIBRARY:
+        with self._lock:
+            self._begin()
+
+    def _begin(self) -> None:
+        if self._read is None and self._future is None and len(self._image_ids) > LARGE_LIBRARY:
             pool = ProcessPoolExecutor(1, get_context("spawn"))
             self._future = pool.submit(_pack_ranking, self._settings)
             pool.shutdown(wait=False)
@@ -167,6 +168,7 @@ class Ranking(Mapping[str, QueuedPhoto]):
     def _get(self) -> tuple[NDArray[np.uint32], NDArray[np.int32], list[bytes]]:
         with self._lock:
             if self._read is None:
+                self._begin()
                 ids, packed = self._future.result() if self._future else _pack_ranking(self._settings)
                 places = [self._row_of.get(i, -1) for i in msgspec.json.decode(ids, type=list[str])]
                 ranks = np.full(len(self._image_ids), -1, np.int32)
@@ -175,6 +177,7 @@ class Ranking(Mapping[str, QueuedPhoto]):
                         ranks[row] = rank
                 rows = np.array([row for row in places if row >= 0], np.uint32)
                 self._read, self._future = (rows, ranks, packed), None
+                give_back_memory()
             return self._read
 
 

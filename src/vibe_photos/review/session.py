@@ -53,8 +53,7 @@ def serve_review(
 
         def on_ready(address: str, once: str) -> None:
             _print_address(sources, address)
-            # A large library's student takes seconds to read: who comes to the mistakes finds it read.
-            threading.Thread(target=sources.opinions.suspicion, daemon=True).start()
+            threading.Thread(target=_read_ahead, args=(sources,), daemon=True).start()
             if opens_browser:
                 # Some browsers return only when they are closed.
                 threading.Thread(target=webbrowser.open, args=(once,), daemon=True).start()
@@ -65,6 +64,12 @@ def serve_review(
     if find_untracked(settings.paths.human):
         print(f"git does not have it yet: git add {settings.paths.human} && git commit", flush=True)
     print("Now: dvc repro", flush=True)
+
+
+def _read_ahead(sources: ReviewSources) -> None:
+    """Read what takes seconds in a large library, so that who comes to the mistakes or to Teach finds it."""
+    sources.opinions.suspicion()
+    sources.teaching.begin()
 
 
 def find_start(sources: ReviewSources, only: Sequence[str]) -> str:

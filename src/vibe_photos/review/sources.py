@@ -77,14 +77,13 @@ def open_sources(settings: Settings, reviewer: str, store: Path) -> ReviewSource
     hidden = [row_of[image_id] for image_id in unassisted]
     teacher.hide(hidden)
     image_ids = [photo.image_id for photo in photos]
-    opinions = Opinions(settings, image_ids, row_of, teacher.values, decisions, hidden)
+    opinions = Opinions(settings, image_ids, row_of, teacher.values, decisions, hidden, store)
     memberships = read_splits(splits) if splits.is_file() else {}
     # The manifest's own strings: a hundred thousand copies would be eight megabytes.
     roles = {i: memberships[i].role for i in image_ids if i in memberships}
     del memberships
 
     teaching = Ranking(settings, image_ids, row_of)
-    teaching.begin()
     return ReviewSources(
         settings=settings,
         photos=photos,

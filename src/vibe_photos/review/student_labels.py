@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vibe_photos.review.opinions import sign
+from vibe_photos.review.opinions import give_back_memory, sign
 from vibe_photos.review.replies import StudentLabel
 from vibe_photos.review.requests import Truth
 from vibe_photos.storage.sqlite import open_database
@@ -68,6 +68,7 @@ class StudentLabels:
                             rows = [self._row_of[i] for (i,) in ids if i in self._row_of]
                             values[rows, column] = 1
                 self._final = (sign(self._path), values)
+                give_back_memory()
             return self._final[1]
 
 
