@@ -44,7 +44,7 @@ def decide(review: RunningReview, image_id: str, scene: str, version: int) -> in
 
 
 def list_queue(review: RunningReview) -> list[str]:
-    return [item["image_id"] for item in review.get("api/queue?limit=500").json()["items"]]
+    return [item["image_id"] for item in review.get("api/photos?limit=500").json()["items"]]
 
 
 def scenes_on_disk(folder: Path) -> dict[str, str]:
@@ -56,7 +56,7 @@ def scenes_on_disk(folder: Path) -> dict[str, str]:
 
 def test_a_review_ends_calmly_and_goes_on_where_it_was(folder: Path) -> None:
     with RunningReview(folder, "--reviewer", "ada") as review:
-        assert review.printed[0] == f"ada reviews {PHOTOS} photos that measure, 0 that teach, at\n"
+        assert review.printed[0] == f"ada reviews {PHOTOS} photos that measure, 0 that may teach, at\n"
         first, second, third, *_ = list_queue(review)
         assert decide(review, first, "scene.food", 0) == 200
         assert review.post("api/skip", {"image_id": second}).status == 200
@@ -65,7 +65,7 @@ def test_a_review_ends_calmly_and_goes_on_where_it_was(folder: Path) -> None:
         assert rest.endswith("\nEvery decision is in data/human/decisions/ada.jsonl\nNow: dvc repro\n")
         assert review.errors.read_text() == ""
     with RunningReview(folder, "--reviewer", "ada") as review:
-        queue = [item["image_id"] for item in review.get("api/queue?status=open").json()["items"]]
+        queue = [item["image_id"] for item in review.get("api/photos?status=open").json()["items"]]
         assert (queue[0], queue[-1], len(queue)) == (third, second, PHOTOS - 1)
         assert review.post("api/undo", {}).json()["was_skip"] is True
         assert review.post("api/undo", {}).json()["image_id"] == first
@@ -98,7 +98,7 @@ def test_a_server_killed_at_random_moments_has_every_decision_it_answered(folder
     log = folder / "data" / "human" / "decisions" / "ada.jsonl"
     for _ in range(KILLS):
         with RunningReview(folder, "--reviewer", "ada") as review:
-            views = review.get("api/queue?limit=500").json()["items"]
+            views = review.get("api/photos?limit=500").json()["items"]
             versions = {item["image_id"]: item["version"] for item in views}
             for image_id, scene in answered.items():
                 assert review.get(f"api/photo/{image_id}").json()["current"]["scene"] == scene

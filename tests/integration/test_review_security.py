@@ -86,9 +86,9 @@ def image_id(folder: Path) -> str:
 
 
 def list_routes(image_id: str) -> list[tuple[str, str]]:
-    gets = ["", "grid", "photos", "static/api.js", f"photo/{image_id}", "nothing/here", "api/nothing"]
-    gets += [f"api/{name}" for name in ("session", "queue", "library", "labels", "disagreements")]
-    gets += [f"api/photo/{image_id}", f"api/photo/{image_id}/student", "api/grid?scene=scene.food"]
+    gets = ["", "mistakes", "photos", "static/api.js", f"photo/{image_id}", "nothing/here", "api/nothing"]
+    gets += [f"api/{name}" for name in ("session", "photos", "chips", "matrix", "map", "disagreements")]
+    gets += [f"api/photo/{image_id}", f"api/photo/{image_id}/student"]
     posts = [f"api/{name}" for name in ("decision", "decisions", "skip", "undo", "nothing")]
     return [*(("GET", path) for path in gets), *(("POST", path) for path in posts)]
 
@@ -271,7 +271,7 @@ def test_photos_are_new_pictures(review: RunningReview, image_id: str) -> None:
 
 
 def test_pages_hold_nothing_of_the_library_and_no_script_of_their_own(review: RunningReview) -> None:
-    for path in ("", "grid", "photos"):
+    for path in ("", "mistakes", "photos"):
         page = review.get(path)
         assert page.headers["content-type"] == "text/html; charset=utf-8"
         assert has_headers(page)
@@ -292,9 +292,14 @@ def test_scripts_in_names_teacher_and_notes_stay_data(
     view = review.get(f"api/photo/{image_id}")
     assert view.json()["rel_path"] == payload
     assert view.json()["teacher"]["scene"] == f"scene.{payload}"
-    found = review.get(f"api/queue?text={quote(payload, safe='')}")
+    found = review.get(f"api/photos?text={quote(payload, safe='')}")
     assert [item["rel_path"] for item in found.json()["items"]] == [payload]
-    for reply in (view, found, review.get("api/library"), review.get(f"api/queue?label={quote(payload)}")):
+    for reply in (
+        view,
+        found,
+        review.get("api/photos?list=all&by=final"),
+        review.get(f"api/photos?label={quote(payload)}"),
+    ):
         assert reply.headers["content-type"] == "application/json"
         assert has_headers(reply)
 

@@ -1,10 +1,10 @@
 """Check and correct labels in the browser.
 
-One photo at a time, or twenty similar ones at once. Photos of the review sample MEASURE: the figures about
-the library are computed from your answers, and these photos never train. Other photos TEACH, beginning with
-those that the teacher probably got wrong: the student learns your answers instead of the teacher's. Every
-decision is on disk before the next photo appears, in data/human/decisions/ and in this machine's store. The
-page is served to this machine only; Ctrl-C ends it.
+One photo at a time, or many that have the same mistake at once. Photos of the review sample MEASURE: the
+figures about the library are computed from your answers, and these photos never train. Other photos TEACH,
+beginning with those that the teacher probably got wrong: the student learns your answers instead of the
+teacher's. Every decision is on disk before the next photo appears, in data/human/decisions/ and in this
+machine's store. The page is served to this machine only; Ctrl-C ends it.
 """
 
 import argparse
@@ -17,6 +17,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=0, help="on 127.0.0.1 (default: a free one)")
     parser.add_argument(
         "--blind", action="store_true", help="hide the student's labels, so that they do not influence you"
+    )
+    parser.add_argument(
+        "--only",
+        metavar="PHOTO",
+        action="append",
+        default=[],
+        help="begin with this photo, by id or by its path under the library; may be repeated",
     )
     parser.add_argument("--no-browser", action="store_true", help="only print the address")
     parser.add_argument(
@@ -54,4 +61,5 @@ def _open_page(options: argparse.Namespace) -> None:
             port=options.port,
             is_blind=options.blind,
             opens_browser=not options.no_browser,
+            only=options.only,
         )

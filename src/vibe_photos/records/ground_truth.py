@@ -94,6 +94,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         reason: why a photo was skipped.
         undoes: the `decided_at` of the reviewer's own line that this one undoes: neither then counts.
         seen: whose labels the reviewer saw: `teacher`, `student`, or `reviewers` to settle a disagreement.
+        action: shared by the lines of photos that were decided at once, and are undone at once.
     """
 
     image_id: str
@@ -110,6 +111,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: str = ""
     undoes: str | None = None
     seen: list[str] = []
+    action: str = ""
 
 
 log = logging.getLogger(__name__)

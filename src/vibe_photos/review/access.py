@@ -39,9 +39,9 @@ class Entrance:
     and by then the address leads nowhere.
     """
 
-    def __init__(self, app: ASGIApp, token: str) -> None:
+    def __init__(self, app: ASGIApp, token: str, start: str = "") -> None:
         self._app = app
-        self._token = token
+        self._address = f"/{token}/{start}"
         self._was_used = False
         self.ticket = secrets.token_urlsafe(TOKEN_BYTES)
 
@@ -50,7 +50,7 @@ class Entrance:
         is_ticket = scope["type"] == "http" and scope["path"] == f"/{self.ticket}/"
         if is_ticket and not self._was_used:
             self._was_used = True
-            redirect = RedirectResponse(f"/{self._token}/", HTTPStatus.SEE_OTHER)
+            redirect = RedirectResponse(self._address, HTTPStatus.SEE_OTHER)
             await redirect(scope, receive, _with_headers(send))
             return
         if is_ticket:

@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 MAX_BODY_BYTES = 1 << 20
 
-_PAGES = {"/": "audit.html", "/grid": "grid.html", "/photos": "photos.html"}
+_PAGES = {"/": "audit.html", "/mistakes": "grid.html", "/photos": "grid.html"}
 _STATIC_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".png": "image/png"}
 _PHOTO_CACHING = {"Cache-Control": "private, max-age=3600, immutable"}
 
@@ -38,12 +38,12 @@ def build_app(service: ReviewService, images: PhotoImages, token: str, port: int
         *_page_routes(),
         Route("/photo/{id}", _photo_endpoint(service, images)),
         _get("session", lambda request: service.open_session()),
-        _get("queue", lambda request: service.list_photos(_read_query(request, requests.QueueQuery))),
+        _get("photos", lambda request: service.list_photos(_read_query(request, requests.PhotosQuery))),
+        _get("chips", lambda request: service.count_chips(_read_query(request, requests.PhotosQuery))),
+        _get("matrix", lambda request: service.compare(_read_query(request, requests.PhotosQuery))),
+        Route("/api/map", _map_endpoint(service)),
         _get("photo/{id}", lambda request: service.show_photo(request.path_params["id"])),
         _get("photo/{id}/student", lambda request: service.show_student(request.path_params["id"])),
-        _get("grid", lambda request: service.list_alike(_read_query(request, requests.GridQuery))),
-        _get("library", lambda request: service.list_library(_read_query(request, requests.LibraryQuery))),
-        _get("labels", lambda request: service.count_labels()),
         _get("disagreements", lambda request: service.list_disagreements()),
         _post("decision", requests.DecisionRequest, service.decide),
         _post("decisions", requests.DecisionsRequest, lambda body: service.decide_several(body.decisions)),
@@ -62,7 +62,7 @@ def _page_routes() -> list[Route]:
         loader=PackageLoader("vibe_photos.review"), autoescape=True, undefined=StrictUndefined
     )
     routes = [
-        Route(path, _file_endpoint(environment.get_template(name).render().encode(), "text/html"))
+        Route(path, _file_endpoint(environment.get_template(name).render(path=path).encode(), "text/html"))
         for path, name in _PAGES.items()
     ]
     for path in sorted((Path(__file__).parent / "static").iterdir()):
@@ -88,6 +88,14 @@ def _photo_endpoint(service: ReviewService, images: PhotoImages) -> Endpoint:
         # Shielded, because other requests may wait for the same photo.
         jpeg = await asyncio.shield(asyncio.wrap_future(images.request_jpeg(photo, edge_px)))
         return Response(jpeg, media_type="image/jpeg", headers=_PHOTO_CACHING)
+
+    return send
+
+
+def _map_endpoint(service: ReviewService) -> Endpoint:
+    async def send(request: Request) -> Response:
+        points = await run_in_threadpool(service.draw_map, _read_query(request, requests.PhotosQuery))
+        return Response(points, media_type="application/octet-stream")
 
     return send
 

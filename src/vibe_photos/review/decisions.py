@@ -109,8 +109,8 @@ class DecisionLog:
             self._append(dated)
             return stale
 
-    def undo(self) -> Decision | None:
-        """Undo this reviewer's last active line; return it, or None if there is none.
+    def undo(self) -> list[Decision]:
+        """Undo this reviewer's last active line, and all others of the same action; return them.
 
         Raises:
             StoreError: the disk is full or fails.
@@ -118,18 +118,20 @@ class DecisionLog:
         with self._lock:
             self.refresh()
             own = self.own_lines()
-            if not own:
-                return None
-            last = own[-1]
-            left = truth_value(self._index.judge(last.image_id, without=last).truth)
-            line = Decision(
-                image_id=last.image_id,
-                decided_at="",
-                purpose=last.purpose,
-                after=left,
-                undoes=last.decided_at,
-            )
-            self._append([self._date(line)])
+            last = [line for line in own[-1:] if not line.action]
+            last = last or [line for line in own if own and line.action == own[-1].action]
+            undoing: list[Decision] = []
+            for line in last:
+                left = truth_value(self._index.judge(line.image_id, without=line).truth)
+                undo = Decision(
+                    image_id=line.image_id,
+                    decided_at="",
+                    purpose=line.purpose,
+                    after=left,
+                    undoes=line.decided_at,
+                )
+                undoing.append(self._date(undo, undoing))
+            self._append(undoing)
             return last
 
     def close(self) -> None:

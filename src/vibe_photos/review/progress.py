@@ -22,7 +22,7 @@ class ProgressCounter:
 
     def __init__(self, sources: ReviewSources) -> None:
         self._queued = sources.queued
-        self._teaching = sources.teaching
+        self._trains = int(sources.trains.sum())
         self._library = sources.row_of
         self._decisions = sources.decisions
         self._teacher = sources.teacher
@@ -42,7 +42,7 @@ class ProgressCounter:
             queued=len(self._queued),
             audited=total["audited"],
             skipped=total["skipped"],
-            teachable=len(self._teaching),
+            teachable=self._trains,
             taught=total["taught"],
             flagged=total["flagged"],
             disagreements=total["disagreements"],

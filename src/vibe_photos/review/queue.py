@@ -7,9 +7,19 @@
   People's labels replace the teacher's in training, and are in no figure about the library.
 """
 
-from collections.abc import Iterable, Mapping
+import sys
+import threading
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
 from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from vibe_photos.errors import InputError
 from vibe_photos.heads.out_of_fold import read_out_of_fold
@@ -19,12 +29,12 @@ from vibe_photos.records import keyed_hash
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth
 from vibe_photos.records.splits import read_splits
 from vibe_photos.records.taxonomy import HEADS, show_name, shown_names
+from vibe_photos.review.opinions import LARGE_LIBRARY, give_back_memory, read_unseen_labels
 from vibe_photos.review.teaching_reasons import (
     estimate_usefulness,
     explain,
     find_reasons,
     read_library,
-    read_unseen_labels,
 )
 from vibe_photos.settings import Settings, Taxonomy
 from vibe_photos.statistics.suspects import Suspect, find_suspects
@@ -34,12 +44,20 @@ UNASSISTED_SHARE = 0.1
 """The share of the review sample that is judged without the teacher's labels, to measure their influence."""
 
 
+_BLOCK = 64
+
+
 @dataclass(frozen=True, slots=True)
 class QueuedPhoto:
-    """A photo of a queue; `reasons` are sentences for the page."""
+    """A photo of a queue; `explain` returns the reasons as sentences, made when they are asked for."""
 
     image_id: str
-    reasons: tuple[str, ...]
+    explain: Callable[[], list[str]]
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """The sentences for the page."""
+        return tuple(self.explain())
 
 
 def read_measuring_queue(settings: Settings) -> list[QueuedPhoto]:
@@ -49,10 +67,8 @@ def read_measuring_queue(settings: Settings) -> list[QueuedPhoto]:
         InputError: the file of sampled photos is missing, or malformed.
     """
     sampled = read_sampled(settings.paths.sample)
-    return [
-        QueuedPhoto(image_id, (_why_sampled(record, settings.taxonomy),))
-        for image_id, record in sampled.items()
-    ]
+    why = {one: _why_sampled(one, settings.taxonomy) for one in set(map(_stratum, sampled.values()))}
+    return [QueuedPhoto(i, partial(why.__getitem__, _stratum(record))) for i, record in sampled.items()]
 
 
 def is_unassisted(seed: int, image_id: str) -> bool:
@@ -76,28 +92,103 @@ def read_teaching_queue(settings: Settings) -> list[QueuedPhoto]:
     try:
         memberships = read_splits(paths.splits)
         held_out = {head: read_out_of_fold(paths.models, head) for head in HEADS}
-        labels = read_unseen_labels(settings, list(held_out.values()))
     except InputError:
         return []
-    answered = read_jsonl(paths.auto / ALL_LABELS, GroundTruth)
     is_train = {image_id for image_id, one in memberships.items() if one.role == "train"}
+    answered = read_jsonl(paths.auto / ALL_LABELS, GroundTruth)
     records = sorted((one for one in answered if one.image_id in is_train), key=lambda one: one.image_id)
+    labels = read_unseen_labels(settings, held_out, [one.image_id for one in records])
     reasons = find_reasons(read_library(records, labels, settings.taxonomy))
     usefulness = estimate_usefulness(reasons, len(records))
-    sentences = {
-        records[row].image_id: explain(reasons, row)
-        for row in sorted(range(len(records)), key=lambda row: (-usefulness[row], records[row].image_id))
-    }
     suspected = _order_suspects(
         (suspect for head in HEADS for suspect in find_suspects(held_out[head], head).suspects),
         settings.taxonomy,
     )
+    row_of = {record.image_id: row for row, record in enumerate(records)}
+
+    def tell(image_id: str) -> list[str]:
+        row = row_of.get(image_id)
+        return [*suspected.get(image_id, []), *([] if row is None else explain(reasons, row))]
+
     ranked = [image_id for image_id in suspected if image_id in is_train]
-    ranked += [image_id for image_id, why in sentences.items() if why and image_id not in suspected]
-    return [
-        QueuedPhoto(image_id, tuple([*suspected.get(image_id, []), *sentences.get(image_id, [])]))
-        for image_id in ranked
+    useful = np.flatnonzero(usefulness > 0)
+    # Records are sorted by id: so are photos that are as useful.
+    ranked += [
+        records[row].image_id
+        for row in useful[np.argsort(-usefulness[useful], kind="stable")]
+        if records[row].image_id not in suspected
     ]
+    return [QueuedPhoto(image_id, partial(tell, image_id)) for image_id in ranked]
+
+
+class Ranking(Mapping[str, QueuedPhoto]):
+    """The photos that may teach by image_id, most useful first; a large library is ranked by another process.
+
+    Ten bytes a photo are kept, and the sentences, packed.
+    """
+
+    def __init__(self, settings: Settings, image_ids: Sequence[str], row_of: Mapping[str, int]) -> None:
+        self._settings, self._image_ids, self._row_of = settings, image_ids, row_of
+        self._lock = threading.Lock()
+        self._future: Future[tuple[bytes, list[bytes]]] | None = None
+        self._read: tuple[NDArray[np.uint32], NDArray[np.int32], list[bytes]] | None = None
+
+    def begin(self) -> None:
+        """Begin to rank a large library, so that who asks later waits less."""
+        with self._lock:
+            self._begin()
+
+    def _begin(self) -> None:
+        if self._read is None and self._future is None and len(self._image_ids) > LARGE_LIBRARY:
+            pool = ProcessPoolExecutor(1, get_context("spawn"))
+            self._future = pool.submit(_pack_ranking, self._settings)
+            pool.shutdown(wait=False)
+
+    def __getitem__(self, image_id: str) -> QueuedPhoto:
+        """Return a photo of the queue."""
+        _, ranks, packed = self._get()
+        row = self._row_of.get(image_id, -1)
+        if row < 0 or ranks[row] < 0:
+            raise KeyError(image_id)
+        block, place = divmod(int(ranks[row]), _BLOCK)
+        return QueuedPhoto(image_id, lambda: msgspec.json.decode(zlib.decompress(packed[block]))[place])
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the ids, most useful first."""
+        return (self._image_ids[row] for row in self._get()[0].tolist())
+
+    def __len__(self) -> int:
+        """Return the number of photos."""
+        return len(self._get()[0])
+
+    def rows(self) -> NDArray[np.uint32]:
+        """Return the rows of the photos in the manifest, most useful first."""
+        return self._get()[0]
+
+    def _get(self) -> tuple[NDArray[np.uint32], NDArray[np.int32], list[bytes]]:
+        with self._lock:
+            if self._read is None:
+                self._begin()
+                ids, packed = self._future.result() if self._future else _pack_ranking(self._settings)
+                places = [self._row_of.get(i, -1) for i in msgspec.json.decode(ids, type=list[str])]
+                ranks = np.full(len(self._image_ids), -1, np.int32)
+                for rank, row in enumerate(places):
+                    if row >= 0:
+                        ranks[row] = rank
+                rows = np.array([row for row in places if row >= 0], np.uint32)
+                self._read, self._future = (rows, ranks, packed), None
+                give_back_memory()
+            return self._read
+
+
+def _pack_ranking(settings: Settings) -> tuple[bytes, list[bytes]]:
+    """Return the ids of the teaching queue as JSON, and their sentences as packed JSON, a block at a time."""
+    queue = read_teaching_queue(settings)
+    blocks = [
+        zlib.compress(msgspec.json.encode([one.reasons for one in queue[at : at + _BLOCK]]), 1)
+        for at in range(0, len(queue), _BLOCK)
+    ]
+    return msgspec.json.encode([one.image_id for one in queue]), blocks
 
 
 def _order_suspects(suspects: Iterable[Suspect], taxonomy: Taxonomy) -> Mapping[str, list[str]]:
@@ -111,11 +202,14 @@ def _order_suspects(suspects: Iterable[Suspect], taxonomy: Taxonomy) -> Mapping[
     return found
 
 
-def _why_sampled(record: Mapping[str, Any], taxonomy: Taxonomy) -> str:
-    stratum = str(record.get("stratum", WHOLE_LIBRARY))
+def _stratum(record: Mapping[str, Any]) -> str:
+    return sys.intern(str(record.get("stratum", WHOLE_LIBRARY)))
+
+
+def _why_sampled(stratum: str, taxonomy: Taxonomy) -> list[str]:
     name, _, draw = stratum.partition(" ")
     if name == WHOLE_LIBRARY:
-        return "drawn at random from the library"
+        return ["drawn at random from the library"]
     scene = "gives no scene" if name == NO_SCENE else f"calls {show_name(name, taxonomy)}"
     later = ", among photos added after the first draw" if draw else ""
-    return f"drawn at random from the photos that the teacher {scene}{later}"
+    return [f"drawn at random from the photos that the teacher {scene}{later}"]

@@ -64,24 +64,52 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     progress: Progress
 
 
-class QueueItem(msgspec.Struct, frozen=True, kw_only=True):
-    """One photo of a list. `scene` is the audited one, else the teacher's."""
+class PhotoItem(msgspec.Struct, frozen=True, kw_only=True):
+    """One photo of a list, with what everybody says of it.
+
+    `scores` are the student's probabilities, out of fold, of what it or the teacher says. `final` are
+    people's labels and, where nobody judged, those of `labels.sqlite`.
+    """
 
     image_id: str
     rel_path: str
     version: int
     status: StatusName
+    purpose: Purpose
     is_flagged: bool
     is_disputed: bool
-    scene: str | None
-    reasons: list[str]
+    note: str
+    teacher: Truth | None
+    student: Truth | None
+    people: Truth | None
+    final: Truth
+    scores: dict[str, float]
 
 
-class QueuePage(msgspec.Struct, frozen=True, kw_only=True):
+class PhotosPage(msgspec.Struct, frozen=True, kw_only=True):
     """One page of a list of `total` photos."""
 
     total: int
-    items: list[QueueItem]
+    items: list[PhotoItem]
+
+
+class Facets(msgspec.Struct, frozen=True, kw_only=True):
+    """How many photos each chip would leave, by chip and value; the other chips hold."""
+
+    total: int
+    counts: dict[str, dict[str, int]]
+
+
+class Matrix(msgspec.Struct, frozen=True, kw_only=True):
+    """Two speakers' labels of the same photos: `counts[row][column]`, the first speaker's label by row.
+
+    `flags` has per attribute and object: both yes, only the first, only the second, both no.
+    """
+
+    pair: list[str]
+    scenes: list[str]
+    counts: list[list[int]]
+    flags: dict[str, list[int]]
 
 
 class OpinionView(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,50 +163,6 @@ class StudentView(msgspec.Struct, frozen=True, kw_only=True):
     labels: list[StudentLabel]
 
 
-class GridItem(msgspec.Struct, frozen=True, kw_only=True):
-    """One photo of the grid, with the teacher's labels to be confirmed."""
-
-    image_id: str
-    rel_path: str
-    version: int
-    is_flagged: bool
-    note: str
-    teacher: Truth | None
-
-
-class GridPage(msgspec.Struct, frozen=True, kw_only=True):
-    """Open photos of one scene; `scenes` counts those of every scene."""
-
-    total: int
-    scenes: dict[str, int]
-    items: list[GridItem]
-
-
-class LibraryItem(msgspec.Struct, frozen=True, kw_only=True):
-    """One photo with its final labels: people's, else the student's."""
-
-    image_id: str
-    rel_path: str
-    is_audited: bool
-    scene: str | None
-    attributes: list[str]
-    objects: list[str]
-
-
-class LibraryPage(msgspec.Struct, frozen=True, kw_only=True):
-    """One page of the library; `total` photos match."""
-
-    total: int
-    items: list[LibraryItem]
-
-
-class LabelCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """How many photos have each final label."""
-
-    photos: int
-    counts: dict[str, int]
-
-
 class DisagreementItem(msgspec.Struct, frozen=True, kw_only=True):
     """One photo on which reviewers disagree."""
 
@@ -204,10 +188,10 @@ class RecordedSeveral(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Undone(msgspec.Struct, frozen=True, kw_only=True):
-    """The undone line; `image_id` is null if there was nothing to undo."""
+    """The undone action: its photos, none if there was nothing to undo; `image_id` is the first of them."""
 
     image_id: str | None
-    version: int
+    image_ids: list[str]
     was_skip: bool
     progress: Progress
 

@@ -14,9 +14,11 @@ Word = Annotated[str, Meta(min_length=1, max_length=80)]
 Seen = Literal["teacher", "student", "reviewers"]
 """Whose labels the reviewer saw."""
 
-ListName = Literal["measure", "teach", "disagreements", "flagged", "all"]
+ListName = Literal["measure", "teach", "disagreements", "flagged", "train", "all"]
 Purpose = Literal["measure", "teach"]
+Speaker = Literal["teacher", "student", "people"]
 SkipReason = Literal["", "cannot tell", "private", "not a photo"]
+SortName = Literal["", "sure", "unsure", "apart", "suspicion", "newest", "oldest", "name", "alike"]
 StatusName = Literal["open", "skipped", "audited"]
 
 
@@ -66,31 +68,43 @@ class UndoRequest(Request, frozen=True):
     """Undo the reviewer's own last line."""
 
 
-class QueueQuery(Request, frozen=True):
-    """Photos of a list; `label` is matched against the audited truth, else the teacher's."""
+class PhotosQuery(Request, frozen=True):
+    """Photos of a list, with the chips that narrow it.
+
+    Attributes:
+        list: `measure` and `teach` are the queues, `train` all photos that may train.
+        label, by: people's label, and where nobody judged that of `by`: the teacher, or the final label.
+        says: what speakers say, as `teacher:scene.food`, `student:!attr.has_text` (no) or `student:!scene`
+            (none), separated by commas; all must hold.
+        pair, about: two speakers, and what is compared: `scene`, or an attribute or object.
+        apart: only photos on which the pair differs about that.
+        sure: the student's probability of its own answer in percent, `FROM-TO`; TO is excluded but for 100.
+        judge: who decided: a reviewer's name, `file` or `nobody`.
+        near: an image_id; the photos are those most like it. `only`: image_ids, separated by commas.
+        lasso: corners of a polygon on the map, `x,y` in 0..1, separated by `;`.
+        sort: empty is the list's own order.
+        brief: leave out what student and `labels.sqlite` say.
+    """
 
     list: ListName = "measure"
     label: str = ""
+    by: Literal["teacher", "final"] = "teacher"
+    says: str = ""
+    pair: Literal["teacher,student", "teacher,people", "student,people"] = "teacher,student"
+    about: str = "scene"
+    apart: bool = False
+    suspected: bool = False
+    flagged: bool = False
+    sure: Annotated[str, Meta(pattern=r"^([0-9]{1,3}-[0-9]{1,3})?$")] = ""
+    folder: str = ""
+    year: str = ""
+    judge: str = ""
+    near: str = ""
+    only: str = ""
+    lasso: Annotated[str, Meta(pattern=r"^([0-9.,;]*)$")] = ""
     text: str = ""
     status: StatusName | None = None
+    sort: SortName = ""
+    brief: bool = False
     offset: Offset = 0
     limit: Limit = 200
-
-
-class GridQuery(Request, frozen=True):
-    """Open photos of a queue with one scene, by the teacher or by the student."""
-
-    scene: str
-    list: Purpose = "measure"
-    by: Literal["teacher", "student"] = "teacher"
-    offset: Offset = 0
-    limit: Limit = 20
-
-
-class LibraryQuery(Request, frozen=True):
-    """Photos of the library, by final label."""
-
-    label: str = ""
-    text: str = ""
-    offset: Offset = 0
-    limit: Limit = 60

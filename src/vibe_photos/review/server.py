@@ -15,13 +15,16 @@ _KEEP_ALIVE_SECONDS = 75
 _END_SECONDS = 2
 
 
-def serve(build: Callable[[str, int], ASGIApp], port: int, on_ready: Callable[[str, str], None]) -> None:
+def serve(
+    build: Callable[[str, int], ASGIApp], port: int, on_ready: Callable[[str, str], None], start: str = ""
+) -> None:
     """Serve until interrupted.
 
     Args:
         build: makes the application, given token and port.
         port: on loopback; 0 chooses a free one.
         on_ready: called once a browser can connect, with the page's address and one that leads there once.
+        start: where the page begins, under its address.
 
     Raises:
         ConfigurationError: the port is taken or may not be used.
@@ -30,7 +33,7 @@ def serve(build: Callable[[str, int], ASGIApp], port: int, on_ready: Callable[[s
 
     with contextlib.closing(_listen(port)) as listener:
         chosen, token = listener.getsockname()[1], secrets.token_urlsafe(TOKEN_BYTES)
-        app = Entrance(build(token, chosen), token)
+        app = Entrance(build(token, chosen), token, start)
         config = uvicorn.Config(
             app,
             # No access log: it would hold the token.
@@ -48,7 +51,7 @@ def serve(build: Callable[[str, int], ASGIApp], port: int, on_ready: Callable[[s
             timeout_graceful_shutdown=_END_SECONDS,
         )
         place = f"http://127.0.0.1:{chosen}"
-        on_ready(f"{place}/{token}/", f"{place}/{app.ticket}/")
+        on_ready(f"{place}/{token}/{start}", f"{place}/{app.ticket}/")
         # uvicorn raises again what ended it: so a closed terminal ends as Ctrl-C does, and all is put away.
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.default_int_handler)

@@ -1,11 +1,13 @@
 """The service behind the review page: every operation of its API, independent of HTTP."""
 
+import secrets
 from collections.abc import Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Literal
 
 import msgspec
+import numpy as np
 
 from vibe_photos.errors import DecodeError
 from vibe_photos.human_truth.draws import DRAWS_FOLDER, find_strata, read_draws
@@ -16,7 +18,8 @@ from vibe_photos.records.taxonomy import normal_word
 from vibe_photos.review import replies, requests
 from vibe_photos.review.draw_record import record_draw
 from vibe_photos.review.label_menu import LabelMenu
-from vibe_photos.review.listings import Listings, Rows
+from vibe_photos.review.likeness import Likeness
+from vibe_photos.review.listings import Listings
 from vibe_photos.review.photo_state import truth_value
 from vibe_photos.review.progress import ProgressCounter
 from vibe_photos.review.refusals import refuse
@@ -24,7 +27,7 @@ from vibe_photos.review.sources import ReviewSources
 from vibe_photos.review.views import PhotoViews
 
 _STALE = "this photo was decided in the meantime, in another tab or by another reviewer"
-_BLIND = "the student's labels are hidden: this review is blind"
+_ONE_BY_ONE = "photos that measure are changed one at a time"
 
 
 class ReviewService:
@@ -36,13 +39,13 @@ class ReviewService:
         Refusal: by every method, if the request cannot be granted.
     """
 
-    def __init__(self, sources: ReviewSources, *, is_blind: bool = False) -> None:
+    def __init__(self, sources: ReviewSources, likeness: Likeness, *, is_blind: bool = False) -> None:
         self._sources = sources
         self._decisions = sources.decisions
         self._is_blind = is_blind
         self._draw_numbers: dict[str, int] | None = None
         self._menu = LabelMenu(sources.settings.taxonomy, sources.settings.classify)
-        self._listings = Listings(sources)
+        self._listings = Listings(sources, likeness, is_blind=is_blind)
         self._progress = ProgressCounter(sources)
         self._views = PhotoViews(sources, is_blind=is_blind)
 
@@ -65,12 +68,37 @@ class ReviewService:
             progress=self._progress.read(),
         )
 
-    def list_photos(self, query: requests.QueueQuery) -> replies.QueuePage:
-        """Return one page of the queue or of another list."""
+    def list_photos(self, query: requests.PhotosQuery) -> replies.PhotosPage:
+        """Return one page of the photos that match."""
         self._decisions.refresh()
-        rows = self._listings.list_review(query)
-        items = [self._views.list_item(photo) for photo in self._cut(rows, query)]
-        return replies.QueuePage(total=len(rows), items=items)
+        rows = self._listings.find(query)
+        photos = [self._sources.photos[row] for row in rows[query.offset : query.offset + query.limit]]
+        return replies.PhotosPage(total=len(rows), items=self._views.list_items(photos, query.brief))
+
+    def count_chips(self, query: requests.PhotosQuery) -> replies.Facets:
+        """Return how many photos each chip would leave."""
+        self._decisions.refresh()
+        return self._listings.count_chips(query)
+
+    def compare(self, query: requests.PhotosQuery) -> replies.Matrix:
+        """Return the confusion of two speakers over a list."""
+        self._decisions.refresh()
+        return self._listings.compare(query)
+
+    def draw_map(self, query: requests.PhotosQuery) -> bytes:
+        """Return the map, one photo after the other, 8 bytes each, little-endian.
+
+        They are x and y (uint16, 65535 is 1.0; both 0 without a vector), the number of the scene among the
+        sorted keys, by people or else the teacher, and by the student (uint8, 255: none), whether the photo
+        matches the query (1), is suspected (2) or decided by people (4), and a zero.
+        """
+        self._decisions.refresh()
+        places = self._listings.places()
+        points = np.zeros(len(places), [("x", "<u2"), ("y", "<u2"), ("flags", "u1", 4)])
+        for axis, name in enumerate("xy"):
+            points[name] = np.nan_to_num(65535 * places[:, axis]).astype(np.uint16)
+        points["flags"][:, :3] = self._listings.describe_places(query)
+        return points.tobytes()
 
     def show_photo(self, image_id: str) -> replies.PhotoView:
         """Return everything about a photo except the student's labels."""
@@ -84,42 +112,10 @@ class ReviewService:
         labels = [] if is_hidden else self._sources.student.get(photo.image_id)
         return replies.StudentView(blind=self._is_blind, labels=labels)
 
-    def list_alike(self, query: requests.GridQuery) -> replies.GridPage:
-        """Return open photos of a queue with one scene, and how many each scene has."""
-        if query.by == "student" and self._is_blind:
-            raise refuse(HTTPStatus.FORBIDDEN, _BLIND)
-        self._decisions.refresh()
-        keys = [label.key for label in self._menu.scenes]
-        if query.scene not in keys:
-            raise refuse(HTTPStatus.BAD_REQUEST, "there is no such scene")
-        rows = {key: self._listings.list_alike(query.list, key, query.by) for key in keys}
-        photos = self._cut(rows[query.scene], query)
-        return replies.GridPage(
-            total=len(rows[query.scene]),
-            scenes={key: len(rows[key]) for key in keys},
-            items=[self._views.grid_item(photo) for photo in photos],
-        )
-
-    def list_library(self, query: requests.LibraryQuery) -> replies.LibraryPage:
-        """Return one page of the library with final labels: people's, else the student's."""
-        self._decisions.refresh()
-        rows = self._listings.list_library(query)
-        photos = self._cut(rows, query)
-        student = self._sources.student.get_final([photo.image_id for photo in photos])
-        items = [
-            self._views.library_item(photo, student.get(photo.image_id, requests.Truth())) for photo in photos
-        ]
-        return replies.LibraryPage(total=len(rows), items=items)
-
-    def count_labels(self) -> replies.LabelCounts:
-        """Return how many photos have each final label."""
-        self._decisions.refresh()
-        return replies.LabelCounts(photos=len(self._sources.photos), counts=self._listings.count_final())
-
     def list_disagreements(self) -> list[replies.DisagreementItem]:
         """Return the photos on which the reviewers' latest decisions differ."""
         self._decisions.refresh()
-        rows = self._listings.list_review(requests.QueueQuery(list="disagreements"))
+        rows = self._listings.find(requests.PhotosQuery(list="disagreements"))
         return [self._views.disagreement(self._sources.photos[row]) for row in rows]
 
     def decide(self, request: requests.DecisionRequest) -> replies.Recorded:
@@ -135,6 +131,11 @@ class ReviewService:
     def decide_several(self, decisions: Sequence[requests.DecisionRequest]) -> replies.RecordedSeveral:
         """Record the decisions whose photo did not change since the page loaded it, and return the others."""
         lines = [self._read_decision(request) for request in decisions]
+        if len(lines) > 1:
+            if any(line.purpose == "measure" and line.after != line.shown for line in lines):
+                raise refuse(HTTPStatus.UNPROCESSABLE_ENTITY, _ONE_BY_ONE)
+            action = secrets.token_hex(4)
+            lines = [msgspec.structs.replace(line, action=action) for line in lines]
         stale = self._decisions.record(lines, [request.version for request in decisions])
         taken = {line.image_id for line in lines} - set(stale)
         return replies.RecordedSeveral(
@@ -170,20 +171,14 @@ class ReviewService:
         )
 
     def undo(self) -> replies.Undone:
-        """Undo this reviewer's last decision or skip."""
+        """Undo this reviewer's last action: a decision or a skip, or all that was decided at once."""
         undone = self._decisions.undo()
-        image_id = undone.image_id if undone else None
         return replies.Undone(
-            image_id=image_id,
-            version=self._decisions.state(image_id).version if image_id else 0,
-            was_skip=undone is not None and undone.kind == "skip",
+            image_id=undone[0].image_id if undone else None,
+            image_ids=[line.image_id for line in undone],
+            was_skip=bool(undone) and undone[0].kind == "skip",
             progress=self._progress.read(),
         )
-
-    def _cut(
-        self, rows: Rows, page: requests.QueueQuery | requests.GridQuery | requests.LibraryQuery
-    ) -> list[Photo]:
-        return [self._sources.photos[row] for row in rows[page.offset : page.offset + page.limit]]
 
     def _read_decision(self, request: requests.DecisionRequest) -> Decision:
         image_id = self.find_photo(request.image_id).image_id

@@ -2,13 +2,16 @@
 
 import threading
 import webbrowser
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import urlencode
 
-from vibe_photos.errors import LibraryError
+from vibe_photos.errors import InputError, LibraryError
 from vibe_photos.human_truth.backup import find_untracked
 from vibe_photos.human_truth.labels import DECISIONS_FOLDER
 from vibe_photos.review.app import build_app
+from vibe_photos.review.likeness import Likeness
 from vibe_photos.review.photo_images import PhotoImages
 from vibe_photos.review.server import serve
 from vibe_photos.review.service import ReviewService
@@ -17,13 +20,22 @@ from vibe_photos.settings import Settings
 
 
 def serve_review(
-    settings: Settings, reviewer: str, store: Path, *, port: int, is_blind: bool, opens_browser: bool
+    settings: Settings,
+    reviewer: str,
+    store: Path,
+    *,
+    port: int,
+    is_blind: bool,
+    opens_browser: bool,
+    only: Sequence[str] = (),
 ) -> None:
     """Serve the page to one reviewer until interrupted; print its address, and where decisions are.
 
+    The page begins with the photos `only`, given by id or path, if there are any.
+
     Raises:
         LibraryError: the photos are not here.
-        InputError: a file is missing or damaged.
+        InputError: a file is missing or damaged, or the library has no photo of `only`.
         StoreError: another server holds this reviewer's log.
         ConfigurationError: the port cannot be used.
     """
@@ -31,26 +43,54 @@ def serve_review(
     if not root.is_dir():
         raise LibraryError(f"the photos are not here: {root} (library.root in params.yaml) is not a folder")
     sources = open_sources(settings, reviewer, store)
-    service = ReviewService(sources, is_blind=is_blind)
-    with closing(sources.decisions), closing(PhotoImages(root, settings.embed.max_pixels)) as images:
+    likeness = Likeness(settings.paths.embeddings, store, sources.row_of)
+    service = ReviewService(sources, likeness, is_blind=is_blind)
+    with (
+        closing(sources.decisions),
+        closing(likeness),
+        closing(PhotoImages(root, settings.embed.max_pixels)) as images,
+    ):
 
         def on_ready(address: str, once: str) -> None:
             _print_address(sources, address)
+            threading.Thread(target=_read_ahead, args=(sources,), daemon=True).start()
             if opens_browser:
                 # Some browsers return only when they are closed.
                 threading.Thread(target=webbrowser.open, args=(once,), daemon=True).start()
 
-        serve(lambda token, chosen: build_app(service, images, token, chosen), port, on_ready)
+        start = find_start(sources, only)
+        serve(lambda token, chosen: build_app(service, images, token, chosen), port, on_ready, start)
     print(f"\nEvery decision is in {settings.paths.human / DECISIONS_FOLDER / reviewer}.jsonl", flush=True)
     if find_untracked(settings.paths.human):
         print(f"git does not have it yet: git add {settings.paths.human} && git commit", flush=True)
     print("Now: dvc repro", flush=True)
 
 
+def _read_ahead(sources: ReviewSources) -> None:
+    """Read what takes seconds in a large library, so that who comes to the mistakes or to Teach finds it."""
+    sources.opinions.suspicion()
+    sources.teaching.begin()
+
+
+def find_start(sources: ReviewSources, only: Sequence[str]) -> str:
+    """Return where the page begins, under its address: one photo large, several in the grid.
+
+    Raises:
+        InputError: the library has no such photo.
+    """
+    by_path = {photo.rel_path: photo.image_id for photo in sources.photos} if only else {}
+    ids = [name if name in sources.row_of else by_path.get(name, "") for name in only]
+    if "" in ids:
+        raise InputError(f"--only {only[ids.index('')]}: no photo of the library has this id or path")
+    if len(ids) == 1:
+        return f"?{urlencode({'list': 'all', 'status': '', 'only': ids[0], 'photo': ids[0]})}"
+    return f"mistakes?{urlencode({'list': 'all', 'status': '', 'only': ','.join(ids)})}" if ids else ""
+
+
 def _print_address(sources: ReviewSources, address: str) -> None:
-    measure, teach = len(sources.queued), len(sources.teaching)
+    measure, trains = len(sources.queued), int(sources.trains.sum())
     reviewer = sources.decisions.reviewer
-    print(f"{reviewer} reviews {measure} photos that measure, {teach} that teach, at", flush=True)
+    print(f"{reviewer} reviews {measure} photos that measure, {trains} that may teach, at", flush=True)
     print(address, flush=True)
     if sources.not_in_library:
         print(f"photos of the sample that are no longer in the library: {sources.not_in_library}", flush=True)

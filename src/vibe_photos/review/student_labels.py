@@ -4,6 +4,10 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from vibe_photos.review.opinions import give_back_memory, sign
 from vibe_photos.review.replies import StudentLabel
 from vibe_photos.review.requests import Truth
 from vibe_photos.storage.sqlite import open_database
@@ -23,8 +27,7 @@ class StudentLabels:
         self._path = labels
         self._row_of = row_of
         self._lock = threading.Lock()
-        self._masks: dict[str, bytearray] = {}
-        self._masks_of: tuple[int, ...] = ()
+        self._final: tuple[tuple[int, ...], NDArray[np.int8]] | None = None
 
     def get(self, image_id: str) -> list[StudentLabel]:
         """Return every judged label of a photo, by level, highest score first."""
@@ -53,30 +56,20 @@ class StudentLabels:
             for image_id, scene, attributes, objects in rows
         }
 
-    def mask(self, key: str) -> bytearray:
-        """Return one byte per photo of the manifest: 1 if the student gives it the label."""
+    def finals(self, keys: Sequence[str]) -> NDArray[np.int8]:
+        """Return int8 [photos, keys]: 1 where the student's label holds, else 0; rows as in the manifest."""
         with self._lock:
-            if self.signature() != self._masks_of:
-                self._masks, self._masks_of = {}, self.signature()
-            if key not in self._masks:
-                self._masks[key] = self._read_mask(key)
-            return self._masks[key]
-
-    def signature(self) -> tuple[int, ...]:
-        """Return a value that changes when the file is replaced."""
-        if not self._path.exists():
-            return ()
-        status = self._path.stat()
-        return status.st_ino, status.st_size, status.st_mtime_ns
-
-    def _read_mask(self, key: str) -> bytearray:
-        mask = bytearray(len(self._row_of))
-        if self._path.exists():
-            with open_database(self._path) as connection:
-                for (image_id,) in connection.execute(_ONE_LABEL, (key,)):
-                    if image_id in self._row_of:
-                        mask[self._row_of[image_id]] = 1
-        return mask
+            if self._final is None or self._final[0] != sign(self._path):
+                values = np.zeros((len(self._row_of), len(keys)), np.int8, order="F")
+                if self._path.exists():
+                    with open_database(self._path) as connection:
+                        for column, key in enumerate(keys):
+                            ids = connection.execute(_ONE_LABEL, (key,))
+                            rows = [self._row_of[i] for (i,) in ids if i in self._row_of]
+                            values[rows, column] = 1
+                self._final = (sign(self._path), values)
+                give_back_memory()
+            return self._final[1]
 
 
 def _split(joined: str | None) -> list[str]:

@@ -5,17 +5,15 @@ reasons. Training photos have the student's out-of-fold labels.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vibe_photos.classify.stage import decide_labels
-from vibe_photos.heads.out_of_fold import OutOfFold
 from vibe_photos.records.ground_truth import GroundTruth
-from vibe_photos.records.label_tables import LabelTable, read_scores
+from vibe_photos.records.label_tables import LabelTable
 from vibe_photos.records.taxonomy import show_name
-from vibe_photos.settings import Settings, Taxonomy
+from vibe_photos.settings import Taxonomy
 from vibe_photos.statistics.design import Floats
 from vibe_photos.statistics.label_arrays import (
     LabelArrays,
@@ -126,26 +124,6 @@ def estimate_usefulness(reasons: Sequence[Reason], photos: int) -> Floats:
         for reason in of_kind:
             usefulness += SHARES[kind] / len(of_kind) * photos * reason.holds / reason.holds.sum()
     return usefulness
-
-
-def read_unseen_labels(settings: Settings, held_out: Sequence[OutOfFold]) -> LabelTable:
-    """Return the student's labels by `classify`'s thresholds and rules, out of fold for training photos.
-
-    Raises:
-        InputError: stage `score` has not run.
-    """
-    scores = read_scores(settings.paths.probabilities)
-    probability = scores.probability.copy()
-    column_of = {key: column for column, key in enumerate(scores.keys)}
-    for head in held_out:
-        rows = find_rows(scores.image_ids, head.image_ids)
-        for place, key in enumerate(head.labels):
-            values = head.probabilities[:, place]
-            if key in column_of:
-                is_known = (rows >= 0) & ~np.isnan(values)
-                probability[rows[is_known], column_of[key]] = values[is_known]
-    unseen = replace(scores, probability=probability)
-    return decide_labels(unseen, settings.taxonomy, settings.classify)
 
 
 def _unsure_scene(library: Library) -> list[Reason]:

@@ -18,24 +18,63 @@ class PhotoViews:
         self._teacher = sources.teacher
         self._queued = sources.queued
         self._teaching = sources.teaching
+        self._student, self._opinions = sources.student, sources.opinions
+        self._row_of = sources.row_of
         self._roles = sources.roles
         self._unassisted = sources.unassisted
         self._is_blind = is_blind
 
-    def list_item(self, photo: Photo) -> replies.QueueItem:
-        """Return a photo of the queue or of another list."""
+    def list_items(self, photos: Sequence[Photo], is_brief: bool = False) -> list[replies.PhotoItem]:
+        """Return photos of a list, with what everybody says of them; in brief without the student."""
+        final = {} if is_brief else self._student.get_final([photo.image_id for photo in photos])
+        return [self._list_item(one, final.get(one.image_id, Truth()), is_brief) for one in photos]
+
+    def _list_item(self, photo: Photo, final: Truth, is_brief: bool) -> replies.PhotoItem:
         state = self._decisions.state(photo.image_id)
-        truth = state.truth or self._teacher.get(photo.image_id)
-        return replies.QueueItem(
+        people, teacher = show_truth(state.truth), show_truth(self._teacher.get(photo.image_id))
+        is_silent = self._is_blind or is_brief
+        if self._is_blind or photo.image_id in self._unassisted:
+            final = Truth()
+        student, scores = (None, {}) if is_silent else self._show_student(photo.image_id, teacher)
+        judged = people or Truth()
+        return replies.PhotoItem(
             image_id=photo.image_id,
             rel_path=photo.rel_path,
             version=state.version,
             status=_status(state),
+            purpose=self.purpose(photo.image_id),
             is_flagged=state.is_flagged,
             is_disputed=bool(state.opinions),
-            scene=truth.scene[0] if truth and truth.scene else None,
-            reasons=self._reasons(photo),
+            note=state.note,
+            teacher=teacher,
+            student=student,
+            people=people,
+            final=Truth(
+                scene=judged.scene or final.scene,
+                attributes={**final.attributes, **judged.attributes},
+                objects=final.objects if people is None else judged.objects,
+            ),
+            scores=scores,
         )
+
+    def _show_student(self, image_id: str, teacher: Truth | None) -> tuple[Truth | None, dict[str, float]]:
+        """Return what the student says of a photo, and its probabilities of what it or the teacher says."""
+        voice = self._opinions.voice("student")
+        row, keys = self._row_of[image_id], self._opinions.keys
+        values = {key: int(value) for key, value in zip(keys, voice.values[row], strict=True) if value >= 0}
+        if not values or voice.scores is None:
+            return None, {}
+        said = [key for key, value in values.items() if value]
+        truth = Truth(
+            scene=next((key for key in said if key.startswith("scene.")), None),
+            attributes={key: value == 1 for key, value in values.items() if key.startswith("attr.")},
+            objects=[key for key in said if key.startswith("object.")],
+        )
+        shown = {*said, *truth.attributes, *((teacher.scene, *teacher.objects) if teacher else ())} - {None}
+        scores = {
+            key: float(voice.scores[row, self._opinions.column_of[key]]) for key in shown if key in values
+        }
+        return truth, {key: round(score, 3) for key, score in scores.items() if score == score}
 
     def photo(self, photo: Photo) -> replies.PhotoView:
         """Return everything about a photo except the student's labels."""
@@ -56,32 +95,6 @@ class PhotoViews:
             is_flagged=state.is_flagged,
             note=state.note,
             opinions=show_opinions(state.opinions),
-        )
-
-    def grid_item(self, photo: Photo) -> replies.GridItem:
-        """Return a photo of the grid, with the teacher's labels to be confirmed."""
-        state = self._decisions.state(photo.image_id)
-        return replies.GridItem(
-            image_id=photo.image_id,
-            rel_path=photo.rel_path,
-            version=state.version,
-            is_flagged=state.is_flagged,
-            note=state.note,
-            teacher=show_truth(self._teacher.get(photo.image_id)),
-        )
-
-    def library_item(self, photo: Photo, student: Truth) -> replies.LibraryItem:
-        """Return a photo with its final labels: people's where judged, else the student's."""
-        truth = self._decisions.state(photo.image_id).truth
-        audited = show_truth(truth) or Truth()
-        attributes = {**student.attributes, **audited.attributes}
-        return replies.LibraryItem(
-            image_id=photo.image_id,
-            rel_path=photo.rel_path,
-            is_audited=truth is not None,
-            scene=audited.scene or student.scene,
-            attributes=sorted(key for key, value in attributes.items() if value),
-            objects=audited.objects if truth is not None else student.objects,
         )
 
     def disagreement(self, photo: Photo) -> replies.DisagreementItem:

@@ -21,13 +21,13 @@ def test_scripts_in_names_and_notes_are_text(reading, open_audit):
         check_nothing_was_injected(page)
         audit.press("ArrowRight")
         page.wait_for_timeout(20)
-    for address in ("grid?scene=scene.food", "grid?scene=scene.document", "photos"):
+    for address in ("mistakes?list=all", "photos"):
         page.goto(reading.address + address)
         page.locator(".tile").first.wait_for()
         check_nothing_was_injected(page)
-    page.locator(".tile", has_text="onerror").click()
-    page.locator("#photo .picture").wait_for()
-    assert "<img src=x onerror=alert(1)>.jpg" in page.locator("#photo-name").inner_text()
+    page.locator(".tile", has_text="onerror").dblclick()
+    page.locator("#viewport .picture").wait_for()
+    assert "<img src=x onerror=alert(1)>.jpg" in page.locator("#photo-path").inner_text()
     check_nothing_was_injected(page)
 
 
@@ -40,12 +40,13 @@ def check_nothing_was_injected(page: Page) -> None:
 def test_my_photos_are_browsed_by_final_label(reading, context):
     page = context.new_page()
     page.goto(f"{reading.address}photos")
-    page.locator("#photos-label").select_option("scene.document")
-    page.get_by_text("8 photos").wait_for()
-    assert set(page.locator(".tile .says").all_inner_texts()) == {"Document"}
-    page.locator(".tile").first.click()
-    page.locator("#photo .picture").wait_for()
-    page.get_by_role("link", name="Review it").click()
+    page.locator("#narrow summary").click()
+    page.get_by_label("Final label").select_option("scene.document")
+    page.get_by_role("button", name="Remove: Final: Document").wait_for()
+    assert page.locator("#count").inner_text() == "8 photos"
+    assert {text.split()[-1] for text in page.locator(".tile .says").all_inner_texts()} == {"Document"}
+    page.locator(".tile").first.focus()
+    page.keyboard.press("Enter")
     page.locator("#viewport .picture").wait_for()
     assert page.locator("#scenes [aria-pressed=true]").get_attribute("data-scene") == "scene.document"
 
@@ -71,7 +72,7 @@ def test_every_control_is_named_seen_and_readable(scheme, width, reading, browse
         viewport={"width": width, "height": 800}, color_scheme=scheme, reduced_motion="reduce"
     )
     page = context.new_page()
-    for address in ("", "grid?scene=scene.food", "photos"):
+    for address in ("", "mistakes?list=all", "photos"):
         page.goto(reading.address + address)
         page.locator("#main .picture, .tile").first.wait_for()
         if address == "":

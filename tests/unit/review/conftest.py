@@ -9,6 +9,7 @@ import pytest
 from tests.unit.review.review_library import read_settings, write_review_library
 
 from vibe_photos.review.decisions import DecisionLog
+from vibe_photos.review.likeness import Likeness
 from vibe_photos.review.queue import read_measuring_queue
 from vibe_photos.review.service import ReviewService
 from vibe_photos.review.sources import ReviewSources, open_sources
@@ -60,7 +61,8 @@ def open_service(library: Library) -> Iterator[OpenService]:
     def open_one(reviewer: str = "ada", *, is_blind: bool = False) -> tuple[ReviewService, ReviewSources]:
         sources = open_sources(library.settings, reviewer, library.folder / ".store")
         opened.append(sources)
-        return ReviewService(sources, is_blind=is_blind), sources
+        likeness = Likeness(library.settings.paths.embeddings, library.folder / ".store", sources.row_of)
+        return ReviewService(sources, likeness, is_blind=is_blind), sources
 
     yield open_one
     for sources in opened:

@@ -1,7 +1,7 @@
 """A small library as it is when a review begins: photos, teacher's truth, a sample, the student's labels."""
 
 import shutil
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from itertools import count
 from pathlib import Path
 
@@ -72,11 +72,15 @@ def write_review_library(
     return ids
 
 
-def write_doubts(settings: Settings) -> None:
-    """Let the student, out of fold, call every photo that trains a landscape: all of them may teach."""
+def write_doubts(settings: Settings, says: Mapping[str, str] | None = None) -> None:
+    """Let the student, out of fold, call every photo that trains a landscape: all of them may teach.
+
+    `says` has the student's scenes of photos that it calls something else.
+    """
     ids = [image_id for image_id, one in read_splits(settings.paths.splits).items() if one.role == "train"]
     probability = np.full((len(ids), len(SCENES)), 0.05)
-    probability[:, SCENES.index("scene.landscape")] = 0.9
+    for row, image_id in enumerate(ids):
+        probability[row, SCENES.index((says or {}).get(image_id, "scene.landscape"))] = 0.9
     empty = np.full(probability.shape, np.nan)
     table = ScoreTable(ids, list(SCENES), probability, probability, empty)
     write_scores(settings.paths.probabilities, table)

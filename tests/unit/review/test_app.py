@@ -32,13 +32,13 @@ def review(folder: Path) -> Iterator[RunningReview]:
 @pytest.fixture
 def photo(review: RunningReview) -> dict[str, object]:
     """Return the first photo that waits, as the page knows it."""
-    item = review.get("api/queue?status=open&limit=1").json()["items"][0]
+    item = review.get("api/photos?status=open&limit=1").json()["items"][0]
     view: dict[str, object] = review.get(f"api/photo/{item['image_id']}").json()
     return view
 
 
 def test_pages_and_what_they_load(review: RunningReview) -> None:
-    for path in ("", "grid", "photos"):
+    for path in ("", "mistakes", "photos"):
         page = review.get(path)
         assert (page.status, page.body.lstrip()[:15]) == (200, b"<!doctype html>")
     script = review.get("static/api.js")
@@ -74,7 +74,7 @@ def test_a_photo_is_shown_small_large_and_whole(review: RunningReview, photo: di
 
 
 def test_a_photo_that_cannot_be_shown_says_why(review: RunningReview, folder: Path) -> None:
-    *_, last = review.get("api/queue?limit=500").json()["items"]
+    *_, last = review.get("api/photos?limit=500").json()["items"]
     path = folder / "photos" / last["rel_path"]
     path.write_bytes(path.read_bytes()[:200])
     reply = review.get(f"photo/{last['image_id']}")
@@ -104,12 +104,14 @@ def test_a_conflict_says_how_the_photo_stands(review: RunningReview, photo: dict
     assert said == review.get(f"api/photo/{photo['image_id']}").json()
     assert said["current"] == {"scene": "scene.people", "attributes": {}, "objects": [], "proposed": []}
     undone = review.post("api/undo", {}).json()
-    assert (undone["image_id"], undone["version"]) == (photo["image_id"], said["version"] + 1)
+    assert (undone["image_id"], undone["image_ids"]) == (photo["image_id"], [photo["image_id"]])
+    assert review.get(f"api/photo/{photo['image_id']}").json()["version"] == said["version"] + 1
 
 
 def test_the_grid_is_recorded_at_once_but_for_what_changed(review: RunningReview) -> None:
-    grid = review.get("api/grid?scene=scene.food").json()
-    assert grid["total"] == grid["scenes"]["scene.food"] == len(grid["items"]) == PHOTOS // 3
+    food = "api/photos?list=all&status=open&says=teacher:scene.food"
+    grid = review.get(food).json()
+    assert grid["total"] == len(grid["items"]) == PHOTOS // 3
     decisions = [
         {"image_id": item["image_id"], "version": item["version"], "after": item["teacher"]}
         for item in grid["items"]
@@ -118,25 +120,26 @@ def test_the_grid_is_recorded_at_once_but_for_what_changed(review: RunningReview
     recorded = review.post("api/decisions", {"decisions": decisions}).json()
     assert [view["image_id"] for view in recorded["stale"]] == [decisions[0]["image_id"]]
     assert sorted(recorded["versions"]) == sorted(one["image_id"] for one in decisions[1:])
-    assert review.get("api/grid?scene=scene.food").json()["total"] == 1
-    for _ in decisions[1:]:
-        review.post("api/undo", {})
-    assert review.get("api/grid?scene=scene.food").json()["total"] == PHOTOS // 3
+    assert review.get(food).json()["total"] == 1
+    review.post("api/undo", {})
+    assert review.get(food).json()["total"] == PHOTOS // 3
 
 
 @pytest.mark.parametrize(
     "path",
     [
-        "api/queue?offset=-1",
-        "api/queue?limit=501",
-        "api/queue?limit=ten",
-        "api/queue?list=everything",
-        "api/queue?status=lost",
-        "api/queue?surprise=1",
-        "api/grid",
-        "api/grid?scene=scene.fod",
-        "api/grid?scene=scene.food&by=nobody",
-        "api/library?offset=5000000000",
+        "api/photos?offset=-1",
+        "api/photos?limit=501",
+        "api/photos?limit=ten",
+        "api/photos?list=everything",
+        "api/photos?status=lost",
+        "api/photos?surprise=1",
+        "api/photos?offset=5000000000",
+        "api/photos?says=teacher:scene.fod",
+        "api/photos?says=grandmother:scene.food",
+        "api/chips?about=scene.fod&sure=0-50",
+        "api/matrix?pair=teacher",
+        "api/map?lasso=here",
     ],
 )
 def test_a_query_that_makes_no_sense_is_told_so(review: RunningReview, path: str) -> None:
@@ -146,19 +149,20 @@ def test_a_query_that_makes_no_sense_is_told_so(review: RunningReview, path: str
 
 
 def test_a_label_nobody_has_and_a_piece_past_the_end_are_empty(review: RunningReview) -> None:
-    for path in ("api/queue?label=scene.nothing", "api/library?label=scene.nothing"):
+    for path in ("api/photos?label=scene.nothing", "api/photos?by=final&label=scene.nothing"):
         assert review.get(path).json() == {"total": 0, "items": []}
-    assert review.get("api/queue?offset=4000000000").json() == {"total": PHOTOS, "items": []}
+    assert review.get("api/photos?offset=4000000000").json() == {"total": PHOTOS, "items": []}
 
 
 def test_a_blind_review_hides_the_student(folder: Path) -> None:
     with RunningReview(folder, "--reviewer", "bob", "--blind") as review:
         assert review.get("api/session").json()["is_blind"] is True
-        (item,) = review.get("api/queue?limit=1").json()["items"]
-        assert item["reasons"] == []
+        (item,) = review.get("api/photos?limit=1").json()["items"]
+        assert item["student"] is None
         view = review.get(f"api/photo/{item['image_id']}/student").json()
         assert view == {"blind": True, "labels": []}
-        assert review.get("api/grid?scene=scene.food&by=student").status == 403
+        for query in ("photos?says=student:scene.food", "photos?sort=sure", "matrix", "photos?apart=true"):
+            assert review.get(f"api/{query}").status == 403
 
 
 def test_a_photo_of_the_tenth_is_judged_without_anybodys_labels(tmp_path: Path, repository: Path) -> None:
@@ -169,17 +173,17 @@ def test_a_photo_of_the_tenth_is_judged_without_anybodys_labels(tmp_path: Path, 
     hide_labels(folder, ids, {hidden})
     after = {"scene": "scene.food", "attributes": {"attr.has_text": False}, "objects": []}
     with RunningReview(folder, "--reviewer", "ada") as review:
-        items = {item["image_id"]: item for item in review.get("api/queue").json()["items"]}
+        items = {item["image_id"]: item for item in review.get("api/photos").json()["items"]}
         assert items.keys() == set(ids)
-        assert items[hidden]["scene"] is None
-        assert items[hidden]["reasons"] == []
+        assert (items[hidden]["teacher"], items[hidden]["student"]) == (None, None)
+        assert items[hidden]["final"] == {"scene": None, "attributes": {}, "objects": []}
         view = review.get(f"api/photo/{hidden}").json()
         assert (view["is_unassisted"], view["teacher"], view["current"]) == (True, None, None)
         assert "judged without the teacher's answer, to measure its influence" in view["effect"]
         assert review.get(f"api/photo/{hidden}/student").json() == {"blind": False, "labels": []}
         # No list tells which scene the teacher or the student gives it.
-        for query in ("api/queue?label=", "api/grid?scene=", "api/grid?by=student&scene="):
-            listed = review.get(f"{query}scene.document").json()["items"]
+        for query in ("label=", "by=final&label=", "says=teacher:", "says=student:"):
+            listed = review.get(f"api/photos?{query}scene.document").json()["items"]
             assert {item["image_id"] for item in listed} == {shown, ids[7], ids[10]}
         for image_id in (hidden, shown):
             reply = review.post("api/decision", {"image_id": image_id, "version": 0, "after": after})

@@ -11,9 +11,7 @@ from vibe_photos.review.decision_index import DecisionIndex
 from vibe_photos.review.replies import Refusal
 from vibe_photos.review.requests import (
     DecisionRequest,
-    GridQuery,
-    LibraryQuery,
-    QueueQuery,
+    PhotosQuery,
     SkipRequest,
     Truth,
 )
@@ -30,11 +28,15 @@ def decide(service: ReviewService, image_id: str, scene: str = "scene.people", *
 
 
 def listed(service: ReviewService, **query: object) -> list[str]:
-    return [item.image_id for item in service.list_photos(QueueQuery(**query)).items]  # type: ignore[arg-type]
+    return [item.image_id for item in service.list_photos(PhotosQuery(**query)).items]  # type: ignore[arg-type]
 
 
 def in_library(service: ReviewService, **query: object) -> list[str]:
-    return [item.image_id for item in service.list_library(LibraryQuery(**query)).items]  # type: ignore[arg-type]
+    return listed(service, list="all", by="final", **query)
+
+
+def count_final(service: ReviewService, key: str) -> int:
+    return service.count_chips(PhotosQuery(list="all", by="final")).counts["label"][key]
 
 
 def test_a_decision_judges_only_what_was_judged(library: Library, open_service: OpenService) -> None:
@@ -103,16 +105,16 @@ def test_the_library_shows_people_before_the_student(library: Library, open_serv
     service, _ = open_service()
     first, second = library.image_ids[:2]
     assert first in in_library(service, label="scene.landscape")
-    assert service.count_labels().counts["scene.landscape"] == PHOTOS // 3 + 1
+    assert count_final(service, "scene.landscape") == PHOTOS // 3 + 1
     decide(service, first, "scene.document")
     assert first not in in_library(service, label="scene.landscape")
     assert first in in_library(service, label="object.drink")
-    assert service.count_labels().counts["scene.landscape"] == PHOTOS // 3
-    items = {item.image_id: item for item in service.list_library(LibraryQuery()).items}
+    assert count_final(service, "scene.landscape") == PHOTOS // 3
+    items = {item.image_id: item for item in service.list_photos(PhotosQuery(list="all")).items}
     assert len(items) == PHOTOS
-    assert (items[first].scene, items[first].objects) == ("scene.document", ["object.drink"])
-    assert (items[first].is_audited, items[second].is_audited) == (True, False)
-    assert (items[second].scene, items[second].attributes) == ("scene.document", ["attr.has_text"])
+    assert (items[first].final.scene, items[first].final.objects) == ("scene.document", ["object.drink"])
+    assert (items[first].status, items[second].status) == ("audited", "open")
+    assert items[second].final == Truth(scene="scene.document", attributes={"attr.has_text": True})
 
 
 def test_an_attribute_nobody_judged_stays_the_students(library: Library, open_service: OpenService) -> None:
@@ -132,16 +134,81 @@ def test_a_photo_under_an_object_is_found_under_its_ancestor(
     assert in_library(service, label="object.electronics") == [library.image_ids[1]]
 
 
-def test_the_grid_by_teacher_and_by_student(library: Library, open_service: OpenService) -> None:
+def test_a_cell_of_the_matrix_counts_down_as_one_works(library: Library, open_service: OpenService) -> None:
+    """The student calls the first photo, which is food to the teacher, a landscape."""
     service, _ = open_service()
-    food = {image_id for n, image_id in enumerate(library.image_ids) if n % 3 == 0} & set(library.queue)
-    by_teacher = service.list_alike(GridQuery(scene="scene.food"))
-    assert {item.image_id for item in by_teacher.items} == food
-    assert sum(by_teacher.scenes.values()) == SAMPLED
-    by_student = service.list_alike(GridQuery(scene="scene.food", by="student"))
-    assert {item.image_id for item in by_student.items} == food - {library.image_ids[0]}
-    decide(service, by_teacher.items[0].image_id, "scene.food")
-    assert service.list_alike(GridQuery(scene="scene.food")).total == len(food) - 1
+    food, landscape = "scene.food", "scene.landscape"
+
+    def count(one: str, other: str) -> int:
+        matrix = service.compare(PhotosQuery(list="all", status="open"))
+        return matrix.counts[matrix.scenes.index(one)][matrix.scenes.index(other)]
+
+    assert (count(food, food), count(food, landscape)) == (PHOTOS // 3 - 1, 1)
+    cell = {"list": "all", "status": "open", "says": f"teacher:{food},student:{landscape}"}
+    assert listed(service, **cell) == library.image_ids[:1]
+    assert listed(service, list="all", apart=True) == library.image_ids[:1]
+    decide(service, library.image_ids[0], landscape)
+    assert (count(food, food), count(food, landscape)) == (PHOTOS // 3 - 1, 0)
+    assert listed(service, **cell) == []
+    assert listed(service, list="all", says=f"people:{landscape},teacher:{food}") == library.image_ids[:1]
+    service.undo()
+    assert count(food, landscape) == 1
+
+
+def test_chips_combine_and_each_tells_how_many_it_would_leave(
+    library: Library, open_service: OpenService
+) -> None:
+    """Photo n lies in the folder of 2020 + n % 3: in that of 2021 all are documents to the teacher."""
+    service, _ = open_service()
+    query = PhotosQuery(list="all", says="teacher:scene.document")
+    chips = service.count_chips(query)
+    assert chips.total == PHOTOS // 3
+    assert chips.counts["folder"] == {"2021": PHOTOS // 3}
+    assert chips.counts["teacher"]["attr.has_text"] == PHOTOS // 3
+    assert chips.counts["year"] == {"2021": PHOTOS // 3}
+    assert chips.counts["judge"] == {"nobody": PHOTOS // 3}
+    decide(service, library.image_ids[1], is_flagged=True)
+    chips = service.count_chips(msgspec.structs.replace(query, judge="ada"))
+    assert (chips.total, chips.counts["flagged"]) == (1, {"true": 1})
+    assert chips.counts["judge"] == {"ada": 1, "nobody": PHOTOS // 3 - 1}
+    assert (
+        listed(service, list="all", judge="ada", folder="2021", year="2021", flagged=True)
+        == (library.image_ids[1:2])
+    )
+    assert listed(service, list="all", folder="2020", says="teacher:scene.document") == []
+    newest = listed(service, list="all", sort="newest")
+    assert newest[:4] == [i for n, i in enumerate(library.image_ids) if n % 3 == 2]
+
+
+def test_all_that_was_decided_at_once_is_undone_at_once(library: Library, open_service: OpenService) -> None:
+    service, _ = open_service()
+    teaches = [image_id for image_id in library.image_ids if image_id not in library.queue]
+    decide(service, teaches[0])
+    several = [
+        DecisionRequest(
+            image_id=image_id, version=service.show_photo(image_id).version, after=Truth(scene=scene)
+        )
+        for image_id, scene in zip(teaches, ["scene.food"] * len(teaches), strict=True)
+    ]
+    service.decide_several(several)
+    assert len(listed(service, list="all", says="people:scene.food")) == len(teaches)
+    assert sorted(service.undo().image_ids) == sorted(teaches)
+    assert listed(service, list="all", says="people:scene.people") == teaches[:1]
+    assert service.undo().image_ids == teaches[:1]
+    assert service.undo().image_ids == []
+
+
+def test_measured_photos_are_changed_one_at_a_time(library: Library, open_service: OpenService) -> None:
+    service, _ = open_service()
+    several = [
+        DecisionRequest(image_id=image_id, version=0, after=Truth(scene="scene.other"))
+        for image_id in library.queue
+    ]
+    with pytest.raises(Refusal, match="one at a time"):
+        service.decide_several(several)
+    assert listed(service, status="audited") == []
+    service.decide(several[0])
+    assert listed(service, status="audited") == library.queue[:1]
 
 
 def test_the_student_of_the_repro_that_ran_meanwhile_is_asked(

@@ -78,7 +78,7 @@ export class Actions {
       audit.preloader.forget(reply.image_id);
       audit.photos.goTo(reply.image_id);
       await audit.showCurrent();
-      announce("Last decision undone");
+      announce(reply.image_ids.length > 1 ? `${reply.image_ids.length} decisions undone` : "Last decision undone");
     });
   }
 

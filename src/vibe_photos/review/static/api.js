@@ -15,9 +15,18 @@ export class Refused extends Error {
 }
 
 export function get(path, parameters = {}) {
+  return request(withQuery(path, parameters), {});
+}
+
+/** Return a reply that is no JSON. */
+export function getBytes(path, parameters = {}) {
+  return request(withQuery(path, parameters), {}, (response) => response.arrayBuffer());
+}
+
+function withQuery(path, parameters) {
   const asked = Object.entries(parameters).filter(([, value]) => value !== "" && value !== null && value !== undefined);
   const query = new URLSearchParams(asked).toString();
-  return request(query ? `${path}?${query}` : path, {});
+  return query ? `${path}?${query}` : path;
 }
 
 export function post(path, body) {
@@ -42,14 +51,13 @@ export async function readPhotoError(imageId) {
   }
 }
 
-async function request(path, options) {
+async function request(path, options, read = (response) => response.json().catch(() => ({}))) {
   let response;
   try {
     response = await fetch(`api/${path}`, { ...options, cache: "no-store", signal: AbortSignal.timeout(TIMEOUT_MS) });
   } catch {
     throw new Unreachable("the server does not answer");
   }
-  const body = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Refused(response.status, body);
-  return body;
+  if (!response.ok) throw new Refused(response.status, await response.json().catch(() => ({})));
+  return read(response);
 }

@@ -129,6 +129,7 @@ class Audit {
     this.student = null;
     this.actions.begin(picture !== null);
     byId("student").setAttribute("aria-pressed", "false");
+    byId("alike").href = `mistakes?${new URLSearchParams({ list: "all", status: "", near: photo.image_id })}`;
     byId("note").value = photo.note;
     byId("photo-effect").textContent = photo.effect;
     byId("photo-effect").dataset.purpose = photo.purpose;

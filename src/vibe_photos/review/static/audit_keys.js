@@ -48,6 +48,7 @@ function stepBindings(audit) {
     { keys: ["k"], shown: "K", does: "skip: it comes back at the end", run: () => audit.photo && audit.actions.skip() },
     { keys: ["ArrowLeft"], shown: "←", does: "previous photo", run: () => audit.go(-1) },
     { keys: ["ArrowRight"], shown: "→", does: "the next photo, without a decision", run: () => audit.photo && audit.go(1) },
+    { keys: ["l"], shown: "L", does: "more photos like this", run: () => audit.photo && byId("alike").click() },
     { keys: ["/"], shown: "/", does: "filter and search", run: () => audit.openFilter() },
     HELP_KEY,
   ];

@@ -5,10 +5,14 @@ import { labelName, labelPath } from "./names.js";
 
 const FIELDS = { list: "measure", status: "open", label: "", text: "" };
 
+/** Chips that the grid sets: they are kept, so that the next photo is the next of the grid. */
+const CHIPS = ["by", "says", "pair", "about", "apart", "suspected", "flagged", "sure", "folder", "year", "judge", "near", "only", "lasso", "sort"];
+
 /** Read the filter from the address. */
 export function readFilter() {
   const asked = new URLSearchParams(location.search);
-  return Object.fromEntries(Object.entries(FIELDS).map(([name, usual]) => [name, asked.get(name) ?? usual]));
+  const chips = CHIPS.filter((name) => asked.get(name)).map((name) => [name, asked.get(name)]);
+  return Object.fromEntries([...Object.entries(FIELDS).map(([name, usual]) => [name, asked.get(name) ?? usual]), ...chips]);
 }
 
 /** Write filter and photo into the address. */
@@ -21,7 +25,7 @@ export function writeAddress(filter, imageId) {
 /** Whether the filter is one of the two queues, unfiltered. */
 export function isWholeQueue(filter) {
   const { list, ...others } = filter;
-  return ["measure", "teach"].includes(list) && Object.entries(others).every(([name, value]) => value === FIELDS[name]);
+  return ["measure", "teach"].includes(list) && Object.entries(others).every(([name, value]) => value === (FIELDS[name] ?? ""));
 }
 
 /** Mark the link of the current queue. */

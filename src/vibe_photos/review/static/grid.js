@@ -1,206 +1,362 @@
-/** Twenty similar photos at once: mark the wrong ones, confirm the others with one key. */
+/** Mistakes and My photos: one grid of photos that chips, the matrix and the map fill; all that are selected are set at once. */
 
 import { announce } from "./announce.js";
-import { get, post } from "./api.js";
+import { get, getBytes, post, Refused } from "./api.js";
+import { showChips, showFields } from "./chips.js";
 import { byId, element, releaseFocus } from "./dom.js";
-import { bindGridKeys } from "./grid_keys.js";
-import { describeTruth, labelName } from "./names.js";
+import { HELP_KEY, bindKeys } from "./keys.js";
+import { PhotoMap } from "./map.js";
+import { showMatrix } from "./matrix.js";
+import { labelName } from "./names.js";
 import { showProgress, showQueue } from "./progress.js";
+import { Query } from "./query.js";
 import { retry, saveDecisions, showRefusal } from "./saving.js";
 import { runPage } from "./session.js";
-import { fileLine, labelLines, makeTile } from "./tiles.js";
-import { chooseScene, NOTHING } from "./truth.js";
+import { describeVoices, makeTile, moveFocus, voiceLines } from "./tiles.js";
+import { chooseScene, isSameTruth, withAttribute, withObject, withoutAny, withoutObject } from "./truth.js";
+import { TypeAhead } from "./type_ahead.js";
+
+const PAGE = 60;
+const READING_MS = 1000;
 
 class Grid {
-  constructor(session) {
+  constructor(session, page) {
     this.session = session;
-    const asked = new URLSearchParams(location.search);
-    this.scene = asked.get("scene") ?? session.scenes[0].key;
-    this.list = asked.get("list") === "teach" ? "teach" : "measure";
-    this.by = session.is_blind ? "teacher" : (asked.get("by") ?? "teacher");
-    this.offset = 0;
+    this.page = page;
     this.items = [];
-    this.wrong = new Set();
-    this.shown = new Set();
-    this.lastBatch = new Set();
+    this.selected = new Set();
+    this.pictures = new Map();
     this.isBusy = false;
-    byId("grid-list").value = this.list;
-    byId("grid-by").value = this.by;
-    byId("grid-by-label").hidden = session.is_blind;
-  }
-
-  /** Show the photos of a scene, from the first. */
-  choose(scene, by = this.by, list = this.list) {
-    return this.#alone(() => {
-      Object.assign(this, { scene, by, list, offset: 0 });
-      return this.load();
+    this.runs = 0;
+    this.query = new Query(page, () => this.load());
+    this.map = new PhotoMap(session.scenes.map(({ key }) => key), (lasso) => this.query.set({ lasso }));
+    this.side = page === "/mistakes" ? "matrix" : "none";
+    if (this.query.value.lasso) this.side = "map";
+    this.setField = new TypeAhead(byId("set"), byId("set-options"), {
+      labels: [...session.scenes, ...session.attributes, ...session.objects],
+      onChoose: (key) => this.set(key),
+      onEnter: () => this.enter(),
+      onErase: () => {},
     });
+    // On a phone the photos would lie far below.
+    byId("more-labels").open = !matchMedia("(max-width: 900px)").matches;
+    if (session.is_blind) this.#hideStudent();
   }
 
-  /** The labels to be confirmed: the teacher's, but in the student's grid with the student's scene. */
-  propose({ teacher }) {
-    return teacher && this.by === "student" ? chooseScene(teacher, this.scene, this.session.attributes) : teacher;
+  get chosen() {
+    return this.items.filter(({ image_id: imageId }) => this.selected.has(imageId));
   }
 
-  /** The photos that can be confirmed: shown and not marked. */
-  get right() {
-    return this.items.filter(
-      ({ image_id: imageId, teacher }) => teacher && this.shown.has(imageId) && !this.wrong.has(imageId),
-    );
+  /** Show the photos of the query, and beside them the matrix or the map. */
+  load() {
+    return this.#busily(() => this.#load());
   }
 
-  async load() {
-    const asked = { scene: this.scene, by: this.by, list: this.list };
-    showQueue(this.list);
-    history.replaceState(null, "", `?${new URLSearchParams(asked)}`);
-    const page = await retry(() => get("grid", { ...asked, offset: this.offset }));
-    this.items = page.items;
+  async #load() {
+    const asked = { ...this.query.value };
+    const isNew = () => JSON.stringify(asked) === JSON.stringify(this.query.value);
+    const page = await this.#ask(() => get("photos", { ...asked, offset: this.query.offset, limit: PAGE }));
+    if (!isNew()) return;
+    if (!page.items.length && this.query.offset) return void this.query.turn(-PAGE);
     this.total = page.total;
-    this.wrong = new Set();
-    this.shown = new Set();
-    this.#showTabs(page.scenes);
+    this.items = page.items;
+    this.selected = new Set();
+    this.pictures = new Map();
     this.#showTiles();
+    showChips(this.query, this.session, this.total);
+    await Promise.all([this.#showSide(asked), this.#showCounts(asked)]);
   }
 
-  toggle(imageId, tile) {
-    if (this.wrong.has(imageId)) this.wrong.delete(imageId);
-    else this.wrong.add(imageId);
-    tile.setAttribute("aria-pressed", String(this.wrong.has(imageId)));
-    this.#showCount();
+  toggle(imageId) {
+    if (this.selected.has(imageId)) this.selected.delete(imageId);
+    else this.selected.add(imageId);
+    this.#showSelection();
   }
 
-  /** Save all that are not marked; those that are marked, or cannot be shown, stay in the queue. */
+  /** Select all of the page, or none. */
+  toggleAll() {
+    const all = this.items.map(({ image_id: imageId }) => imageId);
+    this.selected = new Set(this.selected.size === all.length ? [] : all);
+    this.#showSelection();
+  }
+
+  /** With a selection confirm it; else open the photo in focus. */
+  enter() {
+    if (this.selected.size) return this.confirm();
+    const tile = document.activeElement.closest(".tile");
+    if (tile) location.assign(this.query.addressOf(tile.dataset.image));
+    return undefined;
+  }
+
+  /** Save the teacher's labels of all that are selected, or these with the student's answer. */
   confirm() {
-    return this.#alone(async () => {
-      const confirmed = this.right;
-      if (!this.items.length) return;
-      if (confirmed.length) await this.#save(confirmed);
-      this.offset += this.items.length - confirmed.length;
-      await this.load();
+    const whose = byId("whose").value;
+    return this.#decide(`the ${whose}’s label confirmed`, (item) => {
+      if (whose === "teacher") return item.teacher;
+      const { about } = this.query.value;
+      const { student } = item;
+      if (about === "scene") return student?.scene ? this.#with(item.teacher, student.scene, true) : null;
+      const says = about.startsWith("attr.") ? student?.attributes[about] : student?.objects.includes(about);
+      return says === undefined ? null : this.#with(item.teacher, about, says);
     });
   }
 
-  /** Show the next photos without a decision; after the last ones the first again. */
-  showOthers() {
-    return this.#alone(async () => {
-      const next = this.offset + this.items.length;
-      this.offset = next < this.total ? next : 0;
-      await this.load();
+  /** Set a label for all that are selected; an attribute or object that all have is taken away. */
+  set(key) {
+    if (!this.selected.size) return announce("Select photos first: click them, or Ctrl A for all");
+    const holds = !key.startsWith("scene.") && this.chosen.every((item) => hasLabel(base(item), key));
+    const said = holds ? `not ${labelName(key)}` : labelName(key);
+    return this.#decide(`set to ${said}`, (item) => {
+      const truth = base(item) ?? (key.startsWith("scene.") ? withoutAny(this.session.attributes) : null);
+      return truth && this.#with(truth, key, !holds);
     });
   }
 
-  /** Undo everything that was confirmed last, or this reviewer's last decision. */
   undo() {
     return this.#alone(async () => {
-      let count = 0;
-      do {
-        const reply = await retry(() => post("undo", {}));
-        if (!reply.image_id) break;
-        count += 1;
-        this.lastBatch.delete(reply.image_id);
-        showProgress(reply.progress);
-      } while (this.lastBatch.size);
+      const reply = await retry(() => post("undo", {}));
+      showProgress(reply.progress);
+      const count = reply.image_ids.length;
       announce(count ? `${count} undone` : "There is nothing to undo");
-      this.offset = 0;
       await this.load();
     });
   }
 
-  async #save(items) {
-    const seen = this.by === "student" ? ["teacher", "student"] : ["teacher"];
-    const reply = await saveDecisions(
-      items.map((item) => {
-        const { image_id, version, is_flagged, note } = item;
-        return { image_id, version, after: this.propose(item), is_flagged, note, seen };
-      }),
-    );
-    showProgress(reply.progress);
-    this.lastBatch = new Set(Object.keys(reply.versions));
-    const stale = reply.stale.length;
-    announce(`${items.length - stale} confirmed${stale ? `; ${stale} were decided elsewhere in the meantime and stay unchanged` : ""}`);
+  /** Show what is most like a photo. */
+  showAlike(imageId) {
+    this.query.set({ near: imageId, list: "all", status: "", says: "", label: "", lasso: "", sort: "" });
   }
 
-  #showTabs(counts) {
-    const { scenes, hotkeys } = this.session;
-    const tabs = scenes.map(({ key }) =>
-      element(
-        "button",
-        {
-          type: "button",
-          "aria-pressed": String(key === this.scene),
-          onclick: (event) => {
-            releaseFocus(event);
-            this.choose(key);
-          },
-        },
-        key in hotkeys ? element("kbd", { textContent: hotkeys[key], "aria-hidden": "true" }) : null,
-        element("span", { textContent: labelName(key) }),
-        element("small", { textContent: String(counts[key] ?? 0) }),
-      ),
-    );
-    byId("grid-scenes").replaceChildren(...tabs);
-    byId("grid-scenes").querySelector("[aria-pressed=true]")?.scrollIntoView({ inline: "center", block: "nearest" });
+  #with(truth, key, value) {
+    if (!truth) return null;
+    if (key.startsWith("scene.")) return chooseScene(truth, key, this.session.attributes);
+    if (key.startsWith("attr.")) return withAttribute(truth, key, value);
+    return value ? withObject(truth, key) : withoutObject(truth, key);
+  }
+
+  /** Save a truth for all that are selected and can be decided here. */
+  #decide(said, truthOf) {
+    return this.#alone(async () => {
+      const chosen = this.chosen;
+      if (!chosen.length) return announce("Select photos first: click them, or Ctrl A for all");
+      const isAlone = chosen.length === 1;
+      const isConfirmed = (item) => !item.people && isSameTruth(truthOf(item), item.teacher);
+      const teachable = chosen.filter((item) => isAlone || item.purpose === "teach" || isConfirmed(item));
+      // Nobody has judged a photo whose picture is not there.
+      const shown = await Promise.all(teachable.map((item) => this.pictures.get(item.image_id)));
+      const ready = teachable.filter((item, at) => shown[at]).map((item) => ({ item, after: truthOf(item) })).filter(({ after }) => after?.scene);
+      if (ready.length) {
+        const seen = this.session.is_blind ? ["teacher"] : ["teacher", "student"];
+        const reply = await saveDecisions(
+          ready.map(({ item, after }) => {
+            const { image_id, version, is_flagged, note } = item;
+            return { image_id, version, after, is_flagged, note, seen: item.people ? [...seen, "reviewers"] : seen };
+          }),
+        );
+        showProgress(reply.progress);
+        this.last = { saved: Object.keys(reply.versions).length, stale: reply.stale.length };
+      } else {
+        this.last = { saved: 0, stale: 0 };
+      }
+      const measured = chosen.length - teachable.length;
+      const left = teachable.length - ready.length;
+      announce(
+        [
+          `${this.last.saved} ${said}`,
+          this.last.stale ? `${this.last.stale} were decided elsewhere in the meantime` : "",
+          measured ? `${measured} measure: change them one at a time` : "",
+          left ? `${left} cannot be judged here: open them` : "",
+        ]
+          .filter(Boolean)
+          .join("; "),
+      );
+      await this.load();
+      byId("tiles").querySelector(".tile")?.focus({ preventScroll: true });
+    });
   }
 
   #showTiles() {
     const tiles = this.items.map((item) => {
-      const proposed = this.propose(item) ?? NOTHING;
-      const says = describeTruth(proposed);
-      const { scene, attributes, objects } = proposed;
-      const holds = Object.keys(attributes).filter((key) => attributes[key]);
-      const lines = [
-        ...labelLines(scene, holds, objects),
-        fileLine(item.rel_path),
-        element("span", { className: "verdict", textContent: "stays", "aria-hidden": "true" }),
-      ];
+      const { image_id: imageId, rel_path: path } = item;
+      const measures = item.purpose === "measure";
+      const state = [item.people ? "decided" : "", measures ? "measures" : "", item.is_flagged ? "flagged" : ""].filter(Boolean);
+      const badges = state.map((text) => element("span", { className: `badge is-${text}`, textContent: text }));
       const properties = {
         "aria-pressed": "false",
-        "aria-label": `${says}; ${item.rel_path}: mark as wrong`,
-        "data-image": item.image_id,
+        "aria-label": `${path}. ${describeVoices(item)}${state.length ? `. ${state.join(", ")}` : ""}`,
+        "data-image": imageId,
         "data-choice": "",
+        ondblclick: () => location.assign(this.query.addressOf(imageId)),
       };
-      const toggle = (event) => this.toggle(item.image_id, event.currentTarget);
-      return makeTile(item, lines, toggle, properties, () => {
-        this.shown.add(item.image_id);
-        this.#showCount();
-      });
+      const lines = [element("span", { className: "badges" }, ...badges), ...voiceLines(item)];
+      const beside = element(
+        "span",
+        { className: "beside" },
+        element("a", { className: "button", href: this.query.addressOf(imageId), textContent: "Open", "aria-label": `Open ${path}` }),
+        element("button", { type: "button", textContent: "Alike", "aria-label": `More like ${path}`, onclick: () => this.showAlike(imageId) }),
+      );
+      let onShown;
+      this.pictures.set(imageId, new Promise((resolve) => (onShown = resolve)));
+      return makeTile(item, lines, () => this.toggle(imageId), properties, onShown, [beside]);
     });
-    byId("grid-tiles").replaceChildren(...tiles);
-    byId("grid-empty").hidden = this.items.length > 0;
-    byId("grid-empty").textContent = this.total
-      ? `${this.total} photos of ${labelName(this.scene)} were marked and stay in the queue.`
-      : `No open photo has the scene ${labelName(this.scene)}.`;
-    byId("main").scrollTop = 0;
-    this.#showCount();
+    byId("tiles").replaceChildren(...tiles);
+    byId("empty").hidden = this.items.length > 0;
+    byId("empty").textContent = "No photo has all these chips. Remove one.";
+    byId("page-at").textContent = this.total ? `${this.query.offset + 1} to ${this.query.offset + this.items.length} of ${this.total.toLocaleString("en")}` : "";
+    byId("page-before").disabled = this.query.offset === 0;
+    byId("page-after").disabled = this.query.offset + PAGE >= this.total;
+    document.querySelector(".pages").hidden = this.total <= PAGE;
+    this.#showSelection();
   }
 
-  #showCount() {
-    const { length } = this.items;
-    const right = this.right.length;
-    byId("grid-count").textContent = length
-      ? `${this.offset + 1} to ${this.offset + length} of ${this.total} open${this.wrong.size ? `, ${this.wrong.size} marked` : ""}`
-      : "";
-    byId("grid-confirm").firstChild.textContent = right ? `Confirm ${right} ` : "Go on ";
-    byId("grid-confirm").disabled = !length;
-    byId("grid-later").disabled = this.total <= length;
+  #showSelection() {
+    for (const tile of byId("tiles").querySelectorAll(".tile")) {
+      tile.setAttribute("aria-pressed", String(this.selected.has(tile.dataset.image)));
+    }
+    const photos = `${this.total.toLocaleString("en")} ${this.total === 1 ? "photo" : "photos"}`;
+    byId("count").textContent = this.selected.size ? `${this.selected.size} of ${photos} selected` : photos;
+    byId("confirm").disabled = !this.selected.size;
+    byId("select-all").disabled = !this.items.length;
+  }
+
+  showSideOf(side) {
+    this.side = side;
+    return this.#showSide(this.query.value).catch(showRefusal);
+  }
+
+  async #showSide(asked) {
+    for (const side of ["matrix", "map", "none"]) byId(`show-${side}`).setAttribute("aria-pressed", String(this.side === side));
+    byId("matrix-view").hidden = this.side !== "matrix";
+    byId("map-view").hidden = this.side !== "map";
+    document.querySelector(".browse").classList.toggle("is-alone", this.side === "none");
+    if (this.side === "matrix") {
+      byId("pair").value = asked.pair;
+      const matrix = await retry(() => get("matrix", asked));
+      showMatrix(matrix, this.query.says, (says, about) => {
+        this.query.set({ says: says.join(","), about, near: "", sort: this.query.value.sort || "sure" });
+        // On a phone the grid lies below the matrix.
+        if (byId("main").scrollHeight > byId("main").clientHeight) byId("chips").scrollIntoView();
+      });
+    } else if (this.side === "map") {
+      if (!asked.lasso) this.map.line = [];
+      this.map.show(await this.#ask(() => getBytes("map", asked)));
+    }
+  }
+
+  async #showCounts(asked) {
+    const { counts } = await retry(() => get("chips", asked));
+    showFields(this.query, this.session, counts);
+  }
+
+  /** Ask until the embeddings are read. */
+  async #ask(run) {
+    for (;;) {
+      try {
+        return await retry(run);
+      } catch (error) {
+        if (!(error instanceof Refused) || error.status !== 503) throw error;
+        announce(error.message);
+        await new Promise((resolve) => setTimeout(resolve, READING_MS));
+      }
+    }
+  }
+
+  #hideStudent() {
+    this.query.value.pair = "teacher,people";
+    for (const option of [...byId("pair").options]) option.hidden = option.value.includes("student");
+    byId("whose").value = "teacher";
+    byId("whose").parentElement.hidden = true;
   }
 
   async #alone(run) {
     if (this.isBusy) return;
     this.isBusy = true;
+    await this.#busily(run);
+    this.isBusy = false;
+  }
+
+  /** Mark the page as busy meanwhile. */
+  async #busily(run) {
+    this.runs += 1;
+    document.body.setAttribute("aria-busy", "true");
     try {
       await run();
     } catch (error) {
       showRefusal(error);
     } finally {
-      this.isBusy = false;
+      this.runs -= 1;
+      if (!this.runs) document.body.removeAttribute("aria-busy");
     }
   }
 }
 
+/** The labels that a change starts from. */
+function base(item) {
+  return item.people ?? item.teacher;
+}
+
+function hasLabel(truth, key) {
+  return Boolean(truth && (key.startsWith("attr.") ? truth.attributes[key] : truth.objects.includes(key)));
+}
+
+function bind(grid) {
+  const { session } = grid;
+  const arrows = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"];
+  const focused = () => document.activeElement.closest(".tile");
+  const bindings = [
+    { keys: arrows, shown: "← → ↑ ↓", does: "go from photo to photo", run: (event) => moveFocus(byId("tiles"), event.key) },
+    { keys: ["x"], shown: "X", does: "select the photo in focus (or Space)", run: () => focused() && grid.toggle(focused().dataset.image) },
+    { keys: ["Ctrl+a"], shown: "Ctrl A", does: "select all of the page, or none", run: () => grid.toggleAll() },
+    { keys: ["Enter"], shown: "Enter", does: "confirm all that are selected; with none, open the photo in focus", run: () => grid.enter() },
+    { keys: ["s"], shown: "S", does: "confirm the student’s or the teacher’s label", run: () => switchWhose() },
+    { keys: ["o"], shown: "O", does: "find a label to set", run: () => byId("set").focus() },
+    { keys: ["l"], shown: "L", does: "more like the photo in focus", run: () => focused() && grid.showAlike(focused().dataset.image) },
+    { keys: ["u", "Ctrl+z"], shown: "U", does: "undo the last action, all its photos", run: () => grid.undo() },
+    { keys: ["/"], shown: "/", does: "narrow down and sort", run: () => openFields() },
+    HELP_KEY,
+  ];
+  const sets = [...session.scenes, ...session.attributes]
+    .filter(({ key }) => key in session.hotkeys)
+    .map(({ key }) => ({ keys: [session.hotkeys[key]], shown: session.hotkeys[key].toUpperCase(), does: labelName(key), run: () => grid.set(key) }));
+  bindKeys([
+    { title: "Photos", bindings },
+    { title: "Set for all that are selected", bindings: sets },
+  ]);
+  const buttons = {
+    "select-all": () => grid.toggleAll(),
+    undo: () => grid.undo(),
+    confirm: () => grid.confirm(),
+    "page-before": () => grid.query.turn(-PAGE),
+    "page-after": () => grid.query.turn(PAGE),
+    "show-matrix": () => grid.showSideOf("matrix"),
+    "show-map": () => grid.showSideOf("map"),
+    "show-none": () => grid.showSideOf("none"),
+  };
+  for (const [id, run] of Object.entries(buttons)) {
+    byId(id).addEventListener("click", (event) => {
+      releaseFocus(event);
+      run();
+    });
+  }
+  byId("pair").addEventListener("change", (event) => grid.query.set({ pair: event.target.value, says: "" }));
+}
+
+function switchWhose() {
+  const whose = byId("whose");
+  if (whose.parentElement.hidden) return;
+  whose.value = whose.value === "student" ? "teacher" : "student";
+  announce(`Enter confirms the ${whose.value}’s label`);
+}
+
+function openFields() {
+  byId("narrow").open = true;
+  byId("fields").querySelector("select, input")?.focus();
+}
+
 async function main(session) {
-  const grid = new Grid(session);
-  bindGridKeys(grid);
+  const grid = new Grid(session, byId("main").dataset.page);
+  showQueue("teach");
+  bind(grid);
   await grid.load();
 }
 

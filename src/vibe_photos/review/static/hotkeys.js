@@ -3,7 +3,7 @@
 import { labelName } from "./names.js";
 
 const DIGITS = "1234567890";
-const TAKEN = "fknosuz";
+const TAKEN = "fklnosuxz";
 
 /**
  * @param {{scenes: {key: string}[], attributes: {key: string}[]}} labels

@@ -60,7 +60,7 @@ export class PhotoList {
     const leaves = this.filter.status === "open";
     const hasLeft = (imageId) => leaves && (this.decided.has(imageId) || this.skipped.has(imageId));
     const offset = [...this.listed].filter((imageId) => !hasLeft(imageId)).length;
-    const page = await get("queue", { ...this.filter, offset, limit: PAGE });
+    const page = await get("photos", { ...this.filter, brief: true, offset, limit: PAGE });
     const known = new Set(this.items.map((item) => item.image_id));
     this.isWhole = page.items.length < PAGE;
     page.items.forEach((item) => this.listed.add(item.image_id));
@@ -69,7 +69,7 @@ export class PhotoList {
 
   async #fetchUndecided() {
     if (this.filter.status !== "open") return;
-    const page = await get("queue", { ...this.filter, offset: 0, limit: PAGE });
+    const page = await get("photos", { ...this.filter, brief: true, offset: 0, limit: PAGE });
     this.items.push(...page.items.filter((item) => !this.decided.has(item.image_id)));
     this.skipped.clear();
   }

@@ -1,24 +1,65 @@
-/** Tiles: small pictures with name and labels. */
+/** Tiles: small pictures with what teacher, student and people say of them. */
 
 import { photoUrl } from "./api.js";
 import { element } from "./dom.js";
 import { labelName } from "./names.js";
 
-/** The labels under a picture: scene, true attributes, objects. */
-export function labelLines(scene, attributes, objects) {
-  const tags = [
-    ...attributes.map((key) => element("span", { className: "tag", textContent: labelName(key) })),
-    ...objects.map((key) => element("span", { className: "tag is-object", textContent: labelName(key) })),
-  ];
+const SPEAKERS = [
+  { who: "people", letter: "P", title: "a person" },
+  { who: "teacher", letter: "T", title: "the teacher" },
+  { who: "student", letter: "S", title: "the student" },
+];
+
+/** The lines under a picture: who says which scene, and which attributes and objects. */
+export function voiceLines(item) {
+  const scenes = new Map();
+  for (const speaker of SPEAKERS) {
+    const truth = item[speaker.who];
+    if (truth) append(scenes, truth.scene ?? "", speaker);
+  }
+  const tags = new Map();
+  for (const speaker of SPEAKERS) {
+    const truth = item[speaker.who];
+    if (!truth) continue;
+    for (const key of [...Object.keys(truth.attributes).filter((each) => truth.attributes[each]), ...truth.objects]) append(tags, key, speaker);
+  }
   return [
-    element("span", { className: "says", textContent: scene ? labelName(scene) : "no scene" }),
-    ...(tags.length ? [element("span", { className: "tags" }, ...tags)] : []),
+    ...[...scenes].map(([key, speakers]) =>
+      element("span", { className: "says" }, ...marks(speakers, item.scores[key]), element("span", { className: "name", textContent: key ? labelName(key) : "no scene" })),
+    ),
+    element(
+      "span",
+      { className: "tags" },
+      ...[...tags].map(([key, speakers]) => element("span", { className: "tag" }, labelName(key), ...marks(speakers, item.scores[key]))),
+    ),
   ];
 }
 
-/** A line with the file name. */
-export function fileLine(path) {
-  return element("span", { className: "file", textContent: path.slice(path.lastIndexOf("/") + 1) });
+/** The same in words, for a screen reader. */
+export function describeVoices(item) {
+  return SPEAKERS.filter(({ who }) => item[who])
+    .map(({ who, title }) => {
+      const { scene, attributes, objects } = item[who];
+      const said = [scene, ...Object.keys(attributes).filter((key) => attributes[key]), ...objects].filter(Boolean).map(labelName);
+      const sure = who === "student" && scene in item.scores ? `, ${percentOf(item.scores[scene])} % sure of the scene` : "";
+      return `${title}: ${said.join(", ") || "nothing"}${sure}`;
+    })
+    .join("; ");
+}
+
+function append(map, key, speaker) {
+  map.set(key, [...(map.get(key) ?? []), speaker]);
+}
+
+function marks(speakers, score) {
+  return speakers.map(({ who, letter, title }) => {
+    const sure = who === "student" && score !== undefined ? ` ${percentOf(score)} %` : "";
+    return element("span", { className: `mark is-${who}`, title: `${title}${sure}`, textContent: letter + sure });
+  });
+}
+
+export function percentOf(score) {
+  return Math.round(100 * score);
 }
 
 /**
@@ -27,19 +68,24 @@ export function fileLine(path) {
  * @param {Node[]} lines the lines under the picture
  * @param {(event: Event) => void} onPress
  * @param {object} properties of the button
- * @param {() => void} onShown called when the picture is loaded
+ * @param {(isShown: boolean) => void} onShown called when the picture is there, or cannot be shown
+ * @param {Node[]} others beside the button
  */
-export function makeTile(item, lines, onPress, properties = {}, onShown = () => {}) {
-  const picture = element("img", { alt: "", decoding: "async", draggable: false, onload: onShown });
-  picture.addEventListener("error", () => picture.replaceWith(element("span", { className: "broken", textContent: "cannot be shown" })));
+export function makeTile(item, lines, onPress, properties, onShown, others = []) {
+  const picture = element("img", { alt: "", decoding: "async", draggable: false, onload: () => onShown(true) });
+  picture.addEventListener("error", () => {
+    picture.replaceWith(element("span", { className: "broken", textContent: "cannot be shown" }));
+    onShown(false);
+  });
   picture.src = photoUrl(item.image_id, "320");
+  const name = item.rel_path.slice(item.rel_path.lastIndexOf("/") + 1);
   const button = element(
     "button",
     { type: "button", className: "tile", title: item.rel_path, onclick: onPress, ...properties },
     element("span", { className: "frame" }, picture),
-    element("span", { className: "words" }, ...lines),
+    element("span", { className: "words" }, ...lines, element("span", { className: "file", textContent: name })),
   );
-  return element("li", {}, button);
+  return element("li", {}, button, ...others);
 }
 
 /** Move the focus among tiles by arrow keys; returns whether it moved. */
@@ -50,7 +96,7 @@ export function moveFocus(list, key) {
     tiles[0]?.focus();
     return tiles.length > 0;
   }
-  const columns = tiles.filter((tile) => tile.offsetTop === tiles[0].offsetTop).length;
+  const columns = tiles.filter((tile) => tile.getBoundingClientRect().top === tiles[0].getBoundingClientRect().top).length;
   const to = at + { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[key];
   tiles[to]?.focus();
   return to in tiles;

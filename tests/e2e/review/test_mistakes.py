@@ -1,0 +1,206 @@
+"""The view of mistakes in a real Chromium: many photos are set right from the matrix, by few actions."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page
+from tests.e2e.review.reviewed_library import Library, copy_library
+from tests.unit.review.review_library import SCENES, read_settings, write_doubts, write_review_library
+from tests.unit.review.running_review import RunningReview
+
+from vibe_photos.human_truth.labels import read_human_truth
+from vibe_photos.records.splits import read_splits
+from vibe_photos.storage.vectors import Embeddings, write_embeddings
+
+FOOD, DOCUMENT, LANDSCAPE = SCENES
+CELLS = [(FOOD, DOCUMENT), (FOOD, LANDSCAPE), (DOCUMENT, FOOD), (DOCUMENT, LANDSCAPE), (LANDSCAPE, FOOD)]
+A_CELL = 8
+
+
+@pytest.fixture(scope="module")
+def mistaken(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> tuple[Path, dict[str, str]]:
+    """A library of which the teacher has 40 scenes wrong, in five cells; the student has them right."""
+    folder = tmp_path_factory.mktemp("mistakes") / "library"
+    names = [f"{2020 + n % 2}/IMG_{n:04}.JPG" for n in range(60)]
+    ids = write_review_library(folder, repository, names, 6)
+    settings = read_settings(folder)
+    trains = {i for i, one in read_splits(settings.paths.splits).items() if one.role == "train"}
+    teacher = {image_id: SCENES[n % 3] for n, image_id in enumerate(ids) if image_id in trains}
+    student: dict[str, str] = dict(teacher)
+    for said, meant in CELLS:
+        waiting = [i for i in teacher if teacher[i] == said and student[i] == said]
+        student |= dict.fromkeys(waiting[:A_CELL], meant)
+    write_doubts(settings, student)
+    vectors = np.eye(3, 16, dtype=np.float32)[[n % 3 for n in range(len(ids))]]
+    vectors += 0.05 * np.random.default_rng(0).standard_normal(vectors.shape, dtype=np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    settings.paths.embeddings.mkdir(parents=True)
+    write_embeddings(settings.paths.embeddings / "embeddings.sqlite", Embeddings(ids, vectors, "test"))
+    return folder, {i: scene for i, scene in student.items() if scene != teacher[i]}
+
+
+@pytest.fixture
+def library(mistaken: tuple[Path, dict[str, str]], tmp_path: Path) -> Library:
+    return copy_library(mistaken[0], tmp_path / "library")
+
+
+class Person:
+    """Somebody at the page, whose every click and key is counted."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.actions: Counter[str] = Counter()
+        page.set_default_timeout(8_000)
+
+    def open(self, address: str) -> None:
+        self.page.goto(address)
+        self.page.locator("#matrix button").first.wait_for()
+        self.settle()
+
+    def click(self, selector: str) -> None:
+        self.actions["click"] += 1
+        self.page.locator(selector).first.click()
+        self.settle()
+
+    def press(self, key: str) -> None:
+        self.actions["key"] += 1
+        self.page.keyboard.press(key)
+        self.settle()
+
+    def open_cell(self, teacher: str, student: str, photos: int) -> None:
+        names = [key.partition(".")[2].capitalize() for key in (teacher, student)]
+        self.click(f"#matrix [aria-label='the teacher: {names[0]}, the student: {names[1]}, {photos}']")
+        self.page.locator(f"#count:text-is('{photos} photos')").wait_for()
+        self.settle()
+
+    def settle(self) -> None:
+        self.page.locator("body:not([aria-busy])").wait_for()
+
+    def say(self, text: str) -> None:
+        self.page.locator("#announcement", has_text=text).wait_for(state="attached")
+
+
+def read_scenes(library: Library) -> dict[str, str]:
+    truth = read_human_truth(read_settings(library.folder).paths.human)
+    assert not truth.measured
+    return {image_id: record.scene[0] for image_id, record in truth.taught.items()}
+
+
+def test_forty_wrong_scenes_are_set_right_in_few_actions_and_survive_a_dead_server(
+    library: Library, mistaken: tuple[Path, dict[str, str]], context
+) -> None:
+    right = mistaken[1]
+    assert len(right) == len(CELLS) * A_CELL == 40
+    person = Person(context.new_page())
+    # One cell by the key of its scene, the others by what the student says.
+    keys = {CELLS[0]: "7"}
+
+    def set_right(cells: list[tuple[str, str]]) -> None:
+        for cell in cells:
+            person.open_cell(*cell, A_CELL)
+            person.press("Control+a")
+            person.press(keys.get(cell, "Enter"))
+            person.say(f"{A_CELL} set" if cell in keys else f"{A_CELL} the student’s")
+
+    with RunningReview(library.folder, "--reviewer", "ada") as review:
+        person.open(f"{review.address}mistakes")
+        scene_keys = person.page.evaluate(
+            "fetch('api/session').then((r) => r.json()).then((s) => s.scenes.map(({ key }) => key))"
+        )
+        keys[CELLS[0]] = "1234567890"[scene_keys.index(DOCUMENT)]
+        set_right(CELLS[:3])
+        review.kill()
+    assert len(read_scenes(library)) == 3 * A_CELL
+    with RunningReview(library.folder, "--reviewer", "ada") as review:
+        person.open(f"{review.address}mistakes")
+        set_right(CELLS[3:])
+        assert read_scenes(library) == right
+        assert person.actions.total() < 60
+        assert person.page.locator("#matrix td:not(.is-same) button").count() == 0
+
+        # Each undo takes back a whole action, also those of the server that died.
+        for left in (4, 3, 2, 1, 0):
+            person.press("u")
+            person.say(f"{A_CELL} undone")
+            assert len(read_scenes(library)) == left * A_CELL
+        set_right(CELLS)
+        assert read_scenes(library) == right
+    assert person.actions.total() < 60
+
+
+def test_chips_are_kept_in_the_address_and_removed_one_by_one(library: Library, context) -> None:
+    person = Person(context.new_page())
+    page = person.page
+    with RunningReview(library.folder, "--reviewer", "ada") as review:
+        person.open(f"{review.address}mistakes")
+        person.open_cell(FOOD, LANDSCAPE, A_CELL)
+        marks = page.locator(".tile").first.locator(".says .mark")
+        assert marks.all_inner_texts() == ["T", "S 90 %"]
+        page.locator("#narrow summary").click()
+        page.get_by_label("Folder").select_option("2020")
+        page.get_by_role("button", name="Remove: folder 2020").wait_for()
+        person.settle()
+        found = page.locator("#count").inner_text()
+        assert found != "8 photos"
+        page.reload()
+        page.get_by_role("button", name="Remove: folder 2020").wait_for()
+        person.settle()
+        assert page.locator("#count").inner_text() == found
+        page.get_by_role("button", name="Remove: folder 2020").click()
+        page.locator("#count:text-is('8 photos')").wait_for()
+        page.locator(".tile").first.focus()
+        with page.expect_navigation():
+            page.keyboard.press("Enter")
+        page.locator("#viewport .picture").wait_for()
+        # The next photo is the next of the grid.
+        first = page.url
+        page.keyboard.press("ArrowRight")
+        page.wait_for_url(lambda url: url != first)
+        assert "says=teacher" in page.url
+
+
+def test_alike_photos_and_the_map_lead_into_the_same_grid(
+    library: Library, mistaken: tuple[Path, dict[str, str]], context
+) -> None:
+    person = Person(context.new_page())
+    page = person.page
+    with RunningReview(library.folder, "--reviewer", "ada") as review:
+        person.open(f"{review.address}mistakes?says=teacher:{FOOD}")
+        page.locator(".tile").first.focus()
+        page.keyboard.press("l")
+        page.get_by_role("button", name="Remove: like one photo").wait_for(timeout=60_000)
+        person.settle()
+        # The nearest are the 20 of its kind, first of all itself.
+        scenes = page.locator(".tile").evaluate_all(
+            "tiles => tiles.slice(0, 20).map((tile) => tile.querySelector('.says .name').textContent)"
+        )
+        assert Counter(scenes)["Food"] >= 17
+        page.get_by_role("button", name="Remove: like one photo").click()
+        person.settle()
+        page.locator("#show-map").click()
+        page.locator("#map-legend li").first.wait_for()
+        box = page.locator("#map").bounding_box()
+        assert box
+        page.mouse.move(box["x"] + 2, box["y"] + 2)
+        page.mouse.down()
+        for x, y in ((0.99, 0.01), (0.99, 0.99), (0.01, 0.99)):
+            page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
+        page.mouse.up()
+        page.get_by_role("button", name="Remove: drawn on the map").wait_for()
+        person.settle()
+        assert page.locator("#count").inner_text() == "60 photos"
+
+
+def test_a_photo_of_the_report_is_opened_by_its_id_or_path(library: Library, context) -> None:
+    (one, *_) = library.queue
+    path = library.photo(one).relative_to(library.folder / "photos")
+    for name in (one, str(path)):
+        with RunningReview(library.folder, "--reviewer", "ada", "--only", name) as review:
+            page = context.new_page()
+            page.goto(review.address)
+            page.locator("#viewport .picture").wait_for()
+            assert f"photo={one}" in page.url
+            page.keyboard.press("l")
+            page.get_by_role("button", name="Remove: like one photo").wait_for(timeout=60_000)
