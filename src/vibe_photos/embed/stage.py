@@ -14,18 +14,17 @@ from pathlib import Path
 from vibe_photos.embed.engines.database import DatabaseEngine
 from vibe_photos.embed.engines.local import Batch, Engine, Job, LocalEngine
 from vibe_photos.embed.outs import (
-    SavedWork,
-    hashes_file,
     import_outs,
-    open_saved_work,
     vectors_file,
     write_outs,
 )
 from vibe_photos.encoders.encoder import name_encoder
 from vibe_photos.errors import LibraryError, TooManyFailures
+from vibe_photos.pixels.perceptual_hash import hashes_file
 from vibe_photos.records.photos import PhotoProblem, read_manifest
 from vibe_photos.settings import Settings
 from vibe_photos.storage.jsonl import write_jsonl
+from vibe_photos.storage.saved_work import SavedWork, open_saved_work
 
 logger = logging.getLogger(__name__)
 

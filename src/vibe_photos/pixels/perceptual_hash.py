@@ -1,15 +1,21 @@
 """Perceptual hashes that find near-duplicates: of a photo, its crops, its turns and its framed part."""
 
 from itertools import product
+from math import ceil
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from vibe_photos.pixels.decode import PIXELS_VERSION
 from vibe_photos.records.photos import FEATURELESS
 
 HASHES_VERSION = 2
 """Increase it when the hashes of any picture change: stored hashes of another version are not used."""
+
+SHORT_EDGE_PX = 384
+"""Every photo is decoded to at least this size, so that hashes do not depend on the encoder."""
 
 _EDGE_PX = 32
 _FREQUENCIES = 8
@@ -36,6 +42,22 @@ _MIN_BOX_PX = 48
 Hashes = npt.NDArray[np.uint64]
 Floats = npt.NDArray[np.float64]
 Box = tuple[int, int, int, int]
+
+
+def hash_recipe() -> str:
+    """Return the version of perceptual hashes; it changes with the pixels and the code that make them."""
+    return f"dct64-{SHORT_EDGE_PX}px-hashes{HASHES_VERSION}-pixels{PIXELS_VERSION}"
+
+
+def hashes_file(store: Path) -> Path:
+    """Return the file of the store with perceptual hashes of the current version."""
+    return store / "perceptual_hashes" / f"{hash_recipe()}.sqlite"
+
+
+def cover_short_edge(width: int, height: int) -> tuple[int, int]:
+    """Return the size at which a photo's shorter edge is `SHORT_EDGE_PX`; a smaller photo's own."""
+    shrink = min(1.0, SHORT_EDGE_PX / min(width, height))
+    return ceil(width * shrink), ceil(height * shrink)
 
 
 def perceptual_hashes(image: Image.Image) -> Hashes:

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageEnhance
 
+from vibe_photos.pixels.near_duplicates import cut_large_groups, group_near_duplicates
 from vibe_photos.pixels.perceptual_hash import find_framed, perceptual_hashes
 from vibe_photos.records.photos import FEATURELESS
-from vibe_photos.split.near_duplicates import cut_large_groups, group_near_duplicates
 
 
 @cache
@@ -234,7 +234,7 @@ def test_groups_are_those_of_all_pairs(centres, flips, max_distance):
 
 @pytest.mark.parametrize("few", [0, 1_000_000])
 def test_many_hashes_keep_exactly_their_planted_twins(monkeypatch, few):
-    monkeypatch.setattr("vibe_photos.split.near_duplicates._FEW_PICTURES", few)
+    monkeypatch.setattr("vibe_photos.pixels.near_duplicates._FEW_PICTURES", few)
     rng = np.random.default_rng(1)
     hashes = rng.integers(1, 2**64, 20_000, dtype=np.uint64)
     hashes[:1000] = hashes[1000:2000] ^ np.uint64(0b111111)
