@@ -128,13 +128,15 @@ class Rates(Section, frozen=True):
 class Annotate(Section, frozen=True):
     """How the teacher is asked.
 
-    `limit`: only the first so many photos (null: all). `max_attempts`: requests per photo and run. Photos
-    with more than `max_pixels` are not sent. `wait_minutes`: how long a server that went away is waited for.
+    `budget`: about how many photos (null: all). `bursts`: `once` asks about one of each group of
+    near-duplicates (`split.max_hash_distance`). `max_attempts`: requests per photo and run. Photos with more
+    than `max_pixels` are not sent. `wait_minutes`: how long a server that went away is waited for.
     `max_failures_in_a_row`: so many photos without a usable answer stop the run. `model_aliases`: other names
     of `teacher.model` in the server's list and replies.
     """
 
-    limit: Positive | None
+    budget: Positive | None
+    bursts: Literal["all", "once"]
     max_attempts: Positive
     max_failed_share: Share
     max_pixels: Positive

@@ -6,12 +6,12 @@ import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 
 from msgspec.structs import replace
 
 from vibe_photos.annotate.answers import AnswerKey, Answers, AnswerStore, read_paid_ids
+from vibe_photos.annotate.budget import ChosenPhotos, choose_photos
 from vibe_photos.annotate.client import Client
 from vibe_photos.annotate.endpoint import (
     Endpoint,
@@ -28,9 +28,7 @@ from vibe_photos.annotate.server import TeacherServer
 from vibe_photos.annotate.state import ServerState
 from vibe_photos.errors import ConfigurationError, RunInterrupted, TooManyFailures
 from vibe_photos.records.failures import Failure, failures_path, read_failures
-from vibe_photos.records.photos import Photo
 from vibe_photos.settings import Settings
-from vibe_photos.storage.jsonl import read_jsonl
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +36,7 @@ _OTHER_DESCRIPTORS = 64
 
 
 def annotate_library(settings: Settings, store: Path) -> None:
-    """Get the teacher's answer about every photo of the manifest, and write all of them.
+    """Get the teacher's answer about the chosen photos (`annotate.budget`), and write all of them.
 
     With `annotate.dry_run` it only estimates. The outputs (`paths.raw_annotations`, `failures.jsonl` in
     the same folder, the metric `annotate.json`) are replaced once all requests are done; a run that ends
@@ -51,11 +49,12 @@ def annotate_library(settings: Settings, store: Path) -> None:
         StoreError: another run has locked the answers, their log is damaged, or the disk is full.
         TooManyFailures: more than `annotate.max_failed_share` have no answer (the outputs are written).
     """
+    photos = choose_photos(settings, store)
     question = build_question(settings.teacher, settings.taxonomy)
     key = AnswerKey(settings.teacher.model, question.prompt_id)
     if settings.annotate.dry_run:
         estimate = estimate_run(
-            _read_photos(settings), read_paid_ids(store, key), Path(settings.library.root), question
+            photos.read_asked(), read_paid_ids(store, key), Path(settings.library.root), question
         )
         logger.info(estimate.describe(settings.annotate.rates))
         return
@@ -63,7 +62,7 @@ def annotate_library(settings: Settings, store: Path) -> None:
         answers = answer_store.of(key)
         absorb_output(settings.paths.raw_annotations, answer_store)
         failures: dict[str, Failure] = {}
-        missing = {photo.image_id for photo in _read_photos(settings) if photo.image_id not in answers}
+        missing = {photo.image_id for photo in photos.read_asked() if photo.image_id not in answers}
         if missing and settings.teacher.server != "store":
             has_server = is_server_configured(os.environ, settings.teacher)
             known = {} if has_server else read_failures(settings.paths.raw_annotations)
@@ -72,9 +71,11 @@ def annotate_library(settings: Settings, store: Path) -> None:
                 logger.warning("QWEN_BASE_URL is not set: %d photos stay without an answer", len(missing))
             else:
                 with _open_endpoint(settings) as endpoint:
-                    answers, failures = asyncio.run(_ask_missing(settings, question, endpoint, answer_store))
+                    answers, failures = asyncio.run(
+                        _ask_missing(settings, photos, question, endpoint, answer_store)
+                    )
         root, raw_annotations = settings.library.root, settings.paths.raw_annotations
-        tally = write_outputs(_read_photos(settings), answers, failures, root, raw_annotations)
+        tally = write_outputs(photos, answers, failures, root, raw_annotations)
     write_metric(settings.paths.eval / "annotate.json", tally, answers.key)
     _log_summary(tally, answers.key)
     _check_failed_share(tally, settings)
@@ -87,11 +88,6 @@ def _interruptible() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         raise RunInterrupted("interrupted; every answer is kept. Run the same command again") from None
-
-
-def _read_photos(settings: Settings) -> Iterator[Photo]:
-    """Yield the photos to annotate, in manifest order, without a list of them in memory."""
-    return islice(read_jsonl(settings.paths.photos, Photo), settings.annotate.limit)
 
 
 @contextmanager
@@ -108,7 +104,11 @@ def _open_endpoint(settings: Settings) -> Iterator[Endpoint]:
 
 
 async def _ask_missing(
-    settings: Settings, question: Question, endpoint: Endpoint, answer_store: AnswerStore
+    settings: Settings,
+    photos: ChosenPhotos,
+    question: Question,
+    endpoint: Endpoint,
+    answer_store: AnswerStore,
 ) -> tuple[Answers, dict[str, Failure]]:
     """Ask about the photos without an answer; return the answers and the failures by id.
 
@@ -137,9 +137,9 @@ async def _ask_missing(
             model = f"rehearsal of {model}"
             logger.warning("this server replays simulated answers: a rehearsal, stored as %r", model)
         answers = answer_store.of(AnswerKey(model, question.prompt_id))
-        total = sum(photo.image_id not in answers for photo in _read_photos(settings))
+        total = sum(photo.image_id not in answers for photo in photos.read_asked())
         run = AnnotationRun(settings, question, server, answers)
-        missing = (photo for photo in _read_photos(settings) if photo.image_id not in answers)
+        missing = (photo for photo in photos.read_asked() if photo.image_id not in answers)
         await run.ask_about(missing, total)
         return answers, run.failures
 

@@ -85,7 +85,7 @@ def perceptual_hashes(image: Image.Image) -> Hashes:
     pixels = _shrink(grey, _EDGE_PX)
     has_contrast = np.array([pixels[rows, columns].std() >= _MIN_CONTRAST for rows, columns in _WINDOWS])
     if not has_contrast[0]:
-        return np.full(len(_WINDOWS) + len(_TURNS) + 1, FEATURELESS, dtype=np.uint64)
+        return np.full(HASHES_PER_PHOTO, FEATURELESS, dtype=np.uint64)
     by_cut = (_COSINES @ pixels @ _COSINES.T).reshape(len(_CUTS) + 1, _FREQUENCIES, len(_CUTS) + 1, -1)
     by_cut = by_cut.swapaxes(1, 2)
     windows = np.concatenate([by_cut[:-1, :-1].reshape(-1, _FREQUENCIES, _FREQUENCIES), by_cut[-1:, -1]])
@@ -168,3 +168,5 @@ _TURNS = [
     for swapped, rows, columns in product((False, True), (np.ones(8), _MIRROR), (np.ones(8), _MIRROR))
 ][1:]
 """The seven turns: whether rows and columns are swapped, and the sign of each coefficient."""
+
+HASHES_PER_PHOTO = len(_WINDOWS) + len(_TURNS) + 1

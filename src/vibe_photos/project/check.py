@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from msgspec.structs import replace
 
 from vibe_photos.annotate.answers import AnswerKey, read_paid_ids
+from vibe_photos.annotate.budget import ChosenPhotos, choose_photos
 from vibe_photos.annotate.connection_check import check_teacher
 from vibe_photos.annotate.estimate import estimate_run
 from vibe_photos.annotate.imports import IMPORTED, name_hash, read_answers
@@ -83,6 +84,8 @@ class _Check:
         self._settings = settings
         self._store = store
         self._scratch = scratch
+        paths = replace(settings.paths, photos=scratch / "photos.jsonl")
+        self._scratch_settings = replace(settings, paths=paths)
 
     def list_checks(self, asks: bool) -> Iterator[tuple[str, Callable[[], str]]]:
         yield "photos", self._count_photos
@@ -98,10 +101,15 @@ class _Check:
 
     @cached_property
     def _scanned(self) -> tuple[list[Photo], list[PhotoProblem]]:
-        manifest = self._scratch / "photos.jsonl"
-        paths = replace(self._settings.paths, photos=manifest)
-        scan_library(replace(self._settings, paths=paths), self._store)
-        return read_manifest(manifest), list(read_jsonl(self._scratch / "problems.jsonl", PhotoProblem))
+        scan_library(self._scratch_settings, self._store)
+        problems = list(read_jsonl(self._scratch / "problems.jsonl", PhotoProblem))
+        return read_manifest(self._scratch_settings.paths.photos), problems
+
+    @cached_property
+    def _chosen(self) -> ChosenPhotos:
+        """The photos that the teacher is to be asked about."""
+        assert self._scanned
+        return choose_photos(self._scratch_settings, self._store)
 
     @cached_property
     def _question(self) -> Question:
@@ -143,7 +151,7 @@ class _Check:
         return f"{len(truth.measured)} photos measured, {len(truth.taught)} taught; all labels are known"
 
     def _count_answers(self) -> str:
-        photos, chosen = self._scanned[0], self._settings.library.content_hash
+        photos, chosen = list(self._chosen.read_asked()), self._settings.library.content_hash
         have = self._answered & {photo.image_id for photo in photos}
         others = {name_hash(image_id) for image_id in self._answered} - {None, chosen}
         if self._answered and not have and others:
@@ -170,7 +178,7 @@ class _Check:
         return "no server: answers come from the store" if teacher.server == "store" else "a replay server"
 
     def _ask_about_one(self) -> str:
-        photos = [photo for photo in self._scanned[0] if photo.image_id not in self._answered]
+        photos = [photo for photo in self._chosen.read_asked() if photo.image_id not in self._answered]
         if not photos:
             return "every photo already has an answer"
         write_jsonl(self._scratch / "one.jsonl", photos[:1])

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageEnhance
 
-from vibe_photos.pixels.near_duplicates import cut_large_groups, group_near_duplicates
+from vibe_photos.pixels.near_duplicates import cut_large_groups, find_leaders, group_near_duplicates
 from vibe_photos.pixels.perceptual_hash import find_framed, perceptual_hashes
 from vibe_photos.records.photos import FEATURELESS
 
@@ -241,3 +241,13 @@ def test_many_hashes_keep_exactly_their_planted_twins(monkeypatch, few):
     labels = group_near_duplicates(hashes[:, None], 6)
     assert labels[1000:2000].tolist() == list(range(1000))
     assert len(np.unique(labels)) == 19_000
+
+
+def test_leaders_are_the_first_of_their_kind_and_later_pictures_change_nothing() -> None:
+    # A chain in steps of 4 bits: each is near (6 bits) only to its neighbours.
+    chain = [np.uint64(0x5A5A5A5A5A5A5A5A) ^ np.uint64((1 << 4 * step) - 1) for step in range(5)]
+    hashes = np.array([chain[0], chain[2], chain[1], chain[4], chain[3]], np.uint64)[:, None]
+    assert find_leaders(hashes, 6).tolist() == [0, 1, 0, 3, 1]
+    for reach in range(6):
+        assert find_leaders(hashes[:reach], 6).tolist() == [0, 1, 0, 3, 1][:reach]
+    assert find_leaders(np.zeros((3, 1), np.uint64), 6).tolist() == [0, 1, 2]
