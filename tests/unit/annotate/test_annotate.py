@@ -145,9 +145,7 @@ def test_another_model_is_asked_anew_and_swapping_back_pays_nothing(
 def test_a_larger_budget_asks_exactly_the_difference(
     make_settings: MakeSettings, library: list[Photo], store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ranked = sorted(
-        (photo.image_id for photo in library), key=lambda image_id: permanent_number(42, image_id)
-    )
+    ranked = rank(library)
     with FaultServer(lambda image_id, attempt: Act()) as server:
         for budget, asked in ((3, ranked[:3]), (8, ranked[3:8]), (5, []), (None, ranked[8:])):
             server.asked.clear()
