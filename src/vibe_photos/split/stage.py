@@ -3,15 +3,19 @@
 - `reserved`: photos of the review sample, photos that people measured, and their direct near-duplicates. They
   never train. Sampled and measured photos are treated alike, so measuring the sample changes nothing here.
 - `holdout`: groups of near-duplicates that contain one of the lowest permanent random numbers. They never
-  train either. The sample takes the lowest numbers too, so a larger sample takes from the holdout first.
+  train either. The sample takes the lowest numbers too, so a larger sample takes from the holdout first. A
+  budget takes them as well, so the holdout is a share of the photos that are asked about, but at most
+  `MOST_HELD_OUT`: more would not make figures better, and a larger budget would take taught photos from
+  training.
 - `train`: all others. People teach on these.
 
-Numbers and halves depend only on ids and seeds, so adding photos moves no other photo.
+Numbers and halves depend only on ids and seeds, so adding photos moves no other photo, but for some from the
+holdout to training where it is not a share of the whole library.
 """
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -31,6 +35,9 @@ log = logging.getLogger(__name__)
 _WARN_SHARE = 0.1
 """If near-duplicates remove at least this share of a scene from training, a warning is logged."""
 
+MOST_HELD_OUT = 2_000
+"""Photos of the holdout, without near-duplicates: a share of half of them is known to about 2 %."""
+
 _HALF_SEED = 0
 """Not `split.seed`: a threshold tuned on one half must always be scored on the other."""
 
@@ -45,7 +52,8 @@ def split_photos(settings: Settings) -> None:
     near = read_near_duplicates(paths.photos, hashes, split.max_hash_distance, split.folds)
     reserved = near.with_neighbours(measured)
     strata = find_strata(read_draws(paths.human), list(near.groups))
-    memberships = assign_roles(near.groups, reserved, split, settings.sample.seed, strata)
+    seed, budget = settings.sample.seed, settings.annotate.budget
+    memberships = assign_roles(near.groups, reserved, split, seed, strata, budget)
     write_splits(paths.splits, memberships)
     if near.cut:
         log.warning(
@@ -53,7 +61,9 @@ def split_photos(settings: Settings) -> None:
             "are split, so near photos may be in different folds; none near a measured photo trains",
             near.cut,
         )
-    if lost := find_lost_to_duplicates(memberships, measured, split.holdout_share):
+    if lost := find_lost_to_duplicates(
+        memberships, measured, find_held_out(list(near.groups), split, seed, budget)
+    ):
         listed = ", ".join(f"{of_lost} of {of_all} of {name}" for name, (of_lost, of_all) in lost.items())
         log.warning(
             "near-duplicates of measured or held-out photos remove a tenth or more of a scene from "
@@ -68,12 +78,29 @@ def split_photos(settings: Settings) -> None:
         )
 
 
+def find_held_out(image_ids: Sequence[str], split: Split, seed: int, budget: int | None) -> float:
+    """Return the number below which photos are in the holdout.
+
+    Args:
+        image_ids: of the library.
+        split: the holdout's share.
+        seed: of the permanent random numbers.
+        budget: about how many photos the teacher is asked; None: all.
+    """
+    asked = min(budget or len(image_ids), len(image_ids))
+    wanted = min(split.holdout_share * asked, MOST_HELD_OUT)
+    if wanted == split.holdout_share * len(image_ids):
+        return split.holdout_share
+    return sorted(permanent_number(seed, image_id) for image_id in image_ids)[int(wanted)]
+
+
 def assign_roles(
     groups: Mapping[str, str],
     reserved: set[str],
     split: Split,
     seed: int,
     strata: Mapping[str, str] | None = None,
+    budget: int | None = None,
 ) -> dict[str, Membership]:
     """Return each photo's membership.
 
@@ -83,14 +110,16 @@ def assign_roles(
         split: seed, number of folds and holdout share.
         seed: of the permanent random numbers (`sample.seed`).
         strata: the stratum of each photo that is in a recorded draw.
+        budget: about how many photos the teacher is asked; None: all.
     """
     numbers = {image_id: permanent_number(seed, image_id) for image_id in groups}
+    held_out = find_held_out(list(groups), split, seed, budget)
     lowest: dict[str, float] = defaultdict(lambda: 1.0)
     for image_id, group in groups.items():
         lowest[group] = min(lowest[group], numbers[image_id])
     memberships = {}
     for image_id, group in groups.items():
-        role: Role = "holdout" if lowest[group] < split.holdout_share else "train"
+        role: Role = "holdout" if lowest[group] < held_out else "train"
         half: Literal["tune", "score"] | None = None
         if image_id in reserved:
             role = "reserved"
@@ -107,7 +136,7 @@ def assign_roles(
 
 
 def find_lost_to_duplicates(
-    memberships: Mapping[str, Membership], measured: set[str], holdout_share: float
+    memberships: Mapping[str, Membership], measured: set[str], held_out: float
 ) -> dict[str, tuple[int, int]]:
     """Return the strata that lose a tenth or more to near-duplicates: photos lost, and all photos.
 
@@ -117,14 +146,14 @@ def find_lost_to_duplicates(
     Args:
         memberships: of every photo.
         measured: the sample and the photos that people measured, without near-duplicates.
-        holdout_share: photos with a number below it are in the holdout themselves.
+        held_out: photos with a number below it are in the holdout themselves.
     """
     known = {image_id: one for image_id, one in memberships.items() if one.stratum is not None}
     in_all = Counter(str(one.stratum) for one in known.values())
     lost = Counter(
         str(one.stratum)
         for image_id, one in known.items()
-        if one.role != "train" and image_id not in measured and one.number >= holdout_share
+        if one.role != "train" and image_id not in measured and one.number >= held_out
     )
     return {
         name: (lost[name], in_all[name]) for name in sorted(lost) if lost[name] >= _WARN_SHARE * in_all[name]

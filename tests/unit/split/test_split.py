@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from vibe_photos.records.keyed_hash import permanent_number
 from vibe_photos.records.splits import read_splits
 from vibe_photos.settings import Split
-from vibe_photos.split.stage import assign_roles, find_lost_to_duplicates, write_splits
+from vibe_photos.split.stage import assign_roles, find_held_out, find_lost_to_duplicates, write_splits
 
 SPLIT = Split(seed=7, folds=5, holdout_share=0.2, max_hash_distance=6)
 IDS = [f"photo-{i}" for i in range(1000)]
@@ -107,3 +107,13 @@ def test_another_seed_leaves_the_halves_alone():
         for split in (SPLIT, other)
     ]
     assert halves[0] == halves[1]
+
+
+def test_the_holdout_is_a_share_of_what_is_asked_about_and_not_too_large():
+    ids = [f"p{n}" for n in range(20_000)]
+    numbers = sorted(permanent_number(SEED, image_id) for image_id in ids)
+    assert find_held_out(ids[:1000], SPLIT, SEED, None) == 0.2
+    for budget, held_out in ((100, 20), (5_000, 1_000), (15_000, 2_000), (None, 2_000), (10**6, 2_000)):
+        assert find_held_out(ids, SPLIT, SEED, budget) == numbers[held_out]
+    places = assign_roles({i: i for i in ids}, set(), SPLIT, SEED, budget=5_000)
+    assert sum(place.role == "holdout" for place in places.values()) == 1_000
