@@ -150,7 +150,8 @@ def find_others(
     Photos that `annotate.budget` kept from being asked are not counted: their numbers are the highest.
     """
     unmeasured_strata = measured.sample.unmeasured_strata
-    reach = max((memberships[image_id].number for image_id in answer_of), default=1.0)
+    is_all_asked = measured.photos.design.asked_share is None
+    reach = 1.0 if is_all_asked else max(memberships[image_id].number for image_id in answer_of)
     others = [
         image_id
         for image_id in sorted(memberships.keys() - set(measured.photos.image_ids))

@@ -36,10 +36,12 @@ from vibe_photos.settings import Taxonomy
 NOT_DRAWN = "not in a draw yet"
 """The stratum of photos that were added after the recorded draws."""
 
-DESIGN_FIELDS = ("stratum", "stratum_photos", "stratum_rank", "inclusion_probability", "asked_share")
+DESIGN_FIELDS = ("stratum", "stratum_photos", "stratum_rank", "inclusion_probability")
 """How a photo was drawn, in a record of `to_review.json`: its stratum, the stratum's size, its rank in the
-stratum (from 1), the probability that the sample contains it, and, if the teacher was not asked about all
-photos of the draw, the share that it was asked about."""
+stratum (from 1), and the probability that the sample contains it."""
+
+ASKED_SHARE = "asked_share"
+"""One more such field, if the teacher was not asked about all photos of the draw: about which share."""
 
 
 class StatedDesign(msgspec.Struct, frozen=True):
@@ -270,7 +272,7 @@ def read_stated_design(record: GroundTruth) -> StatedDesign | None:
     """
     if "inclusion_probability" not in record.extra:
         return None
-    stated = {name: record.extra[name] for name in DESIGN_FIELDS if name in record.extra}
+    stated = {name: record.extra[name] for name in (*DESIGN_FIELDS, ASKED_SHARE) if name in record.extra}
     try:
         return msgspec.convert(stated, StatedDesign)
     except msgspec.ValidationError as error:
@@ -321,8 +323,10 @@ def find_asked_shares(photos: Mapping[str, int]) -> dict[str, float]:
 
 
 def _with_design(record: GroundTruth, stratum: str, probability: float, asked_share: float) -> GroundTruth:
-    kept: dict[str, Any] = {name: value for name, value in record.extra.items() if name not in DESIGN_FIELDS}
+    kept: dict[str, Any] = {
+        name: value for name, value in record.extra.items() if name not in (*DESIGN_FIELDS, ASKED_SHARE)
+    }
     design: dict[str, Any] = {"stratum": stratum, "inclusion_probability": probability}
     if asked_share < 1.0:
-        design["asked_share"] = asked_share
+        design[ASKED_SHARE] = asked_share
     return msgspec.structs.replace(record, extra={**kept, **design})

@@ -33,7 +33,7 @@ from vibe_photos.human_truth.draws import (
     split_name,
 )
 from vibe_photos.human_truth.labels import CHECKED, read_human_truth
-from vibe_photos.human_truth.sample import find_asked_shares
+from vibe_photos.human_truth.sample import ASKED_SHARE, find_asked_shares
 from vibe_photos.records.failures import read_failures
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth, read_objects, truth_object
 from vibe_photos.records.keyed_hash import permanent_number
@@ -168,7 +168,7 @@ def _to_review(record: GroundTruth, drawn: _DrawnPhoto) -> dict[str, Any]:
         "stratum_photos": drawn.photos,
         "stratum_rank": drawn.rank,
         "inclusion_probability": round(drawn.size / drawn.photos * drawn.asked_share, 6),
-        **({"asked_share": drawn.asked_share} if drawn.asked_share < 1.0 else {}),
+        **({ASKED_SHARE: drawn.asked_share} if drawn.asked_share < 1.0 else {}),
         _FINGERPRINT: _fingerprint(truth_object(record) | {CHECKED: False}),
     }
 
