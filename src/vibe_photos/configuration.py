@@ -35,6 +35,7 @@ MACHINE_LOCAL_KEYS = (
     "annotate.allow_plain_http",
     "annotate.rates",
     "teacher.replay",
+    "teacher.rates",
     "embed.batch_size",
     "embed.workers",
     "embed.device",
@@ -82,10 +83,11 @@ def read_resolved(folder: Path = Path()) -> Settings:
     return from_mapping(composed)
 
 
-def compose_settings() -> Settings:
+def compose_settings(*overrides: str) -> Settings:
     """Return what params.yaml and conf/ say now, machine-local values too, after stage `compose` checked it.
 
-    Run in the repository's root. Only the scripts of stages know Hydra.
+    Run in the repository's root. Only the scripts of stages know Hydra. `overrides` are as on their command
+    lines (`teacher=qwen3_vl_8b`); they are not in what `compose` writes.
 
     Raises:
         ConfigurationError: something in them is wrong; the stage's own message is on stderr.
@@ -93,8 +95,10 @@ def compose_settings() -> Settings:
     stage = [sys.executable, "stages/compose_config.py"]
     if subprocess.run(stage, check=False).returncode:
         raise ConfigurationError("fix the configuration first: the errors are listed above")
-    shown = subprocess.run([*stage, "--cfg", "job"], capture_output=True, check=True).stdout
-    composed: dict[str, Any] = msgspec.yaml.decode(shown)
+    shown = subprocess.run([*stage, *overrides, "--cfg", "job"], stdout=subprocess.PIPE, check=False)
+    if shown.returncode:
+        raise ConfigurationError(f"{' '.join(overrides)}: see the error above")
+    composed: dict[str, Any] = msgspec.yaml.decode(shown.stdout)
     return from_mapping(composed)
 
 

@@ -56,7 +56,7 @@ def annotate_library(settings: Settings, store: Path) -> None:
         estimate = estimate_run(
             photos.read_asked(), read_paid_ids(store, key), Path(settings.library.root), question
         )
-        logger.info(estimate.describe(settings.annotate.rates))
+        logger.info(estimate.describe(settings.rates))
         return
     with _interruptible(), AnswerStore(store) as answer_store:
         answers = answer_store.of(key)

@@ -18,6 +18,7 @@ from vibe_photos.cli import (
     import_human,
     label_studio,
     new,
+    pilot,
     predict,
     publish,
     repair_store,
@@ -40,6 +41,7 @@ _COMMANDS = (
     import_human,
     label_studio,
     replay_server,
+    pilot,
     compare,
     suspects,
     thresholds,
@@ -52,7 +54,7 @@ _COMMANDS = (
     share,
     export_xmp,
 )
-_USE_HUMAN_TRUTH = {import_human, label_studio, compare, thresholds, review, export_xmp}
+_USE_HUMAN_TRUTH = {import_human, label_studio, pilot, compare, thresholds, review, export_xmp}
 """Commands that first warn about decisions that are missing in `data/human/`."""
 _READER_LEFT = 141
 """The exit status of a program that was ended by SIGPIPE, for example in `... | head`."""

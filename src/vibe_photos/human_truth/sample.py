@@ -323,9 +323,8 @@ def find_asked_shares(photos: Mapping[str, int]) -> dict[str, float]:
 
 
 def _with_design(record: GroundTruth, stratum: str, probability: float, asked_share: float) -> GroundTruth:
-    kept: dict[str, Any] = {
-        name: value for name, value in record.extra.items() if name not in (*DESIGN_FIELDS, ASKED_SHARE)
-    }
+    fields = (*DESIGN_FIELDS, ASKED_SHARE)
+    kept: dict[str, Any] = {name: value for name, value in record.extra.items() if name not in fields}
     design: dict[str, Any] = {"stratum": stratum, "inclusion_probability": probability}
     if asked_share < 1.0:
         design[ASKED_SHARE] = asked_share

@@ -169,7 +169,7 @@ class _Check:
         estimate = estimate_run(photos, self._answered, root, self._question)
         if not estimate.requests:
             return f"all {len(photos) - estimate.unreadable} photos have an answer: no request is needed"
-        return estimate.describe(self._settings.annotate.rates).removeprefix("dry run, nothing was sent: ")
+        return estimate.describe(self._settings.rates).removeprefix("dry run, nothing was sent: ")
 
     def _reach_teacher(self) -> str:
         teacher = self._settings.teacher
