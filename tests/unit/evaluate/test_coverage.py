@@ -172,6 +172,7 @@ def test_holdouts(holdout: int) -> None:
 BUDGET_REPETITIONS = 1000 if REPETITIONS == 1000 else 8
 
 
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("is_once", [False, True], ids=["all", "bursts once"])
 @pytest.mark.parametrize("budget", [500, 2000, 10_000])
 def test_what_was_asked_speaks_for_the_whole_library(budget: int, is_once: bool) -> None:
