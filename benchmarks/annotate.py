@@ -203,7 +203,7 @@ def measure_memory(folder: Path) -> float:
 
 
 def _import_lazily_imported(settings: Settings, folder: Path, url: str) -> None:
-    annotate = msgspec.structs.replace(settings.annotate, limit=settings.annotate.concurrency)
+    annotate = msgspec.structs.replace(settings.annotate, budget=settings.annotate.concurrency)
     measure_ours(msgspec.structs.replace(settings, annotate=annotate), folder, url)
 
 

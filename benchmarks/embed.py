@@ -20,13 +20,13 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from vibe_photos.embed.engines.local import Job, LocalEngine
-from vibe_photos.embed.outs import open_saved_work
 from vibe_photos.embed.stage import save_batches
 from vibe_photos.encoders.encoder import Encoder, load_encoder
 from vibe_photos.encoders.image_tower import Pixels, run_module
 from vibe_photos.encoders.siglip import import_open_clip
 from vibe_photos.records.photos import Photo
 from vibe_photos.settings import Embed, Embedder
+from vibe_photos.storage.saved_work import open_saved_work
 from vibe_photos.storage.vectors import Vectors, to_unit_norm
 
 ARCHITECTURE = "ViT-B-32-SigLIP2-256"

@@ -17,10 +17,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from vibe_photos.embed.engines.local import cover_short_edge
 from vibe_photos.pixels.decode import decode_photo
-from vibe_photos.pixels.perceptual_hash import Hashes, perceptual_hashes
-from vibe_photos.split.near_duplicates import find_neighbours, group_near_duplicates
+from vibe_photos.pixels.near_duplicates import find_neighbours, group_near_duplicates
+from vibe_photos.pixels.perceptual_hash import Hashes, cover_short_edge, perceptual_hashes
 
 Change = Callable[[Image.Image], Image.Image]
 

@@ -41,6 +41,7 @@ MACHINE_LOCAL_KEYS = (
     "annotate.allow_plain_http",
     "annotate.rates",
     "teacher.replay",
+    "teacher.rates",
     "embed.batch_size",
     "embed.workers",
     "embed.device",

@@ -105,12 +105,39 @@ class Replay(Section, frozen=True):
     seed: int = 0
 
 
+class Rates(Section, frozen=True):
+    """Assumptions of estimates: the server's total tokens per second, and its price per hour.
+
+    A server that is paid by the token has prices per million tokens instead; then `price_per_hour` is unused.
+    """
+
+    prompt_tokens_per_second: PositiveNumber
+    completion_tokens_per_second: PositiveNumber
+    price_per_hour: Annotated[float, Meta(ge=0.0)]
+    currency: str
+    prompt_price_per_million: Annotated[float, Meta(ge=0.0)] | None = None
+    completion_price_per_million: Annotated[float, Meta(ge=0.0)] | None = None
+
+    def hours(self, prompt_tokens: float, completion_tokens: float) -> float:
+        """Return the server's computing time in hours: the sum for prompt and completion tokens."""
+        prompt_seconds = prompt_tokens / self.prompt_tokens_per_second
+        return (prompt_seconds + completion_tokens / self.completion_tokens_per_second) / 3600
+
+    def price(self, prompt_tokens: float, completion_tokens: float) -> float:
+        """Return what so many tokens cost, in `currency`."""
+        prompt, completion = self.prompt_price_per_million, self.completion_price_per_million
+        if prompt is None and completion is None:
+            return self.hours(prompt_tokens, completion_tokens) * self.price_per_hour
+        return ((prompt or 0.0) * prompt_tokens + (completion or 0.0) * completion_tokens) / 1e6
+
+
 class Teacher(Section, frozen=True):
     """The model and the question: everything that can change an answer.
 
     `server` is `openai` (any OpenAI-compatible server, `QWEN_BASE_URL`), `replay` (recorded answers, served
     on this machine) or `store` (no server: only stored answers). `prompt_id` is set only for imported
     answers; otherwise it is computed. `definitions`: whether the prompt ends with what each word means.
+    `rates` are this teacher's, in place of `annotate.rates`.
     """
 
     server: Literal["openai", "replay", "store"]
@@ -123,27 +150,21 @@ class Teacher(Section, frozen=True):
     sampling: Sampling
     definitions: bool = False
     replay: Replay | None = None
-
-
-class Rates(Section, frozen=True):
-    """Assumptions of the dry-run estimate: the server's total tokens per second, and its price per hour."""
-
-    prompt_tokens_per_second: PositiveNumber
-    completion_tokens_per_second: PositiveNumber
-    price_per_hour: Annotated[float, Meta(ge=0.0)]
-    currency: str
+    rates: Rates | None = None
 
 
 class Annotate(Section, frozen=True):
     """How the teacher is asked.
 
-    `limit`: only the first so many photos (null: all). `max_attempts`: requests per photo and run. Photos
-    with more than `max_pixels` are not sent. `wait_minutes`: how long a server that went away is waited for.
+    `budget`: about how many photos (null: all). `bursts`: `once` asks about one of each group of
+    near-duplicates (`split.max_hash_distance`). `max_attempts`: requests per photo and run. Photos with more
+    than `max_pixels` are not sent. `wait_minutes`: how long a server that went away is waited for.
     `max_failures_in_a_row`: so many photos without a usable answer stop the run. `model_aliases`: other names
     of `teacher.model` in the server's list and replies.
     """
 
-    limit: Positive | None
+    budget: Positive | None
+    bursts: Literal["all", "once"]
     max_attempts: Positive
     max_failed_share: Share
     max_pixels: Positive
@@ -319,3 +340,8 @@ class Settings(Section, frozen=True):
     paths: Paths
     head: HeadName
     truth: TruthName
+
+    @property
+    def rates(self) -> Rates:
+        """Speed and price of the chosen teacher."""
+        return self.teacher.rates or self.annotate.rates

@@ -36,7 +36,7 @@ def test_a_queued_experiment_finds_the_store(checkout):
     # No recorded answer is left: whatever is asked again fails, and the stage with it.
     (checkout.root / "data/demo/teacher_answers.simulated.jsonl").write_text("")
     checkout.commit("no answers")
-    checkout.run("dvc", "exp", "run", "--queue", "-n", "queued", "-S", "+annotate.limit=10", "annotate")
+    checkout.run("dvc", "exp", "run", "--queue", "-n", "queued", "-S", "+annotate.budget=10", "annotate")
     checkout.run("dvc", "exp", "run", "--run-all")
     assert checkout.paid() == before
     table = csv.DictReader(io.StringIO(checkout.run("dvc", "exp", "show", "--csv").stdout))

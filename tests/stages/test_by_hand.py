@@ -9,6 +9,8 @@ import sys
 import pytest
 from PIL import Image
 
+from vibe_photos.records.keyed_hash import permanent_number
+
 
 @pytest.fixture
 def plain_copy(repository, tmp_path):
@@ -51,12 +53,13 @@ def test_annotate_needs_no_other_stage_and_no_dvc(plain_copy, tmp_path):
         "library.root=../photos",
         f"teacher.replay.recordings={recordings}",
         f"paths.raw_annotations={tmp_path}/cache/qwen.jsonl",
-        "annotate.limit=2",
+        "annotate.budget=2",
     )
     assert result.returncode == 0, result.stderr
+    lowest = sorted(ids, key=lambda image_id: permanent_number(42, image_id))[:2]
     written = [json.loads(line) for line in (tmp_path / "cache" / "qwen.jsonl").read_text().splitlines()]
-    assert [record["rel_path"] for record in written] == ["0.jpg", "1.jpg"]
-    assert written[0]["server_path"] == "../photos/0.jpg"
+    assert [record["image_id"] for record in written] == [image_id for image_id in ids if image_id in lowest]
+    assert written[0]["server_path"] == f"../photos/{written[0]['rel_path']}"
     assert written[0]["annotation"]["scene"] == "food"
 
 

@@ -21,7 +21,7 @@ CONCURRENCY = 16
 BRAKE = 20
 """Requests that a run may waste on a server that answers none of them."""
 
-OVERRIDES = (f"annotate.limit={PHOTOS}", f"annotate.concurrency={CONCURRENCY}")
+OVERRIDES = (f"annotate.budget={PHOTOS}", f"annotate.concurrency={CONCURRENCY}")
 SENT = SentImage(max_edge_px=1536, max_pixels=1310720, jpeg_quality=88)
 
 

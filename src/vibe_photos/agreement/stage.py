@@ -7,7 +7,7 @@ from pathlib import Path
 from vibe_photos.agreement.anchoring import measure_anchoring
 from vibe_photos.human_truth.labels import read_human_truth
 from vibe_photos.human_truth.sample import read_measured_sample
-from vibe_photos.records.failures import read_failures
+from vibe_photos.records.failures import NEVER_SENT, read_failures
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth
 from vibe_photos.records.splits import Membership, find_current_ids, read_splits
 from vibe_photos.settings import Settings, Taxonomy
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 NOTHING_ASKED = (
-    "the teacher was not asked about any photo that people checked: raise annotate.limit in "
+    "the teacher was not asked about any photo that people checked: raise annotate.budget in "
     "params.yaml, or configure a server, then `dvc repro`"
 )
 
@@ -62,7 +62,7 @@ def measure_agreement(settings: Settings) -> None:
 def _find_failed(raw_annotations: Path) -> set[str]:
     """Return the ids of photos whose requests to the teacher failed."""
     failures = read_failures(raw_annotations).values()
-    return {failure.image_id for failure in failures if failure.kind != "missing"}
+    return {failure.image_id for failure in failures if failure.kind not in NEVER_SENT}
 
 
 def judge_teacher(

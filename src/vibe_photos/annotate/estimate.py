@@ -39,17 +39,16 @@ class Estimate:
 
     def hours(self, rates: Rates) -> float:
         """Return the server's computing time in hours: the sum for prompt and completion tokens."""
-        prompt_seconds = self.prompt_tokens / rates.prompt_tokens_per_second
-        return (prompt_seconds + self.completion_tokens / rates.completion_tokens_per_second) / 3600
+        return rates.hours(self.prompt_tokens, self.completion_tokens)
 
     def describe(self, rates: Rates) -> str:
         """Return the figures as text, with the rates that they depend on."""
-        hours = self.hours(rates)
+        hours, price = self.hours(rates), rates.price(self.prompt_tokens, self.completion_tokens)
         return (
             f"dry run, nothing was sent: {self.photos} photos, {self.paid} already paid, "
             f"{self.unreadable} unreadable, {self.requests} requests; about {self.prompt_tokens} prompt and "
             f"{self.completion_tokens} completion tokens; about {hours:.2f} hours and "
-            f"{hours * rates.price_per_hour:.2f} {rates.currency} at annotate.rates "
+            f"{price:.2f} {rates.currency} at annotate.rates "
             f"({rates.prompt_tokens_per_second:g} and {rates.completion_tokens_per_second:g} tokens/s, "
             f"{rates.price_per_hour:g} {rates.currency}/hour)"
         )

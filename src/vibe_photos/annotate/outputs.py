@@ -1,13 +1,14 @@
 """Write the stage's outputs from the answers in the store: the same answers give the same bytes."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
 from vibe_photos.annotate.answers import Answer, AnswerKey, Answers
+from vibe_photos.annotate.budget import ChosenPhotos
 from vibe_photos.annotate.reply import UnusableReply
 from vibe_photos.records.failures import FAILURE_KINDS, Failure, FailureKind, failures_path
 from vibe_photos.records.ground_truth import RawAnnotation
@@ -19,10 +20,12 @@ from vibe_photos.storage.files import replace_together, write_json
 class Tally:
     """Counts over the photos: answers and their tokens, and failures by kind.
 
-    `pixels_versions` counts the answers by the version that prepared their photo (None: unknown).
+    `represented` counts photos in whose place a near-duplicate is asked. `pixels_versions` counts the answers
+    by the version that prepared their photo (None: unknown).
     """
 
     failed: Counter[FailureKind] = field(default_factory=Counter)
+    represented: int = 0
     pixels_versions: Counter[int | None] = field(default_factory=Counter)
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -42,7 +45,7 @@ class Tally:
 
     @property
     def photos(self) -> int:
-        """All photos."""
+        """All photos that were to be asked about."""
         return self.answered + self.failed.total()
 
     @property
@@ -65,7 +68,7 @@ class Tally:
 
 
 def write_outputs(
-    photos: Iterable[Photo],
+    photos: ChosenPhotos,
     answers: Answers,
     failures: Mapping[str, Failure],
     root: str,
@@ -74,7 +77,8 @@ def write_outputs(
     """Write the raw annotations and `failures.jsonl` in the same folder, both in the photos' order.
 
     A photo is in exactly one of the two. `failures` has, by id, what went wrong in this run; for other
-    photos without an answer, the store has an unusable reply that says why.
+    photos without an answer, the store has an unusable reply that says why. A represented photo has no
+    annotation, even if the store has an answer from before.
     """
     tally = Tally()
     encoder = msgspec.json.Encoder()
@@ -83,7 +87,12 @@ def write_outputs(
         new_annotated.open("wb") as annotated,
         new_failed.open("wb") as failed,
     ):
-        for photo in photos:
+        for photo in photos.read_all():
+            if photo.image_id in photos.represented:
+                tally.represented += 1
+                represented = _represent(photo, photos.represented[photo.image_id])
+                failed.write(encoder.encode(represented) + b"\n")
+                continue
             answer = answers.find(photo.image_id)
             record = _make_record(photo, answer, root)
             if isinstance(record, Failure):
@@ -102,6 +111,7 @@ def write_metric(path: Path, tally: Tally, key: AnswerKey) -> None:
     metric = {
         "photos": tally.photos,
         "answered": tally.answered,
+        "represented": tally.represented,
         "failed": {kind: tally.failed[kind] for kind in FAILURE_KINDS},
         "prompt_tokens": tally.prompt_tokens,
         "completion_tokens": tally.completion_tokens,
@@ -109,6 +119,16 @@ def write_metric(path: Path, tally: Tally, key: AnswerKey) -> None:
         "prompt_id": key.prompt_id,
     }
     write_json(path, metric)
+
+
+def _represent(photo: Photo, asked: Photo) -> Failure:
+    return Failure(
+        image_id=photo.image_id,
+        rel_path=photo.rel_path,
+        kind="represented",
+        detail=f"a near-duplicate is asked in its place: {asked.rel_path}",
+        represented_by=asked.image_id,
+    )
 
 
 def _make_record(photo: Photo, answer: Answer | None, root: str) -> RawAnnotation | Failure:

@@ -66,6 +66,7 @@ class AnnotationRun:
     ) -> None:
         self.failures: dict[str, Failure] = {}
         self._annotate = settings.annotate
+        self._rates = settings.rates
         self._model = settings.teacher.model
         self._root = Path(settings.library.root)
         self._question = question
@@ -104,7 +105,7 @@ class AnnotationRun:
             finally:
                 reporter.cancel()
                 self._progress.end()
-                logger.info(self._progress.describe_run(self._annotate.rates))
+                logger.info(self._progress.describe_run(self._rates))
         if isinstance(self._stopped_by, RunInterrupted):
             raise RunInterrupted(
                 f"interrupted; {len(self._answers)} answers are kept. Run the same command again to go on"

@@ -6,12 +6,12 @@ import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 
 from msgspec.structs import replace
 
 from vibe_photos.annotate.answers import AnswerKey, Answers, AnswerStore, read_paid_ids
+from vibe_photos.annotate.budget import ChosenPhotos, choose_photos
 from vibe_photos.annotate.client import Client
 from vibe_photos.annotate.endpoint import (
     Endpoint,
@@ -28,10 +28,9 @@ from vibe_photos.annotate.server import TeacherServer
 from vibe_photos.annotate.state import ServerState
 from vibe_photos.errors import ConfigurationError, RunInterrupted, TeacherUnreachable, TooManyFailures
 from vibe_photos.records.failures import Failure, failures_path, read_failures
-from vibe_photos.records.photos import Photo, say_count
+from vibe_photos.records.photos import say_count
 from vibe_photos.records.pictures import read_pictures
 from vibe_photos.settings import Settings
-from vibe_photos.storage.jsonl import read_jsonl
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +38,7 @@ _OTHER_DESCRIPTORS = 64
 
 
 def annotate_library(settings: Settings, store: Path) -> None:
-    """Get the teacher's answer about every photo of the manifest, and write all of them.
+    """Get the teacher's answer about the chosen photos (`annotate.budget`), and write all of them.
 
     With `annotate.dry_run` it only estimates. The outputs (`paths.raw_annotations`, `failures.jsonl` in
     the same folder, the metric `annotate.json`) are replaced once all requests are done; a run that ends
@@ -53,25 +52,24 @@ def annotate_library(settings: Settings, store: Path) -> None:
         StoreError: another run has locked the answers, their log is damaged, or the disk is full.
         TooManyFailures: more than `annotate.max_failed_share` have no answer (the outputs are written).
     """
+    photos = choose_photos(settings, store)
     question = build_question(settings.teacher, settings.taxonomy)
     key = AnswerKey(settings.teacher.model, question.prompt_id)
     if settings.annotate.dry_run:
         paid, pictures = read_paid_ids(store, key), read_pictures(settings.paths.photos)
-        paid |= {
-            one.image_id for one in _read_photos(settings) if paid & {*pictures.find_copies(one.image_id)}
-        }
-        estimate = estimate_run(_read_photos(settings), paid, Path(settings.library.root), question)
-        logger.info(estimate.describe(settings.annotate.rates))
+        paid |= {one.image_id for one in photos.read_asked() if paid & {*pictures.find_copies(one.image_id)}}
+        estimate = estimate_run(photos.read_asked(), paid, Path(settings.library.root), question)
+        logger.info(estimate.describe(settings.rates))
         return
     with _interruptible(), AnswerStore(store) as answer_store:
         answers = answer_store.of(key)
         absorb_output(settings.paths.raw_annotations, answer_store)
-        _follow_pictures(settings, answers)
+        _follow_pictures(settings, photos, answers)
         failures: dict[str, Failure] = {}
-        missing = {photo.image_id for photo in _read_photos(settings) if photo.image_id not in answers}
+        missing = {photo.image_id for photo in photos.read_asked() if photo.image_id not in answers}
         if missing and settings.teacher.server != "store":
             if len(answers):
-                ids = {photo.image_id for photo in _read_photos(settings)}
+                ids = {photo.image_id for photo in photos.read_asked()}
                 if missing == ids:
                     refuse_other_ids(read_paid_ids(store, key), ids, settings.library.content_hash)
             known = read_failures(settings.paths.raw_annotations)
@@ -84,14 +82,14 @@ def annotate_library(settings: Settings, store: Path) -> None:
                 try:
                     with _open_endpoint(settings) as endpoint:
                         answers, failures = asyncio.run(
-                            _ask_missing(settings, question, endpoint, answer_store)
+                            _ask_missing(settings, photos, question, endpoint, answer_store)
                         )
                 except TeacherUnreachable as error:
                     if not were_asked:
                         raise
                     logger.warning("photos that failed before and stay without an answer: %s", error)
         root, raw_annotations = settings.library.root, settings.paths.raw_annotations
-        tally = write_outputs(_read_photos(settings), answers, failures, root, raw_annotations)
+        tally = write_outputs(photos, answers, failures, root, raw_annotations)
     write_metric(settings.paths.eval / "annotate.json", tally, answers.key)
     _log_summary(tally, answers.key)
     _check_failed_share(tally, settings)
@@ -106,14 +104,9 @@ def _interruptible() -> Iterator[None]:
         raise RunInterrupted("interrupted; every answer is kept. Run the same command again") from None
 
 
-def _read_photos(settings: Settings) -> Iterator[Photo]:
-    """Yield the photos to annotate, in manifest order, without a list of them in memory."""
-    return islice(read_jsonl(settings.paths.photos, Photo), settings.annotate.limit)
-
-
-def _follow_pictures(settings: Settings, answers: Answers) -> None:
+def _follow_pictures(settings: Settings, photos: ChosenPhotos, answers: Answers) -> None:
     """Give photos whose file was rewritten the answer about the same picture."""
-    missing = [photo.image_id for photo in _read_photos(settings) if photo.image_id not in answers]
+    missing = [photo.image_id for photo in photos.read_asked() if photo.image_id not in answers]
     if missing and (count := answers.follow_pictures(missing, read_pictures(settings.paths.photos))):
         logger.info(
             "annotate: %s answered before, in another file: not asked again", say_count(count, "picture")
@@ -134,7 +127,11 @@ def _open_endpoint(settings: Settings) -> Iterator[Endpoint]:
 
 
 async def _ask_missing(
-    settings: Settings, question: Question, endpoint: Endpoint, answer_store: AnswerStore
+    settings: Settings,
+    photos: ChosenPhotos,
+    question: Question,
+    endpoint: Endpoint,
+    answer_store: AnswerStore,
 ) -> tuple[Answers, dict[str, Failure]]:
     """Ask about the photos without an answer; return the answers and the failures by id.
 
@@ -163,10 +160,10 @@ async def _ask_missing(
             model = f"rehearsal of {model}"
             logger.warning("this server replays simulated answers: a rehearsal, stored as %r", model)
         answers = answer_store.of(AnswerKey(model, question.prompt_id))
-        _follow_pictures(settings, answers)
-        total = sum(photo.image_id not in answers for photo in _read_photos(settings))
+        _follow_pictures(settings, photos, answers)
+        total = sum(photo.image_id not in answers for photo in photos.read_asked())
         run = AnnotationRun(settings, question, server, answers)
-        missing = (photo for photo in _read_photos(settings) if photo.image_id not in answers)
+        missing = (photo for photo in photos.read_asked() if photo.image_id not in answers)
         await run.ask_about(missing, total)
         return answers, run.failures
 

@@ -15,6 +15,7 @@ from vibe_photos.cli import (
     import_human,
     label_studio,
     new,
+    pilot,
     predict,
     publish,
     repair_store,
@@ -37,6 +38,7 @@ _COMMANDS = (
     import_human,
     label_studio,
     replay_server,
+    pilot,
     compare,
     suspects,
     thresholds,
@@ -50,7 +52,7 @@ _COMMANDS = (
     share,
     export_xmp,
 )
-_USE_HUMAN_TRUTH = {import_human, label_studio, compare, thresholds, review, export_xmp}
+_USE_HUMAN_TRUTH = {import_human, label_studio, pilot, compare, thresholds, review, export_xmp}
 """Commands that first warn about decisions that are missing in `data/human/`."""
 
 

@@ -14,19 +14,18 @@ from pathlib import Path
 from vibe_photos.embed.engines.database import DatabaseEngine
 from vibe_photos.embed.engines.local import Batch, Engine, Job, LocalEngine
 from vibe_photos.embed.outs import (
-    SavedWork,
-    hashes_file,
     import_outs,
-    open_saved_work,
     vectors_file,
     write_outs,
 )
 from vibe_photos.encoders.recipe import name_encoder
 from vibe_photos.errors import LibraryError, TooManyFailures
+from vibe_photos.pixels.perceptual_hash import hashes_file
 from vibe_photos.records.photos import PhotoProblem, read_manifest, say_count
 from vibe_photos.records.pictures import read_pictures
 from vibe_photos.settings import Settings
 from vibe_photos.storage.jsonl import write_jsonl
+from vibe_photos.storage.saved_work import SavedWork, open_saved_work
 
 logger = logging.getLogger(__name__)
 
@@ -57,9 +56,9 @@ def embed_library(settings: Settings, store: Path) -> None:
         open_saved_work(hashes_file(store)) as hashes,
     ):
         ids, pictures = [photo.image_id for photo in library], read_pictures(settings.paths.photos)
-        if count := vectors.follow_pictures(ids, pictures):
+        if count := vectors.follow_pictures(ids, pictures.find_copies):
             logger.info("embed: %s with a vector from another file", say_count(count, "picture"))
-        hashes.follow_pictures(ids, pictures)
+        hashes.follow_pictures(ids, pictures.find_copies)
         has_vector = vectors.image_ids()
         has_both = has_vector & hashes.image_ids()
         missing = [photo for photo in library if photo.image_id not in has_both]

@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 
 from vibe_photos.embed.engines.local import Job, LocalEngine
-from vibe_photos.embed.outs import open_saved_work, vectors_file
+from vibe_photos.embed.outs import vectors_file
 from vibe_photos.encoders.onnx import list_layers
 from vibe_photos.encoders.recipe import name_encoder
 from vibe_photos.errors import ConfigurationError, EncoderError, InputError
@@ -26,6 +26,7 @@ from vibe_photos.records.photos import Photo, read_manifest
 from vibe_photos.records.splits import read_splits
 from vibe_photos.records.training import TrainingRecord, read_training
 from vibe_photos.settings import Embedder, HeadName, HeadTraining, Settings
+from vibe_photos.storage.saved_work import open_saved_work
 from vibe_photos.storage.vectors import Vectors
 from vibe_photos.train.error_budget import ask_neighbours, ask_probe
 from vibe_photos.train.learning_curve import Learning, count_hits

@@ -14,6 +14,9 @@ audited photos were drawn with the inclusion probabilities that they state, and 
 those whose proxy is known are a random part. Photos without an answer of the teacher have the proxy 0, in
 both samples. Both parts leave out strata in which nobody measured a photo yet.
 
+Of photos that `annotate.budget` kept from being asked, nothing is known. So the mean is estimated over those
+that were asked, a simple random sample of all, and its variance as such is added (`first_phase_variance`).
+
 The audited part's variance is that of `intervals`: near-duplicate groups, strata, weights, finite library.
 Two photos of average weight are added, one positive only for people and one only for the teacher, as in
 `paired`: if the teacher errs on only a few photos, the interval would otherwise be too narrow.
@@ -24,6 +27,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vibe_photos.human_truth.draws import NOT_ASKED, split_name
 from vibe_photos.human_truth.sample import NOT_DRAWN, MeasuredSample
 from vibe_photos.records.ground_truth import GroundTruth
 from vibe_photos.records.label_tables import LabelTable
@@ -35,6 +39,7 @@ from vibe_photos.statistics.intervals import (
     FEWEST_CASES,
     Interval,
     estimate_intervals,
+    first_phase_variance,
     linearised_variance,
     logit_interval,
 )
@@ -140,12 +145,19 @@ def estimate_library(
 def find_others(
     measured: MeasuredPhotos, answer_of: Answers, memberships: Mapping[str, Membership]
 ) -> OtherPhotos:
-    """Return the answered photos that are not measured, without those of unmeasured strata."""
+    """Return the answered photos that are not measured, without those of unmeasured strata.
+
+    Photos that `annotate.budget` kept from being asked are not counted: their numbers are the highest.
+    """
     unmeasured_strata = measured.sample.unmeasured_strata
+    is_all_asked = measured.photos.design.asked_share is None
+    reach = 1.0 if is_all_asked else max(memberships[image_id].number for image_id in answer_of)
     others = [
         image_id
         for image_id in sorted(memberships.keys() - set(measured.photos.image_ids))
-        if (memberships[image_id].stratum or NOT_DRAWN) not in unmeasured_strata
+        if (stratum := memberships[image_id].stratum or NOT_DRAWN) not in unmeasured_strata
+        and split_name(stratum)[0] != NOT_ASKED
+        and (image_id in answer_of or memberships[image_id].number <= reach)
     ]
     answered = [image_id for image_id in others if image_id in answer_of]
     teacher = arrays_of_records([answer_of[image_id] for image_id in answered], measured.photos.keys)
@@ -280,7 +292,7 @@ def estimate_powered(
         known: the proxy's mean over the library.
         level: of confidence, 0..1.
     """
-    trust = tune_trust(y, proxy, design, known)
+    trust = tune_trust(y, proxy, design.of_asked(), known)
     value = float(np.average(y - trust * proxy, weights=design.weights)) + trust * known.value
     if len(y) < FEWEST_CASES:
         return PoweredEstimate(value, Interval(reason=f"n < {FEWEST_CASES}"), trust)
@@ -309,7 +321,8 @@ def _powered_interval(
     extra = average_weight(everyone > 0, design)
     rectified = Ratio(y - trust * proxy, everyone, len(y))
     found = find_influence(rectified, [(1.0, 1.0), (-trust, 1.0)], extra, design)
-    variance = linearised_variance(found.of_photos, design)
+    variance = linearised_variance(found.of_photos, design.of_asked())
+    variance += first_phase_variance(y / design.weights.sum(), design)
     variance += float(((extra * found.of_extra) ** 2).sum()) + trust**2 * known.variance
     centre = found.value + trust * known.value
     if not 0.0 < centre < 1.0:

@@ -4,9 +4,12 @@ In each stratum, photos are shown in the order of their permanent random numbers
 the first that was never shown; a photo that was shown and skipped is non-response; photos judged beyond that
 wait. So the counted photos are a simple random sample of their stratum (permanent random numbers: Ohlsson
 1995), and each represents N / m photos: N in the stratum, m counted.
+
+If the teacher was asked about a part of the library, N counts the stratum's photos in this part; each also
+represents its share of the photos that were not asked about (`statistics.design`).
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +19,14 @@ import msgspec
 from msgspec import Meta
 
 from vibe_photos.errors import InputError
-from vibe_photos.human_truth.draws import NO_SCENE, WHOLE_LIBRARY, find_uniform, read_draws
+from vibe_photos.human_truth.draws import (
+    NO_SCENE,
+    NOT_ASKED,
+    WHOLE_LIBRARY,
+    find_uniform,
+    read_draws,
+    split_name,
+)
 from vibe_photos.human_truth.labels import HumanTruth, read_human_truth
 from vibe_photos.records.ground_truth import GroundTruth, read_objects
 from vibe_photos.records.photos import say_count
@@ -30,6 +40,9 @@ DESIGN_FIELDS = ("stratum", "stratum_photos", "stratum_rank", "inclusion_probabi
 """How a photo was drawn, in a record of `to_review.json`: its stratum, the stratum's size, its rank in the
 stratum (from 1), and the probability that the sample contains it."""
 
+ASKED_SHARE = "asked_share"
+"""One more such field, if the teacher was not asked about all photos of the draw: about which share."""
+
 
 class StatedDesign(msgspec.Struct, frozen=True):
     """How a photo was drawn, according to its record; used if no draw is recorded.
@@ -41,12 +54,14 @@ class StatedDesign(msgspec.Struct, frozen=True):
     stratum: str = ""
     stratum_photos: Annotated[int, Meta(ge=1)] | None = None
     stratum_rank: Annotated[int, Meta(ge=1)] | None = None
+    asked_share: Annotated[float, Meta(gt=0.0, le=1.0)] = 1.0
 
 
 @dataclass(slots=True)
 class StratumCount:
     """Counts of one stratum: its photos, those counted, those shown and skipped, and judged ones that wait.
 
+    `asked_share` is the share of the draw's photos that the teacher was asked about; `photos` are of these.
     If thresholds were tuned on the other half, `counted` and `skipped` are of this half only.
     """
 
@@ -54,6 +69,12 @@ class StratumCount:
     counted: int = 0
     skipped: int = 0
     waiting: int = 0
+    asked_share: float = 1.0
+
+    @property
+    def stands_for(self) -> int:
+        """How many photos of the library it stands for, about."""
+        return round(self.photos / self.asked_share)
 
 
 @dataclass(slots=True)
@@ -82,7 +103,7 @@ class MeasuredSample:
     @property
     def speaks_for(self) -> int:
         """How many photos the figures about the library represent."""
-        return sum(one.photos for one in self.strata.values() if one.counted)
+        return round(sum(one.photos / one.asked_share for one in self.strata.values() if one.counted))
 
     @property
     def skipped(self) -> int:
@@ -92,7 +113,7 @@ class MeasuredSample:
     @property
     def unmeasured_strata(self) -> dict[str, int]:
         """Sizes of the strata in which no photo counts yet: the figures do not cover them."""
-        return {name: one.photos for name, one in sorted(self.strata.items()) if not one.counted}
+        return {name: one.stands_for for name, one in sorted(self.strata.items()) if not one.counted}
 
 
 def read_sampled(to_review: Path) -> dict[str, dict[str, Any]]:
@@ -139,6 +160,9 @@ def weigh_drawn(
     for image_id, one in memberships.items():
         in_order[one.stratum or rest].append((one.number, image_id))
     judged = {image_id for image_id in truth.measured if image_id in memberships}
+    asked_share = find_asked_shares({name: len(photos) for name, photos in in_order.items()})
+    for name in [one for one in in_order if split_name(one)[0] == NOT_ASKED and asked_share[one]]:
+        sample.waiting += [i for _, i in in_order.pop(name) if i in judged]
     counted: dict[str, list[str]] = {}
     for name, photos in in_order.items():
         ids = [image_id for _, image_id in sorted(photos)]
@@ -154,11 +178,13 @@ def weigh_drawn(
             i in truth.skipped and i not in judged and (half is None or memberships[i].half == half)
             for i in ids[:reach]
         )
-        sample.strata[name] = StratumCount(len(ids), len(counts), skipped, len(late))
+        sample.strata[name] = StratumCount(
+            len(ids), len(counts), skipped, len(late), asked_share[name] or 1.0
+        )
         counted[name] = counts
     for name, ids in counted.items():
         records = [truth.measured[i] for i in ids]
-        _add_stratum(sample, records, memberships, half, name, sample.strata[name].photos)
+        _add_stratum(sample, records, memberships, half, name)
     later = sample.unmeasured_strata.get(NOT_DRAWN, 0)
     if later:
         sample.about = f"the library of today without the {say_count(later)} that came after the last draw"
@@ -198,15 +224,17 @@ def weigh_stated(
             counts = [record for design, record in current if (design.stratum_rank or 0) < reach]
             late = [record.image_id for design, record in current if (design.stratum_rank or 0) > reach]
             sample.waiting += late
-            sample.strata[name] = StratumCount(size, len(counts), 0, len(late))
-            _add_stratum(sample, counts, memberships, half, name, size)
+            sample.strata[name] = StratumCount(size, len(counts), 0, len(late), current[0][0].asked_share)
+            _add_stratum(sample, counts, memberships, half, name)
         else:
             sample.strata[name] = StratumCount(0, len(current))
             kept = [(d, r) for d, r in current if half is None or memberships[r.image_id].half == half]
             sample.left_out += len(current) - len(kept)
             share = len(kept) / max(1, len(current))
             sample.strata[name].counted = len(kept)
-            sample.records += [_with_design(r, name, d.inclusion_probability * share) for d, r in kept]
+            sample.records += [
+                _with_design(r, name, d.inclusion_probability * share, d.asked_share) for d, r in kept
+            ]
     sample.records.sort(key=lambda record: record.image_id)
     return sample
 
@@ -224,14 +252,15 @@ def weigh_untrained(answers: Sequence[GroundTruth], memberships: Mapping[str, Me
     strata: dict[str, list[GroundTruth]] = defaultdict(list)
     for record in answers:
         if record.image_id in memberships:
-            own = (record.scene or [NO_SCENE])[0]
-            strata[memberships[record.image_id].stratum or own].append(record)
+            recorded = memberships[record.image_id].stratum
+            is_placed = recorded and split_name(recorded)[0] != NOT_ASKED
+            strata[recorded if is_placed and recorded else (record.scene or [NO_SCENE])[0]].append(record)
     for name, records in sorted(strata.items()):
         records.sort(key=lambda record: memberships[record.image_id].number)
         trains = [memberships[record.image_id].role == "train" for record in records]
         reach = trains.index(True) if True in trains else len(records)
         sample.strata[name] = StratumCount(len(records), reach)
-        _add_stratum(sample, records[:reach], memberships, None, name, len(records))
+        _add_stratum(sample, records[:reach], memberships, None, name)
     sample.records.sort(key=lambda record: record.image_id)
     return sample
 
@@ -244,7 +273,7 @@ def read_stated_design(record: GroundTruth) -> StatedDesign | None:
     """
     if "inclusion_probability" not in record.extra:
         return None
-    stated = {name: record.extra[name] for name in DESIGN_FIELDS if name in record.extra}
+    stated = {name: record.extra[name] for name in (*DESIGN_FIELDS, ASKED_SHARE) if name in record.extra}
     try:
         return msgspec.convert(stated, StatedDesign)
     except msgspec.ValidationError as error:
@@ -269,16 +298,35 @@ def _add_stratum(
     memberships: Mapping[str, Membership],
     half: str | None,
     stratum: str,
-    photos: int,
 ) -> None:
-    """Add the records of one stratum, of the wanted half, with their probability m / N."""
+    """Add the records of one stratum, of the wanted half, with their probability."""
     kept = [one for one in records if half is None or memberships[one.image_id].half == half]
     sample.left_out += len(records) - len(kept)
     sample.strata[stratum].counted = len(kept)
-    sample.records += [_with_design(record, stratum, len(kept) / photos) for record in kept]
+    size, asked_share = sample.strata[stratum].photos, sample.strata[stratum].asked_share
+    probability = len(kept) / size * asked_share
+    sample.records += [_with_design(record, stratum, probability, asked_share) for record in kept]
 
 
-def _with_design(record: GroundTruth, stratum: str, probability: float) -> GroundTruth:
-    kept: dict[str, Any] = {name: value for name, value in record.extra.items() if name not in DESIGN_FIELDS}
-    design = {"stratum": stratum, "inclusion_probability": probability}
+def find_asked_shares(photos: Mapping[str, int]) -> dict[str, float]:
+    """Return the share of its draw's photos that the teacher was asked about, for each stratum.
+
+    Args:
+        photos: the number of photos of each stratum, and of `NOT_ASKED` of each draw.
+    """
+    draw_of = {name: name if name == NOT_DRAWN else split_name(name)[1] for name in photos}
+    asked: Counter[str | int] = Counter()
+    everyone: Counter[str | int] = Counter()
+    for name, count in photos.items():
+        everyone[draw_of[name]] += count
+        asked[draw_of[name]] += count * (split_name(name)[0] != NOT_ASKED)
+    return {name: asked[draw] / everyone[draw] for name, draw in draw_of.items()}
+
+
+def _with_design(record: GroundTruth, stratum: str, probability: float, asked_share: float) -> GroundTruth:
+    fields = (*DESIGN_FIELDS, ASKED_SHARE)
+    kept: dict[str, Any] = {name: value for name, value in record.extra.items() if name not in fields}
+    design: dict[str, Any] = {"stratum": stratum, "inclusion_probability": probability}
+    if asked_share < 1.0:
+        design[ASKED_SHARE] = asked_share
     return msgspec.structs.replace(record, extra={**kept, **design})

@@ -1,15 +1,21 @@
 """Perceptual hashes that find near-duplicates: of a photo, its crops, its turns and its framed part."""
 
 from itertools import product
+from math import ceil
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from vibe_photos.pixels import decode
 from vibe_photos.records.photos import FEATURELESS
 
 HASHES_VERSION = 2
 """Increase it when the hashes of any picture change: stored hashes of another version are not used."""
+
+SHORT_EDGE_PX = 384
+"""Every photo is decoded to at least this size, so that hashes do not depend on the encoder."""
 
 _EDGE_PX = 32
 _FREQUENCIES = 8
@@ -38,6 +44,22 @@ Floats = npt.NDArray[np.float64]
 Box = tuple[int, int, int, int]
 
 
+def hash_recipe() -> str:
+    """Return the version of perceptual hashes; it changes with the pixels and the code that make them."""
+    return f"dct64-{SHORT_EDGE_PX}px-hashes{HASHES_VERSION}-pixels{decode.PIXELS_VERSION}"
+
+
+def hashes_file(store: Path) -> Path:
+    """Return the file of the store with perceptual hashes of the current version."""
+    return store / "perceptual_hashes" / f"{hash_recipe()}.sqlite"
+
+
+def cover_short_edge(width: int, height: int) -> tuple[int, int]:
+    """Return the size at which a photo's shorter edge is `SHORT_EDGE_PX`; a smaller photo's own."""
+    shrink = min(1.0, SHORT_EDGE_PX / min(width, height))
+    return ceil(width * shrink), ceil(height * shrink)
+
+
 def perceptual_hashes(image: Image.Image) -> Hashes:
     """Return a picture's 64-bit DCT hashes, uint64 [25]; the first is of the whole picture.
 
@@ -63,7 +85,7 @@ def perceptual_hashes(image: Image.Image) -> Hashes:
     pixels = _shrink(grey, _EDGE_PX)
     has_contrast = np.array([pixels[rows, columns].std() >= _MIN_CONTRAST for rows, columns in _WINDOWS])
     if not has_contrast[0]:
-        return np.full(len(_WINDOWS) + len(_TURNS) + 1, FEATURELESS, dtype=np.uint64)
+        return np.full(HASHES_PER_PHOTO, FEATURELESS, dtype=np.uint64)
     by_cut = (_COSINES @ pixels @ _COSINES.T).reshape(len(_CUTS) + 1, _FREQUENCIES, len(_CUTS) + 1, -1)
     by_cut = by_cut.swapaxes(1, 2)
     windows = np.concatenate([by_cut[:-1, :-1].reshape(-1, _FREQUENCIES, _FREQUENCIES), by_cut[-1:, -1]])
@@ -146,3 +168,5 @@ _TURNS = [
     for swapped, rows, columns in product((False, True), (np.ones(8), _MIRROR), (np.ones(8), _MIRROR))
 ][1:]
 """The seven turns: whether rows and columns are swapped, and the sign of each coefficient."""
+
+HASHES_PER_PHOTO = len(_WINDOWS) + len(_TURNS) + 1

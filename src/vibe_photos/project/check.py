@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from msgspec.structs import replace
 
 from vibe_photos.annotate.answers import AnswerKey, read_paid_ids
+from vibe_photos.annotate.budget import ChosenPhotos, choose_photos
 from vibe_photos.annotate.connection_check import check_teacher
 from vibe_photos.annotate.estimate import estimate_run
 from vibe_photos.annotate.imports import IMPORTED, read_answers, refuse_other_ids
@@ -90,6 +91,8 @@ class _Check:
         self._settings = settings
         self._store = store
         self._scratch = scratch
+        paths = replace(settings.paths, photos=scratch / "photos.jsonl")
+        self._scratch_settings = replace(settings, paths=paths)
 
     def list_checks(self, asks: bool) -> Iterator[tuple[str, Callable[[], str]]]:
         yield "photos", self._count_photos
@@ -106,11 +109,15 @@ class _Check:
     @cached_property
     def _scanned(self) -> tuple[list[Photo], list[PhotoProblem], list[str]]:
         """The photos and problems of the library, and what was left out."""
-        manifest = self._scratch / "photos.jsonl"
-        paths = replace(self._settings.paths, photos=manifest)
-        left_out = scan_library(replace(self._settings, paths=paths), self._store)
+        left_out = scan_library(self._scratch_settings, self._store)
         problems = list(read_jsonl(self._scratch / "problems.jsonl", PhotoProblem))
-        return read_manifest(manifest), problems, left_out
+        return read_manifest(self._scratch_settings.paths.photos), problems, left_out
+
+    @cached_property
+    def _chosen(self) -> ChosenPhotos:
+        """The photos that the teacher is to be asked about."""
+        assert self._scanned
+        return choose_photos(self._scratch_settings, self._store)
 
     @cached_property
     def _question(self) -> Question:
@@ -155,7 +162,7 @@ class _Check:
         return f"{len(truth.measured)} photos measured, {len(truth.taught)} taught; all labels are known"
 
     def _count_answers(self) -> str:
-        photos = self._scanned[0]
+        photos = list(self._chosen.read_asked())
         manifests = self._settings.paths.photos, self._scratch / "photos.jsonl"
         pictures = Pictures(one for manifest in manifests for one in read_pictures(manifest).records)
         have = {
@@ -175,7 +182,7 @@ class _Check:
         estimate = estimate_run(photos, self._answered, root, self._question)
         if not estimate.requests:
             return f"all {len(photos) - estimate.unreadable} photos have an answer: no request is needed"
-        return estimate.describe(self._settings.annotate.rates).removeprefix("dry run, nothing was sent: ")
+        return estimate.describe(self._settings.rates).removeprefix("dry run, nothing was sent: ")
 
     def _reach_teacher(self) -> str:
         teacher = self._settings.teacher
@@ -184,7 +191,7 @@ class _Check:
         return "no server: answers come from the store" if teacher.server == "store" else "a replay server"
 
     def _ask_about_one(self) -> str:
-        photos = [photo for photo in self._scanned[0] if photo.image_id not in self._answered]
+        photos = [photo for photo in self._chosen.read_asked() if photo.image_id not in self._answered]
         if not photos:
             return "every photo already has an answer"
         write_jsonl(self._scratch / "one.jsonl", photos[:1])

@@ -8,19 +8,23 @@ import msgspec
 from vibe_photos.errors import InputError
 from vibe_photos.storage.jsonl import read_jsonl, write_jsonl
 
-FailureKind = Literal["unreadable", "refused", "no_answer", "length", "unparsable", "missing"]
+FailureKind = Literal["unreadable", "refused", "no_answer", "length", "unparsable", "missing", "represented"]
 """`unreadable`: the photo could not be decoded. `refused`: the server takes everything but this request.
 `no_answer`: every attempt failed. `length`: the reply was truncated, also with the larger limit.
 `unparsable`: the reply is no annotation. `missing`: not asked, as there is no server to ask
-(`teacher.server: store`)."""
+(`teacher.server: store`). `represented`: not asked, as a near-duplicate is (`annotate.bursts: once`)."""
 
-FAILURE_KINDS: tuple[FailureKind, ...] = get_args(FailureKind)
+FAILURE_KINDS: tuple[FailureKind, ...] = get_args(FailureKind)[:-1]
+"""All but `represented`, which nobody meant to ask about."""
+
+NEVER_SENT: tuple[FailureKind, ...] = ("missing", "represented")
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A line: a photo without a usable answer, and the raw text of its reply, if any.
 
-    `retry` marks what the next run of the stage `annotate` asks about again.
+    `retry` marks what the next run of the stage `annotate` asks about again. `represented_by` is the photo
+    that is asked in place of this one.
     """
 
     image_id: str
@@ -29,6 +33,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     detail: str
     reply: str | None = None
     retry: bool = False
+    represented_by: str | None = None
 
 
 def failures_path(raw_annotations: Path) -> Path:

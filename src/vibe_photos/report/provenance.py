@@ -48,7 +48,7 @@ def list_facts(sources: Sources) -> list[tuple[str, str]]:
         counts += f"; failed or not asked: {say_count(sources.failed_answers)}"
         if sources.photos is not None:
             beyond = len(sources.photos) - sources.failed_answers - sum(sources.answers.models.values())
-            counts += f"; beyond annotate.limit: {say_count(beyond)}" if beyond > 0 else ""
+            counts += f"; beyond annotate.budget: {say_count(beyond)}" if beyond > 0 else ""
         facts.append(("Answers", counts))
         facts.append(("Prompt", ", ".join(sources.answers.prompt_ids)))
     without = sources.photos_without_vector

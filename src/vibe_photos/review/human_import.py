@@ -21,7 +21,7 @@ import msgspec
 from vibe_photos.errors import InputError
 from vibe_photos.human_truth.backup import backup_log
 from vibe_photos.human_truth.labels import AUDITED_FILE, DECISIONS_FOLDER, NO_IDS
-from vibe_photos.human_truth.sample import DESIGN_FIELDS
+from vibe_photos.human_truth.sample import ASKED_SHARE, DESIGN_FIELDS
 from vibe_photos.records.ground_truth import (
     Decision,
     GroundTruth,
@@ -213,7 +213,7 @@ def _add_record(
 ) -> None:
     """Add one record to the result, without its unknown keys."""
     drawn = sample[value["image_id"]] if sample is not None else {}
-    design = {name: drawn[name] for name in DESIGN_FIELDS if name in drawn}
+    design = {name: drawn[name] for name in (*DESIGN_FIELDS, ASKED_SHARE) if name in drawn}
     try:
         record = parse_truth({**value, **design}, place)
     except InputError as error:

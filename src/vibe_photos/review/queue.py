@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from vibe_photos.errors import InputError
 from vibe_photos.heads.out_of_fold import read_out_of_fold
-from vibe_photos.human_truth.draws import NO_SCENE, WHOLE_LIBRARY
+from vibe_photos.human_truth.draws import NO_ANSWER, NO_SCENE, WHOLE_LIBRARY, split_name
 from vibe_photos.human_truth.sample import read_sampled
 from vibe_photos.records import keyed_hash
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth
@@ -207,9 +207,11 @@ def _stratum(record: Mapping[str, Any]) -> str:
 
 
 def _why_sampled(stratum: str, taxonomy: Taxonomy) -> list[str]:
-    name, _, draw = stratum.partition(" ")
+    name, draw = split_name(stratum)
     if name == WHOLE_LIBRARY:
         return ["drawn at random from the library"]
+    later = ", among photos added after the first draw" if draw > 1 else ""
+    if name == NO_ANSWER:
+        return [f"drawn at random from the photos that have no answer of the teacher{later}"]
     scene = "gives no scene" if name == NO_SCENE else f"calls {show_name(name, taxonomy)}"
-    later = ", among photos added after the first draw" if draw else ""
     return [f"drawn at random from the photos that the teacher {scene}{later}"]

@@ -2,14 +2,18 @@
 
 Photos are ranked by their permanent random number, and the first of each stratum are sampled. So the sample
 depends only on ids, the seed and the strata. The strata are those of the recorded draws if people have begun
-to measure, else the teacher's scenes. A larger sample contains the smaller one. The file mixes the strata
-evenly, so that half of it covers about half of each stratum.
+to measure, else the teacher's scenes; asked photos without an answer are a stratum of their own. A larger
+sample contains the smaller one. The file mixes the strata evenly, so that half of it covers about half of
+each stratum.
+
+Photos that `annotate.budget` kept from being asked are not drawn: the budget takes the lowest numbers, so
+those that were asked are a random part of all, and stand for them.
 """
 
 import heapq
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -20,15 +24,17 @@ import xxhash
 
 from vibe_photos.errors import InputError
 from vibe_photos.human_truth.draws import (
+    NO_ANSWER,
     NO_SCENE,
+    NOT_ASKED,
     WHOLE_LIBRARY,
-    Draw,
-    find_strata,
-    name_drawn,
-    next_number,
+    place_photos,
     read_draws,
+    split_name,
 )
-from vibe_photos.human_truth.labels import CHECKED, NO_IDS
+from vibe_photos.human_truth.labels import CHECKED, read_human_truth
+from vibe_photos.human_truth.sample import ASKED_SHARE, find_asked_shares
+from vibe_photos.records.failures import read_failures
 from vibe_photos.records.ground_truth import (
     ALL_LABELS,
     GroundTruth,
@@ -51,39 +57,48 @@ def sample_for_review(settings: Settings) -> None:
     """Write the sampled records as an indented JSON list, in the order in which they are to be checked.
 
     Each record has `DESIGN_FIELDS`, `"checked": false`, and a fingerprint of its labels, which detects edits
-    at the next run. Photos without an answer of the teacher are left out.
+    at the next run.
 
     Raises:
         InputError: the file was edited; nothing is overwritten.
     """
     paths, sample = settings.paths, settings.sample
     _refuse_edited(paths.sample, paths.human)
-    library = {photo.image_id for photo in read_manifest(paths.photos)}
-    answered = read_truth_file(paths.auto / ALL_LABELS)
-    records = {record.image_id: record for record in answered if record.image_id in library}
-    pictures = read_pictures(paths.photos)
-    current_ids, first = pictures.find_current_ids(library), pictures.find_first_ids(library)
-    strata = stratify(records.values(), sample.strategy, read_draws(paths.human), current_ids)
+    records = read_answers(settings)
+    library = [photo.image_id for photo in read_manifest(paths.photos)]
+    first = read_pictures(paths.photos).find_first_ids(library)
+    placed = stratify(settings, records)
+    strata: dict[str, list[str]] = defaultdict(list)
+    for image_id, name in sorted(placed.items(), key=lambda item: (item[1], item[0])):
+        strata[name].append(image_id)
+    asked_share = find_asked_shares({name: len(ids) for name, ids in strata.items()})
+    not_asked = {name: strata.pop(name) for name in list(strata) if split_name(name)[0] == NOT_ASKED}
     sizes = allocate({name: len(ids) for name, ids in strata.items()}, sample.size, sample.min_per_stratum)
     drawn = []
     for stratum, ids in strata.items():
         ranked = sorted(ids, key=lambda image_id: permanent_number(sample.seed, first[image_id]))
         for rank, image_id in enumerate(ranked[: sizes[stratum]], start=1):
-            drawn.append(_DrawnPhoto(image_id, stratum, len(ids), rank, sizes[stratum]))
+            one = _DrawnPhoto(image_id, stratum, len(ids), rank, sizes[stratum], asked_share[stratum])
+            drawn.append(one)
     drawn.sort(key=lambda one: (one.turn, one.stratum))
-    write_json(paths.sample, [_to_review(records[one.image_id], one) for one in drawn])
-    log.info("sample: %d of %d photos to review, from %d strata", len(drawn), len(records), len(strata))
+    without = {one.image_id: GroundTruth(image_id=one.image_id) for one in drawn}
+    write_json(paths.sample, [_to_review((without | records)[one.image_id], one) for one in drawn])
+    log.info(
+        "sample: %d of %d photos to review, from %d strata; they stand for %d that were not asked about too",
+        *(len(drawn), sum(map(len, strata.values())), len(strata), sum(map(len, not_asked.values()))),
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class _DrawnPhoto:
-    """A photo drawn as the `rank`-th of `size` from a stratum of `photos`."""
+    """A photo drawn as the `rank`-th of `size` from a stratum of `photos`, of a draw partly asked about."""
 
     image_id: str
     stratum: str
     photos: int
     rank: int
     size: int
+    asked_share: float
 
     @property
     def turn(self) -> Fraction:
@@ -91,21 +106,41 @@ class _DrawnPhoto:
         return Fraction(2 * self.rank - 1, 2 * self.size)
 
 
-def stratify(
-    records: Iterable[GroundTruth],
-    strategy: str,
-    draws: Sequence[Draw],
-    current_ids: Mapping[str, str] = NO_IDS,
-) -> dict[str, list[str]]:
-    """Return the photos of each stratum: the recorded one (see `find_strata`), else the teacher's scene."""
-    all_records = list(records)
-    recorded = find_strata(draws, [record.image_id for record in all_records], current_ids)
-    number = next_number(draws)
-    strata: dict[str, list[str]] = defaultdict(list)
-    for record in all_records:
-        own = (record.scene or [NO_SCENE])[0] if strategy == "stratified" else WHOLE_LIBRARY
-        strata[recorded.get(record.image_id) or name_drawn(own, number)].append(record.image_id)
-    return dict(sorted(strata.items()))
+def read_answers(settings: Settings) -> dict[str, GroundTruth]:
+    """Return the teacher's records of the library's photos, by id."""
+    library = {photo.image_id for photo in read_manifest(settings.paths.photos)}
+    answered = read_truth_file(settings.paths.auto / ALL_LABELS)
+    return {record.image_id: record for record in answered if record.image_id in library}
+
+
+def stratify(settings: Settings, records: Mapping[str, GroundTruth]) -> dict[str, str]:
+    """Return the stratum of each photo of the library by its id, `NOT_ASKED` for those that others stand for.
+
+    `records` are the teacher's answers of today. A photo in whose place a near-duplicate was asked has the
+    stratum of that one.
+    """
+    paths, sample = settings.paths, settings.sample
+    failures = read_failures(paths.raw_annotations)
+    own, not_asked = dict[str, str](), []
+    pictures = read_pictures(paths.photos)
+    first = pictures.find_first_ids([photo.image_id for photo in read_manifest(paths.photos)])
+    current_ids = pictures.find_current_ids(first)
+    numbers = {image_id: permanent_number(sample.seed, one) for image_id, one in first.items()}
+    asked = records.keys() | (failures.keys() & numbers.keys())
+    reach = max((numbers[image_id] for image_id in asked), default=-1.0)
+    for image_id, number in numbers.items():
+        answer = records.get(image_id)
+        if answer is None and image_id in failures:
+            answer = records.get(failures[image_id].represented_by or "")
+        if answer is None and number > reach:
+            not_asked.append(image_id)
+        elif sample.strategy == "random":
+            own[image_id] = WHOLE_LIBRARY
+        else:
+            own[image_id] = NO_ANSWER if answer is None else (answer.scene or [NO_SCENE])[0]
+    truth = read_human_truth(paths.human, current_ids)
+    shown = {*truth.measured, *truth.skipped}
+    return place_photos(own, not_asked, read_draws(paths.human), shown, current_ids)
 
 
 def allocate(population: Mapping[str, int], size: int, floor: int) -> dict[str, int]:
@@ -142,7 +177,8 @@ def _to_review(record: GroundTruth, drawn: _DrawnPhoto) -> dict[str, Any]:
         "stratum": drawn.stratum,
         "stratum_photos": drawn.photos,
         "stratum_rank": drawn.rank,
-        "inclusion_probability": round(drawn.size / drawn.photos, 6),
+        "inclusion_probability": round(drawn.size / drawn.photos * drawn.asked_share, 6),
+        **({ASKED_SHARE: drawn.asked_share} if drawn.asked_share < 1.0 else {}),
         _FINGERPRINT: _fingerprint(truth_object(record) | {CHECKED: False}),
     }
 

@@ -3,15 +3,19 @@
 - `reserved`: photos of the review sample, photos that people measured, and their direct near-duplicates. They
   never train. Sampled and measured photos are treated alike, so measuring the sample changes nothing here.
 - `holdout`: groups of near-duplicates that contain one of the lowest permanent random numbers. They never
-  train either. The sample takes the lowest numbers too, so a larger sample takes from the holdout first.
+  train either. The sample takes the lowest numbers too, so a larger sample takes from the holdout first. A
+  budget takes them as well, so the holdout is a share of the photos that are asked about, but at most
+  `MOST_HELD_OUT`: more would not make figures better, and a larger budget would take taught photos from
+  training.
 - `train`: all others. People teach on these.
 
-Numbers and halves depend only on ids and seeds, so adding photos moves no other photo.
+Numbers and halves depend only on ids and seeds, so adding photos moves no other photo, but for some from the
+holdout to training where it is not a share of the whole library.
 """
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -33,6 +37,9 @@ log = logging.getLogger(__name__)
 _WARN_SHARE = 0.1
 """If near-duplicates remove at least this share of a scene from training, a warning is logged."""
 
+MOST_HELD_OUT = 2_000
+"""Photos of the holdout, without near-duplicates: a share of half of them is known to about 2 %."""
+
 _HALF_SEED = 0
 """Not `split.seed`: a threshold tuned on one half must always be scored on the other."""
 
@@ -48,7 +55,8 @@ def split_photos(settings: Settings) -> None:
     measured = set(read_sampled(paths.sample)) | truth.measured.keys()
     reserved = near.with_neighbours(measured)
     strata = find_strata(read_draws(paths.human), list(near.groups), current_ids)
-    memberships = assign_roles(near.groups, reserved, split, settings.sample.seed, strata, pictures)
+    seed, budget = settings.sample.seed, settings.annotate.budget
+    memberships = assign_roles(near.groups, reserved, split, seed, strata, pictures, budget)
     _log_followed(paths.human, current_ids)
     write_splits(paths.splits, memberships)
     if near.cut:
@@ -57,7 +65,9 @@ def split_photos(settings: Settings) -> None:
             "are split, so near photos may be in different folds; none near a measured photo trains",
             near.cut,
         )
-    if lost := find_lost_to_duplicates(memberships, measured, split.holdout_share):
+    if lost := find_lost_to_duplicates(
+        memberships, measured, find_held_out([one.number for one in memberships.values()], split, budget)
+    ):
         listed = ", ".join(f"{of_lost} of {of_all} of {name}" for name, (of_lost, of_all) in lost.items())
         log.warning(
             "near-duplicates of measured or held-out photos remove a tenth or more of a scene from "
@@ -72,6 +82,21 @@ def split_photos(settings: Settings) -> None:
         )
 
 
+def find_held_out(numbers: Collection[float], split: Split, budget: int | None) -> float:
+    """Return the number below which photos are in the holdout.
+
+    Args:
+        numbers: the permanent random numbers of the library.
+        split: the holdout's share.
+        budget: about how many photos the teacher is asked; None: all.
+    """
+    asked = min(budget or len(numbers), len(numbers))
+    wanted = min(split.holdout_share * asked, MOST_HELD_OUT)
+    if wanted == split.holdout_share * len(numbers):
+        return split.holdout_share
+    return sorted(numbers)[int(wanted)]
+
+
 def assign_roles(
     groups: Mapping[str, str],
     reserved: set[str],
@@ -79,6 +104,7 @@ def assign_roles(
     seed: int,
     strata: Mapping[str, str] | None = None,
     pictures: Pictures | None = None,
+    budget: int | None = None,
 ) -> dict[str, Membership]:
     """Return each photo's membership.
 
@@ -89,16 +115,18 @@ def assign_roles(
         seed: of the permanent random numbers (`sample.seed`).
         strata: the stratum of each photo that is in a recorded draw.
         pictures: which photos had other ids before.
+        budget: about how many photos the teacher is asked; None: all.
     """
     pictures = pictures or Pictures()
     first, earlier = pictures.find_first_ids(groups), pictures.find_earlier(groups)
     numbers = {image_id: permanent_number(seed, first[image_id]) for image_id in groups}
+    held_out = find_held_out(list(numbers.values()), split, budget)
     lowest: dict[str, float] = defaultdict(lambda: 1.0)
     for image_id, group in groups.items():
         lowest[group] = min(lowest[group], numbers[image_id])
     memberships = {}
     for image_id, group in groups.items():
-        role: Role = "holdout" if lowest[group] < split.holdout_share else "train"
+        role: Role = "holdout" if lowest[group] < held_out else "train"
         half: Literal["tune", "score"] | None = None
         if image_id in reserved:
             role = "reserved"
@@ -116,7 +144,7 @@ def assign_roles(
 
 
 def find_lost_to_duplicates(
-    memberships: Mapping[str, Membership], measured: set[str], holdout_share: float
+    memberships: Mapping[str, Membership], measured: set[str], held_out: float
 ) -> dict[str, tuple[int, int]]:
     """Return the strata that lose a tenth or more to near-duplicates: photos lost, and all photos.
 
@@ -126,14 +154,14 @@ def find_lost_to_duplicates(
     Args:
         memberships: of every photo.
         measured: the sample and the photos that people measured, without near-duplicates.
-        holdout_share: photos with a number below it are in the holdout themselves.
+        held_out: photos with a number below it are in the holdout themselves.
     """
     known = {image_id: one for image_id, one in memberships.items() if one.stratum is not None}
     in_all = Counter(str(one.stratum) for one in known.values())
     lost = Counter(
         str(one.stratum)
         for image_id, one in known.items()
-        if one.role != "train" and image_id not in measured and one.number >= holdout_share
+        if one.role != "train" and image_id not in measured and one.number >= held_out
     )
     return {
         name: (lost[name], in_all[name]) for name in sorted(lost) if lost[name] >= _WARN_SHARE * in_all[name]

@@ -3,10 +3,25 @@
 A record says with which probability its photo was drawn (`inclusion_probability`) and in which stratum
 (`human_truth.sample`); `splits.json` says which photos are near-duplicates. A record without a probability
 stands only for itself.
+
+Where the teacher was asked about a part of the library (`annotate.budget`), strata are known of that part
+alone: two-phase sampling for stratification (Rao 1973, "On double sampling for stratification and analytical
+surveys"; Saerndal, Swensson and Wretman 1992, "Model assisted survey sampling", 9.4). n' of N photos are
+asked, a simple random sample; a share W_h of them is in stratum h, of which a share f_h is measured, m_h
+photos. The variance of the mean is (Cochran 1977, theorem 12.1)
+
+    (1/n' - 1/N) S^2 + sum W_h S_h^2 / n' (1/f_h - 1)
+
+and with S^2 = sum W_h S_h^2 + sum W_h (mean_h - mean)^2 this is
+
+    sum W_h^2 (1 - f_h n'/N) S_h^2 / m_h + (1/n' - 1/N) sum W_h (mean_h - mean)^2
+
+The first sum is that of a stratified sample with the inclusion probabilities f_h n'/N; the second is the
+between-strata term.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +45,8 @@ class Design:
         groups: int64 [n] from 0 without gaps, equal for near-duplicates.
         strata: int64 [n] from 0, equal for photos drawn together.
         is_weighted: whether any record said its inclusion probability.
+        asked_share: float64 [n] in 0..1, the share of the photo's draw that the teacher was asked about; one
+            value a draw. None where it was asked about all.
     """
 
     weights: Floats
@@ -37,6 +54,7 @@ class Design:
     groups: Indices
     strata: Indices
     is_weighted: bool
+    asked_share: Floats | None = None
 
     def restrict(self, counts: npt.NDArray[np.bool_]) -> "Design":
         """Return the design of the photos that count, bool [n]; groups and strata are numbered anew."""
@@ -46,7 +64,14 @@ class Design:
             _number(self.groups[counts].tolist()),
             _number(self.strata[counts].tolist()),
             self.is_weighted,
+            None if self.asked_share is None else self.asked_share[counts],
         )
+
+    def of_asked(self) -> "Design":
+        """Return the design as a sample of only the photos that the teacher was asked about."""
+        if self.asked_share is None:
+            return self
+        return replace(self, drawn_share=self.drawn_share / self.asked_share, asked_share=None)
 
 
 def read_design(records: Sequence[GroundTruth], memberships: Mapping[str, Membership]) -> Design:
@@ -55,12 +80,14 @@ def read_design(records: Sequence[GroundTruth], memberships: Mapping[str, Member
     if not any("inclusion_probability" in record.extra for record in records):
         return simple_design(groups)
     probability = np.array([float(record.extra.get("inclusion_probability", 1.0)) for record in records])
+    asked_share = np.array([float(record.extra.get("asked_share", 1.0)) for record in records])
     return Design(
         weights=1.0 / probability,
         drawn_share=probability,
         groups=groups,
         strata=_number(str(record.extra.get("stratum")) for record in records),
         is_weighted=True,
+        asked_share=asked_share if asked_share.min() < 1.0 else None,
     )
 
 

@@ -164,11 +164,12 @@ def linearised_variance(influence: Floats, design: Design) -> float:
 
 
 def linearised_residuals(influence: Floats, design: Design) -> Floats:
-    """Return what each near-duplicate group adds to a figure's error: float64 [groups].
+    """Return what each near-duplicate group adds to a figure's error: float64 [groups]; see below for more.
 
     The sum of their squares is the variance, that of the products of two figures' the covariance: over strata
     m / (m-1) times the deviations of the groups' weighted influences, scaled by sqrt(1 - drawn share) (Binder
-    1983, "On the variances of asymptotically normal estimators").
+    1983, "On the variances of asymptotically normal estimators"). Where only a part of the library was asked
+    about, the between-strata term (`design`) follows: float64 [groups + n].
 
     Args:
         influence: float64 [n], the derivative of the figure by each photo's weight.
@@ -180,7 +181,38 @@ def linearised_residuals(influence: Floats, design: Design) -> Floats:
     scale = np.where(size > 1, size / np.maximum(size - 1, 1), 0.0)[strata]
     residuals = sum_by_group(moving * influence, design)
     mean = np.bincount(strata, residuals) / np.maximum(size, 1)
-    return np.asarray(np.sqrt(scale) * (residuals - mean[strata]))
+    within = np.sqrt(scale) * (residuals - mean[strata])
+    return np.concatenate([within, _between_strata(influence, design)])
+
+
+def first_phase_variance(influence: Floats, design: Design) -> float:
+    """Return the variance that comes from asking the teacher about a part of the library only.
+
+    It is the first term of theorem 12.1 in `design`; with that of `design.of_asked()` it makes up the whole.
+    """
+    if design.asked_share is None:
+        return 0.0
+    apart = influence - _mean_by(_number_draws(design.asked_share), influence, design)
+    return float(((1 / design.asked_share - 1) * design.weights * apart**2).sum())
+
+
+def _between_strata(influence: Floats, design: Design) -> Floats:
+    """Return numbers whose squares sum to the between-strata term: float64 [n], or [0] without one."""
+    if design.asked_share is None:
+        return np.zeros(0)
+    draws = _number_draws(design.asked_share)
+    apart = _mean_by(design.strata, influence, design) - _mean_by(draws, influence, design)
+    return np.asarray(np.sqrt((1 / design.asked_share - 1) * design.weights) * apart)
+
+
+def _number_draws(asked_share: Floats) -> Indices:
+    return np.unique(asked_share, return_inverse=True)[1]
+
+
+def _mean_by(numbers: Indices, values: Floats, design: Design) -> Floats:
+    """Return the weighted mean of the photos with the same number as each photo: float64 [n]."""
+    totals = np.bincount(numbers, design.weights * values), np.bincount(numbers, design.weights)
+    return np.asarray(totals[0][numbers] / totals[1][numbers])
 
 
 def _z(level: float) -> float:
@@ -227,6 +259,8 @@ def _resample(ratios: list[Ratio], design: Design, evaluate: Evaluate) -> list[I
     for ratio, error in zip(ratios, errors, strict=True):
         is_counted = _total_by_group(ratio, design) > 0
         freedom = int(is_counted.sum()) - len(np.unique(strata[is_counted]))
+        if len(strata) <= MOST_RESAMPLED_GROUPS:
+            error = np.hypot(error, np.linalg.norm(_between_strata(_influence(ratio, design), design)))
         total_error = float(np.hypot(error, np.sqrt(_unanimous_variance(ratio, design, strata, level))))
         found = logit_interval(_share(ratio, design), total_error, freedom, level)
         if _is_share(ratio) and not found.reason:
@@ -283,9 +317,12 @@ def _draw_groups(strata: Indices, repetitions: int, rng: np.random.Generator) ->
 
 
 def _linearised_error(ratio: Ratio, design: Design) -> float:
+    return float(np.sqrt(linearised_variance(_influence(ratio, design), design)))
+
+
+def _influence(ratio: Ratio, design: Design) -> Floats:
     total = float(np.sum(design.weights * ratio.denominator))
-    influence = (ratio.numerator - _share(ratio, design) * ratio.denominator) / total
-    return float(np.sqrt(linearised_variance(influence, design)))
+    return np.asarray((ratio.numerator - _share(ratio, design) * ratio.denominator) / total)
 
 
 def _share(ratio: Ratio, design: Design) -> float:

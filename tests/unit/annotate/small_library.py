@@ -33,3 +33,23 @@ def make_library(folder: Path, count: int, size: tuple[int, int] = (64, 48)) -> 
         )
     write_jsonl(folder / "data/library/photos.jsonl", photos)
     return photos
+
+
+def draw_bursts(root: Path, bursts: int, frames: int) -> list[Photo]:
+    """Draw near-duplicates `<burst>-<frame>.jpg`: the same scene, a little lighter from frame to frame."""
+    root.mkdir(parents=True, exist_ok=True)
+    photos = []
+    for burst in range(bursts):
+        scene = np.kron(np.random.default_rng(burst).integers(40, 200, (6, 8, 3)), np.ones((20, 20, 1)))
+        for frame in range(frames):
+            path = root / f"{burst}-{frame}.jpg"
+            Image.fromarray((scene + 3 * frame).astype(np.uint8)).save(path, quality=95)
+            photos.append(
+                Photo(
+                    image_id=xxhash.xxh3_128_hexdigest(path.read_bytes()),
+                    rel_path=path.name,
+                    bytes=path.stat().st_size,
+                    format="JPEG",
+                )
+            )
+    return photos

@@ -16,7 +16,7 @@ import msgspec
 import pytest
 import xxhash
 from tests.unit.annotate.fault_server import Act, FaultServer, completion, error
-from tests.unit.annotate.small_library import MakeSettings
+from tests.unit.annotate.small_library import MakeSettings, draw_bursts
 
 from vibe_photos.annotate.answers import AnswerKey, AnswerStore
 from vibe_photos.annotate.question import build_question
@@ -35,10 +35,15 @@ from vibe_photos.errors import (
 )
 from vibe_photos.records.failures import Failure, mark_for_retry
 from vibe_photos.records.ground_truth import RawAnnotation
+from vibe_photos.records.keyed_hash import permanent_number
 from vibe_photos.records.photos import Photo
 from vibe_photos.records.pictures import KnownPicture
 from vibe_photos.settings import Replay, Settings
 from vibe_photos.storage.jsonl import read_jsonl, write_jsonl
+
+
+def rank(photos: list[Photo]) -> list[str]:
+    return sorted((photo.image_id for photo in photos), key=lambda image_id: permanent_number(42, image_id))
 
 
 @pytest.fixture
@@ -157,15 +162,16 @@ def test_the_summary_says_to_which_pixels_the_answers_were_given(
     settings = make_settings()
     prompt_id = build_question(settings.teacher, settings.taxonomy).prompt_id
     brought = {"model": settings.teacher.model, "prompt_id": prompt_id, "annotation": {"scene": "food"}}
+    ranked = rank(library)
     write_jsonl(
-        settings.paths.raw_annotations, [{"image_id": photo.image_id, **brought} for photo in library[:3]]
+        settings.paths.raw_annotations, [{"image_id": image_id, **brought} for image_id in ranked[:3]]
     )
     with FaultServer(lambda image_id, attempt: Act()) as server:
         monkeypatch.setattr("vibe_photos.annotate.run.PIXELS_VERSION", 1)
-        run(make_settings(annotate={"limit": 7}), store, server, monkeypatch)
+        run(make_settings(annotate={"budget": 7}), store, server, monkeypatch)
         monkeypatch.setattr("vibe_photos.annotate.run.PIXELS_VERSION", 2)
         run(settings, store, server, monkeypatch)
-        assert server.asked == Counter(photo.image_id for photo in library[3:])
+        assert server.asked == Counter(ranked[3:])
     (*_, first), (*_, last) = (line.split("; ") for line in caplog.messages if line.startswith("annotate: "))
     assert first == "4 with pixel version 1, 3 with unknown version"
     assert last == "4 with pixel version 1, 5 with pixel version 2, 3 with unknown version"
@@ -194,14 +200,59 @@ def test_another_model_is_asked_anew_and_swapping_back_pays_nothing(
     assert outs(first) == before
 
 
-def test_the_limit_takes_the_first_of_the_manifest(
+def test_a_larger_budget_asks_exactly_the_difference(
     make_settings: MakeSettings, library: list[Photo], store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = make_settings(annotate={"limit": 5})
+    ranked = rank(library)
     with FaultServer(lambda image_id, attempt: Act()) as server:
+        for budget, asked in ((3, ranked[:3]), (8, ranked[3:8]), (5, []), (None, ranked[8:])):
+            server.asked.clear()
+            settings = make_settings(annotate={"budget": budget})
+            run(settings, store, server, monkeypatch)
+            assert server.asked == Counter(asked)
+            covered = ranked[:budget]
+            answered = [record.image_id for record in annotations(settings)]
+            assert answered == [photo.image_id for photo in library if photo.image_id in covered]
+            assert failures(settings) == []
+
+
+def test_of_a_burst_one_photo_is_asked_and_represents_the_others(
+    make_settings: MakeSettings, tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos = draw_bursts(tmp_path / "photos", bursts=4, frames=3)
+    write_jsonl(tmp_path / "data/library/photos.jsonl", photos)
+    ranked = sorted(photos, key=lambda photo: permanent_number(42, photo.image_id))
+    first_of = {photo.rel_path[0]: photo for photo in reversed(ranked)}
+    leaders = sorted(first_of.values(), key=ranked.index)
+    with FaultServer(lambda image_id, attempt: Act()) as server:
+        for budget, asked in ((2, leaders[:2]), (3, leaders[2:3]), (None, leaders[3:])):
+            server.asked.clear()
+            settings = make_settings(annotate={"budget": budget, "bursts": "once"})
+            run(settings, store, server, monkeypatch)
+            assert server.asked == Counter(photo.image_id for photo in asked)
+            end = ranked.index(leaders[budget - 1]) + 1 if budget else len(ranked)
+            assert {one.image_id: one.represented_by for one in failures(settings)} == {
+                photo.image_id: first_of[photo.rel_path[0]].image_id
+                for photo in ranked[:end]
+                if photo not in leaders
+            }
+        metric = msgspec.json.decode((settings.paths.eval / "annotate.json").read_bytes())
+        assert (metric["photos"], metric["answered"], metric["represented"]) == (4, 4, 8)
+        run(make_settings(annotate={"bursts": "all"}), store, server, monkeypatch)
+    assert len(annotations(settings)) == 12
+
+
+def test_bursts_are_not_guessed_where_the_photos_are_missing(
+    make_settings: MakeSettings, library: list[Photo], store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = make_settings(annotate={"bursts": "once"})
+    shutil.move(settings.library.root, f"{settings.library.root}.away")
+    with (
+        FaultServer(lambda image_id, attempt: Act()) as server,
+        pytest.raises(LibraryError, match="bursts: once needs the pixels of 12 photos"),
+    ):
         run(settings, store, server, monkeypatch)
-    assert sorted(server.asked) == sorted(photo.image_id for photo in library[:5])
-    assert [record.image_id for record in annotations(settings)] == [photo.image_id for photo in library[:5]]
+    assert not server.asked
 
 
 def test_every_failure_is_written_with_its_kind_and_a_rerun_asks_about_those_only(

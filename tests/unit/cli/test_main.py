@@ -22,7 +22,7 @@ COMMANDS = [
         "label-studio",
         "new",
     ),
-    *("predict", "publish", "repair-store", "replay-server", "restore-decisions", "review", "share"),
+    *("pilot", "predict", "publish", "repair-store", "replay-server", "restore-decisions", "review", "share"),
     *("suspects", "thresholds", "update"),
 ]
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from vibe_photos.evaluate.library_estimates import estimate_powered, mean_proxy, weigh_rest
+from vibe_photos.human_truth.draws import place_photos
 from vibe_photos.human_truth.labels import HumanTruth
 from vibe_photos.human_truth.sample import MeasuredSample, weigh_drawn
 from vibe_photos.records.ground_truth import GroundTruth
@@ -166,3 +167,63 @@ def test_holdouts(holdout: int) -> None:
         powered = estimate_powered(ratio.numerator, proxy[rows].astype(float), design, known, 0.95)
         found.append((true, powered.value, powered.interval))
     check(f"holdout of {holdout}", found)
+
+
+BUDGET_REPETITIONS = 1000 if REPETITIONS == 1000 else 8
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("is_once", [False, True], ids=["all", "bursts once"])
+@pytest.mark.parametrize("budget", [500, 2000, 10_000])
+def test_what_was_asked_speaks_for_the_whole_library(budget: int, is_once: bool) -> None:
+    """10,000 photos, three of ten in bursts of three; 300 are measured, and the teacher errs on 7 %."""
+    rng, plain, powered = np.random.default_rng(5), [], []
+    chances = np.where(np.arange(len(SCENES)) == 5, 0.9, 0.08)
+    for _ in range(BUDGET_REPETITIONS):
+        library = make_library(rng, 10_000, chances)
+        burst = np.concatenate([np.repeat(np.arange(1000), 3), np.arange(1000, 8000)])
+        library.scene = np.where(rng.random(10_000) < 0.1, library.scene, library.scene[burst])
+        library.is_true = rng.random(10_000) < chances[library.scene]
+        order = np.argsort(library.number)
+        said = library.scene.copy()
+        if is_once:
+            first = np.full(8000, -1)
+            first[burst[order[::-1]]] = order[::-1]
+            said = library.scene[first[burst]]
+            is_new = first[burst[order]] == order
+            reach = np.searchsorted(np.cumsum(is_new), min(budget, is_new.sum())) + 1
+        else:
+            reach = budget
+        asked = order[:reach]
+        own = {f"{i:06d}": str(said[i]) for i in asked}
+        placed = place_photos(own, [f"{i:06d}" for i in order[reach:]], [], set())
+        members = {
+            image_id: Membership(
+                group=image_id,
+                fold=0,
+                role="reserved",
+                number=float(library.number[int(image_id)]),
+                stratum=stratum,
+            )
+            for image_id, stratum in placed.items()
+        }
+        shown: list[int] = []
+        for scene in range(len(SCENES)):
+            of_scene = asked[said[asked] == scene]
+            shown += of_scene[: max(8, round(300 * len(of_scene) / len(asked)))].tolist()
+        measured = {f"{i:06d}": GroundTruth(image_id=f"{i:06d}") for i in shown}
+        sample = weigh_drawn(HumanTruth(measured, {}, {}), members, set())
+        assert (sample.speaks_for, sample.unmeasured_strata) == (10_000, {})
+        rows = np.array([int(record.image_id) for record in sample.records])
+        yes = library.is_true[rows].astype(np.float64)
+        true, design = float(library.is_true.mean()), read_design(sample.records, {})
+        assert design.weights.sum() == pytest.approx(10_000)
+        plain.append((true, *estimate(sample, Ratio(yes, np.ones(len(yes)), len(yes)))))
+        proxy = np.where(rng.random(10_000) < 0.93, library.is_true, ~library.is_true)
+        others = np.setdiff1d(asked, rows)
+        known = mean_proxy(proxy[rows], proxy[others], np.arange(len(others)), np.ones(len(others)))
+        assert known is not None
+        found = estimate_powered(yes, proxy[rows].astype(float), design, known, 0.95)
+        powered.append((true, found.value, found.interval))
+    check(f"budget {budget}, people alone", plain)
+    check(f"budget {budget}, prediction-powered", powered)

@@ -1,4 +1,5 @@
 import json
+from collections import Counter
 
 import msgspec
 import pytest
@@ -7,12 +8,14 @@ from hypothesis import strategies as st
 
 from vibe_photos.configuration import read_resolved
 from vibe_photos.errors import InputError
-from vibe_photos.human_truth.draws import Draw, make_stratum, write_draw
+from vibe_photos.human_truth.draws import Draw, find_strata, make_stratum, read_draws, write_draw
 from vibe_photos.human_truth.sample import read_sampled
 from vibe_photos.records.keyed_hash import permanent_number
+from vibe_photos.review.draw_record import record_draw
 from vibe_photos.sample.stage import allocate, sample_for_review
 from vibe_photos.settings import Sample
 
+UNANSWERED = "has no answer"
 SAMPLE = Sample(size=10, seed=42, strategy="stratified", min_per_stratum=2)
 
 
@@ -21,6 +24,7 @@ def write_library(folder, scenes):
     (folder / "auto").mkdir(exist_ok=True)
     photos = [{"image_id": i, "rel_path": f"{i}.jpg", "bytes": 1, "format": "JPEG"} for i in scenes]
     records = [{"image_id": i, "scene": [scene] if scene else []} for i, scene in scenes.items()]
+    records = [record for record in records if record["scene"] != [UNANSWERED]]
     for path, lines in (
         (folder / "photos.jsonl", photos),
         (folder / "auto/ground_truth_auto.jsonl", records),
@@ -33,16 +37,20 @@ def draw(tmp_path, repository):
     """A function that runs the stage on photos by scene and returns what it wrote."""
     base = read_resolved(repository)
 
-    def draw(scenes, sample=SAMPLE, name="to_review.json"):
+    def draw(scenes, sample=SAMPLE, name="to_review.json", recorded=False):
         write_library(tmp_path, scenes)
         places = {
+            "raw_annotations": tmp_path / "raw.jsonl",
             "photos": tmp_path / "photos.jsonl",
             "auto": tmp_path / "auto",
             "sample": tmp_path / name,
             "human": tmp_path / "human",
         }
         paths = msgspec.structs.replace(base.paths, **places)
-        sample_for_review(msgspec.structs.replace(base, sample=sample, paths=paths))
+        settings = msgspec.structs.replace(base, sample=sample, paths=paths)
+        sample_for_review(settings)
+        if recorded:
+            record_draw(settings)
         return read_sampled(tmp_path / name)
 
     return draw
@@ -161,6 +169,70 @@ def test_photos_that_left_the_library_are_not_drawn(draw, tmp_path):
     gone = set(list(LIBRARY)[:50])
     kept = {i: scene for i, scene in LIBRARY.items() if i not in gone}
     assert not gone & set(draw(kept, Sample(size=100, seed=1, strategy="random", min_per_stratum=0)))
+
+
+def budgeted(scenes, budget):
+    """The library when the teacher was asked about the photos with the `budget` lowest numbers."""
+    asked = sorted(scenes, key=lambda image_id: permanent_number(42, image_id))[:budget]
+    return {i: scene if i in asked else UNANSWERED for i, scene in scenes.items()}
+
+
+def names(drawn):
+    return {image_id: record["stratum"] for image_id, record in drawn.items()}
+
+
+def test_asked_photos_stand_for_those_not_asked_yet(draw):
+    drawn = draw(budgeted(LIBRARY, 40))
+    assert {record["asked_share"] for record in drawn.values()} == {0.4}
+    assert sum(1 / record["inclusion_probability"] for record in drawn.values()) == pytest.approx(
+        100, rel=1e-3
+    )
+    assert set(names(drawn).values()) == {"scene.food", "scene.people"}
+
+
+def test_photos_that_lack_an_answer_for_another_reason_are_a_stratum(draw, tmp_path):
+    ranked = sorted(LIBRARY, key=lambda image_id: permanent_number(42, image_id))
+    library = budgeted(LIBRARY, 40) | dict.fromkeys(ranked[3:6], UNANSWERED)
+    represented = {"kind": "represented", "rel_path": "", "detail": "", "represented_by": ranked[0]}
+    failure = {"kind": "refused", "rel_path": "", "detail": ""}
+    lines = [{"image_id": ranked[3], **represented}, {"image_id": ranked[40], **failure}]
+    (tmp_path / "failures.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    drawn = draw(library, Sample(size=100, seed=42, strategy="stratified", min_per_stratum=2))
+    assert set(drawn) == set(ranked[:41])
+    assert {i for i, name in names(drawn).items() if name == "no answer"} == {ranked[i] for i in (4, 5, 40)}
+    assert names(drawn)[ranked[3]] == LIBRARY[ranked[0]]
+
+
+def test_a_recorded_draw_grows_with_the_budget(draw, tmp_path):
+    first = draw(budgeted(LIBRARY, 20), recorded=True)
+    again = draw(budgeted(LIBRARY, 60), recorded=True)
+    assert list(again) == list(first)  # ten photos are enough: nothing new is shown, and nothing recorded
+    assert read_draws(tmp_path / "human")[0].strata["not asked"].photos == 80
+    larger = Sample(size=50, seed=42, strategy="stratified", min_per_stratum=2)
+    grown = draw(budgeted(LIBRARY, 60), larger, recorded=True)
+    (recorded,) = read_draws(tmp_path / "human")
+    assert set(first) <= set(grown)
+    assert {name: stratum.photos for name, stratum in recorded.strata.items()} == {
+        "not asked": 40,
+        **Counter(scene for scene in budgeted(LIBRARY, 60).values() if scene != UNANSWERED),
+    }
+
+
+def test_a_draw_does_not_grow_by_what_another_teacher_says_until_all_of_it_was_shown(draw, tmp_path):
+    draw(budgeted(LIBRARY, 20), recorded=True)
+    other = budgeted({i: f"scene.{i[-1]}" for i in LIBRARY}, 60)
+    larger = Sample(size=50, seed=42, strategy="stratified", min_per_stratum=2)
+    small = draw(other, larger, recorded=True)
+    assert len(small) == 20
+    assert set(names(small).values()) == {"scene.food", "scene.people"}
+    truth = [{"image_id": i, "scene": ["scene.food"]} for i in small]
+    (tmp_path / "human/ground_truth_human.audited.json").write_text(json.dumps(truth))
+    grown = draw(other, larger, recorded=True)
+    assert len(grown) == 50
+    assert all(name == f"scene.{i[-1]}" for i, name in names(grown).items())
+    ranked = sorted(LIBRARY, key=lambda image_id: permanent_number(42, image_id))
+    strata = find_strata(read_draws(tmp_path / "human"), ranked)
+    assert [strata[i] for i in ranked] == [f"scene.{i[-1]}" for i in ranked[:60]] + ["not asked"] * 40
 
 
 @settings(deadline=None, max_examples=100)

@@ -5,7 +5,7 @@ from vibe_photos.records.keyed_hash import permanent_number
 from vibe_photos.records.pictures import KnownPicture, Pictures
 from vibe_photos.records.splits import find_current_ids, read_splits
 from vibe_photos.settings import Split
-from vibe_photos.split.stage import assign_roles, find_lost_to_duplicates, write_splits
+from vibe_photos.split.stage import assign_roles, find_held_out, find_lost_to_duplicates, write_splits
 
 SPLIT = Split(seed=7, folds=5, holdout_share=0.2, max_hash_distance=6)
 IDS = [f"photo-{i}" for i in range(1000)]
@@ -125,3 +125,13 @@ def test_a_rewritten_file_keeps_its_place():
     )
     assert after.earlier_ids == ["photo-1"]
     assert find_current_ids({"rated": after}) == {"photo-1": "rated"}
+
+
+def test_the_holdout_is_a_share_of_what_is_asked_about_and_not_too_large():
+    ids = [f"p{n}" for n in range(20_000)]
+    numbers = sorted(permanent_number(SEED, image_id) for image_id in ids)
+    assert find_held_out([0.5] * 1000, SPLIT, None) == 0.2
+    for budget, held_out in ((100, 20), (5_000, 1_000), (15_000, 2_000), (None, 2_000), (10**6, 2_000)):
+        assert find_held_out(numbers, SPLIT, budget) == numbers[held_out]
+    places = assign_roles({i: i for i in ids}, set(), SPLIT, SEED, budget=5_000)
+    assert sum(place.role == "holdout" for place in places.values()) == 1_000

@@ -8,31 +8,26 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from math import ceil
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from vibe_photos import pixels
 from vibe_photos.encoders.encoder import Encoder, load_encoder
 from vibe_photos.errors import DecodeError
 from vibe_photos.pixels import decode
-from vibe_photos.pixels.perceptual_hash import HASHES_VERSION, Hashes, perceptual_hashes
+from vibe_photos.pixels.perceptual_hash import (
+    SHORT_EDGE_PX,
+    Hashes,
+    cover_short_edge,
+    perceptual_hashes,
+)
 from vibe_photos.records.photos import Photo, PhotoProblem, photo_path, verified
 from vibe_photos.settings import Embed, Embedder
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-SHORT_EDGE_PX = 384
-"""Every photo is decoded to at least this size, so that hashes do not depend on the encoder."""
-
-
-def hash_recipe() -> str:
-    """Return the version of perceptual hashes; it changes with the pixels and the code that make them."""
-    return f"dct64-{SHORT_EDGE_PX}px-hashes{HASHES_VERSION}-pixels{pixels.PIXELS_VERSION}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +150,6 @@ def size_to_decode(encoder: Encoder) -> Callable[[int, int], tuple[int, int]]:
     """
     is_enough = max(encoder.needed_size(SHORT_EDGE_PX, SHORT_EDGE_PX)) <= SHORT_EDGE_PX
     return cover_short_edge if is_enough else encoder.needed_size
-
-
-def cover_short_edge(width: int, height: int) -> tuple[int, int]:
-    """Return the size at which a photo's shorter edge is `SHORT_EDGE_PX`; a smaller photo's own."""
-    shrink = min(1.0, SHORT_EDGE_PX / min(width, height))
-    return ceil(width * shrink), ceil(height * shrink)
 
 
 def map_ahead(

@@ -18,9 +18,10 @@ from typing import Any
 
 import msgspec
 
-from vibe_photos.embed.engines.local import Batch, Job, LocalEngine, hash_recipe
+from vibe_photos.embed.engines.local import Batch, Job, LocalEngine
 from vibe_photos.encoders.recipe import name_encoder
 from vibe_photos.errors import ClusterError, EncoderError, LibraryError, VibePhotosError
+from vibe_photos.pixels.perceptual_hash import hash_recipe
 from vibe_photos.records.photos import Photo
 from vibe_photos.settings import Embed
 

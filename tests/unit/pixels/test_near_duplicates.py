@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageEnhance
 
+from vibe_photos.pixels.near_duplicates import cut_large_groups, find_leaders, group_near_duplicates
 from vibe_photos.pixels.perceptual_hash import find_framed, perceptual_hashes
 from vibe_photos.records.photos import FEATURELESS
-from vibe_photos.split.near_duplicates import cut_large_groups, group_near_duplicates
 
 
 @cache
@@ -234,10 +234,20 @@ def test_groups_are_those_of_all_pairs(centres, flips, max_distance):
 
 @pytest.mark.parametrize("few", [0, 1_000_000])
 def test_many_hashes_keep_exactly_their_planted_twins(monkeypatch, few):
-    monkeypatch.setattr("vibe_photos.split.near_duplicates._FEW_PICTURES", few)
+    monkeypatch.setattr("vibe_photos.pixels.near_duplicates._FEW_PICTURES", few)
     rng = np.random.default_rng(1)
     hashes = rng.integers(1, 2**64, 20_000, dtype=np.uint64)
     hashes[:1000] = hashes[1000:2000] ^ np.uint64(0b111111)
     labels = group_near_duplicates(hashes[:, None], 6)
     assert labels[1000:2000].tolist() == list(range(1000))
     assert len(np.unique(labels)) == 19_000
+
+
+def test_leaders_are_the_first_of_their_kind_and_later_pictures_change_nothing() -> None:
+    # A chain in steps of 4 bits: each is near (6 bits) only to its neighbours.
+    chain = [np.uint64(0x5A5A5A5A5A5A5A5A) ^ np.uint64((1 << 4 * step) - 1) for step in range(5)]
+    hashes = np.array([chain[0], chain[2], chain[1], chain[4], chain[3]], np.uint64)[:, None]
+    assert find_leaders(hashes, 6).tolist() == [0, 1, 0, 3, 1]
+    for reach in range(6):
+        assert find_leaders(hashes[:reach], 6).tolist() == [0, 1, 0, 3, 1][:reach]
+    assert find_leaders(np.zeros((3, 1), np.uint64), 6).tolist() == [0, 1, 2]

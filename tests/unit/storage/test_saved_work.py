@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from vibe_photos.embed.outs import open_saved_work
 from vibe_photos.errors import StoreError
+from vibe_photos.storage.saved_work import open_saved_work
 
 
 def test_results_come_back_in_the_order_asked_for(tmp_path: Path) -> None:

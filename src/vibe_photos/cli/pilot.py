@@ -1,0 +1,143 @@
+"""Which teacher? Ask several about a few photos, and compare them.
+
+Before anybody measured, ask about photos drawn at random (--photos); later about the photos that people
+measured, and say how good each teacher is, what the whole library would cost, and which differences are more
+than chance. Every answer is kept, so that the teacher that you choose is not paid again for it.
+"""
+
+import argparse
+from collections.abc import Sequence
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+from vibe_photos.records.photos import say_count
+
+if TYPE_CHECKING:
+    from vibe_photos.pilot.ask import TeacherAnswers
+    from vibe_photos.pilot.compare_teachers import JudgedTeacher, TeacherCost, TeacherPair
+    from vibe_photos.statistics.intervals import Interval
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `vibe-photos pilot`."""
+    parser.add_argument("teachers", nargs="+", metavar="TEACHER", help="a file of conf/teacher/")
+    parser.add_argument(
+        "--photos", type=int, metavar="N", help="how many, before anybody measured (default: 200)"
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Run the command."""
+    from vibe_photos.configuration import compose_settings
+    from vibe_photos.pilot.ask import ask_teacher, choose_pilot, read_measured
+    from vibe_photos.pilot.compare_teachers import compare_teachers
+    from vibe_photos.records.photos import read_manifest
+    from vibe_photos.scan.stage import scan_library
+    from vibe_photos.storage.local_store import find_store
+
+    settings, store = compose_settings(), find_store()
+    if not settings.paths.photos.exists():
+        scan_library(settings, store)
+    sample, memberships = read_measured(settings)
+    photos = choose_pilot(settings, [record.image_id for record in sample.records], options.photos)
+    teachers = [
+        ask_teacher(name, compose_settings(f"teacher={name}"), photos, store)
+        for name in dict.fromkeys(options.teachers)
+    ]
+    library = len(read_manifest(settings.paths.photos))
+    if not sample.records:
+        print(format_costs(teachers, library, len(photos)))
+        return
+    judged, pairs = compare_teachers(
+        teachers, sample.records, memberships, settings.taxonomy, settings.evaluate, library
+    )
+    print(format_teachers(judged, pairs, len(photos), settings.evaluate.confidence_level))
+
+
+def format_costs(teachers: Sequence["TeacherAnswers"], library: int, photos: int) -> str:
+    """Return what is known before anybody measured: costs, common scenes, and what is next."""
+    from vibe_photos.evaluate.text_report import format_table
+    from vibe_photos.pilot.compare_teachers import estimate_cost
+
+    scenes = {one.name: {record.image_id: record.scene for record in one.records} for one in teachers}
+    rows = [
+        [one.name, str(len(one.records)), *_describe_cost(estimate_cost(one, library))] for one in teachers
+    ]
+    same = [
+        f"photos to which {a} and {b} give the same scene: "
+        f"{sum(scenes[a][i] == scenes[b].get(i) for i in scenes[a])}"
+        for a, b in combinations(scenes, 2)
+    ]
+    return "\n".join(
+        [
+            f"{say_count(photos)} of {library:,}, drawn at random. The price is that of the whole library.",
+            *format_table(("teacher", "answered", "hours", "price"), rows),
+            *same,
+            f"To see which is better, write `budget: {photos}` under `annotate:` and `size: {photos}` "
+            "under `sample:` in params.yaml, then",
+            "  dvc repro sample && vibe-photos review",
+            "and run this command again.",
+        ]
+    )
+
+
+def format_teachers(
+    judged: Sequence["JudgedTeacher"], pairs: Sequence["TeacherPair"], photos: int, level: float
+) -> str:
+    """Return the comparison: a row a teacher, the best first; each label's figures; then each pair."""
+    from vibe_photos.evaluate.text_report import format_share, format_table
+
+    rows = [
+        [
+            one.name,
+            str(one.answered),
+            f"{one.right:.3f} {_ends(one.interval)}" if one.right is not None else "-",
+            *_describe_cost(one.cost),
+            f"{one.price_of_thousand:.4f}" if one.price_of_thousand is not None else "-",
+        ]
+        for one in judged
+    ]
+    columns = ("teacher", "answered", "right labels", "hours", "price", "1,000 right")
+    labels: list[list[object]] = [["scene (accuracy)"], ["objects (F1)"]]
+    labels[0] += [format_share(one.figures["scene"], "accuracy") for one in judged]
+    labels[1] += [format_share(one.figures["objects"], "f1") for one in judged]
+    for name in judged[0].figures["attributes"]:
+        values = [format_share(one.figures["attributes"][name], "f1") for one in judged]
+        labels.append([f"{name} (F1)", *values])
+    return "\n".join(
+        [
+            f"{say_count(photos)} that people checked. Hours and price are for the whole library, by the "
+            "tokens of these answers.",
+            *format_table(columns, rows),
+            "",
+            *format_table(("", *(one.name for one in judged)), labels),
+            "",
+            *(line for pair in reversed(pairs) for line in _describe_pair(pair)),
+            f"All pairs' ranges hold at once, in {level:.0%} of samples.",
+        ]
+    )
+
+
+def _describe_pair(pair: "TeacherPair") -> list[str]:
+    verdict = f"{pair.better} is better" if pair.better else "not told apart"
+    said = [f"{pair.second} - {pair.first}: {pair.difference:+.3f} {_ends(pair.interval, '+')}: {verdict}"]
+    for label in pair.labels:
+        name = "accuracy" if label.label == "scene" else "F1"
+        if name in label.figures:
+            found = label.figures[name]
+            is_known = found.before is not None and found.after is not None
+            apart = f"{(found.after or 0.0) - (found.before or 0.0):+.3f} " if is_known else ""
+            said.append(f"  {label.label}, {name}: {apart}{_ends(found.interval, '+')}")
+    return said
+
+
+def _describe_cost(cost: "TeacherCost | None") -> list[str]:
+    return ["-", "-"] if cost is None else [f"{cost.hours:.2f}", f"{cost.price:.2f} {cost.currency}"]
+
+
+def _ends(interval: "Interval", sign: str = "") -> str:
+    from vibe_photos.statistics.summary import explain_no_interval
+
+    if interval.reason:
+        return f"(no interval: {explain_no_interval(interval.reason)})"
+    return f"({interval.low:{sign}.3f} to {interval.high:{sign}.3f})"
