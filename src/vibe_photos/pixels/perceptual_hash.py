@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from vibe_photos.pixels import decode
+from vibe_photos import pixels
 from vibe_photos.records.photos import FEATURELESS
 
 HASHES_VERSION = 2
@@ -46,7 +46,7 @@ Box = tuple[int, int, int, int]
 
 def hash_recipe() -> str:
     """Return the version of perceptual hashes; it changes with the pixels and the code that make them."""
-    return f"dct64-{SHORT_EDGE_PX}px-hashes{HASHES_VERSION}-pixels{decode.PIXELS_VERSION}"
+    return f"dct64-{SHORT_EDGE_PX}px-hashes{HASHES_VERSION}-pixels{pixels.PIXELS_VERSION}"
 
 
 def hashes_file(store: Path) -> Path:
