@@ -9,6 +9,7 @@ others' photos, truth is joined by `rel_path`; `--onnx` is SqueezeNet as in conf
 """
 
 import argparse
+import dataclasses
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -284,6 +285,13 @@ def add_inner_layers(model: Path, path: Path) -> None:
     onnx.save(network, path)
 
 
+def rotate(world: World) -> World:
+    """Turn the vectors so that they have no more dimensions than photos: the same for heads, but faster."""
+    triangle = np.linalg.qr(world.vectors.astype(np.float64).T, mode="r").T
+    vectors = world.vectors if len(triangle) >= world.vectors.shape[1] else triangle.astype(np.float32)
+    return dataclasses.replace(world, vectors=vectors)
+
+
 def main() -> None:
     """Print every case, then how often the first step is right and its interval holds the real gain."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -306,7 +314,7 @@ def main() -> None:
             changes = {"name": "inner", "checkpoint": str(inner), "output": "inner", "transform": "none"}
             embedders.append(msgspec.structs.replace(onnx, **changes))
         places = arguments.photos, arguments.answers, arguments.truth
-        worlds = {one.name: make_world(*places, one, folder) for one in embedders}
+        worlds = {one.name: rotate(make_world(*places, one, folder)) for one in embedders}
     found = []
     for seed in range(arguments.redraws):
         for name in worlds:

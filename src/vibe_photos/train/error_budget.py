@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from vibe_photos.heads.calibration import fit_calibration
-from vibe_photos.heads.fit import Floats, prepare_examples
+from vibe_photos.heads.fit import Coordinates, Floats, find_coordinates, prepare_examples
 from vibe_photos.heads.rounding import exact_logits
 from vibe_photos.records.keyed_hash import unit_interval
 from vibe_photos.settings import HeadTraining
@@ -83,8 +83,9 @@ def measure_error_budget(
     kinds = ("confused",) if learning.loss == "softmax" else ("missed", "invented")
     if learning.loss == "sigmoid":
         changes["threshold"] = now - error(count_hits(learning, _move_thresholds(learning, student)))
+    coordinates = find_coordinates(learning.vectors)
     for kind in kinds:
-        said = (_learn_noise(learning, student, kind, draw) for draw in range(_NOISE_DRAWS))
+        said = (_learn_noise(learning, coordinates, student, kind, draw) for draw in range(_NOISE_DRAWS))
         changes[kind] = now - error(*(count_hits(learning, each) for each in said))
     cases = (learning.targets.y * learning.targets.is_judged).sum(axis=0)
     return {
@@ -176,11 +177,13 @@ def ask_probe(learning: Learning, options: HeadTraining) -> Floats:
     return calibration.probabilities(found.logits, learning.loss)
 
 
-def _learn_noise(learning: Learning, student: Student, kind: str, draw: int) -> Floats:
+def _learn_noise(
+    learning: Learning, coordinates: Coordinates, student: Student, kind: str, draw: int
+) -> Floats:
     """Return out-of-fold probabilities [n, labels] after learning from labels with added errors."""
     y = _add_noise(learning.targets.y, learning.targets.is_judged, kind, draw)
     noisy = replace(learning, targets=replace(learning.targets, y=y))
-    return judge_all(noisy, np.ones(len(y), dtype=bool), student.validation.l2 or 0.0)
+    return judge_all(noisy, coordinates, np.ones(len(y), dtype=bool), student.validation.l2 or 0.0)
 
 
 def _add_noise(y: Floats, is_judged: Bools, kind: str, draw: int) -> NDArray[np.float32]:

@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from vibe_photos.heads.calibration import fit_calibration
-from vibe_photos.heads.fit import ClassWeight, Floats, Loss, prepare_examples
+from vibe_photos.heads.fit import ClassWeight, Coordinates, Examples, Floats, Loss, find_coordinates
 from vibe_photos.heads.rounding import exact_logits, round_figures, round_head
 from vibe_photos.records.keyed_hash import unit_interval
 from vibe_photos.train.student import Student, cross_validate
@@ -83,7 +83,7 @@ def measure_learning_curve(learning: Learning, student: Student, seed: int) -> d
         return None
     places = np.array([unit_interval(seed, "learning curve", group) for group in learning.groups])
     folds = len(np.unique(learning.folds))
-    sizes, counts = [], []
+    sizes, counts, coordinates = [], [], find_coordinates(learning.vectors)
     for parts in PARTS:
         used = range(parts if len(places) <= MOST_PHOTOS_FOR_ALL_PARTS else 1)
         chosen = [np.floor(places * parts) == part for part in used]
@@ -91,7 +91,9 @@ def measure_learning_curve(learning: Learning, student: Student, seed: int) -> d
         if chosen:
             l2 = (student.validation.l2 or 0.0) * parts
             sizes.append(float(np.mean([rows.sum() for rows in chosen])))
-            counts.append([count_hits(learning, judge_all(learning, rows, l2)) for rows in chosen])
+            counts.append(
+                [count_hits(learning, judge_all(learning, coordinates, rows, l2)) for rows in chosen]
+            )
     sizes.append(float(len(places)))
     said = student.calibration.probabilities(student.validation.logits, learning.loss)
     counts.append([count_hits(learning, said)])
@@ -135,12 +137,15 @@ def fit_power_law(errors: Floats, sizes: Floats, wanted: Floats) -> Floats:
     return found
 
 
-def judge_all(learning: Learning, rows: Bools, l2: float) -> Floats:
-    """Return probabilities [n, labels] of all photos, by fits to `rows` without the photo's fold."""
+def judge_all(learning: Learning, coordinates: Coordinates, rows: Bools, l2: float) -> Floats:
+    """Return probabilities [n, labels] of all photos, by fits to `rows` without the photo's fold.
+
+    `coordinates` are those of all vectors: a penalty then means the same for each part.
+    """
     targets, folds = learning.targets, learning.folds
     with threadpool_limits(limits=1, user_api="blas"):
-        examples = prepare_examples(
-            learning.vectors[rows], targets.y[rows], targets.is_judged[rows], learning.loss
+        examples = Examples(
+            learning.vectors[rows], coordinates, targets.y[rows], targets.is_judged[rows], learning.loss
         )
         found = cross_validate(examples, folds[rows], [l2], learning.class_weight)
     logits = np.empty(targets.y.shape)
