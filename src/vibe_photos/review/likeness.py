@@ -121,8 +121,8 @@ class Likeness:
 def lies_within(places: NDArray[np.float32], lasso: str) -> Bools:
     """Return bool [photos]: which lie within a polygon, `x,y;x,y;…` in 0..1 (even-odd rule)."""
     try:
-        corners = [tuple(map(float, corner.split(","))) for corner in lasso.split(";") if corner]
-        polygon = np.array(corners, np.float64).reshape(-1, 2)
+        corners = [corner.split(",") for corner in lasso.split(";") if corner]
+        polygon = np.array([(float(x), float(y)) for x, y in corners]).reshape(-1, 2)
     except ValueError:
         raise refuse(HTTPStatus.BAD_REQUEST, "lasso is x,y;x,y;… in 0..1") from None
     x, y = places[:, 0], places[:, 1]

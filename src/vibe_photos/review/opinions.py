@@ -68,7 +68,7 @@ class Opinions:
         store: Path,
     ) -> None:
         self._settings, self._image_ids, self._row_of = settings, image_ids, row_of
-        self._decisions, self._hidden, self._store = decisions, list(hidden), store / "review"
+        self._decisions, self._hidden, self._store = decisions, sorted(hidden), store / "review"
         self.keys, self.columns = list_columns(settings.taxonomy)
         self.column_of = {key: column for column, key in enumerate(self.keys)}
         close_objects(teacher, self.keys, self.columns["object"])

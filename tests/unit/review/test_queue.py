@@ -1,10 +1,13 @@
+import pytest
 from tests.unit.review.conftest import Library, OpenService
+from tests.unit.review.review_library import write_doubts
 
 from vibe_photos.human_truth.draws import find_strata, read_draws
 from vibe_photos.human_truth.labels import read_human_truth
 from vibe_photos.human_truth.sample import read_sampled
 from vibe_photos.records.taxonomy import show_name
-from vibe_photos.review.queue import read_measuring_queue, read_teaching_queue
+from vibe_photos.review import queue as queues
+from vibe_photos.review.queue import Ranking, read_measuring_queue, read_teaching_queue
 from vibe_photos.review.requests import DecisionRequest, SkipRequest, Truth
 
 
@@ -65,3 +68,19 @@ def test_a_photo_says_what_an_answer_does(library: Library, open_service: OpenSe
     other = next(image_id for image_id in library.image_ids if image_id not in library.queue)
     assert service.show_photo(library.queue[0]).effect.startswith("Measures:")
     assert service.show_photo(other).effect.startswith("Teaches:")
+
+
+@pytest.mark.parametrize("largest", [10**6, 0])
+def test_a_queue_that_another_process_ranks_is_the_same(
+    library: Library, monkeypatch: pytest.MonkeyPatch, largest: int
+) -> None:
+    write_doubts(library.settings)
+    monkeypatch.setattr(queues, "LARGE_LIBRARY", largest)
+    queue = read_teaching_queue(library.settings)
+    ranking = Ranking(library.settings, library.image_ids, {i: n for n, i in enumerate(library.image_ids)})
+    ranking.begin()
+    assert queue
+    assert list(ranking) == [one.image_id for one in queue]
+    assert [ranking[one.image_id].reasons for one in queue] == [one.reasons for one in queue]
+    assert all(reason for one in queue for reason in one.reasons)
+    assert library.queue[0] not in ranking

@@ -37,15 +37,15 @@ export function markQueue(list) {
   }
 }
 
-/** Fill a select element with all labels, and their number of photos if given. */
-export function fillLabels(select, session, counts = null) {
+/** Fill a select element with all labels. */
+function fillLabels(select, session) {
   for (const [title, labels] of [
     ["Scenes", session.scenes],
     ["Attributes", session.attributes],
     ["Objects", session.objects],
   ]) {
     const options = labels.map(({ key }) =>
-      element("option", { value: key, textContent: optionText(key) + (counts ? `: ${counts[key] ?? 0}` : "") }),
+      element("option", { value: key, textContent: optionText(key) }),
     );
     select.append(element("optgroup", { label: title }, ...options));
   }

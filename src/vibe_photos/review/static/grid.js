@@ -214,7 +214,7 @@ class Grid {
       tile.setAttribute("aria-pressed", String(this.selected.has(tile.dataset.image)));
     }
     const photos = `${this.total.toLocaleString("en")} ${this.total === 1 ? "photo" : "photos"}`;
-    byId("count").textContent = this.selected.size ? `${this.selected.size} of ${photos} selected` : photos;
+    byId("count").textContent = this.selected.size ? `${this.selected.size} selected` : photos;
     byId("confirm").disabled = !this.selected.size;
     byId("select-all").disabled = !this.items.length;
   }
