@@ -28,7 +28,7 @@ from vibe_photos.records.ground_truth import GroundTruth
 from vibe_photos.records.keyed_hash import unit_interval
 from vibe_photos.records.taxonomy import head_keys, label_name
 from vibe_photos.report.next_steps import Gain, find_teacher_errors, rank_steps
-from vibe_photos.settings import Embedder, Evaluate
+from vibe_photos.settings import Embedder, Evaluate, HeadName
 from vibe_photos.statistics.design import simple_design
 from vibe_photos.statistics.label_arrays import JudgedPhotos, arrays_of_records, read_keys
 from vibe_photos.statistics.summary import summarise
@@ -59,7 +59,8 @@ class Learned:
     def judge(self, vectors: NDArray[np.float32]) -> Floats:
         """Return probabilities [n, labels]."""
         logits = exact_logits(vectors, self.student.weight, self.student.bias)
-        return self.student.calibration.probabilities(logits, self.learning.loss)
+        found: Floats = self.student.calibration.probabilities(logits, self.learning.loss).astype(np.float64)
+        return found
 
 
 @dataclass(frozen=True)
@@ -81,9 +82,9 @@ def deal(world: World, seed: int) -> Photos:
     return Photos(order[: ends[0]], order[ends[0] : ends[1]], (rest[side], rest[~side]))
 
 
-def learn(world: World, records: list[GroundTruth], rows: Indices) -> dict[str, Learned]:
+def learn(world: World, records: list[GroundTruth], rows: Indices) -> dict[HeadName, Learned]:
     """Fit both heads to some photos."""
-    learned = {}
+    learned: dict[HeadName, Learned] = {}
     for head, loss in HEADS:
         targets = find_targets(head, [as_taught(records[row]) for row in rows], world.taxonomy, 5)
         used = rows[targets.rows]
@@ -96,7 +97,7 @@ def learn(world: World, records: list[GroundTruth], rows: Indices) -> dict[str, 
 
 
 def count(
-    world: World, learned: dict[str, Learned], rows: Indices, thresholds: dict[str, float] | None = None
+    world: World, learned: dict[HeadName, Learned], rows: Indices, thresholds: dict[str, float] | None = None
 ) -> Floats:
     """Return for each photo scene right, judged; attributes hit, given, true: float64 [n, 5]."""
     scene, attribute = learned["scene"], learned["attribute"]
@@ -133,11 +134,11 @@ def real_gain(world: World, rows: Indices, before: Floats, after: Floats) -> Gai
 
 
 def predict(
-    world: World, photos: Photos, answers: list[GroundTruth], learned: dict[str, Learned]
+    world: World, photos: Photos, answers: list[GroundTruth], learned: dict[HeadName, Learned]
 ) -> tuple[dict[str, Gain], set[int]]:
     """Return what the report predicts for each step, and the rows of the suspects."""
-    trained: dict[str, Any] = {}
-    suspects: dict[str, int] = {}
+    trained: dict[HeadName, Any] = {}
+    suspects: dict[HeadName, int] = {}
     suspected: set[int] = set()
     row_of = {answers[row].image_id: int(row) for row in photos.train}
     for head, _ in HEADS:
@@ -169,7 +170,7 @@ def predict(
     return {step.name: step.gain for step in steps}, suspected
 
 
-def choose_thresholds(world: World, learned: dict[str, Learned], rows: Indices) -> dict[str, float]:
+def choose_thresholds(world: World, learned: dict[HeadName, Learned], rows: Indices) -> dict[str, float]:
     """Return the thresholds of best F1 on measured photos."""
     one = learned["attribute"]
     scores = one.judge(world.vectors[rows])
@@ -233,7 +234,7 @@ def is_right(answer: GroundTruth, truth: GroundTruth) -> bool:
 
 
 def compare_out_of_fold(
-    world: World, answers: list[GroundTruth], learned: dict[str, Learned], tried: dict[str, Learned]
+    world: World, answers: list[GroundTruth], learned: dict[HeadName, Learned], tried: dict[HeadName, Learned]
 ) -> Gain:
     """Return by how much another encoder agrees better with the teacher, out of fold."""
     sums = []
@@ -287,7 +288,7 @@ def add_inner_layers(model: Path, path: Path) -> None:
 
 def rotate(world: World) -> World:
     """Turn the vectors so that they have no more dimensions than photos: the same for heads, but faster."""
-    triangle = np.linalg.qr(world.vectors.astype(np.float64).T, mode="r").T
+    triangle = np.asarray(np.linalg.qr(world.vectors.astype(np.float64).T, mode="r")).T
     vectors = world.vectors if len(triangle) >= world.vectors.shape[1] else triangle.astype(np.float32)
     return dataclasses.replace(world, vectors=vectors)
 

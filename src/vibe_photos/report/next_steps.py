@@ -12,10 +12,10 @@ from math import log
 from typing import Any
 
 from vibe_photos.records.photos import say_count
-from vibe_photos.records.taxonomy import head_keys, label_name
+from vibe_photos.records.taxonomy import head_keys, label_name, show_name
 from vibe_photos.report.sources import Sources
-from vibe_photos.report.tables import Row, format_share
-from vibe_photos.settings import HeadName
+from vibe_photos.report.tables import Cell, Row, format_share
+from vibe_photos.settings import HeadName, Taxonomy
 from vibe_photos.statistics.intervals import Interval
 from vibe_photos.statistics.summary import Figures, explain_no_interval, read_interval
 from vibe_photos.statistics.suspects import find_suspects
@@ -236,7 +236,11 @@ class LearningCurves:
     def rows(self) -> list[Row]:
         """Rows of a table: each label's F1 now, and the gain by twice as many answers."""
         return [
-            {self.name.lower(): one.name, "F1 now": one.now, "gain in points": str(one.gain)}
+            {
+                self.name.lower(): Cell(one.name),
+                "F1 now": Cell(one.now),
+                "gain in points": Cell(str(one.gain)),
+            }
             for one in self.labels
             if one.gain
         ]
@@ -251,14 +255,14 @@ class LearningCurves:
         return reasons
 
 
-def read_learning_curves(metrics: Mapping[str, Figures]) -> list[LearningCurves]:
+def read_learning_curves(metrics: Mapping[str, Figures], taxonomy: Taxonomy) -> list[LearningCurves]:
     """Return the learning curves that stage `train` measured, by head."""
     curves = []
     for head, name in HEAD_NAMES.items():
         found = metrics.get(f"train_{head}", {}).get("learning_curve")
         if found:
             sizes = [*found["answers"], found["twice"]]
-            whole, *labels = (_read_line(row, sizes) for row in found["rows"])
+            whole, *labels = (_read_line(row, sizes, taxonomy) for row in found["rows"])
             labels.sort(key=lambda one: -one.gain.value if one.gain else 1.0)
             if whole.points:
                 curves.append(LearningCurves(name, sizes[:-1], sizes[-1], whole, labels))
@@ -307,10 +311,11 @@ def budget_rows(sources: Sources, teacher: Figures | None) -> list[Row]:
                 "non-linear": row["probe"],
             }
             rest = 1.0 - row["f1"] - sum(max(0.0, gain) for gain in gains.values() if gain is not None)
+            shown = "scenes" if head == "scene" else show_name(row["label"], sources.settings.taxonomy)
             rows.append(
-                {"": "scenes" if head == "scene" else name, "wrong now": f"{100 * (1.0 - row['f1']):.1f}"}
-                | {text: _points(gain) for text, gain in gains.items()}
-                | {"not explained": f"{100 * max(0.0, rest):.1f}"}
+                {"": Cell(shown), "wrong now": Cell(f"{100 * (1.0 - row['f1']):.1f}")}
+                | {text: Cell(_points(gain)) for text, gain in gains.items()}
+                | {"not explained": Cell(f"{100 * max(0.0, rest):.1f}")}
             )
     return rows
 
@@ -334,7 +339,7 @@ def _points(gain: float | None) -> str:
 
 def _price(sources: Sources) -> str:
     """Return what an answer costs by the rates of the configuration and the tokens used, as text."""
-    used, rates = sources.metrics.get("annotate", {}), sources.settings.annotate.rates
+    used, rates = sources.metrics.get("annotate", {}), sources.settings.rates
     answered = used.get("answered")
     if not answered or not used.get("prompt_tokens"):
         return ""
@@ -346,7 +351,7 @@ def _price(sources: Sources) -> str:
     return f", about {thousand:.2f} {rates.currency} for a thousand (annotate.rates)"
 
 
-def _read_line(row: Figures, sizes: list[int]) -> LearningLine:
+def _read_line(row: Figures, sizes: list[int], taxonomy: Taxonomy) -> LearningLine:
     """Return one row; its points are placed by the logarithm of the number of answers."""
     places = [log(size / sizes[0]) / log(sizes[-1] / sizes[0]) for size in sizes]
     f1 = row.get("f1", [])
@@ -356,7 +361,7 @@ def _read_line(row: Figures, sizes: list[int]) -> LearningLine:
     ]
     is_known = row["gain"] is not None
     return LearningLine(
-        name=label_name(row["label"]),
+        name=show_name(row["label"], taxonomy),
         points=points,
         twice=(1.0, row["twice"], *row["twice_interval"]) if is_known else None,
         now=format_share(f1[-1] if f1 else None),

@@ -159,7 +159,7 @@ def _view_next_steps(sources: Sources) -> dict[str, Any]:
         "is_teacher_measured": teacher is not None,
         "budget": budget_rows(sources, teacher),
         "narrower": describe_narrower(student) if student else "",
-        "learning_curves": read_learning_curves(sources.metrics),
+        "learning_curves": read_learning_curves(sources.metrics, sources.settings.taxonomy),
     }
 
 
