@@ -14,6 +14,7 @@ from vibe_photos.human_truth.labels import read_human_truth
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth, fit_keys, read_truth_file
 from vibe_photos.records.label_tables import LabelTable, read_labels
 from vibe_photos.records.photos import read_manifest, say_count
+from vibe_photos.records.splits import read_current_ids
 from vibe_photos.records.taxonomy import HEADS, head_keys, label_name, with_ancestors
 from vibe_photos.settings import HeadName, Settings
 from vibe_photos.storage.files import open_atomically
@@ -72,7 +73,9 @@ def _find_final(settings: Settings) -> Iterator[LabelRow]:
     keys = {head: head_keys(taxonomy, head) for head in HEADS}
     auto = paths.auto / ALL_LABELS
     teacher = {one.image_id: one for one in fit_keys(read_truth_file(auto), taxonomy, auto)}
-    people = read_human_truth(paths.human).fit(taxonomy, paths.human).everything
+    people = (
+        read_human_truth(paths.human, read_current_ids(paths.splits)).fit(taxonomy, paths.human).everything
+    )
     student = read_labels(paths.labels)
     row_of = {image_id: row for row, image_id in enumerate(student.image_ids)}
     photos = read_manifest(paths.photos)

@@ -176,7 +176,8 @@ def _describe_teaching(settings: Settings) -> list[str]:
 
 def _describe_proposals(settings: Settings) -> list[str]:
     """Return the objects that people proposed and that are no labels yet, frequent ones first."""
-    truth = read_human_truth(settings.paths.human).fit(settings.taxonomy, settings.paths.human)
+    human, current_ids = settings.paths.human, read_current_ids(settings.paths.splits)
+    truth = read_human_truth(human, current_ids).fit(settings.taxonomy, human)
     words = Counter(word for one in truth.everything.values() for word in read_proposals(one))
     if not words:
         return []

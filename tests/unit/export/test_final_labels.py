@@ -11,6 +11,8 @@ from vibe_photos.export.final_labels import export_labels
 from vibe_photos.records.ground_truth import ALL_LABELS
 from vibe_photos.records.label_tables import read_labels
 from vibe_photos.records.photos import read_manifest
+from vibe_photos.records.splits import Membership
+from vibe_photos.split.stage import write_splits
 from vibe_photos.storage.files import write_json
 
 
@@ -75,6 +77,19 @@ def test_a_person_counts_before_the_student_and_the_teacher_where_the_student_is
     }
     scenes = [key for key, row in other.items() if key.startswith("scene.") and row["value"] == "true"]
     assert len(scenes) == 1
+
+
+def test_a_persons_labels_follow_a_photo_whose_file_was_rewritten(settings, tmp_path):
+    audited = settings.paths.human / "ground_truth_human.audited.json"
+    export_labels(settings, tmp_path / "before.csv")
+    (judged,) = msgspec.json.decode(audited.read_bytes())
+    write_json(audited, [{**judged, "image_id": "as it was"}])
+    first = read_manifest(settings.paths.photos)[0].image_id
+    one = Membership(group=first, fold=0, role="train", number=0.5, earlier_ids=["as it was"])
+    paths = msgspec.structs.replace(settings.paths, splits=tmp_path / "rewritten.json")
+    write_splits(paths.splits, {first: one})
+    export_labels(msgspec.structs.replace(settings, paths=paths), tmp_path / "after.csv")
+    assert (tmp_path / "after.csv").read_bytes() == (tmp_path / "before.csv").read_bytes()
 
 
 def test_parquet_has_the_same_rows_as_csv(settings, tmp_path):
