@@ -6,6 +6,7 @@ import re
 import subprocess
 
 import pytest
+import xxhash
 from PIL import Image
 from tests.stages.test_by_hand import plain_copy  # noqa: F401
 
@@ -68,7 +69,15 @@ def shell(folder, command):
     return result.stdout + result.stderr
 
 
+def rate(photo):
+    """Write a comment into a JPEG, as programs do with ratings: the same picture in another file."""
+    data = photo.read_bytes()
+    photo.write_bytes(data[:2] + b"\xff\xfe\0\x06five" + data[2:])
+    return xxhash.xxh3_128_hexdigest(photo.read_bytes())
+
+
 def test_every_command_of_the_first_evening(repository, evening, tmp_path):
+    """A photo is rated after the pilot, and one after it was checked: nothing is asked or checked twice."""
     copy, truth = evening
     pilot, repro, review, again = read_commands(repository)
     assert (repro, review) == ("dvc repro sample", "vibe-photos review")
@@ -78,26 +87,32 @@ def test_every_command_of_the_first_evening(repository, evening, tmp_path):
     params.write_text(
         params.read_text().replace("size: 140", f"size: {ASKED}") + f"\nannotate:\n  budget: {ASKED}\n"
     )
+    logs = list((copy / ".store/answers").glob("*/*.jsonl"))
+    asked = [json.loads(line)["image_id"] for line in logs[0].read_text().splitlines()]
+    file_of = {xxhash.xxh3_128_hexdigest(path.read_bytes()): path for path in tmp_path.glob("photos/*")}
+    rated = rate(file_of[asked[0]])
+    truth[rated] = truth[asked[0]]
     for name in ("qwen3_vl_32b", "qwen3_vl_8b"):  # from here on, no teacher could answer
         (tmp_path / f"{name}.jsonl").write_text("")
     said = shell(
         copy,
-        "python stages/annotate_photos.py && python stages/convert_annotations.py && "
-        "python stages/sample_for_review.py",
+        "python stages/scan_library.py && python stages/annotate_photos.py && "
+        "python stages/convert_annotations.py && python stages/sample_for_review.py",
     )
     assert "this run" not in said
     sampled = json.loads((copy / "data/ground_truth/to_review.json").read_text())
     assert (len(sampled), sampled[0]["asked_share"]) == (ASKED, ASKED / PHOTOS)
+    assert {one["image_id"] for one in sampled} == {rated, *asked[1:]}
     checked = [
         {**one, "scene": [f"scene.{truth[one['image_id']]}"], "objects": [], "checked": True}
         for one in sampled
     ]
     (copy / "data/human").mkdir(exist_ok=True)
     (copy / "data/human/ground_truth_human.audited.json").write_text(json.dumps(checked))
-    said = shell(copy, again)
+    rate(file_of[asked[1]])
+    said = shell(copy, f"python stages/scan_library.py && {again}")
     assert f"{ASKED} photos that people checked" in said
     assert "qwen3_vl_32b is better" in said
     rows = [line.split()[0] for line in said.splitlines() if line.startswith("qwen3") and "USD" in line]
     assert rows == ["qwen3_vl_32b", "qwen3_vl_8b"]
-    logs = list((copy / ".store/answers").glob("*/*.jsonl"))
-    assert [len(log.read_text().splitlines()) for log in logs] == [ASKED, ASKED]
+    assert [len(log.read_text().splitlines()) for log in logs] == [ASKED + 2, ASKED + 2]  # two were copied

@@ -70,11 +70,11 @@ def choose_photos(settings: Settings, store: Path) -> ChosenPhotos:
         return _choose_once(settings, store)
     if annotate.budget is None:
         return ChosenPhotos(manifest)
-    number_of = _number_photos(settings)
+    number_of = number_photos(settings)
     return ChosenPhotos(manifest, frozenset(sorted(number_of, key=number_of.__getitem__)[: annotate.budget]))
 
 
-def _number_photos(settings: Settings) -> dict[str, float]:
+def number_photos(settings: Settings) -> dict[str, float]:
     """Return the permanent random numbers of the library's photos; a rating does not change a photo's."""
     ids = [photo.image_id for photo in read_jsonl(settings.paths.photos, Photo)]
     first = read_pictures(settings.paths.photos).find_first_ids(ids)
@@ -82,7 +82,7 @@ def _number_photos(settings: Settings) -> dict[str, float]:
 
 
 def _choose_once(settings: Settings, store: Path) -> ChosenPhotos:
-    manifest, number_of = settings.paths.photos, _number_photos(settings)
+    manifest, number_of = settings.paths.photos, number_photos(settings)
     photos = sorted(read_manifest(manifest), key=lambda one: number_of[one.image_id])
     wanted = reach = min(settings.annotate.budget or len(photos), len(photos))
     with open_saved_work(hashes_file(store)) as saved:

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from msgspec.structs import replace
 
 from vibe_photos.annotate.answers import AnswerStore
+from vibe_photos.annotate.budget import number_photos
 from vibe_photos.annotate.imports import absorb_output
 from vibe_photos.annotate.stage import annotate_library
 from vibe_photos.convert.stage import convert_annotations
@@ -16,8 +17,8 @@ from vibe_photos.errors import InputError
 from vibe_photos.human_truth.draws import find_strata, read_draws
 from vibe_photos.human_truth.sample import MeasuredSample, read_measured_sample
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth, RawAnnotation
-from vibe_photos.records.keyed_hash import permanent_number
 from vibe_photos.records.photos import Photo, read_manifest
+from vibe_photos.records.pictures import pictures_path, read_pictures
 from vibe_photos.records.splits import Membership, read_splits
 from vibe_photos.settings import Rates, Settings
 from vibe_photos.storage.jsonl import read_jsonl, write_jsonl
@@ -47,18 +48,21 @@ def read_measured(settings: Settings) -> tuple[MeasuredSample, dict[str, Members
 
     Only near-duplicate groups come from stage `split`; before it has run, each photo is alone.
     """
-    paths, ids = settings.paths, [photo.image_id for photo in read_manifest(settings.paths.photos)]
+    paths, number_of = settings.paths, number_photos(settings)
+    pictures = read_pictures(paths.photos)
+    earlier, current_ids = pictures.find_earlier(number_of), pictures.find_current_ids(number_of)
     known = read_splits(paths.splits) if paths.splits.exists() else {}
-    strata = find_strata(read_draws(paths.human), ids)
+    strata = find_strata(read_draws(paths.human), list(number_of), current_ids)
     memberships = {
         image_id: Membership(
             group=known[image_id].group if image_id in known else image_id,
             fold=0,
             role="reserved",
-            number=permanent_number(settings.sample.seed, image_id),
+            number=number,
             stratum=strata.get(image_id),
+            earlier_ids=earlier.get(image_id, []),
         )
-        for image_id in ids
+        for image_id, number in number_of.items()
     }
     return read_measured_sample(paths.human, settings.taxonomy, memberships), memberships
 
@@ -78,8 +82,8 @@ def choose_pilot(settings: Settings, measured: Sequence[str], photos: int | None
     if measured:
         chosen = set(measured)
         return [photo for photo in manifest if photo.image_id in chosen]
-    ranked = sorted(manifest, key=lambda one: permanent_number(settings.sample.seed, one.image_id))
-    return ranked[: photos or 200]
+    number_of = number_photos(settings)
+    return sorted(manifest, key=lambda one: number_of[one.image_id])[: photos or 200]
 
 
 def ask_teacher(name: str, settings: Settings, photos: Sequence[Photo], store: Path) -> TeacherAnswers:
@@ -101,6 +105,7 @@ def ask_teacher(name: str, settings: Settings, photos: Sequence[Photo], store: P
         )
         annotate = replace(settings.annotate, budget=None, bursts="all", max_failed_share=1.0, dry_run=False)
         write_jsonl(paths.photos, photos)
+        write_jsonl(pictures_path(paths.photos), read_pictures(settings.paths.photos).records)
         logger.info("pilot: %s", name)
         own = replace(settings, paths=paths, annotate=annotate)
         annotate_library(own, store)
