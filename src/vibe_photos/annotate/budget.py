@@ -7,7 +7,7 @@ either, and asked and represented photos together are a simple random sample as 
 """
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -26,7 +26,7 @@ from vibe_photos.pixels.perceptual_hash import (
 )
 from vibe_photos.records.keyed_hash import permanent_number
 from vibe_photos.records.photos import FEATURELESS, Photo, photo_path, read_manifest, verified
-from vibe_photos.records.pictures import read_pictures
+from vibe_photos.records.pictures import Pictures, read_pictures
 from vibe_photos.settings import Settings
 from vibe_photos.storage.jsonl import read_jsonl
 from vibe_photos.storage.saved_work import SavedWork, open_saved_work
@@ -79,6 +79,16 @@ def number_photos(settings: Settings) -> dict[str, float]:
     ids = [photo.image_id for photo in read_jsonl(settings.paths.photos, Photo)]
     first = read_pictures(settings.paths.photos).find_first_ids(ids)
     return {image_id: permanent_number(settings.sample.seed, one) for image_id, one in first.items()}
+
+
+def find_unpaid(image_ids: Iterable[str], paid: Set[str], pictures: Pictures) -> set[str]:
+    """Return what to ask about: the first id of each picture of which no file has an answer (`paid`)."""
+    unpaid: set[str] = set()
+    for image_id in image_ids:
+        copies = pictures.find_copies(image_id)
+        if image_id not in paid and paid.isdisjoint(copies) and unpaid.isdisjoint(copies):
+            unpaid.add(image_id)
+    return unpaid
 
 
 def _choose_once(settings: Settings, store: Path) -> ChosenPhotos:

@@ -11,7 +11,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from vibe_photos.annotate.answers import AnswerKey, Answers, AnswerStore, read_paid_ids
-from vibe_photos.annotate.budget import ChosenPhotos, choose_photos
+from vibe_photos.annotate.budget import ChosenPhotos, choose_photos, find_unpaid
 from vibe_photos.annotate.client import Client
 from vibe_photos.annotate.endpoint import (
     Endpoint,
@@ -56,8 +56,8 @@ def annotate_library(settings: Settings, store: Path) -> None:
     question = build_question(settings.teacher, settings.taxonomy)
     key = AnswerKey(settings.teacher.model, question.prompt_id)
     if settings.annotate.dry_run:
-        paid, pictures = read_paid_ids(store, key), read_pictures(settings.paths.photos)
-        paid |= {one.image_id for one in photos.read_asked() if paid & {*pictures.find_copies(one.image_id)}}
+        listed, pictures = [one.image_id for one in photos.read_asked()], read_pictures(settings.paths.photos)
+        paid = {*listed} - find_unpaid(listed, read_paid_ids(store, key), pictures)
         estimate = estimate_run(photos.read_asked(), paid, Path(settings.library.root), question)
         logger.info(estimate.describe(settings.rates))
         return
@@ -160,12 +160,17 @@ async def _ask_missing(
             model = f"rehearsal of {model}"
             logger.warning("this server replays simulated answers: a rehearsal, stored as %r", model)
         answers = answer_store.of(AnswerKey(model, question.prompt_id))
-        _follow_pictures(settings, photos, answers)
-        total = sum(photo.image_id not in answers for photo in photos.read_asked())
-        run = AnnotationRun(settings, question, server, answers)
-        missing = (photo for photo in photos.read_asked() if photo.image_id not in answers)
-        await run.ask_about(missing, total)
-        return answers, run.failures
+        pictures, tried, failures = read_pictures(settings.paths.photos), set[str](), dict[str, Failure]()
+        while True:  # a file of a picture is asked about once those before it were, in vain
+            _follow_pictures(settings, photos, answers)
+            missing = [one.image_id for one in photos.read_asked() if one.image_id not in answers]
+            chosen = find_unpaid((one for one in missing if one not in tried), set(), pictures)
+            if not chosen:
+                return answers, failures
+            run = AnnotationRun(settings, question, server, answers)
+            await run.ask_about((one for one in photos.read_asked() if one.image_id in chosen), len(chosen))
+            failures |= run.failures
+            tried |= chosen
 
 
 def _ensure_open_file_limit(slots: int) -> None:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from msgspec.structs import replace
 
 from vibe_photos.annotate.answers import AnswerKey, read_paid_ids
-from vibe_photos.annotate.budget import ChosenPhotos, choose_photos
+from vibe_photos.annotate.budget import ChosenPhotos, choose_photos, find_unpaid
 from vibe_photos.annotate.connection_check import check_teacher
 from vibe_photos.annotate.estimate import estimate_run
 from vibe_photos.annotate.imports import IMPORTED, read_answers, refuse_other_ids
@@ -26,7 +26,7 @@ from vibe_photos.errors import ConfigurationError, VibePhotosError
 from vibe_photos.human_truth.labels import read_human_truth
 from vibe_photos.lineage import FETCH_ONLY, GitError, read_dvc_config, run_git
 from vibe_photos.records.photos import Photo, PhotoProblem, read_manifest
-from vibe_photos.records.pictures import Pictures, read_pictures
+from vibe_photos.records.pictures import Pictures, pictures_path, read_pictures
 from vibe_photos.records.splits import read_current_ids
 from vibe_photos.records.taxonomy_check import find_contradictions
 from vibe_photos.scan.stage import scan_library
@@ -109,6 +109,8 @@ class _Check:
     @cached_property
     def _scanned(self) -> tuple[list[Photo], list[PhotoProblem], list[str]]:
         """The photos and problems of the library, and what was left out."""
+        known = read_pictures(self._settings.paths.photos)
+        write_jsonl(pictures_path(self._scratch_settings.paths.photos), known.records)
         left_out = scan_library(self._scratch_settings, self._store)
         problems = list(read_jsonl(self._scratch / "problems.jsonl", PhotoProblem))
         return read_manifest(self._scratch_settings.paths.photos), problems, left_out
@@ -118,6 +120,12 @@ class _Check:
         """The photos that the teacher is to be asked about."""
         assert self._scanned
         return choose_photos(self._scratch_settings, self._store)
+
+    @cached_property
+    def _pictures(self) -> Pictures:
+        """The pictures that this or an earlier scan has seen."""
+        assert self._scanned
+        return read_pictures(self._scratch_settings.paths.photos)
 
     @cached_property
     def _question(self) -> Question:
@@ -163,23 +171,22 @@ class _Check:
 
     def _count_answers(self) -> str:
         photos = list(self._chosen.read_asked())
-        manifests = self._settings.paths.photos, self._scratch / "photos.jsonl"
-        pictures = Pictures(one for manifest in manifests for one in read_pictures(manifest).records)
         have = {
             photo.image_id
             for photo in photos
-            if self._answered & {photo.image_id, *pictures.find_copies(photo.image_id)}
+            if self._answered & {photo.image_id, *self._pictures.find_copies(photo.image_id)}
         }
+        ids = [photo.image_id for photo in photos]
         if not have:
-            ids = {photo.image_id for photo in photos}
-            refuse_other_ids(self._answered, ids, self._settings.library.content_hash)
+            refuse_other_ids(self._answered, {*ids}, self._settings.library.content_hash)
         if self._settings.teacher.server == "store" and len(have) < len(photos):
             found = f"{len(photos) - len(have)} of {len(photos)} photos have no answer, and no server is set"
             if not have:
                 raise _NotReady(f"{found}: vibe-photos import-annotations FILE..., or change use.teacher")
             return f"{found}: they get no labels from the teacher"
         root = Path(self._settings.library.root)
-        estimate = estimate_run(photos, self._answered, root, self._question)
+        paid = {*ids} - find_unpaid(ids, self._answered, self._pictures)
+        estimate = estimate_run(photos, paid, root, self._question)
         if not estimate.requests:
             return f"all {len(photos) - estimate.unreadable} photos have an answer: no request is needed"
         return estimate.describe(self._settings.rates).removeprefix("dry run, nothing was sent: ")
@@ -191,7 +198,9 @@ class _Check:
         return "no server: answers come from the store" if teacher.server == "store" else "a replay server"
 
     def _ask_about_one(self) -> str:
-        photos = [photo for photo in self._chosen.read_asked() if photo.image_id not in self._answered]
+        photos = list(self._chosen.read_asked())
+        unpaid = find_unpaid((photo.image_id for photo in photos), self._answered, self._pictures)
+        photos = [photo for photo in photos if photo.image_id in unpaid]
         if not photos:
             return "every photo already has an answer"
         write_jsonl(self._scratch / "one.jsonl", photos[:1])

@@ -59,6 +59,11 @@ def failures(settings: Settings) -> list[Failure]:
     return list(read_jsonl(settings.paths.raw_annotations.with_name("failures.jsonl"), Failure))
 
 
+def log_lines(store: Path) -> list[str]:
+    (log,) = store.glob("answers/*/*.jsonl")
+    return log.read_text().splitlines()
+
+
 def outs(settings: Settings) -> list[bytes]:
     raw = settings.paths.raw_annotations
     return [
@@ -128,6 +133,33 @@ def test_an_answer_follows_a_picture_whose_file_was_rewritten(
     assert not server.asked
     assert [record.image_id for record in annotations(settings)][:2] == [one.image_id for one in new]
     assert [record.annotation for record in annotations(settings)] == before
+
+
+def test_a_picture_in_several_files_is_asked_about_once(
+    make_settings: MakeSettings,
+    library: list[Photo],
+    store: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The first three files are one picture, as with ratings; so are the next two, but the last is turned."""
+    caplog.set_level(logging.INFO)
+    looks = [("a", ""), ("a", ""), ("a", ""), ("b", ""), ("b", "turned")]
+    known = [
+        KnownPicture(image_id=photo.image_id, picture=picture, rendering=rendering)
+        for photo, (picture, rendering) in zip(library, looks, strict=False)
+    ]
+    write_jsonl(make_settings().paths.photos.with_name("pictures.jsonl"), known)
+    annotate_library(make_settings(annotate={"dry_run": True}), store)
+    assert "12 photos, 2 already paid, 0 unreadable, 10 requests" in caplog.text
+    unreadable, asked, spared = (photo.image_id for photo in library[:3])
+    (Path(make_settings().library.root) / library[0].rel_path).write_bytes(b"gone")
+    with FaultServer(lambda image_id, attempt: Act()) as server:
+        run(make_settings(), store, server, monkeypatch)
+    assert server.asked == Counter(photo.image_id for photo in library[1:]) - Counter([spared])
+    assert asked in server.asked
+    assert len(annotations(make_settings())) == 12
+    assert [unreadable, spared] == [line.split('"')[3] for line in log_lines(store)[-2:]]
 
 
 def test_photos_that_change_places_after_the_scan_are_not_sent(

@@ -17,6 +17,7 @@ from vibe_photos.annotate.imports import import_annotations
 from vibe_photos.configuration import compose_settings
 from vibe_photos.errors import ConfigurationError
 from vibe_photos.project.check import check_everything, check_project
+from vibe_photos.scan.stage import scan_library
 
 PARAMS = "use: {teacher: offline, taxonomy: m2, embedder: hog}\nlibrary: {root: PHOTOS}\n"
 TEACHER = """\
@@ -168,6 +169,11 @@ def test_one_photo_is_asked_about_and_its_answer_kept(project, photos):
     assert "3 requests; about" in check()["answers"][1]
     assert check(asks=True)["one answer"] == (True, "asked about 0.jpg; the answer is paid for and kept")
     assert "1 already paid" in check()["answers"][1]
+    scan_library(compose_settings(), project / ".store")
+    data = (photos / "0.jpg").read_bytes()
+    for name, rating in (("0.jpg", b"five"), ("copy.jpg", b"four")):
+        (photos / name).write_bytes(data[:2] + b"\xff\xfe\0\x06" + rating + data[2:])
+    assert check()["answers"][1].startswith("4 photos, 2 already paid, 0 unreadable, 2 requests")
     assert not (project / "data/annotations").exists()
 
 
