@@ -74,12 +74,14 @@ def _pack(numbers: NDArray[np.uint64]) -> Stratum:
     return Stratum(photos=len(numbers), members=octets.tobytes())
 
 
-def grow_draw(draw: Draw, library: Draw) -> Draw:
+def grow_draw(draw: Draw, library: Draw, earlier_ids: Iterable[str] = ()) -> Draw:
     """Return a draw with the photos of today's library in the strata of `library`.
 
-    Photos that left the library keep their stratum.
+    Photos that left the library keep their stratum. `earlier_ids` are those of photos whose file was
+    rewritten: they have the stratum of their present id.
     """
-    moved = np.concatenate([_members(stratum) for stratum in library.strata.values()])
+    today = [_members(stratum) for stratum in library.strata.values()]
+    moved = np.concatenate([*today, _shorten([*earlier_ids])])
     strata = {}
     for name in sorted(draw.strata.keys() | library.strata.keys()):
         old, new = (

@@ -34,7 +34,8 @@ def record_draw(settings: Settings) -> Path | None:
     paths, sample = settings.paths, settings.sample
     draws = {draw.number: draw for draw in read_draws(paths.human) if draw.how != "uniform"}
     sampled = list(read_sampled(paths.sample))
-    recorded = find_strata(list(draws.values()), sampled, read_current_ids(paths.splits))
+    current_ids = read_current_ids(paths.splits)
+    recorded = find_strata(list(draws.values()), sampled, current_ids)
     if all(split_name(recorded.get(image_id, NOT_ASKED))[0] != NOT_ASKED for image_id in sampled):
         return None
     placed: dict[int, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
@@ -53,7 +54,7 @@ def record_draw(settings: Settings) -> Path | None:
             mapping=hash_mapping(settings.taxonomy.scenes),
             strata={name: make_stratum(ids) for name, ids in sorted(strata.items())},
         )
-        draw = grow_draw(draws[number], new) if number in draws else new
+        draw = grow_draw(draws[number], new, current_ids) if number in draws else new
         if draw != draws.get(number):
             written = write_draw(paths.human, draw)
     return written

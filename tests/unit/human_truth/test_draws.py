@@ -7,6 +7,7 @@ from vibe_photos.human_truth.draws import (
     Draw,
     find_strata,
     find_uniform,
+    grow_draw,
     make_stratum,
     read_draws,
     write_draw,
@@ -60,3 +61,23 @@ def test_a_photo_stays_in_its_stratum_when_its_file_is_rewritten(tmp_path):
     current = {IDS[0]: "now-0", IDS[3]: "now-3"}
     assert find_strata(draws, library, current) == {"now-0": "scene.food", IDS[1]: "scene.food"}
     assert find_uniform(draws, library, current) == {"now-3"}
+
+
+def test_a_draw_that_grows_has_a_rewritten_photo_once_in_the_stratum_of_today():
+    one = Draw(
+        number=1, how="stratified", strata={"a": make_stratum(IDS[:3]), "not asked": make_stratum(IDS[3:5])}
+    )
+    today = Draw(
+        number=1,
+        how="stratified",
+        strata={"b": make_stratum(["now-0", IDS[1]]), "a": make_stratum(["now-3"])},
+    )
+    current = {IDS[0]: "now-0", IDS[3]: "now-3"}
+    grown = grow_draw(one, today, current)
+    assert {name: stratum.photos for name, stratum in grown.strata.items()} == {
+        "a": 2,
+        "b": 2,
+        "not asked": 1,
+    }
+    placed = find_strata([grown], ["now-0", *IDS[1:3], "now-3"], current)
+    assert placed == {"now-0": "b", IDS[1]: "b", IDS[2]: "a", "now-3": "a"}
