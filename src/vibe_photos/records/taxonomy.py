@@ -99,11 +99,13 @@ class KeyHistory:
 
 
 def find_objects(taxonomy: Taxonomy) -> dict[str, str]:
-    """Return object keys by what people may call them: teacher's word, short name or name (`normal_word`)."""
+    """Return object keys by what people may call them: teacher's word or short name (`normal_word`).
+
+    Not by the name in `definitions`: what people read changes no result, so no stage reruns for it.
+    """
     found = {normal_word(word): key for word, key in taxonomy.objects.items()}
     for key in head_keys(taxonomy, "object"):
-        for name in (label_name(key), show_name(key, taxonomy)):
-            found.setdefault(normal_word(name), key)
+        found.setdefault(normal_word(label_name(key)), key)
     return found
 
 
