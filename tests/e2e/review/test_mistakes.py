@@ -1,6 +1,9 @@
 """The view of mistakes in a real Chromium: many photos are set right from the matrix, by few actions."""
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +14,11 @@ from tests.unit.review.review_library import SCENES, read_settings, write_doubts
 from tests.unit.review.running_review import RunningReview
 
 from vibe_photos.human_truth.labels import read_human_truth
+from vibe_photos.records.ground_truth import Decision
+from vibe_photos.records.photos import say_count
 from vibe_photos.records.splits import read_splits
+from vibe_photos.review.photo_state import format_time
+from vibe_photos.storage.jsonl import write_jsonl
 from vibe_photos.storage.vectors import Embeddings, write_embeddings
 
 FOOD, DOCUMENT, LANDSCAPE = SCENES
@@ -72,7 +79,7 @@ class Person:
     def open_cell(self, teacher: str, student: str, photos: int) -> None:
         names = [key.partition(".")[2].capitalize() for key in (teacher, student)]
         self.click(f"#matrix [aria-label='the teacher: {names[0]}, the student: {names[1]}, {photos}']")
-        self.page.locator(f"#count:text-is('{photos} photos')").wait_for()
+        self.page.locator(f"#count:text-is('{say_count(photos)}')").wait_for()
         self.settle()
 
     def settle(self) -> None:
@@ -80,6 +87,14 @@ class Person:
 
     def say(self, text: str) -> None:
         self.page.locator("#announcement", has_text=text).wait_for(state="attached")
+
+
+@contextmanager
+def changed_file(path: Path) -> Iterator[None]:
+    before = path.read_bytes()
+    path.write_bytes(before + b"more")
+    yield
+    path.write_bytes(before)
 
 
 def read_scenes(library: Library) -> dict[str, str]:
@@ -96,6 +111,9 @@ def test_forty_wrong_scenes_are_set_right_in_few_actions_and_survive_a_dead_serv
     person = Person(context.new_page())
     # One cell by the key of its scene, the others by what the student says.
     keys = {CELLS[0]: "7"}
+
+    def find_in_cell(cell: tuple[str, str]) -> str:
+        return next(i for i in right if (*library.teacher(i).scene, right[i]) == cell)
 
     def set_right(cells: list[tuple[str, str]]) -> None:
         for cell in cells:
@@ -115,6 +133,17 @@ def test_forty_wrong_scenes_are_set_right_in_few_actions_and_survive_a_dead_serv
     assert len(read_scenes(library)) == 3 * A_CELL
     with RunningReview(library.folder, "--reviewer", "ada") as review:
         person.open(f"{review.address}mistakes")
+        said_before = read_scenes(library)
+        with changed_file(library.photo(find_in_cell(CELLS[3]))):
+            person.open_cell(*CELLS[3], A_CELL)
+            person.press("Control+a")
+            person.press("Enter")
+            person.page.locator("#problem", has_text="the file has changed since the scan").wait_for()
+        person.open(f"{review.address}mistakes")  # what was refused is not sent again by the next page
+        assert (
+            person.page.evaluate("Object.keys(localStorage).filter((key) => key.includes('decision'))") == []
+        )
+        assert read_scenes(library) == said_before
         set_right(CELLS[3:])
         assert read_scenes(library) == right
         assert person.actions.total() < 60
@@ -127,7 +156,23 @@ def test_forty_wrong_scenes_are_set_right_in_few_actions_and_survive_a_dead_serv
             assert len(read_scenes(library)) == left * A_CELL
         set_right(CELLS)
         assert read_scenes(library) == right
-    assert person.actions.total() < 60
+        assert person.actions.total() < 60
+
+        # What people said beside the scene stays when the student's scene is confirmed.
+        image_id = find_in_cell(CELLS[4])
+        said = {"scene": [CELLS[4][0]], "objects": ["object.food"], "proposed": ["tent"]}
+        line = Decision(
+            image_id=image_id, decided_at=format_time(datetime.now(UTC)), purpose="teach", after=said
+        )
+        write_jsonl(library.folder / "data/human/decisions/bob.jsonl", [line])
+        person.open(f"{review.address}mistakes?status=&judge=bob")
+        person.open_cell(*CELLS[4], 1)
+        person.press("Control+a")
+        person.press("Enter")
+        person.say("1 the student’s")
+    after = read_human_truth(read_settings(library.folder).paths.human).taught[image_id]
+    assert after.scene == [CELLS[4][1]]
+    assert (after.objects, after.extra["proposed"]) == (["object.food"], ["tent"])
 
 
 def test_chips_are_kept_in_the_address_and_removed_one_by_one(library: Library, context) -> None:

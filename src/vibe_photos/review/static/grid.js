@@ -88,16 +88,16 @@ class Grid {
     return undefined;
   }
 
-  /** Save the teacher's labels of all that are selected, or these with the student's answer. */
+  /** Save the teacher's labels of all that are selected, or the student's answer with people's others, else the teacher's. */
   confirm() {
     const whose = byId("whose").value;
     return this.#decide(`the ${whose}’s label confirmed`, (item) => {
       if (whose === "teacher") return item.teacher;
       const { about } = this.query.value;
       const { student } = item;
-      if (about === "scene") return student?.scene ? this.#with(item.teacher, student.scene, true) : null;
+      if (about === "scene") return student?.scene ? this.#with(base(item), student.scene, true) : null;
       const says = about.startsWith("attr.") ? student?.attributes[about] : student?.objects.includes(about);
-      return says === undefined ? null : this.#with(item.teacher, about, says);
+      return says === undefined ? null : this.#with(base(item), about, says);
     });
   }
 

@@ -38,10 +38,16 @@ export async function saveDecision(decision) {
  * @param {object[]} several as for `saveDecision`
  */
 export async function saveDecisions(several) {
+  const forget = () => several.forEach((decision) => decisions.remove(decision.image_id));
   several.forEach((decision) => decisions.write(decision.image_id, decision));
-  const reply = await retry(() => post("decisions", { decisions: several }));
-  several.forEach((decision) => decisions.remove(decision.image_id));
-  return reply;
+  try {
+    const reply = await retry(() => post("decisions", { decisions: several }));
+    forget();
+    return reply;
+  } catch (error) {
+    if (NOT_RETRIED.includes(error.status)) forget();
+    throw error;
+  }
 }
 
 /** Send the decisions that an earlier page could not save. */
