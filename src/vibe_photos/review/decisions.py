@@ -183,9 +183,13 @@ class DecisionLog:
         if log.is_broken or not log.is_in_place():
             log.close()
             log = AppendLog(log.path)
-        for line in encoded:
-            log.append(line)
-        log.sync()
+        try:
+            for line in encoded:
+                log.append(line)
+            log.sync()
+        except StoreError:
+            log.close()  # its lock would keep out the next attempt, which opens the log again
+            raise
         return log
 
     def _load(self) -> None:

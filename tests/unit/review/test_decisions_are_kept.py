@@ -83,8 +83,9 @@ def test_after_a_full_disk_the_page_goes_on_without_a_restart(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "write", full)
-    with pytest.raises(StoreError, match="No space left"):
-        decide(ada, "b", FOOD)
+    for _ in range(3):  # as a person tries again before there is room
+        with pytest.raises(StoreError, match="No space left"):
+            decide(ada, "b", FOOD)
     monkeypatch.setattr(os, "write", real)
     assert decide(ada, "b", PEOPLE) == []
     assert scene_of(ada, "b") == PEOPLE
