@@ -41,7 +41,7 @@ def find_lost(human: Path, store: Path) -> dict[str, list[Decision]]:
         own = _read(human / DECISIONS_FOLDER / path.name)
         times = {line.decided_at for line in own}
         latest: dict[str, str] = {}
-        for line in active_lines(own):
+        for line in active_lines([*own, *(one for one in _read(path) if one.undoes)]):
             if line.kind == "decision":
                 latest[line.image_id] = max(latest.get(line.image_id, ""), line.decided_at)
         lost = {

@@ -84,6 +84,16 @@ def test_a_note_is_lost_although_the_photo_was_decided_again(places):
     assert find_lost(human, store) == {"ada": [noted]}
 
 
+def test_what_a_lost_undo_gave_back_comes_back_with_it(places):
+    human, store = places
+    changed = line("a", 2, "scene.people")
+    undo = Decision(image_id="a", decided_at=line("a", 3).decided_at, undoes=changed.decided_at)
+    write(backup_log(store, "ada"), line("a", 1), changed, undo)
+    write(human / "decisions" / "ada.jsonl", changed)
+    assert restore_lost(human, store) == {"ada": 2}
+    assert read_human_truth(human).measured["a"].scene == ["scene.food"]
+
+
 def test_half_a_line_in_the_store_stops_nothing(places):
     human, store = places
     write(backup_log(store, "ada"), line("a", 1))
