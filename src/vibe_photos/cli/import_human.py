@@ -45,13 +45,12 @@ def run(options: argparse.Namespace) -> None:
     paths = settings.paths
     photos = read_manifest(paths.photos)
     sampled = read_sampled(paths.sample) if options.sample else None
-    found = human_import.read_import(
-        options.file, photos, settings.taxonomy, sampled, read_current_ids(paths.splits)
-    )
+    current_ids = read_current_ids(paths.splits)
+    found = human_import.read_import(options.file, photos, settings.taxonomy, sampled, current_ids)
     if other_ids := human_import.describe_other_ids(photos, found):
         raise InputError(f"nothing was imported from {options.file}: {other_ids}")
     human_import.refuse_problems(options.file, found, settings.taxonomy, options.drop_unknown_keys)
-    changes = human_import.describe_changes(paths.human, found.records, settings.taxonomy)
+    changes = human_import.describe_changes(paths.human, found.records, settings.taxonomy, current_ids)
     for change in changes[:_MOST_SHOWN]:
         print(change)
     if len(changes) > _MOST_SHOWN:
@@ -66,7 +65,7 @@ def run(options: argparse.Namespace) -> None:
     if options.teach:
         print(f"written to {human_import.append_teaching(paths.human, find_store(), found.records)}")
     else:
-        print(f"written to {human_import.apply_import(paths.human, found.records)}")
+        print(f"written to {human_import.apply_import(paths.human, found.records, current_ids)}")
     draw = record_draw(settings) if options.sample else None
     if options.drawn_uniformly_from is not None:
         draw = record_uniform(paths.human, list(found.records))

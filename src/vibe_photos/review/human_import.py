@@ -20,7 +20,7 @@ import msgspec
 
 from vibe_photos.errors import InputError
 from vibe_photos.human_truth.backup import backup_log
-from vibe_photos.human_truth.labels import AUDITED_FILE, DECISIONS_FOLDER, NO_IDS
+from vibe_photos.human_truth.labels import AUDITED_FILE, CHECKED, DECISIONS_FOLDER, NO_IDS
 from vibe_photos.human_truth.sample import ASKED_SHARE, DESIGN_FIELDS
 from vibe_photos.records.ground_truth import (
     Decision,
@@ -120,16 +120,22 @@ def describe_other_ids(photos: Sequence[Photo], found: HumanImport) -> str:
     )
 
 
-def describe_changes(human: Path, records: Mapping[str, GroundTruth], taxonomy: Taxonomy) -> list[str]:
+def describe_changes(
+    human: Path,
+    records: Mapping[str, GroundTruth],
+    taxonomy: Taxonomy,
+    current_ids: Mapping[str, str] = NO_IDS,
+) -> list[str]:
     """Return one line for each photo whose record in the audited file would be new or changed.
 
-    A decision of the review page overrides the file; the line says so if there is one.
+    A decision of the review page overrides the file; the line says so if there is one. `current_ids` is as in
+    `read_human_truth`.
 
     Raises:
         InputError: a log or the audited file is damaged.
     """
-    current = _read_current(human)
-    index = DecisionIndex(human, taxonomy, is_strict=False)
+    current = _find_current(_read_edited(human), current_ids)
+    index = DecisionIndex(human, taxonomy, is_strict=False, current_ids=current_ids)
     lines = []
     for image_id, record in records.items():
         difference = describe_difference(current.get(image_id), record)
@@ -140,15 +146,20 @@ def describe_changes(human: Path, records: Mapping[str, GroundTruth], taxonomy: 
     return lines
 
 
-def apply_import(human: Path, records: Mapping[str, GroundTruth]) -> Path:
+def apply_import(
+    human: Path, records: Mapping[str, GroundTruth], current_ids: Mapping[str, str] = NO_IDS
+) -> Path:
     """Write the records into the audited file, replacing those of the same photos.
 
-    Other fields of a replaced record, such as how the photo was drawn, are kept.
+    Other fields of a replaced record, such as how the photo was drawn, are kept. A record under an earlier id
+    of the photo (`current_ids`) stays in the file, and no longer counts.
     """
     path = human / AUDITED_FILE
-    merged = _read_current(human)
+    merged = _read_edited(human)
+    current = _find_current(merged, current_ids)
     for image_id, record in records.items():
-        kept = merged[image_id].extra if image_id in merged else {}
+        kept = dict(current[image_id].extra) if image_id in current else {}
+        kept.pop(CHECKED, None)  # somebody has judged it now
         merged[image_id] = msgspec.structs.replace(record, extra={**kept, **record.extra})
     write_json(path, [truth_object(record) for record in merged.values()])
     return path
@@ -225,9 +236,16 @@ def _add_record(
         result.unknown_keys.setdefault(key, []).append(place)
 
 
-def _read_current(human: Path) -> dict[str, GroundTruth]:
+def _read_edited(human: Path) -> dict[str, GroundTruth]:
     path = human / AUDITED_FILE
     return {record.image_id: record for record in read_truth_file(path)} if path.exists() else {}
+
+
+def _find_current(
+    edited: Mapping[str, GroundTruth], current_ids: Mapping[str, str]
+) -> dict[str, GroundTruth]:
+    """Return the records by present id; one under the present id counts before one under an earlier id."""
+    return {current_ids[i]: record for i, record in edited.items() if i in current_ids} | dict(edited)
 
 
 def _find_problem(value: Mapping[str, Any]) -> str | None:

@@ -5,7 +5,7 @@ import pytest
 
 from vibe_photos.errors import InputError
 from vibe_photos.human_truth.backup import restore_lost
-from vibe_photos.human_truth.labels import read_human_truth
+from vibe_photos.human_truth.labels import AUDITED_FILE, read_human_truth
 from vibe_photos.records.photos import Photo
 from vibe_photos.review.human_import import (
     HumanImport,
@@ -16,6 +16,7 @@ from vibe_photos.review.human_import import (
     read_import,
     refuse_problems,
 )
+from vibe_photos.storage.files import write_json
 
 PHOTOS = [
     Photo(image_id="id-a", rel_path="a.jpg", also_at=["copy/a.jpg"], bytes=1, format="JPEG"),
@@ -126,6 +127,25 @@ def test_how_a_photo_was_drawn_stays_when_its_labels_are_replaced(read, tmp_path
     apply_import(tmp_path, read([{"image_id": "id-a", "scene": ["scene.people"]}]).records)
     (record,) = read_human_truth(tmp_path).measured.values()
     assert (record.scene, record.extra) == (["scene.people"], drawn)
+
+
+def test_a_record_under_an_earlier_id_is_what_an_import_replaces(read, tmp_path, taxonomy):
+    drawn, current_ids = {"stratum": "all", "inclusion_probability": 0.5}, {"before": "id-a"}
+    write_json(tmp_path / AUDITED_FILE, [{"image_id": "before", "scene": ["scene.food"], **drawn}])
+    found = read([{"image_id": "id-a", "scene": ["scene.people"]}])
+    assert describe_changes(tmp_path, found.records, taxonomy, current_ids) == [
+        "id-a: -scene.food +scene.people"
+    ]
+    apply_import(tmp_path, found.records, current_ids)
+    (record,) = read_human_truth(tmp_path, current_ids).measured.values()
+    assert (record.scene, record.extra) == (["scene.people"], drawn)
+
+
+def test_what_is_imported_counts_over_a_record_that_nobody_has_checked(read, tmp_path):
+    write_json(tmp_path / AUDITED_FILE, [{"image_id": "id-a", "scene": ["scene.food"], "checked": False}])
+    apply_import(tmp_path, read([{"image_id": "id-a", "scene": ["scene.people"]}]).records)
+    (record,) = read_human_truth(tmp_path).measured.values()
+    assert record.scene == ["scene.people"]
 
 
 def test_a_decision_that_stands_over_the_file_is_named(read, tmp_path, taxonomy):
