@@ -233,5 +233,8 @@ def find_ends(values: Floats) -> list[float]:
 
 
 def round_share(value: float) -> float:
-    """Round as other metrics; first to 12 decimals, so that a half is rounded alike on every processor."""
-    return round(round(float(value), 12), 4)
+    """Round as other metrics; first to 12 decimals, so that a half is rounded alike on every processor.
+
+    A zero has no sign: its sign would be that of the last bits.
+    """
+    return round(round(float(value), 12), 4) + 0.0
