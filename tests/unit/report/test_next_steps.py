@@ -140,7 +140,7 @@ def test_the_page_ranks_steps_and_draws_each_curve(
     text = re.sub(r"\s+", " ", " ".join(page.text))
     assert "What would help most?" in text
     assert text.index("Choose better thresholds") < text.index("Ask about twice as many photos")
-    assert "No gain is given for people: fewer than 20 photos." in text
+    assert "No gain is given for People: fewer than 20 photos." in text
     drawn = [
         attributes["aria-label"]
         for tag, attributes in page.elements

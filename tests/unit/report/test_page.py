@@ -373,7 +373,7 @@ def test_rarer_kinds_of_mistakes_have_names_and_commands_without_pictures(
     text = " ".join("".join(page.text).split())
     assert page.tags["img"] == 0
     # The student is surest of the last of the photos that it gives to people.
-    assert f"1 rarer kind Food labelled as People 12 22.jpg vibe-photos review --only {22:032x}" in text
+    assert f"1 rarer kind Food labelled as People 12 22.jpg vibe-photos review --only {22:031x}" in text
     assert "#scene-food-people" in page.values("href")
     assert "scene-food-people" in page.values("id")
 
