@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> None:
     sample, memberships = read_measured(settings)
     photos = choose_pilot(settings, [record.image_id for record in sample.records], options.photos)
     teachers = [
-        ask_teacher(name, compose_settings(f"teacher={name}"), photos, store)
+        ask_teacher(name, compose_settings([f"teacher={name}"]), photos, store)
         for name in dict.fromkeys(options.teachers)
     ]
     library = len(read_manifest(settings.paths.photos))
