@@ -28,6 +28,7 @@ from vibe_photos.heads.fit import Loss, find_coordinates
 from vibe_photos.records.ground_truth import GroundTruth, RawAnnotation, parse_truth, read_objects
 from vibe_photos.records.keyed_hash import unit_interval
 from vibe_photos.records.photos import read_manifest
+from vibe_photos.records.pictures import read_pictures
 from vibe_photos.records.splits import Membership
 from vibe_photos.records.taxonomy import head_keys, label_name
 from vibe_photos.records.training import TrainingRecord
@@ -80,7 +81,8 @@ def make_world(photos: Path, answers: Path, truth: Path, embedder: Embedder, fol
     scan_library(settings, folder / "store")
     embed_library(settings, folder / "store")
     embeddings = read_embeddings(folder / embedder.name / "embeddings.sqlite")
-    groups = read_near_duplicates(manifest, folder / embedder.name / "perceptual_hashes.jsonl", 6, 5).groups
+    hashes = folder / embedder.name / "perceptual_hashes.jsonl"
+    groups = read_near_duplicates(manifest, hashes, read_pictures(manifest), 6, 5).groups
     id_of = {
         place: photo.image_id
         for photo in read_manifest(manifest)

@@ -24,7 +24,7 @@ def scan(settings: Settings, store: Path) -> None:
     If there is a server to ask, photos that failed for a temporary reason are marked for a retry, which makes
     DVC run the stage `annotate`.
     """
-    warn_of_lost(settings.paths.human, store)
+    warn_of_lost(settings.paths.human, store, settings.paths.splits)
     has_server = is_server_configured(os.environ, settings.teacher)
     if has_server and (count := mark_for_retry(settings.paths.raw_annotations)):
         logger.info("photos without an answer that will be retried: %d", count)

@@ -1,14 +1,46 @@
 """The table of what a change reruns, by DVC's own record of what ran."""
 
+import io
 import json
 import shutil
 
+import xxhash
+from PIL import Image
+from PIL.ExifTags import Base
 from tests.unit.annotate.fault_server import Act, FaultServer, error
 
 TRAIN = {"train@scene", "train@attribute", "train@object"}
 JUDGED = {"evaluate@human", "evaluate@auto", "report"}
 AFTER_TRAIN = {"score", "classify"} | JUDGED
 AUDITED = "data/human/ground_truth_human.audited.json"
+SPLITS, SAMPLE = "data/ground_truth/splits.json", "data/ground_truth/to_review.json"
+AGREEMENT = "data/eval/teacher/metrics.json"
+RATING = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    b'<rdf:Description xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmp:Rating="5"/></rdf:RDF></x:xmpmeta>'
+)
+
+
+def lines(checkout, file):
+    return [json.loads(line) for line in checkout.bytes(file).splitlines()]
+
+
+def rate(jpeg):
+    """Return the file as a photo manager writes five stars into it."""
+    return add_app1(jpeg, b"http://ns.adobe.com/xap/1.0/\0" + RATING)
+
+
+def turn(jpeg):
+    """Return the file with another orientation in its Exif."""
+    exif = Image.open(io.BytesIO(jpeg)).getexif()
+    exif[Base.Orientation] = 6 if exif.get(Base.Orientation) != 6 else 8
+    start = jpeg.index(b"Exif\0\0") - 4
+    end = start + 2 + int.from_bytes(jpeg[start + 2 : start + 4], "big")
+    return add_app1(jpeg[:start] + jpeg[end:], exif.tobytes())
+
+
+def add_app1(jpeg, content):
+    return jpeg[:2] + b"\xff\xe1" + (len(content) + 2).to_bytes(2, "big") + content + jpeg[2:]
 
 
 def test_a_second_run_does_nothing_and_leaves_git_clean(checkout):
@@ -149,6 +181,61 @@ def test_a_photo_added_costs_one_request_and_one_embedding(checkout, new_photo):
     assert checkout.paid() == before + 1
     assert "vectors reused, 1 computed" in result.text
     assert {"annotate", "embed", "convert"} <= result.ran
+
+
+def test_what_other_programs_do_to_photos_costs_only_those_that_turn(checkout):
+    """A hundred photos are rated, moved or both, two are turned by flag; half of them people have seen."""
+    photos, recordings = checkout.root / "data/demo/photos", "data/demo/teacher_answers.simulated.jsonl"
+    place_of = {one["image_id"]: one["rel_path"] for one in lines(checkout, "data/library/photos.jsonl")}
+    copied = {one["image_id"] for one in lines(checkout, "data/library/photos.jsonl") if one["also_at"]}
+    splits, figures, sample = (json.loads(checkout.bytes(file)) for file in (SPLITS, AGREEMENT, SAMPLE))
+    audited = {one["image_id"] for one in json.loads(checkout.bytes(AUDITED))}
+    measured = [image_id for image_id in splits if image_id in audited - copied]
+    trained = [image_id for image_id, one in splits.items() if one["role"] == "train"]
+    turned, rated = [measured[0], trained[0]], measured[1:41] + trained[1:21]
+    moved = measured[30:52] + trained[10:48]
+    taught = trained[1]
+    decision = {"image_id": taught, "decided_at": "2026-01-01T00:00:00.000000Z", "purpose": "teach"}
+    log = checkout.root / "data/human/decisions/ada.jsonl"
+    log.parent.mkdir()
+    log.write_text(json.dumps(decision | {"after": {"scene": ["scene.other"]}}) + "\n")
+    now = {}
+    for image_id in dict.fromkeys(turned + rated + moved):
+        file = photos / place_of[image_id]
+        data = file.read_bytes()
+        if image_id in turned:
+            data = turn(data)
+        if image_id in rated:
+            data = rate(data)
+        if image_id in moved:
+            file.unlink()
+            file = photos / "sorted" / f"{image_id[::-1]}.jpg"
+            file.parent.mkdir(exist_ok=True)
+        file.write_bytes(data)
+        now[image_id] = xxhash.xxh3_128_hexdigest(data)
+    assert len(now) == 100
+    answers = {one["image_id"]: one for one in lines(checkout, recordings)}
+    with (checkout.root / recordings).open("a") as file:
+        file.writelines(json.dumps(answers[i] | {"image_id": now[i]}) + "\n" for i in turned)
+
+    said = checkout.repro("teach", "agreement").text
+    assert "this run: 2 requests, 2 answers, 0 failures" in said
+    assert "annotate: 60 pictures answered before, in another file: not asked again" in said
+    assert "embed: 60 pictures with a vector from another file" in said
+    assert "2 computed, 0 photos failed" in said
+    assert "split: people's labels of 42 photos stay" in said
+    after = json.loads(checkout.bytes(SPLITS))
+    assert len(after) == len(splits)
+    for image_id, old in splits.items():
+        new = after[now.get(image_id, image_id)]
+        assert {key: value for key, value in new.items() if key != "earlier_ids"} == old
+    assert [one["image_id"] for one in json.loads(checkout.bytes(SAMPLE))] == [
+        now.get(one["image_id"], one["image_id"]) for one in sample
+    ]
+    same = json.loads(checkout.bytes(AGREEMENT))
+    assert (same["n"], same["scene"]["accuracy"]) == (figures["n"], figures["scene"]["accuracy"])
+    training = {one["image_id"]: one for one in lines(checkout, "data/ground_truth/training/scene.jsonl")}
+    assert training[now[taught]]["by_people"] == ["scene"]
 
 
 def test_back_to_an_earlier_configuration_computes_nothing(checkout):

@@ -56,7 +56,7 @@ def scenes_on_disk(folder: Path) -> dict[str, str]:
 
 def test_a_review_ends_calmly_and_goes_on_where_it_was(folder: Path) -> None:
     with RunningReview(folder, "--reviewer", "ada") as review:
-        assert review.printed[0] == f"ada reviews {PHOTOS} photos that measure, 0 that may teach, at\n"
+        assert review.printed[0] == f"ada has {PHOTOS} photos to measure with, 0 to teach with, at\n"
         first, second, third, *_ = list_queue(review)
         assert decide(review, first, "scene.food", 0) == 200
         assert review.post("api/skip", {"image_id": second}).status == 200

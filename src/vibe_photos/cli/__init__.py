@@ -87,4 +87,5 @@ def _warn_of_lost_decisions() -> None:
     from vibe_photos.storage.local_store import find_store
 
     if RESOLVED.exists():
-        warn_of_lost(read_resolved().paths.human, find_store())
+        paths = read_resolved().paths
+        warn_of_lost(paths.human, find_store(), paths.splits)

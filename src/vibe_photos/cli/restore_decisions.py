@@ -17,7 +17,8 @@ def run(options: argparse.Namespace) -> None:
     from vibe_photos.human_truth.backup import restore_lost
     from vibe_photos.storage.local_store import find_store
 
-    restored = restore_lost(read_resolved().paths.human, find_store())
+    paths = read_resolved().paths
+    restored = restore_lost(paths.human, find_store(), paths.splits)
     for reviewer, count in restored.items():
         print(f"restored {count} decisions of {reviewer}")
     print("now: git add data/human && dvc repro" if restored else "nothing is missing")

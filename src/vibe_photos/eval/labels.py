@@ -36,9 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _measure(options: argparse.Namespace) -> None:
-    if options.gt.is_dir():
-        warn_of_lost(options.gt, find_store())
     settings = read_resolved()
+    if options.gt.is_dir():
+        warn_of_lost(options.gt, find_store(), settings.paths.splits)
     found = measure_truth(options.gt, options.labels, settings)
     if options.errors:
         write_errors(found, settings.taxonomy, options.errors)

@@ -13,8 +13,9 @@ from pathlib import Path
 import msgspec
 
 from vibe_photos.errors import StoreError
-from vibe_photos.human_truth.labels import DECISIONS_FOLDER, active_lines
+from vibe_photos.human_truth.labels import DECISIONS_FOLDER, NO_IDS, active_lines
 from vibe_photos.records.ground_truth import Decision
+from vibe_photos.records.splits import read_current_ids
 from vibe_photos.storage.append_log import AppendLog, read_lines
 from vibe_photos.storage.jsonl import decode_line
 
@@ -28,10 +29,11 @@ def backup_log(store: Path, reviewer: str) -> Path:
     return store / "decisions" / f"{reviewer}.jsonl"
 
 
-def find_lost(human: Path, store: Path) -> dict[str, list[Decision]]:
+def find_lost(human: Path, store: Path, splits: Path | None = None) -> dict[str, list[Decision]]:
     """Return the decisions that are in the store but not in the files, by reviewer, oldest first.
 
-    A decision is not lost if a later one in the same reviewer's file overrides it, unless it has a note.
+    A decision is not lost if a later one in the same reviewer's file overrides it, unless it has a note. The
+    later one may be about another id of the photo: `splits` (`splits.json`) knows those.
 
     Raises:
         InputError: a log is damaged.
@@ -40,22 +42,26 @@ def find_lost(human: Path, store: Path) -> dict[str, list[Decision]]:
     for path in sorted((store / "decisions").glob("*.jsonl")):
         own = _read(human / DECISIONS_FOLDER / path.name)
         times = {line.decided_at for line in own}
+        missing = [line for line in _read(path) if line.decided_at not in times]
+        current = read_current_ids(splits) if splits and missing else NO_IDS
         latest: dict[str, str] = {}
         for line in active_lines([*own, *(one for one in _read(path) if one.undoes)]):
             if line.kind == "decision":
-                latest[line.image_id] = max(latest.get(line.image_id, ""), line.decided_at)
+                image_id = current.get(line.image_id, line.image_id)
+                latest[image_id] = max(latest.get(image_id, ""), line.decided_at)
         lost = {
             line.decided_at: line
-            for line in _read(path)
-            if line.decided_at not in times
-            and (line.note or line.kind == "remark" or line.decided_at > latest.get(line.image_id, ""))
+            for line in missing
+            if line.note
+            or line.kind == "remark"
+            or line.decided_at > latest.get(current.get(line.image_id, line.image_id), "")
         }
         if lost:
             found[path.stem] = [lost[time] for time in sorted(lost)]
     return found
 
 
-def warn_of_lost(human: Path, store: Path) -> None:
+def warn_of_lost(human: Path, store: Path, splits: Path | None = None) -> None:
     """Log which decisions the files in `data/human/` lack, and what to do about it.
 
     `dvc exp run --temp` and `--queue` run in a copy of what git tracks; DVC sets `DVC_ROOT` to the original
@@ -64,11 +70,12 @@ def warn_of_lost(human: Path, store: Path) -> None:
     Raises:
         InputError: a log is damaged.
     """
-    lost = find_lost(human, store)
+    lost = find_lost(human, store, splits)
     if not lost:
         return
     workspace = Path(os.environ.get("DVC_ROOT", ".")) / human
-    missing_there = find_lost(workspace, store) if workspace.resolve() != human.resolve() else lost
+    is_copy = workspace.resolve() != human.resolve()
+    missing_there = find_lost(workspace, store, splits) if is_copy else lost
     for reviewer, lines in lost.items():
         log.warning(
             "%s decisions of %s are in this machine's store and not in %s. %s",
@@ -80,14 +87,14 @@ def warn_of_lost(human: Path, store: Path) -> None:
         )
 
 
-def restore_lost(human: Path, store: Path) -> dict[str, int]:
+def restore_lost(human: Path, store: Path, splits: Path | None = None) -> dict[str, int]:
     """Append lost decisions to the reviewers' logs; return how many, by reviewer.
 
     Raises:
         StoreError: an open review page has locked a log, or the disk fails.
     """
     restored = {}
-    for reviewer, lines in find_lost(human, store).items():
+    for reviewer, lines in find_lost(human, store, splits).items():
         try:
             with AppendLog(human / DECISIONS_FOLDER / f"{reviewer}.jsonl") as file:
                 for line in lines:

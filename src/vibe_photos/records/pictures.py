@@ -82,6 +82,18 @@ class Pictures:
             first[heir] = self._group_of[heir][0]
         return first
 
+    def sort_by_age(self, library: Collection[str]) -> list[str]:
+        """Return the photos of the library in the order in which scans first saw their pictures.
+
+        A rewritten file keeps its picture's place, and new photos come last. Photos that no scan has recorded
+        come behind them, by id.
+        """
+        first, places = (
+            self.find_first_ids(library),
+            {one: place for place, one in enumerate(self._renderings)},
+        )
+        return sorted(library, key=lambda image_id: (places.get(first[image_id], len(places)), image_id))
+
 
 def pictures_path(manifest: Path) -> Path:
     """Return the file that belongs to a manifest."""

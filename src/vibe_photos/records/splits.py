@@ -15,7 +15,7 @@ class Membership(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One photo's group, fold and role.
 
     Attributes:
-        group: the photo and its near-duplicates, named by the `image_id` of one of them.
+        group: the photo and its near-duplicates, named by the first id of the one that scans saw first.
         fold: the fold of cross-validation.
         role: `reserved` for people (never trains), `holdout` (never trains either) or `train`.
         number: the permanent random number, in [0, 1).

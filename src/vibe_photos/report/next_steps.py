@@ -168,19 +168,19 @@ def rank_steps(
     steps = [
         Step(
             "Ask about twice as many photos",
-            "a larger annotate.budget, or more photos",
+            "a larger annotate.budget if photos are left to ask, else new photos",
             f"{say_count(answers, 'more answer')}{price}",
             *(more[head] for head in RANKED_HEADS),
         ),
         Step(
             "Correct the answers that are probably wrong",
-            "vibe-photos review, then teach",
+            "vibe-photos review, under Teach",
             f"{say_count(reviewed)} to review, about {60 * hours:.0f} minutes",
             *(taught[head] for head in RANKED_HEADS),
         ),
         Step(
             "Choose better thresholds",
-            "vibe-photos thresholds",
+            "how sure is sure enough for a label: vibe-photos thresholds",
             "half of the checked photos no longer count in the figures",
             *(moved[head] for head in RANKED_HEADS),
         ),
@@ -321,15 +321,15 @@ def budget_rows(sources: Sources, teacher: Figures | None) -> list[Row]:
 
 
 def describe_narrower(student: Figures) -> str:
-    """Return a sentence about what checking twice as many photos does to the figures' ranges."""
+    """Return sentences: how exact the share of right scenes is, and with twice as many photos checked."""
     scene, interval = student["scene"], read_interval(student["scene"], "accuracy")
     if interval is None or interval.reason:
         return ""
     now, minutes = 50 * (interval.high - interval.low), 60 * student["n"] / REVIEWED_PER_HOUR
     return (
         f"The share of right scenes, {format_share(scene['accuracy'])}, is known to about ±{now:.1f} points. "
-        f"Checking {say_count(student['n'], 'more photo')} in about {minutes:.0f} minutes would bring that "
-        f"to about ±{now / 2**0.5:.1f}."
+        f"Checking {say_count(student['n'], 'more photo')} under Measure, in about {minutes:.0f} minutes, "
+        f"would bring that to about ±{now / 2**0.5:.1f}."
     )
 
 

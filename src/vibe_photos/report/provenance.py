@@ -58,7 +58,7 @@ def list_facts(sources: Sources) -> list[tuple[str, str]]:
         roles = Counter(membership.role for membership in sources.memberships.values())
         groups = len({membership.group for membership in sources.memberships.values()})
         counts = f"{say_count(groups, 'group')} of near-duplicates; {say_count(roles['train'])} may train, "
-        counts += f"{roles['holdout']:,} held out, {roles['reserved']:,} reserved for people"
+        counts += f"{roles['holdout']:,} held out, {roles['reserved']:,} kept for measuring"
         facts.append(("Split", counts))
     trained = {head: sources.metrics.get(f"train_{head}") for head in HEADS}
     facts += [

@@ -161,12 +161,15 @@ def describe_objects(student: Figures, taxonomy: Taxonomy, trained: Figures, few
     if rare:
         said.append(f"Too few training photos show these to learn them ({fewest} are needed): {_join(rare)}.")
     if unsure:
-        said.append(f"It is never sure enough of these (classify.object_threshold): {_join(unsure)}.")
+        said.append(
+            f"It is never sure enough of these: {_join(unsure)}. A lower classify.object_threshold would "
+            "give them, and more wrong labels."
+        )
     if objects["n"]:
         said.append(
-            "With one guess for each photo that shows an object it names one exactly on "
-            f"{format_share(objects['top1'])} of them, with three on {format_share(objects['top3'])}. "
-            "The label that it is surest of, often a general one, is right on "
+            "On photos that show an object, its best exact guess is right on "
+            f"{format_share(objects['top1'])}, one of its three best on {format_share(objects['top3'])}. "
+            "If general labels count as well, the one that it is surest of is right on "
             f"{format_share(objects['top1_hierarchical'])}."
         )
     return said

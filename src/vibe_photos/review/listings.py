@@ -332,8 +332,13 @@ class Listings:
         )
 
     def _order(self, rows: Rows, status: StatusName | None) -> Rows:
-        """Keep the photos with a status; `open` has the skipped ones at its end."""
+        """Keep the photos with a status; `open` has the skipped ones at its end.
+
+        A sampled photo that was only taught is open: its labels measure once a person confirms them.
+        """
         touched = self._of_states(lambda state: state.truth is not None or state.skipped_at is not None)
+        taught = self._of_states(lambda state: state.truth is not None and not state.measures)
+        touched &= ~(taught & self._mask_ids(self._sources.queued))
         if not len(rows) or not touched.any():
             return [] if status in ("audited", "skipped") else rows
         skipped: list[tuple[str, int]] = []

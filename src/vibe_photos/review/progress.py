@@ -66,15 +66,16 @@ class ProgressCounter:
     def _count(self, image_id: str, state: PhotoState) -> Counter[str]:
         is_queued = image_id in self._queued
         teaches = state.truth is not None and not state.measures
+        is_measured = is_queued and state.truth is not None and state.measures
         counts = Counter(
-            audited=int(is_queued and state.truth is not None),
+            audited=int(is_measured),
             taught=int(teaches),
             skipped=int(is_queued and state.skipped_at is not None),
             flagged=int(state.is_flagged),
             disagreements=int(bool(state.opinions)),
         )
         # Only on measured photos: the others were chosen, so they are not a random sample.
-        said = self._teacher.get(image_id) if is_queued and state.truth is not None else None
+        said = self._teacher.get(image_id) if is_measured else None
         if said is not None and state.truth is not None:
             counts.update(compare(said, state.truth))
         return counts

@@ -27,7 +27,7 @@ from vibe_photos.review.sources import ReviewSources
 from vibe_photos.review.views import PhotoViews
 
 _STALE = "this photo was decided in the meantime, in another tab or by another reviewer"
-_ONE_BY_ONE = "photos that measure are changed one at a time"
+_ONE_BY_ONE = "photos of Measure are changed one at a time"
 
 
 class ReviewService:

@@ -90,7 +90,7 @@ def find_start(sources: ReviewSources, only: Sequence[str]) -> str:
 def _print_address(sources: ReviewSources, address: str) -> None:
     measure, trains = len(sources.queued), int(sources.trains.sum())
     reviewer = sources.decisions.reviewer
-    print(f"{reviewer} reviews {measure} photos that measure, {trains} that may teach, at", flush=True)
+    print(f"{reviewer} has {measure} photos to measure with, {trains} to teach with, at", flush=True)
     print(address, flush=True)
     if sources.not_in_library:
         print(f"photos of the sample that are no longer in the library: {sources.not_in_library}", flush=True)

@@ -170,7 +170,9 @@ def _describe_teaching(settings: Settings) -> list[str]:
         before = _read_quality(_read_committed(paths.eval / f"train_{head}.json"))
         if now is not None:
             was = "" if before in (None, now) else f" (at the last commit {before:.3f})"
-            lines.append(f"  {head} labels, right out of fold: {now:.3f}{was}")
+            lines.append(
+                f"  Agrees with the {head} labels of photos that it had not learned from: {now:.3f}{was}"
+            )
     return [*lines, "  Next: vibe-photos review, page Teach; then dvc repro"]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from vibe_photos.records.ground_truth import GroundTruth, read_proposals
 from vibe_photos.records.photos import Photo
 from vibe_photos.review import replies
-from vibe_photos.review.photo_state import Opinion, PhotoState
+from vibe_photos.review.photo_state import Opinion
 from vibe_photos.review.requests import Purpose, StatusName, Truth
 from vibe_photos.review.sources import ReviewSources
 
@@ -41,7 +41,7 @@ class PhotoViews:
             image_id=photo.image_id,
             rel_path=photo.rel_path,
             version=state.version,
-            status=_status(state),
+            status=self._status(photo.image_id),
             purpose=self.purpose(photo.image_id),
             is_flagged=state.is_flagged,
             is_disputed=bool(state.opinions),
@@ -84,7 +84,7 @@ class PhotoViews:
             rel_path=photo.rel_path,
             also_at=photo.also_at,
             version=state.version,
-            status=_status(state),
+            status=self._status(photo.image_id),
             purpose=self.purpose(photo.image_id),
             effect=self._describe_effect(photo.image_id),
             reasons=self._reasons(photo),
@@ -107,6 +107,12 @@ class PhotoViews:
         if image_id in self._queued or self._decisions.state(image_id).measures:
             return "measure"
         return "teach" if self._roles.get(image_id) in ("train", "holdout") else "measure"
+
+    def _status(self, image_id: str) -> StatusName:
+        state = self._decisions.state(image_id)
+        if state.truth is not None and (state.measures or image_id not in self._queued):
+            return "audited"
+        return "skipped" if state.skipped_at is not None else "open"
 
     def _describe_effect(self, image_id: str) -> str:
         if self.purpose(image_id) == "teach":
@@ -149,9 +155,3 @@ def show_opinions(opinions: Sequence[Opinion]) -> list[replies.OpinionView]:
         )
         for opinion in opinions
     ]
-
-
-def _status(state: PhotoState) -> StatusName:
-    if state.truth is not None:
-        return "audited"
-    return "skipped" if state.skipped_at is not None else "open"

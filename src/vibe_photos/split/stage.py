@@ -49,7 +49,7 @@ def split_photos(settings: Settings) -> None:
     paths = settings.paths
     hashes = paths.embeddings / "perceptual_hashes.jsonl"
     split, pictures = settings.split, read_pictures(paths.photos)
-    near = read_near_duplicates(paths.photos, hashes, split.max_hash_distance, split.folds)
+    near = read_near_duplicates(paths.photos, hashes, pictures, split.max_hash_distance, split.folds)
     current_ids = pictures.find_current_ids(near.groups)
     truth = read_human_truth(paths.human, current_ids)
     measured = set(read_sampled(paths.sample)) | truth.measured.keys()
@@ -109,7 +109,7 @@ def assign_roles(
     """Return each photo's membership.
 
     Args:
-        groups: the near-duplicate group of every photo, in manifest order.
+        groups: the name of every photo's near-duplicate group, in manifest order; folds and halves follow it.
         reserved: photos kept for people, their near-duplicates included.
         split: seed, number of folds and holdout share.
         seed: of the permanent random numbers (`sample.seed`).
@@ -130,10 +130,10 @@ def assign_roles(
         half: Literal["tune", "score"] | None = None
         if image_id in reserved:
             role = "reserved"
-            half = "tune" if unit_interval(_HALF_SEED, "half", first[group]) < 0.5 else "score"
+            half = "tune" if unit_interval(_HALF_SEED, "half", group) < 0.5 else "score"
         memberships[image_id] = Membership(
             group=group,
-            fold=int(unit_interval(split.seed, "fold", first[group]) * split.folds),
+            fold=int(unit_interval(split.seed, "fold", group) * split.folds),
             role=role,
             number=numbers[image_id],
             half=half,

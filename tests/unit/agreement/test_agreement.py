@@ -56,7 +56,7 @@ def test_a_photo_that_was_never_asked_about_says_nothing_of_the_teacher(
 ) -> None:
     write_roles(dict.fromkeys("abcd", "reserved"))
     write_truth(library, [make_truth(i, "food") for i in "abcd"], [make_truth("a", "food")])
-    # Beyond annotate.limit a photo is in no file; without a server it is listed as missing.
+    # Beyond annotate.budget a photo is in no file; without a server it is listed as missing.
     write_failures(library, b="length", c="missing")
     measure_agreement(library)
     figures = read_metrics(library)

@@ -23,7 +23,7 @@ COMMANDS = [
         "new",
     ),
     *("pilot", "predict", "publish", "repair-store", "replay-server", "restore-decisions", "review", "share"),
-    *("suspects", "thresholds", "update"),
+    *("suspects", "thresholds", "try-encoders", "update"),
 ]
 
 

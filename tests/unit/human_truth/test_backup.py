@@ -9,6 +9,7 @@ from vibe_photos.errors import StoreError
 from vibe_photos.human_truth.backup import backup_log, find_lost, find_untracked, restore_lost, warn_of_lost
 from vibe_photos.human_truth.labels import read_human_truth
 from vibe_photos.records.ground_truth import Decision
+from vibe_photos.records.splits import Membership
 from vibe_photos.storage.append_log import AppendLog
 
 
@@ -64,6 +65,17 @@ def test_what_the_reviewer_said_again_later_is_not_lost(places):
     write(backup_log(store, "ada"), line("a", 1), line("a", 3, "scene.people"))
     write(human / "decisions" / "ada.jsonl", line("a", 3, "scene.people"))
     assert find_lost(human, store) == {}
+
+
+def test_what_was_said_again_under_the_photos_new_id_is_not_lost(places, tmp_path):
+    human, store = places
+    write(backup_log(store, "ada"), line("a", 1), line("b", 2), line("rated", 3))
+    write(human / "decisions" / "ada.jsonl", line("rated", 3))
+    splits = tmp_path / "splits.json"
+    rated = Membership(group="a", fold=0, role="train", number=0.5, earlier_ids=["a"])
+    splits.write_bytes(msgspec.json.encode({"rated": rated}))
+    assert find_lost(human, store, splits) == {"ada": [line("b", 2)]}
+    assert restore_lost(human, store, splits) == {"ada": 1}
 
 
 def test_a_later_remark_or_a_decision_taken_back_does_not_hide_a_lost_decision(places):

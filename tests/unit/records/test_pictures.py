@@ -25,6 +25,12 @@ def test_a_picture_that_is_still_there_keeps_its_own():
     assert known.find_first_ids(["c", "b"]) == {"c": "c", "b": "a"}
 
 
+def test_a_rewritten_file_is_as_old_as_its_picture():
+    known = pictures("z p", "y q", "x r", "a q")
+    assert known.sort_by_age(["x", "a", "z"]) == ["z", "a", "x"]
+    assert known.sort_by_age(["c", "b", "x"]) == ["x", "b", "c"]
+
+
 def test_an_id_that_was_hashed_in_another_way_joins_both():
     known = pictures("a old", "b old", "c new", "b new", "d new")
     assert known.find_current_ids(["d"]) == {"a": "d", "b": "d", "c": "d"}

@@ -108,9 +108,9 @@ def test_the_largest_expected_gain_comes_first():
         {"scene": SCENE, "attribute": ATTRIBUTE}, errors, {"scene": 5, "attribute": 0}, "", False
     )
     assert [step.how for step in steps] == [
-        "vibe-photos thresholds",
-        "a larger annotate.budget, or more photos",
-        "vibe-photos review, then teach",
+        "how sure is sure enough for a label: vibe-photos thresholds",
+        "a larger annotate.budget if photos are left to ask, else new photos",
+        "vibe-photos review, under Teach",
     ]
     thresholds, more, taught = steps
     assert thresholds.gain.value == pytest.approx(0.03)
@@ -120,7 +120,7 @@ def test_the_largest_expected_gain_comes_first():
     assert taught.scenes.value == pytest.approx(0.04 / 4)
     assert taught.scenes.low == 0
     tuned = rank_steps({"scene": SCENE, "attribute": ATTRIBUTE}, errors, {}, "", True)
-    assert tuned[0].how == "a larger annotate.budget, or more photos"
+    assert tuned[0].how == "a larger annotate.budget if photos are left to ask, else new photos"
 
 
 def test_checking_more_photos_narrows_a_figure_by_the_root_of_two():
@@ -140,7 +140,7 @@ def test_the_page_ranks_steps_and_draws_each_curve(
     text = re.sub(r"\s+", " ", " ".join(page.text))
     assert "What would help most?" in text
     assert text.index("Choose better thresholds") < text.index("Ask about twice as many photos")
-    assert "No gain is given for people: fewer than 20 photos." in text
+    assert "No gain is given for People: fewer than 20 photos." in text
     drawn = [
         attributes["aria-label"]
         for tag, attributes in page.elements

@@ -1,3 +1,4 @@
+import msgspec
 import pytest
 from tests.unit.review.conftest import Library, OpenService
 from tests.unit.review.review_library import write_doubts
@@ -5,10 +6,11 @@ from tests.unit.review.review_library import write_doubts
 from vibe_photos.human_truth.draws import find_strata, read_draws
 from vibe_photos.human_truth.labels import read_human_truth
 from vibe_photos.human_truth.sample import read_sampled
+from vibe_photos.records.ground_truth import Decision
 from vibe_photos.records.taxonomy import show_name
 from vibe_photos.review import queue as queues
 from vibe_photos.review.queue import Ranking, read_measuring_queue, read_teaching_queue
-from vibe_photos.review.requests import DecisionRequest, SkipRequest, Truth
+from vibe_photos.review.requests import DecisionRequest, PhotosQuery, SkipRequest, Truth
 
 
 def test_the_sample_measures_in_its_order_and_says_how_it_was_drawn(library: Library) -> None:
@@ -61,6 +63,24 @@ def test_a_decision_says_what_it_was_made_for_and_what_was_shown(
     truth = read_human_truth(library.settings.paths.human)
     assert set(truth.measured) == {library.queue[0]}
     assert set(truth.taught) == {other}
+
+
+def test_a_taught_photo_that_the_sample_reaches_is_confirmed_before_it_measures(
+    library: Library, open_service: OpenService
+) -> None:
+    paths, image_id = library.settings.paths, library.queue[0]
+    after = {"scene": ["scene.people"], "attributes": {}, "objects": []}
+    line = Decision(image_id=image_id, decided_at="2026-01-02T10:00:00.000000Z", after=after, purpose="teach")
+    (paths.human / "decisions").mkdir(parents=True)
+    (paths.human / "decisions" / "bob.jsonl").write_bytes(msgspec.json.encode(line) + b"\n")
+    service, _ = open_service()
+    first = service.list_photos(PhotosQuery(status="open")).items[0]
+    assert (first.image_id, first.status, first.purpose) == (image_id, "open", "measure")
+    assert service.show_photo(image_id).current == Truth(scene="scene.people")
+    request = DecisionRequest(image_id=image_id, version=first.version, after=Truth(scene="scene.people"))
+    assert service.decide(request).progress.audited == 1
+    assert set(read_human_truth(paths.human).measured) == {image_id}
+    assert image_id not in {one.image_id for one in service.list_photos(PhotosQuery(status="open")).items}
 
 
 def test_a_photo_says_what_an_answer_does(library: Library, open_service: OpenService) -> None:

@@ -150,7 +150,7 @@ def test_teaching_says_what_was_changed_and_how_good_the_heads_are(settings: Set
         "  Taught so far: 1 photo. Worth a look: 0 photos.",
         "  At the last dvc repro 1 photo taught, of which you changed 1 scene label, 0 attribute labels, "
         "2 object labels.",
-        "  scene labels, right out of fold: 0.812",
+        "  Agrees with the scene labels of photos that it had not learned from: 0.812",
         "  Next: vibe-photos review, page Teach; then dvc repro",
     ]
 

@@ -1,11 +1,17 @@
+import random
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vibe_photos.records.keyed_hash import permanent_number
+from vibe_photos.records.photos import HashRecord, Photo
 from vibe_photos.records.pictures import KnownPicture, Pictures
 from vibe_photos.records.splits import find_current_ids, read_splits
 from vibe_photos.settings import Split
+from vibe_photos.split.near_duplicates import read_near_duplicates
 from vibe_photos.split.stage import assign_roles, find_held_out, find_lost_to_duplicates, write_splits
+from vibe_photos.storage.jsonl import write_jsonl
 
 SPLIT = Split(seed=7, folds=5, holdout_share=0.2, max_hash_distance=6)
 IDS = [f"photo-{i}" for i in range(1000)]
@@ -110,21 +116,66 @@ def test_another_seed_leaves_the_halves_alone():
     assert halves[0] == halves[1]
 
 
-def test_a_rewritten_file_keeps_its_place():
-    known = Pictures(KnownPicture(image_id=i, picture="p") for i in ("photo-1", "rated"))
-    renamed = {**GROUPS, "rated": GROUPS["photo-1"]}
-    del renamed["photo-1"]
-    renamed = {i: "rated" if group == "photo-1" else group for i, group in renamed.items()}
-    before = assign_roles(GROUPS, {"photo-1"}, SPLIT, SEED)["photo-1"]
-    after = assign_roles(renamed, {"rated"}, SPLIT, SEED, pictures=known)["rated"]
-    assert (after.number, after.fold, after.half, after.role) == (
-        before.number,
-        before.fold,
-        before.half,
-        before.role,
-    )
-    assert after.earlier_ids == ["photo-1"]
-    assert find_current_ids({"rated": after}) == {"photo-1": "rated"}
+class Folder:
+    """A library of 60 pictures in pairs that differ in one bit, and 30 that are all the same."""
+
+    def __init__(self, path):
+        self.path, bits = path, random.Random(3)
+        self.hashes = {f"{n:03}": bits.getrandbits(64) for n in bits.sample(range(900), 30)}
+        self.hashes |= {f"{n + 900:03}": value ^ 1 for n, value in enumerate([*self.hashes.values()])}
+        self.hashes |= dict.fromkeys((f"{n}" for n in range(10, 40)), bits.getrandbits(64))
+        self.known = [KnownPicture(image_id=i, picture=i) for i in self.hashes]
+
+    def split(self, measured=(), order=None):
+        """Return where each photo is if a scan finds the files in this order."""
+        photos, hashes = self.path / "photos.jsonl", self.path / "hashes.jsonl"
+        ids = order or list(self.hashes)
+        write_jsonl(photos, [Photo(image_id=i, rel_path=i, bytes=1, format="JPEG") for i in ids])
+        write_jsonl(hashes, [HashRecord(i, f"{self.hashes[i]:016x}") for i in ids])
+        pictures = Pictures(self.known)
+        near = read_near_duplicates(photos, hashes, pictures, 6, SPLIT.folds)
+        assert near.cut == 30
+        return assign_roles(near.groups, set(measured), SPLIT, SEED, pictures=pictures)
+
+    def add(self, image_id, like, picture=None):
+        self.hashes[image_id] = self.hashes[like]
+        self.known.append(KnownPicture(image_id=image_id, picture=picture or image_id))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return Folder(tmp_path)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_renaming_and_rating_move_no_photo(folder, seed):
+    chance, ids = random.Random(seed), list(folder.hashes)
+    measured = set(chance.sample(ids, 30))
+    before = folder.split(measured)
+    rated = {i: f"{chance.randrange(1000)}-{i}" for i in chance.sample(ids, 30)}
+    for image_id, new in rated.items():
+        folder.add(new, image_id, picture=image_id)
+        del folder.hashes[image_id]
+    now = {image_id: rated.get(image_id, image_id) for image_id in ids}
+    after = folder.split({now[i] for i in measured}, order=chance.sample(list(now.values()), len(ids)))
+    assert len({place.group for place in before.values()}) == 30 + 2  # the thirty are cut, by age
+    assert find_current_ids(after) == rated
+    for image_id, old in before.items():
+        new = after[now[image_id]]
+        assert (new.group, new.fold, new.half, new.role) == (old.group, old.fold, old.half, old.role)
+        assert new.number == old.number
+
+
+def test_a_near_duplicate_that_comes_later_moves_no_group(folder):
+    everything = list(folder.hashes)
+    before = folder.split(everything)
+    for n, image_id in enumerate(everything[:60]):
+        folder.add(f"{n:02}-new", image_id)
+    after = folder.split(folder.hashes, order=sorted(folder.hashes))
+    for n, image_id in enumerate(everything[:60]):
+        for one in (image_id, f"{n:02}-new"):
+            new, old = after[one], before[image_id]
+            assert (new.group, new.fold, new.half) == (old.group, old.fold, old.half)
 
 
 def test_the_holdout_is_a_share_of_what_is_asked_about_and_not_too_large():

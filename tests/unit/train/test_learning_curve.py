@@ -7,7 +7,7 @@ import pytest
 from tests.unit.heads.simulation import TRAINING, draw_classes, scene_targets
 
 from vibe_photos.heads.rounding import exact_logits
-from vibe_photos.train.learning_curve import Learning, fit_power_law, measure_learning_curve
+from vibe_photos.train.learning_curve import Learning, fit_power_law, measure_learning_curve, round_share
 from vibe_photos.train.student import fit_student
 
 COUNT, LABELS = 160, ("scene.food", "scene.people", "scene.rare")
@@ -79,6 +79,11 @@ def test_a_true_power_law_is_found_again():
         errors = floor + slope * sizes**-exponent
         found = fit_power_law(errors[None], sizes, np.array([160.0]))
         assert found[0, 0] == pytest.approx(floor + slope * 160**-exponent, abs=1e-9)
+
+
+def test_a_zero_has_no_sign_that_the_last_bits_decide():
+    assert str(round_share(-1e-17)) == "0.0"
+    assert round_share(0.12345) == 0.1235
 
 
 def test_errors_that_rise_are_taken_as_level():
