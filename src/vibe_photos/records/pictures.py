@@ -52,6 +52,10 @@ class Pictures:
             and any((one.picture, one.rendering) in looks for one in self._renderings[other])
         ]
 
+    def find_same(self, image_id: str) -> list[str]:
+        """Return all ids of this picture, its own first, whatever its turn and colours."""
+        return [image_id, *(other for other in self._group_of.get(image_id, ()) if other != image_id)]
+
     def find_earlier(self, library: Collection[str]) -> dict[str, list[str]]:
         """Return, for photos of the library, the ids that their picture had and that are not in the library.
 

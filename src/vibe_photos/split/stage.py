@@ -15,7 +15,7 @@ holdout to training where it is not a share of the whole library.
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -29,7 +29,7 @@ from vibe_photos.records.photos import say_count
 from vibe_photos.records.pictures import Pictures, read_pictures
 from vibe_photos.records.splits import Membership, Role
 from vibe_photos.settings import Settings, Split
-from vibe_photos.split.near_duplicates import read_near_duplicates
+from vibe_photos.split.near_duplicates import NearDuplicates, read_near_duplicates
 from vibe_photos.storage.files import open_atomically
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ def split_photos(settings: Settings) -> None:
     current_ids = pictures.find_current_ids(near.groups)
     truth = read_human_truth(paths.human, current_ids)
     measured = set(read_sampled(paths.sample)) | truth.measured.keys()
-    reserved = near.with_neighbours(measured)
+    reserved = find_reserved(near, measured, pictures)
     strata = find_strata(read_draws(paths.human), list(near.groups), current_ids)
     seed, budget = settings.sample.seed, settings.annotate.budget
     memberships = assign_roles(near.groups, reserved, split, seed, strata, pictures, budget)
@@ -80,6 +80,14 @@ def split_photos(settings: Settings) -> None:
             "%d taught photos do not train: they are in the sample or the holdout, or near one of those",
             len(left),
         )
+
+
+def find_reserved(near: NearDuplicates, measured: Iterable[str], pictures: Pictures) -> set[str]:
+    """Return the measured photos, other files of their pictures, and direct near-duplicates of all these.
+
+    A copy that a program turned is the same picture, but its hashes are those of another one.
+    """
+    return near.with_neighbours({other for image_id in measured for other in pictures.find_same(image_id)})
 
 
 def find_held_out(numbers: Collection[float], split: Split, budget: int | None) -> float:

@@ -1,16 +1,24 @@
 import random
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vibe_photos.pixels.perceptual_hash import HASHES_PER_PHOTO
 from vibe_photos.records.keyed_hash import permanent_number
 from vibe_photos.records.photos import HashRecord, Photo
 from vibe_photos.records.pictures import KnownPicture, Pictures
 from vibe_photos.records.splits import find_current_ids, read_splits
 from vibe_photos.settings import Split
-from vibe_photos.split.near_duplicates import read_near_duplicates
-from vibe_photos.split.stage import assign_roles, find_held_out, find_lost_to_duplicates, write_splits
+from vibe_photos.split.near_duplicates import NearDuplicates, read_near_duplicates
+from vibe_photos.split.stage import (
+    assign_roles,
+    find_held_out,
+    find_lost_to_duplicates,
+    find_reserved,
+    write_splits,
+)
 from vibe_photos.storage.jsonl import write_jsonl
 
 SPLIT = Split(seed=7, folds=5, holdout_share=0.2, max_hash_distance=6)
@@ -164,6 +172,15 @@ def test_renaming_and_rating_move_no_photo(folder, seed):
         new = after[now[image_id]]
         assert (new.group, new.fold, new.half, new.role) == (old.group, old.fold, old.half, old.role)
         assert new.number == old.number
+
+
+def test_a_turned_copy_of_a_measured_photo_does_not_train():
+    ids = ["measured", "turned", "other"]
+    hashes = np.array([[1], [2**64 - 2], [2**32 - 1]], np.uint64).repeat(HASHES_PER_PHOTO, axis=1)
+    near = NearDuplicates({one: one for one in ids}, ids, hashes, max_distance=6)
+    known = Pictures(KnownPicture(image_id=i, picture="p", rendering=i) for i in ids[:2])
+    assert find_reserved(near, {"measured"}, Pictures()) == {"measured"}
+    assert find_reserved(near, {"measured"}, known) == {"measured", "turned"}
 
 
 def test_a_near_duplicate_that_comes_later_moves_no_group(folder):
