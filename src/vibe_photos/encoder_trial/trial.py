@@ -22,7 +22,7 @@ from vibe_photos.encoders.recipe import name_encoder
 from vibe_photos.errors import ConfigurationError, EncoderError, InputError
 from vibe_photos.heads.fit import Floats
 from vibe_photos.heads.linear import head_loss
-from vibe_photos.records.photos import Photo, read_manifest
+from vibe_photos.records.photos import Photo, read_manifest, say_count
 from vibe_photos.records.splits import read_splits
 from vibe_photos.records.training import TrainingRecord, read_training
 from vibe_photos.settings import Embedder, HeadName, HeadTraining, Settings
@@ -188,10 +188,15 @@ class Trial:
             missing = [photo for photo in self.photos if photo.image_id not in known]
             started = time.monotonic()
             with closing(LocalEngine(job).embed(missing, frozenset())) as batches:
+                problems = []
                 for batch in batches:
                     saved.add(batch.vectors)
-                    for problem in batch.problems:
-                        log.warning("%s: %s (%s)", candidate.name, problem.rel_path, problem.detail)
+                    problems += batch.problems
+            if problems:
+                log.warning(
+                    "%s: %s could not be embedded, such as %s: %s",
+                    *(candidate.name, say_count(len(problems)), problems[0].rel_path, problems[0].detail),
+                )
             took = 1000 * (time.monotonic() - started) / len(missing) if missing else None
             rows = dict(saved.read(photo.image_id for photo in self.photos))
         if not rows:
@@ -212,7 +217,11 @@ def try_encoders(trial: Trial, candidates: Sequence[Candidate], layers: int) -> 
         if layers and candidate.embedder.kind == "onnx":
             inner = []
             for one in list_inner_layers(candidate, layers):
-                inner.append(trial.measure(one))
-                yield inner[-1]
+                try:
+                    inner.append(trial.measure(one))
+                except EncoderError as error:
+                    log.warning("%s is left out: %s", one.name, error)
+                else:
+                    yield inner[-1]
             if joined := join_best(inner):
                 yield trial.measure(joined)

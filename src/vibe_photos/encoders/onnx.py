@@ -151,18 +151,20 @@ def list_layers(checkpoint: str, input_px: int, count: int) -> list[str]:
     tensors = _name_tensors(onnx.load(checkpoint, load_external_data=False))
     session = _open_session(expose_outputs(checkpoint, tensors))
     name, item_type = _read_input(session, checkpoint)
-    found = session.run(tensors, {name: np.zeros((1, 3, input_px, input_px), dtype=item_type)})
+    noise = np.random.default_rng(0).standard_normal((1, 3, input_px, input_px)).astype(item_type)
     layers: dict[tuple[int, ...], str] = {}
-    for tensor, value in zip(reversed(tensors), reversed(found), strict=True):
+    for tensor, value in reversed(list(zip(tensors, session.run(tensors, {name: noise}), strict=True))):
         shape = np.shape(value)
         positions = shape[2:] if len(shape) == 4 else shape[1:2]
-        if len(shape) in (3, 4) and value.dtype.kind == "f" and np.prod(positions) > 1:
+        is_float = len(shape) in (3, 4) and value.dtype.kind == "f"
+        if is_float and np.prod(positions) > 1 and np.ptp(value.astype(np.float64)) > 0:
             layers.setdefault(shape, tensor)
     return list(layers.values())[:count]
 
 
 def _name_tensors(model: Any) -> list[str]:
-    return [name for node in model.graph.node for name in node.output if name]
+    """Return what each node computes; a second output, such as the mask of a Dropout, is no layer."""
+    return [node.output[0] for node in model.graph.node if node.output and node.output[0]]
 
 
 def expose_outputs(checkpoint: str, outputs: Sequence[str]) -> str | bytes:
