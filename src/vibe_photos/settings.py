@@ -123,12 +123,20 @@ class Rates(Section, frozen=True):
         prompt_seconds = prompt_tokens / self.prompt_tokens_per_second
         return (prompt_seconds + completion_tokens / self.completion_tokens_per_second) / 3600
 
-    def price(self, prompt_tokens: float, completion_tokens: float) -> float:
-        """Return what so many tokens cost, in `currency`."""
+    def price(self, prompt_tokens: float, completion_tokens: float, hours: float | None = None) -> float:
+        """Return what so many tokens cost, in `currency`; `hours` if it is known how long they took."""
         prompt, completion = self.prompt_price_per_million, self.completion_price_per_million
         if prompt is None and completion is None:
-            return self.hours(prompt_tokens, completion_tokens) * self.price_per_hour
+            hours = self.hours(prompt_tokens, completion_tokens) if hours is None else hours
+            return hours * self.price_per_hour
         return ((prompt or 0.0) * prompt_tokens + (completion or 0.0) * completion_tokens) / 1e6
+
+    def describe_price(self) -> str:
+        """Return what is paid for: hours of a server, or prompt and completion tokens."""
+        prompt, completion = self.prompt_price_per_million, self.completion_price_per_million
+        if prompt is None and completion is None:
+            return f"{self.price_per_hour:g} {self.currency}/hour"
+        return f"{prompt or 0:g} and {completion or 0:g} {self.currency} for a million"
 
 
 class Teacher(Section, frozen=True):

@@ -50,7 +50,7 @@ class Estimate:
             f"{self.completion_tokens} completion tokens; about {hours:.2f} hours and "
             f"{price:.2f} {rates.currency} at annotate.rates "
             f"({rates.prompt_tokens_per_second:g} and {rates.completion_tokens_per_second:g} tokens/s, "
-            f"{rates.price_per_hour:g} {rates.currency}/hour)"
+            f"{rates.describe_price()})"
         )
 
 

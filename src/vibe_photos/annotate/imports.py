@@ -1,7 +1,6 @@
 """Import answers into the store: made by this tool on another machine, or by the older scripts."""
 
 import logging
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from vibe_photos.annotate.question import build_question
 from vibe_photos.annotate.reply import UnusableReply
 from vibe_photos.errors import ConfigurationError, InputError
 from vibe_photos.records.ground_truth import describe_unreadable
+from vibe_photos.records.photos import name_hash
 from vibe_photos.settings import Settings
 from vibe_photos.storage.jsonl import read_numbered_lines
 
@@ -22,7 +22,6 @@ logger = logging.getLogger(__name__)
 
 _HEAD_BYTES = 4096
 IMPORTED = AnswerKey("imported", "imported")
-_HASH_OF_DIGITS = {16: "xxh64", 32: "xxh3_128"}
 
 
 @dataclass(slots=True)
@@ -90,11 +89,6 @@ def _refuse_other_text(path: Path) -> None:
             found = describe_unreadable(file.read(_HEAD_BYTES), path)
         if found:
             raise InputError(found)
-
-
-def name_hash(image_id: str) -> str | None:
-    """Return the name of an id's hash, by its number of hex digits; None for another kind of id."""
-    return _HASH_OF_DIGITS.get(len(image_id)) if re.fullmatch("[0-9a-f]*", image_id) else None
 
 
 def refuse_other_ids(answered: Set[str], photos: Set[str], content_hash: str) -> None:

@@ -4,7 +4,7 @@ import logging
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TextIO
@@ -29,16 +29,28 @@ class Progress:
     done: int = 0
     failed: int = 0
     requests: int = 0
-    tokens: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
     _started: float = field(default_factory=time.monotonic)
 
+    @property
+    def tokens(self) -> int:
+        """All tokens of prompts and replies, as far as the server reports them."""
+        return self.prompt_tokens + self.completion_tokens
+
+    def count_tokens(self, usage: Mapping[str, int]) -> None:
+        """Count the tokens of one reply."""
+        self.prompt_tokens += usage.get("prompt_tokens", 0)
+        self.completion_tokens += usage.get("completion_tokens", 0)
+
     def describe_run(self, rates: Rates) -> str:
-        """Return what the run took: requests, tokens, time, and the cost of that time."""
+        """Return what the run took: requests, tokens, time, and what these cost."""
         seconds = round(time.monotonic() - self._started)
+        price = rates.price(self.prompt_tokens, self.completion_tokens, seconds / 3600)
         return (
             f"this run: {self.requests} requests, {self.done} answers, {self.failed} failures, "
             f"{self.tokens} tokens in {timedelta(seconds=seconds)} (h:mm:ss), "
-            f"{seconds / 3600 * rates.price_per_hour:.2f} {rates.currency}"
+            f"{price:.2f} {rates.currency}"
         )
 
     def show(self) -> None:

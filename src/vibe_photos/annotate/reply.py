@@ -68,12 +68,6 @@ class Reply:
     model: str | None = None
     problem: str | None = None
 
-    @property
-    def tokens(self) -> int:
-        """All tokens of prompt and reply, 0 if the server does not report them."""
-        usage = self.usage or {}
-        return usage.get("prompt_tokens", 0) + usage.get("completion_tokens", 0)
-
 
 class NoCompletion(VibePhotosError):
     """A response is not a chat completion, for a reason that may be temporary."""

@@ -220,7 +220,7 @@ class AnnotationRun:
         )
         offset = self._answers.append(answer)
         await self._group_sync.sync()
-        self._progress.tokens += reply.tokens
+        self._progress.count_tokens(reply.usage or {})
         return self._answers.count(answer, offset)
 
     def _prepare(self, photo: Photo) -> str:

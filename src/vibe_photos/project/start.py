@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from vibe_photos.annotate.imports import IMPORTED, name_hash, read_answers
+from vibe_photos.annotate.imports import IMPORTED, read_answers
 from vibe_photos.errors import InputError, LibraryError
 from vibe_photos.lineage import FETCH_ONLY, GitError, run_git
 from vibe_photos.project.versions import (
@@ -24,6 +24,7 @@ from vibe_photos.project.versions import (
     list_files,
     open_code,
 )
+from vibe_photos.records.photos import name_hash
 from vibe_photos.scan.walk import walk_folders
 
 _STORE_TEACHER = "offline"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import xxhash
@@ -17,8 +17,13 @@ from vibe_photos.storage.jsonl import read_jsonl
 FEATURELESS = 0
 """The hash of an empty picture (a blank page, a black frame), which is never a near-duplicate."""
 
-_HASHERS: dict[int, Callable[[], Any]] = {16: xxhash.xxh64, 32: xxhash.xxh3_128}
-"""By the number of an id's hex digits."""
+HashName = Literal["xxh3_128", "xxh64"]
+
+HASHES: dict[HashName, Callable[[], Any]] = {"xxh3_128": xxhash.xxh3_128, "xxh64": xxhash.xxh64}
+"""What `library.content_hash` may be; each has ids of another length."""
+
+HASH_DIGITS: dict[HashName, int] = {name: len(new().hexdigest()) for name, new in HASHES.items()}
+_HASH_OF_DIGITS = {digits: name for name, digits in HASH_DIGITS.items()}
 
 _ESCAPE = re.compile(rb"\\(?:\\|x([0-9a-f]{2}))")
 
@@ -82,6 +87,11 @@ def photo_path(root: Path, photo: Photo) -> Path:
     return root / os.fsdecode(text_to_path(photo.rel_path))
 
 
+def name_hash(image_id: str) -> HashName | None:
+    """Return the name of an id's hash, by its number of hex digits; None for another kind of id."""
+    return _HASH_OF_DIGITS.get(len(image_id)) if re.fullmatch("[0-9a-f]*", image_id) else None
+
+
 @contextmanager
 def verified(path: Path, photo: Photo) -> Iterator[None]:
     """Make sure that a file has the bytes of a photo's id, also at the end of the block that reads it.
@@ -107,12 +117,12 @@ def verified(path: Path, photo: Photo) -> Iterator[None]:
 
 def _stamp_if_whole(path: Path, photo: Photo) -> tuple[int, ...] | None:
     """Return the stamp of a file with the photo's bytes, None if they are others."""
-    hasher = _HASHERS.get(len(photo.image_id))
+    name = name_hash(photo.image_id)
     with path.open("rb", buffering=0) as file:
         status = os.fstat(file.fileno())
         if status.st_size != photo.bytes:
             return None
-        if hasher and hashlib.file_digest(file, hasher).hexdigest() != photo.image_id:
+        if name and hashlib.file_digest(file, HASHES[name]).hexdigest() != photo.image_id:
             return None
     return _take_stamp(status)
 

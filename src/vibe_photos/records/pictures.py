@@ -92,10 +92,8 @@ class Pictures:
         A rewritten file keeps its picture's place, and new photos come last. Photos that no scan has recorded
         come behind them, by id.
         """
-        first, places = (
-            self.find_first_ids(library),
-            {one: place for place, one in enumerate(self._renderings)},
-        )
+        first = self.find_first_ids(library)
+        places = {image_id: place for place, image_id in enumerate(self._renderings)}
         return sorted(library, key=lambda image_id: (places.get(first[image_id], len(places)), image_id))
 
 

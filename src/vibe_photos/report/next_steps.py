@@ -137,7 +137,7 @@ def rank_steps(
     trained: Mapping[HeadName, Figures],
     errors: Mapping[str, TeacherErrors],
     suspects: Mapping[HeadName, int],
-    price: str,
+    cost_each: str,
     thresholds_are_tuned: bool,
 ) -> list[Step]:
     """Return the next steps that make labels better, the largest expected gain first.
@@ -146,7 +146,7 @@ def rank_steps(
         trained: by head, the metrics of stage `train`.
         errors: the teacher's error rates by head, as `find_teacher_errors` returns them.
         suspects: by head, how many photos have an answer that is probably wrong.
-        price: what an answer costs, as text that follows the number of answers.
+        cost_each: what an answer costs, as text that follows the number of answers.
         thresholds_are_tuned: whether thresholds were chosen already, so that nothing is known of other ones.
     """
     more, taught, moved = {}, {}, {}
@@ -169,7 +169,7 @@ def rank_steps(
         Step(
             "Ask about twice as many photos",
             "a larger annotate.budget if photos are left to ask, else new photos",
-            f"{say_count(answers, 'more answer')}{price}",
+            f"{say_count(answers, 'more answer')}{cost_each}",
             *(more[head] for head in RANKED_HEADS),
         ),
         Step(
@@ -284,7 +284,7 @@ def read_steps(sources: Sources, teacher: Figures | None) -> list[Step]:
         if head in sources.held_out
     }
     thresholds = set(settings.classify.attribute_threshold.values())
-    return rank_steps(trained, errors, suspects, _price(sources), thresholds != {0.5})
+    return rank_steps(trained, errors, suspects, _tokens_each(sources), thresholds != {0.5})
 
 
 def budget_rows(sources: Sources, teacher: Figures | None) -> list[Row]:
@@ -337,18 +337,16 @@ def _points(gain: float | None) -> str:
     return "–" if gain is None else f"{100 * gain:+.1f}".replace("-", "\u2212")
 
 
-def _price(sources: Sources) -> str:
-    """Return what an answer costs by the rates of the configuration and the tokens used, as text."""
-    used, rates = sources.metrics.get("annotate", {}), sources.settings.rates
-    answered = used.get("answered")
-    if not answered or not used.get("prompt_tokens"):
+def _tokens_each(sources: Sources) -> str:
+    """Return what an answer costs in tokens, as text that follows the number of answers.
+
+    Not in money: prices are machine-local settings, and a report may depend on none.
+    """
+    used = sources.metrics.get("annotate", {})
+    tokens = used.get("prompt_tokens", 0) + used.get("completion_tokens", 0)
+    if not tokens or not used.get("answered"):
         return ""
-    seconds = (
-        used["prompt_tokens"] / rates.prompt_tokens_per_second
-        + used["completion_tokens"] / rates.completion_tokens_per_second
-    )
-    thousand = 1000 * seconds / answered / 3600 * rates.price_per_hour
-    return f", about {thousand:.2f} {rates.currency} for a thousand (annotate.rates)"
+    return f" of about {tokens / used['answered']:.0f} tokens each (annotate.dry_run: the price)"
 
 
 def _read_line(row: Figures, sizes: list[int], taxonomy: Taxonomy) -> LearningLine:

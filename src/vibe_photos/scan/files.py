@@ -3,21 +3,17 @@
 import errno
 import os
 import stat
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
 
 import msgspec
-import xxhash
 
 from vibe_photos.errors import DecodeError
 from vibe_photos.pixels.decode import decode_photo
 from vibe_photos.pixels.formats import HEAD_BYTES, is_film, recognise_format
+from vibe_photos.records.photos import HASHES, HashName
 from vibe_photos.scan.coded_picture import PictureHasher, find_coded_picture
 from vibe_photos.scan.endings import has_ending
 from vibe_photos.terminal import name_file
-
-HashName = Literal["xxh3_128", "xxh64"]
 
 BUFFER_BYTES = 1 << 18
 """Small enough to stay in the processor's cache between reading and hashing."""
@@ -25,9 +21,6 @@ BUFFER_BYTES = 1 << 18
 INSPECTION_VERSION = 2
 """Increase it when the result for any file may change: all files are then read again."""
 
-HASH_DIGITS: dict[HashName, int] = {"xxh3_128": 32, "xxh64": 16}
-
-_HASHES: dict[HashName, Callable[[], Any]] = {"xxh3_128": xxhash.xxh3_128, "xxh64": xxhash.xxh64}
 _READ_ATTEMPTS = 3
 _MAX_PIXELS = 250_000_000
 _INT64 = 1 << 63
@@ -145,7 +138,7 @@ def hash_file(
     Raises:
         OSError: the file cannot be read.
     """
-    hasher = _HASHES[content_hash]()
+    hasher = HASHES[content_hash]()
     window = memoryview(buffer)
     while count := os.readv(file, [buffer]):
         hasher.update(window[:count])

@@ -13,8 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from vibe_photos.errors import LibraryError
-from vibe_photos.records.photos import PhotoProblem, path_to_text
-from vibe_photos.scan.files import BUFFER_BYTES, FileFinding, HashName, inspect_file
+from vibe_photos.records.photos import HashName, PhotoProblem, path_to_text
+from vibe_photos.scan.files import BUFFER_BYTES, FileFinding, inspect_file
 from vibe_photos.scan.left_out import readable_extensions
 from vibe_photos.scan.manifest import HOW_TO_SET_ROOT
 from vibe_photos.scan.stat_cache import Findings, StatCache

@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 
 from vibe_photos.errors import LibraryError
-from vibe_photos.records.photos import Photo, PhotoProblem, read_manifest
-from vibe_photos.scan.files import HASH_DIGITS, FileFinding, FileStamp, HashName
+from vibe_photos.records.photos import HASH_DIGITS, HashName, Photo, PhotoProblem, read_manifest
+from vibe_photos.scan.files import FileFinding, FileStamp
 
 HOW_TO_SET_ROOT = "mount it, or set library.root in params.yaml to the folder of your photos"
 

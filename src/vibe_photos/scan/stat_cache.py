@@ -19,7 +19,8 @@ from typing import NamedTuple
 import msgspec
 import xxhash
 
-from vibe_photos.scan.files import INSPECTION_VERSION, FileFinding, FileStamp, HashName
+from vibe_photos.records.photos import HashName
+from vibe_photos.scan.files import INSPECTION_VERSION, FileFinding, FileStamp
 
 Findings = dict[bytes, FileFinding]
 """The findings of one folder's files, by name."""
