@@ -24,9 +24,8 @@ from vibe_photos.pixels.perceptual_hash import (
     hashes_file,
     perceptual_hashes,
 )
-from vibe_photos.records.keyed_hash import permanent_number
 from vibe_photos.records.photos import FEATURELESS, Photo, photo_path, read_manifest, verified
-from vibe_photos.records.pictures import Pictures, read_pictures
+from vibe_photos.records.pictures import Pictures, number_photos
 from vibe_photos.settings import Settings
 from vibe_photos.storage.jsonl import read_jsonl
 from vibe_photos.storage.saved_work import SavedWork, open_saved_work
@@ -72,13 +71,6 @@ def choose_photos(settings: Settings, store: Path) -> ChosenPhotos:
         return ChosenPhotos(manifest)
     number_of = number_photos(settings)
     return ChosenPhotos(manifest, frozenset(sorted(number_of, key=number_of.__getitem__)[: annotate.budget]))
-
-
-def number_photos(settings: Settings) -> dict[str, float]:
-    """Return the permanent random numbers of the library's photos; a rating does not change a photo's."""
-    ids = [photo.image_id for photo in read_jsonl(settings.paths.photos, Photo)]
-    first = read_pictures(settings.paths.photos).find_first_ids(ids)
-    return {image_id: permanent_number(settings.sample.seed, one) for image_id, one in first.items()}
 
 
 def find_unpaid(image_ids: Iterable[str], paid: Set[str], pictures: Pictures) -> set[str]:

@@ -9,7 +9,6 @@ from tempfile import TemporaryDirectory
 from msgspec.structs import replace
 
 from vibe_photos.annotate.answers import AnswerStore
-from vibe_photos.annotate.budget import number_photos
 from vibe_photos.annotate.imports import absorb_output
 from vibe_photos.annotate.stage import annotate_library
 from vibe_photos.convert.stage import convert_annotations
@@ -18,7 +17,7 @@ from vibe_photos.human_truth.draws import find_strata, read_draws
 from vibe_photos.human_truth.sample import MeasuredSample, read_measured_sample
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth, RawAnnotation
 from vibe_photos.records.photos import Photo, read_manifest
-from vibe_photos.records.pictures import pictures_path, read_pictures
+from vibe_photos.records.pictures import number_photos, pictures_path, read_pictures
 from vibe_photos.records.splits import Membership, read_splits
 from vibe_photos.settings import Rates, Settings
 from vibe_photos.storage.jsonl import read_jsonl, write_jsonl

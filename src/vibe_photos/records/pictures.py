@@ -10,6 +10,9 @@ from pathlib import Path
 
 import msgspec
 
+from vibe_photos.records.keyed_hash import permanent_number
+from vibe_photos.records.photos import Photo
+from vibe_photos.settings import Settings
 from vibe_photos.storage.jsonl import read_jsonl
 
 
@@ -86,6 +89,12 @@ class Pictures:
             first[heir] = self._group_of[heir][0]
         return first
 
+    def number(self, library: Collection[str], seed: int) -> dict[str, float]:
+        """Return the permanent random numbers of the photos of the library (`permanent_number`)."""
+        return {
+            image_id: permanent_number(seed, one) for image_id, one in self.find_first_ids(library).items()
+        }
+
     def sort_by_age(self, library: Collection[str]) -> list[str]:
         """Return the photos of the library in the order in which scans first saw their pictures.
 
@@ -95,6 +104,13 @@ class Pictures:
         first = self.find_first_ids(library)
         places = {image_id: place for place, image_id in enumerate(self._renderings)}
         return sorted(library, key=lambda image_id: (places.get(first[image_id], len(places)), image_id))
+
+
+def number_photos(settings: Settings) -> dict[str, float]:
+    """Return the permanent random numbers of all photos of the manifest, in its order."""
+    manifest = settings.paths.photos
+    ids = [photo.image_id for photo in read_jsonl(manifest, Photo)]
+    return read_pictures(manifest).number(ids, settings.sample.seed)
 
 
 def pictures_path(manifest: Path) -> Path:

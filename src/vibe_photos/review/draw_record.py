@@ -16,6 +16,7 @@ from vibe_photos.human_truth.draws import (
     write_draw,
 )
 from vibe_photos.human_truth.sample import read_sampled
+from vibe_photos.records.pictures import number_photos
 from vibe_photos.records.splits import read_current_ids
 from vibe_photos.sample.stage import read_answers, stratify
 from vibe_photos.settings import Settings
@@ -39,7 +40,8 @@ def record_draw(settings: Settings) -> Path | None:
     if all(split_name(recorded.get(image_id, NOT_ASKED))[0] != NOT_ASKED for image_id in sampled):
         return None
     placed: dict[int, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for image_id, name in stratify(settings, read_answers(settings)).items():
+    numbers = number_photos(settings)
+    for image_id, name in stratify(settings, read_answers(settings, numbers), numbers).items():
         stratum, number = split_name(name)
         placed[number][stratum].append(image_id)
     written = None

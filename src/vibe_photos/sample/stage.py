@@ -13,7 +13,7 @@ those that were asked are a random part of all, and stand for them.
 import heapq
 import logging
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -42,9 +42,7 @@ from vibe_photos.records.ground_truth import (
     read_truth_file,
     truth_object,
 )
-from vibe_photos.records.keyed_hash import permanent_number
-from vibe_photos.records.photos import read_manifest
-from vibe_photos.records.pictures import read_pictures
+from vibe_photos.records.pictures import number_photos, read_pictures
 from vibe_photos.settings import Settings
 from vibe_photos.storage.files import write_json
 
@@ -64,10 +62,9 @@ def sample_for_review(settings: Settings) -> None:
     """
     paths, sample = settings.paths, settings.sample
     _refuse_edited(paths.sample, paths.human)
-    records = read_answers(settings)
-    library = [photo.image_id for photo in read_manifest(paths.photos)]
-    first = read_pictures(paths.photos).find_first_ids(library)
-    placed = stratify(settings, records)
+    numbers = number_photos(settings)
+    records = read_answers(settings, numbers)
+    placed = stratify(settings, records, numbers)
     strata: dict[str, list[str]] = defaultdict(list)
     for image_id, name in sorted(placed.items(), key=lambda item: (item[1], item[0])):
         strata[name].append(image_id)
@@ -76,7 +73,7 @@ def sample_for_review(settings: Settings) -> None:
     sizes = allocate({name: len(ids) for name, ids in strata.items()}, sample.size, sample.min_per_stratum)
     drawn = []
     for stratum, ids in strata.items():
-        ranked = sorted(ids, key=lambda image_id: permanent_number(sample.seed, first[image_id]))
+        ranked = sorted(ids, key=numbers.__getitem__)
         for rank, image_id in enumerate(ranked[: sizes[stratum]], start=1):
             one = _DrawnPhoto(image_id, stratum, len(ids), rank, sizes[stratum], asked_share[stratum])
             drawn.append(one)
@@ -106,26 +103,24 @@ class _DrawnPhoto:
         return Fraction(2 * self.rank - 1, 2 * self.size)
 
 
-def read_answers(settings: Settings) -> dict[str, GroundTruth]:
+def read_answers(settings: Settings, library: Container[str]) -> dict[str, GroundTruth]:
     """Return the teacher's records of the library's photos, by id."""
-    library = {photo.image_id for photo in read_manifest(settings.paths.photos)}
     answered = read_truth_file(settings.paths.auto / ALL_LABELS)
     return {record.image_id: record for record in answered if record.image_id in library}
 
 
-def stratify(settings: Settings, records: Mapping[str, GroundTruth]) -> dict[str, str]:
+def stratify(
+    settings: Settings, records: Mapping[str, GroundTruth], numbers: Mapping[str, float]
+) -> dict[str, str]:
     """Return the stratum of each photo of the library by its id, `NOT_ASKED` for those that others stand for.
 
-    `records` are the teacher's answers of today. A photo in whose place a near-duplicate was asked has the
-    stratum of that one.
+    `records` are the teacher's answers of today, `numbers` the photos' permanent random numbers. A photo in
+    whose place a near-duplicate was asked has the stratum of that one.
     """
     paths, sample = settings.paths, settings.sample
     failures = read_failures(paths.raw_annotations)
     own, not_asked = dict[str, str](), []
-    pictures = read_pictures(paths.photos)
-    first = pictures.find_first_ids([photo.image_id for photo in read_manifest(paths.photos)])
-    current_ids = pictures.find_current_ids(first)
-    numbers = {image_id: permanent_number(sample.seed, one) for image_id, one in first.items()}
+    current_ids = read_pictures(paths.photos).find_current_ids(numbers)
     asked = records.keys() | (failures.keys() & numbers.keys())
     reach = max((numbers[image_id] for image_id in asked), default=-1.0)
     for image_id, number in numbers.items():

@@ -24,7 +24,7 @@ import msgspec
 from vibe_photos.human_truth.draws import find_strata, read_draws
 from vibe_photos.human_truth.labels import read_human_truth
 from vibe_photos.human_truth.sample import read_sampled
-from vibe_photos.records.keyed_hash import permanent_number, unit_interval
+from vibe_photos.records.keyed_hash import unit_interval
 from vibe_photos.records.photos import say_count
 from vibe_photos.records.pictures import Pictures, read_pictures
 from vibe_photos.records.splits import Membership, Role
@@ -126,8 +126,7 @@ def assign_roles(
         budget: about how many photos the teacher is asked; None: all.
     """
     pictures = pictures or Pictures()
-    first, earlier = pictures.find_first_ids(groups), pictures.find_earlier(groups)
-    numbers = {image_id: permanent_number(seed, first[image_id]) for image_id in groups}
+    numbers, earlier = pictures.number(groups, seed), pictures.find_earlier(groups)
     held_out = find_held_out(list(numbers.values()), split, budget)
     lowest: dict[str, float] = defaultdict(lambda: 1.0)
     for image_id, group in groups.items():
