@@ -145,6 +145,8 @@ class Grid {
       // Nobody has judged a photo whose picture is not there.
       const shown = await Promise.all(teachable.map((item) => this.pictures.get(item.image_id)));
       const ready = teachable.filter((item, at) => shown[at]).map((item) => ({ item, after: truthOf(item) })).filter(({ after }) => after?.scene);
+      let saved = 0;
+      let stale = 0;
       if (ready.length) {
         const seen = this.session.is_blind ? ["teacher"] : ["teacher", "student"];
         const reply = await saveDecisions(
@@ -154,16 +156,15 @@ class Grid {
           }),
         );
         showProgress(reply.progress);
-        this.last = { saved: Object.keys(reply.versions).length, stale: reply.stale.length };
-      } else {
-        this.last = { saved: 0, stale: 0 };
+        saved = Object.keys(reply.versions).length;
+        stale = reply.stale.length;
       }
       const measured = chosen.length - teachable.length;
       const left = teachable.length - ready.length;
       announce(
         [
-          `${this.last.saved} ${said}`,
-          this.last.stale ? `${this.last.stale} were decided elsewhere in the meantime` : "",
+          `${saved} ${said}`,
+          stale ? `${stale} were decided elsewhere in the meantime` : "",
           measured ? `${measured} measure: change them one at a time` : "",
           left ? `${left} cannot be judged here: open them` : "",
         ]

@@ -58,7 +58,7 @@ function marks(speakers, score) {
   });
 }
 
-export function percentOf(score) {
+function percentOf(score) {
   return Math.round(100 * score);
 }
 
@@ -88,16 +88,11 @@ export function makeTile(item, lines, onPress, properties, onShown, others = [])
   return element("li", {}, button, ...others);
 }
 
-/** Move the focus among tiles by arrow keys; returns whether it moved. */
+/** Move the focus among tiles by arrow keys. */
 export function moveFocus(list, key) {
   const tiles = [...list.querySelectorAll(".tile")];
   const at = tiles.indexOf(document.activeElement);
-  if (at < 0) {
-    tiles[0]?.focus();
-    return tiles.length > 0;
-  }
+  if (at < 0) return tiles[0]?.focus();
   const columns = tiles.filter((tile) => tile.getBoundingClientRect().top === tiles[0].getBoundingClientRect().top).length;
-  const to = at + { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[key];
-  tiles[to]?.focus();
-  return to in tiles;
+  return tiles[at + { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[key]]?.focus();
 }
