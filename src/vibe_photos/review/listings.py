@@ -74,12 +74,6 @@ class Listings:
         )
         return self._cached(("matrix", whole), lambda: self._compare(whole))
 
-    def matches(self, query: PhotosQuery) -> Bools:
-        """Return bool [photos]: which match."""
-        mask = np.zeros(len(self._photos), bool)
-        mask[np.asarray(self.find(query), np.int64)] = True
-        return mask
-
     def places(self) -> NDArray[np.float32]:
         """Return the map; see `Likeness.places`."""
         return self._likeness.places()
@@ -89,7 +83,8 @@ class Listings:
         said = self._scene("people")
         said = np.where(said >= 0, said, self._scene("teacher"))
         student = np.full(len(said), -1) if self._is_blind else self._scene("student")
-        flags = self.matches(query).astype(np.uint8)
+        flags = np.zeros(len(said), np.uint8)
+        flags[np.asarray(self.find(query), np.int64)] = 1
         if not self._is_blind:
             flags |= 2 * (self.opinions.suspicion() > 0).any(axis=1).astype(np.uint8)
         flags |= 4 * self._of_states(lambda state: state.truth is not None).astype(np.uint8)
