@@ -209,12 +209,13 @@ def test_two_peoples_work_merges_in_git_without_a_conflict(folder: Path, tmp_pat
         git(where, "commit", "--message=audit")
     with RunningReview(folder, "--reviewer", "ada") as review:
         git(folder, "pull", "--no-rebase", "--no-edit", str(other), "main")
-        (disputed,) = review.get("api/disagreements").json()
+        (disputed,) = review.get("api/photos?list=disagreements").json()["items"]
         assert disputed["image_id"] == first
-        assert {o["reviewer"]: o["truth"]["scene"] for o in disputed["opinions"]} == scenes
+        opinions = review.get(f"api/photo/{first}").json()["opinions"]
+        assert {o["reviewer"]: o["truth"]["scene"] for o in opinions} == scenes
         body = {"image_id": first, "version": 2, "after": {"scene": "scene.food"}, "seen": ["reviewers"]}
         assert review.post("api/decision", body).status == 200
-        assert review.get("api/disagreements").json() == []
+        assert review.get("api/photos?list=disagreements").json()["items"] == []
     assert scenes_on_disk(folder) == {first: "scene.food", second: "scene.people"}
 
 

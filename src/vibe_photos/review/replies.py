@@ -163,14 +163,6 @@ class StudentView(msgspec.Struct, frozen=True, kw_only=True):
     labels: list[StudentLabel]
 
 
-class DisagreementItem(msgspec.Struct, frozen=True, kw_only=True):
-    """One photo on which reviewers disagree."""
-
-    image_id: str
-    rel_path: str
-    opinions: list[OpinionView]
-
-
 class Recorded(msgspec.Struct, frozen=True, kw_only=True):
     """A decision that is on disk."""
 

@@ -112,12 +112,6 @@ class ReviewService:
         labels = [] if is_hidden else self._sources.student.get(photo.image_id)
         return replies.StudentView(blind=self._is_blind, labels=labels)
 
-    def list_disagreements(self) -> list[replies.DisagreementItem]:
-        """Return the photos on which the reviewers' latest decisions differ."""
-        self._decisions.refresh()
-        rows = self._listings.find(requests.PhotosQuery(list="disagreements"))
-        return [self._views.disagreement(self._sources.photos[row]) for row in rows]
-
     def decide(self, request: requests.DecisionRequest) -> replies.Recorded:
         """Record one decision; it is on disk when this returns."""
         outcome = self.decide_several([request])

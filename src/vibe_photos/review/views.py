@@ -97,11 +97,6 @@ class PhotoViews:
             opinions=show_opinions(state.opinions),
         )
 
-    def disagreement(self, photo: Photo) -> replies.DisagreementItem:
-        """Return the decisions of reviewers who disagree on a photo."""
-        opinions = show_opinions(self._decisions.state(photo.image_id).opinions)
-        return replies.DisagreementItem(image_id=photo.image_id, rel_path=photo.rel_path, opinions=opinions)
-
     def purpose(self, image_id: str) -> Purpose:
         """Return the purpose of a decision: photos that may train teach, others measure."""
         if image_id in self._queued or self._decisions.state(image_id).measures:
