@@ -1,7 +1,7 @@
 /** The filter of the photos; it is in the address, so that a reload shows the same. Chips of the grid are kept. */
 
 import { byId, element } from "./dom.js";
-import { labelName, labelPath } from "./names.js";
+import { labelTitle } from "./names.js";
 import { NO_CHIPS, readChips, writeChips } from "./query.js";
 
 const USUAL = { ...NO_CHIPS, list: "measure", status: "open" };
@@ -34,14 +34,8 @@ export function markQueue(list) {
 
 /** Fill a select element with all labels. */
 function fillLabels(select, session) {
-  for (const [title, labels] of [
-    ["Scenes", session.scenes],
-    ["Attributes", session.attributes],
-    ["Objects", session.objects],
-  ]) {
-    const options = labels.map(({ key }) =>
-      element("option", { value: key, textContent: optionText(key) }),
-    );
+  for (const [title, labels] of session.levels) {
+    const options = labels.map(({ key }) => element("option", { value: key, textContent: labelTitle(key) }));
     select.append(element("optgroup", { label: title }, ...options));
   }
 }
@@ -76,9 +70,4 @@ export function wireFilter(session, filter, onChange) {
 
 function markButton(filter) {
   byId("filter-button").classList.toggle("is-on", !isWholeQueue(filter));
-}
-
-function optionText(key) {
-  const path = labelPath(key);
-  return path ? `${labelName(key)} (${path})` : labelName(key);
 }

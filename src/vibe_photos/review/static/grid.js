@@ -3,11 +3,11 @@
 import { announce } from "./announce.js";
 import { get, getBytes, post, Refused } from "./api.js";
 import { showChips, showFields } from "./chips.js";
-import { byId, element, releaseFocus } from "./dom.js";
+import { byId, element, wireButtons } from "./dom.js";
 import { HELP_KEY, bindKeys } from "./keys.js";
 import { PhotoMap } from "./map.js";
 import { showMatrix } from "./matrix.js";
-import { labelName } from "./names.js";
+import { labelName, sayPhotos } from "./names.js";
 import { showProgress, showQueue } from "./progress.js";
 import { Query } from "./query.js";
 import { retry, saveDecisions, showRefusal } from "./saving.js";
@@ -33,7 +33,7 @@ class Grid {
     this.side = page === "/mistakes" ? "matrix" : "none";
     if (this.query.value.lasso) this.side = "map";
     this.setField = new TypeAhead(byId("set"), byId("set-options"), {
-      labels: [...session.scenes, ...session.attributes, ...session.objects],
+      labels: session.labels,
       onChoose: (key) => this.set(key),
       onEnter: () => this.enter(),
       onErase: () => {},
@@ -63,7 +63,7 @@ class Grid {
     this.selected = new Set();
     this.pictures = new Map();
     this.#showTiles();
-    showChips(this.query, this.session, this.total);
+    showChips(this.query, this.total);
     await Promise.all([this.#showSide(asked), this.#showCounts(asked)]);
   }
 
@@ -214,8 +214,7 @@ class Grid {
     for (const tile of byId("tiles").querySelectorAll(".tile")) {
       tile.setAttribute("aria-pressed", String(this.selected.has(tile.dataset.image)));
     }
-    const photos = `${this.total.toLocaleString("en")} ${this.total === 1 ? "photo" : "photos"}`;
-    byId("count").textContent = this.selected.size ? `${this.selected.size} selected` : photos;
+    byId("count").textContent = this.selected.size ? `${this.selected.size} selected` : sayPhotos(this.total);
     byId("confirm").disabled = !this.selected.size;
     byId("select-all").disabled = !this.items.length;
   }
@@ -323,7 +322,7 @@ function bind(grid) {
     { title: "Photos", bindings },
     { title: "Set for all that are selected", bindings: sets },
   ]);
-  const buttons = {
+  wireButtons({
     "select-all": () => grid.toggleAll(),
     undo: () => grid.undo(),
     confirm: () => grid.confirm(),
@@ -332,13 +331,7 @@ function bind(grid) {
     "show-matrix": () => grid.showSideOf("matrix"),
     "show-map": () => grid.showSideOf("map"),
     "show-none": () => grid.showSideOf("none"),
-  };
-  for (const [id, run] of Object.entries(buttons)) {
-    byId(id).addEventListener("click", (event) => {
-      releaseFocus(event);
-      run();
-    });
-  }
+  });
   byId("pair").addEventListener("change", (event) => grid.query.set({ pair: event.target.value, says: "" }));
 }
 
