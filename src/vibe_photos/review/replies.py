@@ -67,8 +67,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 class PhotoItem(msgspec.Struct, frozen=True, kw_only=True):
     """One photo of a list, with what everybody says of it.
 
-    `scores` are the student's probabilities, out of fold, of what it or the teacher says. `final` are
-    people's labels and, where nobody judged, those of `labels.sqlite`.
+    `scores` are the student's probabilities, out of fold, of what it or the teacher says.
     """
 
     image_id: str
@@ -82,7 +81,6 @@ class PhotoItem(msgspec.Struct, frozen=True, kw_only=True):
     teacher: Truth | None
     student: Truth | None
     people: Truth | None
-    final: Truth
     scores: dict[str, float]
 
 

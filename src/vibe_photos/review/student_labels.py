@@ -9,14 +9,12 @@ from numpy.typing import NDArray
 
 from vibe_photos.review.opinions import give_back_memory, sign
 from vibe_photos.review.replies import StudentLabel
-from vibe_photos.review.requests import Truth
 from vibe_photos.storage.sqlite import open_database
 
 _ONE_PHOTO = """
 SELECT label_key, level, score, threshold, value, source FROM label_assignment
 WHERE image_id = ? ORDER BY level, score DESC
 """
-_SEVERAL_PHOTOS = "SELECT image_id, scene, attributes, objects FROM photo_labels WHERE image_id IN ({})"
 _ONE_LABEL = "SELECT image_id FROM label_assignment WHERE label_key = ? AND value = 1"
 
 
@@ -42,20 +40,6 @@ class StudentLabels:
             for key, level, score, threshold, value, source in rows
         ]
 
-    def get_final(self, image_ids: Sequence[str]) -> dict[str, Truth]:
-        """Return the final labels of up to a few hundred photos; false attributes are not listed."""
-        if not self._path.exists():
-            return {}
-        marks = ", ".join("?" * len(image_ids))
-        with open_database(self._path) as connection:
-            rows = connection.execute(_SEVERAL_PHOTOS.format(marks), tuple(image_ids)).fetchall()
-        return {
-            image_id: Truth(
-                scene=scene, attributes=dict.fromkeys(_split(attributes), True), objects=_split(objects)
-            )
-            for image_id, scene, attributes, objects in rows
-        }
-
     def finals(self, keys: Sequence[str]) -> NDArray[np.int8]:
         """Return int8 [photos, keys]: 1 where the student's label holds, else 0; rows as in the manifest."""
         with self._lock:
@@ -70,7 +54,3 @@ class StudentLabels:
                 self._final = (sign(self._path), values)
                 give_back_memory()
             return self._final[1]
-
-
-def _split(joined: str | None) -> list[str]:
-    return sorted(joined.split(",")) if joined else []
