@@ -67,7 +67,8 @@ def test_a_review_ends_calmly_and_goes_on_where_it_was(folder: Path) -> None:
     with RunningReview(folder, "--reviewer", "ada") as review:
         queue = [item["image_id"] for item in review.get("api/photos?status=open").json()["items"]]
         assert (queue[0], queue[-1], len(queue)) == (third, second, PHOTOS - 1)
-        assert review.post("api/undo", {}).json()["was_skip"] is True
+        assert review.post("api/undo", {}).json()["image_id"] == second
+        assert review.get(f"api/photo/{second}").json()["status"] == "open"
         assert review.post("api/undo", {}).json()["image_id"] == first
     assert scenes_on_disk(folder) == {}
 

@@ -76,7 +76,6 @@ class PhotoItem(msgspec.Struct, frozen=True, kw_only=True):
     status: StatusName
     purpose: Purpose
     is_flagged: bool
-    is_disputed: bool
     note: str
     teacher: Truth | None
     student: Truth | None
@@ -144,14 +143,11 @@ class PhotoView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StudentLabel(msgspec.Struct, frozen=True, kw_only=True):
-    """The student's result for one label; `threshold` is null for scenes and rules."""
+    """The student's result for one label."""
 
     key: str
-    level: str
     score: float
-    threshold: float | None
     value: bool
-    source: str
 
 
 class StudentView(msgspec.Struct, frozen=True, kw_only=True):
@@ -182,7 +178,6 @@ class Undone(msgspec.Struct, frozen=True, kw_only=True):
 
     image_id: str | None
     image_ids: list[str]
-    was_skip: bool
     progress: Progress
 
 

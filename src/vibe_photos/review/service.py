@@ -170,7 +170,6 @@ class ReviewService:
         return replies.Undone(
             image_id=undone[0].image_id if undone else None,
             image_ids=[line.image_id for line in undone],
-            was_skip=bool(undone) and undone[0].kind == "skip",
             progress=self._progress.read(),
         )
 

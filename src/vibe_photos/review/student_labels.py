@@ -11,10 +11,9 @@ from vibe_photos.review.opinions import give_back_memory, sign
 from vibe_photos.review.replies import StudentLabel
 from vibe_photos.storage.sqlite import open_database
 
-_ONE_PHOTO = """
-SELECT label_key, level, score, threshold, value, source FROM label_assignment
-WHERE image_id = ? ORDER BY level, score DESC
-"""
+_ONE_PHOTO = (
+    "SELECT label_key, score, value FROM label_assignment WHERE image_id = ? ORDER BY level, score DESC"
+)
 _ONE_LABEL = "SELECT image_id FROM label_assignment WHERE label_key = ? AND value = 1"
 
 
@@ -33,12 +32,7 @@ class StudentLabels:
             return []
         with open_database(self._path) as connection:
             rows = connection.execute(_ONE_PHOTO, (image_id,)).fetchall()
-        return [
-            StudentLabel(
-                key=key, level=level, score=score, threshold=threshold, value=bool(value), source=source
-            )
-            for key, level, score, threshold, value, source in rows
-        ]
+        return [StudentLabel(key=key, score=score, value=bool(value)) for key, score, value in rows]
 
     def finals(self, keys: Sequence[str]) -> NDArray[np.int8]:
         """Return int8 [photos, keys]: 1 where the student's label holds, else 0; rows as in the manifest."""

@@ -38,7 +38,6 @@ class PhotoViews:
             status=self._status(photo.image_id),
             purpose=self.purpose(photo.image_id),
             is_flagged=state.is_flagged,
-            is_disputed=bool(state.opinions),
             note=state.note,
             teacher=teacher,
             student=student,
