@@ -67,7 +67,8 @@ def test_a_review_ends_calmly_and_goes_on_where_it_was(folder: Path) -> None:
     with RunningReview(folder, "--reviewer", "ada") as review:
         queue = [item["image_id"] for item in review.get("api/photos?status=open").json()["items"]]
         assert (queue[0], queue[-1], len(queue)) == (third, second, PHOTOS - 1)
-        assert review.post("api/undo", {}).json()["was_skip"] is True
+        assert review.post("api/undo", {}).json()["image_id"] == second
+        assert review.get(f"api/photo/{second}").json()["status"] == "open"
         assert review.post("api/undo", {}).json()["image_id"] == first
     assert scenes_on_disk(folder) == {}
 
@@ -209,12 +210,13 @@ def test_two_peoples_work_merges_in_git_without_a_conflict(folder: Path, tmp_pat
         git(where, "commit", "--message=audit")
     with RunningReview(folder, "--reviewer", "ada") as review:
         git(folder, "pull", "--no-rebase", "--no-edit", str(other), "main")
-        (disputed,) = review.get("api/disagreements").json()
+        (disputed,) = review.get("api/photos?list=disagreements").json()["items"]
         assert disputed["image_id"] == first
-        assert {o["reviewer"]: o["truth"]["scene"] for o in disputed["opinions"]} == scenes
+        opinions = review.get(f"api/photo/{first}").json()["opinions"]
+        assert {o["reviewer"]: o["truth"]["scene"] for o in opinions} == scenes
         body = {"image_id": first, "version": 2, "after": {"scene": "scene.food"}, "seen": ["reviewers"]}
         assert review.post("api/decision", body).status == 200
-        assert review.get("api/disagreements").json() == []
+        assert review.get("api/photos?list=disagreements").json()["items"] == []
     assert scenes_on_disk(folder) == {first: "scene.food", second: "scene.people"}
 
 

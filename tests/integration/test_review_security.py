@@ -87,7 +87,7 @@ def image_id(folder: Path) -> str:
 
 def list_routes(image_id: str) -> list[tuple[str, str]]:
     gets = ["", "mistakes", "photos", "static/api.js", f"photo/{image_id}", "nothing/here", "api/nothing"]
-    gets += [f"api/{name}" for name in ("session", "photos", "chips", "matrix", "map", "disagreements")]
+    gets += [f"api/{name}" for name in ("session", "photos", "chips", "matrix", "map")]
     gets += [f"api/photo/{image_id}", f"api/photo/{image_id}/student"]
     posts = [f"api/{name}" for name in ("decision", "decisions", "skip", "undo", "nothing")]
     return [*(("GET", path) for path in gets), *(("POST", path) for path in posts)]

@@ -44,7 +44,6 @@ def build_app(service: ReviewService, images: PhotoImages, token: str, port: int
         Route("/api/map", _map_endpoint(service)),
         _get("photo/{id}", lambda request: service.show_photo(request.path_params["id"])),
         _get("photo/{id}/student", lambda request: service.show_student(request.path_params["id"])),
-        _get("disagreements", lambda request: service.list_disagreements()),
         _post("decision", requests.DecisionRequest, service.decide),
         _post("decisions", requests.DecisionsRequest, lambda body: service.decide_several(body.decisions)),
         _post("skip", requests.SkipRequest, service.skip),

@@ -74,12 +74,6 @@ class Listings:
         )
         return self._cached(("matrix", whole), lambda: self._compare(whole))
 
-    def matches(self, query: PhotosQuery) -> Bools:
-        """Return bool [photos]: which match."""
-        mask = np.zeros(len(self._photos), bool)
-        mask[np.asarray(self.find(query), np.int64)] = True
-        return mask
-
     def places(self) -> NDArray[np.float32]:
         """Return the map; see `Likeness.places`."""
         return self._likeness.places()
@@ -89,7 +83,8 @@ class Listings:
         said = self._scene("people")
         said = np.where(said >= 0, said, self._scene("teacher"))
         student = np.full(len(said), -1) if self._is_blind else self._scene("student")
-        flags = self.matches(query).astype(np.uint8)
+        flags = np.zeros(len(said), np.uint8)
+        flags[np.asarray(self.find(query), np.int64)] = 1
         if not self._is_blind:
             flags |= 2 * (self.opinions.suspicion() > 0).any(axis=1).astype(np.uint8)
         flags |= 4 * self._of_states(lambda state: state.truth is not None).astype(np.uint8)
@@ -119,9 +114,7 @@ class Listings:
         if query.apart:
             masks["apart"] = self._are_apart(query)
         if query.sure:
-            low, high = map(int, query.sure.split("-"))
-            sure = 100 * self._sureness(query.about)
-            masks["sure"] = (sure >= low) & ((sure < high) | (high >= 100))
+            masks["sure"] = _lies_in(query.sure, self._sureness(query.about))
         if query.suspected:
             masks["suspected"] = self._suspicion(query.about) > 0
         if query.flagged:
@@ -132,11 +125,10 @@ class Listings:
         if query.year:
             year = int(query.year) if query.year.isascii() and query.year.isdigit() else -1
             masks["year"] = self.dates() // 10000 == year
-        if query.judge:
-            judged = self._of_states(lambda state: _judge(state) == query.judge)
-            masks["judge"] = (
-                ~self._of_states(lambda s: s.truth is not None) if query.judge == "nobody" else judged
-            )
+        if query.judge == "nobody":
+            masks["judge"] = ~self._of_states(lambda state: state.truth is not None)
+        elif query.judge:
+            masks["judge"] = self._of_states(lambda state: _judge(state) == query.judge)
         if query.only:
             masks["only"] = self._mask_ids(query.only.split(","))
         if query.near:
@@ -205,9 +197,9 @@ class Listings:
         one, other = query.pair.split(",")
         if query.about == "scene":
             first, second = self._scene(one), self._scene(other)
-            return np.asarray((first >= 0) & (second >= 0) & (first != second))
-        column = self._column(query.about)
-        first, second = self._voice(one)[:, column], self._voice(other)[:, column]
+        else:
+            column = self._column(query.about)
+            first, second = self._voice(one)[:, column], self._voice(other)[:, column]
         return np.asarray((first >= 0) & (second >= 0) & (first != second))
 
     def _scene(self, who: str) -> NDArray[np.int8]:
@@ -274,12 +266,8 @@ class Listings:
         counts["year"] = {str(year): years[year] for year in sorted(years) if year}
         counts["flagged"] = {"true": int(self._of_states(lambda s: s.is_flagged)[without("flagged")].sum())}
         if not self._is_blind:
-            sure = 100 * self._sureness(query.about)[without("sure")]
-            steps = [tuple(map(int, step.split("-"))) for step in SURENESS]
-            counts["sure"] = {
-                f"{low}-{high}": int(((sure >= low) & ((sure < high) | (high >= 100))).sum())
-                for low, high in steps
-            }
+            sure = self._sureness(query.about)[without("sure")]
+            counts["sure"] = {step: int(_lies_in(step, sure).sum()) for step in SURENESS}
             counts["apart"] = {"true": int(self._are_apart(query)[without("apart")].sum())}
             doubt = self._suspicion(query.about)[without("suspected")]
             counts["suspected"] = {"true": int((doubt > 0).sum())}
@@ -412,6 +400,13 @@ class Listings:
             while len(self._cache) > _MAX_CACHED:
                 self._cache.popitem(last=False)
         return found
+
+
+def _lies_in(step: str, sure: NDArray[np.float16]) -> Bools:
+    """Return which probabilities are in a step, `FROM-TO` in percent; TO is excluded but for 100."""
+    low, high = map(int, step.split("-"))
+    percent = 100 * sure
+    return np.asarray((percent >= low) & ((percent < high) | (high >= 100)))
 
 
 def _judge(state: PhotoState) -> str:

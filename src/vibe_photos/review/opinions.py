@@ -71,7 +71,6 @@ class Opinions:
         self._decisions, self._hidden, self._store = decisions, sorted(hidden), store / "review"
         self.keys, self.columns = list_columns(settings.taxonomy)
         self.column_of = {key: column for column, key in enumerate(self.keys)}
-        close_objects(teacher, self.keys, self.columns["object"])
         self.teacher = Voice(teacher)
         self._lock = threading.Lock()
         self._read: tuple[Signature, Voice, NDArray[np.float16]] | None = None
@@ -100,10 +99,6 @@ class Opinions:
         files = [paths.labels, *(out_of_fold_path(paths.models, head) for head in HEADS)]
         return tuple(map(sign, files))
 
-    def row_values(self, record: GroundTruth) -> NDArray[np.int8]:
-        """Return a person's or the teacher's truth as one row: int8 [labels]."""
-        return row_of_truth(record, self.column_of, self.columns)
-
     def _read_people(self) -> Voice:
         with self._lock:
             if self._revision != self._decisions.revision:
@@ -114,7 +109,7 @@ class Opinions:
                         state = states.get(image_id)
                         truth = state.truth if state else None
                         self._people.values[self._row_of[image_id]] = (
-                            UNJUDGED if truth is None else self.row_values(truth)
+                            UNJUDGED if truth is None else row_of_truth(truth, self.column_of, self.columns)
                         )
                 self._known = states
             return self._people
@@ -194,11 +189,6 @@ def row_of_truth(
     return row
 
 
-def close_objects(values: NDArray[np.int8], keys: Sequence[str], objects: slice) -> None:
-    """Make the ancestors of present objects present, in place."""
-    values[:, objects] = with_parents(values[:, objects], keys[objects])
-
-
 def read_held_out(settings: Settings) -> dict[HeadName, OutOfFold]:
     """Return the out-of-fold predictions of the heads that are there."""
     models = settings.paths.models
@@ -220,12 +210,12 @@ def read_unseen_labels(
     probability = np.full((len(image_ids), len(learnt)), np.nan, np.float32)
     for head in held_out.values():
         rows = find_rows(image_ids, head.image_ids)
-        columns = np.array([learnt.index(key) for key in head.labels], np.int64)
-        probability[np.ix_(rows[rows >= 0], columns)] = head.probabilities[rows >= 0]
+        places = np.array([learnt.index(key) for key in head.labels], np.int64)
+        probability[np.ix_(rows[rows >= 0], places)] = head.probabilities[rows >= 0]
     empty = np.broadcast_to(np.float64(np.nan), probability.shape)
     scores = ScoreTable(list(image_ids), learnt, probability, probability, empty)  # type: ignore[arg-type]
     table = decide_labels(scores, settings.taxonomy, settings.classify)
-    keys, _ = list_columns(settings.taxonomy)
+    keys, columns = list_columns(settings.taxonomy)
     value = np.full((len(image_ids), len(keys)), UNJUDGED, np.int8, order="F")
     score = np.full(value.shape, np.nan, np.float32, order="F")
     for place, key in enumerate(table.keys):
@@ -235,8 +225,8 @@ def read_unseen_labels(
     threshold = dict(table.threshold)
     if settings.paths.labels.exists():
         threshold = _fill_from_table(settings.paths.labels, image_ids, keys, value, score) | threshold
-    objects = slice(len(keys) - len(head_keys(settings.taxonomy, "object")), len(keys))
-    close_objects(value, keys, objects)
+    objects = columns["object"]
+    value[:, objects] = with_parents(value[:, objects], keys[objects])
     return LabelTable(list(image_ids), keys, table.level, {}, threshold, score, value)  # type: ignore[arg-type]
 
 

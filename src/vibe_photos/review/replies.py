@@ -67,8 +67,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 class PhotoItem(msgspec.Struct, frozen=True, kw_only=True):
     """One photo of a list, with what everybody says of it.
 
-    `scores` are the student's probabilities, out of fold, of what it or the teacher says. `final` are
-    people's labels and, where nobody judged, those of `labels.sqlite`.
+    `scores` are the student's probabilities, out of fold, of what it or the teacher says.
     """
 
     image_id: str
@@ -77,12 +76,10 @@ class PhotoItem(msgspec.Struct, frozen=True, kw_only=True):
     status: StatusName
     purpose: Purpose
     is_flagged: bool
-    is_disputed: bool
     note: str
     teacher: Truth | None
     student: Truth | None
     people: Truth | None
-    final: Truth
     scores: dict[str, float]
 
 
@@ -146,14 +143,11 @@ class PhotoView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StudentLabel(msgspec.Struct, frozen=True, kw_only=True):
-    """The student's result for one label; `threshold` is null for scenes and rules."""
+    """The student's result for one label."""
 
     key: str
-    level: str
     score: float
-    threshold: float | None
     value: bool
-    source: str
 
 
 class StudentView(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,14 +155,6 @@ class StudentView(msgspec.Struct, frozen=True, kw_only=True):
 
     blind: bool
     labels: list[StudentLabel]
-
-
-class DisagreementItem(msgspec.Struct, frozen=True, kw_only=True):
-    """One photo on which reviewers disagree."""
-
-    image_id: str
-    rel_path: str
-    opinions: list[OpinionView]
 
 
 class Recorded(msgspec.Struct, frozen=True, kw_only=True):
@@ -192,7 +178,6 @@ class Undone(msgspec.Struct, frozen=True, kw_only=True):
 
     image_id: str | None
     image_ids: list[str]
-    was_skip: bool
     progress: Progress
 
 

@@ -83,7 +83,7 @@ class PhotosQuery(Request, frozen=True):
         near: an image_id; the photos are those most like it. `only`: image_ids, separated by commas.
         lasso: corners of a polygon on the map, `x,y` in 0..1, separated by `;`.
         sort: empty is the list's own order.
-        brief: leave out what student and `labels.sqlite` say.
+        brief: leave out what the student says.
     """
 
     list: ListName = "measure"

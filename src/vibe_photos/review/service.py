@@ -112,12 +112,6 @@ class ReviewService:
         labels = [] if is_hidden else self._sources.student.get(photo.image_id)
         return replies.StudentView(blind=self._is_blind, labels=labels)
 
-    def list_disagreements(self) -> list[replies.DisagreementItem]:
-        """Return the photos on which the reviewers' latest decisions differ."""
-        self._decisions.refresh()
-        rows = self._listings.find(requests.PhotosQuery(list="disagreements"))
-        return [self._views.disagreement(self._sources.photos[row]) for row in rows]
-
     def decide(self, request: requests.DecisionRequest) -> replies.Recorded:
         """Record one decision; it is on disk when this returns."""
         outcome = self.decide_several([request])
@@ -176,7 +170,6 @@ class ReviewService:
         return replies.Undone(
             image_id=undone[0].image_id if undone else None,
             image_ids=[line.image_id for line in undone],
-            was_skip=bool(undone) and undone[0].kind == "skip",
             progress=self._progress.read(),
         )
 

@@ -9,14 +9,11 @@ from numpy.typing import NDArray
 
 from vibe_photos.review.opinions import give_back_memory, sign
 from vibe_photos.review.replies import StudentLabel
-from vibe_photos.review.requests import Truth
 from vibe_photos.storage.sqlite import open_database
 
-_ONE_PHOTO = """
-SELECT label_key, level, score, threshold, value, source FROM label_assignment
-WHERE image_id = ? ORDER BY level, score DESC
-"""
-_SEVERAL_PHOTOS = "SELECT image_id, scene, attributes, objects FROM photo_labels WHERE image_id IN ({})"
+_ONE_PHOTO = (
+    "SELECT label_key, score, value FROM label_assignment WHERE image_id = ? ORDER BY level, score DESC"
+)
 _ONE_LABEL = "SELECT image_id FROM label_assignment WHERE label_key = ? AND value = 1"
 
 
@@ -35,26 +32,7 @@ class StudentLabels:
             return []
         with open_database(self._path) as connection:
             rows = connection.execute(_ONE_PHOTO, (image_id,)).fetchall()
-        return [
-            StudentLabel(
-                key=key, level=level, score=score, threshold=threshold, value=bool(value), source=source
-            )
-            for key, level, score, threshold, value, source in rows
-        ]
-
-    def get_final(self, image_ids: Sequence[str]) -> dict[str, Truth]:
-        """Return the final labels of up to a few hundred photos; false attributes are not listed."""
-        if not self._path.exists():
-            return {}
-        marks = ", ".join("?" * len(image_ids))
-        with open_database(self._path) as connection:
-            rows = connection.execute(_SEVERAL_PHOTOS.format(marks), tuple(image_ids)).fetchall()
-        return {
-            image_id: Truth(
-                scene=scene, attributes=dict.fromkeys(_split(attributes), True), objects=_split(objects)
-            )
-            for image_id, scene, attributes, objects in rows
-        }
+        return [StudentLabel(key=key, score=score, value=bool(value)) for key, score, value in rows]
 
     def finals(self, keys: Sequence[str]) -> NDArray[np.int8]:
         """Return int8 [photos, keys]: 1 where the student's label holds, else 0; rows as in the manifest."""
@@ -70,7 +48,3 @@ class StudentLabels:
                 self._final = (sign(self._path), values)
                 give_back_memory()
             return self._final[1]
-
-
-def _split(joined: str | None) -> list[str]:
-    return sorted(joined.split(",")) if joined else []

@@ -38,7 +38,7 @@ class TeacherTruth:
         self._descriptor = os.open(auto, os.O_RDONLY) if auto.exists() else -1
         if self._descriptor >= 0:
             for offset, line in read_lines(auto):
-                record = _decode(_RECORD, line, auto)
+                record = _decode(line, auto)
                 row = row_of.get(record.image_id)
                 if row is not None:
                     self._offsets[row] = offset
@@ -48,7 +48,7 @@ class TeacherTruth:
         """Return the teacher's labels of a photo."""
         row = self._row_of.get(image_id)
         offset = -1 if row is None else self._offsets[row]
-        return None if offset < 0 else _decode(_RECORD, self._read_line(offset), self._path)
+        return None if offset < 0 else _decode(self._read_line(offset), self._path)
 
     def hide(self, rows: Iterable[int]) -> None:
         """Treat these photos as if the teacher had not labelled them."""
@@ -69,8 +69,8 @@ class TeacherTruth:
 _RECORD = msgspec.json.Decoder(GroundTruth)
 
 
-def _decode(decoder: "msgspec.json.Decoder[GroundTruth]", line: bytes, path: Path) -> GroundTruth:
+def _decode(line: bytes, path: Path) -> GroundTruth:
     try:
-        return decoder.decode(line)
+        return _RECORD.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: {error} in {line[:80]!r}") from None

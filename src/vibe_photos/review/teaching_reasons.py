@@ -4,7 +4,7 @@ Each kind of reason has a fixed share, spread evenly over its photos. A photo's 
 reasons. Training photos have the student's out-of-fold labels.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,10 +65,13 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """n photos and their labels; `scene_scores` is float64 [n, scenes], NaN where not scored."""
+    """n photos and their labels; `scene_scores` is float64 [n, scenes], NaN where not scored.
+
+    `names` are what people call the labels.
+    """
 
     image_ids: Sequence[str]
-    taxonomy: Taxonomy
+    names: Mapping[str, str]
     keys: LabelKeys
     teacher: LabelArrays
     student: LabelArrays
@@ -82,7 +85,7 @@ def read_library(records: Sequence[GroundTruth], labels: LabelTable, taxonomy: T
     rows = find_rows(labels.image_ids, image_ids)
     return Library(
         image_ids=image_ids,
-        taxonomy=taxonomy,
+        names={key: show_name(key, taxonomy) for key in (*keys.scene, *keys.attribute, *keys.object)},
         keys=keys,
         teacher=arrays_of_records(records, keys),
         student=arrays_of_labels(labels, image_ids, keys),
@@ -127,7 +130,7 @@ def estimate_usefulness(reasons: Sequence[Reason], photos: int) -> Floats:
 
 
 def _unsure_scene(library: Library) -> list[Reason]:
-    scores, names = library.scene_scores, [show_name(key, library.taxonomy) for key in library.keys.scene]
+    scores, names = library.scene_scores, [library.names[key] for key in library.keys.scene]
     known = np.where(np.isnan(scores), -1.0, scores)
     if known.shape[1] < 2:
         return []
@@ -147,18 +150,11 @@ def _attribute_reasons(library: Library) -> list[Reason]:
         teacher, student = library.teacher.attributes[:, column], library.student.attributes[:, column]
         scores, threshold = library.student.attribute_scores[:, column], library.thresholds.get(key)
         is_both = (teacher != UNJUDGED) & (student != UNJUDGED)
-        reasons.append(
-            Reason(
-                "disagreement",
-                is_both & (teacher != student),
-                _describe_disagreement(show_name(key, library.taxonomy), teacher),
-            )
-        )
+        said = _describe_disagreement(library.names[key], teacher)
+        reasons.append(Reason("disagreement", is_both & (teacher != student), said))
         if threshold is not None:
             is_close = np.abs(scores - threshold) < SMALL_MARGIN / 2
-            reasons.append(
-                Reason("unsure student", is_close, _describe_unsure(show_name(key, library.taxonomy), scores))
-            )
+            reasons.append(Reason("unsure student", is_close, _describe_unsure(library.names[key], scores)))
     return reasons
 
 
@@ -173,7 +169,7 @@ def _describe_unsure(name: str, scores: NDArray[np.float32]) -> Callable[[int], 
 
 def _scene_disagreement(library: Library) -> Reason:
     teacher, student = library.teacher.scene, library.student.scene
-    names = [show_name(key, library.taxonomy) for key in library.keys.scene]
+    names = [library.names[key] for key in library.keys.scene]
     return Reason(
         "disagreement",
         (teacher >= 0) & (student >= 0) & (teacher != student),
@@ -194,7 +190,7 @@ def _suspected_scene(library: Library) -> list[Reason]:
     confident = guess_true_labels(scores[np.ix_(is_known, columns)], place[teacher[is_known]])
     guess[is_known] = np.where(confident >= 0, columns[confident], -1)
     holds = (guess >= 0) & (guess != teacher) & (library.student.scene != teacher)
-    names = [show_name(key, library.taxonomy) for key in library.keys.scene]
+    names = [library.names[key] for key in library.keys.scene]
     return [
         Reason(
             "suspected teacher",
@@ -210,7 +206,7 @@ def _rare_labels(library: Library) -> list[Reason]:
     reasons = [
         _rare(
             "rare scene",
-            show_name(key, library.taxonomy),
+            library.names[key],
             teacher.scene == column,
             library.scene_scores[:, column] >= LIKELY_SCENE,
         )
@@ -218,16 +214,11 @@ def _rare_labels(library: Library) -> list[Reason]:
     ]
     for column, key in enumerate(keys.attribute):
         likely = student.attribute_scores[:, column] >= thresholds.get(key, 2 * LIKELY_SCENE) / 2
-        reasons.append(
-            _rare(
-                "rare attribute", show_name(key, library.taxonomy), teacher.attributes[:, column] == 1, likely
-            )
-        )
+        is_said = teacher.attributes[:, column] == 1
+        reasons.append(_rare("rare attribute", library.names[key], is_said, likely))
     for column, key in enumerate(keys.object):
         likely = student.object_scores[:, column] >= thresholds.get(key, np.inf) / 2
-        reasons.append(
-            _rare("rare object", show_name(key, library.taxonomy), teacher.objects[:, column] == 1, likely)
-        )
+        reasons.append(_rare("rare object", library.names[key], teacher.objects[:, column] == 1, likely))
     return [reason for reason in reasons if reason is not None]
 
 

@@ -18,7 +18,7 @@ class PhotoViews:
         self._teacher = sources.teacher
         self._queued = sources.queued
         self._teaching = sources.teaching
-        self._student, self._opinions = sources.student, sources.opinions
+        self._opinions = sources.opinions
         self._row_of = sources.row_of
         self._roles = sources.roles
         self._unassisted = sources.unassisted
@@ -26,17 +26,11 @@ class PhotoViews:
 
     def list_items(self, photos: Sequence[Photo], is_brief: bool = False) -> list[replies.PhotoItem]:
         """Return photos of a list, with what everybody says of them; in brief without the student."""
-        final = {} if is_brief else self._student.get_final([photo.image_id for photo in photos])
-        return [self._list_item(one, final.get(one.image_id, Truth()), is_brief) for one in photos]
+        return [self._list_item(photo, is_silent=self._is_blind or is_brief) for photo in photos]
 
-    def _list_item(self, photo: Photo, final: Truth, is_brief: bool) -> replies.PhotoItem:
-        state = self._decisions.state(photo.image_id)
-        people, teacher = show_truth(state.truth), show_truth(self._teacher.get(photo.image_id))
-        is_silent = self._is_blind or is_brief
-        if self._is_blind or photo.image_id in self._unassisted:
-            final = Truth()
+    def _list_item(self, photo: Photo, is_silent: bool) -> replies.PhotoItem:
+        state, teacher = self._decisions.state(photo.image_id), show_truth(self._teacher.get(photo.image_id))
         student, scores = (None, {}) if is_silent else self._show_student(photo.image_id, teacher)
-        judged = people or Truth()
         return replies.PhotoItem(
             image_id=photo.image_id,
             rel_path=photo.rel_path,
@@ -44,16 +38,10 @@ class PhotoViews:
             status=self._status(photo.image_id),
             purpose=self.purpose(photo.image_id),
             is_flagged=state.is_flagged,
-            is_disputed=bool(state.opinions),
             note=state.note,
             teacher=teacher,
             student=student,
-            people=people,
-            final=Truth(
-                scene=judged.scene or final.scene,
-                attributes={**final.attributes, **judged.attributes},
-                objects=final.objects if people is None else judged.objects,
-            ),
+            people=show_truth(state.truth),
             scores=scores,
         )
 
@@ -96,11 +84,6 @@ class PhotoViews:
             note=state.note,
             opinions=show_opinions(state.opinions),
         )
-
-    def disagreement(self, photo: Photo) -> replies.DisagreementItem:
-        """Return the decisions of reviewers who disagree on a photo."""
-        opinions = show_opinions(self._decisions.state(photo.image_id).opinions)
-        return replies.DisagreementItem(image_id=photo.image_id, rel_path=photo.rel_path, opinions=opinions)
 
     def purpose(self, image_id: str) -> Purpose:
         """Return the purpose of a decision: photos that may train teach, others measure."""

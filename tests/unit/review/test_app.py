@@ -176,7 +176,6 @@ def test_a_photo_of_the_tenth_is_judged_without_anybodys_labels(tmp_path: Path, 
         items = {item["image_id"]: item for item in review.get("api/photos").json()["items"]}
         assert items.keys() == set(ids)
         assert (items[hidden]["teacher"], items[hidden]["student"]) == (None, None)
-        assert items[hidden]["final"] == {"scene": None, "attributes": {}, "objects": [], "proposed": []}
         view = review.get(f"api/photo/{hidden}").json()
         assert (view["is_unassisted"], view["teacher"], view["current"]) == (True, None, None)
         assert "judged without the teacher's answer, to measure its influence" in view["effect"]

@@ -1,6 +1,6 @@
 /** Keys and buttons of the review page. */
 
-import { byId, releaseFocus } from "./dom.js";
+import { byId, wireButtons } from "./dom.js";
 import { HELP_KEY, bindKeys } from "./keys.js";
 import { labelName } from "./names.js";
 import { chooseScene, cycleAttribute } from "./truth.js";
@@ -11,7 +11,7 @@ export function bindAuditKeys(audit) {
     { title: "Go on", bindings: stepBindings(audit) },
     { title: "Zoom", bindings: lookBindings(audit) },
   ]);
-  wireButtons(audit);
+  wireFields(audit);
 }
 
 function labelBindings(audit) {
@@ -69,8 +69,8 @@ function lookBindings({ stage: { zoom } }) {
   ];
 }
 
-function wireButtons(audit) {
-  const buttons = {
+function wireFields(audit) {
+  wireButtons({
     accept: () => audit.actions.accept(),
     undo: () => audit.actions.undo(),
     skip: () => audit.photo && audit.actions.skip(),
@@ -80,13 +80,7 @@ function wireButtons(audit) {
     student: () => audit.toggleStudent(),
     "done-undo": () => audit.actions.undo(),
     "done-filter": () => byId("filter-reset").click(),
-  };
-  for (const [id, run] of Object.entries(buttons)) {
-    byId(id).addEventListener("click", (event) => {
-      releaseFocus(event);
-      run();
-    });
-  }
+  });
   const note = byId("note");
   note.addEventListener("change", () => audit.actions.note(note.value.trim()));
   note.addEventListener("keydown", (event) => {

@@ -1,7 +1,7 @@
 /** The chips of a query: those that are set, to be removed, and the fields that set more, each with its count. */
 
 import { byId, element } from "./dom.js";
-import { labelName, labelPath } from "./names.js";
+import { labelName, labelTitle, sayPhotos } from "./names.js";
 
 const NAMES = { teacher: "Teacher", student: "Student", people: "People" };
 const LISTS = { train: "may train", measure: "measure", teach: "worth teaching", all: "all", flagged: "flagged", disagreements: "people disagree" };
@@ -12,14 +12,14 @@ const SORTS = {
 };
 
 /** A condition such as `student:!attr.has_text` in words. */
-export function describeCondition(said) {
+function describeCondition(said) {
   const [who, key] = said.split(":");
   if (key === "!scene") return `${NAMES[who]}: no scene`;
   return key.startsWith("!") ? `${NAMES[who]}: not ${labelName(key.slice(1))}` : `${NAMES[who]}: ${labelName(key)}`;
 }
 
 /** Show every chip that is set; pressing one removes it. */
-export function showChips(query, session, total) {
+export function showChips(query, total) {
   const { value, says } = query;
   const chips = says.map((said) => [describeCondition(said), { says: says.filter((other) => other !== said).join(",") }]);
   const add = (name, text, change = { [name]: "" }) => value[name] && chips.push([text, change]);
@@ -46,15 +46,15 @@ export function showChips(query, session, total) {
         element("span", { className: "sign", textContent: "×", "aria-hidden": "true" }),
       ),
     ),
-    element("strong", { textContent: `${total.toLocaleString("en")} ${total === 1 ? "photo" : "photos"}` }),
+    element("strong", { textContent: sayPhotos(total) }),
   );
 }
 
 /** Fill the fields, each option with the number of photos that it would leave. */
 export function showFields(query, session, counts) {
   const { value, says } = query;
-  const labels = [...session.scenes, ...session.attributes, ...session.objects].map(({ key }) => key);
-  const ofLabels = (found) => labels.filter((key) => found?.[key]).map((key) => [key, `${labelName(key)}${labelPath(key) ? ` (${labelPath(key)})` : ""}: ${count(found[key])}`]);
+  const keys = session.labels.map(({ key }) => key);
+  const ofLabels = (found) => keys.filter((key) => found?.[key]).map((key) => [key, `${labelTitle(key)}: ${count(found[key])}`]);
   const of = (name, words = {}) => Object.entries(counts[name] ?? {}).filter(([, photos]) => photos).map(([key, photos]) => [key, `${words[key] ?? key}: ${count(photos)}`]);
   const chosen = (name) => (name in value ? value[name] : "");
   const fields = [

@@ -25,6 +25,16 @@ export function byId(id) {
   return found;
 }
 
+/** Listen for clicks on buttons, by their ids. */
+export function wireButtons(runs) {
+  for (const [id, run] of Object.entries(runs)) {
+    byId(id).addEventListener("click", (event) => {
+      releaseFocus(event);
+      run();
+    });
+  }
+}
+
 /** Remove the focus from a clicked button, so that the next Enter goes to the page. */
 export function releaseFocus(event) {
   if (event.detail > 0) event.currentTarget.blur();

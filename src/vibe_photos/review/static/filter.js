@@ -1,31 +1,26 @@
-/** The filter of the photos; it is in the address, so that a reload shows the same. */
+/** The filter of the photos; it is in the address, so that a reload shows the same. Chips of the grid are kept. */
 
 import { byId, element } from "./dom.js";
-import { labelName, labelPath } from "./names.js";
+import { labelTitle } from "./names.js";
+import { NO_CHIPS, readChips, writeChips } from "./query.js";
 
-const FIELDS = { list: "measure", status: "open", label: "", text: "" };
-
-/** Chips that the grid sets: they are kept, so that the next photo is the next of the grid. */
-const CHIPS = ["by", "says", "pair", "about", "apart", "suspected", "flagged", "sure", "folder", "year", "judge", "near", "only", "lasso", "sort"];
+const USUAL = { ...NO_CHIPS, list: "measure", status: "open" };
+const FIELDS = ["list", "status", "label", "text"];
 
 /** Read the filter from the address. */
 export function readFilter() {
-  const asked = new URLSearchParams(location.search);
-  const chips = CHIPS.filter((name) => asked.get(name)).map((name) => [name, asked.get(name)]);
-  return Object.fromEntries([...Object.entries(FIELDS).map(([name, usual]) => [name, asked.get(name) ?? usual]), ...chips]);
+  return readChips(USUAL);
 }
 
 /** Write filter and photo into the address. */
 export function writeAddress(filter, imageId) {
-  const changed = Object.entries(filter).filter(([name, value]) => value !== FIELDS[name]);
-  const query = new URLSearchParams([...changed, ...(imageId ? [["photo", imageId]] : [])]).toString();
-  history.replaceState(null, "", query ? `?${query}` : location.pathname);
+  writeChips({ ...filter, photo: imageId ?? "" }, USUAL);
 }
 
 /** Whether the filter is one of the two queues, unfiltered. */
 export function isWholeQueue(filter) {
   const { list, ...others } = filter;
-  return ["measure", "teach"].includes(list) && Object.entries(others).every(([name, value]) => value === (FIELDS[name] ?? ""));
+  return ["measure", "teach"].includes(list) && Object.entries(others).every(([name, value]) => value === USUAL[name]);
 }
 
 /** Mark the link of the current queue. */
@@ -39,14 +34,8 @@ export function markQueue(list) {
 
 /** Fill a select element with all labels. */
 function fillLabels(select, session) {
-  for (const [title, labels] of [
-    ["Scenes", session.scenes],
-    ["Attributes", session.attributes],
-    ["Objects", session.objects],
-  ]) {
-    const options = labels.map(({ key }) =>
-      element("option", { value: key, textContent: optionText(key) }),
-    );
+  for (const [title, labels] of session.levels) {
+    const options = labels.map(({ key }) => element("option", { value: key, textContent: labelTitle(key) }));
     select.append(element("optgroup", { label: title }, ...options));
   }
 }
@@ -54,7 +43,7 @@ function fillLabels(select, session) {
 /** Wire the dialog; `onChange` gets the new filter. */
 export function wireFilter(session, filter, onChange) {
   const dialog = byId("filter");
-  const fields = Object.fromEntries(Object.keys(FIELDS).map((name) => [name, byId(`filter-${name}`)]));
+  const fields = Object.fromEntries(FIELDS.map((name) => [name, byId(`filter-${name}`)]));
   fillLabels(fields.label, session);
   const fill = (values) => Object.entries(fields).forEach(([name, field]) => (field.value = values[name]));
   const open = () => {
@@ -70,10 +59,10 @@ export function wireFilter(session, filter, onChange) {
   };
   byId("filter-button").addEventListener("click", open);
   byId("filter-close").addEventListener("click", () => dialog.close());
-  byId("filter-reset").addEventListener("click", () => take({ ...FIELDS }));
+  byId("filter-reset").addEventListener("click", () => take(USUAL));
   byId("filter-form").addEventListener("submit", (event) => {
     event.preventDefault();
-    take(Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, field.value.trim()])));
+    take({ ...USUAL, ...Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, field.value.trim()])) });
   });
   markButton(filter.value);
   return open;
@@ -81,9 +70,4 @@ export function wireFilter(session, filter, onChange) {
 
 function markButton(filter) {
   byId("filter-button").classList.toggle("is-on", !isWholeQueue(filter));
-}
-
-function optionText(key) {
-  const path = labelPath(key);
-  return path ? `${labelName(key)} (${path})` : labelName(key);
 }

@@ -3,11 +3,11 @@
 import { announce } from "./announce.js";
 import { get, getBytes, post, Refused } from "./api.js";
 import { showChips, showFields } from "./chips.js";
-import { byId, element, releaseFocus } from "./dom.js";
+import { byId, element, wireButtons } from "./dom.js";
 import { HELP_KEY, bindKeys } from "./keys.js";
 import { PhotoMap } from "./map.js";
 import { showMatrix } from "./matrix.js";
-import { labelName } from "./names.js";
+import { labelName, sayPhotos } from "./names.js";
 import { showProgress, showQueue } from "./progress.js";
 import { Query } from "./query.js";
 import { retry, saveDecisions, showRefusal } from "./saving.js";
@@ -33,7 +33,7 @@ class Grid {
     this.side = page === "/mistakes" ? "matrix" : "none";
     if (this.query.value.lasso) this.side = "map";
     this.setField = new TypeAhead(byId("set"), byId("set-options"), {
-      labels: [...session.scenes, ...session.attributes, ...session.objects],
+      labels: session.labels,
       onChoose: (key) => this.set(key),
       onEnter: () => this.enter(),
       onErase: () => {},
@@ -63,7 +63,7 @@ class Grid {
     this.selected = new Set();
     this.pictures = new Map();
     this.#showTiles();
-    showChips(this.query, this.session, this.total);
+    showChips(this.query, this.total);
     await Promise.all([this.#showSide(asked), this.#showCounts(asked)]);
   }
 
@@ -145,6 +145,8 @@ class Grid {
       // Nobody has judged a photo whose picture is not there.
       const shown = await Promise.all(teachable.map((item) => this.pictures.get(item.image_id)));
       const ready = teachable.filter((item, at) => shown[at]).map((item) => ({ item, after: truthOf(item) })).filter(({ after }) => after?.scene);
+      let saved = 0;
+      let stale = 0;
       if (ready.length) {
         const seen = this.session.is_blind ? ["teacher"] : ["teacher", "student"];
         const reply = await saveDecisions(
@@ -154,16 +156,15 @@ class Grid {
           }),
         );
         showProgress(reply.progress);
-        this.last = { saved: Object.keys(reply.versions).length, stale: reply.stale.length };
-      } else {
-        this.last = { saved: 0, stale: 0 };
+        saved = Object.keys(reply.versions).length;
+        stale = reply.stale.length;
       }
       const measured = chosen.length - teachable.length;
       const left = teachable.length - ready.length;
       announce(
         [
-          `${this.last.saved} ${said}`,
-          this.last.stale ? `${this.last.stale} were decided elsewhere in the meantime` : "",
+          `${saved} ${said}`,
+          stale ? `${stale} were decided elsewhere in the meantime` : "",
           measured ? `${measured} measure: change them one at a time` : "",
           left ? `${left} cannot be judged here: open them` : "",
         ]
@@ -213,8 +214,7 @@ class Grid {
     for (const tile of byId("tiles").querySelectorAll(".tile")) {
       tile.setAttribute("aria-pressed", String(this.selected.has(tile.dataset.image)));
     }
-    const photos = `${this.total.toLocaleString("en")} ${this.total === 1 ? "photo" : "photos"}`;
-    byId("count").textContent = this.selected.size ? `${this.selected.size} selected` : photos;
+    byId("count").textContent = this.selected.size ? `${this.selected.size} selected` : sayPhotos(this.total);
     byId("confirm").disabled = !this.selected.size;
     byId("select-all").disabled = !this.items.length;
   }
@@ -322,7 +322,7 @@ function bind(grid) {
     { title: "Photos", bindings },
     { title: "Set for all that are selected", bindings: sets },
   ]);
-  const buttons = {
+  wireButtons({
     "select-all": () => grid.toggleAll(),
     undo: () => grid.undo(),
     confirm: () => grid.confirm(),
@@ -331,13 +331,7 @@ function bind(grid) {
     "show-matrix": () => grid.showSideOf("matrix"),
     "show-map": () => grid.showSideOf("map"),
     "show-none": () => grid.showSideOf("none"),
-  };
-  for (const [id, run] of Object.entries(buttons)) {
-    byId(id).addEventListener("click", (event) => {
-      releaseFocus(event);
-      run();
-    });
-  }
+  });
   byId("pair").addEventListener("change", (event) => grid.query.set({ pair: event.target.value, says: "" }));
 }
 

@@ -125,12 +125,6 @@ export class PhotoMap {
     this.onLasso(corners.length > 2 ? corners.map(([x, y]) => `${x.toFixed(3)},${y.toFixed(3)}`).join(";") : "");
   }
 
-  /** Forget the line when its chip is removed. */
-  clear() {
-    this.line = [];
-    this.draw();
-  }
-
   #place(event) {
     const box = this.canvas.getBoundingClientRect();
     const within = (value) => Math.min(1, Math.max(0, value));

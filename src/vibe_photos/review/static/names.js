@@ -3,8 +3,8 @@
 const known = new Map();
 
 /** Learn the labels of the session. */
-export function learnNames({ scenes, attributes, objects }) {
-  for (const label of [...scenes, ...attributes, ...objects]) known.set(label.key, label);
+export function learnNames(labels) {
+  for (const label of labels) known.set(label.key, label);
 }
 
 /** The label's name; that of a key that is no label any more is made of the key. */
@@ -24,14 +24,28 @@ export function labelPath(key) {
   return key.split(".").slice(1, -1).join(" › ").replaceAll("_", " ");
 }
 
+/** The label's name, and where it stands in the tree. */
+export function labelTitle(key) {
+  const path = labelPath(key);
+  return path ? `${labelName(key)} (${path})` : labelName(key);
+}
+
+/** The true attributes and the objects of a truth. */
+export function tagsOf({ attributes, objects }) {
+  return [...Object.keys(attributes).filter((key) => attributes[key]), ...objects];
+}
+
 /** Describe a truth in a few words: scene, true attributes, objects. */
 export function describeTruth(truth) {
   if (!truth) return "no labels";
-  const holds = Object.keys(truth.attributes).filter((key) => truth.attributes[key]);
-  const named = [...[truth.scene, ...holds, ...truth.objects].filter(Boolean).map(labelName), ...(truth.proposed ?? [])];
-  return named.length ? named.join(", ") : "no labels";
+  const keys = truth.scene ? [truth.scene, ...tagsOf(truth)] : tagsOf(truth);
+  return [...keys.map(labelName), ...(truth.proposed ?? [])].join(", ") || "no labels";
 }
 
-export function percent(part, whole) {
+export function sayPhotos(count) {
+  return `${count.toLocaleString("en")} ${count === 1 ? "photo" : "photos"}`;
+}
+
+export function percent(part, whole = 1) {
   return `${Math.round((100 * part) / whole)} %`;
 }

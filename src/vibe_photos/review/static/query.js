@@ -1,25 +1,37 @@
 /** The query of a page: which photos, in which order. It is in the address, so that a view can be bookmarked. */
 
 /** Every chip of the server's query, with what it is without one. */
-const EMPTY = {
+export const NO_CHIPS = {
   list: "all", status: "", label: "", by: "", says: "", pair: "", about: "", apart: "", suspected: "", flagged: "", sure: "",
   folder: "", year: "", judge: "", near: "", only: "", lasso: "", text: "", sort: "",
 };
 
 /** What a page shows when its address says nothing. */
-export const USUAL = {
-  "/mistakes": { ...EMPTY, list: "train", status: "open", pair: "teacher,student", about: "scene" },
-  "/photos": { ...EMPTY, by: "final", pair: "teacher,student", about: "scene" },
+const USUAL = {
+  "/mistakes": { ...NO_CHIPS, list: "train", status: "open", pair: "teacher,student", about: "scene" },
+  "/photos": { ...NO_CHIPS, by: "final", pair: "teacher,student", about: "scene" },
 };
+
+/** Read chips from the address; `usual` are those that it does not name. */
+export function readChips(usual) {
+  const asked = new URLSearchParams(location.search);
+  return Object.fromEntries(Object.entries(usual).map(([name, value]) => [name, asked.get(name) ?? value]));
+}
+
+/** Write into the address what is not as usual. */
+export function writeChips(values, usual) {
+  const changed = Object.entries(values).filter(([name, value]) => value !== (usual[name] ?? ""));
+  const query = new URLSearchParams(changed).toString();
+  history.replaceState(null, "", query ? `?${query}` : location.pathname);
+}
 
 export class Query {
   /** @param {string} page @param {() => void} onChange called after each change */
   constructor(page, onChange) {
-    const asked = new URLSearchParams(location.search);
     this.usual = USUAL[page];
     this.onChange = onChange;
-    this.value = Object.fromEntries(Object.entries(this.usual).map(([name, usual]) => [name, asked.get(name) ?? usual]));
-    this.offset = Math.max(0, Number(asked.get("offset")) || 0);
+    this.value = readChips(this.usual);
+    this.offset = Math.max(0, Number(readChips({ offset: "" }).offset) || 0);
   }
 
   get says() {
@@ -47,10 +59,6 @@ export class Query {
   }
 
   #remember() {
-    const changed = Object.entries({ ...this.value, offset: this.offset || "" }).filter(
-      ([name, value]) => value !== (this.usual[name] ?? ""),
-    );
-    const query = new URLSearchParams(changed).toString();
-    history.replaceState(null, "", query ? `?${query}` : location.pathname);
+    writeChips({ ...this.value, offset: this.offset || "" }, this.usual);
   }
 }

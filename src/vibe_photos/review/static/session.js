@@ -12,8 +12,10 @@ import { retry, sendUnsaved } from "./saving.js";
 export async function runPage(main) {
   try {
     const session = await retry(() => get("session"));
-    learnNames(session);
-    showMeanings(session);
+    session.levels = [["Scenes", session.scenes], ["Attributes", session.attributes], ["Objects", session.objects]];
+    session.labels = session.levels.flatMap(([, labels]) => labels);
+    learnNames(session.labels);
+    showMeanings(session.levels);
     session.hotkeys = assignHotkeys(session);
     showProgress(session.progress);
     await sendUnsaved();
@@ -25,8 +27,7 @@ export async function runPage(main) {
 }
 
 /** List in the help what every label means. */
-function showMeanings({ scenes, attributes, objects }) {
-  const levels = [["Scenes", scenes], ["Attributes", attributes], ["Objects", objects]];
+function showMeanings(levels) {
   byId("help-labels").replaceChildren(
     ...levels.map(([title, labels]) =>
       element(

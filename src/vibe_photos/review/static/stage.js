@@ -3,6 +3,7 @@
 import { loadPicture } from "./preloader.js";
 import { readPhotoError } from "./api.js";
 import { byId, element } from "./dom.js";
+import { percent } from "./names.js";
 import { Zoom } from "./zoom.js";
 
 const SHARPEN_FROM = 1.3;
@@ -63,7 +64,7 @@ export class Stage {
   }
 
   #scaled(scale) {
-    byId("zoom-scale").textContent = `${Math.round(100 * scale)} %`;
+    byId("zoom-scale").textContent = percent(scale);
     byId("zoom-controls").classList.toggle("is-used", scale > 1);
     if (scale >= SHARPEN_FROM && !this.isSharp && this.imageId !== null) this.#sharpen(this.imageId);
   }

@@ -2,7 +2,7 @@
 
 import { photoUrl } from "./api.js";
 import { element } from "./dom.js";
-import { labelName } from "./names.js";
+import { describeTruth, labelName, percent, tagsOf } from "./names.js";
 
 const SPEAKERS = [
   { who: "people", letter: "P", title: "a person" },
@@ -13,15 +13,12 @@ const SPEAKERS = [
 /** The lines under a picture: who says which scene, and which attributes and objects. */
 export function voiceLines(item) {
   const scenes = new Map();
-  for (const speaker of SPEAKERS) {
-    const truth = item[speaker.who];
-    if (truth) append(scenes, truth.scene ?? "", speaker);
-  }
   const tags = new Map();
   for (const speaker of SPEAKERS) {
     const truth = item[speaker.who];
     if (!truth) continue;
-    for (const key of [...Object.keys(truth.attributes).filter((each) => truth.attributes[each]), ...truth.objects]) append(tags, key, speaker);
+    append(scenes, truth.scene ?? "", speaker);
+    for (const key of tagsOf(truth)) append(tags, key, speaker);
   }
   return [
     ...[...scenes].map(([key, speakers]) =>
@@ -39,10 +36,9 @@ export function voiceLines(item) {
 export function describeVoices(item) {
   return SPEAKERS.filter(({ who }) => item[who])
     .map(({ who, title }) => {
-      const { scene, attributes, objects } = item[who];
-      const said = [scene, ...Object.keys(attributes).filter((key) => attributes[key]), ...objects].filter(Boolean).map(labelName);
-      const sure = who === "student" && scene in item.scores ? `, ${percentOf(item.scores[scene])} % sure of the scene` : "";
-      return `${title}: ${said.join(", ") || "nothing"}${sure}`;
+      const { scene } = item[who];
+      const sure = who === "student" && scene in item.scores ? `, ${percent(item.scores[scene])} sure of the scene` : "";
+      return `${title}: ${describeTruth(item[who])}${sure}`;
     })
     .join("; ");
 }
@@ -53,13 +49,9 @@ function append(map, key, speaker) {
 
 function marks(speakers, score) {
   return speakers.map(({ who, letter, title }) => {
-    const sure = who === "student" && score !== undefined ? ` ${percentOf(score)} %` : "";
+    const sure = who === "student" && score !== undefined ? ` ${percent(score)}` : "";
     return element("span", { className: `mark is-${who}`, title: `${title}${sure}`, textContent: letter + sure });
   });
-}
-
-export function percentOf(score) {
-  return Math.round(100 * score);
 }
 
 /**
@@ -88,16 +80,11 @@ export function makeTile(item, lines, onPress, properties, onShown, others = [])
   return element("li", {}, button, ...others);
 }
 
-/** Move the focus among tiles by arrow keys; returns whether it moved. */
+/** Move the focus among tiles by arrow keys. */
 export function moveFocus(list, key) {
   const tiles = [...list.querySelectorAll(".tile")];
   const at = tiles.indexOf(document.activeElement);
-  if (at < 0) {
-    tiles[0]?.focus();
-    return tiles.length > 0;
-  }
+  if (at < 0) return tiles[0]?.focus();
   const columns = tiles.filter((tile) => tile.getBoundingClientRect().top === tiles[0].getBoundingClientRect().top).length;
-  const to = at + { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[key];
-  tiles[to]?.focus();
-  return to in tiles;
+  return tiles[at + { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[key]]?.focus();
 }
