@@ -35,7 +35,7 @@ from vibe_photos.statistics.summary import summarise
 from vibe_photos.statistics.suspects import find_suspects
 from vibe_photos.thresholds.sweep import Aim, find_threshold, sweep_thresholds
 from vibe_photos.train.error_budget import measure_error_budget
-from vibe_photos.train.learning_curve import Learning, measure_learning_curve
+from vibe_photos.train.learning_curve import TrainingSet, measure_learning_curve
 from vibe_photos.train.student import Student, fit_student
 from vibe_photos.train.targets import Targets, find_targets
 
@@ -53,13 +53,15 @@ class Learned:
 
     targets: Targets
     student: Student
-    learning: Learning
+    training_set: TrainingSet
     rows: Indices
 
     def judge(self, vectors: NDArray[np.float32]) -> Floats:
         """Return probabilities [n, labels]."""
         logits = exact_logits(vectors, self.student.weight, self.student.bias)
-        found: Floats = self.student.calibration.probabilities(logits, self.learning.loss).astype(np.float64)
+        found: Floats = self.student.calibration.probabilities(logits, self.training_set.loss).astype(
+            np.float64
+        )
         return found
 
 
@@ -90,9 +92,9 @@ def learn(world: World, records: list[GroundTruth], rows: Indices) -> dict[HeadN
         used = rows[targets.rows]
         fold = np.array([int(unit_interval(7, "fold", world.groups[row]) * FOLDS) for row in used])
         groups = [world.groups[row] for row in used]
-        learning = Learning(targets, world.vectors[used], fold, groups, loss, "none")  # type: ignore[arg-type]
-        student = fit_student(targets, learning.vectors, fold, learning.loss, TRAINING)
-        learned[head] = Learned(targets, student, learning, used)
+        training_set = TrainingSet(targets, world.vectors[used], fold, groups, loss, "none")  # type: ignore[arg-type]
+        student = fit_student(targets, training_set.vectors, fold, training_set.loss, TRAINING)
+        learned[head] = Learned(targets, student, training_set, used)
     return learned
 
 
@@ -143,11 +145,11 @@ def predict(
     row_of = {answers[row].image_id: int(row) for row in photos.train}
     for head, _ in HEADS:
         one = learned[head]
-        budget = measure_error_budget(one.learning, one.student, TRAINING, 0)
+        budget = measure_error_budget(one.training_set, one.student, TRAINING, 0)
         trained[head] = {
             "n_train": len(one.rows),
             "learnt": [{"label": key, "photos": n} for key, n in one.targets.support.items()],
-            "learning_curve": measure_learning_curve(one.learning, one.student, 0),
+            "learning_curve": measure_learning_curve(one.training_set, one.student, 0),
             "error_budget": budget,
         }
         y = np.where(one.targets.is_judged, one.targets.y, -1).astype(np.int8)

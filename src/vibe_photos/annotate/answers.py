@@ -149,7 +149,7 @@ class Answers:
         self._unusable.pop(answer.image_id, None)
         return ""
 
-    def follow_pictures(self, image_ids: Iterable[str], pictures: Pictures) -> int:
+    def copy_to_rewritten_files(self, image_ids: Iterable[str], pictures: Pictures) -> int:
         """Copy answers to ids that have none and are another file of the same picture; return how many.
 
         Raises:
@@ -203,7 +203,7 @@ class AnswerStore:
             answers.sync()
 
 
-def read_paid_ids(store: Path, key: AnswerKey) -> set[str]:
+def read_answered_ids(store: Path, key: AnswerKey) -> set[str]:
     """Return the ids of photos with a usable answer, without locking the log."""
     path = key.log_path(store)
     return {answer.image_id for _, answer in _read_log(path) if answer.is_usable} if path.exists() else set()

@@ -1,9 +1,8 @@
 """Which photos the teacher is asked about: all, or as many as `annotate.budget` says.
 
-Photos come in the order of their permanent random numbers, so those that are asked are a simple random sample
-of the library, and a larger budget only adds. With `annotate.bursts: once` a photo is not asked if a
-near-duplicate before it in this order is: that one represents it. So represented photos depend on no budget
-either, and asked and represented photos together are a simple random sample as well.
+They are those with the lowest permanent random numbers: a simple random sample of the library, to which a
+larger budget only adds. With `annotate.bursts: once`, a photo is represented by a near-duplicate with a lower
+number, and is not asked about. Asked and represented photos together are a simple random sample too.
 """
 
 import logging
@@ -32,14 +31,14 @@ from vibe_photos.storage.saved_work import SavedWork, open_saved_work
 
 logger = logging.getLogger(__name__)
 
-_AT_A_TIME = 256
+_BATCH_PHOTOS = 256
 
 
 @dataclass(frozen=True, slots=True)
 class ChosenPhotos:
-    """The photos that are asked, and those that a near-duplicate represents.
+    """The photos that the teacher is asked about, and those that a near-duplicate represents.
 
-    `asked`: their ids, None for all. `represented`: by id, the photo that is asked in its place.
+    `asked`: ids, None for all photos. `represented`: by id, the photo that is asked about in its place.
     """
 
     manifest: Path
@@ -47,18 +46,18 @@ class ChosenPhotos:
     represented: Mapping[str, Photo] = field(default_factory=dict)
 
     def read_asked(self) -> Iterator[Photo]:
-        """Yield the photos that are asked, in manifest order, without a list of them in memory."""
+        """Yield the photos that are asked about, in manifest order, one at a time."""
         return (photo for photo in self.read_all() if photo.image_id not in self.represented)
 
     def read_all(self) -> Iterator[Photo]:
-        """Yield the photos that are asked or represented, in manifest order."""
+        """Yield the photos that are asked about or represented, in manifest order."""
         for photo in read_jsonl(self.manifest, Photo):
             if self.asked is None or photo.image_id in self.asked or photo.image_id in self.represented:
                 yield photo
 
 
 def choose_photos(settings: Settings, store: Path) -> ChosenPhotos:
-    """Choose the photos by the settings; hashes for `bursts: once` are kept in the store.
+    """Choose photos by the settings; perceptual hashes for `bursts: once` are kept in the store.
 
     Raises:
         LibraryError: photos have to be hashed, and the photo folder is missing.
@@ -73,41 +72,41 @@ def choose_photos(settings: Settings, store: Path) -> ChosenPhotos:
     return ChosenPhotos(manifest, frozenset(sorted(number_of, key=number_of.__getitem__)[: annotate.budget]))
 
 
-def find_unpaid(image_ids: Iterable[str], paid: Set[str], pictures: Pictures) -> set[str]:
-    """Return what to ask about: the first id of each picture of which no file has an answer (`paid`)."""
-    unpaid: set[str] = set()
+def find_unanswered(image_ids: Iterable[str], answered: Set[str], pictures: Pictures) -> set[str]:
+    """Return the first of these ids for each picture that has no answer under any id (`answered`)."""
+    unanswered: set[str] = set()
     for image_id in image_ids:
         copies = pictures.find_copies(image_id)
-        if image_id not in paid and paid.isdisjoint(copies) and unpaid.isdisjoint(copies):
-            unpaid.add(image_id)
-    return unpaid
+        if image_id not in answered and answered.isdisjoint(copies) and unanswered.isdisjoint(copies):
+            unanswered.add(image_id)
+    return unanswered
 
 
 def _choose_once(settings: Settings, store: Path) -> ChosenPhotos:
     manifest, number_of = settings.paths.photos, number_photos(settings)
     photos = sorted(read_manifest(manifest), key=lambda one: number_of[one.image_id])
-    wanted = reach = min(settings.annotate.budget or len(photos), len(photos))
+    wanted = looked_at = min(settings.annotate.budget or len(photos), len(photos))
     with open_saved_work(hashes_file(store)) as saved:
         while True:
-            hashes = _read_hashes(photos[:reach], saved, settings)
+            hashes = _read_hashes(photos[:looked_at], saved, settings)
             leaders = find_leaders(hashes, settings.split.max_hash_distance).tolist()
             represented = {
                 photos[row].image_id: photos[leader] for row, leader in enumerate(leaders) if row != leader
             }
-            open_places = wanted - (reach - len(represented))
-            if not open_places or reach == len(photos):
+            still_wanted = wanted - (looked_at - len(represented))
+            if not still_wanted or looked_at == len(photos):
                 break
-            reach = min(len(photos), reach + open_places)
+            looked_at = min(len(photos), looked_at + still_wanted)
     logger.info(
         "annotate: %d of %d photos are asked, and represent %d near-duplicates",
-        *(reach - len(represented), len(photos), len(represented)),
+        *(looked_at - len(represented), len(photos), len(represented)),
     )
-    asked = frozenset(photo.image_id for photo in photos[:reach]) - represented.keys()
+    asked = frozenset(photo.image_id for photo in photos[:looked_at]) - represented.keys()
     return ChosenPhotos(manifest, asked, represented)
 
 
 def _read_hashes(photos: Sequence[Photo], saved: SavedWork, settings: Settings) -> Hashes:
-    """Return perceptual hashes, uint64 [photos, hashes]; photos that cannot be decoded are featureless."""
+    """Return perceptual hashes, uint64 [photos, hashes]; `FEATURELESS` for photos that cannot be decoded."""
     known = saved.image_ids()
     missing = [photo for photo in photos if photo.image_id not in known]
     root = Path(settings.library.root)
@@ -120,8 +119,8 @@ def _read_hashes(photos: Sequence[Photo], saved: SavedWork, settings: Settings) 
         logger.info("annotate: %d photos are hashed, to find near-duplicates", len(missing))
     hash_one = partial(_hash_photo, root, settings.annotate.max_pixels)
     with ThreadPoolExecutor(settings.annotate.workers) as pool:
-        for start in range(0, len(missing), _AT_A_TIME):
-            some = missing[start : start + _AT_A_TIME]
+        for start in range(0, len(missing), _BATCH_PHOTOS):
+            some = missing[start : start + _BATCH_PHOTOS]
             hashed = zip(some, pool.map(hash_one, some), strict=True)
             saved.add((photo.image_id, found) for photo, found in hashed if found)
     hashes = np.full((len(photos), HASHES_PER_PHOTO), FEATURELESS, np.uint64)

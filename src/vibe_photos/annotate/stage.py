@@ -1,4 +1,4 @@
-"""The stage `annotate`: reuse paid answers, request missing ones, and write all of them."""
+"""The stage `annotate`: reuse stored answers, request missing ones, and write all of them."""
 
 import asyncio
 import logging
@@ -10,8 +10,8 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from vibe_photos.annotate.answers import AnswerKey, Answers, AnswerStore, read_paid_ids
-from vibe_photos.annotate.budget import ChosenPhotos, choose_photos, find_unpaid
+from vibe_photos.annotate.answers import AnswerKey, Answers, AnswerStore, read_answered_ids
+from vibe_photos.annotate.budget import ChosenPhotos, choose_photos, find_unanswered
 from vibe_photos.annotate.client import Client
 from vibe_photos.annotate.endpoint import (
     Endpoint,
@@ -38,16 +38,16 @@ _OTHER_DESCRIPTORS = 64
 
 
 def annotate_library(settings: Settings, store: Path) -> None:
-    """Get the teacher's answer about the chosen photos (`annotate.budget`), and write all of them.
+    """Get the teacher's answers about the chosen photos (`annotate.budget`), and write them.
 
-    With `annotate.dry_run` it only estimates. The outputs (`paths.raw_annotations`, `failures.jsonl` in
-    the same folder, the metric `annotate.json`) are replaced once all requests are done; a run that ends
-    earlier leaves them unchanged, with its answers in the store.
+    With `annotate.dry_run`, only log what it would cost. The outputs (`paths.raw_annotations`,
+    `failures.jsonl` in the same folder, the metric `annotate.json`) are replaced once all requests are done;
+    a run that ends earlier leaves them unchanged, with its answers in the store.
 
     Raises:
         ConfigurationError: the environment does not fit the configuration.
         TeacherRefused: the server cannot be used.
-        TeacherUnreachable: no server answers, and there are photos that it was never asked about.
+        TeacherUnreachable: no server answers, and some photos were never asked about.
         RunInterrupted: Ctrl-C.
         StoreError: another run has locked the answers, their log is damaged, or the disk is full.
         TooManyFailures: more than `annotate.max_failed_share` have no answer (the outputs are written).
@@ -57,23 +57,23 @@ def annotate_library(settings: Settings, store: Path) -> None:
     key = AnswerKey(settings.teacher.model, question.prompt_id)
     if settings.annotate.dry_run:
         listed, pictures = [one.image_id for one in photos.read_asked()], read_pictures(settings.paths.photos)
-        paid = {*listed} - find_unpaid(listed, read_paid_ids(store, key), pictures)
-        estimate = estimate_run(photos.read_asked(), paid, Path(settings.library.root), question)
+        answered = {*listed} - find_unanswered(listed, read_answered_ids(store, key), pictures)
+        estimate = estimate_run(photos.read_asked(), answered, Path(settings.library.root), question)
         logger.info(estimate.describe(settings.rates))
         return
     with _interruptible(), AnswerStore(store) as answer_store:
         answers = answer_store.of(key)
         absorb_output(settings.paths.raw_annotations, answer_store)
-        _follow_pictures(settings, photos, answers)
+        _reuse_answers(settings, photos, answers)
         failures: dict[str, Failure] = {}
         missing = {photo.image_id for photo in photos.read_asked() if photo.image_id not in answers}
         if missing and settings.teacher.server != "store":
             if len(answers):
                 ids = {photo.image_id for photo in photos.read_asked()}
                 if missing == ids:
-                    refuse_other_ids(read_paid_ids(store, key), ids, settings.library.content_hash)
+                    refuse_other_ids(read_answered_ids(store, key), ids, settings.library.content_hash)
             known = read_failures(settings.paths.raw_annotations)
-            # Photos that all failed before can wait for a server: the next scan marks them again.
+            # If all these failed before, no server is needed now: the next scan marks them for a retry.
             failures = {i: replace(known[i], retry=False) for i in missing} if missing <= known.keys() else {}
             if failures and not is_server_configured(os.environ, settings.teacher):
                 logger.warning("QWEN_BASE_URL is not set: %d photos stay without an answer", len(missing))
@@ -97,17 +97,17 @@ def annotate_library(settings: Settings, store: Path) -> None:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Raise the same error for Ctrl-C outside the requests as during them."""
+    """Raise `RunInterrupted` for Ctrl-C outside the requests too."""
     try:
         yield
     except KeyboardInterrupt:
         raise RunInterrupted("interrupted; every answer is kept. Run the same command again") from None
 
 
-def _follow_pictures(settings: Settings, photos: ChosenPhotos, answers: Answers) -> None:
-    """Give photos whose file was rewritten the answer about the same picture."""
+def _reuse_answers(settings: Settings, photos: ChosenPhotos, answers: Answers) -> None:
+    """Copy answers to photos whose file was rewritten."""
     missing = [photo.image_id for photo in photos.read_asked() if photo.image_id not in answers]
-    if missing and (count := answers.follow_pictures(missing, read_pictures(settings.paths.photos))):
+    if missing and (count := answers.copy_to_rewritten_files(missing, read_pictures(settings.paths.photos))):
         logger.info(
             "annotate: %s answered before, in another file: not asked again", say_count(count, "picture")
         )
@@ -135,7 +135,7 @@ async def _ask_missing(
 ) -> tuple[Answers, dict[str, Failure]]:
     """Ask about the photos without an answer; return the answers and the failures by id.
 
-    Simulated answers of a replay server never count as the model's: they have their own key.
+    A replay server's simulated answers are never stored as the model's: they have their own key.
     """
     model, slots = settings.teacher.model, settings.annotate.concurrency
     _ensure_open_file_limit(slots)
@@ -161,10 +161,10 @@ async def _ask_missing(
             logger.warning("this server replays simulated answers: a rehearsal, stored as %r", model)
         answers = answer_store.of(AnswerKey(model, question.prompt_id))
         pictures, tried, failures = read_pictures(settings.paths.photos), set[str](), dict[str, Failure]()
-        while True:  # a file of a picture is asked about once those before it were, in vain
-            _follow_pictures(settings, photos, answers)
+        while True:  # if one file of a picture fails, the next run of the loop asks about another
+            _reuse_answers(settings, photos, answers)
             missing = [one.image_id for one in photos.read_asked() if one.image_id not in answers]
-            chosen = find_unpaid((one for one in missing if one not in tried), set(), pictures)
+            chosen = find_unanswered((one for one in missing if one not in tried), set(), pictures)
             if not chosen:
                 return answers, failures
             run = AnnotationRun(settings, question, server, answers)
@@ -214,7 +214,7 @@ def _log_summary(tally: Tally, key: AnswerKey) -> None:
 def _check_failed_share(tally: Tally, settings: Settings) -> None:
     """Fail the stage when too many photos have no answer.
 
-    Photos that are `missing` because there is no server are listed but do not count, unless all are.
+    Photos `missing` for lack of a server do not count, unless all are.
     """
     if tally.photos and tally.failed["missing"] == tally.photos:
         raise TooManyFailures(

@@ -29,14 +29,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Run the command."""
     from vibe_photos.configuration import read_resolved
-    from vibe_photos.encoder_trial.text import describe_best, format_outcome, table_head
+    from vibe_photos.encoder_trial.text import describe_best, format_header, format_outcome
     from vibe_photos.encoder_trial.trial import Trial, read_candidate, try_encoders
     from vibe_photos.storage.local_store import find_store
 
     candidates = [read_candidate(text, Path("conf")) for text in options.candidates]
     trial = Trial(read_resolved(), find_store(), options.photos)
     print(f"{len(trial.photos)} training photos, judged out of fold against their training labels\n")
-    print(table_head())
+    print(format_header())
     outcomes = []
     for outcome in try_encoders(trial, candidates, options.layers):
         outcomes.append(outcome)

@@ -56,9 +56,9 @@ def embed_library(settings: Settings, store: Path) -> None:
         open_saved_work(hashes_file(store)) as hashes,
     ):
         ids, pictures = [photo.image_id for photo in library], read_pictures(settings.paths.photos)
-        if count := vectors.follow_pictures(ids, pictures.find_copies):
+        if count := vectors.copy_to_rewritten_files(ids, pictures.find_copies):
             logger.info("embed: %s with a vector from another file", say_count(count, "picture"))
-        hashes.follow_pictures(ids, pictures.find_copies)
+        hashes.copy_to_rewritten_files(ids, pictures.find_copies)
         has_vector = vectors.image_ids()
         has_both = has_vector & hashes.image_ids()
         missing = [photo for photo in library if photo.image_id not in has_both]

@@ -1,7 +1,7 @@
-"""Which encoder, and which of its layers, suits a library: figures out of fold, on a part of its photos.
+"""Which encoder and layer suit a library: F1 out of fold, on a part of its photos.
 
-The photos are those with the lowest permanent numbers, so that a larger trial only adds. Each candidate's
-vectors go into the store, where stage `embed` finds them.
+The photos are those with the lowest permanent random numbers, so a larger trial only adds photos.
+Each candidate's vectors go into the store, where stage `embed` finds them.
 """
 
 import logging
@@ -28,22 +28,22 @@ from vibe_photos.records.training import TrainingRecord, read_training
 from vibe_photos.settings import Embedder, HeadName, HeadTraining, Settings
 from vibe_photos.storage.saved_work import open_saved_work
 from vibe_photos.storage.vectors import Vectors
-from vibe_photos.train.error_budget import ask_neighbours, ask_probe
-from vibe_photos.train.learning_curve import Learning, count_hits
+from vibe_photos.train.error_budget import predict_by_neighbours, predict_by_nonlinear_head
+from vibe_photos.train.learning_curve import TrainingSet, flag_hits
 from vibe_photos.train.student import fit_student
 from vibe_photos.train.targets import find_targets
 
 log = logging.getLogger(__name__)
 
 HEADS: tuple[HeadName, ...] = ("scene", "attribute")
-"""Objects are left out: a part of a library shows most of them too rarely."""
+"""Objects are left out: most are too rare in a part of a library."""
 
 _TRANSFORMS = ("none", "sqrt")
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An encoder to try; `name` says how to choose it: a choice, and the keys that differ from it."""
+    """An encoder to try; `name`: its file in `conf/embedder` and changed keys (`CHOICE KEY=VALUE ...`)."""
 
     name: str
     embedder: Embedder
@@ -51,10 +51,11 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a candidate is worth: F1 over all labels of each head, out of fold, 0..1; the higher, the better.
+    """How good a candidate is: out-of-fold F1 over all labels, by head.
 
-    `linear` is the head's, `neighbours` that of the nearest photos' labels, `probe` that of a small
-    non-linear model: where one is much better than `linear`, the layer does not suit a linear head.
+    `linear` is that of the head, `neighbours` of the nearest photos' labels, `probe` of a small non-linear
+    model: if one of these is much better than `linear`, the layer does not suit a linear head.
+    `milliseconds` are per photo, None if all vectors were in the store.
     """
 
     candidate: Candidate
@@ -65,13 +66,13 @@ class Outcome:
     probe: dict[HeadName, float]
 
     @property
-    def quality(self) -> float:
+    def mean_f1(self) -> float:
         """Return the mean of the linear heads' F1."""
         return float(np.mean(list(self.linear.values())))
 
 
 def read_candidate(text: str, conf: Path) -> Candidate:
-    """Return the candidate of `CHOICE [KEY=VALUE ...]`, a file of `conf/embedder` and changes of its keys.
+    """Parse `CHOICE [KEY=VALUE ...]`: a file in `conf/embedder`, and changes of its keys.
 
     Raises:
         ConfigurationError: there is no such choice or key, or a value has the wrong type.
@@ -93,30 +94,30 @@ def read_candidate(text: str, conf: Path) -> Candidate:
         raise ConfigurationError(f"{text!r}: {error}") from None
 
 
-def list_inner_layers(candidate: Candidate, count: int) -> list[Candidate]:
-    """Return candidates for the last `count` feature maps of an ONNX encoder, plain and with signed roots."""
+def list_layer_candidates(candidate: Candidate, count: int) -> list[Candidate]:
+    """Return candidates for the last `count` feature maps of an ONNX encoder, with each of `_TRANSFORMS`."""
     embedder = candidate.embedder
     found = []
     for layer in list_layers(str(embedder.checkpoint), embedder.input_px or 0, count):
         for transform in _TRANSFORMS:
             changed = msgspec.structs.replace(embedder, outputs=[layer], pooling="mean", transform=transform)
-            found.append(_name(candidate, changed))
+            found.append(_make_candidate(candidate, changed))
     return found
 
 
-def join_best(outcomes: Sequence[Outcome]) -> Candidate | None:
+def join_best_layers(outcomes: Sequence[Outcome]) -> Candidate | None:
     """Return the two best inner layers joined; None if fewer than two were tried."""
     best: dict[str, Outcome] = {}
-    for one in sorted(outcomes, key=lambda one: -one.quality):
+    for one in sorted(outcomes, key=lambda one: -one.mean_f1):
         best.setdefault((one.candidate.embedder.outputs or [""])[0], one)
     if len(best) < 2:
         return None
     first, second = list(best.values())[:2]
     layers = [*(first.candidate.embedder.outputs or []), *(second.candidate.embedder.outputs or [])]
-    return _name(first.candidate, msgspec.structs.replace(first.candidate.embedder, outputs=layers))
+    return _make_candidate(first.candidate, msgspec.structs.replace(first.candidate.embedder, outputs=layers))
 
 
-def _name(candidate: Candidate, embedder: Embedder) -> Candidate:
+def _make_candidate(candidate: Candidate, embedder: Embedder) -> Candidate:
     choice = candidate.name.split()[0]
     outputs = ",".join(embedder.outputs or [])
     changes = f"outputs=[{outputs}] pooling={embedder.pooling} transform={embedder.transform}"
@@ -145,7 +146,7 @@ class Trial:
         }
 
     def measure(self, candidate: Candidate) -> Outcome:
-        """Embed the photos, unless that was done before, and fit the heads.
+        """Embed the photos that have no vector yet, fit the heads, and return their F1.
 
         Raises:
             ConfigurationError: a key that the encoder needs is not set.
@@ -159,7 +160,7 @@ class Trial:
             options: HeadTraining = getattr(self._settings.train, head)
             targets = find_targets(head, records, self._settings.taxonomy, options.min_positive)
             used = [records[row] for row in targets.rows]
-            learning = Learning(
+            training_set = TrainingSet(
                 targets,
                 vectors[[row_of[one.image_id] for one in used]],
                 np.array([one.fold for one in used], dtype=np.int64),
@@ -167,19 +168,21 @@ class Trial:
                 head_loss(head),
                 options.class_weight,
             )
-            if not targets.labels or len(np.unique(learning.folds)) < 2:
+            if not targets.labels or len(np.unique(training_set.folds)) < 2:
                 raise InputError(
                     f"{len(ids)} photos are too few to learn any {head}: try more (--photos), or let the "
                     "teacher answer more"
                 )
-            student = fit_student(targets, learning.vectors, learning.folds, learning.loss, options)
-            linear[head] = _f1(learning, student.probabilities)
-            neighbours[head] = _f1(learning, ask_neighbours(learning))
-            probe[head] = _f1(learning, ask_probe(learning, options))
+            student = fit_student(
+                targets, training_set.vectors, training_set.folds, training_set.loss, options
+            )
+            linear[head] = _f1(training_set, student.probabilities)
+            neighbours[head] = _f1(training_set, predict_by_neighbours(training_set))
+            probe[head] = _f1(training_set, predict_by_nonlinear_head(training_set, options))
         return Outcome(candidate, vectors.shape[1], milliseconds, linear, neighbours, probe)
 
     def _embed(self, candidate: Candidate) -> tuple[Vectors, list[str], float | None]:
-        """Return the vectors, their ids and the milliseconds a photo took, None if all were in the store."""
+        """Return vectors, their ids, and milliseconds per photo (None if all were in the store)."""
         settings, embedder = self._settings, candidate.embedder
         model = name_encoder(embedder, settings.embed)
         job = Job(Path(settings.library.root), embedder, settings.embed, model)
@@ -197,16 +200,16 @@ class Trial:
                     "%s: %s could not be embedded, such as %s: %s",
                     *(candidate.name, say_count(len(problems)), problems[0].rel_path, problems[0].detail),
                 )
-            took = 1000 * (time.monotonic() - started) / len(missing) if missing else None
+            milliseconds = 1000 * (time.monotonic() - started) / len(missing) if missing else None
             rows = dict(saved.read(photo.image_id for photo in self.photos))
         if not rows:
             raise EncoderError(f"{candidate.name}: no photo could be embedded")
         vectors = np.stack([np.frombuffer(row, "<f4") for row in rows.values()]).astype(np.float32)
-        return vectors, list(rows), took
+        return vectors, list(rows), milliseconds
 
 
-def _f1(learning: Learning, probabilities: Floats) -> float:
-    hits, given, true = count_hits(learning, probabilities).sum(axis=(1, 2))
+def _f1(training_set: TrainingSet, probabilities: Floats) -> float:
+    hits, given, true = flag_hits(training_set, probabilities).sum(axis=(1, 2))
     return float(2 * hits / max(given + true, 1))
 
 
@@ -216,12 +219,12 @@ def try_encoders(trial: Trial, candidates: Sequence[Candidate], layers: int) -> 
         yield trial.measure(candidate)
         if layers and candidate.embedder.kind == "onnx":
             inner = []
-            for one in list_inner_layers(candidate, layers):
+            for one in list_layer_candidates(candidate, layers):
                 try:
                     inner.append(trial.measure(one))
                 except EncoderError as error:
                     log.warning("%s is left out: %s", one.name, error)
                 else:
                     yield inner[-1]
-            if joined := join_best(inner):
+            if joined := join_best_layers(inner):
                 yield trial.measure(joined)

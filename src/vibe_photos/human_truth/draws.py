@@ -1,11 +1,12 @@
 """Recorded draws: which photo was in which stratum when people began to measure (`data/human/draws/`).
 
-Figures about the library weight each stratum by its size. So the strata must stay those of the draw, even if
-teacher, mapping or library change later: the file lists their members. Photos that are in no recorded draw
-(they were added later) form the strata of the next draw.
+Figures about the library weight each stratum by its size. So each draw's strata are kept in a file, even if
+teacher, mapping or library change later. Photos that are in no recorded draw (they were added later) form the
+strata of the next one.
 
-Photos that `annotate.budget` kept from being asked are listed as `NOT_ASKED`. The asked photos of the draw, a
-simple random sample, stand for them. When more are asked, the draw grows (`place_photos`).
+Photos that the teacher is not asked about because of `annotate.budget` are listed as `NOT_ASKED`. Those that
+it is asked about, a simple random sample, represent them. When it is asked about more, the draw grows
+(`assign_strata`).
 """
 
 from collections import defaultdict
@@ -26,19 +27,19 @@ from vibe_photos.storage.files import write_bytes
 DRAWS_FOLDER = "draws"
 
 NO_SCENE = "none"
-"""The stratum of photos without a scene by the teacher."""
+"""The stratum of photos to which the teacher gave no scene."""
 
 NO_ANSWER = "no answer"
-"""The stratum of photos that the teacher was to be asked about, but that have no answer."""
+"""The stratum of photos that `annotate.budget` includes, but that have no answer."""
 
 NOT_ASKED = "not asked"
-"""No stratum: photos of a draw that the teacher was not to be asked about yet. Others stand for them."""
+"""Not a stratum: photos that `annotate.budget` leaves out, which the others of the draw represent."""
 
 WHOLE_LIBRARY = "all"
 """The one stratum of the strategy `random`."""
 
 _SHORT_ID_BYTES = 5
-"""With 200,000 photos, one library in 50 has two with the same short id; both get the same stratum."""
+"""One in 50 libraries of 200,000 photos has two with the same short id; both get the same stratum."""
 
 
 class Stratum(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,9 +52,9 @@ class Stratum(msgspec.Struct, frozen=True, kw_only=True):
 class Draw(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One draw: a file `draws/<number>.json`.
 
-    `how` is `stratified` or `random` for a draw of stage `sample`, and `uniform` for imported photos that
-    were drawn at random elsewhere; its one stratum holds just those. `teacher` (the model's name) and
-    `mapping` (a hash of the scenes' mapping) say where the strata came from.
+    `how` is `stratified` or `random` for a draw of stage `sample`. It is `uniform` for imported photos that
+    were drawn at random elsewhere, which are its only stratum. The strata came from the answers of `teacher`
+    (a model's name) and `mapping` (a hash of the mapping to scenes).
     """
 
     number: int
@@ -66,7 +67,7 @@ class Draw(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def make_stratum(image_ids: Iterable[str]) -> Stratum:
     """Return a stratum of these photos."""
-    return _pack(np.unique(_shorten(sorted(image_ids))))
+    return _pack(np.unique(_hash_ids(sorted(image_ids))))
 
 
 def _pack(numbers: NDArray[np.uint64]) -> Stratum:
@@ -74,19 +75,18 @@ def _pack(numbers: NDArray[np.uint64]) -> Stratum:
     return Stratum(photos=len(numbers), members=octets.tobytes())
 
 
-def grow_draw(draw: Draw, library: Draw, earlier_ids: Iterable[str] = ()) -> Draw:
-    """Return a draw with the photos of today's library in the strata of `library`.
+def grow_draw(draw: Draw, current: Draw, earlier_ids: Iterable[str] = ()) -> Draw:
+    """Return a draw with today's photos in the strata of `current`, and photos that left in their old ones.
 
-    Photos that left the library keep their stratum. `earlier_ids` are those of photos whose file was
-    rewritten: they have the stratum of their present id.
+    `earlier_ids`, of photos whose file was rewritten, are removed: their present id has the stratum.
     """
-    today = [_members(stratum) for stratum in library.strata.values()]
-    moved = np.concatenate([*today, _shorten([*earlier_ids])])
+    today = [_unpack(stratum) for stratum in current.strata.values()]
+    moved = np.concatenate([*today, _hash_ids([*earlier_ids])])
     strata = {}
-    for name in sorted(draw.strata.keys() | library.strata.keys()):
+    for name in sorted(draw.strata.keys() | current.strata.keys()):
         old, new = (
-            _members(one.strata[name]) if name in one.strata else np.zeros(0, np.uint64)
-            for one in (draw, library)
+            _unpack(one.strata[name]) if name in one.strata else np.zeros(0, np.uint64)
+            for one in (draw, current)
         )
         numbers = np.union1d(new, np.setdiff1d(old, moved))
         if len(numbers):
@@ -124,26 +124,26 @@ def find_strata(
 ) -> dict[str, str]:
     """Return the stratum of each photo that is in a draw of stage `sample`, or `NOT_ASKED`.
 
-    The first draw counts in which it was asked about. `current_ids` is as in `read_human_truth`: a photo is
-    also in a draw under an earlier id. From the second draw on, strata have its number in their name:
-    `scene.food (draw 2)`.
+    If a photo is in several draws, the first counts in which it has a stratum. `current_ids` maps earlier
+    ids to present ones: a photo is also found under its earlier ids. From the second draw on, names of strata
+    contain its number: `scene.food (draw 2)`.
     """
     found: dict[str, str] = {}
     known = [*image_ids, *current_ids]
-    numbers = _shorten(known)
+    numbers = _hash_ids(known)
     for draw in draws:
         if draw.how == "uniform":
             continue
         for name, stratum in draw.strata.items():
-            for place in np.flatnonzero(np.isin(numbers, _members(stratum))).tolist():
-                image_id = current_ids.get(known[place], known[place])
+            for index in np.flatnonzero(np.isin(numbers, _unpack(stratum))).tolist():
+                image_id = current_ids.get(known[index], known[index])
                 if image_id not in found or split_name(found[image_id])[0] == NOT_ASKED:
-                    found[image_id] = name_drawn(name, draw.number)
+                    found[image_id] = join_name(name, draw.number)
     return found
 
 
-def place_photos(
-    own: Mapping[str, str],
+def assign_strata(
+    strata_today: Mapping[str, str],
     not_asked: Sequence[str],
     draws: Sequence[Draw],
     shown: set[str],
@@ -151,73 +151,76 @@ def place_photos(
 ) -> dict[str, str]:
     """Return the stratum of each photo of the library, `NOT_ASKED` where it has none yet.
 
-    Recorded photos keep theirs, and photos in no draw are those of the next. If photos are asked about that a
-    draw has as not asked, the draw grows. They join its strata, as long as the teacher of today says of the
-    draw's photos what the strata say. Or, if people were shown all of the draw's photos, so that these are a
-    random part of any strata, all get the strata of today. Else they stay not asked: measured photos would
-    not be a random part of the strata.
+    Photos in a recorded draw keep their stratum; photos in none belong to the next draw. If the teacher is
+    now asked about photos that a draw lists as `NOT_ASKED`, then:
+
+    - If people were shown all other photos of the draw, all its photos get today's strata: those shown are a
+      random part of any strata.
+    - Else, if today's strata of the draw's photos are those recorded, the new photos join them.
+    - Else they stay `NOT_ASKED`: measured photos would not be a random part of the strata.
 
     Args:
-        own: the stratum of each photo that was to be asked about, by the teacher's answer of today.
+        strata_today: the stratum of each photo that `annotate.budget` includes, by today's answers.
         not_asked: the other photos.
         draws: the recorded draws.
         shown: the photos that people judged or skipped.
         current_ids: as in `find_strata`.
     """
-    recorded = find_strata(draws, [*own, *not_asked], current_ids)
+    recorded = find_strata(draws, [*strata_today, *not_asked], current_ids)
     members: dict[int, list[str]] = defaultdict(list)
     waiting = set()
     for image_id, name in recorded.items():
         stratum, number = split_name(name)
         if stratum != NOT_ASKED:
             members[number].append(image_id)
-        elif image_id in own:
+        elif image_id in strata_today:
             waiting.add(number)
     redrawn = {number for number in waiting if set(members[number]) <= shown}
     grown = redrawn | {
         number
         for number in waiting
         if all(
-            name_drawn(own[i], number) == recorded[i] or NO_ANSWER in (own[i], split_name(recorded[i])[0])
+            join_name(strata_today[i], number) == recorded[i]
+            or NO_ANSWER in (strata_today[i], split_name(recorded[i])[0])
             for i in members[number]
-            if i in own
+            if i in strata_today
         )
     }
     placed = {}
-    for image_id, today in [*own.items(), *((image_id, NOT_ASKED) for image_id in not_asked)]:
-        stratum, number = split_name(recorded.get(image_id, name_drawn(today, next_number(draws))))
+    for image_id, today in [*strata_today.items(), *((image_id, NOT_ASKED) for image_id in not_asked)]:
+        stratum, number = split_name(recorded.get(image_id, join_name(today, next_draw_number(draws))))
         if (stratum == NOT_ASKED and number in grown) or (number in redrawn and today != NOT_ASKED):
             stratum = today
-        placed[image_id] = name_drawn(stratum, number)
+        placed[image_id] = join_name(stratum, number)
     return placed
 
 
-def find_uniform(
+def find_uniformly_drawn(
     draws: Sequence[Draw], image_ids: Sequence[str], current_ids: Mapping[str, str] = NO_IDS
 ) -> set[str]:
-    """Return the photos that were drawn uniformly at random elsewhere; parameters as in `find_strata`."""
+    """Return the photos that were drawn uniformly at random elsewhere; arguments as in `find_strata`."""
     known = [*image_ids, *current_ids]
-    numbers = _shorten(known)
+    numbers = _hash_ids(known)
     strata = [one for draw in draws if draw.how == "uniform" for one in draw.strata.values()]
     return {
-        current_ids.get(known[place], known[place])
+        current_ids.get(known[index], known[index])
         for one in strata
-        for place in np.flatnonzero(np.isin(numbers, _members(one))).tolist()
+        for index in np.flatnonzero(np.isin(numbers, _unpack(one))).tolist()
     }
 
 
-def name_drawn(stratum: str, number: int) -> str:
-    """Return a name of the stratum that is unique over all draws."""
+def join_name(stratum: str, number: int) -> str:
+    """Return the stratum's name with the draw's number, which makes it unique."""
     return stratum if number == 1 else f"{stratum} (draw {number})"
 
 
 def split_name(name: str) -> tuple[str, int]:
-    """Return the stratum and the number of the draw that `name_drawn` joined."""
+    """Return the stratum and the draw's number; the inverse of `join_name`."""
     stratum, _, number = name.partition(" (draw ")
     return stratum, int(number[:-1]) if number else 1
 
 
-def next_number(draws: Sequence[Draw]) -> int:
+def next_draw_number(draws: Sequence[Draw]) -> int:
     """Return the number of the next draw."""
     return max((draw.number for draw in draws), default=0) + 1
 
@@ -227,13 +230,13 @@ def hash_mapping(scenes: Mapping[str, str]) -> str:
     return xxhash.xxh3_64_hexdigest(msgspec.json.encode(dict(scenes), order="sorted"))[:12]
 
 
-def _members(stratum: Stratum) -> NDArray[np.uint64]:
+def _unpack(stratum: Stratum) -> NDArray[np.uint64]:
     octets = np.frombuffer(stratum.members, np.uint8).reshape(-1, _SHORT_ID_BYTES)
     padded = np.zeros((len(octets), 8), np.uint8)
     padded[:, 8 - _SHORT_ID_BYTES :] = octets
     return padded.view(">u8").ravel().astype(np.uint64)
 
 
-def _shorten(image_ids: Sequence[str]) -> NDArray[np.uint64]:
+def _hash_ids(image_ids: Sequence[str]) -> NDArray[np.uint64]:
     hashed = (xxhash.xxh3_64_intdigest(image_id.encode()) for image_id in image_ids)
     return np.fromiter(hashed, np.uint64, len(image_ids)) >> np.uint64(64 - 8 * _SHORT_ID_BYTES)

@@ -23,7 +23,7 @@ from vibe_photos.human_truth.draws import (
     NO_SCENE,
     NOT_ASKED,
     WHOLE_LIBRARY,
-    find_uniform,
+    find_uniformly_drawn,
     read_draws,
     split_name,
 )
@@ -141,7 +141,7 @@ def read_measured_sample(
     draws = read_draws(human)
     if not draws:
         return weigh_stated(list(measured.values()), memberships, half)
-    uniform = find_uniform(draws, list(measured), current_ids)
+    uniform = find_uniformly_drawn(draws, list(measured), current_ids)
     return weigh_drawn(truth, memberships, uniform, half)
 
 

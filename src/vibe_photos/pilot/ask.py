@@ -49,7 +49,7 @@ def read_measured(settings: Settings) -> tuple[MeasuredSample, dict[str, Members
     """
     paths, number_of = settings.paths, number_photos(settings)
     pictures = read_pictures(paths.photos)
-    earlier, current_ids = pictures.find_earlier(number_of), pictures.find_current_ids(number_of)
+    earlier, current_ids = pictures.find_earlier_ids(number_of), pictures.find_current_ids(number_of)
     known = read_splits(paths.splits) if paths.splits.exists() else {}
     strata = find_strata(read_draws(paths.human), list(number_of), current_ids)
     memberships = {

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
-from vibe_photos.annotate.answers import AnswerKey, read_paid_ids
-from vibe_photos.annotate.budget import ChosenPhotos, choose_photos, find_unpaid
+from vibe_photos.annotate.answers import AnswerKey, read_answered_ids
+from vibe_photos.annotate.budget import ChosenPhotos, choose_photos, find_unanswered
 from vibe_photos.annotate.connection_check import check_teacher
 from vibe_photos.annotate.estimate import estimate_run
 from vibe_photos.annotate.imports import IMPORTED, read_answers, refuse_other_ids
@@ -137,7 +137,7 @@ class _Check:
         key = AnswerKey(self._settings.teacher.model, self._question.prompt_id)
         output = self._settings.paths.raw_annotations
         pulled = read_answers([output], IMPORTED, []) if output.is_file() else ()
-        return read_paid_ids(self._store, key) | {a.image_id for _, a in pulled if a.key == key}
+        return read_answered_ids(self._store, key) | {a.image_id for _, a in pulled if a.key == key}
 
     def _count_photos(self) -> str:
         photos, problems, left_out = self._scanned
@@ -185,8 +185,8 @@ class _Check:
                 raise _NotReady(f"{found}: vibe-photos import-annotations FILE..., or change use.teacher")
             return f"{found}: they get no labels from the teacher"
         root = Path(self._settings.library.root)
-        paid = {*ids} - find_unpaid(ids, self._answered, self._pictures)
-        estimate = estimate_run(photos, paid, root, self._question)
+        answered = {*ids} - find_unanswered(ids, self._answered, self._pictures)
+        estimate = estimate_run(photos, answered, root, self._question)
         if not estimate.requests:
             return f"all {len(photos) - estimate.unreadable} photos have an answer: no request is needed"
         return estimate.describe(self._settings.rates).removeprefix("dry run, nothing was sent: ")
@@ -199,8 +199,8 @@ class _Check:
 
     def _ask_about_one(self) -> str:
         photos = list(self._chosen.read_asked())
-        unpaid = find_unpaid((photo.image_id for photo in photos), self._answered, self._pictures)
-        photos = [photo for photo in photos if photo.image_id in unpaid]
+        unanswered = find_unanswered((photo.image_id for photo in photos), self._answered, self._pictures)
+        photos = [photo for photo in photos if photo.image_id in unanswered]
         if not photos:
             return "every photo already has an answer"
         write_jsonl(self._scratch / "one.jsonl", photos[:1])

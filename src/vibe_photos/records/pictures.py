@@ -1,7 +1,7 @@
-"""The pictures of a library, past and present (`data/library/pictures.jsonl`): which ids are one picture.
+"""Which ids are the same picture, for all photos that scans have seen (`data/library/pictures.jsonl`).
 
-An `image_id` is of a file's bytes, so a rating or a tag that a program writes into a photo gives it
-another id. Its coded picture stays. Answers, vectors and people's labels follow that.
+An `image_id` is a hash of a file's bytes, so a program that writes a rating or a tag into a photo changes its
+id. The coded picture stays the same, so answers, vectors and people's labels belong to that.
 """
 
 from collections import defaultdict
@@ -19,9 +19,9 @@ from vibe_photos.storage.jsonl import read_jsonl
 class KnownPicture(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One photo that a scan has seen.
 
-    `picture` is the hash of its coded picture without metadata: for people it is the same photo, whatever its
-    turn and its colour profile. `rendering` is a hash of those two (empty if there is nothing to apply): only
-    with the same one is it the same photo for the teacher and the encoder.
+    `picture` is a hash of its coded picture: people see the same photo, whatever the orientation and the
+    colour profile. `rendering` is a hash of those two (empty if there is nothing to apply): the teacher and
+    the encoder see the same photo only if both hashes are equal.
     """
 
     image_id: str
@@ -46,47 +46,51 @@ class Pictures:
                 self._group_of.update(dict.fromkeys(own, group))
 
     def find_copies(self, image_id: str) -> list[str]:
-        """Return the other ids under which exactly this picture was seen, turned and coloured alike."""
-        looks = {(one.picture, one.rendering) for one in self._renderings.get(image_id, ())}
+        """Return the other ids with the same picture and the same rendering."""
+        renderings = {(one.picture, one.rendering) for one in self._renderings.get(image_id, ())}
         return [
             other
             for other in self._group_of.get(image_id, ())
             if other != image_id
-            and any((one.picture, one.rendering) in looks for one in self._renderings[other])
+            and any((one.picture, one.rendering) in renderings for one in self._renderings[other])
         ]
 
-    def find_same(self, image_id: str) -> list[str]:
-        """Return all ids of this picture, its own first, whatever its turn and colours."""
+    def find_all_ids(self, image_id: str) -> list[str]:
+        """Return all ids of this picture in any rendering, `image_id` first."""
         return [image_id, *(other for other in self._group_of.get(image_id, ()) if other != image_id)]
 
-    def find_earlier(self, library: Collection[str]) -> dict[str, list[str]]:
+    def find_earlier_ids(self, library: Collection[str]) -> dict[str, list[str]]:
         """Return, for photos of the library, the ids that their picture had and that are not in the library.
 
-        People's work under those ids belongs to the photo. If the library has a picture several times, that
-        is the one that was seen first.
+        People's work under those ids belongs to the photo. If several photos have the picture, it belongs
+        to the one that was seen first.
         """
         present = set(library)
         earlier = {}
         for ids in {id(group): group for group in self._group_of.values()}.values():
-            heir = next((image_id for image_id in ids if image_id in present), None)
-            gone = [image_id for image_id in ids if image_id not in present]
-            if heir is not None and gone:
-                earlier[heir] = gone
+            present_id = next((image_id for image_id in ids if image_id in present), None)
+            earlier_ids = [image_id for image_id in ids if image_id not in present]
+            if present_id is not None and earlier_ids:
+                earlier[present_id] = earlier_ids
         return earlier
 
     def find_current_ids(self, library: Collection[str]) -> dict[str, str]:
-        """Return the photo to which people's work under each earlier id belongs; see `find_earlier`."""
-        return {gone: heir for heir, ids in self.find_earlier(library).items() for gone in ids}
+        """Return the present id for each earlier id; the inverse of `find_earlier_ids`."""
+        return {
+            earlier_id: present_id
+            for present_id, ids in self.find_earlier_ids(library).items()
+            for earlier_id in ids
+        }
 
     def find_first_ids(self, library: Collection[str]) -> dict[str, str]:
-        """Return the id by which each photo of the library draws its permanent random numbers.
+        """Return the id from which the permanent random numbers of each photo are made.
 
-        It is the first id that its picture had, so that a rating moves no photo in the sample, between folds
-        or halves. Of several photos with the same picture only one has it; the others have their own.
+        It is the first id of its picture, so a rating moves no photo into another sample, fold or half. If
+        several photos have the same picture, only one gets the first id; the others keep their own.
         """
         first = {image_id: image_id for image_id in library}
-        for heir in self.find_earlier(library):
-            first[heir] = self._group_of[heir][0]
+        for present_id in self.find_earlier_ids(library):
+            first[present_id] = self._group_of[present_id][0]
         return first
 
     def number(self, library: Collection[str], seed: int) -> dict[str, float]:
@@ -95,11 +99,10 @@ class Pictures:
             image_id: permanent_number(seed, one) for image_id, one in self.find_first_ids(library).items()
         }
 
-    def sort_by_age(self, library: Collection[str]) -> list[str]:
-        """Return the photos of the library in the order in which scans first saw their pictures.
+    def sort_by_first_seen(self, library: Collection[str]) -> list[str]:
+        """Return the library's photos in the order in which scans first saw their pictures.
 
-        A rewritten file keeps its picture's place, and new photos come last. Photos that no scan has recorded
-        come behind them, by id.
+        A rewritten file keeps its place. Photos that no scan has recorded come last, by id.
         """
         first = self.find_first_ids(library)
         places = {image_id: place for place, image_id in enumerate(self._renderings)}
@@ -114,7 +117,7 @@ def number_photos(settings: Settings) -> dict[str, float]:
 
 
 def pictures_path(manifest: Path) -> Path:
-    """Return the file that belongs to a manifest."""
+    """Return the path of `pictures.jsonl`, beside the manifest."""
     return manifest.with_name("pictures.jsonl")
 
 

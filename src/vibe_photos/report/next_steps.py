@@ -1,9 +1,9 @@
-"""What would help most: the next steps by expected gain, what the errors are made of, and learning curves.
+"""What would help most: the next steps by expected gain, the causes of errors, and learning curves.
 
 Gains are of F1 (for scenes: of the share that is right), measured out of fold against the teacher's answers
-by stage `train` (`train.learning_curve`, `train.error_budget`). The teacher's measured error rate turns the
-loss by added errors into the gain by right answers (SIMEX with a linear extrapolant). Each step is "if only
-this changed": gains need not add up.
+by stage `train` (`train.learning_curve`, `train.error_budget`). The loss from added
+errors and the teacher's measured error rate give the gain from right answers (linear SIMEX). Each gain is for
+that change alone: gains need not add up.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ HEAD_NAMES = {"scene": "Scenes", "attribute": "Attributes", "object": "Objects"}
 
 RANKED_HEADS: tuple[HeadName, ...] = ("scene", "attribute")
 
-SUSPECTS_WRONG = 0.5
+SHARE_OF_SUSPECTS_WRONG = 0.5
 """About this share of the suspects are wrong answers (docs/REAL_PHOTOS.md)."""
 
 NOISE = 0.1
@@ -35,26 +35,26 @@ REVIEWED_PER_HOUR = 200
 
 @dataclass(frozen=True, slots=True)
 class Gain:
-    """By how much an F1 rises, and between what it probably lies, all in -1..1."""
+    """By how much an F1 rises, with its interval; all in -1..1."""
 
     value: float
     low: float
     high: float
 
-    def times(self, few: float, expected: float, many: float) -> "Gain":
-        """Return the gain scaled by a factor that lies between `few` and `many`."""
-        ends = [self.low * few, self.low * many, self.high * few, self.high * many]
+    def times(self, low: float, expected: float, high: float) -> "Gain":
+        """Return the gain times an uncertain factor: `expected`, between `low` and `high`."""
+        ends = [self.low * low, self.low * high, self.high * low, self.high * high]
         return Gain(self.value * expected, min(ends), max(ends))
 
     def __str__(self) -> str:
         """Return it in percentage points, such as "+1.2 (0.3 to 2.0)"; a dash if there is none."""
-        if self == NOTHING:
+        if self == NO_GAIN:
             return "–"
         span = f"{100 * self.low:.1f} to {100 * self.high:.1f}"
         return f"{100 * self.value:+.1f} ({span})".replace("-", "\u2212")
 
 
-NOTHING = Gain(0.0, 0.0, 0.0)
+NO_GAIN = Gain(0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Step:
 
     @property
     def gain(self) -> Gain:
-        """The mean of both, by which steps are ranked; its ends are the means of theirs, so rather wide."""
+        """The mean of both, by which steps are ranked. Its interval is the mean of theirs, so rather wide."""
         pairs = zip(*((g.value, g.low, g.high) for g in (self.scenes, self.attributes)), strict=True)
         return Gain(*(sum(pair) / 2 for pair in pairs))
 
@@ -94,7 +94,7 @@ def find_teacher_errors(teacher: Figures, keys: Sequence[str]) -> dict[str, Teac
 
     Args:
         teacher: the metrics of stage `agreement`.
-        keys: the attributes that a head decides, by short name.
+        keys: short names of the attributes to count.
     """
     errors = {}
     scene = teacher["scene"]
@@ -119,7 +119,7 @@ def find_teacher_errors(teacher: Figures, keys: Sequence[str]) -> dict[str, Teac
 
 
 def gain_of_right_answers(budget: Figures, errors: TeacherErrors) -> Gain:
-    """Return what a row of the error budget would gain if the teacher were always right."""
+    """Return the gain of a row of the error budget if the teacher were always right."""
     parts = []
     for kind, rate in errors.rates.items():
         loss = read_change(budget, kind).times(-1 / NOISE, -1 / NOISE, -1 / NOISE)
@@ -129,8 +129,8 @@ def gain_of_right_answers(budget: Figures, errors: TeacherErrors) -> Gain:
 
 
 def read_change(row: Figures, name: str) -> Gain:
-    """Return a figure of stage `train` with its interval; nothing where it has none."""
-    return NOTHING if row[name] is None else Gain(row[name], *row[f"{name}_interval"])
+    """Return a figure of stage `train` with its interval; `NO_GAIN` if it has none."""
+    return NO_GAIN if row[name] is None else Gain(row[name], *row[f"{name}_interval"])
 
 
 def rank_steps(
@@ -145,23 +145,25 @@ def rank_steps(
     Args:
         trained: by head, the metrics of stage `train`.
         errors: the teacher's error rates by head, as `find_teacher_errors` returns them.
-        suspects: by head, how many photos have an answer that is probably wrong.
-        cost_each: what an answer costs, as text that follows the number of answers.
-        thresholds_are_tuned: whether thresholds were chosen already, so that nothing is known of other ones.
+        suspects: by head, how many photos have a suspect answer (probably wrong).
+        cost_each: what an answer costs, as text to append to the number of answers.
+        thresholds_are_tuned: whether thresholds are no longer 0.5, for which alone the gain is measured.
     """
-    more, taught, moved = {}, {}, {}
+    more_answers, corrections, thresholds_moved = {}, {}, {}
     for head in RANKED_HEADS:
         figures = trained.get(head) or {}
         curve, budget = figures.get("learning_curve"), figures.get("error_budget")
         rows = budget["rows"] if budget else []
-        more[head] = read_change(curve["rows"][0], "gain") if curve else NOTHING
-        taught[head] = moved[head] = NOTHING
+        more_answers[head] = read_change(curve["rows"][0], "gain") if curve else NO_GAIN
+        corrections[head] = thresholds_moved[head] = NO_GAIN
         if rows and head in errors:
             share = suspects.get(head, 0) / max(1.0, errors[head].total * _count_true(head, figures))
-            right = gain_of_right_answers(rows[0], errors[head])
-            taught[head] = right.times(0.0, min(1.0, SUSPECTS_WRONG * share), min(1.0, share))
+            right_answers = gain_of_right_answers(rows[0], errors[head])
+            corrections[head] = right_answers.times(
+                0.0, min(1.0, SHARE_OF_SUSPECTS_WRONG * share), min(1.0, share)
+            )
         if rows and head == "attribute" and not thresholds_are_tuned:
-            moved[head] = read_change(rows[0], "threshold")
+            thresholds_moved[head] = read_change(rows[0], "threshold")
     answers = max((figures["n_train"] for figures in trained.values()), default=0)
     reviewed = max(suspects.values(), default=0)
     hours = reviewed / REVIEWED_PER_HOUR
@@ -170,26 +172,26 @@ def rank_steps(
             "Ask about twice as many photos",
             "a larger annotate.budget if photos are left to ask, else new photos",
             f"{say_count(answers, 'more answer')}{cost_each}",
-            *(more[head] for head in RANKED_HEADS),
+            *(more_answers[head] for head in RANKED_HEADS),
         ),
         Step(
             "Correct the answers that are probably wrong",
             "vibe-photos review, under Teach",
             f"{say_count(reviewed)} to review, about {60 * hours:.0f} minutes",
-            *(taught[head] for head in RANKED_HEADS),
+            *(corrections[head] for head in RANKED_HEADS),
         ),
         Step(
             "Choose better thresholds",
             "how sure is sure enough for a label: vibe-photos thresholds",
             "half of the checked photos no longer count in the figures",
-            *(moved[head] for head in RANKED_HEADS),
+            *(thresholds_moved[head] for head in RANKED_HEADS),
         ),
     ]
     return sorted(steps, key=lambda step: -step.gain.value)
 
 
 def _count_true(head: str, figures: Figures) -> int:
-    """Return how many labels of a head's training photos are true: one for each photo with a scene."""
+    """Return how many labels of a head's training photos are true; for scenes one a photo."""
     photos: int = figures["n_train"]
     return photos if head == "scene" else sum(row["photos"] for row in figures["learnt"])
 
@@ -206,9 +208,8 @@ def _complement(figures: Figures, name: str) -> Gain:
 class LearningLine:
     """The learning curve of a head or of one label.
 
-    `points` are (place from 0 to 1, F1, low, high), by rising number of answers. `twice` is the point of
-    twice as many answers, None if nothing is extrapolated.
-    `now` and `reason` (why there is no gain) are texts.
+    `points` are (x from 0 to 1, F1, low, high), by rising number of answers. `twice` is the point of twice as
+    many answers, None if nothing is extrapolated. `now` (F1) and `reason` (why there is no gain) are texts.
     """
 
     name: str
@@ -270,7 +271,7 @@ def read_learning_curves(metrics: Mapping[str, Figures], taxonomy: Taxonomy) -> 
 
 
 def read_steps(sources: Sources, teacher: Figures | None) -> list[Step]:
-    """Return the next steps by expected gain; none where stage `train` compared nothing."""
+    """Return the next steps by expected gain; none if stage `train` measured no learning curve."""
     settings = sources.settings
     trained = {head: sources.metrics.get(f"train_{head}", {}) for head in RANKED_HEADS}
     if not any(figures.get("learning_curve") for figures in trained.values()):
@@ -320,8 +321,8 @@ def budget_rows(sources: Sources, teacher: Figures | None) -> list[Row]:
     return rows
 
 
-def describe_narrower(student: Figures) -> str:
-    """Return sentences: how exact the share of right scenes is, and with twice as many photos checked."""
+def describe_precision(student: Figures) -> str:
+    """Return how precise the share of right scenes is, and would be with twice as many checked photos."""
     scene, interval = student["scene"], read_interval(student["scene"], "accuracy")
     if interval is None or interval.reason:
         return ""
@@ -350,7 +351,7 @@ def _tokens_each(sources: Sources) -> str:
 
 
 def _read_line(row: Figures, sizes: list[int], taxonomy: Taxonomy) -> LearningLine:
-    """Return one row; its points are placed by the logarithm of the number of answers."""
+    """Return the line of one row; x is the logarithm of the number of answers, scaled to 0..1."""
     places = [log(size / sizes[0]) / log(sizes[-1] / sizes[0]) for size in sizes]
     f1 = row.get("f1", [])
     points = [

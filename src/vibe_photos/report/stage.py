@@ -16,7 +16,7 @@ from vibe_photos.records.taxonomy import HEADS, head_keys, show_meaning, show_na
 from vibe_photos.report.mistakes import MistakeKind, find_mistakes, find_teacher_mistakes, scene_anchor
 from vibe_photos.report.next_steps import (
     budget_rows,
-    describe_narrower,
+    describe_precision,
     read_learning_curves,
     read_steps,
 )
@@ -158,7 +158,7 @@ def _view_next_steps(sources: Sources) -> dict[str, Any]:
         "steps": read_steps(sources, teacher),
         "is_teacher_measured": teacher is not None,
         "budget": budget_rows(sources, teacher),
-        "narrower": describe_narrower(student) if student else "",
+        "narrower": describe_precision(student) if student else "",
         "learning_curves": read_learning_curves(sources.metrics, sources.settings.taxonomy),
     }
 

@@ -10,7 +10,7 @@ from vibe_photos.human_truth.draws import (
     grow_draw,
     hash_mapping,
     make_stratum,
-    next_number,
+    next_draw_number,
     read_draws,
     split_name,
     write_draw,
@@ -64,6 +64,6 @@ def record_draw(settings: Settings) -> Path | None:
 
 def record_uniform(human: Path, image_ids: list[str]) -> Path:
     """Record photos that were drawn uniformly at random elsewhere, as their own draw."""
-    number = next_number(read_draws(human))
+    number = next_draw_number(read_draws(human))
     stratum = make_stratum(image_ids)
     return write_draw(human, Draw(number=number, how="uniform", strata={"imported": stratum}))

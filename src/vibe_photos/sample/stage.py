@@ -1,13 +1,12 @@
 """Stage `sample`: draw the photos that a person is asked to check.
 
 Photos are ranked by their permanent random number, and the first of each stratum are sampled. So the sample
-depends only on ids, the seed and the strata. The strata are those of the recorded draws if people have begun
-to measure, else the teacher's scenes; asked photos without an answer are a stratum of their own. A larger
-sample contains the smaller one. The file mixes the strata evenly, so that half of it covers about half of
-each stratum.
+depends only on ids, the seed and the strata, and a larger sample contains the smaller one. The strata are
+those of the recorded draws if people have begun to measure, else the teacher's scenes; photos that it failed
+to answer are a stratum too. The file mixes the strata evenly: half of it is about half of each stratum.
 
-Photos that `annotate.budget` kept from being asked are not drawn: the budget takes the lowest numbers, so
-those that were asked are a random part of all, and stand for them.
+Photos that `annotate.budget` leaves out are not drawn. The budget takes the lowest numbers, so the photos
+that it includes are a random part of all, and represent the others.
 """
 
 import heapq
@@ -28,7 +27,7 @@ from vibe_photos.human_truth.draws import (
     NO_SCENE,
     NOT_ASKED,
     WHOLE_LIBRARY,
-    place_photos,
+    assign_strata,
     read_draws,
     split_name,
 )
@@ -54,8 +53,8 @@ _FINGERPRINT = "as_sampled"
 def sample_for_review(settings: Settings) -> None:
     """Write the sampled records as an indented JSON list, in the order in which they are to be checked.
 
-    Each record has `DESIGN_FIELDS`, `"checked": false`, and a fingerprint of its labels, which detects edits
-    at the next run.
+    Each record has `human_truth.sample.DESIGN_FIELDS`, `"checked": false`, and a fingerprint of its labels:
+    by it the next run detects edits.
 
     Raises:
         InputError: the file was edited; nothing is overwritten.
@@ -77,9 +76,11 @@ def sample_for_review(settings: Settings) -> None:
         for rank, image_id in enumerate(ranked[: sizes[stratum]], start=1):
             one = _DrawnPhoto(image_id, stratum, len(ids), rank, sizes[stratum], asked_share[stratum])
             drawn.append(one)
-    drawn.sort(key=lambda one: (one.turn, one.stratum))
-    without = {one.image_id: GroundTruth(image_id=one.image_id) for one in drawn}
-    write_json(paths.sample, [_to_review((without | records)[one.image_id], one) for one in drawn])
+    drawn.sort(key=lambda one: (one.position, one.stratum))
+    unanswered = {one.image_id: GroundTruth(image_id=one.image_id) for one in drawn}
+    write_json(
+        paths.sample, [_make_review_record((unanswered | records)[one.image_id], one) for one in drawn]
+    )
     log.info(
         "sample: %d of %d photos to review, from %d strata; they stand for %d that were not asked about too",
         *(len(drawn), sum(map(len, strata.values())), len(strata), sum(map(len, not_asked.values()))),
@@ -88,7 +89,7 @@ def sample_for_review(settings: Settings) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _DrawnPhoto:
-    """A photo drawn as the `rank`-th of `size` from a stratum of `photos`, of a draw partly asked about."""
+    """A drawn photo: the `rank`-th of the `size` drawn from the `photos` of its stratum."""
 
     image_id: str
     stratum: str
@@ -98,8 +99,8 @@ class _DrawnPhoto:
     asked_share: float
 
     @property
-    def turn(self) -> Fraction:
-        """The share of its stratum's sample that is checked with this photo, in 0..1."""
+    def position(self) -> Fraction:
+        """Where the photo is in its stratum's sample, in 0..1."""
         return Fraction(2 * self.rank - 1, 2 * self.size)
 
 
@@ -112,34 +113,34 @@ def read_answers(settings: Settings, library: Container[str]) -> dict[str, Groun
 def stratify(
     settings: Settings, records: Mapping[str, GroundTruth], numbers: Mapping[str, float]
 ) -> dict[str, str]:
-    """Return the stratum of each photo of the library by its id, `NOT_ASKED` for those that others stand for.
+    """Return the stratum of each photo of the library by its id, `NOT_ASKED` for those that others represent.
 
-    `records` are the teacher's answers of today, `numbers` the photos' permanent random numbers. A photo in
-    whose place a near-duplicate was asked has the stratum of that one.
+    `records` are the teacher's answers of today, `numbers` the photos' permanent random numbers. A photo that
+    a near-duplicate represents has the stratum of that one.
     """
     paths, sample = settings.paths, settings.sample
     failures = read_failures(paths.raw_annotations)
-    own, not_asked = dict[str, str](), []
+    strata_today, not_asked = dict[str, str](), []
     current_ids = read_pictures(paths.photos).find_current_ids(numbers)
     asked = records.keys() | (failures.keys() & numbers.keys())
-    reach = max((numbers[image_id] for image_id in asked), default=-1.0)
+    last_asked_number = max((numbers[image_id] for image_id in asked), default=-1.0)
     for image_id, number in numbers.items():
         answer = records.get(image_id)
         if answer is None and image_id in failures:
             answer = records.get(failures[image_id].represented_by or "")
-        if answer is None and number > reach:
+        if answer is None and number > last_asked_number:
             not_asked.append(image_id)
         elif sample.strategy == "random":
-            own[image_id] = WHOLE_LIBRARY
+            strata_today[image_id] = WHOLE_LIBRARY
         else:
-            own[image_id] = NO_ANSWER if answer is None else (answer.scene or [NO_SCENE])[0]
+            strata_today[image_id] = NO_ANSWER if answer is None else (answer.scene or [NO_SCENE])[0]
     truth = read_human_truth(paths.human, current_ids)
     shown = {*truth.measured, *truth.skipped}
-    return place_photos(own, not_asked, read_draws(paths.human), shown, current_ids)
+    return assign_strata(strata_today, not_asked, read_draws(paths.human), shown, current_ids)
 
 
 def allocate(population: Mapping[str, int], size: int, floor: int) -> dict[str, int]:
-    """Distribute `size` over strata in proportion to their population, with at least `floor` each.
+    """Return each stratum's part of `size`: proportional to its population, but at least `floor`.
 
     Photos are assigned one by one, first to strata below the floor, then to the one with the largest
     population / (2 * photos + 1) (the divisor method of Webster and Sainte-Lague). So a larger size never
@@ -147,8 +148,8 @@ def allocate(population: Mapping[str, int], size: int, floor: int) -> dict[str, 
 
     Args:
         population: photos per stratum.
-        size: photos wanted in all; the total is `min(size, all photos)`.
-        floor: photos wanted from every stratum at least.
+        size: photos wanted in all; fewer if the population is smaller.
+        floor: photos wanted at least from each stratum.
     """
 
     def priority(name: str, photos: int) -> tuple[int, Fraction, str]:
@@ -165,7 +166,7 @@ def allocate(population: Mapping[str, int], size: int, floor: int) -> dict[str, 
     return shares
 
 
-def _to_review(record: GroundTruth, drawn: _DrawnPhoto) -> dict[str, Any]:
+def _make_review_record(record: GroundTruth, drawn: _DrawnPhoto) -> dict[str, Any]:
     return {
         **truth_object(record),
         CHECKED: False,
@@ -179,8 +180,8 @@ def _to_review(record: GroundTruth, drawn: _DrawnPhoto) -> dict[str, Any]:
 
 
 def _fingerprint(labels: Mapping[str, Any]) -> str:
-    own = [labels.get(field) for field in ("image_id", "scene", "attributes", "objects", CHECKED)]
-    return xxhash.xxh3_64_hexdigest(msgspec.json.encode(own, order="sorted"))[:8]
+    strata_today = [labels.get(field) for field in ("image_id", "scene", "attributes", "objects", CHECKED)]
+    return xxhash.xxh3_64_hexdigest(msgspec.json.encode(strata_today, order="sorted"))[:8]
 
 
 def _refuse_edited(to_review: Path, human: Path) -> None:

@@ -1,6 +1,6 @@
-"""Find the coded picture in a file: what stays when a program writes a rating, a tag or a caption into it.
+"""Find the coded picture in a file: the bytes that stay when a program writes a rating or a caption into it.
 
-Only headers are read here. The bytes of the picture are hashed while the whole file is (`files.hash_file`).
+Only headers are read here. `files.hash_file` hashes the picture's bytes while it reads the whole file.
 """
 
 import os
@@ -23,7 +23,7 @@ _MAX_TEXT_BYTES = 1 << 22
 _PNG_PICTURE = {b"IHDR", b"PLTE", b"tRNS", b"IDAT"}
 _WEBP_PICTURE = {b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF"}
 _CODED_ITEMS = {b"hvc1", b"hev1", b"avc1", b"av01", b"jpeg", b"grid", b"iovl", b"iden"}
-_TURN_BOXES, _COLOUR_BOXES = {b"irot", b"imir"}, {b"colr"}
+_ORIENTATION_BOXES, _COLOUR_BOXES = {b"irot", b"imir"}, {b"colr"}
 _TIFF_TYPES = {1: "B", 2: "B", 3: "H", 4: "I", 5: "Q", 7: "B", 16: "Q"}
 _TIFF_LAYOUT = {
     256,
@@ -50,49 +50,54 @@ _TIFF_LAYOUT = {
 }
 """The tags that say how the bytes of strips and tiles become pixels (TIFF 6.0)."""
 
+_STRIP_OFFSETS, _STRIP_SIZES, _TILE_OFFSETS, _TILE_SIZES = 273, 279, 324, 325
+_ORIENTATION, _ICC_PROFILE = 274, 34675
+_TIFF_OTHER = {_STRIP_OFFSETS, _STRIP_SIZES, _TILE_OFFSETS, _TILE_SIZES, _ORIENTATION, _ICC_PROFILE}
+
 Range = tuple[int, int]
 
 
 @dataclass(slots=True)
 class CodedPicture:
-    """Where a file has its picture.
+    """Where in a file the coded picture is.
 
     Attributes:
-        ranges: of the file's bytes, start and end, in the order of the file.
-        layout: what decides how those bytes become pixels and is not in the ranges.
-        exif, xmp: the metadata that may say how the picture is turned.
-        colours: the colour profile.
+        ranges: start and end of each range of the file's bytes, in file order.
+        layout: bytes outside the ranges that decide how those become pixels.
+        exif, xmp: metadata that may hold the orientation.
+        orientation: what the format itself says of it (HEIF boxes, TIFF tag).
+        colour_profile: the profile, or other bytes that say how to read colours.
     """
 
     ranges: list[Range] = field(default_factory=list)
     layout: bytes = b""
     exif: bytes = b""
     xmp: bytes = b""
-    turns: bytes = b""
-    colours: bytes = b""
+    orientation: bytes = b""
+    colour_profile: bytes = b""
 
     @property
     def rendering(self) -> str:
-        """A short text of how the picture is turned and of its colour profile; empty for neither."""
+        """A hash of the orientation and the colour profile; empty if there is nothing to apply."""
         image = Image.Image()
         image.info = {"exif": self.exif, "xmp": self.xmp}
         orientation = find_orientation(image)
-        if orientation == 1 and not self.turns and not self.colours:
+        if orientation == 1 and not self.orientation and not self.colour_profile:
             return ""
-        shown = struct.pack(">BI", orientation, len(self.turns)) + self.turns + self.colours
-        return xxhash.xxh3_64_hexdigest(shown)
+        size = struct.pack(">BI", orientation, len(self.orientation))
+        return xxhash.xxh3_64_hexdigest(size + self.orientation + self.colour_profile)
 
 
 def find_coded_picture(file: int, image_format: str, size_bytes: int) -> CodedPicture:
-    """Return where an open file (a descriptor) has its picture.
+    """Return where in an open file (a descriptor) the coded picture is.
 
-    - JPEG: every segment but APPn and COM (APP14 says how colours are coded, so it counts), and all after
+    - JPEG: every segment but APPn and COM (but APP14, which says how colours are coded), and all after
       them. PNG: header, palette, transparency and pixels. WebP: the chunks of pixels. HEIF, AVIF: the data of
       coded items and their properties. TIFF: the strips or tiles of the first directory and their layout.
     - All other formats, and a file that does not follow its format: the whole file.
     """
     try:
-        return _RULES[image_format](file, size_bytes)
+        return _FINDERS[image_format](file, size_bytes)
     except (struct.error, KeyError, ValueError, OverflowError, IndexError, zlib.error):
         return CodedPicture([(0, size_bytes)])
 
@@ -114,7 +119,7 @@ def _find_in_jpeg(file: int, size_bytes: int) -> CodedPicture:
                 payload = os.pread(file, length - 4, at + 4)
                 found.exif += payload if payload.startswith(_EXIF) else b""
                 found.xmp += payload.removeprefix(_XMP) if payload.startswith(_XMP) else b""
-                found.colours += payload if payload.startswith(_ICC) else b""
+                found.colour_profile += payload if payload.startswith(_ICC) else b""
             elif marker == 0xEE or not (marker == 0xFE or 0xE0 <= marker <= 0xEF):
                 found.ranges.append((at, at + length))
             at += length
@@ -131,7 +136,7 @@ def _find_in_png(file: int, size_bytes: int) -> CodedPicture:
         elif kind == b"eXIf":
             found.exif = os.pread(file, length, at + 8)
         elif kind in (b"iCCP", b"cICP"):
-            found.colours += os.pread(file, length, at + 8)
+            found.colour_profile += os.pread(file, length, at + 8)
         elif kind in (b"iTXt", b"zTXt") and length <= _MAX_TEXT_BYTES:
             text = os.pread(file, length, at + 8)
             found.xmp += text if text.startswith(b"XML:com.adobe.xmp\0") else b""
@@ -155,7 +160,7 @@ def _find_in_webp(file: int, size_bytes: int) -> CodedPicture:
         elif kind == b"XMP ":
             found.xmp = os.pread(file, length, at + 8)
         elif kind == b"ICCP":
-            found.colours = os.pread(file, length, at + 8)
+            found.colour_profile = os.pread(file, length, at + 8)
         at += 8 + length + length % 2
         if len(found.ranges) > _MAX_STEPS:
             raise ValueError("too many chunks")
@@ -178,9 +183,9 @@ def _find_in_heif(file: int, size_bytes: int) -> CodedPicture:
     properties = dict(_list_boxes(file, *boxes[b"iprp"]))[b"ipco"]
     for kind, body in _list_boxes(file, *properties):
         content = kind + _read_range(file, body)
-        found.turns += content if kind in _TURN_BOXES else b""
-        found.colours += content if kind in _COLOUR_BOXES else b""
-        found.layout += b"" if kind in _TURN_BOXES | _COLOUR_BOXES else content
+        found.orientation += content if kind in _ORIENTATION_BOXES else b""
+        found.colour_profile += content if kind in _COLOUR_BOXES else b""
+        found.layout += b"" if kind in _ORIENTATION_BOXES | _COLOUR_BOXES else content
     return found
 
 
@@ -222,7 +227,7 @@ def _read_locations(iloc: bytes) -> list[tuple[int, int, list[Range]]]:
     sizes = [iloc[4] >> 4, iloc[4] & 15, iloc[5] >> 4, iloc[5] & 15 if version else 0]
     at = 6
 
-    def take(count: int) -> int:
+    def read_integer(count: int) -> int:
         nonlocal at
         at += count
         return int.from_bytes(iloc[at - count : at], "big")
@@ -230,16 +235,16 @@ def _read_locations(iloc: bytes) -> list[tuple[int, int, list[Range]]]:
     offset_bytes, length_bytes, base_bytes, index_bytes = sizes
     wide = 4 if version == 2 else 2
     locations = []
-    for _ in range(take(wide)):
-        item = take(wide)
-        method = take(2) & 15 if version else 0
-        take(2)  # which file the data is in
-        base = take(base_bytes)
+    for _ in range(read_integer(wide)):
+        item = read_integer(wide)
+        method = read_integer(2) & 15 if version else 0
+        read_integer(2)  # which file the data is in
+        base = read_integer(base_bytes)
         extents = []
-        for _ in range(take(2)):
-            take(index_bytes)
-            start = base + take(offset_bytes)
-            extents.append((start, take(length_bytes)))
+        for _ in range(read_integer(2)):
+            read_integer(index_bytes)
+            start = base + read_integer(offset_bytes)
+            extents.append((start, read_integer(length_bytes)))
         locations.append((item, method, extents))
         if at > len(iloc):
             raise ValueError("the box is cut off")
@@ -258,7 +263,7 @@ def _find_in_tiff(file: int, size_bytes: int) -> CodedPicture:
     entries = os.pread(file, struct.calcsize(entry_format) * min(count, 0xFFFF), at + count_bytes)
     found, values = CodedPicture(), {}
     for tag, kind, length, value in struct.iter_unpack(entry_format, entries):
-        if tag not in _TIFF_LAYOUT | {273, 279, 324, 325, 274, 34675}:
+        if tag not in _TIFF_LAYOUT | _TIFF_OTHER:
             continue
         layout = f"{order}{length}{_TIFF_TYPES[kind]}"
         needed_bytes = struct.calcsize(layout)
@@ -268,15 +273,18 @@ def _find_in_tiff(file: int, size_bytes: int) -> CodedPicture:
             value = os.pread(file, needed_bytes, *struct.unpack(offset_format, value))
         values[tag] = struct.unpack_from(layout, value)
         found.layout += repr((tag, values[tag])).encode() if tag in _TIFF_LAYOUT else b""
-    starts, lengths = values.get(273) or values[324], values.get(279) or values[325]
+    starts, lengths = (
+        values.get(_STRIP_OFFSETS) or values[_TILE_OFFSETS],
+        values.get(_STRIP_SIZES) or values[_TILE_SIZES],
+    )
     found.ranges = sorted((start, start + length) for start, length in zip(starts, lengths, strict=True))
-    turn = values.get(274, (1,))[0]
-    found.turns = bytes([turn]) if 1 < turn <= 8 else b""
-    found.colours = bytes(values.get(34675, ()))
+    orientation = values.get(_ORIENTATION, (1,))[0]
+    found.orientation = bytes([orientation]) if 1 < orientation <= 8 else b""
+    found.colour_profile = bytes(values.get(_ICC_PROFILE, ()))
     return found
 
 
-_RULES: dict[str, Callable[[int, int], CodedPicture]] = {
+_FINDERS: dict[str, Callable[[int, int], CodedPicture]] = {
     "JPEG": _find_in_jpeg,
     "PNG": _find_in_png,
     "WEBP": _find_in_webp,
@@ -287,26 +295,26 @@ _RULES: dict[str, Callable[[int, int], CodedPicture]] = {
 
 
 class PictureHasher:
-    """Hashes the bytes of a coded picture while its file is read from the start, block by block."""
+    """Hashes the bytes of a coded picture while its file is read block by block."""
 
     def __init__(self, picture: CodedPicture) -> None:
         self._hasher = xxhash.xxh3_128(picture.layout)
         self._ranges = picture.ranges
-        self._place = 0
-        self._at = 0
+        self._range_index = 0
+        self._offset = 0
 
     def update(self, block: memoryview) -> None:
         """Take the next block of the file."""
-        end = self._at + len(block)
-        while self._place < len(self._ranges):
-            start, stop = self._ranges[self._place]
+        end = self._offset + len(block)
+        while self._range_index < len(self._ranges):
+            start, stop = self._ranges[self._range_index]
             if start >= end:
                 break
-            self._hasher.update(block[max(start - self._at, 0) : max(stop - self._at, 0)])
+            self._hasher.update(block[max(start - self._offset, 0) : max(stop - self._offset, 0)])
             if stop > end:
                 break
-            self._place += 1
-        self._at = end
+            self._range_index += 1
+        self._offset = end
 
     def hexdigest(self) -> str:
         """Return the hash as 32 hex digits."""

@@ -1,4 +1,4 @@
-"""What a scan left out: by ending and count, with what would take it in."""
+"""What a scan left out: how many files of each extension, and how to include them."""
 
 import os
 import re
@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 from vibe_photos.pixels.formats import HEAD_BYTES, HOW_TO_READ_JXL, can_read_jxl, recognise_format
 from vibe_photos.records.photos import say_count
 from vibe_photos.scan.files import FileFinding
-from vibe_photos.scan.walk import RAW_ENDINGS, Folder, get_ending, sort_by_extension
+from vibe_photos.scan.walk import RAW_ENDINGS, Folder, get_ending, match_extensions
 
-_NO_PICTURE = {"empty", "missing", "not_a_file", "not_an_image"}
+_NOT_A_PICTURE = {"empty", "missing", "not_a_file", "not_an_image"}
 _FILM_ENDINGS = frozenset(re.findall(r"\w+", "3gp avi m2ts m4v mkv mov mp mp4 mpeg mpg mts mv webm wmv"))
-_LOOKS_PER_ENDING = 3
+_EXAMPLES_PER_ENDING = 3
 _MAX_ROWS = 20
 
 NamedFinding = tuple[str, FileFinding]
@@ -26,49 +26,53 @@ def readable_extensions(extensions: Sequence[str]) -> list[str]:
 def split_findings(
     findings: Iterable[NamedFinding], extensions: Sequence[str]
 ) -> tuple[list[NamedFinding], list[NamedFinding]]:
-    """Divide the findings of files into those that count, and those that are no photos and no problems.
+    """Divide the findings into those that count, and those of files that are neither photos nor problems.
 
-    Left out are films, and what is no picture in a file whose name does not say that it is one.
+    Left out are films, and files that are no pictures and whose extension is cut off or missing.
     """
-    tell_kind = sort_by_extension(extensions)
+    tell_kind = match_extensions(extensions)
     counted, left_out = list[NamedFinding](), list[NamedFinding]()
-    for place, finding in findings:
+    for rel_path, finding in findings:
         is_left_out = finding.reason == "film" or (
-            finding.reason in _NO_PICTURE and tell_kind(place.encode()) == "cut"
+            finding.reason in _NOT_A_PICTURE and tell_kind(rel_path.encode()) == "cut"
         )
-        (left_out if is_left_out else counted).append((place, finding))
+        (left_out if is_left_out else counted).append((rel_path, finding))
     return counted, left_out
 
 
 def describe_left_out(
     root: bytes, folders: Sequence[Folder], findings: Iterable[NamedFinding], extensions: Sequence[str]
 ) -> list[str]:
-    """Return a line for each ending of files that were left out, the most frequent first.
+    """Return a line for each extension of files left out, the most frequent first.
 
     Args:
-        root: the library's folder; of each ending that is not known, three files are looked at.
+        root: the library's folder; three files of each unknown extension are opened.
         folders: all folders of the library.
-        findings: of files that were read, and are neither photos nor problems.
+        findings: those of files that are neither photos nor problems.
         extensions: `library.extensions`.
     """
-    counts, beside, skipped = Counter[str](), Counter[str](), Counter[str]()
+    counts, raw_beside, skipped = Counter[str](), Counter[str](), Counter[str]()
     examples = defaultdict[str, list[bytes]](list)
     for folder in folders:
         counts += folder.other_files
-        beside += folder.raw_beside
+        raw_beside += folder.raw_beside
         skipped += folder.skipped
         for ending, name in folder.examples.items():
-            if len(examples[ending]) < _LOOKS_PER_ENDING:
+            if len(examples[ending]) < _EXAMPLES_PER_ENDING:
                 examples[ending].append(os.path.join(root, folder.path, name))
-    read = Counter((get_ending(place.encode()), finding.reason == "film") for place, finding in findings)
+    files_read = Counter(
+        (get_ending(rel_path.encode()), finding.reason == "film") for rel_path, finding in findings
+    )
     rows = [
         (count, f".{ending}" if ending else "no ending", "films" if is_film else "no pictures")
-        for (ending, is_film), count in read.items()
+        for (ending, is_film), count in files_read.items()
     ]
     for ending, count in counts.items():
-        alone = count - beside[ending]
-        if beside[ending]:
-            rows.append((beside[ending], f".{ending}", "RAW beside a photo of the same name, which counts"))
+        alone = count - raw_beside[ending]
+        if raw_beside[ending]:
+            rows.append(
+                (raw_beside[ending], f".{ending}", "RAW beside a photo of the same name, which counts")
+            )
         if alone:
             rows.append((alone, f".{ending}", _explain(ending, examples[ending], extensions)))
     rows += [(count, pattern, "by library.skip_names") for pattern, count in skipped.items()]
@@ -80,7 +84,7 @@ def describe_left_out(
 
 
 def _explain(ending: str, examples: Sequence[bytes], extensions: Sequence[str]) -> str:
-    """Return what files with an ending are, and what would take them in; empty if they are no pictures."""
+    """Return what files with this extension are, and how to include them; empty if they are no pictures."""
     if ending in RAW_ENDINGS:
         return "RAW is not supported: export JPEGs beside it"
     if ending in _FILM_ENDINGS:

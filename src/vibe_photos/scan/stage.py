@@ -94,7 +94,7 @@ def _list_new_pictures(manifest: Path, findings: list[tuple[str, FileFinding]]) 
         if finding.image_id
     )
     new = [one for one in dict.fromkeys(found) if one not in pictures.records]
-    rewritten = Pictures([*pictures.records, *new]).find_earlier([one.image_id for one in new])
+    rewritten = Pictures([*pictures.records, *new]).find_earlier_ids([one.image_id for one in new])
     if rewritten:
         _log.info(
             "%s known from another file (a rating, a tag or a turn was written into it): answers, "

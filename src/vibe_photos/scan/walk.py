@@ -56,7 +56,7 @@ def walk_folders(root: bytes, extensions: Sequence[str], skip_names: Sequence[st
     followed after all real folders, so that a photo's path is its real one. Folders are identified by device
     and inode, so loops of links end. The order depends only on names.
     """
-    tell_kind, find_skipped = sort_by_extension(extensions), match_names(skip_names)
+    tell_kind, find_skipped = match_extensions(extensions), match_names(skip_names)
     real, linked, seen = [b""], deque[bytes](), set[tuple[int, int]]()
     while real or linked:
         path = real.pop() if real else linked.popleft()
@@ -122,7 +122,7 @@ def get_ending(name: bytes) -> str:
     return os.fsdecode(ending).lower() if dot else ""
 
 
-def sort_by_extension(patterns: Sequence[str]) -> Callable[[bytes], NameKind]:
+def match_extensions(patterns: Sequence[str]) -> Callable[[bytes], NameKind]:
     """Return a function that tells what a name's ending says, in any case.
 
     `photo`: it is one of the extensions (a leading dot is allowed). `cut`: it is the beginning of one, or

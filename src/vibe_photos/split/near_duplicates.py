@@ -68,7 +68,7 @@ def read_near_duplicates(
     """
     groups = pictures.find_first_ids([photo.image_id for photo in read_manifest(photos)])
     record_of = {record.image_id: record for record in read_jsonl(hashes, HashRecord)}
-    ids = [image_id for image_id in pictures.sort_by_age(groups) if image_id in record_of]
+    ids = [image_id for image_id in pictures.sort_by_first_seen(groups) if image_id in record_of]
     names, stacked = [groups[image_id] for image_id in ids], _stack_hashes([record_of[one] for one in ids])
     whole = group_near_duplicates(stacked, max_distance)
     largest = max(_ALWAYS_ONE_GROUP, len(groups) // (2 * folds))

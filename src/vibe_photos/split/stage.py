@@ -87,7 +87,7 @@ def find_reserved(near: NearDuplicates, measured: Iterable[str], pictures: Pictu
 
     A copy that a program turned is the same picture, but its hashes are those of another one.
     """
-    return near.with_neighbours({other for image_id in measured for other in pictures.find_same(image_id)})
+    return near.with_neighbours({other for image_id in measured for other in pictures.find_all_ids(image_id)})
 
 
 def find_held_out(numbers: Collection[float], split: Split, budget: int | None) -> float:
@@ -126,7 +126,7 @@ def assign_roles(
         budget: about how many photos the teacher is asked; None: all.
     """
     pictures = pictures or Pictures()
-    numbers, earlier = pictures.number(groups, seed), pictures.find_earlier(groups)
+    numbers, earlier = pictures.number(groups, seed), pictures.find_earlier_ids(groups)
     held_out = find_held_out(list(numbers.values()), split, budget)
     lowest: dict[str, float] = defaultdict(lambda: 1.0)
     for image_id, group in groups.items():

@@ -30,7 +30,9 @@ class SavedWork:
         with self._connection:
             self._connection.executemany("INSERT OR IGNORE INTO saved VALUES (?, ?)", results)
 
-    def follow_pictures(self, image_ids: Iterable[str], find_copies: Callable[[str], Sequence[str]]) -> int:
+    def copy_to_rewritten_files(
+        self, image_ids: Iterable[str], find_copies: Callable[[str], Sequence[str]]
+    ) -> int:
         """Copy results to ids that have none and are another file of the same picture; return how many."""
         known, sources = self.image_ids(), {}
         for image_id in image_ids:

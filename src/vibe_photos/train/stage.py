@@ -17,8 +17,8 @@ from vibe_photos.records.training import read_training
 from vibe_photos.settings import HeadTraining, Settings
 from vibe_photos.storage.files import write_json
 from vibe_photos.storage.vectors import Embeddings, read_embeddings, read_image_ids
-from vibe_photos.train.error_budget import find_better_limits, measure_error_budget
-from vibe_photos.train.learning_curve import Learning, measure_learning_curve
+from vibe_photos.train.error_budget import find_better_models, measure_error_budget
+from vibe_photos.train.learning_curve import TrainingSet, measure_learning_curve
 from vibe_photos.train.student import fit_student, summarize_validation
 from vibe_photos.train.targets import Targets, find_targets
 
@@ -65,8 +65,8 @@ def train_head(settings: Settings) -> None:
     logits, probabilities = student.validation.logits, student.probabilities
     write_out_of_fold(paths.models, head, image_ids, targets.labels, judged, logits, probabilities)
     groups = [truth_of[image_id].group for image_id in image_ids]
-    learning = Learning(targets, photos.vectors, folds, groups, head_loss(head), options.class_weight)
-    budget = measure_error_budget(learning, student, options, settings.train.seed)
+    training_set = TrainingSet(targets, photos.vectors, folds, groups, head_loss(head), options.class_weight)
+    budget = measure_error_budget(training_set, student, options, settings.train.seed)
     metric: dict[str, object] = {
         "n_train": len(targets.rows),
         "labels_by_people": sum(len(truth_of[image_id].by_people) for image_id in image_ids),
@@ -76,7 +76,7 @@ def train_head(settings: Settings) -> None:
         "learnt": _count_rows(targets.support),
         "not_learnable": _count_rows(targets.not_learnable),
         **summarize_validation(student, targets, head_loss(head)),
-        "learning_curve": measure_learning_curve(learning, student, settings.train.seed),
+        "learning_curve": measure_learning_curve(training_set, student, settings.train.seed),
         "error_budget": budget,
     }
     write_json(paths.eval / f"train_{head}.json", metric)
@@ -88,7 +88,7 @@ def train_head(settings: Settings) -> None:
         )
     elif student.validation.loss is None:
         log.warning("train@%s: all photos are in one fold, so nothing is cross-validated or calibrated", head)
-    for limit in find_better_limits(budget):
+    for limit in find_better_models(budget):
         log.warning("train@%s: %s", head, BETTER_THAN_LINEAR[limit])
     log.info(
         "train@%s: %d photos, %d labels learnt, %d not learnable yet, l2 %s, %d photos without an embedding",

@@ -12,7 +12,7 @@ from vibe_photos.annotate.answers import (
     Answers,
     AnswerStore,
     open_line,
-    read_paid_ids,
+    read_answered_ids,
     seal_line,
     set_damaged_aside,
 )
@@ -55,8 +55,8 @@ def test_answers_come_back_as_they_were(tmp_path: Path) -> None:
     assert found(tmp_path, "a") == answer("a")
     assert found(tmp_path, "b") == answer("b", "gibberish")
     assert found(tmp_path, "c") is None
-    assert read_paid_ids(tmp_path, KEY) == {"a"}
-    assert read_paid_ids(tmp_path, AnswerKey("x", "y")) == set()
+    assert read_answered_ids(tmp_path, KEY) == {"a"}
+    assert read_answered_ids(tmp_path, AnswerKey("x", "y")) == set()
 
 
 def test_the_last_usable_answer_counts_and_then_the_last_reason(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_a_log_cut_at_every_byte_of_its_last_record_loses_that_answer_only(tmp_p
     whole = path.read_bytes()
     for length in range(whole.index(b"\n") + 1, len(whole)):
         path.write_bytes(whole[:length])
-        assert read_paid_ids(tmp_path, KEY) == {"a"}
+        assert read_answered_ids(tmp_path, KEY) == {"a"}
         assert found(tmp_path, "a") == answer("a")
         assert found(tmp_path, "b") is None
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from vibe_photos.evaluate.library_estimates import estimate_powered, mean_proxy, weigh_rest
-from vibe_photos.human_truth.draws import place_photos
+from vibe_photos.human_truth.draws import assign_strata
 from vibe_photos.human_truth.labels import HumanTruth
 from vibe_photos.human_truth.sample import MeasuredSample, weigh_drawn
 from vibe_photos.records.ground_truth import GroundTruth
@@ -196,7 +196,7 @@ def test_what_was_asked_speaks_for_the_whole_library(budget: int, is_once: bool)
             reach = budget
         asked = order[:reach]
         own = {f"{i:06d}": str(said[i]) for i in asked}
-        placed = place_photos(own, [f"{i:06d}" for i in order[reach:]], [], set())
+        placed = assign_strata(own, [f"{i:06d}" for i in order[reach:]], [], set())
         members = {
             image_id: Membership(
                 group=image_id,

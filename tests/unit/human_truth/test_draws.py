@@ -6,7 +6,7 @@ from vibe_photos.errors import InputError
 from vibe_photos.human_truth.draws import (
     Draw,
     find_strata,
-    find_uniform,
+    find_uniformly_drawn,
     grow_draw,
     make_stratum,
     read_draws,
@@ -38,7 +38,7 @@ def test_photos_drawn_uniformly_elsewhere_are_no_stratum_of_ours(tmp_path):
     write_draw(tmp_path, Draw(number=1, how="uniform", strata={"imported": make_stratum(IDS[:5])}))
     draws = read_draws(tmp_path)
     assert find_strata(draws, IDS) == {}
-    assert find_uniform(draws, IDS) == set(IDS[:5])
+    assert find_uniformly_drawn(draws, IDS) == set(IDS[:5])
 
 
 def test_a_damaged_draw_is_named(tmp_path):
@@ -60,7 +60,7 @@ def test_a_photo_stays_in_its_stratum_when_its_file_is_rewritten(tmp_path):
     draws, library = read_draws(tmp_path), ["now-0", IDS[1], "now-3"]
     current = {IDS[0]: "now-0", IDS[3]: "now-3"}
     assert find_strata(draws, library, current) == {"now-0": "scene.food", IDS[1]: "scene.food"}
-    assert find_uniform(draws, library, current) == {"now-3"}
+    assert find_uniformly_drawn(draws, library, current) == {"now-3"}
 
 
 def test_a_draw_that_grows_has_a_rewritten_photo_once_in_the_stratum_of_today():

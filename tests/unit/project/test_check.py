@@ -12,7 +12,7 @@ import xxhash
 from msgspec.structs import replace
 from PIL import Image
 
-from vibe_photos.annotate.answers import AnswerKey, read_paid_ids
+from vibe_photos.annotate.answers import AnswerKey, read_answered_ids
 from vibe_photos.annotate.imports import import_annotations
 from vibe_photos.configuration import compose_settings
 from vibe_photos.errors import ConfigurationError
@@ -154,7 +154,7 @@ def test_answers_by_another_hash(project, photos):
     file = project / "m2.jsonl"
     file.write_text('{"image_id": "44bc2cf5ad770999", "annotation": {"scene": "food"}}\n')
     import_annotations([file], project / ".store", other)
-    assert read_paid_ids(project / ".store", key) == {"44bc2cf5ad770999"}
+    assert read_answered_ids(project / ".store", key) == {"44bc2cf5ad770999"}
     is_ok, said = check()["answers"]
     assert not is_ok
     assert "write `content_hash: xxh64` under `library:`" in said

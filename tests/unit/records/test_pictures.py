@@ -18,17 +18,17 @@ def test_a_rewritten_file_is_the_same_picture():
 
 def test_a_picture_that_is_still_there_keeps_its_own():
     known = pictures("a p", "b p", "c p")
-    assert known.find_earlier(["a", "b"]) == {"a": ["c"]}
+    assert known.find_earlier_ids(["a", "b"]) == {"a": ["c"]}
     assert known.find_first_ids(["a", "b"]) == {"a": "a", "b": "b"}
     # Of two files of a picture that went, one takes its place.
-    assert known.find_earlier(["c", "b"]) == {"b": ["a"]}
+    assert known.find_earlier_ids(["c", "b"]) == {"b": ["a"]}
     assert known.find_first_ids(["c", "b"]) == {"c": "c", "b": "a"}
 
 
 def test_a_rewritten_file_is_as_old_as_its_picture():
     known = pictures("z p", "y q", "x r", "a q")
-    assert known.sort_by_age(["x", "a", "z"]) == ["z", "a", "x"]
-    assert known.sort_by_age(["c", "b", "x"]) == ["x", "b", "c"]
+    assert known.sort_by_first_seen(["x", "a", "z"]) == ["z", "a", "x"]
+    assert known.sort_by_first_seen(["c", "b", "x"]) == ["x", "b", "c"]
 
 
 def test_an_id_that_was_hashed_in_another_way_joins_both():

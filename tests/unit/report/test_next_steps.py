@@ -10,10 +10,10 @@ import pytest
 from tests.unit.report.test_page import render
 
 from vibe_photos.report.next_steps import (
-    NOTHING,
+    NO_GAIN,
     Gain,
     TeacherErrors,
-    describe_narrower,
+    describe_precision,
     find_teacher_errors,
     gain_of_right_answers,
     rank_steps,
@@ -114,7 +114,7 @@ def test_the_largest_expected_gain_comes_first():
     ]
     thresholds, more, taught = steps
     assert thresholds.gain.value == pytest.approx(0.03)
-    assert (thresholds.scenes, str(thresholds.scenes)) == (NOTHING, "–")
+    assert (thresholds.scenes, str(thresholds.scenes)) == (NO_GAIN, "–")
     assert (more.gain.value, more.gain.low, more.gain.high) == pytest.approx((0.015, 0.0075, 0.03))
     # 5 suspects, half of them wrong, of 10 wrong scenes: a quarter of what right answers gain.
     assert taught.scenes.value == pytest.approx(0.04 / 4)
@@ -124,10 +124,10 @@ def test_the_largest_expected_gain_comes_first():
 
 
 def test_checking_more_photos_narrows_a_figure_by_the_root_of_two():
-    said = describe_narrower({"n": 100, "scene": {"accuracy": 0.8, "accuracy_interval": [0.75, 0.85]}})
+    said = describe_precision({"n": 100, "scene": {"accuracy": 0.8, "accuracy_interval": [0.75, 0.85]}})
     assert "±5.0" in said
     assert "±3.5" in said
-    assert describe_narrower({"n": 10, "scene": {"accuracy": 0.8, "accuracy_interval": "n < 20"}}) == ""
+    assert describe_precision({"n": 10, "scene": {"accuracy": 0.8, "accuracy_interval": "n < 20"}}) == ""
 
 
 def test_the_page_ranks_steps_and_draws_each_curve(

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from vibe_photos.scan.walk import match_names, sort_by_extension, walk_folders
+from vibe_photos.scan.walk import match_extensions, match_names, walk_folders
 
 
 def make_files(root, *paths):
@@ -23,7 +23,7 @@ def test_files_are_found_by_extension_in_any_case_and_the_others_counted(tmp_pat
 
 
 def test_extensions_and_folders_are_patterns(tmp_path):
-    tell_kind = sort_by_extension(["jp*", ".NEF", "tif?"])
+    tell_kind = match_extensions(["jp*", ".NEF", "tif?"])
     kinds = [tell_kind(b"x." + name) for name in (b"jpe", b"nef", b"tiff", b"tif", b"png")]
     assert kinds == ["photo", "photo", "photo", "cut", "other"]
     find = match_names([".*", "*humbnails"])
@@ -33,7 +33,7 @@ def test_extensions_and_folders_are_patterns(tmp_path):
 
 def test_no_patterns_match_nothing():
     assert match_names([])(b"") is None
-    assert sort_by_extension([])(b"a.jpg") == "other"
+    assert match_extensions([])(b"a.jpg") == "other"
 
 
 def test_skipped_folders_are_not_entered_but_counted(tmp_path):

@@ -432,7 +432,7 @@ def test_pictures_are_only_added_to_and_a_lost_list_is_written_again(scan, jpegs
     assert second.startswith(first)
     assert second.count(b"\n") == 3
     (now,) = scan.photos()
-    earlier = read_pictures(scan.manifest).find_earlier([now.image_id])[now.image_id]
+    earlier = read_pictures(scan.manifest).find_earlier_ids([now.image_id])[now.image_id]
     assert earlier == [xxhash.xxh3_128_hexdigest(jpegs[0])]
     pictures.write_bytes(first)  # git went back to an earlier commit
     scan.run()

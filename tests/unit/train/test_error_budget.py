@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 from tests.unit.heads.simulation import TRAINING, draw_classes, one_hot, scene_targets
 
-from vibe_photos.train.error_budget import find_better_limits, measure_error_budget
-from vibe_photos.train.learning_curve import Learning
+from vibe_photos.train.error_budget import find_better_models, measure_error_budget
+from vibe_photos.train.learning_curve import TrainingSet
 from vibe_photos.train.student import fit_student
 from vibe_photos.train.targets import Targets
 
@@ -17,8 +17,10 @@ COUNT = 160
 
 def measure(targets: Targets, vectors: NDArray[np.float32], loss: Any) -> dict[str, Any]:
     folds = np.arange(len(vectors)) % 4
-    learning = Learning(targets, vectors, folds, [str(n) for n in range(len(vectors))], loss, "none")
-    found = measure_error_budget(learning, fit_student(targets, vectors, folds, loss, TRAINING), TRAINING, 0)
+    training_set = TrainingSet(targets, vectors, folds, [str(n) for n in range(len(vectors))], loss, "none")
+    found = measure_error_budget(
+        training_set, fit_student(targets, vectors, folds, loss, TRAINING), TRAINING, 0
+    )
     assert found is not None
     return found
 
@@ -38,14 +40,14 @@ def test_a_linear_head_is_the_limit_where_classes_lie_crosswise():
     whole = found["rows"][0]
     assert whole["neighbours_interval"][0] > 0.1
     assert whole["probe_interval"][0] > 0.1
-    assert find_better_limits(found) == ["neighbours", "probe"]
+    assert find_better_models(found) == ["neighbours", "probe"]
 
 
 def test_where_classes_are_linear_nothing_beats_the_head_and_noise_costs():
     vectors, classes = draw_classes(1, COUNT, 24, [0.5, 0.5], distance=0.35)
     found = measure(scene_targets(classes, ("scene.food", "scene.people")), vectors, "softmax")
     whole = found["rows"][0]
-    assert find_better_limits(found) == []
+    assert find_better_models(found) == []
     assert whole["confused_interval"][0] < whole["confused"] < 0
     assert found["photos"] == COUNT
     assert [row["label"] for row in found["rows"]] == ["all", "scene.food", "scene.people"]
@@ -71,8 +73,8 @@ def test_all_photos_in_one_fold_give_no_budget():
     vectors, classes = draw_classes(4, 30, 5, [0.5, 0.5], distance=1.0)
     targets, folds = scene_targets(classes, ("scene.food", "scene.people")), np.zeros(30, dtype=np.int64)
     student = fit_student(targets, vectors, folds, "softmax", TRAINING)
-    learning = Learning(targets, vectors, folds, [str(n) for n in range(30)], "softmax", "none")
-    assert measure_error_budget(learning, student, TRAINING, 0) is None
+    training_set = TrainingSet(targets, vectors, folds, [str(n) for n in range(30)], "softmax", "none")
+    assert measure_error_budget(training_set, student, TRAINING, 0) is None
 
 
 @pytest.mark.parametrize("count", [1, 2])

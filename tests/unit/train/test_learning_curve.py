@@ -7,20 +7,20 @@ import pytest
 from tests.unit.heads.simulation import TRAINING, draw_classes, scene_targets
 
 from vibe_photos.heads.rounding import exact_logits
-from vibe_photos.train.learning_curve import Learning, fit_power_law, measure_learning_curve, round_share
+from vibe_photos.train.learning_curve import TrainingSet, fit_power_law, measure_learning_curve, round_share
 from vibe_photos.train.student import fit_student
 
 COUNT, LABELS = 160, ("scene.food", "scene.people", "scene.rare")
 SHARES = [0.5, 0.45, 0.05]
 
 
-def learn(count: int = COUNT) -> tuple[Learning, Any]:
+def learn(count: int = COUNT) -> tuple[TrainingSet, Any]:
     vectors, classes = draw_classes(7, 4 * COUNT, 24, SHARES, distance=0.35)
     targets = scene_targets(classes[:count], LABELS)
     folds = np.arange(count) % 4
     groups = [f"{number % 4}-{number // 8}" for number in range(count)]  # two photos each
-    learning = Learning(targets, vectors[:count], folds, groups, "softmax", "none")
-    return learning, fit_student(targets, vectors[:count], folds, "softmax", TRAINING)
+    training_set = TrainingSet(targets, vectors[:count], folds, groups, "softmax", "none")
+    return training_set, fit_student(targets, vectors[:count], folds, "softmax", TRAINING)
 
 
 @pytest.fixture(scope="module")
@@ -56,10 +56,10 @@ def test_what_twice_as_many_give_is_what_they_then_give(curve):
 
 
 def test_all_answers_are_the_heads_own_cross_validation(curve):
-    learning, student = learn()
+    training_set, student = learn()
     said = student.validation.logits.argmax(axis=1)
     assert curve["rows"][0]["f1"][-1] == pytest.approx(
-        (said == learning.targets.y.argmax(axis=1)).mean(), abs=1e-4
+        (said == training_set.targets.y.argmax(axis=1)).mean(), abs=1e-4
     )
 
 
