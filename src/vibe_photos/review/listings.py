@@ -128,7 +128,7 @@ class Listings:
         if query.judge == "nobody":
             masks["judge"] = ~self._of_states(lambda state: state.truth is not None)
         elif query.judge:
-            masks["judge"] = self._of_states(lambda state: _judge(state) == query.judge)
+            masks["judge"] = self._of_states(lambda state: name_judge(state) == query.judge)
         if query.only:
             masks["only"] = self._mask_ids(query.only.split(","))
         if query.near:
@@ -275,7 +275,7 @@ class Listings:
         in_left = np.zeros(len(self._photos), bool)
         in_left[left] = True
         judges = Counter(
-            _judge(state)
+            name_judge(state)
             for image_id, state in self._decisions.states().items()
             if state.truth is not None and image_id in self._row_of and in_left[self._row_of[image_id]]
         )
@@ -409,8 +409,9 @@ def _lies_in(step: str, sure: NDArray[np.float16]) -> Bools:
     return np.asarray((percent >= low) & ((percent < high) | (high >= 100)))
 
 
-def _judge(state: PhotoState) -> str:
-    return state.decided_by or ("nobody" if state.truth is None else "file")
+def name_judge(state: PhotoState) -> str:
+    """Return who decided: a reviewer, `file`, or `nobody`, also where a reviewer took the decision back."""
+    return "nobody" if state.truth is None else state.decided_by or "file"
 
 
 def _read_date(path: str) -> int:

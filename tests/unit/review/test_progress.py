@@ -3,6 +3,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from vibe_photos.records.ground_truth import Decision, GroundTruth
+from vibe_photos.review.listings import name_judge
+from vibe_photos.review.photo_state import PhotoState
 from vibe_photos.review.progress import compare, measure_speed
 
 BEGIN = datetime(2026, 1, 2, 10, tzinfo=UTC)
@@ -51,3 +53,11 @@ def test_agreement_counts_only_what_both_judged() -> None:
     assert (counted["scenes"], counted["scenes_same"]) == (0, 0)
     assert (counted["attributes"], counted["attributes_same"]) == (1, 0)
     assert (counted["objects"], counted["objects_same"]) == (1, 1)
+
+
+def test_who_decided_is_nobody_where_there_is_no_truth() -> None:
+    assert name_judge(PhotoState(version=0)) == "nobody"
+    assert name_judge(PhotoState(version=2, decided_by="ada")) == "nobody"
+    truth = GroundTruth(image_id="x")
+    assert name_judge(PhotoState(version=1, truth=truth)) == "file"
+    assert name_judge(PhotoState(version=1, truth=truth, decided_by="ada")) == "ada"
