@@ -15,7 +15,7 @@ from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth, fit_keys, 
 from vibe_photos.records.label_tables import LabelTable, read_labels
 from vibe_photos.records.photos import read_manifest, say_count
 from vibe_photos.records.splits import read_current_ids
-from vibe_photos.records.taxonomy import HEADS, head_keys, label_name, with_ancestors
+from vibe_photos.records.taxonomy import HEADS, head_keys, show_name, with_ancestors
 from vibe_photos.settings import HeadName, Settings
 from vibe_photos.storage.files import open_atomically
 
@@ -95,7 +95,7 @@ def _find_final(settings: Settings) -> Iterator[LabelRow]:
         if record := people.get(photo.image_id):
             labels |= _read_record(record, keys, "person")
         for key, label in sorted(labels.items()):
-            yield LabelRow(photo.image_id, photo.rel_path, key, label_name(key), *label)
+            yield LabelRow(photo.image_id, photo.rel_path, key, show_name(key, taxonomy), *label)
 
 
 def _read_student(table: LabelTable, row: int) -> dict[str, tuple[bool, float | None, str]]:

@@ -70,7 +70,7 @@ def test_a_person_counts_before_the_student_and_the_teacher_where_the_student_is
         "image_id": "",
         "rel_path": "",
         "label_key": "object.drink",
-        "label_name": "drink",
+        "label_name": "Drink",
         "value": "true",
         "probability": "",
         "source": "teacher",
