@@ -147,9 +147,8 @@ class AnnotationRun:
                 self.failures[photo.image_id] = Failure(
                     image_id=photo.image_id, rel_path=photo.rel_path, kind=error.kind, detail=error.detail
                 )
-            if (
-                error.kind != "unreadable" and reserved
-            ):  # what fails again in the second pass was not paid for
+            is_second_pass = not reserved  # what fails again there was not paid for
+            if error.kind != "unreadable" and not is_second_pass:
                 self._server.state.record_no_usable_answer(
                     f"{error.detail.rstrip('.')}. {_HINTS[error.kind]}"
                 )

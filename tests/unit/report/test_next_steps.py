@@ -11,6 +11,7 @@ from tests.unit.report.test_page import render
 
 from vibe_photos.report.next_steps import (
     NO_GAIN,
+    NOISE,
     Gain,
     TeacherErrors,
     describe_precision,
@@ -19,6 +20,14 @@ from vibe_photos.report.next_steps import (
     rank_steps,
 )
 from vibe_photos.settings import Settings
+from vibe_photos.statistics.intervals import FEWEST_CASES
+from vibe_photos.train import error_budget, learning_curve
+
+
+def test_the_report_reads_what_train_measured() -> None:
+    # Packages of stages do not import each other: these stand in both.
+    assert NOISE == error_budget.NOISE
+    assert FEWEST_CASES == learning_curve.FEWEST_CASES
 
 
 def curve(label: str, gain: float | None) -> dict[str, Any]:
