@@ -89,7 +89,8 @@ def test_a_photo_that_failed_for_a_passing_reason_is_due_by_itself(checkout):
     """And only that one, only where there is a server; a photo that is refused makes nothing due."""
     checkout.replace("params.yaml", "teacher: demo ", "teacher: qwen3_vl_8b ")
     ids = [json.loads(line)["image_id"] for line in checkout.bytes("data/library/photos.jsonl").splitlines()]
-    acts = {ids[0]: Act(500, error("out of memory")), ids[1]: Act(422, error("odd"))}
+    # Refused only after others were answered: before that, a refusal may be about the reply's format.
+    acts = {ids[0]: Act(500, error("out of memory")), ids[1]: Act(422, error("odd"), delay_seconds=1.0)}
     with FaultServer(lambda image_id, attempt: acts.get(image_id, Act())) as server:
         first = checkout.repro("annotate", QWEN_BASE_URL=server.base_url)
         assert "without an answer for a temporary reason: 1." in first.text
