@@ -45,18 +45,15 @@ def run(options: argparse.Namespace) -> None:
     from vibe_photos.keywords.export import export_keywords, remove_keywords
     from vibe_photos.keywords.labels import read_keywords
     from vibe_photos.records.photos import read_manifest
-    from vibe_photos.records.splits import read_current_ids
 
     settings = read_resolved()
     root = options.root or Path(settings.library.root)
     if options.remove:
         report = remove_keywords(root, options.write)
     else:
-        paths = settings.paths
-        keywords = read_keywords(
-            paths.labels, paths.human, settings.taxonomy, options.labels, read_current_ids(paths.splits)
-        )
-        report = export_keywords(read_manifest(paths.photos), root, keywords, options.naming, options.write)
+        photos = read_manifest(settings.paths.photos)
+        keywords = read_keywords(settings, options.labels)
+        report = export_keywords(photos, root, keywords, options.naming, options.write)
     _print(report, options.write)
 
 
