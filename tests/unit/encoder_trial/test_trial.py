@@ -4,7 +4,6 @@ import msgspec
 import pytest
 from tests.unit.tiny_models import INPUT_PX, describe_onnx, save_tiny_onnx
 
-from vibe_photos.cli.try_encoders import PHOTOS
 from vibe_photos.embed.outs import vectors_file
 from vibe_photos.encoder_trial.text import describe_best, format_outcome
 from vibe_photos.encoder_trial.trial import Candidate, Outcome, Trial, read_candidate, try_encoders
@@ -29,7 +28,7 @@ def test_colours_are_learnt_and_the_vectors_are_kept(
     small_settings: Settings, checkpoint: Path, tmp_path
 ) -> None:
     store = tmp_path / "store"
-    trial = Trial(small_settings, store, PHOTOS)
+    trial = Trial(small_settings, store, 400)
     assert len(trial.photos) == 18
     flat = Candidate("flat", describe_onnx(checkpoint))
     first, plain, rooted = try_encoders(trial, [flat], layers=3)
