@@ -1,6 +1,7 @@
 """A real clone with a real `dvc repro` behind it; each test works on a copy of its own."""
 
 import fcntl
+import json
 import os
 import re
 import shutil
@@ -80,6 +81,13 @@ class Checkout:
     def repro(self, *arguments, check=True, **environment) -> Repro:
         result = self.run("dvc", "repro", *arguments, check=check, **environment)
         return Repro(result.returncode, result.stdout)
+
+    def due(self) -> set[str]:
+        """The stages of which a dependency, a parameter or an out is not what dvc.lock says."""
+        return set(self.status()) - ALWAYS
+
+    def status(self) -> dict:
+        return json.loads(self.run("dvc", "status", "--json").stdout.splitlines()[-1])
 
     def replace(self, file, old, new):
         """Change one line of a file, as an editor would."""
