@@ -17,8 +17,7 @@ from vibe_photos.storage.postgres import URL_VARIABLE
 
 if TYPE_CHECKING:
     from vibe_photos.classifier import PhotoLabels
-    from vibe_photos.keywords.export import Naming
-    from vibe_photos.keywords.labels import Whose
+    from vibe_photos.keywords.export import Naming, Whose
 
 
 @command(
@@ -168,8 +167,7 @@ def export_xmp(
     darktable, Immich and others. Photos, and what other programs wrote into a sidecar, are never changed.
     Without --write the changes are only shown.
     """
-    from vibe_photos.keywords.export import export_keywords, remove_keywords
-    from vibe_photos.keywords.labels import read_keywords
+    from vibe_photos.keywords.export import export_keywords, read_keywords, remove_keywords
     from vibe_photos.records.photos import read_manifest
 
     settings = read_resolved()

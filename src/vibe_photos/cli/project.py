@@ -45,9 +45,9 @@ def new(
     remotes. `vibe-photos update` brings newer versions. Run it in the clone's top folder; if anything is
     wrong, nothing is written. docs/YOUR_LIBRARY.md describes the next steps.
     """
-    from vibe_photos.project.start import Wanted, start_project
+    from vibe_photos.project.start import start_project
 
-    print(start_project(Wanted(folder, photos, teacher, embedder, content_hash, annotations)))
+    print(start_project(folder, photos, teacher, embedder, content_hash, annotations))
 
 
 @command(

@@ -4,10 +4,10 @@ import os
 import shutil
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from msgspec.structs import replace
@@ -40,17 +40,12 @@ BYTES_PER_PHOTO = 35_000
 """Approximate disk space: stage outputs, their copies in DVC's cache, and the store (docs/SCALING.md)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """The result of one check: its name, whether it passed, and what was found or what to do."""
 
     name: str
     is_ok: bool
     detail: str
-
-    def describe(self) -> str:
-        """Return the result as one line."""
-        return f"{'ok ' if self.is_ok else 'FIX'}  {self.name:<13}  {self.detail}"
 
 
 class _NotReady(VibePhotosError):
@@ -204,9 +199,12 @@ class _Check:
         if not photos:
             return "every photo already has an answer"
         write_jsonl(self._scratch / "one.jsonl", photos[:1])
-        places = {"photos": "one.jsonl", "raw_annotations": "raw.jsonl", "eval": "eval"}
+        here = self._scratch
         paths = replace(
-            self._settings.paths, **{name: self._scratch / place for name, place in places.items()}
+            self._settings.paths,
+            photos=here / "one.jsonl",
+            raw_annotations=here / "raw.jsonl",
+            eval=here / "eval",
         )
         annotate_library(replace(self._settings, paths=paths), self._store)
         return f"asked about {photos[0].rel_path}; the answer is paid for and kept"
@@ -273,10 +271,9 @@ def check_everything(asks: bool, overrides: Sequence[str] = ()) -> None:
     Raises:
         ConfigurationError: something has to be fixed first.
     """
-    results = []
-    for result in check_project(asks, overrides):
-        print(result.describe(), flush=True)
-        results.append(result)
-    wrong = [result.name for result in results if not result.is_ok]
+    wrong = []
+    for name, is_ok, detail in check_project(asks, overrides):
+        print(f"{'ok ' if is_ok else 'FIX'}  {name:<13}  {detail}", flush=True)
+        wrong += [] if is_ok else [name]
     if wrong:
         raise ConfigurationError(f"not ready: {', '.join(wrong)}")

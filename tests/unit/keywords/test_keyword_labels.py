@@ -3,7 +3,7 @@ import pytest
 from tests.unit.stage_settings import settings_in
 
 from vibe_photos.errors import InputError
-from vibe_photos.keywords.labels import read_keywords, to_keywords
+from vibe_photos.keywords.export import read_keywords, to_keywords
 from vibe_photos.records.label_tables import LabelTable, write_labels
 from vibe_photos.storage.files import write_json
 from vibe_photos.storage.sqlite import create_database
