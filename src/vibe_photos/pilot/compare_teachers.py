@@ -23,7 +23,7 @@ from vibe_photos.pilot.ask import TeacherAnswers
 from vibe_photos.records.ground_truth import GroundTruth
 from vibe_photos.records.splits import Membership
 from vibe_photos.settings import Evaluate, Taxonomy
-from vibe_photos.statistics.design import Floats, read_design
+from vibe_photos.statistics.design import read_design
 from vibe_photos.statistics.intervals import Interval, estimate_intervals
 from vibe_photos.statistics.label_arrays import (
     JudgedPhotos,
@@ -32,11 +32,9 @@ from vibe_photos.statistics.label_arrays import (
     most_specific,
     read_keys,
 )
-from vibe_photos.statistics.metrics import Ratio
+from vibe_photos.statistics.metrics import Floats, Ratio
 from vibe_photos.statistics.paired import PairedRatio, simultaneous_intervals
 from vibe_photos.statistics.summary import Figures, summarise
-
-_SHARE = ((1.0, 1.0), (0.0, 1.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +133,7 @@ def compare_teachers(
         )
     judged.sort(key=lambda one: (-(one.right or 0.0), one.name))
     pairs = list(combinations([one.name for one in judged[::-1]], 2))
-    paired = [PairedRatio(ratios[a], ratios[b], *_SHARE) for a, b in pairs]
+    paired = [PairedRatio(ratios[a], ratios[b]) for a, b in pairs]
     found = simultaneous_intervals(paired, design, evaluate.confidence_level)
     compared = []
     for (a, b), pair, interval in zip(pairs, paired, found, strict=True):

@@ -196,7 +196,7 @@ def write_splits(path: Path, memberships: Mapping[str, Membership]) -> None:
 
 def _log_followed(human: Path, current_ids: Mapping[str, str]) -> None:
     """Log how many photos with people's labels are in another file now."""
-    as_written = read_human_truth(human)
+    as_written = read_human_truth(human, {})
     followed = {current_ids[i] for i in (*as_written.everything, *as_written.skipped) if i in current_ids}
     if followed:
         log.info("split: people's labels of %s stay, though the file was rewritten", say_count(len(followed)))

@@ -3,7 +3,7 @@
 Student and teacher go through the same definitions, so that their figures can be compared one by one. Every
 number is rounded to 4 decimals. Every figure has an interval beside it, `<name>_interval`: a list of its two
 ends, or the reason why there is none. Ratios have those of `intervals`; macro-F1 and average precision the
-one that follows from how much each photo moves them (`influence`). Rows of a class or a pair of classes have
+one that follows from how much each photo moves them. Rows of a class or a pair of classes have
 none: each rests on a handful of photos.
 
 What has a row for each class or pair of classes is a list as well: DVC prints the numbers and texts of a
@@ -18,7 +18,7 @@ import numpy as np
 from vibe_photos.records.photos import say_count
 from vibe_photos.records.taxonomy import label_name
 from vibe_photos.settings import Evaluate, TruthName
-from vibe_photos.statistics import influence, metrics
+from vibe_photos.statistics import metrics
 from vibe_photos.statistics.design import Design
 from vibe_photos.statistics.intervals import (
     FEWEST_CASES,
@@ -76,7 +76,7 @@ def summarise_scenes(photos: JudgedPhotos, evaluate: Evaluate) -> Figures:
     counts = metrics.confusion_matrix(y_true, y_pred, len(names))
     weighed = metrics.confusion_matrix(y_true, y_pred, len(names), photos.design.weights)
     macro, support = metrics.macro_f1(weighed), int(counts.sum())
-    moves = influence.of_macro_f1(y_true, y_pred, len(names), photos.design.weights)
+    moves = metrics.macro_f1_influence(y_true, y_pred, len(names), photos.design.weights)
     of_macro = influence_interval(macro, moves, support, photos.design, evaluate.confidence_level)
     return {
         **_figures({"accuracy": metrics.accuracy(y_true, y_pred)}, photos.design, evaluate),
@@ -104,7 +104,7 @@ def summarise_attribute(photos: JudgedPhotos, column: int, evaluate: Evaluate) -
         scores = photos.prediction.attribute_scores[:, column]
         curve = metrics.precision_recall_curve(y_true, scores, photos.design.weights)
         average = metrics.average_precision(curve)
-        moves = influence.of_average_precision(y_true, scores, photos.design.weights)
+        moves = metrics.average_precision_influence(y_true, scores, photos.design.weights)
         found = influence_interval(average, moves, positives, photos.design, evaluate.confidence_level)
         figures["average_precision"] = round_figure(average)
         figures |= show_interval("average_precision", found)
