@@ -33,7 +33,7 @@ from vibe_photos.records.taxonomy import head_keys, label_name
 from vibe_photos.records.training import TrainingRecord
 from vibe_photos.scan.stage import scan_library
 from vibe_photos.settings import Convert, Embed, Embedder, Evaluate, HeadTraining, Library, Taxonomy
-from vibe_photos.split.near_duplicates import read_near_duplicates
+from vibe_photos.split.stage import read_near_duplicates
 from vibe_photos.statistics import metrics
 from vibe_photos.statistics.design import group_photos, simple_design
 from vibe_photos.statistics.paired import PairedRatio, simultaneous_intervals

@@ -29,8 +29,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Run the command."""
     from vibe_photos.configuration import read_resolved
-    from vibe_photos.encoder_trial.text import describe_best, format_header, format_outcome
-    from vibe_photos.encoder_trial.trial import Trial, read_candidate, try_encoders
+    from vibe_photos.encoder_trial.trial import (
+        Trial,
+        describe_best,
+        format_header,
+        format_outcome,
+        read_candidate,
+        try_encoders,
+    )
     from vibe_photos.storage.local_store import find_store
 
     candidates = [read_candidate(text, Path("conf")) for text in options.candidates]

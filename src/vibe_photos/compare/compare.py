@@ -90,15 +90,12 @@ class FigureDifference:
 
 @dataclass(frozen=True, slots=True)
 class LabelChange:
-    """One label on which A and B differ.
+    """One label on which A and B differ: `scene`, one attribute or object, or `objects`, counted together.
 
-    Attributes:
-        label: `scene`, the short name of an attribute or object, or `objects` for several, counted together.
-        keys: the labels that differ; none for the scene.
-        judged: how many of the compared photos are judged for it.
-        flips: the judged photos on which it differs.
-        questions: how often a photo is `wrong`, a false positive or a false negative (the scene: `wrong`).
-        figures: precision, recall, F1 and accuracy (the scene: accuracy).
+    `keys` are the labels that differ (none for the scene), `judged` counts the compared photos that are
+    judged for it, and `flips` are those on which it differs. `questions` say how often a photo is `wrong`, a
+    false positive or a false negative (the scene: `wrong`). `figures` are precision, recall, F1 and accuracy
+    (the scene: accuracy).
     """
 
     label: str
@@ -111,22 +108,11 @@ class LabelChange:
 
 @dataclass(frozen=True, slots=True)
 class LabelComparison:
-    """The differences between A and B.
+    """The differences between A (`before`) and B (`after`).
 
-    Attributes:
-        before: the name of A.
-        after: the name of B.
-        truth: who judged.
-        level: of confidence.
-        n: judged photos that are compared.
-        learnt_from: judged photos left out because one side has learnt from them.
-        not_in_both: judged photos left out because not both sides have labels for them.
-        photos: photos that both label.
-        only_before: photos that only A labels.
-        only_after: photos that only B labels.
-        changed_photos: of `photos`, those that differ in some label.
-        labels: those that differ.
-        names: what people read for each key.
+    `n` judged photos are compared. `learnt_from` and `not_in_both` judged photos are left out because one
+    side has learnt from them, or not both sides label them. `photos` are labelled by both, `changed_photos`
+    of these differently, in the labels that `labels` lists. `names` has what people read for each key.
     """
 
     before: str

@@ -51,7 +51,7 @@ from vibe_photos.statistics.label_arrays import (
 )
 from vibe_photos.statistics.metrics import UNJUDGED, Bools, Floats, Indices, Labels, Ratio
 from vibe_photos.statistics.paired import average_weight, find_influence
-from vibe_photos.statistics.summary import Figures, round_figure, show_interval
+from vibe_photos.statistics.summary import Figures, round_figure, show_figure
 
 FEWEST_HELD_OUT = 50
 """With fewer held-out photos, prediction-powered intervals have too little coverage."""
@@ -117,14 +117,9 @@ def estimate_library(
     and if all were right. Without measured records that state an inclusion probability nothing can be said
     about the library, and only `reason` is returned.
 
-    Args:
-        scored: the measured photos on which the student is scored: one half, where thresholds were tuned on
-            the other.
-        everyone: all measured photos, for the shares of photos.
-        answers: the teacher's records.
-        labels: the student's labels of all photos.
-        memberships: which photos are in the library, held out, near-duplicates.
-        evaluate: confidence level, repetitions and seed.
+    `scored` are the measured photos on which the student is scored: one half, where thresholds were tuned on
+    the other. `everyone` are all of them, for the shares of photos. `answers` are the teacher's records,
+    `labels` the student's labels of all photos.
     """
     if not scored.photos.design.is_weighted:
         return {"reason": "no audited record states its inclusion_probability"}
@@ -314,14 +309,14 @@ def _estimate(
     design, y = measured.photos.design.restrict(is_judged), is_true[is_judged].astype(np.float64)
     ratio = Ratio(y, np.ones(len(y)), len(y))
     interval = estimate_intervals([ratio], design, evaluate)[0]
-    figures: Figures = {name: round_figure(ratio.value(design.weights))} | show_interval(name, interval)
+    figures = show_figure(name, ratio.value(design.weights), interval)
     if bounds := bound_by_skips(is_judged, is_true, measured):
         figures[f"{name}_with_skipped"] = [round_figure(bound) for bound in bounds]
     if known is None:
         return figures
     judged_proxy = proxy[is_judged].astype(np.float64)
     found = estimate_powered(y, judged_proxy, design, known, evaluate.confidence_level)
-    figures |= {f"{name}_ppi": round_figure(found.value)} | show_interval(f"{name}_ppi", found.interval)
+    figures |= show_figure(f"{name}_ppi", found.value, found.interval)
     if not found.interval.reason and not interval.reason:
         figures[f"{name}_ppi_is_narrower"] = bool(found.interval.width < interval.width)
     return figures

@@ -168,12 +168,9 @@ def assign_strata(
     - Else, if today's strata of the draw's photos are those recorded, the new photos join them.
     - Else they stay `NOT_ASKED`: measured photos would not be a random part of the strata.
 
-    Args:
-        strata_today: the stratum of each photo that `annotate.budget` includes, by today's answers.
-        not_asked: the other photos.
-        draws: those that are recorded.
-        shown: the photos that people judged or skipped.
-        current_ids: as in `find_strata`.
+    `strata_today` has the stratum, by today's answers, of each photo that `annotate.budget` includes;
+    `not_asked` are the others. `shown` are the photos that people judged or skipped. `current_ids` is that of
+    `find_strata`.
     """
     recorded = find_strata(draws, [*strata_today, *not_asked], current_ids)
     members: dict[int, list[str]] = defaultdict(list)
@@ -184,7 +181,7 @@ def assign_strata(
             members[number].append(image_id)
         elif image_id in strata_today:
             waiting.add(number)
-    redrawn = {number for number in waiting if set(members[number]) <= shown}
+    redrawn = {number for number in waiting if shown.issuperset(members[number])}
     grown = redrawn | {
         number
         for number in waiting

@@ -124,13 +124,7 @@ def read_sampled(to_review: Path) -> dict[str, dict[str, Any]]:
 def read_measured_sample(
     human: Path, taxonomy: Taxonomy, memberships: Mapping[str, Membership], half: str | None = None
 ) -> MeasuredSample:
-    """Read people's measurements and weight them.
-
-    Args:
-        human: the folder `data/human`.
-        taxonomy: the allowed label keys.
-        memberships: `splits.json`: the library, its strata and permanent numbers.
-        half: `tune` or `score`: count only photos of that half.
+    """Read people's measurements in `human` and weight them; with `half`, only photos of that half count.
 
     Raises:
         InputError: a record is malformed, given twice, has an unknown label key or an impossible design.

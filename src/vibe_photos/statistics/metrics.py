@@ -137,13 +137,8 @@ def macro_f1_influence(y_true: Indices, y_pred: Indices, classes: int, weights: 
 def precision_recall_curve(y_true: Flags, y_score: Floats, weights: Floats) -> Curve:
     """Precision and recall when every score from a threshold on is a positive, for every threshold.
 
-    Recall's denominator holds all true labels; one without a score (NaN) is never found. Photos with the same
-    score are one point.
-
-    Args:
-        y_true: int8 [n]; unjudged photos are left out.
-        y_score: float [n], NaN where there is no prediction.
-        weights: float64 [n].
+    Unjudged photos are left out. Recall's denominator holds all true labels; one without a score (NaN) is
+    never found. Photos with the same score are one point. All arrays are [n].
     """
     total = float(weights[y_true == 1].sum())
     rows, last_of_score = _rank_scores(y_true, y_score)
@@ -201,11 +196,8 @@ def average_precision_influence(y_true: Flags, y_score: Floats, weights: Floats)
 def rank_of_truth(y_true: Flags, y_score: Floats) -> Indices:
     """Return each photo's rank of its best-scored true key: int64 [n], 1 is the top, 0 is none.
 
-    Keys are ranked by score, ties in the order of the keys; NaN scores are not ranked.
-
-    Args:
-        y_true: int8 [n, keys].
-        y_score: float [n, keys], NaN where a key is not judged.
+    `y_true` is int8 [n, keys], `y_score` float [n, keys], NaN where a key is not judged: that is not ranked.
+    Ties are in the order of the keys.
     """
     ranks = np.zeros(len(y_true), np.int64)
     rows = np.flatnonzero((y_true == 1).any(axis=1))
