@@ -12,8 +12,7 @@ from vibe_photos.records.photos import say_count
 from vibe_photos.storage.local_store import find_store
 
 if TYPE_CHECKING:
-    from vibe_photos.pilot.ask import TeacherAnswers
-    from vibe_photos.pilot.compare_teachers import JudgedTeacher, TeacherCost, TeacherPair
+    from vibe_photos.pilot.teachers import JudgedTeacher, TeacherAnswers, TeacherCost, TeacherPair
     from vibe_photos.statistics.intervals import Interval
 
 
@@ -76,8 +75,7 @@ def pilot(teachers: list[str], photos: int | None) -> None:
     more than chance. Every answer is kept, so that the teacher that you choose is not paid again for it.
     """
     from vibe_photos.configuration import compose_settings
-    from vibe_photos.pilot.ask import ask_teacher, choose_pilot, read_measured
-    from vibe_photos.pilot.compare_teachers import compare_teachers
+    from vibe_photos.pilot.teachers import ask_teacher, choose_pilot, compare_teachers, read_measured
     from vibe_photos.records.photos import read_manifest
     from vibe_photos.scan.stage import scan_library
 
@@ -103,7 +101,7 @@ def pilot(teachers: list[str], photos: int | None) -> None:
 def format_costs(teachers: Sequence["TeacherAnswers"], library: int, photos: int) -> str:
     """Return what is known before anybody measured: costs, common scenes, and what is next."""
     from vibe_photos.evaluate.text_report import format_table
-    from vibe_photos.pilot.compare_teachers import estimate_cost
+    from vibe_photos.pilot.teachers import estimate_cost
 
     scenes = {one.name: {record.image_id: record.scene for record in one.records} for one in teachers}
     rows = [

@@ -13,9 +13,9 @@ from vibe_photos.human_truth.sample import MeasuredSample, weigh_drawn
 from vibe_photos.records.ground_truth import GroundTruth
 from vibe_photos.records.splits import Membership
 from vibe_photos.settings import Evaluate
-from vibe_photos.statistics.design import Floats, read_design
+from vibe_photos.statistics.design import read_design
 from vibe_photos.statistics.intervals import Interval, estimate_intervals
-from vibe_photos.statistics.metrics import Ratio
+from vibe_photos.statistics.metrics import Floats, Ratio
 
 REPETITIONS = 1000 if os.environ.get("VIBE_PHOTOS_PROVE") else 30
 EVALUATE = Evaluate(confidence_level=0.95, bootstrap_repetitions=200, seed=0)
@@ -196,7 +196,7 @@ def test_what_was_asked_speaks_for_the_whole_library(budget: int, is_once: bool)
             reach = budget
         asked = order[:reach]
         own = {f"{i:06d}": str(said[i]) for i in asked}
-        placed = assign_strata(own, [f"{i:06d}" for i in order[reach:]], [], set())
+        placed = assign_strata(own, [f"{i:06d}" for i in order[reach:]], [], set(), {})
         members = {
             image_id: Membership(
                 group=image_id,

@@ -231,7 +231,7 @@ def test_a_draw_does_not_grow_by_what_another_teacher_says_until_all_of_it_was_s
     assert len(grown) == 50
     assert all(name == f"scene.{i[-1]}" for i, name in names(grown).items())
     ranked = sorted(LIBRARY, key=lambda image_id: permanent_number(42, image_id))
-    strata = find_strata(read_draws(tmp_path / "human"), ranked)
+    strata = find_strata(read_draws(tmp_path / "human"), ranked, {})
     assert [strata[i] for i in ranked] == [f"scene.{i[-1]}" for i in ranked[:60]] + ["not asked"] * 40
 
 

@@ -11,12 +11,13 @@ from vibe_photos.records.photos import HashRecord, Photo
 from vibe_photos.records.pictures import KnownPicture, Pictures
 from vibe_photos.records.splits import find_current_ids, read_splits
 from vibe_photos.settings import Split
-from vibe_photos.split.near_duplicates import NearDuplicates, read_near_duplicates
 from vibe_photos.split.stage import (
+    NearDuplicates,
     assign_roles,
     find_held_out,
     find_lost_to_duplicates,
     find_reserved,
+    read_near_duplicates,
     write_splits,
 )
 from vibe_photos.storage.jsonl import write_jsonl
