@@ -4,8 +4,8 @@ import pytest
 from tests.unit.annotate.small_library import make_library
 
 from vibe_photos.annotate.estimate import COMPLETION_TOKENS, Estimate, estimate_run, image_tokens
-from vibe_photos.annotate.progress import Progress
 from vibe_photos.annotate.question import build_question
+from vibe_photos.annotate.run import Progress
 from vibe_photos.settings import Rates, Taxonomy, Teacher
 
 
@@ -73,7 +73,6 @@ def test_where_tokens_are_paid_no_hour_is() -> None:
     )
     said = Estimate(1, 0, 1, 0, 1_000_000, 250_000).describe(rates)
     assert "4.00 EUR at annotate.rates (100 and 10 tokens/s, 2 and 8 EUR for a million)" in said
-    ran = Progress(total=1, prompt_tokens=500_000)
-    ran.count_tokens({"prompt_tokens": 500_000, "completion_tokens": 250_000})
+    ran = Progress(total=1, prompt_tokens=1_000_000, completion_tokens=250_000)
     assert ran.describe_run(rates).endswith(", 4.00 EUR")
     assert "1250000 tokens" in ran.describe_run(rates)
