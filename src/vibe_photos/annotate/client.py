@@ -1,4 +1,4 @@
-"""HTTP requests to the teacher's server: its address and key, proxies, certificates; the only use of httpx."""
+"""HTTP requests to the teacher's server: its address and key, proxies, certificates. Only here is httpx."""
 
 import asyncio
 import ipaddress

@@ -58,7 +58,7 @@ def test_hours_and_cost_follow_from_the_rates() -> None:
         currency="EUR",
     )
     estimate = Estimate(9, 2, 7, 0, 7_200_000, 3_600_000)
-    assert estimate.hours(rates) == pytest.approx(2.0)
+    assert rates.hours(estimate.prompt_tokens, estimate.completion_tokens) == pytest.approx(2.0)
     assert "about 2.00 hours and 5.00 EUR" in estimate.describe(rates)
 
 
