@@ -65,10 +65,10 @@ def _export(options: argparse.Namespace) -> None:
 def _import(options: argparse.Namespace) -> None:
     from vibe_photos.configuration import read_resolved
     from vibe_photos.errors import InputError
-    from vibe_photos.label_studio.annotations import read_annotations
+    from vibe_photos.label_studio.annotations import find_differences, read_annotations
     from vibe_photos.label_studio.interface import Interface
-    from vibe_photos.label_studio.logs import append_lines, find_differences
     from vibe_photos.records.photos import read_manifest
+    from vibe_photos.review.decisions import append_lines
     from vibe_photos.review.draw_record import record_draw
     from vibe_photos.storage.local_store import find_store
 
@@ -98,7 +98,7 @@ def _import(options: argparse.Namespace) -> None:
     elif options.write:
         if any(line.purpose == "measure" for lines in found.lines.values() for line in lines):
             record_draw(settings)
-        logs = append_lines(human, found.lines, find_store())
+        logs = append_lines(human, find_store(), found.lines)
         print(f"written to {', '.join(map(str, logs))}; now: dvc repro")
     else:
         print("nothing is written yet: run again with --write")

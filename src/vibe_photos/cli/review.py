@@ -48,8 +48,7 @@ def _show_status() -> None:
 
 def _open_page(options: argparse.Namespace) -> None:
     from vibe_photos.configuration import read_resolved
-    from vibe_photos.review.reviewer import check_reviewer, guess_reviewer
-    from vibe_photos.review.session import serve_review
+    from vibe_photos.review.session import check_reviewer, guess_reviewer, serve_review
     from vibe_photos.storage.local_store import find_store
 
     reviewer = check_reviewer(options.reviewer) if options.reviewer is not None else guess_reviewer()
