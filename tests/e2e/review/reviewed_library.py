@@ -66,4 +66,4 @@ def copy_library(finished: Path, folder: Path) -> Library:
     shutil.copytree(finished, folder)
     resolved = folder / "data/config/resolved.yaml"
     resolved.write_text(resolved.read_text().replace(str(finished), str(folder)))
-    return Library(folder, [entry.image_id for entry in read_measuring_queue(read_settings(folder))])
+    return Library(folder, list(read_measuring_queue(read_settings(folder))))

@@ -17,7 +17,7 @@ from vibe_photos.human_truth.labels import read_human_truth
 from vibe_photos.records.ground_truth import Decision
 from vibe_photos.records.photos import say_count
 from vibe_photos.records.splits import read_splits
-from vibe_photos.review.photo_state import format_time
+from vibe_photos.review.decision_index import format_time
 from vibe_photos.storage.jsonl import write_jsonl
 from vibe_photos.storage.vectors import Embeddings, write_embeddings
 
