@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from tests.postgres import create_database, start_postgres
+from tests.preloaded import start_preloaded
 
 from vibe_photos.settings import Taxonomy
 
@@ -88,6 +89,13 @@ def repository() -> Path:
 def taxonomy() -> Taxonomy:
     text = (REPOSITORY / "conf" / "taxonomy" / "m2.yaml").read_bytes()
     return msgspec.convert(msgspec.yaml.decode(text), Taxonomy)
+
+
+@pytest.fixture(scope="session")
+def preloaded_commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """For `preloaded_environment`: the libraries of stages, DVC and the command line are imported once."""
+    with start_preloaded(tmp_path_factory.mktemp("bin")):
+        yield
 
 
 @pytest.fixture(scope="session")
