@@ -94,9 +94,6 @@ def test_a_photo_that_failed_for_a_passing_reason_is_due_by_itself(checkout):
         assert "without an answer for a temporary reason: 1." in first.text
         failed = checkout.bytes("data/annotations/failures.jsonl")
         assert checkout.repro("annotate").ran == set()  # a colleague without a server
-        assert checkout.repro("annotate", QWEN_BASE_URL=server.base_url).ran == {"annotate"}
-        assert checkout.bytes("data/annotations/failures.jsonl") == failed
-
         marked = failed.replace(b'odd"}', b'odd","due":true}')
         (checkout.root / "data/annotations/failures.jsonl").write_bytes(marked)
         offline = checkout.repro("annotate")

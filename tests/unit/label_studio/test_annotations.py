@@ -2,7 +2,7 @@ import json
 import re
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vibe_photos.errors import InputError
@@ -207,7 +207,6 @@ def test_the_short_export_is_refused_by_name(read):
         read({"image": "x.jpg", "image_id": "id-a", "scene": "food", "annotator": 1, "annotation_id": 100})
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_truth_goes_out_is_accepted_and_comes_back_the_same(tmp_path_factory, interface, taxonomy, data):
     folder = tmp_path_factory.mktemp("round_trip")

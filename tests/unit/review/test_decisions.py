@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.review.decided import FOOD, OTHER, PEOPLE, decide, read_log, scene_of, write_file
 
@@ -280,7 +280,6 @@ def test_threads_that_decide_at_once_lose_and_double_nothing(ada: DecisionLog, t
     assert ada.state("shared").version == sum(image_id == "shared" for image_id, _ in written)
 
 
-@settings(deadline=None, max_examples=20)
 @given(
     acts=st.lists(
         st.tuples(
