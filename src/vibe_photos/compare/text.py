@@ -165,10 +165,17 @@ def describe_changes(found: LabelComparison) -> list[str]:
 
 def _describe_labels(found: LabelComparison) -> list[tuple[str, list[str]]]:
     """Return, for each label that differs, how its judged photos changed, and what can be concluded."""
-    return [
-        (f"{_show(found, one)}: {_describe_flips(one)}", _describe_evidence(found, one.questions))
-        for one in found.labels
-    ]
+    described = []
+    for one in found.labels:
+        counts, said = _count_flips(one), "no judged photo is among those that changed"
+        if one.flips:
+            said = (
+                f"now right on {counts['now right']} of the judged photos, now wrong on {counts['now wrong']}"
+            )
+        if counts["still wrong"]:
+            said += f", wrong in another way on {counts['still wrong']}"
+        described.append((f"{_show(found, one)}: {said}", _describe_evidence(found, one.questions)))
+    return described
 
 
 def _verdict_lines(found: LabelComparison) -> list[str]:
@@ -177,14 +184,6 @@ def _verdict_lines(found: LabelComparison) -> list[str]:
         for heading, statements in _describe_labels(found)
         for line in (heading, *(f"  {statement}" for statement in statements))
     ]
-
-
-def _describe_flips(label: LabelChange) -> str:
-    if not label.flips:
-        return "no judged photo is among those that changed"
-    counts = _count_flips(label)
-    said = f"now right on {counts['now right']} of the judged photos, now wrong on {counts['now wrong']}"
-    return said + (f", wrong in another way on {counts['still wrong']}" if counts["still wrong"] else "")
 
 
 def _describe_evidence(found: LabelComparison, questions: Mapping[str, Change]) -> list[str]:
