@@ -1,8 +1,9 @@
 """A comparison of two label tables as text for a terminal, as JSON for programs, and as a page."""
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from itertools import count
 from pathlib import Path
 from textwrap import wrap
 from typing import get_args
@@ -286,13 +287,9 @@ def _sort_flips(flips: Sequence[LabelFlip]) -> list[LabelFlip]:
 
 def _choose_flips(flips: Sequence[LabelFlip]) -> list[LabelFlip]:
     """Return a few flips, the first of each kind and label before the second of any."""
-    seen: Counter[tuple[Kind, str]] = Counter()
-    ranked = []
-    for label, flip in flips:
-        ranked.append((seen[flip.kind, label.label], (label, flip)))
-        seen[flip.kind, label.label] += 1
-    ranked.sort(key=lambda one: one[0])
-    return _sort_flips([flip for _, flip in ranked[:MOST_FLIPS_SHOWN]])
+    places: dict[tuple[Kind, str], Iterator[int]] = defaultdict(count)
+    in_turn = sorted(flips, key=lambda one: next(places[one[1].kind, one[0].label]))
+    return _sort_flips(in_turn[:MOST_FLIPS_SHOWN])
 
 
 def _flip_rows(

@@ -40,12 +40,12 @@ def find_lost(human: Path, store: Path, splits: Path) -> dict[str, list[Decision
     """
     found: dict[str, list[Decision]] = {}
     for path in sorted((store / "decisions").glob("*.jsonl")):
-        own = _read(human / DECISIONS_FOLDER / path.name)
+        own, stored = _read(human / DECISIONS_FOLDER / path.name), _read(path)
         times = {line.decided_at for line in own}
-        missing = [line for line in _read(path) if line.decided_at not in times]
+        missing = [line for line in stored if line.decided_at not in times]
         current = read_current_ids(splits) if missing else {}
         latest: dict[str, str] = {}
-        for line in active_lines([*own, *(one for one in _read(path) if one.undoes)]):
+        for line in active_lines([*own, *(one for one in stored if one.undoes)]):
             if line.kind == "decision":
                 image_id = current.get(line.image_id, line.image_id)
                 latest[image_id] = max(latest.get(image_id, ""), line.decided_at)
