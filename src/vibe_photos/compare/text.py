@@ -14,7 +14,7 @@ from vibe_photos.compare.compare import Flip, Kind, LabelChange, LabelComparison
 from vibe_photos.evaluate.text_report import format_table
 from vibe_photos.records.taxonomy import label_name
 from vibe_photos.statistics.paired import POWER, Change
-from vibe_photos.statistics.summary import Figures, round_figure
+from vibe_photos.statistics.summary import Figures, explain_no_interval, round_figure
 from vibe_photos.storage.files import write_bytes
 
 MOST_FLIPS_SHOWN = 10
@@ -265,7 +265,7 @@ def _figure_rows(found: LabelComparison) -> list[list[str]]:
         for name, figure in label.figures.items():
             a, b, interval = figure.before, figure.after, figure.interval
             apart = "" if a is None or b is None else f"{b - a:+.3f}"
-            ends = interval.reason or f"{interval.low:+.3f} to {interval.high:+.3f}"
+            ends = explain_no_interval(interval.reason) or f"{interval.low:+.3f} to {interval.high:+.3f}"
             values = ("-" if one is None else f"{one:.3f}" for one in (a, b))
             rows.append([f"{_show(found, label)} {name}", *values, apart, ends])
     return rows
