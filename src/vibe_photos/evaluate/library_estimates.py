@@ -44,12 +44,7 @@ from vibe_photos.statistics.intervals import (
     linearised_variance,
     logit_interval,
 )
-from vibe_photos.statistics.label_arrays import (
-    JudgedPhotos,
-    LabelArrays,
-    arrays_of_labels,
-    arrays_of_records,
-)
+from vibe_photos.statistics.label_arrays import JudgedPhotos, LabelArrays, arrays_of_labels, arrays_of_records
 from vibe_photos.statistics.metrics import UNJUDGED, Bools, Floats, Indices, Labels, Ratio
 from vibe_photos.statistics.paired import average_weight, find_influence
 from vibe_photos.statistics.summary import Figures, round_figure, show_figure
