@@ -9,7 +9,7 @@ import sys
 import pytest
 from PIL import Image
 
-from vibe_photos.records.keyed_hash import permanent_number
+from vibe_photos.records.photos import permanent_number
 
 
 @pytest.fixture

@@ -24,8 +24,7 @@ import msgspec
 from vibe_photos.human_truth.draws import find_strata, read_draws
 from vibe_photos.human_truth.labels import read_human_truth
 from vibe_photos.human_truth.sample import read_sampled
-from vibe_photos.records.keyed_hash import unit_interval
-from vibe_photos.records.photos import say_count
+from vibe_photos.records.photos import say_count, unit_interval
 from vibe_photos.records.pictures import Pictures, read_pictures
 from vibe_photos.records.splits import Membership, Role
 from vibe_photos.settings import Settings, Split
