@@ -27,7 +27,6 @@ from benchmarks.real_photos import (
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from vibe_photos.compare.compare import F1, SHARE
 from vibe_photos.heads.fit import Loss, find_coordinates
 from vibe_photos.records.splits import Membership
 from vibe_photos.records.taxonomy import head_keys, label_name
@@ -137,13 +136,11 @@ def print_differences(world: World, names: Sequence[str], candidates: Sequence[P
     members = {group: Membership(group=group, fold=0, role="holdout", number=0.0) for group in world.groups}
     design = simple_design(group_photos(world.groups, members))
     pairs = {
-        "scene accuracy": PairedRatio(
-            metrics.accuracy(scenes, theirs[0]), metrics.accuracy(scenes, ours[0]), *SHARE
-        )
+        "scene accuracy": PairedRatio(metrics.accuracy(scenes, theirs[0]), metrics.accuracy(scenes, ours[0]))
     }
     for name, y_true in attributes.items():
         before, after = metrics.f1(y_true, theirs[1][name]), metrics.f1(y_true, ours[1][name])
-        pairs[f"{name} F1"] = PairedRatio(before, after, *F1)
+        pairs[f"{name} F1"] = PairedRatio(before, after, worth=2.0)
     intervals = simultaneous_intervals(list(pairs.values()), design, EVALUATE.confidence_level)
     print(f"{'':16} {names[0]:>8} {names[1]:>12}   difference (95 %, all at once)")
     for (name, pair), interval in zip(pairs.items(), intervals, strict=True):

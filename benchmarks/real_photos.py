@@ -29,7 +29,7 @@ from vibe_photos.records.pictures import read_pictures
 from vibe_photos.records.taxonomy import head_keys
 from vibe_photos.scan.stage import scan_library
 from vibe_photos.settings import Convert, Embed, Embedder, HeadName, HeadTraining, Library, Taxonomy
-from vibe_photos.split.near_duplicates import read_near_duplicates
+from vibe_photos.split.stage import read_near_duplicates
 from vibe_photos.storage.jsonl import read_jsonl
 from vibe_photos.storage.vectors import read_embeddings
 from vibe_photos.train.student import Student, fit_student

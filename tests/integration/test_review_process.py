@@ -40,7 +40,7 @@ def folder(finished: Path, tmp_path: Path) -> Path:
 
 def decide(review: RunningReview, image_id: str, scene: str, version: int) -> int:
     body = {"image_id": image_id, "version": version, "after": {"scene": scene}, "seen": ["teacher"]}
-    return review.post("api/decision", body).status
+    return review.post("api/decisions", {"decisions": [body]}).status
 
 
 def list_queue(review: RunningReview) -> list[str]:
@@ -50,7 +50,7 @@ def list_queue(review: RunningReview) -> list[str]:
 def scenes_on_disk(folder: Path) -> dict[str, str]:
     return {
         record.image_id: record.scene[0]
-        for record in [*read_human_truth(folder / "data" / "human").everything.values()]
+        for record in [*read_human_truth(folder / "data" / "human", {}).everything.values()]
     }
 
 
@@ -102,7 +102,7 @@ def test_a_server_killed_at_random_moments_has_every_decision_it_answered(folder
             views = review.get("api/photos?limit=500").json()["items"]
             versions = {item["image_id"]: item["version"] for item in views}
             for image_id, scene in answered.items():
-                assert review.get(f"api/photo/{image_id}").json()["current"]["scene"] == scene
+                assert review.get(f"api/photo/{image_id}").json()["people"]["scene"] == scene
             threading.Timer(moments.uniform(0.02, 0.3), review.process.kill).start()
             under_way = decide_until_killed(review, versions, moments, answered)
         on_disk = scenes_on_disk(folder)
@@ -165,7 +165,7 @@ def test_a_full_disk_and_a_damaged_log_need_no_restart(folder: Path) -> None:
 
         def fail(image_id: str) -> str:
             body = {"image_id": image_id, "version": 0, "after": {"scene": "scene.food"}, "seen": ["teacher"]}
-            reply = review.post("api/decision", body)
+            reply = review.post("api/decisions", {"decisions": [body]})
             assert reply.status == 500
             return reply.json()["error"]
 
@@ -215,7 +215,7 @@ def test_two_peoples_work_merges_in_git_without_a_conflict(folder: Path, tmp_pat
         opinions = review.get(f"api/photo/{first}").json()["opinions"]
         assert {o["reviewer"]: o["truth"]["scene"] for o in opinions} == scenes
         body = {"image_id": first, "version": 2, "after": {"scene": "scene.food"}, "seen": ["reviewers"]}
-        assert review.post("api/decision", body).status == 200
+        assert review.post("api/decisions", {"decisions": [body]}).status == 200
         assert review.get("api/photos?list=disagreements").json()["items"] == []
     assert scenes_on_disk(folder) == {first: "scene.food", second: "scene.people"}
 

@@ -11,7 +11,7 @@ from tests.unit.review.review_library import read_settings, write_review_library
 from tests.unit.review.running_review import Reply, RunningReview
 
 from vibe_photos.records.ground_truth import ALL_LABELS
-from vibe_photos.review.access import HEADERS
+from vibe_photos.review.server import HEADERS
 
 SECRET = "what lies beside the photos"
 SCRIPTS = [
@@ -89,16 +89,16 @@ def list_routes(image_id: str) -> list[tuple[str, str]]:
     gets = ["", "mistakes", "photos", "static/api.js", f"photo/{image_id}", "nothing/here", "api/nothing"]
     gets += [f"api/{name}" for name in ("session", "photos", "chips", "matrix", "map")]
     gets += [f"api/photo/{image_id}", f"api/photo/{image_id}/student"]
-    posts = [f"api/{name}" for name in ("decision", "decisions", "skip", "undo", "nothing")]
+    posts = [f"api/{name}" for name in ("decisions", "skip", "remark", "undo", "nothing")]
     return [*(("GET", path) for path in gets), *(("POST", path) for path in posts)]
 
 
 def body_for(image_id: str, path: str) -> bytes:
     decision = {"image_id": image_id, "version": 0, "after": {"scene": "scene.food"}}
     bodies = {
-        "api/decision": decision,
         "api/decisions": {"decisions": [decision]},
         "api/skip": {"image_id": image_id},
+        "api/remark": {"image_id": image_id},
     }
     return json.dumps(bodies.get(path, {})).encode()
 
@@ -306,12 +306,12 @@ def test_scripts_in_names_teacher_and_notes_stay_data(
 
 def test_scripts_in_notes_come_back_as_they_are(folder: Path, image_id: str) -> None:
     with RunningReview(folder, "--reviewer", "bob") as review:
-        for version, note in enumerate(SCRIPTS):
-            body = {"image_id": image_id, "version": version, "after": None, "note": note}
-            assert review.post("api/decision", body).json()["version"] == version + 1
+        for version, note in enumerate(SCRIPTS, start=1):
+            reply = review.post("api/remark", {"image_id": image_id, "note": note})
+            assert reply.json()["versions"] == {image_id: version}
             assert review.get(f"api/photo/{image_id}").json()["note"] == note
         decided = {"image_id": image_id, "version": 10, "after": {"scene": SCRIPTS[0]}}
-        refused = review.post("api/decision", decided)
+        refused = review.post("api/decisions", {"decisions": [decided]})
         assert refused.status == 422
         assert refused.json()["error"].startswith(f"unknown label key {SCRIPTS[0]!r}")
     (folder / "data" / "human" / "decisions" / "bob.jsonl").unlink()
@@ -324,7 +324,7 @@ def test_a_giant_body_is_refused(review: RunningReview, folder: Path, chunked: b
     if chunked:
         headers["Transfer-Encoding"] = "chunked"
         body = f"{len(body):x}\r\n".encode() + body + b"\r\n0\r\n\r\n"
-    reply = review.send("POST", f"/{review.token}/api/decision", headers, body)
+    reply = review.send("POST", f"/{review.token}/api/decisions", headers, body)
     assert reply.status == 413
     assert_nothing_was_decided(folder)
 
@@ -338,16 +338,16 @@ def test_a_giant_body_is_refused(review: RunningReview, folder: Path, chunked: b
         b"{",
         b'{"image_id": 1}',
         b'\xff\xfe{"',
-        b'{"image_id": "x", "version": 1e400, "after": null}',
+        b'{"decisions": [{"image_id": "x", "version": 1e400, "after": {}}]}',
         b"[" * 100_000,
-        b'{"image_id": "x", "version": 0, "after": null, "note": "\\ud800"}',
-        b'{"image_id": "x", "version": 0, "after": null, "surprise": 1}',
+        b'{"decisions": [{"image_id": "x", "version": 0, "after": {}, "note": "\\ud800"}]}',
+        b'{"decisions": [{"image_id": "x", "version": 0, "after": {}, "surprise": 1}]}',
     ],
     ids=range(10),
 )
 def test_a_malformed_body_is_told_so(review: RunningReview, folder: Path, body: bytes) -> None:
     headers = {"Origin": review.origin, "Content-Type": "application/json"}
-    reply = review.send("POST", f"/{review.token}/api/decision", headers, body)
+    reply = review.send("POST", f"/{review.token}/api/decisions", headers, body)
     assert reply.status in (400, 404)
     assert reply.json().keys() == {"error"}
     assert_nothing_was_decided(folder)
@@ -357,7 +357,7 @@ def test_a_form_cannot_post(review: RunningReview, folder: Path, image_id: str) 
     for media_type in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
         headers = {"Origin": review.origin, "Content-Type": media_type}
         reply = review.send(
-            "POST", f"/{review.token}/api/decision", headers, body_for(image_id, "api/decision")
+            "POST", f"/{review.token}/api/decisions", headers, body_for(image_id, "api/decisions")
         )
         assert reply.status == 415
     assert_nothing_was_decided(folder)

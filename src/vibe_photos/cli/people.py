@@ -42,8 +42,7 @@ def review(
 
         print(describe_status(read_resolved()))
         return
-    from vibe_photos.review.reviewer import check_reviewer, guess_reviewer
-    from vibe_photos.review.session import serve_review
+    from vibe_photos.review.session import check_reviewer, guess_reviewer, serve_review
 
     name = check_reviewer(reviewer) if reviewer is not None else guess_reviewer()
     with contextlib.suppress(KeyboardInterrupt):
@@ -186,10 +185,10 @@ def export_tasks(folder: Path, teach: bool, all: bool, prefix: str | None) -> No
 )
 def import_tasks(file: Path, write: bool, reviewer: list[str]) -> None:
     """Import Label Studio's export (its format JSON)."""
-    from vibe_photos.label_studio.annotations import read_annotations
+    from vibe_photos.label_studio.annotations import find_differences, read_annotations
     from vibe_photos.label_studio.interface import Interface
-    from vibe_photos.label_studio.logs import append_lines, find_differences
     from vibe_photos.records.photos import read_manifest
+    from vibe_photos.review.decisions import append_lines
     from vibe_photos.review.draw_record import record_draw
 
     settings = read_resolved()
@@ -212,7 +211,7 @@ def import_tasks(file: Path, write: bool, reviewer: list[str]) -> None:
     elif write:
         if any(line.purpose == "measure" for lines in found.lines.values() for line in lines):
             record_draw(settings)
-        logs = append_lines(human, found.lines, find_store())
+        logs = append_lines(human, find_store(), found.lines)
         print(f"written to {', '.join(map(str, logs))}; now: dvc repro")
     else:
         print("nothing is written yet: run again with --write")

@@ -132,18 +132,18 @@ def try_encoders(candidates: list[str], photos: int, layers: int) -> None:
     The table shows how right a student is that learns from it, out of fold. Nothing in the project is
     changed, and computed vectors are kept for dvc repro.
     """
-    from vibe_photos.encoder_trial import text, trial
+    from vibe_photos.encoder_trial import trial
     from vibe_photos.storage.local_store import find_store
 
     wanted = [trial.read_candidate(candidate, Path("conf")) for candidate in candidates]
     here = trial.Trial(read_resolved(), find_store(), photos)
     print(f"{len(here.photos)} training photos, judged out of fold against their training labels\n")
-    print(text.format_header())
+    print(trial.format_header())
     outcomes = []
     for outcome in trial.try_encoders(here, wanted, layers):
         outcomes.append(outcome)
-        print(text.format_outcome(outcome), flush=True)
-    print(f"\n{text.describe_best(outcomes)}")
+        print(trial.format_outcome(outcome), flush=True)
+    print(f"\n{trial.describe_best(outcomes)}")
 
 
 @command(

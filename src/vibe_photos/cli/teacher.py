@@ -1,19 +1,21 @@
 """Commands about the teacher: its answers, and which one to take."""
 
-import argparse
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vibe_photos.annotate.replay import server
+import msgspec
+
 from vibe_photos.cli.command import command, option
+from vibe_photos.errors import ConfigurationError
 from vibe_photos.records.photos import say_count
+from vibe_photos.settings import Replay
 from vibe_photos.storage.local_store import find_store
 
 if TYPE_CHECKING:
-    from vibe_photos.pilot.ask import TeacherAnswers
-    from vibe_photos.pilot.compare_teachers import JudgedTeacher, TeacherCost, TeacherPair
+    from vibe_photos.pilot.teachers import JudgedTeacher, TeacherAnswers, TeacherCost, TeacherPair
     from vibe_photos.statistics.intervals import Interval
 
 
@@ -53,13 +55,31 @@ def repair_store() -> None:
     print("now: dvc repro" if damaged else f"no line of the answers in {store} is damaged")
 
 
-@command("replay-server", server.add_arguments)
-def replay_server(**options: Any) -> None:
+@command(
+    "replay-server",
+    option("--recordings", required=True, help="JSONL of raw annotations to answer from"),
+    option("--port", type=int, default=0, help="port on loopback (default: a free one)"),
+    option("--latency-seconds", type=float, default=0.0, help="how long each answer takes"),
+    *(
+        option(f"--{fault}-share", type=float, default=0.0, help="share of requests, 0 to 1")
+        for fault in ("error", "rate-limit", "malformed", "stall")
+    ),
+    option("--retry-after-seconds", type=int, default=1, help="Retry-After of a rate limit"),
+    option("--seed", type=int, default=0, help="seed of the random faults"),
+)
+def replay_server(port: int, **values: Any) -> None:
     """Rehearse a run without a GPU: recorded answers over HTTP.
 
     Run an OpenAI-compatible server on this machine that answers stage annotate with recorded answers.
     """
-    server.run(argparse.Namespace(**options))
+    from vibe_photos.annotate.replay import serve_until_interrupted
+
+    try:
+        replay = msgspec.convert(values, Replay)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(f"replay server: {error}") from None
+    with suppress(KeyboardInterrupt):
+        serve_until_interrupted(replay, port)
 
 
 @command(
@@ -76,8 +96,7 @@ def pilot(teachers: list[str], photos: int | None) -> None:
     more than chance. Every answer is kept, so that the teacher that you choose is not paid again for it.
     """
     from vibe_photos.configuration import compose_settings
-    from vibe_photos.pilot.ask import ask_teacher, choose_pilot, read_measured
-    from vibe_photos.pilot.compare_teachers import compare_teachers
+    from vibe_photos.pilot.teachers import ask_teacher, choose_pilot, compare_teachers, read_measured
     from vibe_photos.records.photos import read_manifest
     from vibe_photos.scan.stage import scan_library
 
@@ -103,7 +122,7 @@ def pilot(teachers: list[str], photos: int | None) -> None:
 def format_costs(teachers: Sequence["TeacherAnswers"], library: int, photos: int) -> str:
     """Return what is known before anybody measured: costs, common scenes, and what is next."""
     from vibe_photos.evaluate.text_report import format_table
-    from vibe_photos.pilot.compare_teachers import estimate_cost
+    from vibe_photos.pilot.teachers import estimate_cost
 
     scenes = {one.name: {record.image_id: record.scene for record in one.records} for one in teachers}
     rows = [

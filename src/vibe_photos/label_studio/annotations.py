@@ -1,4 +1,4 @@
-"""Read Label Studio's JSON export as decisions, as if they had been made on the review page.
+"""Read Label Studio's JSON export as decisions, and compare them with the reviewers' logs.
 
 Each annotation becomes one line in its annotator's log, with the time of its last change and the original
 annotation. So the rules for several reviewers also apply to annotations. A skipped task becomes a skip. A
@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,13 +17,24 @@ import msgspec
 
 from vibe_photos.errors import InputError
 from vibe_photos.label_studio.interface import Interface, Result
-from vibe_photos.label_studio.logs import ORIGINAL, ReviewerLog, log_path
 from vibe_photos.records.ground_truth import Decision, read_objects
 from vibe_photos.records.photos import Photo
-from vibe_photos.review.photo_state import format_time, truth_value
-from vibe_photos.review.requests import Purpose
+from vibe_photos.review.api import Purpose
+from vibe_photos.review.decision_index import (
+    DecisionIndex,
+    describe_difference,
+    describe_labels,
+    format_time,
+    truth_value,
+)
+from vibe_photos.review.decisions import log_path
+from vibe_photos.settings import Taxonomy
+from vibe_photos.storage.jsonl import read_jsonl
 
 T = TypeVar("T")
+
+ORIGINAL = "label_studio"
+"""The field of a decision's truth that holds the original annotation."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -85,7 +96,7 @@ def read_annotations(
     """
     ids = {photo.image_id for photo in photos}
     found = AnnotationImport()
-    logs: dict[str, ReviewerLog] = {}
+    logs: dict[str, _ReviewerLog] = {}
     for place, value in read_objects(file):
         try:
             task = _convert(value, _Task)
@@ -107,7 +118,7 @@ def read_annotations(
                 line = _make_line(task, annotation, raw, interface)
                 reviewer = _name_reviewer(annotation.completed_by, names)
                 if reviewer not in logs:
-                    logs[reviewer] = ReviewerLog(log_path(human, reviewer))
+                    logs[reviewer] = _ReviewerLog(log_path(human, reviewer))
                 is_new = logs[reviewer].add(line)
             except InputError as error:
                 found.problems.append(f"{place}, annotation {number} (photo {image_id}): {error}")
@@ -151,3 +162,65 @@ def _convert(value: dict[str, Any], kind: type[T]) -> T:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         raise InputError(f"not a Label Studio {kind.__name__.strip('_').lower()}: {error}") from None
+
+
+class _ReviewerLog:
+    """One reviewer's lines; every added line gets a unique time."""
+
+    def __init__(self, path: Path) -> None:
+        self.lines = {line.decided_at: line for line in read_jsonl(path, Decision)} if path.exists() else {}
+        self.new: list[Decision] = []
+
+    def add(self, line: Decision) -> bool:
+        """Add a line unless it exists; a time that is already used is increased by a microsecond."""
+        time = datetime.fromisoformat(line.decided_at)
+        while (known := self.lines.get(format_time(time))) is not None:
+            if _is_same(known, line):
+                return False
+            time += timedelta(microseconds=1)
+        line = msgspec.structs.replace(line, decided_at=format_time(time))
+        self.lines[line.decided_at] = line
+        self.new.append(line)
+        return True
+
+
+def _is_same(known: Decision, line: Decision) -> bool:
+    """Return whether two lines come from the same annotation, even if keys were renamed since."""
+    if (known.image_id, known.kind) != (line.image_id, line.kind):
+        return False
+    old, new = ((one.after or {}).get(ORIGINAL) for one in (known, line))
+    return known.after == line.after or (old is not None and old == new)
+
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """One line per photo: changed truths, truths kept because a later decision exists, and disagreements."""
+
+    changes: list[str]
+    unchanged_by_later: list[str]
+    disagreements: list[str]
+
+
+def find_differences(human: Path, taxonomy: Taxonomy, lines: Mapping[str, list[Decision]]) -> Differences:
+    """Compare the current truth with the truth after adding these lines (by reviewer) to the logs.
+
+    Raises:
+        InputError: a log or the edited file is damaged.
+    """
+    index = DecisionIndex(human, taxonomy, is_strict=False)
+    photos = sorted({line.image_id for new in lines.values() for line in new if line.kind == "decision"})
+    before = {image_id: index.state(image_id) for image_id in photos}
+    for reviewer, new in lines.items():
+        index.add(log_path(human, reviewer), new)
+    changes, later, disagreements = [], [], []
+    for image_id in photos:
+        state = index.state(image_id)
+        difference = describe_difference(before[image_id].truth, state.truth)
+        if difference:
+            changes.append(f"{image_id}: {difference}")
+        if state.decided_by not in lines:
+            later.append(f"{image_id}: {state.decided_by} decided later")
+        if state.opinions:
+            said = [f"{opinion.reviewer} says {describe_labels(opinion.truth)}" for opinion in state.opinions]
+            disagreements.append(f"{image_id}: {'; '.join(said)}")
+    return Differences(changes, later, disagreements)

@@ -12,8 +12,8 @@ from vibe_photos.label_studio.interface import Interface
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth
 from vibe_photos.records.photos import Photo, read_manifest, text_to_path
 from vibe_photos.records.splits import read_current_ids
+from vibe_photos.review.api import Purpose
 from vibe_photos.review.queue import read_measuring_queue, read_teaching_queue
-from vibe_photos.review.requests import Purpose
 from vibe_photos.settings import Settings
 from vibe_photos.storage.files import write_bytes, write_json
 from vibe_photos.storage.jsonl import read_jsonl
@@ -23,8 +23,6 @@ CONFIG_FILE = "labeling_config.xml"
 
 _LOCAL_FILES = "/data/local-files/?d="
 """The address at which Label Studio serves folders of its own machine."""
-
-Task = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +56,14 @@ def select_photos(settings: Settings, with_audited: bool, purpose: Purpose = "me
     """
     paths = settings.paths
     queue = read_measuring_queue(settings) if purpose == "measure" else read_teaching_queue(settings)
-    photos = {photo.image_id: photo for photo in read_manifest(paths.photos)}
-    there = [one for one in queue if one.image_id in photos]
+    photos = {photo.image_id: photo for photo in read_manifest(paths.photos) if photo.image_id in queue}
+    there = [image_id for image_id in queue if image_id in photos]
     current_ids = read_current_ids(paths.splits)
     audited = set() if with_audited else read_human_truth(paths.human, current_ids).everything.keys()
-    waiting = [one for one in there if one.image_id not in audited]
-    ids = {one.image_id for one in waiting}
+    waiting = [image_id for image_id in there if image_id not in audited]
     auto = read_jsonl(paths.auto / ALL_LABELS, GroundTruth)
-    teacher = {record.image_id: record for record in auto if record.image_id in ids}
-    chosen = [TaskPhoto(photos[one.image_id], teacher.get(one.image_id), purpose) for one in waiting]
+    teacher = {record.image_id: record for record in auto if record.image_id in photos}
+    chosen = [TaskPhoto(photos[image_id], teacher.get(image_id), purpose) for image_id in waiting]
     return Selection(chosen, audited=len(there) - len(waiting), gone=len(queue) - len(there))
 
 
@@ -90,12 +87,12 @@ def write_project(
         model: the teacher's name, shown as the version of the predictions.
         prefix: the address of the library's root, to which a photo's path is appended.
     """
-    tasks = [write_task(one, interface, model, prefix) for one in photos]
+    tasks = [_make_task(one, interface, model, prefix) for one in photos]
     write_json(folder / TASKS_FILE, tasks)
     write_bytes(folder / CONFIG_FILE, interface.write_config().encode())
 
 
-def write_task(task: TaskPhoto, interface: Interface, model: str, prefix: str) -> Task:
+def _make_task(task: TaskPhoto, interface: Interface, model: str, prefix: str) -> dict[str, Any]:
     """Return one task in Label Studio's JSON format."""
     place = task.photo.rel_path
     data = {

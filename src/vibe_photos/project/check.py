@@ -14,11 +14,10 @@ from msgspec.structs import replace
 
 from vibe_photos.annotate.answers import AnswerKey, read_answered_ids
 from vibe_photos.annotate.budget import ChosenPhotos, choose_photos, find_unanswered
-from vibe_photos.annotate.connection_check import check_teacher
 from vibe_photos.annotate.estimate import estimate_run
 from vibe_photos.annotate.imports import IMPORTED, read_answers, refuse_other_ids
 from vibe_photos.annotate.question import Question, build_question
-from vibe_photos.annotate.stage import annotate_library
+from vibe_photos.annotate.stage import annotate_library, check_teacher
 from vibe_photos.configuration import compose_settings
 from vibe_photos.embed.engines.local import Job, LocalEngine
 from vibe_photos.encoders.encoder import load_encoder

@@ -1,9 +1,12 @@
-"""The state of every photo, from all reviewers' logs and the edited file."""
+"""The state of every photo, from all reviewers' logs and the edited file; and truths as text."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -23,14 +26,51 @@ from vibe_photos.records.ground_truth import (
     parse_truth,
     read_placed_truth,
 )
-from vibe_photos.review.photo_state import LogLine, PhotoState, derive_state
 from vibe_photos.settings import Taxonomy
 from vibe_photos.storage.jsonl import read_numbered_records
 
 Signature = dict[Path, tuple[int, int, int]]
 
-_NO_DECISION = PhotoState()
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """A line of a reviewer's log; `truth` is its `after`, checked."""
+
+    reviewer: str
+    line: Decision
+    truth: GroundTruth | None
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoState:
+    """The current state of one photo.
+
+    Attributes:
+        version: how many lines of all logs are about it; grows with every decision, skip and undo.
+        truth: the true labels; None if nobody audited the photo.
+        decided_by: the reviewer who decided; None if the truth is from the edited file.
+        measures: whether the truth measures; otherwise it teaches.
+        is_unassisted: whether the teacher's and the student's labels were hidden for this decision.
+        is_flagged: whether the last active line flags it.
+        note: the note of that line.
+        skipped_at: when it was skipped; None if it does not wait at the end of the queue.
+        opinions: the latest decision of each reviewer, if any two differ; else empty.
+    """
+
+    version: int = 0
+    truth: GroundTruth | None = None
+    decided_by: str | None = None
+    measures: bool = False
+    is_unassisted: bool = False
+    is_flagged: bool = False
+    note: str = ""
+    skipped_at: str | None = None
+    opinions: tuple[LogLine, ...] = ()
+
+
+_NO_DECISION = PhotoState()
 
 
 class DecisionIndex:
@@ -92,20 +132,35 @@ class DecisionIndex:
         Raises:
             InputError: what would count has an unknown label key.
         """
-        lines = self._lines.get(image_id, [])
-        standing = [
+        all_lines = self._lines.get(image_id, [])
+        lines = [
             line
-            for line in lines
+            for line in all_lines
             if line.line.undoes is None
             and line.line is not without
             and (line.reviewer, line.line.decided_at) not in self._undone
         ]
-        standing.sort(key=lambda line: line.line.decided_at)
-        decided = [line for line in standing if line.line.kind == "decision"]
-        counts = (decided[-1].reviewer, decided[-1].line.decided_at) if decided else (None, "")
+        lines.sort(key=lambda line: line.line.decided_at)
+        decided = [line for line in lines if line.line.kind == "decision"]
+        moves = [line.line for line in lines if line.line.kind != "remark"]
+        last, edited = decided[-1] if decided else None, self._edited.get(image_id)
+        counts = (last.reviewer, last.line.decided_at) if last else (None, "")
         if self._is_strict and (unfit := self._unfit.get((image_id, *counts))):
             raise InputError(unfit)
-        return derive_state(self._edited.get(image_id), standing, len(lines))
+        truth = last.truth if last else edited
+        is_waiting = truth is None and bool(moves) and moves[-1].kind == "skip"
+        return PhotoState(
+            version=len(all_lines),
+            truth=truth,
+            decided_by=last.reviewer if last else None,
+            measures=edited is not None
+            or any(one.line.purpose == "measure" and one.truth for one in decided),
+            is_unassisted=last is not None and last.line.unassisted,
+            is_flagged=bool(lines) and lines[-1].line.is_flagged,
+            note=lines[-1].line.note if lines else "",
+            skipped_at=moves[-1].decided_at if is_waiting else None,
+            opinions=_find_disagreement(decided),
+        )
 
     def _add_lines(self, log: Path, lines: Iterable[tuple[int, Decision]]) -> None:
         for number, written in lines:
@@ -146,6 +201,66 @@ def sign_files(human: Path) -> Signature:
             status = path.stat()
             signature[path] = (status.st_ino, status.st_size, status.st_mtime_ns)
     return signature
+
+
+def truth_value(record: GroundTruth | None) -> dict[str, Any] | None:
+    """Return a truth in the form of a log: without the id, with extra fields."""
+    if record is None:
+        return None
+    labels = {"scene": record.scene, "attributes": record.attributes, "objects": record.objects}
+    return {**labels, **record.extra}
+
+
+def format_time(time: datetime) -> str:
+    """Return a time in the format of the logs; without a time zone it is taken as UTC.
+
+    Unlike `isoformat` it always has six decimals: text order must be time order.
+    """
+    aware = time if time.tzinfo else time.replace(tzinfo=UTC)
+    return aware.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def describe_difference(was: GroundTruth | None, is_now: GroundTruth | None) -> str:
+    """Return the difference between two truths as one line; empty if they are the same."""
+    if was is None:
+        return "" if is_now is None else f"new: {describe_labels(is_now)}"
+    old, new = _list_labels(was), _list_labels(is_now)
+    gone = [f"-{label}" for label in old if label not in new]
+    return " ".join([*gone, *(f"+{label}" for label in new if label not in old)])
+
+
+def describe_labels(record: GroundTruth | None) -> str:
+    """Return a truth as one line of label keys."""
+    return " ".join(_list_labels(record)) or "(no label)"
+
+
+def _list_labels(record: GroundTruth | None) -> list[str]:
+    if record is None:
+        return []
+    judged = [f"{key}={'yes' if value else 'no'}" for key, value in sorted(record.attributes.items())]
+    return [*record.scene, *judged, *sorted(record.objects)]
+
+
+def _find_disagreement(decided: Sequence[LogLine]) -> tuple[LogLine, ...]:
+    latest: dict[str, LogLine] = {}
+    for one in decided:
+        if "reviewers" in one.line.seen:  # the reviewer knew what the others had decided: this settles it
+            latest.clear()
+        latest.pop(one.reviewer, None)
+        if one.truth is not None:
+            latest[one.reviewer] = one
+    pairs = combinations((one.truth for one in latest.values() if one.truth), 2)
+    return tuple(latest.values()) if any(_differ(*pair) for pair in pairs) else ()
+
+
+def _differ(one: GroundTruth, other: GroundTruth) -> bool:
+    """Return whether two truths contradict each other; only attributes that both judged are compared."""
+    judged = one.attributes.keys() & other.attributes.keys()
+    return (
+        one.scene != other.scene
+        or set(one.objects) != set(other.objects)
+        or any(one.attributes[key] != other.attributes[key] for key in judged)
+    )
 
 
 def _read_time(line: Decision, log: Path) -> datetime:

@@ -17,13 +17,41 @@ from vibe_photos.errors import StoreError
 from vibe_photos.human_truth.backup import backup_log
 from vibe_photos.human_truth.labels import DECISIONS_FOLDER, NO_IDS
 from vibe_photos.records.ground_truth import Decision
-from vibe_photos.review.decision_index import DecisionIndex, Signature, sign_files
-from vibe_photos.review.photo_state import PhotoState, format_time, truth_value
+from vibe_photos.review.decision_index import (
+    DecisionIndex,
+    PhotoState,
+    Signature,
+    format_time,
+    sign_files,
+    truth_value,
+)
 from vibe_photos.settings import Taxonomy
 from vibe_photos.storage.append_log import AppendLog
 
 _MOST_REPLACEMENTS = 20
 """How often a log may be replaced while one decision is written, before it is an error."""
+
+
+def log_path(human: Path, reviewer: str) -> Path:
+    """Return where a reviewer's log is."""
+    return human / DECISIONS_FOLDER / f"{reviewer}.jsonl"
+
+
+def append_lines(human: Path, store: Path, lines: Mapping[str, Sequence[Decision]]) -> list[Path]:
+    """Append lines to the reviewers' logs, first to their backups in the store; return the logs.
+
+    The lines are on disk when this returns.
+
+    Raises:
+        StoreError: an open review page has locked a log, or it cannot be written.
+    """
+    for reviewer, new in lines.items():
+        for path in (backup_log(store, reviewer), log_path(human, reviewer)):
+            with AppendLog(path) as log:
+                for line in new:
+                    log.append(msgspec.json.encode(line))
+                log.sync()
+    return [log_path(human, reviewer) for reviewer in lines]
 
 
 class DecisionLog:
@@ -51,7 +79,7 @@ class DecisionLog:
         self._taxonomy = taxonomy
         self._current_ids = current_ids
         self._lock = threading.RLock()
-        self._path = human / DECISIONS_FOLDER / f"{reviewer}.jsonl"
+        self._path = log_path(human, reviewer)
         self._log = AppendLog(self._path)
         try:
             self._backup = AppendLog(backup_log(store, reviewer))

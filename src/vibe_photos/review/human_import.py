@@ -19,8 +19,7 @@ from typing import Any
 import msgspec
 
 from vibe_photos.errors import InputError
-from vibe_photos.human_truth.backup import backup_log
-from vibe_photos.human_truth.labels import AUDITED_FILE, CHECKED, DECISIONS_FOLDER, NO_IDS
+from vibe_photos.human_truth.labels import AUDITED_FILE, CHECKED, NO_IDS
 from vibe_photos.human_truth.sample import ASKED_SHARE, DESIGN_FIELDS
 from vibe_photos.records.ground_truth import (
     Decision,
@@ -33,11 +32,15 @@ from vibe_photos.records.ground_truth import (
 )
 from vibe_photos.records.photos import Photo
 from vibe_photos.records.taxonomy import describe_entry, describe_unknown_key
-from vibe_photos.review.decision_index import DecisionIndex
-from vibe_photos.review.photo_state import format_time, truth_value
-from vibe_photos.review.truth_difference import describe_difference, describe_labels
+from vibe_photos.review.decision_index import (
+    DecisionIndex,
+    describe_difference,
+    describe_labels,
+    format_time,
+    truth_value,
+)
+from vibe_photos.review.decisions import append_lines
 from vibe_photos.settings import Taxonomy
-from vibe_photos.storage.append_log import AppendLog
 from vibe_photos.storage.files import write_json
 
 _FIELDS = ("image_id", "rel_path", "scene", "attributes", "objects")
@@ -171,8 +174,6 @@ def append_teaching(human: Path, store: Path, records: Mapping[str, GroundTruth]
     Raises:
         StoreError: the disk is full or fails.
     """
-    reviewer = "imported"
-    path = human / DECISIONS_FOLDER / f"{reviewer}.jsonl"
     begin = datetime.now(UTC)
     lines = [
         Decision(
@@ -183,11 +184,7 @@ def append_teaching(human: Path, store: Path, records: Mapping[str, GroundTruth]
         )
         for number, (image_id, record) in enumerate(records.items())
     ]
-    for place in (backup_log(store, reviewer), path):
-        with AppendLog(place) as log:
-            for line in lines:
-                log.append(msgspec.json.encode(line))
-            log.sync()
+    (path,) = append_lines(human, store, {"imported": lines})
     return path
 
 

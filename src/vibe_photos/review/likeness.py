@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vibe_photos.heads.out_of_fold import write_arrays
-from vibe_photos.review.opinions import give_back_memory, sign
-from vibe_photos.review.refusals import refuse
+from vibe_photos.review.api import Refusal
+from vibe_photos.review.record_file import give_back_memory, sign
 from vibe_photos.statistics.metrics import Bools
 from vibe_photos.storage.vectors import read_embeddings
 
@@ -87,7 +87,7 @@ class Likeness:
         with self._lock:
             signature = sign(self._source)
             if not signature:
-                raise refuse(HTTPStatus.NOT_FOUND, "there are no embeddings yet: run dvc repro embed")
+                raise Refusal(HTTPStatus.NOT_FOUND, "there are no embeddings yet: run dvc repro embed")
             if self._read is None or self._read[0] != signature:
                 path = self._store / f"likeness-{'-'.join(map(str, signature))}.npz"
                 if not path.exists():
@@ -114,8 +114,8 @@ class Likeness:
             )
         if self._process.poll():
             self._process = None
-            raise refuse(HTTPStatus.INTERNAL_SERVER_ERROR, "the embeddings cannot be read: see the terminal")
-        raise refuse(HTTPStatus.SERVICE_UNAVAILABLE, "the embeddings are being read: some seconds more")
+            raise Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "the embeddings cannot be read: see the terminal")
+        raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "the embeddings are being read: some seconds more")
 
 
 def lies_within(places: NDArray[np.float32], lasso: str) -> Bools:
@@ -124,7 +124,7 @@ def lies_within(places: NDArray[np.float32], lasso: str) -> Bools:
         corners = [corner.split(",") for corner in lasso.split(";") if corner]
         polygon = np.array([(float(x), float(y)) for x, y in corners]).reshape(-1, 2)
     except ValueError:
-        raise refuse(HTTPStatus.BAD_REQUEST, "lasso is x,y;x,y;… in 0..1") from None
+        raise Refusal(HTTPStatus.BAD_REQUEST, "lasso is x,y;x,y;… in 0..1") from None
     x, y = places[:, 0], places[:, 1]
     inside = np.zeros(len(places), bool)
     for (x0, y0), (x1, y1) in zip(polygon, np.roll(polygon, -1, axis=0), strict=True):

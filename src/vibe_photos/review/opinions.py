@@ -1,11 +1,10 @@
 """What teacher, student and people say of every photo, as arrays: a row is a photo, a column a label.
 
 The student speaks out of fold of photos that it learnt from: what it says of an answer that it learnt by
-heart would prove nothing. Memory is one byte a photo and label, and two more for the student's probabilities.
+heart would prove nothing. Memory is one byte a photo, label and speaker, and two more for the student's
+probabilities.
 """
 
-import contextlib
-import ctypes
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,81 +16,121 @@ import xxhash
 from numpy.typing import NDArray
 
 from vibe_photos.classify.stage import decide_labels
-from vibe_photos.heads.out_of_fold import OutOfFold, out_of_fold_path, read_out_of_fold, write_arrays
-from vibe_photos.records.ground_truth import GroundTruth
+from vibe_photos.heads.out_of_fold import out_of_fold_path, read_out_of_fold, write_arrays
+from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth
 from vibe_photos.records.label_tables import LabelTable, ScoreTable
-from vibe_photos.records.taxonomy import HEADS, head_keys
+from vibe_photos.records.taxonomy import HEADS
+from vibe_photos.review.api import Speaker
+from vibe_photos.review.decision_index import PhotoState
 from vibe_photos.review.decisions import DecisionLog
-from vibe_photos.review.photo_state import PhotoState
-from vibe_photos.review.requests import Speaker
-from vibe_photos.settings import HeadName, Settings, Taxonomy
-from vibe_photos.statistics.label_arrays import find_rows, with_parents
-from vibe_photos.statistics.metrics import UNJUDGED, Bools
-from vibe_photos.statistics.suspects import find_suspects
+from vibe_photos.review.record_file import RecordFile, give_back_memory, sign
+from vibe_photos.settings import HeadName, Settings
+from vibe_photos.statistics.label_arrays import (
+    LabelKeys,
+    arrays_of_records,
+    find_rows,
+    read_keys,
+    with_parents,
+)
+from vibe_photos.statistics.metrics import UNJUDGED
+from vibe_photos.statistics.suspects import Suspect, find_suspects
 from vibe_photos.storage.sqlite import open_database
 
 LARGE_LIBRARY = 20_000
 """From so many photos on, what takes seconds to read is kept in the store, or done by another process."""
 
+_BLOCK = 4_096
+
+Values = NDArray[np.int8]
 Signature = tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Voice:
-    """One speaker: `values` int8 [photos, labels] (1, 0, -1: not said), `scores` float16, NaN where unknown.
+class Student:
+    """What the student says: `values` as for all speakers, `scores` and `suspicion` as in `Opinions`."""
 
-    Only the student has scores: its probabilities that the label holds.
-    """
-
-    values: NDArray[np.int8]
-    scores: NDArray[np.float16] | None = None
+    values: Values
+    scores: NDArray[np.float16]
+    suspicion: NDArray[np.float16]
 
 
 class Opinions:
-    """The three voices; the student's is read again after a `dvc repro`, people's after each decision.
+    """The three speakers; the student is read again after a `dvc repro`, people after each decision.
+
+    Rows are those of `row_of`. Of the photos in the rows `hidden`, teacher and student say nothing.
 
     Attributes:
         keys: the labels in the order of the columns: scenes, attributes, objects.
         columns: the columns of each head.
         column_of: the column of each label.
-        teacher: the teacher's voice.
+
+    Raises:
+        InputError: the teacher's truth or a file of the student is damaged.
     """
 
     def __init__(
         self,
         settings: Settings,
-        image_ids: Sequence[str],
         row_of: Mapping[str, int],
-        teacher: NDArray[np.int8],
         decisions: DecisionLog,
         hidden: Sequence[int],
         store: Path,
     ) -> None:
-        self._settings, self._image_ids, self._row_of = settings, image_ids, row_of
-        self._decisions, self._hidden, self._store = decisions, sorted(hidden), store / "review"
-        self.keys, self.columns = list_columns(settings.taxonomy)
+        self._settings, self._row_of, self._decisions = settings, row_of, decisions
+        self._hidden, self._store = sorted(hidden), store / "review"
+        self._head_keys = read_keys(settings.taxonomy)
+        self.keys, self.columns = join_keys(self._head_keys)
         self.column_of = {key: column for column, key in enumerate(self.keys)}
-        self.teacher = Voice(teacher)
-        self._lock = threading.Lock()
-        self._read: tuple[Signature, Voice, NDArray[np.float16]] | None = None
-        self._people = Voice(np.full(teacher.shape, UNJUDGED, np.int8, order="F"))
+        self._lock = threading.RLock()
+        self._student: tuple[Signature, Student] | None = None
+        self._finals: tuple[tuple[int, ...], Values] | None = None
+        self._people, self._teacher = self._say_nothing(), self._say_nothing()
         self._known: dict[str, PhotoState] = {}
         self._revision = -1
+        self._teacher_file = RecordFile(settings.paths.auto / ALL_LABELS, GroundTruth)
+        self._read_teacher()
 
-    def voice(self, speaker: Speaker) -> Voice:
-        """Return what a speaker says now."""
+    def values(self, speaker: Speaker) -> Values:
+        """Return what a speaker says now, int8 [photos, labels]: 1, 0, or -1 where nothing is said."""
         if speaker == "teacher":
-            return self.teacher
-        return self._read_people() if speaker == "people" else self._read_student()[1]
+            return self._teacher
+        return self._read_people() if speaker == "people" else self._read_student().values
+
+    def scores(self) -> NDArray[np.float16]:
+        """Return the student's probabilities, float16 [photos, labels], NaN where they are not known."""
+        return self._read_student().scores
 
     def suspicion(self) -> NDArray[np.float16]:
         """Return float16 [photos, heads]: 1 - the probability of a suspected answer, 0 without suspicion."""
-        return self._read_student()[2]
+        return self._read_student().suspicion
 
-    def scene(self, speaker: Speaker) -> NDArray[np.int8]:
+    def scene(self, speaker: Speaker) -> Values:
         """Return int8 [photos]: the column of the scene, -1 where there is none."""
-        values = self.voice(speaker).values[:, self.columns["scene"]]
+        values = self.values(speaker)[:, self.columns["scene"]]
         return np.where((values == 1).any(axis=1), values.argmax(axis=1), -1).astype(np.int8)
+
+    def teacher(self, image_id: str) -> GroundTruth | None:
+        """Return the teacher's labels of a photo as they are in the file."""
+        row = self._row_of.get(image_id)
+        return (
+            None if row is None or self._places[row] < 0 else self._teacher_file.read(int(self._places[row]))
+        )
+
+    def finals(self) -> Values:
+        """Return the labels of `labels.sqlite`, int8 [photos, labels]: 1 where a label holds, else 0."""
+        path = self._settings.paths.labels
+        with self._lock:
+            if self._finals is None or self._finals[0] != sign(path):
+                values = np.zeros_like(self._teacher, order="F")
+                if path.exists():
+                    with open_database(path) as connection:
+                        for column, key in enumerate(self.keys):
+                            holds = "SELECT image_id FROM label_assignment WHERE label_key = ? AND value = 1"
+                            ids = connection.execute(holds, (key,))
+                            values[[self._row_of[i] for (i,) in ids if i in self._row_of], column] = 1
+                self._finals = (sign(path), values)
+                give_back_memory()
+            return self._finals[1]
 
     def signature(self) -> Signature:
         """Return a value that changes when the student's files are replaced."""
@@ -99,158 +138,146 @@ class Opinions:
         files = [paths.labels, *(out_of_fold_path(paths.models, head) for head in HEADS)]
         return tuple(map(sign, files))
 
-    def _read_people(self) -> Voice:
+    def _say_nothing(self) -> Values:
+        return np.full((len(self._row_of), len(self.keys)), UNJUDGED, np.int8, order="F")
+
+    def _read_teacher(self) -> None:
+        """Read what the teacher says; of its records only the places in the file are kept."""
+        self._places = np.full(len(self._row_of), -1, np.int64)
+        for places, records in self._teacher_file.read_blocks():
+            rows = np.array([self._row_of.get(record.image_id, -1) for record in records])
+            self._places[rows[rows >= 0]] = places[rows >= 0]
+            self._teacher[rows[rows >= 0]] = values_of(records, self._head_keys)[rows >= 0]
+        self._places[self._hidden] = -1
+        self._teacher[self._hidden] = UNJUDGED
+
+    def _read_people(self) -> Values:
         with self._lock:
             if self._revision != self._decisions.revision:
                 self._revision, states = self._decisions.revision, self._decisions.states()
-                changed = [i for i, state in states.items() if self._known.get(i) is not state]
-                for image_id in [*changed, *(self._known.keys() - states.keys())]:
-                    if image_id in self._row_of:
-                        state = states.get(image_id)
-                        truth = state.truth if state else None
-                        self._people.values[self._row_of[image_id]] = (
-                            UNJUDGED if truth is None else row_of_truth(truth, self.column_of, self.columns)
-                        )
+                changed = {
+                    i for i in states.keys() | self._known.keys() if self._known.get(i) is not states.get(i)
+                }
+                ids = [image_id for image_id in changed if image_id in self._row_of]
+                truths = [states[i].truth if i in states else None for i in ids]
+                self._people[[self._row_of[i] for i in ids]] = values_of(truths, self._head_keys)
                 self._known = states
             return self._people
 
-    def _read_student(self) -> tuple[Signature, Voice, NDArray[np.float16]]:
+    def _read_student(self) -> Student:
         with self._lock:
             signature = self.signature()
-            if self._read is None or self._read[0] != signature:
-                self._read = (signature, *self._read_kept(signature))
+            if self._student is None or self._student[0] != signature:
+                self._student = (signature, self._read_kept(signature))
                 give_back_memory()
-            return self._read
+            return self._student[1]
 
-    def _read_kept(self, signature: Signature) -> tuple[Voice, NDArray[np.float16]]:
-        """Return the student's voice and suspicion; those of a large library are kept in the store."""
-        if len(self._image_ids) < LARGE_LIBRARY:
+    def _read_kept(self, signature: Signature) -> Student:
+        """Return what the student says; that of a large library is kept in the store."""
+        if len(self._row_of) < LARGE_LIBRARY:
             return self._read_unseen()
         made_from = (signature, sign(self._settings.paths.photos), self._hidden)
         section = msgspec.json.encode([made_from, self._settings.taxonomy, self._settings.classify])
         path = self._store / f"student-{xxhash.xxh3_128_hexdigest(section)}.npz"
+        names = Student.__annotations__
         if path.exists():
             with np.load(path, allow_pickle=False) as kept:
-                return Voice(kept["values"], kept["scores"]), kept["suspicion"]
-        voice, suspicion = self._read_unseen()
-        assert voice.scores is not None
+                return Student(**{name: kept[name] for name in names})
+        student = self._read_unseen()
         for old in self._store.glob("student-*.npz"):
             old.unlink()
-        write_arrays(path, {"values": voice.values, "scores": voice.scores, "suspicion": suspicion})
-        return voice, suspicion
+        write_arrays(path, {name: getattr(student, name) for name in names})
+        return student
 
-    def _read_unseen(self) -> tuple[Voice, NDArray[np.float16]]:
-        held_out = read_held_out(self._settings)
-        table = read_unseen_labels(self._settings, held_out, self._image_ids)
-        shape = len(self._image_ids), len(self.keys)
-        values = np.full(shape, UNJUDGED, np.int8, order="F")
-        scores = np.full(shape, np.nan, np.float16, order="F")
-        for place, key in enumerate(table.keys):
-            values[:, self.column_of[key]] = table.value[:, place]
-            scores[:, self.column_of[key]] = table.score[:, place]
+    def _read_unseen(self) -> Student:
+        table, suspects = read_unseen_labels(self._settings, list(self._row_of))
+        values, scores = table.value, table.score.astype(np.float16)
         values[self._hidden], scores[self._hidden] = UNJUDGED, np.nan
-        suspicion = np.zeros((len(self._image_ids), len(HEADS)), np.float16, order="F")
-        for column, head in enumerate(HEADS):
-            for suspect in find_suspects(held_out[head], head).suspects if head in held_out else ():
-                row = self._row_of.get(suspect.image_id)
-                if row is not None:
-                    doubt = 1.0 - suspect.teacher_probability
-                    suspicion[row, column] = max(suspicion[row, column], doubt)
-        return Voice(values, scores), suspicion
+        suspicion = np.zeros((len(values), len(HEADS)), np.float16, order="F")
+        for suspect in suspects:
+            row, column = self._row_of.get(suspect.image_id), HEADS.index(suspect.head)
+            if row is not None:
+                suspicion[row, column] = max(suspicion[row, column], 1.0 - suspect.teacher_probability)
+        return Student(values, scores, suspicion)
 
 
-def list_columns(taxonomy: Taxonomy) -> tuple[list[str], dict[HeadName, slice]]:
+def join_keys(keys: LabelKeys) -> tuple[list[str], dict[HeadName, slice]]:
     """Return all labels, by head, and the columns of each head."""
-    keys: list[str] = []
-    columns: dict[HeadName, slice] = {}
-    for head in HEADS:
-        columns[head] = slice(len(keys), len(keys) + len(head_keys(taxonomy, head)))
-        keys += head_keys(taxonomy, head)
-    return keys, columns
+    scenes, others = len(keys.scene), len(keys.scene) + len(keys.attribute)
+    columns: dict[HeadName, slice] = {
+        "scene": slice(0, scenes),
+        "attribute": slice(scenes, others),
+        "object": slice(others, others + len(keys.object)),
+    }
+    return [*keys.scene, *keys.attribute, *keys.object], columns
 
 
-def row_of_truth(
-    record: GroundTruth, column_of: Mapping[str, int], columns: Mapping[HeadName, slice]
-) -> NDArray[np.int8]:
-    """Return a truth record as one row, int8 [labels]: objects imply their ancestors; others are absent."""
-    row = np.full(len(column_of), UNJUDGED, np.int8)
-    if record.scene:
-        row[columns["scene"]] = 0
-    row[columns["object"]] = 0
-    said = [(key, 1) for key in record.scene] + [(key, int(v)) for key, v in record.attributes.items()]
-    for key, value in said:
-        if key in column_of:
-            row[column_of[key]] = value
-    for key in record.objects:
-        while key:
-            if key in column_of:
-                row[column_of[key]] = 1
-            key = key.rpartition(".")[0]
-    return row
+def values_of(records: Sequence[GroundTruth | None], keys: LabelKeys) -> Values:
+    """Return truth records as rows, int8 [n, labels]: objects imply their ancestors, others are absent."""
+    arrays = arrays_of_records(records, keys)
+    scene = arrays.scene[:, np.newaxis]
+    scenes = np.where(scene < 0, UNJUDGED, scene == np.arange(len(keys.scene)))
+    objects = with_parents(arrays.objects, keys.object)
+    return np.hstack([scenes, arrays.attributes, objects]).astype(np.int8)
 
 
-def read_held_out(settings: Settings) -> dict[HeadName, OutOfFold]:
-    """Return the out-of-fold predictions of the heads that are there."""
-    models = settings.paths.models
-    return {head: read_out_of_fold(models, head) for head in HEADS if out_of_fold_path(models, head).exists()}
-
-
-def read_unseen_labels(
-    settings: Settings, held_out: Mapping[HeadName, OutOfFold], image_ids: Sequence[str]
-) -> LabelTable:
-    """Return the student's labels of these photos, out of fold where it learnt from the photo.
+def read_unseen_labels(settings: Settings, image_ids: Sequence[str]) -> tuple[LabelTable, list[Suspect]]:
+    """Return the student's labels of these photos, out of fold where it learnt from the photo, and suspects.
 
     Out of fold they are decided by `classify`'s thresholds and rules; the others are those of
-    `labels.sqlite`, if it is there.
+    `labels.sqlite`, if it is there. The table's scores are float32. Suspects are the answers of the teacher
+    that the heads find improbable, head by head.
 
     Raises:
-        InputError: `labels.sqlite` is not a label table.
+        InputError: `labels.sqlite` is not a label table, or a head's file is damaged.
     """
-    learnt = [key for head in held_out.values() for key in head.labels]
-    probability = np.full((len(image_ids), len(learnt)), np.nan, np.float32)
-    for head in held_out.values():
-        rows = find_rows(image_ids, head.image_ids)
-        places = np.array([learnt.index(key) for key in head.labels], np.int64)
-        probability[np.ix_(rows[rows >= 0], places)] = head.probabilities[rows >= 0]
-    empty = np.broadcast_to(np.float64(np.nan), probability.shape)
-    scores = ScoreTable(list(image_ids), learnt, probability, probability, empty)  # type: ignore[arg-type]
-    table = decide_labels(scores, settings.taxonomy, settings.classify)
-    keys, columns = list_columns(settings.taxonomy)
+    keys, columns = join_keys(read_keys(settings.taxonomy))
+    column_of = {key: column for column, key in enumerate(keys)}
+    learnt: list[int] = []
+    suspects: list[Suspect] = []
+    probability = np.full((len(image_ids), len(keys)), np.nan, np.float32)
+    for head in HEADS:  # one after the other: each has the ids of all training photos
+        if out_of_fold_path(settings.paths.models, head).exists():
+            held_out = read_out_of_fold(settings.paths.models, head)
+            rows = find_rows(image_ids, held_out.image_ids)
+            for key, said in zip(held_out.labels, held_out.probabilities.T, strict=True):
+                if key in column_of:
+                    learnt.append(column_of[key])
+                    probability[rows[rows >= 0], column_of[key]] = said[rows >= 0]
+            suspects += find_suspects(held_out, head).suspects
     value = np.full((len(image_ids), len(keys)), UNJUDGED, np.int8, order="F")
     score = np.full(value.shape, np.nan, np.float32, order="F")
-    for place, key in enumerate(table.keys):
-        is_known = ~np.isnan(table.score[:, place])
-        value[is_known, keys.index(key)] = table.value[is_known, place]
-        score[:, keys.index(key)] = table.score[:, place]
-    threshold = dict(table.threshold)
+    threshold: dict[str, float | None] = {}
+    for at in range(0, len(image_ids), _BLOCK):
+        part = probability[at : at + _BLOCK, learnt]
+        empty = np.broadcast_to(np.float64(np.nan), part.shape)
+        ids, names = list(image_ids[at : at + _BLOCK]), [keys[column] for column in learnt]
+        block = ScoreTable(ids, names, part, part, empty)  # type: ignore[arg-type]
+        table = decide_labels(block, settings.taxonomy, settings.classify)
+        places = [column_of[key] for key in table.keys]
+        value[at : at + _BLOCK, places] = np.where(np.isnan(table.score), UNJUDGED, table.value)
+        score[at : at + _BLOCK, places] = table.score
+        threshold = dict(table.threshold)
     if settings.paths.labels.exists():
         threshold = _fill_from_table(settings.paths.labels, image_ids, keys, value, score) | threshold
     objects = columns["object"]
     value[:, objects] = with_parents(value[:, objects], keys[objects])
-    return LabelTable(list(image_ids), keys, table.level, {}, threshold, score, value)  # type: ignore[arg-type]
+    level: dict[str, HeadName] = {key: head for head in HEADS for key in keys[columns[head]]}
+    return LabelTable(list(image_ids), keys, level, {}, threshold, score, value), suspects  # type: ignore[arg-type]
 
 
 def _fill_from_table(
-    labels: Path,
-    image_ids: Sequence[str],
-    keys: Sequence[str],
-    value: NDArray[np.int8],
-    score: NDArray[np.float32],
+    labels: Path, image_ids: Sequence[str], keys: Sequence[str], value: Values, score: NDArray[np.float32]
 ) -> dict[str, float | None]:
     """Fill what is not said yet, in place; return the labels' thresholds."""
     threshold: dict[str, float | None] = {}
-    first = "SELECT threshold FROM label_assignment WHERE label_key = ? LIMIT 1"
     chosen = (
-        "SELECT wanted.row, label.score, label.value FROM wanted CROSS JOIN label_assignment AS label "
-        "ON label.label_key = ? AND label.image_id = wanted.image_id"
+        "SELECT wanted.row, label.score, label.value FROM wanted "
+        "CROSS JOIN label_assignment AS label ON label.label_key = ? AND label.image_id = wanted.image_id"
     )
     with open_database(labels) as connection:
-        wanted: Bools | None = None
+        wanted: NDArray[np.bool_] | None = None
         for column, key in enumerate(keys):
-            found = connection.execute(first, (key,)).fetchone()
-            if found is None:
-                continue
-            threshold[key] = found[0]
             is_missing = value[:, column] == UNJUDGED
             if wanted is None or not np.array_equal(wanted, is_missing):
                 wanted = is_missing
@@ -260,21 +287,10 @@ def _fill_from_table(
                 connection.executemany(
                     "INSERT INTO wanted VALUES (?, ?)", ((row, image_ids[row]) for row in rows)
                 )
+            first = "SELECT threshold FROM label_assignment WHERE label_key = ? LIMIT 1"
+            for (found,) in connection.execute(first, (key,)):
+                threshold[key] = found
             read = np.array(connection.execute(chosen, (key,)).fetchall(), np.float64).reshape(-1, 3)
             rows_read = read[:, 0].astype(np.int64)
             score[rows_read, column], value[rows_read, column] = read[:, 1], read[:, 2]
     return threshold
-
-
-def give_back_memory() -> None:
-    """Return freed memory to the system: after large files are read, glibc would keep it."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
-
-
-def sign(path: Path) -> tuple[int, ...]:
-    """Return a value that changes when a file is replaced; empty without one."""
-    if not path.exists():
-        return ()
-    status = path.stat()
-    return status.st_ino, status.st_size, status.st_mtime_ns

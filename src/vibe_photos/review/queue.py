@@ -12,24 +12,23 @@ import threading
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from multiprocessing import get_context
-from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from vibe_photos.errors import InputError
-from vibe_photos.heads.out_of_fold import read_out_of_fold
+from vibe_photos.heads.out_of_fold import out_of_fold_path
 from vibe_photos.human_truth.draws import NO_ANSWER, NO_SCENE, WHOLE_LIBRARY, split_name
 from vibe_photos.human_truth.sample import read_sampled
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth
 from vibe_photos.records.photos import unit_interval
 from vibe_photos.records.splits import read_splits
 from vibe_photos.records.taxonomy import HEADS, show_name, shown_names
-from vibe_photos.review.opinions import LARGE_LIBRARY, give_back_memory, read_unseen_labels
+from vibe_photos.review.opinions import LARGE_LIBRARY, read_unseen_labels
+from vibe_photos.review.record_file import give_back_memory
 from vibe_photos.review.teaching_reasons import (
     estimate_usefulness,
     explain,
@@ -37,7 +36,7 @@ from vibe_photos.review.teaching_reasons import (
     read_library,
 )
 from vibe_photos.settings import Settings, Taxonomy
-from vibe_photos.statistics.suspects import Suspect, find_suspects
+from vibe_photos.statistics.suspects import Suspect
 from vibe_photos.storage.jsonl import read_jsonl
 
 UNASSISTED_SHARE = 0.1
@@ -47,28 +46,22 @@ UNASSISTED_SHARE = 0.1
 _BLOCK = 64
 
 
-@dataclass(frozen=True, slots=True)
-class QueuedPhoto:
-    """A photo of a queue; `explain` returns the reasons as sentences, made when they are asked for."""
-
-    image_id: str
-    explain: Callable[[], list[str]]
-
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        """The sentences for the page."""
-        return tuple(self.explain())
+Queue = Mapping[str, Callable[[], list[str]]]
+"""Photos by image_id, in their order; each with a function that says why it is in the queue, in sentences."""
 
 
-def read_measuring_queue(settings: Settings) -> list[QueuedPhoto]:
+def read_measuring_queue(settings: Settings) -> Queue:
     """Return the photos of the review sample in their order, also those already checked.
 
     Raises:
         InputError: the file of sampled photos is missing, or malformed.
     """
     sampled = read_sampled(settings.paths.sample)
-    why = {one: _why_sampled(one, settings.taxonomy) for one in set(map(_stratum, sampled.values()))}
-    return [QueuedPhoto(i, partial(why.__getitem__, _stratum(record))) for i, record in sampled.items()]
+    strata = {i: sys.intern(str(record.get("stratum", WHOLE_LIBRARY))) for i, record in sampled.items()}
+    why: dict[str, Callable[[], list[str]]] = {
+        one: partial(list, [_why_sampled(one, settings.taxonomy)]) for one in set(strata.values())
+    }
+    return {image_id: why[stratum] for image_id, stratum in strata.items()}
 
 
 def is_unassisted(seed: int, image_id: str) -> bool:
@@ -80,7 +73,7 @@ def is_unassisted(seed: int, image_id: str) -> bool:
     return unit_interval(seed, "unassisted", image_id) < UNASSISTED_SHARE
 
 
-def read_teaching_queue(settings: Settings) -> list[QueuedPhoto]:
+def read_teaching_queue(settings: Settings) -> Queue:
     """Return the photos that may teach, most useful first; none before stage `train` has run.
 
     Photos on which teacher and student agree and the student is sure are left out.
@@ -89,21 +82,16 @@ def read_teaching_queue(settings: Settings) -> list[QueuedPhoto]:
         InputError: a file of a stage is malformed.
     """
     paths = settings.paths
-    try:
-        memberships = read_splits(paths.splits)
-        held_out = {head: read_out_of_fold(paths.models, head) for head in HEADS}
-    except InputError:
-        return []
-    is_train = {image_id for image_id, one in memberships.items() if one.role == "train"}
+    made = [paths.splits, *(out_of_fold_path(paths.models, head) for head in HEADS)]
+    if not all(path.exists() for path in made):
+        return {}
+    is_train = {image_id for image_id, one in read_splits(paths.splits).items() if one.role == "train"}
     answered = read_jsonl(paths.auto / ALL_LABELS, GroundTruth)
     records = sorted((one for one in answered if one.image_id in is_train), key=lambda one: one.image_id)
-    labels = read_unseen_labels(settings, held_out, [one.image_id for one in records])
+    labels, suspects = read_unseen_labels(settings, [one.image_id for one in records])
     reasons = find_reasons(read_library(records, labels, settings.taxonomy))
     usefulness = estimate_usefulness(reasons, len(records))
-    suspected = _order_suspects(
-        (suspect for head in HEADS for suspect in find_suspects(held_out[head], head).suspects),
-        settings.taxonomy,
-    )
+    suspected = _order_suspects(suspects, settings.taxonomy)
     row_of = {record.image_id: row for row, record in enumerate(records)}
 
     def tell(image_id: str) -> list[str]:
@@ -118,10 +106,10 @@ def read_teaching_queue(settings: Settings) -> list[QueuedPhoto]:
         for row in useful[np.argsort(-usefulness[useful], kind="stable")]
         if records[row].image_id not in suspected
     ]
-    return [QueuedPhoto(image_id, partial(tell, image_id)) for image_id in ranked]
+    return {image_id: partial(tell, image_id) for image_id in ranked}
 
 
-class Ranking(Mapping[str, QueuedPhoto]):
+class Ranking(Queue):
     """The photos that may teach by image_id, most useful first; a large library is ranked by another process.
 
     Ten bytes a photo are kept, and the sentences, packed.
@@ -144,14 +132,14 @@ class Ranking(Mapping[str, QueuedPhoto]):
             self._future = pool.submit(_pack_ranking, self._settings)
             pool.shutdown(wait=False)
 
-    def __getitem__(self, image_id: str) -> QueuedPhoto:
-        """Return a photo of the queue."""
+    def __getitem__(self, image_id: str) -> Callable[[], list[str]]:
+        """Return the function that says why a photo is in the queue."""
         _, ranks, packed = self._get()
         row = self._row_of.get(image_id, -1)
         if row < 0 or ranks[row] < 0:
             raise KeyError(image_id)
         block, place = divmod(int(ranks[row]), _BLOCK)
-        return QueuedPhoto(image_id, lambda: msgspec.json.decode(zlib.decompress(packed[block]))[place])
+        return lambda: msgspec.json.decode(zlib.decompress(packed[block]), type=list[list[str]])[place]
 
     def __iter__(self) -> Iterator[str]:
         """Yield the ids, most useful first."""
@@ -184,11 +172,10 @@ class Ranking(Mapping[str, QueuedPhoto]):
 def _pack_ranking(settings: Settings) -> tuple[bytes, list[bytes]]:
     """Return the ids of the teaching queue as JSON, and their sentences as packed JSON, a block at a time."""
     queue = read_teaching_queue(settings)
-    blocks = [
-        zlib.compress(msgspec.json.encode([one.reasons for one in queue[at : at + _BLOCK]]), 1)
-        for at in range(0, len(queue), _BLOCK)
-    ]
-    return msgspec.json.encode([one.image_id for one in queue]), blocks
+    said, blocks = iter(queue.values()), []
+    while block := [tell() for tell in islice(said, _BLOCK)]:
+        blocks.append(zlib.compress(msgspec.json.encode(block), 1))
+    return msgspec.json.encode(list(queue)), blocks
 
 
 def _order_suspects(suspects: Iterable[Suspect], taxonomy: Taxonomy) -> Mapping[str, list[str]]:
@@ -202,16 +189,12 @@ def _order_suspects(suspects: Iterable[Suspect], taxonomy: Taxonomy) -> Mapping[
     return found
 
 
-def _stratum(record: Mapping[str, Any]) -> str:
-    return sys.intern(str(record.get("stratum", WHOLE_LIBRARY)))
-
-
-def _why_sampled(stratum: str, taxonomy: Taxonomy) -> list[str]:
+def _why_sampled(stratum: str, taxonomy: Taxonomy) -> str:
     name, draw = split_name(stratum)
     if name == WHOLE_LIBRARY:
-        return ["drawn at random from the library"]
+        return "drawn at random from the library"
     later = ", among photos added after the first draw" if draw > 1 else ""
     if name == NO_ANSWER:
-        return [f"drawn at random from the photos that have no answer of the teacher{later}"]
+        return f"drawn at random from the photos that have no answer of the teacher{later}"
     scene = "gives no scene" if name == NO_SCENE else f"calls {show_name(name, taxonomy)}"
-    return [f"drawn at random from the photos that the teacher {scene}{later}"]
+    return f"drawn at random from the photos that the teacher {scene}{later}"

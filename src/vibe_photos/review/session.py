@@ -1,22 +1,62 @@
-"""One review session: open the files, serve the page, say what to do next."""
+"""One review session: name the reviewer, open the files, serve the page, say what to do next."""
 
+import getpass
+import re
+import subprocess
 import threading
+import unicodedata
 import webbrowser
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlencode
 
-from vibe_photos.errors import InputError, LibraryError
+from vibe_photos.errors import ConfigurationError, InputError, LibraryError
 from vibe_photos.human_truth.backup import find_untracked
-from vibe_photos.human_truth.labels import DECISIONS_FOLDER
 from vibe_photos.review.app import build_app
+from vibe_photos.review.decisions import log_path
 from vibe_photos.review.likeness import Likeness
 from vibe_photos.review.photo_images import PhotoImages
 from vibe_photos.review.server import serve
 from vibe_photos.review.service import ReviewService
 from vibe_photos.review.sources import ReviewSources, open_sources
 from vibe_photos.settings import Settings
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def check_reviewer(name: str) -> str:
+    """Return the name, if it can be a file name.
+
+    Raises:
+        ConfigurationError: it has other characters than letters, digits, `-`, `_` and `.`.
+    """
+    if not _NAME.fullmatch(name):
+        raise ConfigurationError(
+            f"--reviewer {name!r}: a reviewer's name is also a file's name; use letters, digits, - _ and ., "
+            "beginning with a letter or digit"
+        )
+    return name
+
+
+def guess_reviewer() -> str:
+    """Return git's `user.name` as a name for a log, else the login name, else `reviewer`.
+
+    It has lower-case ASCII letters and digits: `Ada Lovelace` is `ada-lovelace`.
+    """
+    for read in (_read_git_name, getpass.getuser):
+        try:
+            plain = unicodedata.normalize("NFKD", read()).encode("ascii", "ignore").decode().lower()
+        except (KeyError, OSError):
+            continue
+        if name := "-".join(re.findall(r"[a-z0-9]+", plain))[:64].strip("-"):
+            return name
+    return "reviewer"
+
+
+def _read_git_name() -> str:
+    command = ["git", "config", "user.name"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
 def serve_review(
@@ -44,7 +84,6 @@ def serve_review(
         raise LibraryError(f"the photos are not here: {root} (library.root in params.yaml) is not a folder")
     sources = open_sources(settings, reviewer, store)
     likeness = Likeness(settings.paths.embeddings, store, sources.row_of)
-    service = ReviewService(sources, likeness, is_blind=is_blind)
     with (
         closing(sources.decisions),
         closing(likeness),
@@ -58,9 +97,9 @@ def serve_review(
                 # Some browsers return only when they are closed.
                 threading.Thread(target=webbrowser.open, args=(once,), daemon=True).start()
 
-        start = find_start(sources, only)
-        serve(lambda token, chosen: build_app(service, images, token, chosen), port, on_ready, start)
-    print(f"\nEvery decision is in {settings.paths.human / DECISIONS_FOLDER / reviewer}.jsonl", flush=True)
+        app = build_app(ReviewService(sources, likeness, is_blind=is_blind), images)
+        serve(app, port, on_ready, find_start(sources, only))
+    print(f"\nEvery decision is in {log_path(settings.paths.human, reviewer)}", flush=True)
     if find_untracked(settings.paths.human):
         print(f"git does not have it yet: git add {settings.paths.human} && git commit", flush=True)
     print("Now: dvc repro", flush=True)

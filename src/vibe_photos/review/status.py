@@ -155,7 +155,7 @@ def _describe_measuring(settings: Settings) -> list[str]:
 def _describe_teaching(settings: Settings) -> list[str]:
     paths = settings.paths
     taught = read_human_truth(paths.human, read_current_ids(paths.splits)).taught
-    waiting = [one for one in read_teaching_queue(settings) if one.image_id not in taught]
+    waiting = read_teaching_queue(settings).keys() - taught.keys()
     lines = [
         "TEACH: chosen photos, for the student. It learns your answers instead of the teacher's.",
         f"  Taught so far: {say_count(len(taught))}. Worth a look: {say_count(len(waiting))}.",

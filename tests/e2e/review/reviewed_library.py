@@ -49,7 +49,7 @@ class Library:
     def audited(self) -> dict[str, GroundTruth]:
         return {
             record.image_id: record
-            for record in [*read_human_truth(read_settings(self.folder).paths.human).everything.values()]
+            for record in [*read_human_truth(read_settings(self.folder).paths.human, {}).everything.values()]
         }
 
     def teacher(self, image_id: str) -> GroundTruth:
@@ -66,4 +66,4 @@ def copy_library(finished: Path, folder: Path) -> Library:
     shutil.copytree(finished, folder)
     resolved = folder / "data/config/resolved.yaml"
     resolved.write_text(resolved.read_text().replace(str(finished), str(folder)))
-    return Library(folder, [entry.image_id for entry in read_measuring_queue(read_settings(folder))])
+    return Library(folder, list(read_measuring_queue(read_settings(folder))))

@@ -17,7 +17,7 @@ from vibe_photos.human_truth.labels import read_human_truth
 from vibe_photos.records.ground_truth import Decision
 from vibe_photos.records.photos import say_count
 from vibe_photos.records.splits import read_splits
-from vibe_photos.review.photo_state import format_time
+from vibe_photos.review.decision_index import format_time
 from vibe_photos.storage.jsonl import write_jsonl
 from vibe_photos.storage.vectors import Embeddings, write_embeddings
 
@@ -98,7 +98,7 @@ def changed_file(path: Path) -> Iterator[None]:
 
 
 def read_scenes(library: Library) -> dict[str, str]:
-    truth = read_human_truth(read_settings(library.folder).paths.human)
+    truth = read_human_truth(read_settings(library.folder).paths.human, {})
     assert not truth.measured
     return {image_id: record.scene[0] for image_id, record in truth.taught.items()}
 
@@ -170,7 +170,7 @@ def test_forty_wrong_scenes_are_set_right_in_few_actions_and_survive_a_dead_serv
         person.press("Control+a")
         person.press("Enter")
         person.say("1 the student’s")
-    after = read_human_truth(read_settings(library.folder).paths.human).taught[image_id]
+    after = read_human_truth(read_settings(library.folder).paths.human, {}).taught[image_id]
     assert after.scene == [CELLS[4][1]]
     assert (after.objects, after.extra["proposed"]) == (["object.food"], ["tent"])
 

@@ -2,19 +2,19 @@ import json
 import re
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vibe_photos.errors import InputError
 from vibe_photos.human_truth.backup import backup_log
 from vibe_photos.human_truth.labels import read_human_truth
-from vibe_photos.label_studio.annotations import ORIGINAL, read_annotations
+from vibe_photos.label_studio.annotations import ORIGINAL, find_differences, read_annotations
 from vibe_photos.label_studio.interface import Interface
-from vibe_photos.label_studio.logs import append_lines, find_differences
 from vibe_photos.label_studio.tasks import CONFIG_FILE, TASKS_FILE, TaskPhoto, write_project
 from vibe_photos.records.ground_truth import Decision, GroundTruth
 from vibe_photos.records.photos import Photo
 from vibe_photos.records.taxonomy import head_keys
+from vibe_photos.review.decisions import append_lines
 from vibe_photos.storage.jsonl import read_jsonl
 
 PHOTOS = [
@@ -82,14 +82,14 @@ def test_a_name_that_is_no_text_is_addressed_by_its_bytes_and_no_answer_is_no_pr
 def test_an_annotation_becomes_a_decision_with_all_that_came(read, task, interface, tmp_path):
     labelled = annotate(task, interface, unique_id="4f", last_action="submitted")
     found = read(labelled)
-    append_lines(tmp_path, found.lines, tmp_path / "store")
+    append_lines(tmp_path, tmp_path / "store", found.lines)
     (line,) = read_jsonl(tmp_path / "decisions" / "label-studio-3.jsonl", Decision)
     assert (line.image_id, line.decided_at, line.seen) == ("id-a", "2026-01-02T10:00:00.500000Z", ["teacher"])
-    (record,) = [*read_human_truth(tmp_path).everything.values()]
+    (record,) = [*read_human_truth(tmp_path, {}).everything.values()]
     assert (record.scene, record.attributes, record.objects) == (FOOD.scene, FOOD.attributes, [])
     assert record.extra == {ORIGINAL: labelled["annotations"][0]}
     # What the task was for says what its labels do, and the store has the same line.
-    assert (line.purpose, [*read_human_truth(tmp_path).taught]) == ("teach", ["id-a"])
+    assert (line.purpose, [*read_human_truth(tmp_path, {}).taught]) == ("teach", ["id-a"])
     assert list(read_jsonl(backup_log(tmp_path / "store", "label-studio-3"), Decision)) == [line]
 
 
@@ -99,7 +99,7 @@ def test_the_same_file_twice_and_in_another_order_changes_nothing(read, task, in
         annotate(task, interface),
         annotate(other, interface),
     )  # at the same time to the microsecond
-    append_lines(tmp_path, read(first, second).lines, tmp_path / "store")
+    append_lines(tmp_path, tmp_path / "store", read(first, second).lines)
     logs = {path: path.read_bytes() for path in (tmp_path / "decisions").iterdir()}
     for tasks in ((first, second), (second, first)):
         found = read(*tasks)
@@ -115,9 +115,9 @@ def test_of_the_prediction_that_an_annotation_began_from_only_the_id_is_kept(rea
     def export(ago):
         return annotate(task, interface, prediction={"id": 7, "created_ago": ago, "result": []})
 
-    append_lines(tmp_path, read(export("0 minutes")).lines, tmp_path / "store")
+    append_lines(tmp_path, tmp_path / "store", read(export("0 minutes")).lines)
     assert read(export("2 hours")).counts["known"] == 1
-    (record,) = [*read_human_truth(tmp_path).everything.values()]
+    (record,) = [*read_human_truth(tmp_path, {}).everything.values()]
     assert record.extra[ORIGINAL]["prediction"] == 7
 
 
@@ -134,15 +134,15 @@ def test_two_annotators_count_as_two_reviewers(read, task, interface, tmp_path, 
     assert differences.disagreements == [
         "id-a: label-studio-3 says scene.food attr.has_text=no; ada says scene.people"
     ]
-    append_lines(tmp_path, found.lines, tmp_path / "store")
-    assert [record.scene for record in [*read_human_truth(tmp_path).everything.values()]] == [
+    append_lines(tmp_path, tmp_path / "store", found.lines)
+    assert [record.scene for record in [*read_human_truth(tmp_path, {}).everything.values()]] == [
         ["scene.people"]
     ]
 
 
 def test_what_was_decided_later_stands_and_is_named(read, task, interface, tmp_path, taxonomy):
     later = annotate(task, interface, by=4, at="2026-03-01T10:00:00Z")
-    append_lines(tmp_path, read(later, names={"4": "ada"}).lines, tmp_path / "store")
+    append_lines(tmp_path, tmp_path / "store", read(later, names={"4": "ada"}).lines)
     found = read(annotate(task, interface, GroundTruth(image_id="id-a", scene=["scene.other"])))
     differences = find_differences(tmp_path, taxonomy, found.lines)
     assert differences.changes == []
@@ -153,10 +153,10 @@ def test_a_skipped_task_is_a_skip_and_decides_nothing(read, task, interface, tmp
     skipped = annotate(task, interface, was_cancelled=True)
     found = read(skipped, {**task, "annotations": []})
     assert (found.counts["skips"], found.counts["unlabelled"], found.counts["annotations"]) == (1, 1, 0)
-    append_lines(tmp_path, found.lines, tmp_path / "store")
+    append_lines(tmp_path, tmp_path / "store", found.lines)
     (line,) = read_jsonl(tmp_path / "decisions" / "label-studio-3.jsonl", Decision)
     assert (line.kind, line.after) == ("skip", {ORIGINAL: skipped["annotations"][0]})
-    assert [*read_human_truth(tmp_path).everything.values()] == []
+    assert [*read_human_truth(tmp_path, {}).everything.values()] == []
     assert read(skipped).counts["known"] == 1
 
 
@@ -207,7 +207,6 @@ def test_the_short_export_is_refused_by_name(read):
         read({"image": "x.jpg", "image_id": "id-a", "scene": "food", "annotator": 1, "annotation_id": 100})
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_truth_goes_out_is_accepted_and_comes_back_the_same(tmp_path_factory, interface, taxonomy, data):
     folder = tmp_path_factory.mktemp("round_trip")
@@ -227,8 +226,8 @@ def test_truth_goes_out_is_accepted_and_comes_back_the_same(tmp_path_factory, in
     export = [annotate(task, interface) for task in json.loads((folder / TASKS_FILE).read_text())]
     (folder / "export.json").write_text(json.dumps(export))
     found = read_annotations(folder / "export.json", PHOTOS, interface, folder, {})
-    append_lines(folder, found.lines, folder / "store")
-    audited = [*read_human_truth(folder).everything.values()]
+    append_lines(folder, folder / "store", found.lines)
+    audited = [*read_human_truth(folder, {}).everything.values()]
     assert [(r.image_id, r.scene, r.attributes, r.objects) for r in audited] == [
         (r.image_id, r.scene, r.attributes, r.objects) for r in truths
     ]

@@ -47,7 +47,7 @@ def library(finished_library: tuple[Path, list[str]], tmp_path: Path) -> Library
     folder = tmp_path / "library"
     shutil.copytree(finished, folder)
     settings = read_settings(folder)
-    return Library(folder, settings, image_ids, [entry.image_id for entry in read_measuring_queue(settings)])
+    return Library(folder, settings, image_ids, list(read_measuring_queue(settings)))
 
 
 OpenService = Callable[..., tuple[ReviewService, ReviewSources]]

@@ -58,7 +58,7 @@ def test_a_session_has_every_label_once(review: RunningReview, taxonomy: Taxonom
     rules = {label["key"]: label["rule_scene"] for label in session["attributes"] if "rule_scene" in label}
     assert rules == {"attr.is_document": "scene.document", "attr.is_screenshot": "scene.screenshot"}
     mouse = next(label for label in session["objects"] if label["name"] == "Mouse")
-    assert (mouse["key"], mouse["parent"]) == ("object.electronics.peripheral.mouse", "object.electronics")
+    assert mouse["key"] == "object.electronics.peripheral.mouse"
     keys = [label["key"] for kind in ("scenes", "attributes", "objects") for label in session[kind]]
     assert sorted(keys) == all_keys(taxonomy)
     assert session["progress"]["queued"] == PHOTOS
@@ -80,11 +80,12 @@ def test_a_photo_that_cannot_be_shown_says_why(review: RunningReview, folder: Pa
     reply = review.get(f"photo/{last['image_id']}")
     assert reply.status == 422
     assert reply.json() == {
-        "error": "This photo cannot be shown: the file has changed since the scan: run dvc repro",
-        "reason": "changed",
+        "error": "This photo cannot be shown: the file has changed since the scan: run dvc repro"
     }
     path.unlink()
-    assert review.get(f"photo/{last['image_id']}").json()["reason"] == "missing"
+    assert (
+        review.get(f"photo/{last['image_id']}").json()["error"].endswith("the file does not exist any more")
+    )
     shutil.copy(folder / "kept" / last["rel_path"], path)
     assert review.get(f"photo/{last['image_id']}").status == 200
 
@@ -95,16 +96,16 @@ def test_a_conflict_says_how_the_photo_stands(review: RunningReview, photo: dict
         "version": photo["version"],
         "after": {"scene": "scene.people"},
     }
-    recorded = review.post("api/decision", decision).json()
+    recorded = review.post("api/decisions", {"decisions": [decision]}).json()
     assert recorded["progress"]["audited"] >= 1
-    conflict = review.post("api/decision", {**decision, "after": {"scene": "scene.food"}})
-    assert conflict.status == 409
-    said = conflict.json()
-    assert said.pop("error").startswith("this photo was decided in the meantime")
+    later = {**decision, "after": {"scene": "scene.food"}}
+    conflict = review.post("api/decisions", {"decisions": [later]}).json()
+    assert conflict["versions"] == {}
+    (said,) = conflict["stale"]
     assert said == review.get(f"api/photo/{photo['image_id']}").json()
-    assert said["current"] == {"scene": "scene.people", "attributes": {}, "objects": [], "proposed": []}
+    assert said["people"] == {"scene": "scene.people", "attributes": {}, "objects": [], "proposed": []}
     undone = review.post("api/undo", {}).json()
-    assert (undone["image_id"], undone["image_ids"]) == (photo["image_id"], [photo["image_id"]])
+    assert undone["versions"] == {photo["image_id"]: said["version"] + 1}
     assert review.get(f"api/photo/{photo['image_id']}").json()["version"] == said["version"] + 1
 
 
@@ -160,7 +161,7 @@ def test_a_blind_review_hides_the_student(folder: Path) -> None:
         (item,) = review.get("api/photos?limit=1").json()["items"]
         assert item["student"] is None
         view = review.get(f"api/photo/{item['image_id']}/student").json()
-        assert view == {"blind": True, "labels": []}
+        assert view == {"student": None, "scores": {}}
         for query in ("photos?says=student:scene.food", "photos?sort=sure", "matrix", "photos?apart=true"):
             assert review.get(f"api/{query}").status == 403
 
@@ -177,16 +178,16 @@ def test_a_photo_of_the_tenth_is_judged_without_anybodys_labels(tmp_path: Path, 
         assert items.keys() == set(ids)
         assert (items[hidden]["teacher"], items[hidden]["student"]) == (None, None)
         view = review.get(f"api/photo/{hidden}").json()
-        assert (view["is_unassisted"], view["teacher"], view["current"]) == (True, None, None)
+        assert (view["is_unassisted"], view["teacher"], view["people"]) == (True, None, None)
         assert "judged without the teacher's answer, to measure its influence" in view["effect"]
-        assert review.get(f"api/photo/{hidden}/student").json() == {"blind": False, "labels": []}
+        assert review.get(f"api/photo/{hidden}/student").json() == {"student": None, "scores": {}}
         # No list tells which scene the teacher or the student gives it.
         for query in ("label=", "by=final&label=", "says=teacher:", "says=student:"):
             listed = review.get(f"api/photos?{query}scene.document").json()["items"]
             assert {item["image_id"] for item in listed} == {shown, ids[7], ids[10]}
         for image_id in (hidden, shown):
-            reply = review.post("api/decision", {"image_id": image_id, "version": 0, "after": after})
-            assert reply.status == 200
+            decision = {"image_id": image_id, "version": 0, "after": after}
+            assert review.post("api/decisions", {"decisions": [decision]}).status == 200
     log = folder / "data" / "human" / "decisions" / "ada.jsonl"
     lines = {line["image_id"]: line for line in map(json.loads, log.read_text().splitlines())}
     assert lines[hidden]["unassisted"] is True

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from vibe_photos.review.api import Refusal
 from vibe_photos.review.likeness import lies_within
-from vibe_photos.review.replies import Refusal
 
 
 def test_a_lasso_holds_what_lies_within_it() -> None:

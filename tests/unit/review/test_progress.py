@@ -3,9 +3,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from vibe_photos.records.ground_truth import Decision, GroundTruth
+from vibe_photos.review.decision_index import PhotoState
 from vibe_photos.review.listings import name_judge
-from vibe_photos.review.photo_state import PhotoState
-from vibe_photos.review.progress import compare, measure_speed
+from vibe_photos.review.views import measure_speed
 
 BEGIN = datetime(2026, 1, 2, 10, tzinfo=UTC)
 
@@ -37,22 +37,6 @@ def test_only_the_last_fifty_count() -> None:
     """A hundred at 36 s, then fifty at 9 s: 400 an hour."""
     slow = [36.0 * number for number in range(100)]
     assert measure_speed(decide_at(*slow, *(slow[-1] + 9.0 * step for step in range(1, 51)))) == 400
-
-
-def test_agreement_counts_only_what_both_judged() -> None:
-    said = GroundTruth(
-        image_id="a",
-        scene=["scene.food"],
-        attributes={"attr.has_text": True, "attr.has_person": False},
-        objects=["object.food"],
-    )
-    truth = GroundTruth(
-        image_id="a", attributes={"attr.has_text": False, "attr.has_animal": True}, objects=["object.food"]
-    )
-    counted = compare(said, truth)
-    assert (counted["scenes"], counted["scenes_same"]) == (0, 0)
-    assert (counted["attributes"], counted["attributes_same"]) == (1, 0)
-    assert (counted["objects"], counted["objects_same"]) == (1, 1)
 
 
 def test_who_decided_is_nobody_where_there_is_no_truth() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from vibe_photos.errors import ConfigurationError
-from vibe_photos.review.reviewer import check_reviewer, guess_reviewer
+from vibe_photos.review.session import check_reviewer, guess_reviewer
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 import pytest
 
 from vibe_photos.records.ground_truth import GroundTruth
-from vibe_photos.review.truth_difference import describe_difference
+from vibe_photos.review.decision_index import describe_difference
 
 FOOD = GroundTruth(image_id="a", scene=["scene.food"], attributes={"attr.has_text": False})
 
