@@ -22,9 +22,9 @@ from vibe_photos.encoders.recipe import name_encoder
 from vibe_photos.errors import ConfigurationError, EncoderError, InputError
 from vibe_photos.heads.fit import Floats
 from vibe_photos.heads.linear import head_loss
+from vibe_photos.records.ground_truth import TrainingRecord, read_training
 from vibe_photos.records.photos import Photo, read_manifest, say_count
 from vibe_photos.records.splits import read_splits
-from vibe_photos.records.training import TrainingRecord, read_training
 from vibe_photos.settings import Embedder, HeadName, HeadTraining, Settings
 from vibe_photos.storage.saved_work import open_saved_work
 from vibe_photos.storage.vectors import Vectors
