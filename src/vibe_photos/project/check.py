@@ -19,7 +19,7 @@ from vibe_photos.annotate.imports import IMPORTED, read_answers, refuse_other_id
 from vibe_photos.annotate.question import Question, build_question
 from vibe_photos.annotate.stage import annotate_library, check_teacher
 from vibe_photos.configuration import compose_settings
-from vibe_photos.embed.engines.local import Job, LocalEngine
+from vibe_photos.embed.local import Job, LocalEngine
 from vibe_photos.encoders.encoder import load_encoder
 from vibe_photos.errors import ConfigurationError, VibePhotosError
 from vibe_photos.human_truth.labels import read_human_truth

@@ -19,7 +19,7 @@ from tests.unit.drawn_library import embed_into
 from tests.unit.embed.test_embed import read_outs
 from tests.unit.tiny_models import draw_photo, list_photos
 
-from vibe_photos.embed.engines.ray import WorkerShare, check_port, choose_share, count_workers
+from vibe_photos.embed.ray import WorkerShare, check_port, choose_share, count_workers
 from vibe_photos.errors import ClusterError, EncoderError
 from vibe_photos.records.photos import PhotoProblem, read_manifest
 from vibe_photos.settings import Embed, Embedder
