@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_limits
 
 from vibe_photos.compare.compare import F1, SHARE
 from vibe_photos.configuration import read_resolved
-from vibe_photos.convert.mapping import Mapping
+from vibe_photos.convert.stage import Mapping
 from vibe_photos.embed.stage import embed_library
 from vibe_photos.heads.fit import Loss, find_coordinates
 from vibe_photos.records.ground_truth import GroundTruth, RawAnnotation, parse_truth, read_objects
@@ -89,11 +89,13 @@ def make_world(photos: Path, answers: Path, truth: Path, embedder: Embedder, fol
         for place in (photo.rel_path, *photo.also_at)
     }
     mapping = Mapping(taxonomy, Convert(min_object_confidence=0.7, include_non_main=False))
-    said = {
-        id_of[record.rel_path]: mapping.to_ground_truth(id_of[record.rel_path], record.annotation)
-        for record in read_jsonl(answers, RawAnnotation)
-        if record.rel_path in id_of
-    }
+    said = {}
+    for record in read_jsonl(answers, RawAnnotation):
+        if image_id := id_of.get(record.rel_path):
+            scene, attributes, objects = map(msgspec.json.decode, mapping.map_any(record.annotation))
+            said[image_id] = GroundTruth(
+                image_id=image_id, scene=scene, attributes=attributes, objects=objects
+            )
     records = (parse_truth(value, place) for place, value in named_objects(truth, id_of))
     true = {record.image_id: record for record in records}
     rows = [row for row, image_id in enumerate(embeddings.image_ids) if image_id in said.keys() & true.keys()]

@@ -25,29 +25,8 @@ _WEBP_PICTURE = {b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF"}
 _CODED_ITEMS = {b"hvc1", b"hev1", b"avc1", b"av01", b"jpeg", b"grid", b"iovl", b"iden"}
 _ORIENTATION_BOXES, _COLOUR_BOXES = {b"irot", b"imir"}, {b"colr"}
 _TIFF_TYPES = {1: "B", 2: "B", 3: "H", 4: "I", 5: "Q", 7: "B", 16: "Q"}
-_TIFF_LAYOUT = {
-    256,
-    257,
-    258,
-    259,
-    262,
-    266,
-    277,
-    278,
-    284,
-    292,
-    293,
-    317,
-    320,
-    322,
-    323,
-    332,
-    338,
-    339,
-    347,
-    530,
-    532,
-}
+_TIFF_LAYOUT = {256, 257, 258, 259, 262, 266, 277, 278, 284, 292, 293}
+_TIFF_LAYOUT |= {317, 320, 322, 323, 332, 338, 339, 347, 530, 532}
 """The tags that say how the bytes of strips and tiles become pixels (TIFF 6.0)."""
 
 _STRIP_OFFSETS, _STRIP_SIZES, _TILE_OFFSETS, _TILE_SIZES = 273, 279, 324, 325
@@ -273,10 +252,8 @@ def _find_in_tiff(file: int, size_bytes: int) -> CodedPicture:
             value = os.pread(file, needed_bytes, *struct.unpack(offset_format, value))
         values[tag] = struct.unpack_from(layout, value)
         found.layout += repr((tag, values[tag])).encode() if tag in _TIFF_LAYOUT else b""
-    starts, lengths = (
-        values.get(_STRIP_OFFSETS) or values[_TILE_OFFSETS],
-        values.get(_STRIP_SIZES) or values[_TILE_SIZES],
-    )
+    starts = values.get(_STRIP_OFFSETS) or values[_TILE_OFFSETS]
+    lengths = values.get(_STRIP_SIZES) or values[_TILE_SIZES]
     found.ranges = sorted((start, start + length) for start, length in zip(starts, lengths, strict=True))
     orientation = values.get(_ORIENTATION, (1,))[0]
     found.orientation = bytes([orientation]) if 1 < orientation <= 8 else b""
