@@ -91,7 +91,7 @@ def make_world(photos: Path, answers: Path, truth: Path, embedder: Embedder, fol
     mapping = Mapping(taxonomy, Convert(min_object_confidence=0.7, include_non_main=False))
     said = {}
     for record in read_jsonl(answers, RawAnnotation):
-        if image_id := id_of.get(record.rel_path):
+        if image_id := id_of.get(record.rel_path or ""):
             scene, attributes, objects = map(msgspec.json.decode, mapping.map_any(record.annotation))
             said[image_id] = GroundTruth(
                 image_id=image_id, scene=scene, attributes=attributes, objects=objects

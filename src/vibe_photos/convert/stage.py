@@ -4,8 +4,7 @@ All words and keys are data of the taxonomy, none are in this code. A changed ma
 those after it, and never asks the teacher again.
 
 An annotation in the form that the prompt asks for is decoded as `expected_type`, which is much faster; any
-other as a JSON object. Few scenes, attributes and lists of objects are distinct, so each distinct one is mapped
-once and cached.
+other as a JSON object. Few scenes, attributes and lists of objects are distinct, so each is mapped once.
 """
 
 import logging
