@@ -225,11 +225,7 @@ def choose_share(nodes: Iterable[Mapping[str, Any]], embed: Embed, can_use_gpu: 
 
 
 def count_workers(nodes: Iterable[Mapping[str, Any]], share: WorkerShare) -> int:
-    """Return how many workers fit on the machines that are alive.
-
-    Raises:
-        ClusterError: none fits.
-    """
+    """Return how many workers fit on the machines that are alive. Raises ClusterError: none fits."""
     count = 0
     for node in nodes:
         if node["Alive"]:
