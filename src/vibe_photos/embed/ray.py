@@ -12,7 +12,7 @@ import socket
 import warnings
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from vibe_photos.encoders.recipe import name_encoder
 from vibe_photos.errors import ClusterError, EncoderError, LibraryError, VibePhotosError
 from vibe_photos.pixels.perceptual_hash import hash_recipe
 from vibe_photos.records.photos import Photo
-from vibe_photos.settings import Embed
+from vibe_photos.settings import Embed, Embedder
 
 logger = logging.getLogger(__name__)
 
@@ -50,14 +50,6 @@ _ADVICE = (
     "What was computed is saved, and the same command continues from there. "
     f"If workers died {_TRIES} times on the same photos, embed.engine: local shows the error."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerShare:
-    """The resources of one worker: CPU cores, and one GPU or none."""
-
-    cpus: int
-    gpus: int
 
 
 def embed_on_cluster(
@@ -90,17 +82,15 @@ def _send_slices(
 ) -> Iterator[dict[str, bytes]]:
     """Pass the slices to Ray Data; return the results, one row per slice."""
     nodes = ray.nodes()
-    # In float64, an encoder always computes on the CPU.
-    can_use_gpu = job.embedder.kind == "siglip" and job.embedder.precision != "float64"
-    share = choose_share(nodes, job.embed, can_use_gpu)
-    n_workers = count_workers(nodes, share)
+    gpus = count_gpus(nodes, job.embedder, job.embed)
+    n_workers = count_workers(nodes, job.embed.workers, gpus)
     size = _BATCHES_PER_SLICE * job.embed.batch_size
     parts = (photos[start : start + size] for start in range(0, len(photos), size))
     slices = [(part, has_vector.intersection(photo.image_id for photo in part)) for part in parts]
     rows = [{"slice": pickle.dumps(part)} for part in slices]
     logger.info("embed: %d slices of up to %d photos for %d workers", len(rows), size, n_workers)
     # A worker sees one GPU or none.
-    embed = msgspec.structs.replace(job.embed, device="cuda" if share.gpus else "cpu")
+    embed = msgspec.structs.replace(job.embed, device="cuda" if gpus else "cpu")
     workers_job = replace(job, root=job.root.absolute(), embed=embed)
     with warnings.catch_warnings(action="ignore"):
         ray.data.DataContext.get_current().enable_progress_bars = False
@@ -110,8 +100,8 @@ def _send_slices(
             compute=ray.data.ActorPoolStrategy(
                 min_size=1, initial_size=min(n_workers, len(rows)), max_tasks_in_flight_per_actor=2
             ),
-            num_cpus=share.cpus,
-            num_gpus=share.gpus,
+            num_cpus=job.embed.workers,
+            num_gpus=gpus,
             ray_remote_args_fn=lambda: {"max_restarts": -1, "max_task_retries": _TRIES - 1},
         )
     found: Iterator[dict[str, bytes]] = iter(results.iter_rows())
@@ -215,26 +205,31 @@ def check_port(address: str) -> None:
         socket.create_connection((host, int(port)), _REACH_SECONDS).close()
 
 
-def choose_share(nodes: Iterable[Mapping[str, Any]], embed: Embed, can_use_gpu: bool) -> WorkerShare:
-    """Return the resources of a worker: `embed.workers` CPU cores, and a GPU if the cluster has any.
+def count_gpus(nodes: Iterable[Mapping[str, Any]], embedder: Embedder, embed: Embed) -> int:
+    """Return how many GPUs a worker gets: one if the encoder can use it and the cluster has any, else none.
 
-    GPUs and CPUs are never mixed, because their vectors differ in the last bits.
+    GPUs and CPUs are never mixed, because their vectors differ in the last bits. In float64, an encoder
+    always computes on the CPU.
     """
-    has_gpu = can_use_gpu and embed.device != "cpu" and any(node["Resources"].get("GPU", 0) for node in nodes)
-    return WorkerShare(cpus=embed.workers, gpus=int(has_gpu))
+    can_use_gpu = embedder.kind == "siglip" and embedder.precision != "float64" and embed.device != "cpu"
+    return int(can_use_gpu and any(node["Resources"].get("GPU", 0) for node in nodes))
 
 
-def count_workers(nodes: Iterable[Mapping[str, Any]], share: WorkerShare) -> int:
-    """Return how many workers fit on the machines that are alive. Raises ClusterError: none fits."""
+def count_workers(nodes: Iterable[Mapping[str, Any]], cpus: int, gpus: int) -> int:
+    """Return how many workers, each with so many CPU cores and GPUs, fit on the machines that are alive.
+
+    Raises:
+        ClusterError: none fits.
+    """
     count = 0
     for node in nodes:
         if node["Alive"]:
             free = node["Resources"]
-            fits = int(free.get("CPU", 0) // share.cpus)
-            count += min(fits, int(free.get("GPU", 0))) if share.gpus else fits
+            fits = int(free.get("CPU", 0) // cpus)
+            count += min(fits, int(free.get("GPU", 0))) if gpus else fits
     if not count:
-        gpu = " and a GPU" if share.gpus else ""
+        gpu = " and a GPU" if gpus else ""
         raise ClusterError(
-            f"embed.workers: a worker needs {share.cpus} CPU cores{gpu}; no machine of the cluster has these"
+            f"embed.workers: a worker needs {cpus} CPU cores{gpu}; no machine of the cluster has these"
         )
     return count

@@ -9,6 +9,7 @@ import os
 import stat
 import struct
 from collections.abc import Callable
+from itertools import takewhile
 from pathlib import Path
 
 import msgspec
@@ -17,7 +18,7 @@ from vibe_photos.errors import DecodeError
 from vibe_photos.pixels.decode import decode_photo
 from vibe_photos.pixels.formats import HEAD_BYTES, is_film, recognise_format
 from vibe_photos.records.photos import HASHES, HashName
-from vibe_photos.scan.coded_picture import PictureHasher, find_coded_picture
+from vibe_photos.scan.coded_picture import PictureHasher, find_coded_picture, list_boxes
 from vibe_photos.terminal import name_file
 
 BUFFER_BYTES = 1 << 18
@@ -201,20 +202,9 @@ def _has_webp_end(file: int, size_bytes: int) -> bool:
 
 def _has_boxes(file: int, size_bytes: int) -> bool:
     """Follow the top-level boxes of an ISO base media file (ISO 14496-12, 4.2)."""
-    at, names = 0, set[bytes]()
-    for _ in range(_MAX_STEPS):
-        if at + 8 > size_bytes:
-            break
-        length, name = struct.unpack(">I4s", os.pread(file, 8, at))
-        if not name.strip().isalnum():
-            break
-        if length == 0:
-            length = size_bytes - at
-        elif length == 1:
-            (length,) = struct.unpack(">Q", os.pread(file, 8, at + 8))
-        names.add(name)
-        at += max(length, 8)
-    return at <= size_bytes and bool(names & _PICTURE_BOXES)
+    boxes = takewhile(lambda box: box[0].strip().isalnum(), list_boxes(file, 0, size_bytes))
+    stated = {name: end for name, (_, end) in boxes}
+    return max(stated.values(), default=0) <= size_bytes and bool(stated.keys() & _PICTURE_BOXES)
 
 
 def _has_bytes(file: int, wanted: bytes, start: int, end: int) -> bool:
