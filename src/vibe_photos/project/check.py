@@ -136,7 +136,7 @@ class _Check:
         key = AnswerKey(self._settings.teacher.model, self._question.prompt_id)
         output = self._settings.paths.raw_annotations
         pulled = read_answers([output], IMPORTED, []) if output.is_file() else ()
-        return read_answered_ids(self._store, key) | {a.image_id for _, a in pulled if a.key == key}
+        return read_answered_ids(self._store, key) | {a.image_id for a in pulled if a.key == key}
 
     def _count_photos(self) -> str:
         photos, problems, left_out = self._scanned
