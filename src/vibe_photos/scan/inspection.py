@@ -65,10 +65,6 @@ def inspect_library(library: Library, cache: StatCache) -> Inspection:
 
     Findings are saved in the cache every few seconds and at the end, also if the scan is stopped.
 
-    Args:
-        library: its root, extensions, names to skip, and hash.
-        cache: the findings of earlier scans.
-
     Raises:
         LibraryError: the root does not exist or cannot be read, or became unreadable during the scan.
     """
