@@ -23,7 +23,7 @@ from vibe_photos.records.taxonomy import HEADS
 from vibe_photos.review.api import Speaker
 from vibe_photos.review.decision_index import PhotoState
 from vibe_photos.review.decisions import DecisionLog
-from vibe_photos.review.record_file import RecordFile, give_back_memory, sign
+from vibe_photos.review.record_file import RecordFile, sign
 from vibe_photos.settings import HeadName, Settings
 from vibe_photos.statistics.label_arrays import (
     LabelKeys,
@@ -81,7 +81,8 @@ class Opinions:
         self._head_keys = read_keys(settings.taxonomy)
         self.keys, self.columns = join_keys(self._head_keys)
         self.column_of = {key: column for column, key in enumerate(self.keys)}
-        self._lock = threading.RLock()
+        # Two locks: reading the student takes seconds, and people's labels are asked for all the time.
+        self._lock, self._people_lock = threading.Lock(), threading.Lock()
         self._student: tuple[Signature, Student] | None = None
         self._finals: tuple[tuple[int, ...], Values] | None = None
         self._people, self._teacher = self._say_nothing(), self._say_nothing()
@@ -129,7 +130,6 @@ class Opinions:
                             ids = connection.execute(holds, (key,))
                             values[[self._row_of[i] for (i,) in ids if i in self._row_of], column] = 1
                 self._finals = (sign(path), values)
-                give_back_memory()
             return self._finals[1]
 
     def signature(self) -> Signature:
@@ -152,7 +152,7 @@ class Opinions:
         self._teacher[self._hidden] = UNJUDGED
 
     def _read_people(self) -> Values:
-        with self._lock:
+        with self._people_lock:
             if self._revision != self._decisions.revision:
                 self._revision, states = self._decisions.revision, self._decisions.states()
                 changed = {
@@ -169,7 +169,6 @@ class Opinions:
             signature = self.signature()
             if self._student is None or self._student[0] != signature:
                 self._student = (signature, self._read_kept(signature))
-                give_back_memory()
             return self._student[1]
 
     def _read_kept(self, signature: Signature) -> Student:

@@ -28,7 +28,6 @@ from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth
 from vibe_photos.records.splits import read_splits
 from vibe_photos.records.taxonomy import HEADS, show_name, shown_names
 from vibe_photos.review.opinions import LARGE_LIBRARY, read_unseen_labels
-from vibe_photos.review.record_file import give_back_memory
 from vibe_photos.review.teaching_reasons import (
     estimate_usefulness,
     explain,
@@ -165,7 +164,6 @@ class Ranking(Queue):
                         ranks[row] = rank
                 rows = np.array([row for row in places if row >= 0], np.uint32)
                 self._read, self._future = (rows, ranks, packed), None
-                give_back_memory()
             return self._read
 
 
