@@ -27,7 +27,7 @@ from vibe_photos.records import keyed_hash
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth
 from vibe_photos.records.splits import read_splits
 from vibe_photos.records.taxonomy import HEADS, show_name, shown_names
-from vibe_photos.review.opinions import LARGE_LIBRARY, read_unseen_labels
+from vibe_photos.review.opinions import LARGE_LIBRARY, list_suspects, read_unseen_labels
 from vibe_photos.review.teaching_reasons import (
     estimate_usefulness,
     explain,
@@ -87,10 +87,10 @@ def read_teaching_queue(settings: Settings) -> Queue:
     is_train = {image_id for image_id, one in read_splits(paths.splits).items() if one.role == "train"}
     answered = read_jsonl(paths.auto / ALL_LABELS, GroundTruth)
     records = sorted((one for one in answered if one.image_id in is_train), key=lambda one: one.image_id)
-    labels, suspects = read_unseen_labels(settings, [one.image_id for one in records])
+    labels = read_unseen_labels(settings, [one.image_id for one in records])
     reasons = find_reasons(read_library(records, labels, settings.taxonomy))
     usefulness = estimate_usefulness(reasons, len(records))
-    suspected = _order_suspects(suspects, settings.taxonomy)
+    suspected = _order_suspects(list_suspects(paths), settings.taxonomy)
     row_of = {record.image_id: row for row, record in enumerate(records)}
 
     def tell(image_id: str) -> list[str]:

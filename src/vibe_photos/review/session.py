@@ -118,7 +118,7 @@ def _return_memory() -> None:
 
 def _read_ahead(sources: ReviewSources) -> None:
     """Read what takes seconds in a large library, so that who comes to the mistakes or to Teach finds it."""
-    sources.opinions.suspicion()
+    sources.opinions.values("student")
     sources.teaching.begin()
 
 
