@@ -20,7 +20,6 @@ from benchmarks.rounds import write_results
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from vibe_photos.compare.compare import F1, SHARE
 from vibe_photos.configuration import read_resolved
 from vibe_photos.convert.mapping import Mapping
 from vibe_photos.embed.stage import embed_library
@@ -34,7 +33,7 @@ from vibe_photos.records.taxonomy import head_keys, label_name
 from vibe_photos.records.training import TrainingRecord
 from vibe_photos.scan.stage import scan_library
 from vibe_photos.settings import Convert, Embed, Embedder, Evaluate, HeadTraining, Library, Taxonomy
-from vibe_photos.split.near_duplicates import read_near_duplicates
+from vibe_photos.split.stage import read_near_duplicates
 from vibe_photos.statistics import metrics
 from vibe_photos.statistics.design import group_photos, simple_design
 from vibe_photos.statistics.paired import PairedRatio, simultaneous_intervals
@@ -226,13 +225,11 @@ def print_differences(world: World, names: Sequence[str], candidates: Sequence[P
     members = {group: Membership(group=group, fold=0, role="holdout", number=0.0) for group in world.groups}
     design = simple_design(group_photos(world.groups, members))
     pairs = {
-        "scene accuracy": PairedRatio(
-            metrics.accuracy(scenes, theirs[0]), metrics.accuracy(scenes, ours[0]), *SHARE
-        )
+        "scene accuracy": PairedRatio(metrics.accuracy(scenes, theirs[0]), metrics.accuracy(scenes, ours[0]))
     }
     for name, y_true in attributes.items():
         before, after = metrics.f1(y_true, theirs[1][name]), metrics.f1(y_true, ours[1][name])
-        pairs[f"{name} F1"] = PairedRatio(before, after, *F1)
+        pairs[f"{name} F1"] = PairedRatio(before, after, worth=2.0)
     intervals = simultaneous_intervals(list(pairs.values()), design, EVALUATE.confidence_level)
     print(f"{'':16} {names[0]:>8} {names[1]:>12}   difference (95 %, all at once)")
     for (name, pair), interval in zip(pairs.items(), intervals, strict=True):

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import os
 import shutil
+import subprocess
 import tempfile
 import time
 import tracemalloc
@@ -31,12 +32,11 @@ from PIL import Image
 
 from vibe_photos.annotate.answers import Answer, AnswerKey, AnswerStore
 from vibe_photos.annotate.question import build_question, data_url, prepare_jpeg, request_body
-from vibe_photos.annotate.replay.server import start_replay_server
 from vibe_photos.annotate.stage import annotate_library
 from vibe_photos.configuration import from_mapping
 from vibe_photos.records.ground_truth import RawAnnotation
 from vibe_photos.records.photos import Photo
-from vibe_photos.settings import Replay, Settings
+from vibe_photos.settings import Settings
 from vibe_photos.storage.jsonl import read_jsonl, write_jsonl
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
@@ -96,9 +96,14 @@ def make_settings(folder: Path, concurrency: int) -> Settings:
 @contextmanager
 def serve(folder: Path) -> Iterator[str]:
     """Yield the address of a replay server with the library's answers."""
-    replay = Replay(recordings=str(folder / "answers.jsonl"), latency_seconds=LATENCY_SECONDS)
-    with start_replay_server(replay) as endpoint:
-        yield endpoint.base_url
+    command = ["vibe-photos", "replay-server", "--recordings", str(folder / "answers.jsonl")]
+    command += ["--latency-seconds", str(LATENCY_SECONDS)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as server:
+        assert server.stdout is not None
+        try:
+            yield server.stdout.readline().decode().strip().removeprefix("export QWEN_BASE_URL=")
+        finally:
+            server.kill()
 
 
 def measure_ours(settings: Settings, folder: Path, base_url: str) -> tuple[float, float]:

@@ -4,12 +4,10 @@ It warns about decisions missing in `data/human/`, and marks temporarily failed 
 """
 
 import logging
-import os
 from pathlib import Path
 
 from entrypoint import run_stage
 
-from vibe_photos.annotate.endpoint import is_server_configured
 from vibe_photos.human_truth.backup import warn_of_lost
 from vibe_photos.records.failures import mark_for_retry
 from vibe_photos.scan.stage import scan_library
@@ -25,8 +23,7 @@ def scan(settings: Settings, store: Path) -> None:
     DVC run the stage `annotate`.
     """
     warn_of_lost(settings.paths.human, store, settings.paths.splits)
-    has_server = is_server_configured(os.environ, settings.teacher)
-    if has_server and (count := mark_for_retry(settings.paths.raw_annotations)):
+    if settings.teacher.has_server and (count := mark_for_retry(settings.paths.raw_annotations)):
         logger.info("photos without an answer that will be retried: %d", count)
     scan_library(settings, store)
 

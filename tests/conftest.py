@@ -11,11 +11,27 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from tests.postgres import create_database, start_postgres
+from tests.preloaded import start_preloaded
 
 from vibe_photos.settings import Taxonomy
 
 os.environ["HF_HUB_OFFLINE"] = "1"
+
+_IS_PROOF = os.environ.get("VIBE_PHOTOS_PROVE") == "1"
+hypothesis_settings.register_profile(
+    "ours",
+    deadline=None,
+    max_examples=1000 if _IS_PROOF else 40,
+    derandomize=not _IS_PROOF,  # what passed once passes again
+    suppress_health_check=[
+        HealthCheck.function_scoped_fixture,
+        HealthCheck.too_slow,
+    ],  # also on a busy machine
+)
+hypothesis_settings.load_profile("ours")
 
 _TREE = Path(__file__).resolve().parent.parent
 _HAS_DEMO = (_TREE / "data" / "demo").is_dir()
@@ -73,6 +89,13 @@ def repository() -> Path:
 def taxonomy() -> Taxonomy:
     text = (REPOSITORY / "conf" / "taxonomy" / "m2.yaml").read_bytes()
     return msgspec.convert(msgspec.yaml.decode(text), Taxonomy)
+
+
+@pytest.fixture(scope="session")
+def preloaded_commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """For `preloaded_environment`: the libraries of stages, DVC and the command line are imported once."""
+    with start_preloaded(tmp_path_factory.mktemp("bin")):
+        yield
 
 
 @pytest.fixture(scope="session")

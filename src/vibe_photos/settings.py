@@ -1,5 +1,6 @@
 """The configuration as typed sections."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -159,6 +160,12 @@ class Teacher(Section, frozen=True):
     definitions: bool = False
     replay: Replay | None = None
     rates: Rates | None = None
+
+    @property
+    def has_server(self) -> bool:
+        """Whether there is a server to ask: `QWEN_BASE_URL` is set, or the answers are replayed."""
+        has_address = bool(os.environ.get("QWEN_BASE_URL", "").strip())
+        return self.server == "replay" or (self.server == "openai" and has_address)
 
 
 class Annotate(Section, frozen=True):

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ CANNOT_CHANGE_A_RESULT = {
 """Modules that no `deps` names, each with the reason."""
 
 
+@cache
 def list_modules(repository: Path) -> dict[str, Path]:
     source = repository / "src"
     packaged = {
@@ -29,10 +31,15 @@ def list_modules(repository: Path) -> dict[str, Path]:
     return packaged | {path.stem: path for path in (repository / "stages").glob("*.py")}
 
 
+@cache
+def parse(path: Path) -> list[ast.AST]:
+    return list(ast.walk(ast.parse(path.read_text())))
+
+
 def find_imports(path: Path, modules: dict[str, Path]) -> set[str]:
     """Return the project's modules that a file imports, inside functions too, with their packages."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in parse(path):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:

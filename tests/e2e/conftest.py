@@ -1,20 +1,17 @@
 """A real clone with a real `dvc repro` behind it; each test works on a copy of its own."""
 
 import fcntl
-import os
+import json
 import re
 import shutil
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.e2e.preloaded import start_preloaded
+from tests.preloaded import preloaded_environment
 
 ALWAYS = {"compose", "scan"}
-PRELOADED = "PYTEST_PRELOADED"
-"""The variable with the folder of `preloaded`. No global: pytest imports this file under two names."""
 
 
 @dataclass(frozen=True)
@@ -35,21 +32,9 @@ class Repro:
         return set(re.findall(r"Stage '([^']+)' is cached", self.text))
 
 
-def clean_environment() -> dict[str, str]:
-    """This process's environment without variables that would lead out of a copy."""
-    return {
-        key: value
-        for key, value in os.environ.items()
-        if not key.startswith(("QWEN_", "VIBE_PHOTOS_", "DVC_", "GIT_", "PYTEST_"))
-    }
-
-
 @pytest.fixture(scope="session", autouse=True)
-def preloaded(tmp_path_factory):
-    """For all commands of `Checkout.run`: their libraries are imported once."""
-    with start_preloaded(tmp_path_factory.mktemp("bin"), clean_environment()) as folder:
-        os.environ[PRELOADED] = str(folder)
-        yield
+def _preloaded(preloaded_commands):
+    """For all commands of `Checkout.run`."""
 
 
 @dataclass(frozen=True)
@@ -60,14 +45,10 @@ class Checkout:
 
     def run(self, *command, check=True, **environment):
         """Run a command as a user would."""
-        clean = clean_environment()
-        clean["PATH"] = os.pathsep.join(
-            (os.environ[PRELOADED], str(Path(sys.executable).parent), clean["PATH"])
-        )
         result = subprocess.run(
             command,
             cwd=self.root,
-            env={**clean, **environment},
+            env=preloaded_environment() | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -80,6 +61,13 @@ class Checkout:
     def repro(self, *arguments, check=True, **environment) -> Repro:
         result = self.run("dvc", "repro", *arguments, check=check, **environment)
         return Repro(result.returncode, result.stdout)
+
+    def due(self) -> set[str]:
+        """The stages of which a dependency, a parameter or an out is not what dvc.lock says."""
+        return set(self.status()) - ALWAYS
+
+    def status(self) -> dict:
+        return json.loads(self.run("dvc", "status", "--json").stdout.splitlines()[-1])
 
     def replace(self, file, old, new):
         """Change one line of a file, as an editor would."""

@@ -44,7 +44,7 @@ class Library:
 
     def missing(self):
         """Return how many decisions the files lack, each of which a command must then name."""
-        there = read_human_truth(self.human).taught.keys()
+        there = read_human_truth(self.human, {}).taught.keys()
         assert there <= set(self.recorded)
         missing = len(self.recorded) - len(there)
         said = self.run("vibe-photos", "review", "--status").stdout

@@ -4,30 +4,7 @@ import csv
 import io
 import json
 
-import pytest
-
 AUDITED = "data/human/ground_truth_human.audited.json"
-
-
-@pytest.fixture
-def colleague(checkout, tmp_path):
-    """A second clone, after a push to a folder remote and a pull."""
-    checkout.run("dvc", "remote", "add", "--default", "shared", str(tmp_path / "remote"))
-    checkout.commit("a remote")
-    checkout.run("dvc", "push")
-    checkout.run("git", "clone", "--quiet", str(checkout.root), str(tmp_path / "colleague"))
-    colleague = type(checkout)(tmp_path / "colleague")
-    colleague.run("dvc", "pull")
-    return colleague
-
-
-def test_metrics_of_two_commits_can_be_compared(checkout):
-    checkout.replace("params.yaml", "has_person: 0.5", "has_person: 0.99")
-    checkout.repro()
-    checkout.commit("a higher threshold")
-    rows = json.loads(checkout.run("dvc", "metrics", "diff", "--json", "HEAD~1", "HEAD").stdout)
-    changed = rows["data/eval/human/metrics.json"]
-    assert any("has_person" in key for key in changed)
 
 
 def test_a_queued_experiment_finds_the_store(checkout):
@@ -45,16 +22,19 @@ def test_a_queued_experiment_finds_the_store(checkout):
     assert queued["answered"] == "10"
 
 
-def test_a_second_clone_pulls_the_same_and_has_nothing_to_do(checkout, colleague):
+def test_a_second_clone_pulls_the_same_has_nothing_to_do_and_pays_nothing(checkout, tmp_path):
+    checkout.run("dvc", "remote", "add", "--default", "shared", str(tmp_path / "remote"))
+    checkout.commit("a remote")
+    checkout.run("dvc", "push")
+    checkout.run("git", "clone", "--quiet", str(checkout.root), str(tmp_path / "colleague"))
+    colleague = type(checkout)(tmp_path / "colleague")
+    colleague.run("dvc", "pull")
     assert colleague.repro().ran == set()
     assert colleague.run("git", "status", "--porcelain").stdout == ""
     for out in ("data/labels/labels.sqlite", "models/scene_head_from_qwen.pt", "data/report/index.html"):
         assert colleague.bytes(out) == checkout.bytes(out)
-
-
-def test_a_colleague_without_the_store_pays_nothing_for_what_was_pulled(colleague):
     raw = colleague.bytes("data/annotations/qwen_vl_raw_annotations.jsonl")
-    # No recorded answer is left: whatever is asked again fails.
+    # No recorded answer is left, and no store: whatever is asked again fails.
     (colleague.root / "data/demo/teacher_answers.simulated.jsonl").write_text("")
     result = colleague.repro("--force", "--single-item", "annotate")
     assert result.ran == {"annotate"}
@@ -67,10 +47,10 @@ def test_an_experiment_pays_nothing_is_shown_and_leaves_what_people_wrote(checko
     records[0]["note"] = "ça va"
     written = json.dumps(records, ensure_ascii=False).encode()
     (checkout.root / AUDITED).write_bytes(written)
-    checkout.repro()
+    assert checkout.repro("agreement").ran >= {"split", "agreement"}
     assert checkout.bytes(AUDITED) == written
     before = checkout.paid()
-    said = checkout.run("dvc", "exp", "run", "-n", "classic", "-S", "use.embedder=hog").stdout
+    said = checkout.run("dvc", "exp", "run", "-n", "classic", "-S", "use.embedder=hog", "embed").stdout
     assert "model hog-" in said
     assert checkout.paid() == before
     assert checkout.bytes(AUDITED) == written
@@ -83,7 +63,7 @@ def test_an_edited_sample_stops_the_stage_with_the_way_out(checkout):
     path = "data/ground_truth/to_review.json"
     edited = checkout.bytes(path).replace(b"scene.people", b"scene.food", 1)
     (checkout.root / path).write_bytes(edited)
-    result = checkout.repro(check=False)
+    result = checkout.repro("sample", check=False)
     assert result.status != 0
     assert "was edited" in result.text
     assert AUDITED in result.text

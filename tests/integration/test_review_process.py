@@ -50,7 +50,7 @@ def list_queue(review: RunningReview) -> list[str]:
 def scenes_on_disk(folder: Path) -> dict[str, str]:
     return {
         record.image_id: record.scene[0]
-        for record in [*read_human_truth(folder / "data" / "human").everything.values()]
+        for record in [*read_human_truth(folder / "data" / "human", {}).everything.values()]
     }
 
 

@@ -102,11 +102,11 @@ def test_tasks_go_out_and_annotations_come_back(workspace, capsys):
     said = capsys.readouterr().out
     assert "id-b: new: scene.other attr.has_text=yes" in said
     assert "nothing is written yet" in said
-    assert [*read_human_truth(workspace / "data" / "human").everything.values()] == []
+    assert [*read_human_truth(workspace / "data" / "human", {}).everything.values()] == []
     assert main([*command, "--write"]) == 0
     log = workspace / "data" / "human" / "decisions" / "ada.jsonl"
     taken = log.read_bytes()
-    assert [record.scene for record in [*read_human_truth(log.parent.parent).everything.values()]] == [
+    assert [record.scene for record in [*read_human_truth(log.parent.parent, {}).everything.values()]] == [
         ["scene.food"],
         ["scene.other"],
     ]
@@ -134,10 +134,10 @@ def test_truth_by_hand_is_shown_before_it_is_taken(workspace, capsys):
     file.write_text(json.dumps([{"rel_path": "a.png", "scene": ["scene.people"]}]))
     assert main(["import-human", str(file)]) == 0
     assert "id-a: new: scene.people" in capsys.readouterr().out
-    assert [*read_human_truth(workspace / "data" / "human").everything.values()] == []
+    assert [*read_human_truth(workspace / "data" / "human", {}).everything.values()] == []
     assert main(["import-human", str(file), "--write", "--sample"]) == 0
     assert "how they were drawn is in data/human/draws/1.json" in capsys.readouterr().out
-    truth = read_human_truth(workspace / "data" / "human")
+    truth = read_human_truth(workspace / "data" / "human", {})
     assert truth.measured["id-a"].extra["inclusion_probability"] == 1.0
     (draw,) = read_draws(workspace / "data" / "human")
     # The teacher calls a food and b something else.
@@ -152,7 +152,7 @@ def test_truth_of_chosen_photos_is_taken_to_teach(workspace, capsys):
     file = workspace / "mine.json"
     file.write_text(json.dumps([{"rel_path": "b.png", "scene": ["scene.people"]}]))
     assert main(["import-human", str(file), "--teach", "--write"]) == 0
-    truth = read_human_truth(workspace / "data" / "human")
+    truth = read_human_truth(workspace / "data" / "human", {})
     assert ([*truth.measured], truth.taught["id-b"].scene) == ([], ["scene.people"])
     (line,) = read_jsonl(workspace / "data" / "human" / "decisions" / "imported.jsonl", Decision)
     assert (line.purpose, line.image_id) == ("teach", "id-b")
@@ -162,7 +162,7 @@ def test_truth_of_chosen_photos_is_taken_to_teach(workspace, capsys):
     capsys.readouterr()
     assert main(["restore-decisions"]) == 0
     assert "restored 1 decisions of imported" in capsys.readouterr().out
-    assert read_human_truth(workspace / "data" / "human").taught == truth.taught
+    assert read_human_truth(workspace / "data" / "human", {}).taught == truth.taught
     assert main(["restore-decisions"]) == 0
     assert capsys.readouterr().out == "nothing is missing\n"
 

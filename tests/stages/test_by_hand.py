@@ -1,19 +1,18 @@
 """Stages by hand, on a machine that has no DVC: a copy of the code and a folder of photos."""
 
 import json
-import os
 import shutil
 import subprocess
-import sys
 
 import pytest
 from PIL import Image
+from tests.preloaded import preloaded_environment
 
 from vibe_photos.records.keyed_hash import permanent_number
 
 
 @pytest.fixture
-def plain_copy(repository, tmp_path):
+def plain_copy(repository, tmp_path, preloaded_commands):
     copy = tmp_path / "copy"
     for folder in ("conf", "stages"):
         shutil.copytree(repository / folder, copy / folder)
@@ -26,14 +25,13 @@ def plain_copy(repository, tmp_path):
 
 
 def run_stage(copy, stage, *arguments):
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("QWEN_", "VIBE_"))}
     return subprocess.run(
-        [sys.executable, f"stages/{stage}.py", *arguments],
+        ["python", f"stages/{stage}.py", *arguments],
         cwd=copy,
         capture_output=True,
         text=True,
         check=False,
-        env=environment,
+        env=preloaded_environment(),
     )
 
 

@@ -1,21 +1,20 @@
 """Every configuration composes; every invalid one is refused with its key and file."""
 
 import itertools
-import os
 import re
 import shutil
 import subprocess
-import sys
 
 import msgspec
 import pytest
+from tests.preloaded import preloaded_environment
 
 TEACHERS = ["demo", "offline", "qwen3_vl_8b", "qwen3_vl_32b"]
 EMBEDDERS = ["demo_siglip", "hog", "onnx", "siglip2_b16", "siglip2_b16_224", "siglip2_b32", "siglip2_so400m"]
 
 
 @pytest.fixture(scope="module")
-def checkout(repository, tmp_path_factory):
+def checkout(repository, tmp_path_factory, preloaded_commands):
     """A plain copy of the configuration and the stages: no git, no DVC."""
     copy = tmp_path_factory.mktemp("checkout")
     for folder in ("conf", "stages"):
@@ -26,11 +25,11 @@ def checkout(repository, tmp_path_factory):
 
 def run(checkout, *arguments):
     return subprocess.run(
-        [sys.executable, "stages/compose_config.py", *arguments],
+        ["python", "stages/compose_config.py", *arguments],
         cwd=checkout,
         capture_output=True,
         text=True,
-        env={**os.environ, "QWEN_API_KEY": "canary-key"},
+        env=preloaded_environment() | {"QWEN_API_KEY": "canary-key"},
         check=False,
     )
 
@@ -242,8 +241,9 @@ def test_a_wrong_line_is_named_with_its_file(checkout, file, old, new, message):
 
 def test_outside_the_root_it_says_where_to_run(checkout):
     result = subprocess.run(
-        [sys.executable, str(checkout / "stages" / "compose_config.py")],
+        ["python", str(checkout / "stages" / "compose_config.py")],
         cwd=checkout / "conf",
+        env=preloaded_environment(),
         capture_output=True,
         text=True,
         check=False,

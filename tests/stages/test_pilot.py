@@ -1,13 +1,13 @@
 """The first evening of docs/ONE_NIGHT.md: every command, over HTTP with two simulated teachers."""
 
 import json
-import os
 import re
 import subprocess
 
 import pytest
 import xxhash
 from PIL import Image
+from tests.preloaded import preloaded_environment
 from tests.stages.test_by_hand import plain_copy  # noqa: F401
 
 PHOTOS, ASKED = 40, 30
@@ -56,14 +56,13 @@ def evening(plain_copy, tmp_path):  # noqa: F811
 
 
 def shell(folder, command):
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("QWEN_", "VIBE_"))}
     result = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", command],
         cwd=folder,
         capture_output=True,
         text=True,
         check=False,
-        env=environment,
+        env=preloaded_environment(),
     )
     assert result.returncode == 0, result.stderr
     return result.stdout + result.stderr

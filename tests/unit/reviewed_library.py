@@ -59,7 +59,7 @@ def write_reviewed_library(folder: Path, repository: Path) -> Settings:
 
 def write_memberships(settings: Settings) -> None:
     """Write `splits.json` as stage `split` would, but for the roles: those who train are always the same."""
-    strata = find_strata(read_draws(settings.paths.human), IDS)
+    strata = find_strata(read_draws(settings.paths.human), IDS, {})
     members = {
         i: Membership(
             group=i,

@@ -124,7 +124,7 @@ class SimulatedReview:
     ) -> MeasuredSample:
         """Let people say the truth of the photos shown, but for a share that they skip at random."""
         ids = library or self.ids
-        strata = find_strata(read_draws(self._settings.paths.human), ids)
+        strata = find_strata(read_draws(self._settings.paths.human), ids, {})
         members = {
             image_id: Membership(
                 group=image_id,

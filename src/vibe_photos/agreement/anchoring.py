@@ -16,7 +16,7 @@ from vibe_photos.statistics import metrics
 from vibe_photos.statistics.intervals import Interval, estimate_intervals
 from vibe_photos.statistics.label_arrays import JudgedPhotos
 from vibe_photos.statistics.metrics import Bools
-from vibe_photos.statistics.summary import Figures, round_figure, show_interval
+from vibe_photos.statistics.summary import Figures, show_figure
 
 
 def measure_anchoring(photos: JudgedPhotos, assisted: Mapping[str, bool], evaluate: Evaluate) -> Figures:
@@ -41,8 +41,7 @@ def measure_anchoring(photos: JudgedPhotos, assisted: Mapping[str, bool], evalua
     (shown, of_shown), (hidden, of_hidden) = (_estimate_accuracy(photos, part, evaluate) for part in parts)
     return {
         "anchoring": {
-            "difference": round_figure(shown - hidden),
-            **show_interval("difference", _subtract(shown, of_shown, hidden, of_hidden)),
+            **show_figure("difference", shown - hidden, _subtract(shown, of_shown, hidden, of_hidden)),
             "assisted": int(parts[0].sum()),
             "unassisted": int(parts[1].sum()),
         }

@@ -4,7 +4,7 @@ Parsing happens when an answer is read, so a better parser needs no new request.
 own checksum: damage in the middle of a log is found and reported with its line number.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -119,6 +119,11 @@ class Answers:
 
     def __len__(self) -> int:
         return len(self._usable)
+
+    @property
+    def image_ids(self) -> Set[str]:
+        """The ids of photos with a usable answer."""
+        return self._usable.keys()
 
     @property
     def folder(self) -> Path:

@@ -1,27 +1,118 @@
-"""HTTP requests to the teacher's server. No other module uses httpx."""
+"""HTTP requests to the teacher's server: its address and key, proxies, certificates. Only here is httpx."""
 
 import asyncio
+import ipaddress
 import logging
 import math
 import os
+import re
 import secrets
 import ssl
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Self
-from urllib.parse import urlsplit
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Self
+from urllib.parse import SplitResult, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
-from vibe_photos.annotate.endpoint import Endpoint
 from vibe_photos.errors import ConfigurationError, VibePhotosError
+from vibe_photos.settings import Annotate, Teacher
 
 MAX_RESPONSE_BYTES = 1 << 20
 CONNECT_SECONDS = 10.0
 
 _SLOTS_PER_CLIENT = 8
 _KEEPALIVE_SECONDS = 4.0  # below the 5 s after which uvicorn, and so vLLM, closes an idle connection
+
+_MIN_SECRET_LENGTH = 8
+"""Shorter keys (`dummy`, `EMPTY`) may be ordinary words: only whole words are masked, and not in answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An OpenAI-compatible server. `base_url` ends before `/chat/completions`; the key is never shown."""
+
+    base_url: str
+    api_key: str | None = field(default=None, repr=False)
+
+    def mask_key(self, content: bytes, *, is_answer: bool = False) -> bytes:
+        """Return the server's bytes with every copy of the key masked, also escaped ones."""
+        if not self.api_key or (is_answer and len(self.api_key) < _MIN_SECRET_LENGTH):
+            return content
+        return _key_pattern(self.api_key).sub(b"[QWEN_API_KEY]", content)
+
+
+@cache
+def _key_pattern(key: str) -> re.Pattern[bytes]:
+    r"""Match a key in which any character may be escaped: `\/`, `\u002F`, or `%2F` as in an address."""
+    spellings = [
+        rf"(?:\\{{0,9}}{re.escape(character)}|\\{{1,9}}u00{ord(character):02x}|%{ord(character):02x})"
+        for character in key
+    ]
+    pattern = "".join(spellings)
+    if len(key) < _MIN_SECRET_LENGTH:
+        pattern = rf"(?<!\w){pattern}(?!\w)"
+    return re.compile(pattern.encode(), re.IGNORECASE)
+
+
+def endpoint_from_environment(teacher: Teacher, annotate: Annotate) -> Endpoint:
+    """Read `QWEN_BASE_URL` and `QWEN_API_KEY`; check `QWEN_MODEL` against the configured model.
+
+    Raises:
+        ConfigurationError: the address is missing, malformed or plain http to another machine, the key
+            cannot be sent in a header, or the environment names another model.
+    """
+    model, base_url, key = (
+        os.environ.get(name, "").strip() for name in ("QWEN_MODEL", "QWEN_BASE_URL", "QWEN_API_KEY")
+    )
+    base_url = base_url.rstrip("/")
+    if model and model != teacher.model:
+        raise ConfigurationError(
+            f"QWEN_MODEL is {model!r} but teacher.model is {teacher.model!r}: answers are kept by model. "
+            "Unset QWEN_MODEL, or choose the teacher that you mean (use.teacher, teacher.model)"
+        )
+    if not base_url:
+        raise ConfigurationError(
+            "QWEN_BASE_URL is not set. It is the address of the teacher's OpenAI-compatible server, e.g.\n"
+            "  export QWEN_BASE_URL=http://localhost:8000/v1"
+        )
+    if not (base_url.isprintable() and " " not in base_url):
+        raise ConfigurationError("QWEN_BASE_URL has a space, a line break or another invisible character")
+    parts = _split_address(base_url)
+    if parts.username or parts.password:
+        raise ConfigurationError("QWEN_BASE_URL has a user name or password; put the key into QWEN_API_KEY")
+    if parts.query or parts.fragment:
+        raise ConfigurationError("QWEN_BASE_URL has a ? or #; it must end before /chat/completions")
+    if parts.scheme == "http" and not is_loopback(parts.hostname) and not annotate.allow_plain_http:
+        raise ConfigurationError(
+            f"QWEN_BASE_URL sends photos unencrypted to {parts.hostname}. Use https, a tunnel "
+            "(ssh -L 8000:localhost:8000 HOST), or allow it: annotate.allow_plain_http=true"
+        )
+    if key and not (key.isascii() and key.isprintable()):
+        raise ConfigurationError("QWEN_API_KEY has characters that are not allowed in an HTTP header")
+    return Endpoint(base_url, key or None)
+
+
+def is_loopback(host: str | None) -> bool:
+    """Return whether a host name or address is this machine's."""
+    try:
+        return ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return host == "localhost" or (host or "").endswith(".localhost")
+
+
+def _split_address(base_url: str) -> SplitResult:
+    try:
+        parts = urlsplit(base_url)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_address = False
+    if not is_address:
+        raise ConfigurationError(
+            "QWEN_BASE_URL is not the address of a server; an example is http://localhost:8000/v1"
+        )
+    return parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +170,7 @@ class Client:
         self._clients = [
             httpx.AsyncClient(
                 verify=context,
-                proxy=_find_proxy(endpoint),
+                proxy=_find_proxy(endpoint.base_url),
                 headers=headers,
                 timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),
                 limits=httpx.Limits(keepalive_expiry=_KEEPALIVE_SECONDS),
@@ -99,7 +190,7 @@ class Client:
 
     async def list_models(self, seconds: float) -> Response:
         """Get the server's list of its models; errors as in `complete_chat`."""
-        return await self._send(0, self._clients[0].build_request("GET", self._models_url), seconds)
+        return await self._send(0, seconds, "GET", self._models_url)
 
     async def complete_chat(self, slot: int, image_id: str, body: bytes, seconds: float) -> Response:
         """Post a JSON body about a photo from a slot (0 to `slots` - 1); wait at most `seconds`.
@@ -115,37 +206,32 @@ class Client:
         """
         request_id = f"{image_id}.{secrets.token_hex(4)}"
         headers = {"X-Request-Id": request_id, "Content-Type": "application/json"}
-        client = self._clients[slot // _SLOTS_PER_CLIENT]
-        request = client.build_request("POST", self._chat_url, headers=headers, content=body)
-        return await self._send(slot, request, seconds)
+        return await self._send(slot, seconds, "POST", self._chat_url, headers=headers, content=body)
 
-    async def _send(self, slot: int, request: httpx.Request, seconds: float) -> Response:
+    async def _send(self, slot: int, seconds: float, method: str, url: httpx.URL, **parts: Any) -> Response:
+        client = self._clients[slot // _SLOTS_PER_CLIENT]
         try:
-            async with asyncio.timeout(seconds):
-                response = await self._clients[slot // _SLOTS_PER_CLIENT].send(request, stream=True)
-                try:
-                    content = await _read_capped(response)
-                finally:
-                    await response.aclose()
+            async with asyncio.timeout(seconds), client.stream(method, url, **parts) as response:
+                content = bytearray()
+                async for block in response.aiter_raw():
+                    content += block
+                    if len(content) > MAX_RESPONSE_BYTES:
+                        raise ResponseTooLarge(f"a response of more than {MAX_RESPONSE_BYTES} bytes")
         except httpx.ProxyError as error:  # its text is the proxy's status line
-            raise (ProxyRefused if str(error)[:3] in ("401", "403", "407") else NoConnection)(
-                f"the proxy says: {error}"
-            ) from None
+            is_refused = str(error)[:3] in ("401", "403", "407")
+            raise (ProxyRefused if is_refused else NoConnection)(f"the proxy says: {error}") from None
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise NoConnection(_explain_no_connection(error)) from None
         except (TimeoutError, httpx.TimeoutException):
             raise TimedOut("no answer in time") from None
         except httpx.TransportError:
             raise NoResponse("the connection broke") from None
-        return self._to_response(response.status_code, content, response.headers)
-
-    def _to_response(self, status: int, content: bytes, headers: Mapping[str, str]) -> Response:
-        location = self.endpoint.mask_key(headers.get("Location", "").encode("utf-8", "replace"))
+        location = response.headers.get("Location", "").encode("utf-8", "replace")
         return Response(
-            status=status,
-            content=self.endpoint.mask_key(content, is_answer=status == 200),
-            retry_after=headers.get("Retry-After", ""),
-            location=location.decode(),
+            status=response.status_code,
+            content=self.endpoint.mask_key(bytes(content), is_answer=response.status_code == 200),
+            retry_after=response.headers.get("Retry-After", ""),
+            location=self.endpoint.mask_key(location).decode(),
         )
 
 
@@ -160,15 +246,15 @@ def _make_ssl_context() -> ssl.SSLContext:
         ) from None
 
 
-def _find_proxy(endpoint: Endpoint) -> httpx.Proxy | None:
+def _find_proxy(base_url: str) -> httpx.Proxy | None:
     """Return the environment's proxy for the server; None for a server on this machine.
 
     httpx's own `trust_env` also opens proxies of other schemes, and fails on an `ALL_PROXY=socks5://...` even
     if there is a usable `HTTPS_PROXY`.
     """
-    parts, proxies = urlsplit(endpoint.base_url), getproxies()
+    parts, proxies = urlsplit(base_url), getproxies()
     address = proxies.get(parts.scheme) or proxies.get("all")
-    if not address or endpoint.is_loopback or proxy_bypass(parts.hostname or ""):
+    if not address or is_loopback(parts.hostname) or proxy_bypass(parts.hostname or ""):
         return None
     try:
         proxy = httpx.Proxy(address)
@@ -180,15 +266,6 @@ def _find_proxy(endpoint: Endpoint) -> httpx.Proxy | None:
             f"unset {parts.scheme.upper()}_PROXY and ALL_PROXY, or name {parts.hostname} in NO_PROXY"
         )
     return proxy
-
-
-async def _read_capped(response: httpx.Response) -> bytes:
-    content = bytearray()
-    async for block in response.aiter_raw():
-        content += block
-        if len(content) > MAX_RESPONSE_BYTES:
-            raise ResponseTooLarge(f"a response of more than {MAX_RESPONSE_BYTES} bytes")
-    return bytes(content)
 
 
 def _explain_no_connection(error: Exception) -> str:

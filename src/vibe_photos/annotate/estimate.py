@@ -37,13 +37,10 @@ class Estimate:
     prompt_tokens: int
     completion_tokens: int
 
-    def hours(self, rates: Rates) -> float:
-        """Return the server's computing time in hours: the sum for prompt and completion tokens."""
-        return rates.hours(self.prompt_tokens, self.completion_tokens)
-
     def describe(self, rates: Rates) -> str:
         """Return the figures as text, with the rates that they depend on."""
-        hours, price = self.hours(rates), rates.price(self.prompt_tokens, self.completion_tokens)
+        tokens = self.prompt_tokens, self.completion_tokens
+        hours, price = rates.hours(*tokens), rates.price(*tokens)
         return (
             f"dry run, nothing was sent: {self.photos} photos, {self.paid} already paid, "
             f"{self.unreadable} unreadable, {self.requests} requests; about {self.prompt_tokens} prompt and "

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from vibe_photos.annotate.answers import Answer, AnswerKey, Answers, AnswerStore
+from vibe_photos.annotate.answers import Answer, AnswerKey, AnswerStore
 from vibe_photos.annotate.question import build_question
 from vibe_photos.annotate.reply import UnusableReply
 from vibe_photos.errors import ConfigurationError, InputError
@@ -65,7 +65,8 @@ def import_annotations(
     """
     summary = ImportSummary()
     for path in files:
-        _refuse_other_text(path)
+        if path.is_file() and (found := describe_unreadable(_read_head(path), path)):
+            raise InputError(found)
     first_pass = read_answers(files, default, summary.problems)
     last_place = {(answer.key, answer.image_id): place for place, answer in first_pass}
     _check_ids({image_id for _, image_id in last_place}, settings.library.content_hash)
@@ -74,21 +75,22 @@ def import_annotations(
             if last_place[answer.key, answer.image_id] != place:
                 summary.repeated += 1
                 continue
-            kept = answer_store.of(answer.key)
-            _store_answer(kept, answer, summary, is_new=not _is_kept(kept.find(answer.image_id), answer))
+            answers = answer_store.of(answer.key)
+            kept = answers.find(answer.image_id)
+            if kept is not None and kept.is_usable and kept.read() == answer.read():
+                summary.known[answer.key] += 1
+            else:
+                answers.count(answer, answers.append(answer))  # synced before anything is reported
+                summary.new[answer.key] += 1
         answer_store.sync()
     logger.info(summary.describe())
     logger.info(_describe_next_steps(summary, settings))
     return summary
 
 
-def _refuse_other_text(path: Path) -> None:
-    """Raise an InputError if a file is a table, UTF-16 text or begins with a byte order mark."""
-    if path.is_file():
-        with path.open("rb") as file:
-            found = describe_unreadable(file.read(_HEAD_BYTES), path)
-        if found:
-            raise InputError(found)
+def _read_head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_HEAD_BYTES)
 
 
 def refuse_other_ids(answered: Set[str], photos: Set[str], content_hash: str) -> None:
@@ -139,20 +141,20 @@ def _describe_next_steps(summary: ImportSummary, settings: Settings) -> str:
     return f"The chosen teacher ({chosen.model}) has none of these answers: first {first}.\n{how}"
 
 
-def absorb_output(raw_annotations: Path, answer_store: AnswerStore) -> ImportSummary:
+def absorb_output(raw_annotations: Path, answer_store: AnswerStore) -> None:
     """Copy answers that only the existing output has (from `dvc pull`, or by hand) into the store.
 
     If the store already has an answer for a photo, that one is kept.
     """
-    summary = ImportSummary()
-    if raw_annotations.is_file():
-        for _, answer in read_answers([raw_annotations], IMPORTED, summary.problems):
-            kept = answer_store.of(answer.key)
-            _store_answer(kept, answer, summary, is_new=answer.image_id not in kept)
+    count = 0
+    for _, answer in read_answers([raw_annotations], IMPORTED, []) if raw_annotations.is_file() else ():
+        answers = answer_store.of(answer.key)
+        if answer.image_id not in answers:
+            answers.count(answer, answers.append(answer))
+            count += 1
+    if count:
         answer_store.sync()
-    if summary.new:
-        logger.info("stored %d answers from %s", summary.new.total(), raw_annotations)
-    return summary
+        logger.info("stored %d answers from %s", count, raw_annotations)
 
 
 def read_answers(
@@ -180,16 +182,3 @@ def _make_answer(record: dict[str, Any], default: AnswerKey) -> Answer:
     """Return the answer in a raw annotation or in a line of a store's log."""
     given = {name: value for name, value in record.items() if value not in (None, "")}
     return msgspec.convert({"model": default.model, "prompt_id": default.prompt_id, **given}, Answer)
-
-
-def _store_answer(kept: Answers, answer: Answer, summary: ImportSummary, *, is_new: bool) -> None:
-    if is_new:
-        kept.count(answer, kept.append(answer))  # the caller syncs before it reports
-        summary.new[answer.key] += 1
-    else:
-        summary.known[answer.key] += 1
-
-
-def _is_kept(kept: Answer | None, answer: Answer) -> bool:
-    """Whether the stored answer has the same annotation."""
-    return kept is not None and kept.is_usable and kept.read() == answer.read()

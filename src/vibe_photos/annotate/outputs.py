@@ -13,6 +13,7 @@ from vibe_photos.annotate.reply import UnusableReply
 from vibe_photos.records.failures import FAILURE_KINDS, Failure, FailureKind, failures_path
 from vibe_photos.records.ground_truth import RawAnnotation
 from vibe_photos.records.photos import Photo
+from vibe_photos.settings import Settings
 from vibe_photos.storage.files import replace_together, write_json
 
 
@@ -27,15 +28,12 @@ class Tally:
     failed: Counter[FailureKind] = field(default_factory=Counter)
     represented: int = 0
     pixels_versions: Counter[int | None] = field(default_factory=Counter)
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    tokens: Counter[str] = field(default_factory=Counter)
 
     def add(self, answer: Answer) -> None:
         """Count a usable answer, and its tokens if the server reported them."""
         usage = answer.usage or {}
-        prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
-        self.prompt_tokens += prompt if isinstance(prompt, int) else 0
-        self.completion_tokens += completion if isinstance(completion, int) else 0
+        self.tokens.update({name: count for name, count in usage.items() if isinstance(count, int)})
         self.pixels_versions[answer.pixels_version] += 1
 
     @property
@@ -47,11 +45,6 @@ class Tally:
     def photos(self) -> int:
         """All photos that were to be asked about."""
         return self.answered + self.failed.total()
-
-    @property
-    def without_answer(self) -> int:
-        """Photos whose requests failed or that could not be sent, without `missing` ones."""
-        return self.failed.total() - self.failed["missing"]
 
     def describe_failures(self) -> str:
         """Return the kinds of failures with their numbers, e.g. `2 refused, 1 length`."""
@@ -68,11 +61,7 @@ class Tally:
 
 
 def write_outputs(
-    photos: ChosenPhotos,
-    answers: Answers,
-    failures: Mapping[str, Failure],
-    root: str,
-    raw_annotations: Path,
+    settings: Settings, photos: ChosenPhotos, answers: Answers, failures: Mapping[str, Failure]
 ) -> Tally:
     """Write the raw annotations and `failures.jsonl` in the same folder, both in the photos' order.
 
@@ -81,44 +70,27 @@ def write_outputs(
     annotation, even if the store has an answer from before.
     """
     tally = Tally()
-    encoder = msgspec.json.Encoder()
+    raw_annotations, encode = settings.paths.raw_annotations, msgspec.json.Encoder().encode
     with (
         replace_together(raw_annotations, failures_path(raw_annotations)) as (new_annotated, new_failed),
         new_annotated.open("wb") as annotated,
         new_failed.open("wb") as failed,
     ):
         for photo in photos.read_all():
-            if photo.image_id in photos.represented:
+            record: RawAnnotation | Failure
+            if asked := photos.represented.get(photo.image_id):
                 tally.represented += 1
-                represented = _represent(photo, photos.represented[photo.image_id])
-                failed.write(encoder.encode(represented) + b"\n")
-                continue
-            answer = answers.find(photo.image_id)
-            record = _make_record(photo, answer, root)
-            if isinstance(record, Failure):
-                failure = failures.get(photo.image_id, record)
-                tally.failed[failure.kind] += 1
-                failed.write(encoder.encode(failure) + b"\n")
+                record = _represent(photo, asked)
             else:
-                assert answer is not None  # the record was built from it
-                tally.add(answer)
-                annotated.write(encoder.encode(record) + b"\n")
+                answer = answers.find(photo.image_id)
+                record = _make_record(photo, answer, settings.library.root)
+                if isinstance(record, Failure):
+                    record = failures.get(photo.image_id, record)
+                    tally.failed[record.kind] += 1
+                elif answer is not None:
+                    tally.add(answer)
+            (failed if isinstance(record, Failure) else annotated).write(encode(record) + b"\n")
     return tally
-
-
-def write_metric(path: Path, tally: Tally, key: AnswerKey) -> None:
-    """Write the stage's metric: counts and tokens of all current answers, from this and earlier runs."""
-    metric = {
-        "photos": tally.photos,
-        "answered": tally.answered,
-        "represented": tally.represented,
-        "failed": {kind: tally.failed[kind] for kind in FAILURE_KINDS},
-        "prompt_tokens": tally.prompt_tokens,
-        "completion_tokens": tally.completion_tokens,
-        "model": key.model,
-        "prompt_id": key.prompt_id,
-    }
-    write_json(path, metric)
 
 
 def _represent(photo: Photo, asked: Photo) -> Failure:
@@ -154,3 +126,18 @@ def _make_record(photo: Photo, answer: Answer | None, root: str) -> RawAnnotatio
         except UnusableReply as error:
             kind, detail, reply = "length" if answer.is_cut else "unparsable", str(error), answer.reply
     return Failure(image_id=photo.image_id, rel_path=photo.rel_path, kind=kind, detail=detail, reply=reply)
+
+
+def write_metric(path: Path, tally: Tally, key: AnswerKey) -> None:
+    """Write the stage's metric: counts and tokens of all current answers, from this and earlier runs."""
+    metric = {
+        "photos": tally.photos,
+        "answered": tally.answered,
+        "represented": tally.represented,
+        "failed": {kind: tally.failed[kind] for kind in FAILURE_KINDS},
+        "prompt_tokens": tally.tokens["prompt_tokens"],
+        "completion_tokens": tally.tokens["completion_tokens"],
+        "model": key.model,
+        "prompt_id": key.prompt_id,
+    }
+    write_json(path, metric)

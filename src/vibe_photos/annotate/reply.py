@@ -16,6 +16,7 @@ values are kept unchanged; the stage `convert` maps them to labels later:
 import json
 import math
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -41,6 +42,7 @@ _ENDLESS_WHITESPACE_HINT = (
     "the reply ends in endless white space. With vLLM: "
     """--structured-outputs-config '{"backend":"xgrammar","disable_any_whitespace":true}'"""
 )
+_NOT_JSON = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _THINKING_HINT = (
     "the reply ended while the model was still thinking. Ask an Instruct model, switch thinking off, or "
     "raise teacher.sampling.max_tokens"
@@ -119,16 +121,18 @@ def read_reply(content: bytes) -> Reply:
     try:
         completion = msgspec.json.decode(content, type=_Completion)
         choice = completion.choices[0]
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, IndexError):
+    except (*_NOT_JSON, IndexError):
         raise NoCompletion(_explain_no_completion(content)) from None
     usage, created = completion.usage, completion.created
-    counted = ("prompt_tokens", "completion_tokens", "total_tokens")
+    if isinstance(usage, dict):
+        counted = ("prompt_tokens", "completion_tokens", "total_tokens")
+        usage = {name: usage[name] for name in counted if type(usage.get(name)) is int}
+    else:
+        usage = None
     return Reply(
         text=choice.message.text,
         finish_reason=choice.finish_reason,
-        usage={name: usage[name] for name in counted if type(usage.get(name)) is int}
-        if isinstance(usage, dict)
-        else None,
+        usage=usage,
         created_at=int(created) if isinstance(created, (int, float)) else None,
         simulated=completion.simulated,
         model=completion.model if isinstance(completion.model, str) else None,
@@ -139,15 +143,10 @@ def read_reply(content: bytes) -> Reply:
 def _explain_no_completion(content: bytes) -> str:
     if content.lstrip().startswith(b"data:"):
         return "a stream of events (SSE) instead of one reply: switch streaming off in the gateway"
-    try:
-        has_error = isinstance(msgspec.json.decode(content), dict) and b'"error"' in content
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        has_error = False
-    return (
-        f"status 200 with an error: {read_error(content)}"
-        if has_error
-        else "a response that is not a chat completion"
-    )
+    with suppress(*_NOT_JSON):
+        if isinstance(msgspec.json.decode(content), dict) and b'"error"' in content:
+            return f"status 200 with an error: {read_error(content)}"
+    return "a response that is not a chat completion"
 
 
 def _find_problem(choice: _Choice) -> str | None:
@@ -171,7 +170,7 @@ def read_models(content: bytes) -> tuple[list[str], bool]:
     """Return the ids of the models in a server's list, and whether it replays simulated answers."""
     try:
         models = msgspec.json.decode(content, type=_Models)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except _NOT_JSON:
         return [], False
     return [model.id for model in models.data], models.simulated
 
@@ -179,12 +178,9 @@ def read_models(content: bytes) -> tuple[list[str], bool]:
 def read_error(content: bytes) -> str:
     """Return an error response as one short line: its message if it has one."""
     text = content[: 16 * _MAX_ERROR_LENGTH].decode("utf-8", "replace")
-    try:
+    with suppress(*_NOT_JSON):
         body = msgspec.json.decode(content)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        body = None
-    if isinstance(body, dict):
-        error = body.get("error", body)
+        error = body.get("error", body) if isinstance(body, dict) else None
         message = error.get("message") or error.get("detail") if isinstance(error, dict) else error
         text = message if isinstance(message, str) else text
     return " ".join(text.split())[:_MAX_ERROR_LENGTH] or "no message"
@@ -232,10 +228,8 @@ def clean_annotation(annotation: dict[str, Any]) -> Annotation:
     """
     if not _is_annotation(annotation):
         raise UnusableReply("the reply has neither a scene nor objects")
-    return {
-        _cut(name): _clean_objects(value) if name == "objects" else _clean_value(value)
-        for name, value in list(annotation.items())[:MAX_FIELDS]
-    }
+    fields = _clean_fields(annotation)
+    return {**fields, "objects": _clean_objects(annotation["objects"])} if "objects" in fields else fields
 
 
 def _find_annotation(text: str) -> dict[str, Any]:
@@ -271,10 +265,11 @@ def _clean_objects(value: Any) -> list[Annotation] | None:
     if not isinstance(value, list):
         return None
     listed = [item for item in value if isinstance(item, dict)][:MAX_LISTED]
-    return [
-        {_cut(name): _clean_value(field) for name, field in list(item.items())[:MAX_FIELDS]}
-        for item in listed
-    ]
+    return [_clean_fields(item) for item in listed]
+
+
+def _clean_fields(item: dict[str, Any]) -> Annotation:
+    return {_cut(name): _clean_value(value) for name, value in list(item.items())[:MAX_FIELDS]}
 
 
 def _clean_value(value: Any) -> Any:

@@ -6,20 +6,22 @@ second pass at the end.
 """
 
 import asyncio
-import contextlib
 import errno
 import logging
 import shutil
 import signal
-from collections import deque
+import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import islice
 from pathlib import Path
-from typing import Self
+from typing import TextIO
 
 from vibe_photos.annotate.answers import Answer, Answers
-from vibe_photos.annotate.progress import Progress
 from vibe_photos.annotate.question import Question, data_url, prepare_jpeg, request_body
 from vibe_photos.annotate.reply import Reply, is_repetitive
 from vibe_photos.annotate.server import AskFailed, Attempts, TeacherServer
@@ -34,7 +36,8 @@ from vibe_photos.errors import (
 from vibe_photos.pixels import PIXELS_VERSION
 from vibe_photos.records.failures import Failure, FailureKind
 from vibe_photos.records.photos import Photo, photo_path, verified
-from vibe_photos.settings import Settings
+from vibe_photos.settings import Rates, Settings
+from vibe_photos.terminal import escape_control_characters
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +56,9 @@ _HINTS: dict[FailureKind, str] = {
 }
 _TERMINAL_SECONDS = 0.5
 _LOG_SECONDS = 30.0
+
+_Prepared = tuple[Photo, int, Future[str]]
+"""A photo, the number of requests that it has cost, and its data URL as soon as it is prepared."""
 
 
 class AnnotationRun:
@@ -114,35 +120,43 @@ class AnnotationRun:
             raise self._stopped_by
 
     async def _pass(self, photos: Iterable[tuple[Photo, int]], reserved: int) -> None:
-        """Ask about photos, each with the requests it has cost; keep `reserved` of its attempts."""
-        workers, concurrency = self._annotate.workers, self._annotate.concurrency
-        with PreparedPhotos(photos, self._prepare, workers, concurrency) as ahead:
-            async with asyncio.TaskGroup() as group:
-                for slot in range(concurrency):
-                    group.create_task(self._work(slot, ahead, reserved))
+        """Ask about photos, each with the requests it has cost; keep `reserved` of its attempts.
 
-    async def _work(self, slot: int, ahead: "PreparedPhotos", reserved: int) -> None:
+        Each slot has its next photo in preparation while it asks about one.
+        """
+        pool = ThreadPoolExecutor(self._annotate.workers, "prepare")
+        prepared = ((photo, made, pool.submit(self._prepare, photo)) for photo, made in photos)
         try:
-            while self._stopped_by is None:
+            async with asyncio.TaskGroup() as group:
+                for slot, first in enumerate(islice(prepared, self._annotate.concurrency)):
+                    group.create_task(self._work(slot, first, prepared, reserved))
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    async def _work(
+        self, slot: int, photo: _Prepared | None, prepared: Iterator[_Prepared], reserved: int
+    ) -> None:
+        try:
+            while photo and self._stopped_by is None:
                 async with self._server.state.begin_photo():
-                    if self._stopped_by or (prepared := ahead.take()) is None:
-                        return
-                    await self._handle_photo(slot, *prepared, reserved)
+                    ahead = next(prepared, None)
+                    await self._handle_photo(slot, *photo, reserved)
+                photo = ahead
         except (TeacherError, RunInterrupted, LibraryError, _DiskFull) as error:
             self._stop(error)
 
     async def _handle_photo(
-        self, slot: int, photo: Photo, made: int, image_url: "asyncio.Future[str]", reserved: int
+        self, slot: int, photo: Photo, made: int, image_url: Future[str], reserved: int
     ) -> None:
         """Get an answer about one photo, or note why there is none."""
         most = self._annotate.max_attempts
         attempts = Attempts(most - made, made, reserved=min(reserved, most - 1))
         try:
-            problem = await self._ask(slot, photo, await image_url, attempts)
+            problem = await self._ask(slot, photo, await asyncio.wrap_future(image_url), attempts)
         except AskFailed as error:
             self._progress.failed += 1
             if error.kind == "no_answer" and attempts.left > 0:
-                self._retry_queue.append((photo, most - attempts.left))
+                self._retry_queue.append((photo, attempts.made))
             else:
                 self.failures[photo.image_id] = Failure(
                     image_id=photo.image_id, rel_path=photo.rel_path, kind=error.kind, detail=error.detail
@@ -219,7 +233,9 @@ class AnnotationRun:
         )
         offset = self._answers.append(answer)
         await self._group_sync.sync()
-        self._progress.count_tokens(reply.usage or {})
+        usage = reply.usage or {}
+        self._progress.prompt_tokens += usage.get("prompt_tokens", 0)
+        self._progress.completion_tokens += usage.get("completion_tokens", 0)
         return self._answers.count(answer, offset)
 
     def _prepare(self, photo: Photo) -> str:
@@ -267,38 +283,6 @@ class _DiskFull(StoreError):
     """Nothing was lost yet: what is in flight can still be kept."""
 
 
-class PreparedPhotos:
-    """Photos in order, the next `depth` of them in preparation or ready; memory holds no more than those.
-
-    With each photo goes the number of requests it has cost.
-    """
-
-    def __init__(
-        self, photos: Iterable[tuple[Photo, int]], prepare: Callable[[Photo], str], threads: int, depth: int
-    ) -> None:
-        self._photos = iter(photos)
-        self._prepare = prepare
-        self._pool = ThreadPoolExecutor(threads, "prepare")
-        self._depth = depth
-        self._ahead: deque[tuple[Photo, int, asyncio.Future[str]]] = deque()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for _photo, _made, image_url in self._ahead:
-            if not image_url.cancel() and not image_url.cancelled():
-                image_url.exception()  # read it, so that asyncio does not report it
-        self._pool.shutdown(cancel_futures=True)
-
-    def take(self) -> tuple[Photo, int, asyncio.Future[str]] | None:
-        """Return the next photo, its requests, and a future of what `prepare` returns; None at the end."""
-        for photo, made in islice(self._photos, self._depth - len(self._ahead)):
-            image_url = asyncio.get_running_loop().run_in_executor(self._pool, self._prepare, photo)
-            self._ahead.append((photo, made, image_url))
-        return self._ahead.popleft() if self._ahead else None
-
-
 class GroupSync:
     """Group commit: concurrent callers share one call of the blocking `sync`, which runs in a thread."""
 
@@ -319,22 +303,71 @@ class GroupSync:
                 self._synced_calls = calls
 
 
+@dataclass(slots=True)
+class Progress:
+    """Counts of a run over `total` photos, shown on one redrawn line of a terminal, else as a log line.
+
+    The line reads `annotate done=1200 failed=3 of=3000 rate=15.2/s left=118s tokens=1523004`; what the run
+    waits for, if anything, comes before the counts.
+    """
+
+    total: int
+    describe_server: Callable[[], str] = lambda: ""
+    stream: TextIO = field(default_factory=lambda: sys.stderr)
+    done: int = 0
+    failed: int = 0
+    requests: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    _started: float = field(default_factory=time.monotonic)
+
+    def describe_run(self, rates: Rates) -> str:
+        """Return what the run took: requests, tokens, time, and what these cost."""
+        seconds = round(time.monotonic() - self._started)
+        price = rates.price(self.prompt_tokens, self.completion_tokens, seconds / 3600)
+        return (
+            f"this run: {self.requests} requests, {self.done} answers, {self.failed} failures, "
+            f"{self.prompt_tokens + self.completion_tokens} tokens in {timedelta(seconds=seconds)} "
+            f"(h:mm:ss), {price:.2f} {rates.currency}"
+        )
+
+    def show(self) -> None:
+        """Show how far the run is."""
+        ended = self.done + self.failed
+        rate = ended / max(1e-9, time.monotonic() - self._started)
+        left_seconds = f"{(self.total - ended) / rate:.0f}s" if rate else "?"
+        trouble = escape_control_characters(self.describe_server())
+        line = (
+            f"annotate {trouble and trouble + ': '}done={self.done} failed={self.failed} of={self.total} "
+            f"rate={rate:.1f}/s left={left_seconds} tokens={self.prompt_tokens + self.completion_tokens}"
+        )
+        if self.stream.isatty():  # a line that wraps could not be redrawn
+            self.stream.write(f"\r{line[: shutil.get_terminal_size().columns - 1]}\x1b[K")
+            self.stream.flush()
+        else:
+            logger.info(line)
+
+    def end(self) -> None:
+        """Draw the line a last time and go on below it."""
+        if self.stream.isatty():
+            self.show()
+            self.stream.write("\n")
+
+
 def _holds_files(folder: Path) -> bool:
     """Return whether a folder holds anything: the mount point of a disk that is not mounted is empty."""
     return folder.is_dir() and any(folder.iterdir())
 
 
-@contextlib.contextmanager
+@contextmanager
 def _handle_signals(interrupt: Callable[[], None]) -> Iterator[None]:
     """Call `interrupt` at every Ctrl-C or SIGTERM, where this is the main thread."""
-    loop = asyncio.get_running_loop()
-    handled: list[int] = []
-    with contextlib.suppress(RuntimeError, ValueError):  # only the main thread receives signals
-        for number in (signal.SIGINT, signal.SIGTERM):
+    loop, signals = asyncio.get_running_loop(), (signal.SIGINT, signal.SIGTERM)
+    with suppress(RuntimeError, ValueError):  # only the main thread receives signals
+        for number in signals:
             loop.add_signal_handler(number, interrupt)
-            handled.append(number)
     try:
         yield
     finally:
-        for signal_number in handled:
-            loop.remove_signal_handler(signal_number)
+        for number in signals:
+            loop.remove_signal_handler(number)

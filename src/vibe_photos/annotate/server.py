@@ -80,15 +80,10 @@ class Attempts:
     made: int = 0
     reserved: int = 0
 
-    def spend(self) -> None:
-        """Count a request."""
-        self.left -= 1
-        self.made += 1
-
-    def take_back(self) -> None:
-        """Count it no more: it was never sent."""
-        self.left += 1
-        self.made -= 1
+    def spend(self, requests: int = 1) -> None:
+        """Count requests; -1 takes one back that was never sent."""
+        self.left -= requests
+        self.made += requests
 
 
 class _FormatRefused(VibePhotosError):
@@ -192,7 +187,7 @@ class TeacherServer:
             except ProxyRefused as error:
                 raise self._refused_by_proxy(error) from None
             except NoConnection as error:
-                attempts.take_back()
+                attempts.spend(-1)
                 self.state.record_outage(request, str(error))
             except _FormatRefused as error:
                 failed = AskFailed("refused", str(error))

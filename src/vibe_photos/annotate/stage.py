@@ -1,28 +1,25 @@
-"""The stage `annotate`: reuse stored answers, request missing ones, and write all of them."""
+"""The stage `annotate`: reuse stored answers, request missing ones, and write all of them.
+
+The way of one photo: it is chosen (`budget`), prepared (`question`), asked about (`run`, `server`, `client`;
+`state` says when), its reply is read (`reply`), kept (`answers`) and written (`outputs`).
+"""
 
 import asyncio
 import logging
-import os
 import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from msgspec.structs import replace
 
 from vibe_photos.annotate.answers import AnswerKey, Answers, AnswerStore, read_answered_ids
 from vibe_photos.annotate.budget import ChosenPhotos, choose_photos, find_unanswered
-from vibe_photos.annotate.client import Client
-from vibe_photos.annotate.endpoint import (
-    Endpoint,
-    endpoint_from_environment,
-    is_server_configured,
-)
+from vibe_photos.annotate.client import Client, Endpoint, endpoint_from_environment
 from vibe_photos.annotate.estimate import estimate_run
 from vibe_photos.annotate.imports import absorb_output, refuse_other_ids
 from vibe_photos.annotate.outputs import Tally, write_metric, write_outputs
 from vibe_photos.annotate.question import Question, build_question
-from vibe_photos.annotate.replay.server import start_replay_server
 from vibe_photos.annotate.run import AnnotationRun
 from vibe_photos.annotate.server import TeacherServer
 from vibe_photos.annotate.state import ServerState
@@ -62,34 +59,11 @@ def annotate_library(settings: Settings, store: Path) -> None:
         logger.info(estimate.describe(settings.rates))
         return
     with _interruptible(), AnswerStore(store) as answer_store:
-        answers = answer_store.of(key)
         absorb_output(settings.paths.raw_annotations, answer_store)
+        answers = answer_store.of(key)
         _reuse_answers(settings, photos, answers)
-        failures: dict[str, Failure] = {}
-        missing = {photo.image_id for photo in photos.read_asked() if photo.image_id not in answers}
-        if missing and settings.teacher.server != "store":
-            if len(answers):
-                ids = {photo.image_id for photo in photos.read_asked()}
-                if missing == ids:
-                    refuse_other_ids(read_answered_ids(store, key), ids, settings.library.content_hash)
-            known = read_failures(settings.paths.raw_annotations)
-            # If all these failed before, no server is needed now: the next scan marks them for a retry.
-            failures = {i: replace(known[i], retry=False) for i in missing} if missing <= known.keys() else {}
-            if failures and not is_server_configured(os.environ, settings.teacher):
-                logger.warning("QWEN_BASE_URL is not set: %d photos stay without an answer", len(missing))
-            else:
-                were_asked = failures and all(failure.kind != "missing" for failure in failures.values())
-                try:
-                    with _open_endpoint(settings) as endpoint:
-                        answers, failures = asyncio.run(
-                            _ask_missing(settings, photos, question, endpoint, answer_store)
-                        )
-                except TeacherUnreachable as error:
-                    if not were_asked:
-                        raise
-                    logger.warning("photos that failed before and stay without an answer: %s", error)
-        root, raw_annotations = settings.library.root, settings.paths.raw_annotations
-        tally = write_outputs(photos, answers, failures, root, raw_annotations)
+        answers, failures = _get_missing_answers(settings, photos, question, answers, answer_store)
+        tally = write_outputs(settings, photos, answers, failures)
     write_metric(settings.paths.eval / "annotate.json", tally, answers.key)
     _log_summary(tally, answers.key)
     _check_failed_share(tally, settings)
@@ -113,50 +87,44 @@ def _reuse_answers(settings: Settings, photos: ChosenPhotos, answers: Answers) -
         )
 
 
-@contextmanager
-def _open_endpoint(settings: Settings) -> Iterator[Endpoint]:
-    """Yield the teacher's endpoint; a replay server runs only inside this context."""
-    teacher = settings.teacher
-    if teacher.server == "openai":
-        yield endpoint_from_environment(os.environ, teacher, settings.annotate)
-        return
-    if teacher.replay is None:
-        raise ConfigurationError("teacher.replay: teacher.server is replay, so it needs recordings")
-    with start_replay_server(teacher.replay) as endpoint:
-        yield endpoint
+def _get_missing_answers(
+    settings: Settings, photos: ChosenPhotos, question: Question, answers: Answers, answer_store: AnswerStore
+) -> tuple[Answers, dict[str, Failure]]:
+    """Ask about the photos without an answer, if there is a server; return the answers, and failures by id.
+
+    If all these photos failed before, no server is needed now: the next scan marks them for a retry.
+    """
+    ids = {photo.image_id for photo in photos.read_asked()}
+    missing = {image_id for image_id in ids if image_id not in answers}
+    if not missing or settings.teacher.server == "store":
+        return answers, {}
+    if missing == ids:
+        refuse_other_ids(answers.image_ids, ids, settings.library.content_hash)
+    known = read_failures(settings.paths.raw_annotations)
+    earlier = {i: replace(known[i], retry=False) for i in missing} if missing <= known.keys() else {}
+    if earlier and not settings.teacher.has_server:
+        logger.warning("QWEN_BASE_URL is not set: %d photos stay without an answer", len(missing))
+        return answers, earlier
+    try:
+        return asyncio.run(_ask_missing(settings, photos, question, answer_store))
+    except TeacherUnreachable as error:
+        if not earlier or any(failure.kind == "missing" for failure in earlier.values()):
+            raise
+        logger.warning("photos that failed before and stay without an answer: %s", error)
+        return answers, earlier
 
 
 async def _ask_missing(
-    settings: Settings,
-    photos: ChosenPhotos,
-    question: Question,
-    endpoint: Endpoint,
-    answer_store: AnswerStore,
+    settings: Settings, photos: ChosenPhotos, question: Question, answer_store: AnswerStore
 ) -> tuple[Answers, dict[str, Failure]]:
     """Ask about the photos without an answer; return the answers and the failures by id.
 
-    A replay server's simulated answers are never stored as the model's: they have their own key.
+    Simulated answers of a server that should be a real one are a rehearsal, with a key of their own.
     """
-    model, slots = settings.teacher.model, settings.annotate.concurrency
-    _ensure_open_file_limit(slots)
-    async with Client(endpoint, slots) as client:
-        state = ServerState(
-            slots,
-            wait_seconds=60 * settings.annotate.wait_minutes,
-            max_failures=settings.annotate.max_failures_in_a_row,
-        )
-        server = TeacherServer(
-            client,
-            model,
-            question.response_format,
-            state,
-            timeout_seconds=settings.annotate.timeout_seconds,
-            model_aliases=settings.annotate.model_aliases,
-        )
-        await server.check_reachable()
-        if settings.teacher.server == "openai" and not server.is_simulated:
-            server.check_model()
-        elif settings.teacher.server == "openai":
+    _ensure_open_file_limit(settings.annotate.concurrency)
+    async with _connect(settings, question.response_format, settings.annotate.concurrency) as server:
+        model = settings.teacher.model
+        if server.is_simulated and settings.teacher.server == "openai":
             model = f"rehearsal of {model}"
             logger.warning("this server replays simulated answers: a rehearsal, stored as %r", model)
         answers = answer_store.of(AnswerKey(model, question.prompt_id))
@@ -171,6 +139,71 @@ async def _ask_missing(
             await run.ask_about((one for one in photos.read_asked() if one.image_id in chosen), len(chosen))
             failures |= run.failures
             tried |= chosen
+
+
+@asynccontextmanager
+async def _connect(settings: Settings, response_format: str, slots: int) -> AsyncIterator[TeacherServer]:
+    """Yield the configured server, after a check that it can be reached and serves the model."""
+    with _open_endpoint(settings) as endpoint:
+        async with Client(endpoint, slots) as client:
+            annotate = settings.annotate
+            state = ServerState(
+                slots,
+                wait_seconds=60 * annotate.wait_minutes,
+                max_failures=annotate.max_failures_in_a_row,
+            )
+            server = TeacherServer(
+                client,
+                settings.teacher.model,
+                response_format,
+                state,
+                timeout_seconds=annotate.timeout_seconds,
+                model_aliases=annotate.model_aliases,
+            )
+            await server.check_reachable()
+            if settings.teacher.server == "openai" and not server.is_simulated:
+                server.check_model()
+            yield server
+
+
+@contextmanager
+def _open_endpoint(settings: Settings) -> Iterator[Endpoint]:
+    """Yield the teacher's endpoint; a replay server runs only inside this context."""
+    teacher = settings.teacher
+    if teacher.server == "openai":
+        yield endpoint_from_environment(teacher, settings.annotate)
+        return
+    if teacher.replay is None:
+        raise ConfigurationError("teacher.replay: teacher.server is replay, so it needs recordings")
+    from vibe_photos.annotate.replay import start_replay_server  # starlette and uvicorn take time to import
+
+    with start_replay_server(teacher.replay) as base_url:
+        yield Endpoint(base_url)
+
+
+def check_teacher(settings: Settings) -> str:
+    """Ask the configured server for its list of models; return the result as text.
+
+    Raises:
+        ConfigurationError: the environment does not fit the configuration.
+        TeacherUnreachable: no server answers at the address.
+        TeacherRefused: it refuses the key, or lists other models only.
+    """
+
+    async def ask() -> str:
+        async with _connect(settings, "text", slots=1) as server:
+            if server.is_simulated:
+                return "replays simulated answers: a rehearsal, whose answers are stored separately"
+            if trouble := server.state.describe():
+                return f"is reachable but not ready yet: {trouble}"
+            if not server.models:
+                return (
+                    "answers but does not list its models: `--ask` shows whether it serves "
+                    f"{settings.teacher.model}"
+                )
+            return f"serves {settings.teacher.model}"
+
+    return f"{endpoint_from_environment(settings.teacher, settings.annotate).base_url} {asyncio.run(ask())}"
 
 
 def _ensure_open_file_limit(slots: int) -> None:
@@ -195,13 +228,9 @@ def _ensure_open_file_limit(slots: int) -> None:
 def _log_summary(tally: Tally, key: AnswerKey) -> None:
     logger.info(
         "annotate: %d photos, %d answered by %s (%d prompt and %d completion tokens in all), failed: %s; %s",
-        tally.photos,
-        tally.answered,
-        key.model,
-        tally.prompt_tokens,
-        tally.completion_tokens,
-        tally.describe_failures(),
-        tally.describe_pixels_versions(),
+        *(tally.photos, tally.answered, key.model),
+        *(tally.tokens["prompt_tokens"], tally.tokens["completion_tokens"]),
+        *(tally.describe_failures(), tally.describe_pixels_versions()),
     )
     if tally.failed["no_answer"]:
         logger.warning(
@@ -223,9 +252,10 @@ def _check_failed_share(tally: Tally, settings: Settings) -> None:
             "(use.teacher in params.yaml)"
         )
     failures = failures_path(settings.paths.raw_annotations)
-    if tally.without_answer > settings.annotate.max_failed_share * tally.photos:
+    without_answer = tally.failed.total() - tally.failed["missing"]
+    if without_answer > settings.annotate.max_failed_share * tally.photos:
         raise TooManyFailures(
-            f"{tally.without_answer} of {tally.photos} photos have no answer ({tally.describe_failures()}), "
+            f"{without_answer} of {tally.photos} photos have no answer ({tally.describe_failures()}), "
             f"more than annotate.max_failed_share allows. Every answer so far is kept; {failures} says "
             "why each failed, and another run asks about those only"
         )

@@ -1,69 +1,50 @@
 """`vibe-photos`: the commands besides `dvc repro`.
 
-Each command is a module with `add_arguments` and `run`; the first line of its docstring is its summary in
-`vibe-photos --help`, the rest is its description. Heavy packages are imported in `run`.
+Packages that take long to import are imported in the commands that need them.
 """
 
 import argparse
+import inspect
+from typing import Any
 
-from vibe_photos.cli import (
-    check,
-    compare,
-    export,
-    export_xmp,
-    import_annotations,
-    import_human,
-    label_studio,
-    new,
-    pilot,
-    predict,
-    publish,
-    repair_store,
-    replay_server,
-    restore_decisions,
-    review,
-    share,
-    suspects,
-    thresholds,
-    try_encoders,
-    update,
-)
+from vibe_photos.cli import apps, people, project, quality, teacher
+from vibe_photos.cli.command import Command
 from vibe_photos.terminal import run_command
 
-_COMMANDS = (
-    new,
-    update,
-    check,
-    import_annotations,
-    import_human,
-    label_studio,
-    replay_server,
-    pilot,
-    compare,
-    suspects,
-    thresholds,
-    try_encoders,
-    predict,
-    review,
-    restore_decisions,
-    repair_store,
-    export,
-    publish,
-    share,
-    export_xmp,
-)
-_USE_HUMAN_TRUTH = {import_human, label_studio, pilot, compare, thresholds, review, export_xmp}
-"""Commands that first warn about decisions that are missing in `data/human/`."""
+COMMANDS: list[Command] = [
+    *(project.new, project.update, project.check),
+    *(teacher.import_annotations, people.import_human, people.export_tasks, people.import_tasks),
+    *(teacher.replay_server, teacher.pilot),
+    *(quality.compare, quality.suspects, quality.thresholds, quality.try_encoders),
+    *(apps.predict, people.review, people.restore_decisions, teacher.repair_store),
+    *(apps.export_labels, apps.export_model, apps.export_heads),
+    *(apps.publish, project.share, apps.export_xmp),
+]
+
+_GROUPS = {
+    "export": """Write labels as a table, or the model for an app.
+
+`labels` writes every photo's final labels as CSV or Parquet. `model` writes a folder that can be shipped with
+an app. `heads` writes the heads for programs that know only linear layers.
+""",
+    "label-studio": """Correct labels in Label Studio: tasks out, annotations in.
+
+Write the photos to review as Label Studio tasks, with the teacher's labels as predictions, and import its
+JSON export as decisions.
+""",
+}
+"""Commands of two words, by the first."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; an expected error is printed to stderr, with exit status 1."""
 
     def run() -> None:
-        options = build_parser().parse_args(arguments)
-        if options.warns_of_lost:
+        options = vars(build_parser().parse_args(arguments))
+        command: Command = options.pop("command")
+        if command.uses_human_truth:
             _warn_of_lost_decisions()
-        options.run(options)
+        command.run(**options)
 
     return run_command(run)
 
@@ -72,12 +53,23 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands, without importing heavy packages."""
     parser = argparse.ArgumentParser(prog="vibe-photos", description="The commands besides `dvc repro`.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for module in _COMMANDS:
-        name = module.__name__.rpartition(".")[2].replace("_", "-")
-        summary, _, description = (module.__doc__ or "").partition("\n\n")
-        command = commands.add_parser(name, help=summary, description=description)
-        command.set_defaults(run=module.run, warns_of_lost=module in _USE_HUMAN_TRUTH)
-        module.add_arguments(command)
+    groups: dict[str, Any] = {}
+    for command in COMMANDS:
+        first, _, second = command.name.partition(" ")
+        if second and first not in groups:
+            group = _add_parser(commands, first, _GROUPS[first])
+            groups[first] = group.add_subparsers(title="actions", required=True, metavar="ACTION")
+        place = groups[first] if second else commands
+        subparser = _add_parser(place, second or first, inspect.getdoc(command.run) or "")
+        subparser.set_defaults(command=command)
+        for add_option in command.options:
+            add_option(subparser)
+    return parser
+
+
+def _add_parser(place: Any, name: str, text: str) -> argparse.ArgumentParser:
+    summary, _, description = text.partition("\n\n")
+    parser: argparse.ArgumentParser = place.add_parser(name, help=summary, description=description or summary)
     return parser
 
 

@@ -8,18 +8,19 @@ them: an unjudged label is not shown, like a negative one. An object is shown wi
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from vibe_photos.records.ground_truth import GroundTruth
 from vibe_photos.records.label_tables import LabelTable
 from vibe_photos.records.splits import Membership
-from vibe_photos.records.taxonomy import label_name
+from vibe_photos.records.taxonomy import all_keys, label_name, show_name
 from vibe_photos.settings import Evaluate, Taxonomy, TruthName
 from vibe_photos.statistics import metrics
-from vibe_photos.statistics.design import Design, Floats, read_design
+from vibe_photos.statistics.design import Design, read_design
 from vibe_photos.statistics.intervals import Interval
 from vibe_photos.statistics.label_arrays import (
     LabelArrays,
@@ -31,28 +32,33 @@ from vibe_photos.statistics.label_arrays import (
     read_keys,
     with_parents,
 )
-from vibe_photos.statistics.metrics import UNJUDGED, Bools, Flags, Indices, Labels
+from vibe_photos.statistics.metrics import UNJUDGED
 from vibe_photos.statistics.paired import Change, PairedRatio, compare_counts, simultaneous_intervals
 
-Kind = Literal["now right", "now wrong", "still wrong"]
+Shown = NDArray[np.int16]
+"""Labels of n photos as a reader sees them: [n, 1 + attributes + objects].
+
+First the scene's column in the scene keys, or -1; then 1 if a label is shown, else 0. In a truth: -1 where
+nobody judged it.
+"""
+
+Kind = Literal["now wrong", "now right", "still wrong"]
 """The outcome of a judged label that flipped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Flip:
-    """A judged label of one photo on which A and B differ; `label` as in `LabelChange`."""
+    """A judged photo on which A and B differ in a label, or in some of several objects.
+
+    `before`, `after` and `true` are keys, of those compared: what it has by A, by B and in truth; of objects
+    the most specific.
+    """
 
     image_id: str
-    label: str
-    before: str
-    after: str
-    true: str
+    before: list[str]
+    after: list[str]
+    true: list[str]
     kind: Kind
-
-
-SHARE = ((1.0, 1.0), (0.0, 1.0))
-F1 = ((2.0, 2.0), (0.0, 1.0))
-"""What a photo adds to a figure's (numerator, denominator) if it is right, and if it is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +75,8 @@ class LabelSet:
 
     def has_learnt_from(self, image_id: str) -> bool:
         """Return whether heads or thresholds were fitted to this photo, so that its figures are too good."""
-        membership = self.memberships.get(image_id)
-        if membership is None:
-            return False
-        return membership.role == "train" or (self.is_tuned and membership.half == "tune")
+        one = self.memberships.get(image_id)
+        return one is not None and (one.role == "train" or (self.is_tuned and one.half == "tune"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,19 +90,16 @@ class FigureDifference:
 
 @dataclass(frozen=True, slots=True)
 class LabelChange:
-    """One label on which A and B differ.
+    """One label on which A and B differ: `scene`, one attribute or object, or `objects`, counted together.
 
-    Attributes:
-        label: `scene`, an attribute, an object, or `objects` for several, which are counted together.
-        names: the labels that differ.
-        judged: how many of the compared photos are judged for it.
-        flips: the judged photos on which it differs.
-        questions: how often a photo is `wrong`, a false positive or a false negative (the scene: `wrong`).
-        figures: precision, recall, F1 and accuracy (the scene: accuracy).
+    `keys` are the labels that differ (none for the scene), `judged` counts the compared photos that are
+    judged for it, and `flips` are those on which it differs. `questions` say how often a photo is `wrong`, a
+    false positive or a false negative (the scene: `wrong`). `figures` are precision, recall, F1 and accuracy
+    (the scene: accuracy).
     """
 
     label: str
-    names: list[str]
+    keys: list[str]
     judged: int
     flips: list[Flip]
     questions: dict[str, Change]
@@ -107,21 +108,11 @@ class LabelChange:
 
 @dataclass(frozen=True, slots=True)
 class LabelComparison:
-    """The differences between A and B.
+    """The differences between A (`before`) and B (`after`).
 
-    Attributes:
-        before: the name of A.
-        after: the name of B.
-        truth: who judged.
-        level: of confidence.
-        n: judged photos that are compared.
-        learnt_from: judged photos left out because one side has learnt from them.
-        not_in_both: judged photos left out because not both sides have labels for them.
-        photos: photos that both label.
-        only_before: photos that only A labels.
-        only_after: photos that only B labels.
-        changed_photos: of `photos`, those that differ in some label.
-        labels: those that differ.
+    `n` judged photos are compared. `learnt_from` and `not_in_both` judged photos are left out because one
+    side has learnt from them, or not both sides label them. `photos` are labelled by both, `changed_photos`
+    of these differently, in the labels that `labels` lists. `names` has what people read for each key.
     """
 
     before: str
@@ -136,26 +127,11 @@ class LabelComparison:
     only_after: int
     changed_photos: int
     labels: list[LabelChange]
+    names: Mapping[str, str]
 
     def is_real(self, change: Change) -> bool:
         """Return whether a difference is larger than chance explains."""
         return change.adjusted_p <= 1.0 - self.level
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """The labels of n photos as a reader sees them.
-
-    `scene` is a column of the scene keys or -1, int64 [n]. `flags` are of attributes, then objects, int8
-    [n, keys]: 1 if a label is shown, else 0; in a truth, -1 if nobody judged it.
-    """
-
-    scene: Indices
-    flags: Flags
-
-    def take(self, rows: Indices) -> "Shown":
-        """Return some of the photos."""
-        return Shown(self.scene[rows], self.flags[rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,17 +159,12 @@ def compare_labels(
     keys = read_keys(taxonomy)
     shared = sorted({*before.labels.image_ids} & {*after.labels.image_ids})
     in_both = set(shared)
-    known = [record for record in records if record.image_id in in_both]
-    fair = [
-        record
-        for record in known
-        if not (before.has_learnt_from(record.image_id) or after.has_learnt_from(record.image_id))
-    ]
-    ids = [record.image_id for record in fair]
+    known = [one for one in records if one.image_id in in_both]
+    fair = [one for one in known if not any(side.has_learnt_from(one.image_id) for side in (before, after))]
     a, b = (show_labels(arrays_of_labels(side.labels, shared, keys), keys) for side in (before, after))
-    rows, truths = find_rows(shared, ids), show_truth(arrays_of_records(fair, keys), keys)
-    design = read_design(_rescale_probabilities(records, fair), memberships)
-    judged = JudgedSides(ids, keys, truths, a.take(rows), b.take(rows), design)
+    ids = [one.image_id for one in fair]
+    rows, design = find_rows(shared, ids), read_design(_rescale_probabilities(records, fair), memberships)
+    judged = JudgedSides(ids, keys, show_truth(arrays_of_records(fair, keys), keys), a[rows], b[rows], design)
     return LabelComparison(
         before=before.name,
         after=after.name,
@@ -205,168 +176,129 @@ def compare_labels(
         photos=len(shared),
         only_before=len(before.labels.image_ids) - len(shared),
         only_after=len(after.labels.image_ids) - len(shared),
-        changed_photos=int(((a.scene != b.scene) | (a.flags != b.flags).any(axis=1)).sum()),
+        changed_photos=int((a != b).any(axis=1).sum()),
         labels=measure_changes(judged, find_changed(a, b, keys), evaluate),
+        names={key: show_name(key, taxonomy) for key in all_keys(taxonomy)},
     )
-
-
-def show_labels(labels: LabelArrays, keys: LabelKeys) -> Shown:
-    """Return labels as a reader sees them."""
-    objects = with_parents((labels.objects == 1).astype(np.int8), keys.object)
-    return Shown(labels.scene, np.column_stack([(labels.attributes == 1).astype(np.int8), objects]))
 
 
 def show_truth(labels: LabelArrays, keys: LabelKeys) -> Shown:
     """Return the truth as a reader should see it."""
-    return Shown(
-        labels.scene, np.column_stack([labels.attributes, with_parents(labels.objects, keys.object)])
-    )
+    objects = with_parents(labels.objects, keys.object)
+    return np.column_stack([labels.scene.astype(np.int16), labels.attributes, objects])
+
+
+def show_labels(labels: LabelArrays, keys: LabelKeys) -> Shown:
+    """Return labels as a reader sees them."""
+    shown = show_truth(labels, keys)
+    shown[:, 1:] = shown[:, 1:] == 1
+    return shown
 
 
 def find_changed(a: Shown, b: Shown, keys: LabelKeys) -> dict[str, list[int]]:
-    """Return the labels that differ on some photo, each with its columns of the flags; the scene has none."""
-    changed: dict[str, list[int]] = {"scene": []} if (a.scene != b.scene).any() else {}
-    differing = np.flatnonzero((a.flags != b.flags).any(axis=0)).tolist()
-    names = [label_name(key) for key in (*keys.attribute, *keys.object)]
-    objects = [column for column in differing if column >= len(keys.attribute)]
-    changed |= {names[column]: [column] for column in differing if column < len(keys.attribute)}
-    if objects:
-        changed["objects" if len(objects) > 1 else names[objects[0]]] = objects
-    return changed
+    """Return the labels that differ on some photo, each with its columns."""
+    names = ["scene", *map(label_name, (*keys.attribute, *keys.object))]
+    differing = np.flatnonzero((a != b).any(axis=0)).tolist()
+    objects = [column for column in differing if column > len(keys.attribute)]
+    changed = {names[column]: [column] for column in differing if column <= len(keys.attribute)}
+    return changed | ({"objects" if len(objects) > 1 else names[objects[0]]: objects} if objects else {})
 
 
 def measure_changes(
     judged: JudgedSides, changed: Mapping[str, list[int]], evaluate: Evaluate
 ) -> list[LabelChange]:
     """Return the change of each label of `changed` (`find_changed`); all questions are tested together."""
-    sides = [_Sides.of(judged, label, columns) for label, columns in changed.items()]
-    asked = [(one.label, *question) for one in sides for question in one.count()]
-    counted = {one.label: one.truth_is_known() for one in sides}
-    changes = (
-        compare_counts(
-            np.column_stack([a for *_, a, _ in asked]),
-            np.column_stack([b for *_, b in asked]),
-            np.column_stack([counted[label] for label, *_ in asked]),
-            judged.design,
-            evaluate,
-        )
-        if asked
-        else []
-    )
-    pairs = [(one.label, name, pair) for one in sides for name, pair in one.pair_figures()]
+    asked, pairs, judged_photos = [], [], {}
+    for label, columns in changed.items():
+        truth, a, b = (one[:, columns] for one in (judged.truth, judged.before, judged.after))
+        is_judged = (truth != UNJUDGED).any(axis=1)
+        judged_photos[label] = int(is_judged.sum())
+        if judged_photos[label]:
+            asked += [(label, *one, is_judged) for one in _count_wrong(truth, a, b, columns == [0])]
+            pairs += [(label, *one) for one in _pair_figures(truth, a, b, columns == [0])]
+    changes: list[Change] = []
+    if asked:
+        before, after, is_counted = (np.column_stack([one[place] for one in asked]) for place in (2, 3, 4))
+        changes = compare_counts(before, after, is_counted, judged.design, evaluate)
     intervals = simultaneous_intervals([p for *_, p in pairs], judged.design, evaluate.confidence_level)
     weights = judged.design.weights
     return [
         LabelChange(
-            label=one.label,
-            names=one.names,
-            judged=int(counted[one.label].sum()),
-            flips=one.find_flips(judged.image_ids),
+            label=label,
+            keys=[_flag_keys(judged.keys)[column - 1] for column in columns if column],
+            judged=judged_photos[label],
+            flips=_find_flips(judged, columns),
             questions={
-                name: change
-                for (label, name, *_), change in zip(asked, changes, strict=True)
-                if label == one.label
+                name: change for (of, name, *_), change in zip(asked, changes, strict=True) if of == label
             },
             figures={
                 name: FigureDifference(pair.before.value(weights), pair.after.value(weights), interval)
-                for (label, name, pair), interval in zip(pairs, intervals, strict=True)
-                if label == one.label
+                for (of, name, pair), interval in zip(pairs, intervals, strict=True)
+                if of == label
             },
         )
-        for one in sides
+        for label, columns in changed.items()
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class _Sides:
-    """One label of n photos, or several objects: truth, labels of A and of B, [n, labels] each.
+def _flag_keys(keys: LabelKeys) -> list[str]:
+    return [*keys.attribute, *keys.object]
 
-    The one column of the scene holds numbers of `scenes`; elsewhere 1, 0 or, in a truth, -1.
-    """
 
-    label: str
-    names: list[str]
-    keys: list[str]
-    scenes: list[str]
-    truth: Labels
-    before: Labels
-    after: Labels
+def _count_wrong(truth: Shown, before: Shown, after: Shown, is_scene: bool) -> list[tuple[str, Any, Any]]:
+    """Return each question with its number of cases in each photo, for A and for B: float64 [n]."""
+    where = {"wrong": truth != UNJUDGED}
+    if not is_scene:
+        where |= {"false positives": truth == 0, "false negatives": truth == 1}
+    return [
+        (name, *((one & (side != truth)).sum(axis=1, dtype=float) for side in (before, after)))
+        for name, one in where.items()
+    ]
 
-    @classmethod
-    def of(cls, judged: JudgedSides, label: str, columns: list[int]) -> "_Sides":
-        """Take one label of `find_changed`."""
-        shown, keys = (judged.truth, judged.before, judged.after), judged.keys
-        if not columns:
-            scenes = [*map(label_name, keys.scene), "none"]
-            return cls(label, [label], [], scenes, *(one.scene[:, None] for one in shown))
-        known = [*keys.attribute, *keys.object]
-        chosen = [known[column] for column in columns]
-        names = [label_name(key) for key in chosen]
-        return cls(label, names, chosen, [], *(one.flags[:, columns] for one in shown))
 
-    def truth_is_known(self) -> Bools:
-        """Return bool [n]."""
-        return np.asarray((self.truth != UNJUDGED).any(axis=1))
+def _pair_figures(truth: Shown, before: Shown, after: Shown, is_scene: bool) -> list[tuple[str, PairedRatio]]:
+    accuracy = PairedRatio(metrics.accuracy(truth, before), metrics.accuracy(truth, after))
+    if is_scene:
+        return [("accuracy", accuracy)]
+    a, b = (metrics.precision_recall_f1(truth, side) for side in (before, after))
+    return [
+        ("precision", PairedRatio(a["precision"], b["precision"])),
+        ("recall", PairedRatio(a["recall"], b["recall"])),
+        ("F1", PairedRatio(a["f1"], b["f1"], worth=2.0)),
+        ("accuracy", accuracy),
+    ]
 
-    def count(self) -> list[tuple[str, Floats, Floats]]:
-        """Return each question with its number of cases in each photo, for A and for B: float64 [n]."""
-        asked = {"wrong": self.truth != UNJUDGED}
-        if not self.scenes:
-            asked |= {"false positives": self.truth == 0, "false negatives": self.truth == 1}
-        if not asked["wrong"].any():
-            return []
-        return [
-            (name, *((where & (side != self.truth)).sum(axis=1, dtype=float) for side in self._both()))
-            for name, where in asked.items()
-        ]
 
-    def pair_figures(self) -> list[tuple[str, PairedRatio]]:
-        """Return each figure of both sides."""
-        if not self.truth_is_known().any():
-            return []
-        a_right, b_right = (metrics.accuracy(self.truth, side) for side in self._both())
-        accuracy = PairedRatio(a_right, b_right, *SHARE)
-        if self.scenes:
-            return [("accuracy", accuracy)]
-        a, b = (metrics.precision_recall_f1(self.truth, side) for side in self._both())
-        return [
-            ("precision", PairedRatio(a["precision"], b["precision"], *SHARE)),
-            ("recall", PairedRatio(a["recall"], b["recall"], *SHARE)),
-            ("F1", PairedRatio(a["f1"], b["f1"], *F1)),
-            ("accuracy", accuracy),
-        ]
+def _find_flips(judged: JudgedSides, columns: list[int]) -> list[Flip]:
+    """Return the judged photos on which the sides differ in some of the columns, in order."""
+    truth, before, after = (one[:, columns] for one in (judged.truth, judged.before, judged.after))
+    is_known = truth != UNJUDGED
+    better = (is_known & (before != truth)).sum(axis=1) - (is_known & (after != truth)).sum(axis=1)
+    flips = []
+    for row in np.flatnonzero((is_known & (before != after)).any(axis=1)).tolist():
+        kind: Kind = "now right" if better[row] > 0 else "now wrong" if better[row] < 0 else "still wrong"
+        a, b, true = (_read_keys(side[row], columns, judged.keys) for side in (before, after, truth))
+        flips.append(Flip(judged.image_ids[row], a, b, true, kind))
+    return flips
 
-    def find_flips(self, image_ids: Sequence[str]) -> list[Flip]:
-        """Return the judged photos on which the sides differ, in order."""
-        known, flips = self.truth != UNJUDGED, []
-        wrong_before, wrong_after = ((known & (side != self.truth)).sum(axis=1) for side in self._both())
-        for row in np.flatnonzero((known & (self.before != self.after)).any(axis=1)).tolist():
-            before, after, true = (self._name(side[row]) for side in (*self._both(), self.truth))
-            better = int(wrong_before[row]) - int(wrong_after[row])
-            kind: Kind = "now right" if better > 0 else "now wrong" if better < 0 else "still wrong"
-            flips.append(Flip(image_ids[row], self.label, before, after, true, kind))
-        return flips
 
-    def _both(self) -> tuple[Labels, Labels]:
-        return self.before, self.after
-
-    def _name(self, shown: Labels) -> str:
-        if self.scenes:
-            return self.scenes[int(shown[0])]
-        if len(self.names) == 1:
-            return "yes" if shown[0] == 1 else "no"
-        own = most_specific((shown[None, :] == 1).astype(np.int8), self.keys)[0]
-        return ", ".join(name for name, is_own in zip(self.names, own, strict=True) if is_own) or "none"
+def _read_keys(shown: Shown, columns: list[int], keys: LabelKeys) -> list[str]:
+    """Return the keys that one photo has in these columns; of objects the most specific."""
+    if columns == [0]:
+        return [keys.scene[shown[0]]] if shown[0] >= 0 else []
+    known = [_flag_keys(keys)[column - 1] for column in columns]
+    own = most_specific((shown[None, :] == 1).astype(np.int8), known)[0]
+    return [key for key, is_own in zip(known, own, strict=True) if is_own]
 
 
 def _rescale_probabilities(records: Sequence[GroundTruth], kept: Sequence[GroundTruth]) -> list[GroundTruth]:
     """Return the kept records, with inclusion probabilities times the kept share of each stratum."""
-    strata = [Counter(record.extra.get("stratum") for record in some) for some in (kept, records)]
+    of_all, of_kept = (Counter(record.extra.get("stratum") for record in some) for some in (records, kept))
     rescaled = []
     for record in kept:
         extra = dict(record.extra)
         if "inclusion_probability" in extra:
-            of_kept, of_all = (counts[extra.get("stratum")] for counts in strata)
-            extra["inclusion_probability"] *= of_kept / of_all
+            stratum = extra.get("stratum")
+            extra["inclusion_probability"] *= of_kept[stratum] / of_all[stratum]
         rescaled.append(msgspec.structs.replace(record, extra=extra))
     return rescaled

@@ -1,22 +1,48 @@
-"""The labels of a commit, an experiment, the workspace or a file, without changing the workspace."""
+"""The labels of a commit, an experiment, the workspace or a file, without changing the workspace.
+
+Files of a commit that are not on this machine are fetched or computed in a temporary git worktree. It uses
+the project's store and DVC cache, so no answer of the teacher is paid for again, and the cache keeps the
+files after the worktree is removed.
+"""
 
 import hashlib
-from collections.abc import Mapping
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import msgspec
 
 from vibe_photos.compare.compare import LabelComparison, LabelSet, compare_labels
-from vibe_photos.compare.worktree import compute_revision
 from vibe_photos.configuration import RESOLVED
 from vibe_photos.errors import InputError
 from vibe_photos.human_truth.sample import read_measured_sample, weigh_untrained
-from vibe_photos.lineage import LOCK, Lock, find_cached_object, find_commit, has_remote, read_lock
+from vibe_photos.lineage import (
+    DVC_FOLDER,
+    LOCK,
+    Lock,
+    find_cached_object,
+    find_commit,
+    has_remote,
+    read_dvc_config,
+    read_lock,
+    run_git,
+)
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth
 from vibe_photos.records.label_tables import read_labels
 from vibe_photos.records.photos import read_manifest
 from vibe_photos.records.splits import find_current_ids, read_splits
 from vibe_photos.settings import Paths, Settings, TruthName
 from vibe_photos.storage.jsonl import read_jsonl
+from vibe_photos.storage.local_store import find_store
+
+log = logging.getLogger(__name__)
 
 WORKSPACE = "workspace"
 
@@ -40,12 +66,8 @@ class Revision:
 def find_revision(name: str, paths: Paths, compute: bool = False) -> Revision:
     """Find the labels and splits of `name`: `workspace`, a label file, an experiment or a commit.
 
-    A label file does not record its training photos; the workspace's splits and lock are used.
-
-    Args:
-        name: of the revision.
-        paths: of the labels and splits in a workspace.
-        compute: whether to fetch or compute files that are not on this machine (`compute_revision`).
+    A label file does not record its training photos; the workspace's splits and lock are used. `compute`:
+    whether to fetch or compute files that are not on this machine.
 
     Raises:
         InputError: there is no such revision, its files are not on this machine, or computing them failed.
@@ -57,12 +79,12 @@ def find_revision(name: str, paths: Paths, compute: bool = False) -> Revision:
     lock = read_lock(commit)
     wanted = [paths.labels, paths.splits]
     found = [_find_file(lock, path, name) for path in wanted]
-    missing = [str(path) for path, place in zip(wanted, found, strict=True) if place is None]
-    if missing and compute:
-        computed = compute_revision(name, commit, lock, wanted)
+    if None in found and compute:
+        computed = _compute_files(name, commit, lock, wanted)
         found = [_find_file(computed, path, name) for path in wanted]
     labels, splits = found
     if labels is None or splits is None:
+        missing = [str(path) for path, place in zip(wanted, found, strict=True) if place is None]
         raise InputError(_describe_missing(name, missing))
     return Revision(name, labels, splits, lock)
 
@@ -132,3 +154,95 @@ def _describe_missing(name: str, missing: list[str]) -> str:
         f"{' and '.join(missing)} of {name} {are} not on this machine. {fetch if has_remote() else 'Repeat'} "
         f"this command with --compute: it checks {name} out in a temporary folder and runs dvc repro there"
     )
+
+
+def _compute_files(name: str, commit: str, lock: Lock, wanted: list[Path]) -> Lock:
+    """Fetch or compute the `wanted` outs of a commit; return the `dvc.lock` that names them in DVC's cache.
+
+    The commit's code and configuration run. If its list of photos is not in the cache, the current library is
+    scanned instead, and the labels may differ from those that were committed.
+    """
+    stages = sorted({found[0] for path in wanted if (found := lock.find_out(path))})
+    with _open_worktree(commit) as tree:
+        log.info("computing the labels of %s in a temporary worktree: dvc repro %s", name, " ".join(stages))
+        if has_remote():
+            _run_dvc(tree, "fetch", *map(str, wanted))
+            if all(found and find_cached_object(found[1]).is_file() for found in map(lock.find_out, wanted)):
+                return lock
+        # Take inputs from the cache or the remote if they are there, and freeze stages that would always run,
+        # so that the list of photos is the commit's.
+        _run_dvc(tree, "pull" if has_remote() else "checkout", "--with-deps", "--allow-missing", *stages)
+        always = [
+            n for n, one in _read_yaml(tree / "dvc.yaml")["stages"].items() if one.get("always_changed")
+        ]
+        present = [
+            stage
+            for stage in always
+            if stage in lock.stages and all((tree / out.path).exists() for out in lock.stages[stage].outs)
+        ]
+        if present and _run_dvc(tree, "freeze", *present):
+            raise InputError(f"dvc freeze failed in a worktree of {name}: see its messages above")
+        if _run_dvc(tree, "repro", *stages):
+            raise InputError(
+                f"the labels of {name} could not be computed: see the messages of dvc repro above. "
+                "The workspace was not changed"
+            )
+        return msgspec.yaml.decode((tree / LOCK).read_bytes(), type=Lock)
+
+
+@contextmanager
+def _open_worktree(commit: str) -> Iterator[Path]:
+    """Yield a commit's project in a temporary folder that uses this project's cache and photos."""
+    prefix = run_git("rev-parse", "--show-prefix").strip()
+    with TemporaryDirectory(prefix="vibe-photos-") as folder:
+        root = Path(folder).resolve() / "worktree"
+        # Without hooks: those of `dvc install` would check out data.
+        no_hooks = ("-c", f"core.hooksPath={os.devnull}")
+        run_git(*no_hooks, "worktree", "add", "--quiet", "--detach", str(root), commit)
+        try:
+            tree = root / prefix
+            _share_cache(tree)
+            _share_photos(tree)
+            yield tree
+        finally:
+            run_git("worktree", "remove", "--force", str(root))
+
+
+def _share_cache(tree: Path) -> None:
+    """Give the worktree this project's cache and remotes; their relative paths are made absolute."""
+    config = read_dvc_config()
+    if not config.has_section("cache"):
+        config.add_section("cache")
+    config["cache"].setdefault("dir", "cache")
+    for section in config.values():
+        for key in {"dir", "url"} & section.keys():
+            if "://" not in section[key]:
+                section[key] = str((DVC_FOLDER / section[key]).resolve())
+    with (tree / DVC_FOLDER / "config.local").open("w") as file:
+        config.write(file)
+
+
+def _share_photos(tree: Path) -> None:
+    """Link the library into the worktree if it is inside the project but not in git."""
+    if (tree / RESOLVED).is_file():
+        root = Path(_read_yaml(tree / RESOLVED)["library"]["root"])
+        if not root.is_absolute() and root.exists() and not (tree / root).exists():
+            (tree / root).parent.mkdir(parents=True, exist_ok=True)
+            (tree / root).symlink_to(root.resolve())
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    return dict(msgspec.yaml.decode(path.read_bytes()))
+
+
+def _run_dvc(tree: Path, *arguments: str) -> int:
+    """Run DVC in a worktree, with its code, this Python and this project's store; return the exit status."""
+    paths = {
+        "PATH": [str(Path(sys.executable).parent), os.environ.get("PATH", "")],
+        "PYTHONPATH": [str(tree / "src"), os.environ.get("PYTHONPATH", "")],
+    }
+    environment = {name: os.pathsep.join(filter(None, parts)) for name, parts in paths.items()}
+    environment["VIBE_PHOTOS_STORE"] = str(find_store().resolve())
+    command = [sys.executable, "-m", "dvc", *arguments]
+    # To stderr: stdout may be the command's JSON.
+    return subprocess.run(command, cwd=tree, env=os.environ | environment, stdout=2, check=False).returncode

@@ -1,15 +1,17 @@
 """A comparison of two label tables as text for a terminal, as JSON for programs, and as a page."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from textwrap import wrap
+from typing import get_args
 
 import msgspec
 
-from vibe_photos.compare.compare import FigureDifference, Flip, Kind, LabelChange, LabelComparison
+from vibe_photos.compare.compare import Flip, Kind, LabelChange, LabelComparison
 from vibe_photos.evaluate.text_report import format_table
+from vibe_photos.records.taxonomy import label_name
 from vibe_photos.statistics.paired import POWER, Change
 from vibe_photos.statistics.summary import Figures, round_figure
 from vibe_photos.storage.files import write_bytes
@@ -18,34 +20,37 @@ MOST_FLIPS_SHOWN = 10
 TERMINAL_COLUMNS = 100
 CHANGE_COLUMNS = ("in 100 photos", "A", "B", "B - A", "p", "noticeable", "")
 FIGURE_COLUMNS = ("", "A", "B", "B - A", "range")
+LabelFlip = tuple[LabelChange, Flip]
 
 
 def format_comparison(found: LabelComparison, names: Mapping[str, str]) -> str:
     """Return the comparison for a terminal; `names` gives a photo's path by its id where it is known."""
     paragraphs = [describe_changes(found), _verdict_lines(found)]
-    for columns, rows, explanation in (
-        (CHANGE_COLUMNS, change_rows(found), explain_changes(found)),
-        (FIGURE_COLUMNS, figure_rows(found), explain_figures(found)),
-    ):
+    for _, columns, rows, explanation in _tables(found):
         if rows:
             width = max(len(row[-1]) for row in rows)
             table = format_table(columns, [[*row[:-1], row[-1].ljust(width)] for row in rows])
             paragraphs += [table, wrap(explanation, TERMINAL_COLUMNS)]
-    paragraphs.append(_flip_lines(found, names))
-    return "\n\n".join("\n".join(lines) for lines in paragraphs if lines)
+    flips = _list_flips(found)
+    lines = [
+        f"{kind:<11}  {photo}  {label}: {before} → {after} (true: {true})"
+        for _, photo, label, before, after, true, kind in _flip_rows(found, _choose_flips(flips), names)
+    ]
+    if len(flips) > len(lines):
+        lines.append(f"and {len(flips) - len(lines)} more: --json lists all")
+    return "\n\n".join("\n".join(lines) for lines in [*paragraphs, lines] if lines)
 
 
 def format_brief(found: LabelComparison, stages: Sequence[str]) -> str:
     """Return the short form: stages that ran since A, differences, conclusions, and ranges."""
     lines = [f"ran since {found.before}: {', '.join(stages) or 'no stage'}", *describe_changes(found)]
     lines += _verdict_lines(found)
-    rows = figure_rows(found)
-    if rows:
+    if rows := _figure_rows(found):
         lines += [
             "B - A (range):",
             *(f"  {name} {apart} ({ends})" for name, *_, apart, ends in rows if apart),
         ]
-        lines += wrap(explain_figures(found), TERMINAL_COLUMNS)
+        lines += wrap(_explain_figures(found), TERMINAL_COLUMNS)
     return "\n".join(lines)
 
 
@@ -58,14 +63,10 @@ def render_page(found: LabelComparison, names: Mapping[str, str], out: Path) -> 
         .get_template("comparison.html")
         .render(
             found=found,
-            names=names,
             described=describe_changes(found),
-            labels=describe_labels(found),
-            tables=[
-                ("What changed", CHANGE_COLUMNS, change_rows(found), explain_changes(found)),
-                ("Figures", FIGURE_COLUMNS, figure_rows(found), explain_figures(found)),
-            ],
-            flips=sort_flips(list_flips(found)),
+            labels=_describe_labels(found),
+            tables=_tables(found),
+            flips=_flip_rows(found, _sort_flips(_list_flips(found)), names),
         )
     )
     write_bytes(out, html.encode("utf-8", "replace"))
@@ -83,14 +84,19 @@ def comparison_mapping(found: LabelComparison) -> Figures:
     - `questions`: the fields of `Change` for each label and question, and the answer in a word. Rates are in
       photos, 0..1.
     - `figures`: both values, their difference and its interval or the reason why there is none.
-    - `flips`: the fields of `Flip`.
+    - `flips`: the fields of `Flip`, in short names.
 
     Numbers are rounded to 4 decimals, but p is not.
     """
-    counts = {name: value for name, value in asdict(found).items() if name != "labels"}
+    counts = {name: value for name, value in asdict(found).items() if name not in ("labels", "names")}
     return counts | {
         "labels": [
-            {"label": one.label, "names": one.names, "judged": one.judged, **_count_flips(one.flips)}
+            {
+                "label": one.label,
+                "names": [label_name(key) for key in one.keys] or [one.label],
+                "judged": one.judged,
+                **{kind.replace(" ", "_"): count for kind, count in _count_flips(one).items()},
+            }
             for one in found.labels
         ],
         "questions": [
@@ -103,9 +109,10 @@ def comparison_mapping(found: LabelComparison) -> Figures:
                 "adjusted_p": change.adjusted_p,
                 "changed_groups": change.changed_groups,
                 "noticeable": round_figure(change.noticeable),
-                "answer": answer(found, change),
+                "answer": _answer(found, change),
             }
-            for one, question, change in _questions(found)
+            for one in found.labels
+            for question, change in one.questions.items()
         ],
         "figures": [
             {
@@ -117,9 +124,18 @@ def comparison_mapping(found: LabelComparison) -> Figures:
                 "high": round_figure(figure.interval.high),
                 "no_interval": figure.interval.reason,
             }
-            for one, name, figure in _figures(found)
+            for one in found.labels
+            for name, figure in one.figures.items()
         ],
-        "flips": [asdict(flip) for flip in list_flips(found)],
+        "flips": [
+            {
+                "image_id": flip.image_id,
+                "label": one.label,
+                **_read_flip(one, flip, label_name),
+                "kind": flip.kind,
+            }
+            for one, flip in _list_flips(found)
+        ],
     }
 
 
@@ -138,68 +154,60 @@ def describe_changes(found: LabelComparison) -> list[str]:
         return lines
     who = {"human": "people", "auto": "the teacher"}[found.truth]
     lines.append(f"compared on {found.n or 'no'} photos that {who} judged and neither side has learnt from")
-    reasons = [
-        (found.learnt_from, "that one side has learnt from"),
-        (found.not_in_both, "that not both sides label"),
-    ]
-    if left_out := [f"{n} {reason}" for n, reason in reasons if n]:
+    reasons = {
+        "that one side has learnt from": found.learnt_from,
+        "that not both sides label": found.not_in_both,
+    }
+    if left_out := [f"{n} {reason}" for reason, n in reasons.items() if n]:
         lines.append(f"judged photos left out: {', '.join(left_out)}")
     return lines
 
 
-def describe_labels(found: LabelComparison) -> list[tuple[str, list[str]]]:
+def _describe_labels(found: LabelComparison) -> list[tuple[str, list[str]]]:
     """Return, for each label that differs, how its judged photos changed, and what can be concluded."""
     return [
-        (f"{one.label}: {_describe_flips(one.flips)}", _describe_evidence(found, one)) for one in found.labels
+        (f"{_show(found, one)}: {_describe_flips(one)}", _describe_evidence(found, one.questions))
+        for one in found.labels
     ]
 
 
 def _verdict_lines(found: LabelComparison) -> list[str]:
-    lines = []
-    for heading, statements in describe_labels(found):
-        lines += [heading, *(f"  {statement}" for statement in statements)]
-    return lines
+    return [
+        line
+        for heading, statements in _describe_labels(found)
+        for line in (heading, *(f"  {statement}" for statement in statements))
+    ]
 
 
-def _describe_flips(flips: Sequence[Flip]) -> str:
-    if not flips:
+def _describe_flips(label: LabelChange) -> str:
+    if not label.flips:
         return "no judged photo is among those that changed"
-    counts = _count_flips(flips)
-    said = f"now right on {counts['now_right']} of the judged photos, now wrong on {counts['now_wrong']}"
-    return said + (f", wrong in another way on {counts['still_wrong']}" if counts["still_wrong"] else "")
+    counts = _count_flips(label)
+    said = f"now right on {counts['now right']} of the judged photos, now wrong on {counts['now wrong']}"
+    return said + (f", wrong in another way on {counts['still wrong']}" if counts["still wrong"] else "")
 
 
-def _describe_evidence(found: LabelComparison, label: LabelChange) -> list[str]:
-    asked = dict(label.questions)
-    wrong = asked.pop("wrong", None)
-    if wrong is None:
+def _describe_evidence(found: LabelComparison, questions: Mapping[str, Change]) -> list[str]:
+    if not questions:
         return ["cannot tell which side is better: it is not judged on any of these photos"]
-    real = [(name, one) for name, one in asked.items() if found.is_real(one)]
-    said = [f"{answer(found, one)} {name} ({_describe_rates(one)})" for name, one in real]
-    if found.is_real(wrong):
-        side = "better" if wrong.after < wrong.before else "worse"
-        said.append(f"{answer(found, wrong)} wrong ({_describe_rates(wrong)}): B is {side}")
-    else:
-        doubt = "whether more or fewer are wrong" if real else "which side is better"
-        said.append(f"cannot tell {doubt}: {_describe_undetected(wrong)}")
-    return said
-
-
-def _describe_rates(change: Change) -> str:
-    return f"{100 * change.before:.1f} → {100 * change.after:.1f} in 100 photos"
-
-
-def _describe_undetected(change: Change) -> str:
-    """Return the size of differences that a question may have missed."""
+    said = {
+        name: f"{_answer(found, one)} {name} ({100 * one.before:.1f} → {100 * one.after:.1f} in 100 photos)"
+        for name, one in questions.items()
+        if found.is_real(one)
+    }
+    wrong, real = questions["wrong"], [text for name, text in said.items() if name != "wrong"]
+    if "wrong" in said:
+        return [*real, f"{said['wrong']}: B is {'better' if wrong.after < wrong.before else 'worse'}"]
+    doubt = "whether more or fewer are wrong" if real else "which side is better"
     size = (
-        f"a difference below {100 * change.noticeable:.1f} in 100"
-        if change.noticeable < 1
+        f"a difference below {100 * wrong.noticeable:.1f} in 100"
+        if wrong.noticeable < 1
         else "any difference"
     )
-    return f"{size} may go unnoticed"
+    return [*real, f"cannot tell {doubt}: {size} may go unnoticed"]
 
 
-def answer(found: LabelComparison, change: Change) -> str:
+def _answer(found: LabelComparison, change: Change) -> str:
     """Return `more` or `fewer` if a difference is larger than chance explains, else why not."""
     if not change.changed_groups:
         return "no judged photo changed"
@@ -208,9 +216,16 @@ def answer(found: LabelComparison, change: Change) -> str:
     return "more" if change.after > change.before else "fewer"
 
 
-def explain_changes(found: LabelComparison) -> str:
-    """Return what the table of changes means, and why p is adjusted."""
-    rows = sum(change.changed_groups > 0 for *_, change in _questions(found))
+def _tables(found: LabelComparison) -> list[tuple[str, tuple[str, ...], list[list[str]], str]]:
+    """Return the title, columns, rows and explanation of both tables."""
+    return [
+        ("What changed", CHANGE_COLUMNS, _change_rows(found), _explain_changes(found)),
+        ("Figures", FIGURE_COLUMNS, _figure_rows(found), _explain_figures(found)),
+    ]
+
+
+def _explain_changes(found: LabelComparison) -> str:
+    rows = sum(change.changed_groups > 0 for one in found.labels for change in one.questions.values())
     several = f" The more rows, the likelier one of them stands out by chance: p allows for all {rows}."
     return (
         "Each judged photo counts for as many as it stands for. p: how often chance alone would make a "
@@ -220,95 +235,94 @@ def explain_changes(found: LabelComparison) -> str:
     )
 
 
-def explain_figures(found: LabelComparison) -> str:
-    """Return what the table of figures means."""
+def _explain_figures(found: LabelComparison) -> str:
     return (
         "range: where the true difference probably lies. In "
         f"{found.level:.0%} of such comparisons all of these ranges are right at once."
     )
 
 
-def change_rows(found: LabelComparison) -> list[list[str]]:
-    """Return the rows of `CHANGE_COLUMNS`."""
+def _change_rows(found: LabelComparison) -> list[list[str]]:
     return [
         [
-            f"{label.label} {question}",
+            f"{_show(found, label)} {question}",
             f"{100 * change.before:.1f}",
             f"{100 * change.after:.1f}",
             f"{100 * (change.after - change.before):+.1f}",
-            format_p(change.adjusted_p) if change.changed_groups else "",
+            # Never 0: chance can always make any difference.
+            (f"{p:.3f}" if (p := change.adjusted_p) >= 0.001 else "< 0.001") if change.changed_groups else "",
             "" if found.is_real(change) else f"{100 * change.noticeable:.1f}",
-            answer(found, change),
+            _answer(found, change),
         ]
-        for label, question, change in _questions(found)
+        for label in found.labels
+        for question, change in label.questions.items()
     ]
 
 
-def figure_rows(found: LabelComparison) -> list[list[str]]:
-    """Return the rows of `FIGURE_COLUMNS`."""
+def _figure_rows(found: LabelComparison) -> list[list[str]]:
     rows = []
-    for label, name, figure in _figures(found):
-        a, b = figure.before, figure.after
-        apart = "" if a is None or b is None else f"{b - a:+.3f}"
-        interval = figure.interval
-        ends = interval.reason or f"{interval.low:+.3f} to {interval.high:+.3f}"
-        values = ("-" if one is None else f"{one:.3f}" for one in (a, b))
-        rows.append([f"{label.label} {name}", *values, apart, ends])
+    for label in found.labels:
+        for name, figure in label.figures.items():
+            a, b, interval = figure.before, figure.after, figure.interval
+            apart = "" if a is None or b is None else f"{b - a:+.3f}"
+            ends = interval.reason or f"{interval.low:+.3f} to {interval.high:+.3f}"
+            values = ("-" if one is None else f"{one:.3f}" for one in (a, b))
+            rows.append([f"{_show(found, label)} {name}", *values, apart, ends])
     return rows
 
 
-def format_p(p_value: float) -> str:
-    """Return a p-value as text, never 0."""
-    return f"{p_value:.3f}" if p_value >= 0.001 else "< 0.001"
+def _show(found: LabelComparison, label: LabelChange) -> str:
+    """Return a label's name where people read."""
+    return found.names[label.keys[0]] if len(label.keys) == 1 else label.label
 
 
-def list_flips(found: LabelComparison) -> list[Flip]:
-    """Return all flips, label by label."""
-    return [flip for label in found.labels for flip in label.flips]
+def _list_flips(found: LabelComparison) -> list[LabelFlip]:
+    return [(label, flip) for label in found.labels for flip in label.flips]
 
 
-def sort_flips(flips: Sequence[Flip]) -> list[Flip]:
+def _sort_flips(flips: Sequence[LabelFlip]) -> list[LabelFlip]:
     """Return the flips, those now wrong first, then those now right, else in their order."""
-    order = {"now wrong": 0, "now right": 1, "still wrong": 2}
-    return sorted(flips, key=lambda flip: order[flip.kind])
+    return sorted(flips, key=lambda one: get_args(Kind).index(one[1].kind))
 
 
-def _count_flips(flips: Sequence[Flip]) -> dict[str, int]:
-    counts = Counter(flip.kind for flip in flips)
-    kinds: tuple[Kind, ...] = ("now right", "now wrong", "still wrong")
-    return {kind.replace(" ", "_"): counts[kind] for kind in kinds}
-
-
-def _questions(found: LabelComparison) -> Iterator[tuple[LabelChange, str, Change]]:
-    for label in found.labels:
-        for question, change in label.questions.items():
-            yield label, question, change
-
-
-def _figures(found: LabelComparison) -> Iterator[tuple[LabelChange, str, FigureDifference]]:
-    for label in found.labels:
-        for name, figure in label.figures.items():
-            yield label, name, figure
-
-
-def _flip_lines(found: LabelComparison, names: Mapping[str, str]) -> list[str]:
-    flips = list_flips(found)
-    shown = _choose_flips(flips)
-    lines = [
-        f"{flip.kind:<11}  {names.get(flip.image_id, flip.image_id)}  "
-        f"{flip.label}: {flip.before} → {flip.after} (true: {flip.true})"
-        for flip in shown
-    ]
-    more = len(flips) - len(shown)
-    return [*lines, *([f"and {more} more: --json lists all"] if more else [])]
-
-
-def _choose_flips(flips: Sequence[Flip]) -> list[Flip]:
+def _choose_flips(flips: Sequence[LabelFlip]) -> list[LabelFlip]:
     """Return a few flips, the first of each kind and label before the second of any."""
     seen: Counter[tuple[Kind, str]] = Counter()
     ranked = []
-    for flip in flips:
-        ranked.append((seen[flip.kind, flip.label], flip))
-        seen[flip.kind, flip.label] += 1
-    ranked.sort(key=lambda item: item[0])
-    return sort_flips([flip for _, flip in ranked[:MOST_FLIPS_SHOWN]])
+    for label, flip in flips:
+        ranked.append((seen[flip.kind, label.label], (label, flip)))
+        seen[flip.kind, label.label] += 1
+    ranked.sort(key=lambda one: one[0])
+    return _sort_flips([flip for _, flip in ranked[:MOST_FLIPS_SHOWN]])
+
+
+def _flip_rows(
+    found: LabelComparison, flips: Sequence[LabelFlip], photos: Mapping[str, str]
+) -> list[tuple[str, ...]]:
+    """Return each flip's id, photo, label, labels by A, by B and in truth, and kind, as people read them."""
+    return [
+        (
+            flip.image_id,
+            photos.get(flip.image_id, flip.image_id),
+            _show(found, label),
+            *_read_flip(label, flip, found.names.__getitem__).values(),
+            flip.kind,
+        )
+        for label, flip in flips
+    ]
+
+
+def _read_flip(label: LabelChange, flip: Flip, name: Callable[[str], str]) -> dict[str, str]:
+    """Return `before`, `after` and `true` as text: names, or yes and no where it is about one label."""
+
+    def read(keys: list[str]) -> str:
+        if len(label.keys) == 1:
+            return "yes" if keys else "no"
+        return ", ".join(map(name, keys)) or "none"
+
+    return {"before": read(flip.before), "after": read(flip.after), "true": read(flip.true)}
+
+
+def _count_flips(label: LabelChange) -> dict[Kind, int]:
+    counts = Counter(flip.kind for flip in label.flips)
+    return {kind: counts[kind] for kind in ("now right", "now wrong", "still wrong")}

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -38,7 +38,12 @@ log = logging.getLogger(__name__)
 HEADS: tuple[HeadName, ...] = ("scene", "attribute")
 """Objects are left out: most are too rare in a part of a library."""
 
-_TRANSFORMS = ("none", "sqrt")
+Model = Literal["linear", "neighbours", "probe"]
+COLUMNS: dict[Model, str] = {"linear": "F1", "neighbours": "neighb.", "probe": "probe"}
+"""The linear head, the labels of the nearest photos, and a small non-linear model: names in the table."""
+
+MARGIN = 0.01
+"""Neighbours and probe are mentioned if their mean F1 is higher than the linear head's by more than this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,24 +56,21 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How good a candidate is: out-of-fold F1 over all labels, by head.
+    """How good a candidate is: out-of-fold F1 over all labels, by model (`COLUMNS`) and head.
 
-    `linear` is that of the head, `neighbours` of the nearest photos' labels, `probe` of a small non-linear
-    model: if one of these is much better than `linear`, the layer does not suit a linear head.
+    If neighbours or probe are much better than the linear head, the layer does not suit a linear head.
     `milliseconds` are per photo, None if all vectors were in the store.
     """
 
     candidate: Candidate
     dim: int
     milliseconds: float | None
-    linear: dict[HeadName, float]
-    neighbours: dict[HeadName, float]
-    probe: dict[HeadName, float]
+    f1: dict[Model, dict[HeadName, float]]
 
     @property
     def mean_f1(self) -> float:
         """Return the mean of the linear heads' F1."""
-        return float(np.mean(list(self.linear.values())))
+        return float(np.mean(list(self.f1["linear"].values())))
 
 
 def read_candidate(text: str, conf: Path) -> Candidate:
@@ -95,11 +97,11 @@ def read_candidate(text: str, conf: Path) -> Candidate:
 
 
 def list_layer_candidates(candidate: Candidate, count: int) -> list[Candidate]:
-    """Return candidates for the last `count` feature maps of an ONNX encoder, with each of `_TRANSFORMS`."""
+    """Return candidates for the last `count` feature maps of an ONNX encoder, plain and with roots."""
     embedder = candidate.embedder
     found = []
     for layer in list_layers(str(embedder.checkpoint), embedder.input_px or 0, count):
-        for transform in _TRANSFORMS:
+        for transform in ("none", "sqrt"):
             changed = msgspec.structs.replace(embedder, outputs=[layer], pooling="mean", transform=transform)
             found.append(_make_candidate(candidate, changed))
     return found
@@ -153,7 +155,7 @@ class Trial:
             EncoderError: the encoder cannot be loaded, or gives no vector for any photo.
         """
         vectors, ids, milliseconds = self._embed(candidate)
-        linear, neighbours, probe = {}, {}, {}
+        f1: dict[Model, dict[HeadName, float]] = {model: {} for model in COLUMNS}
         row_of = {image_id: row for row, image_id in enumerate(ids)}
         for head in HEADS:
             records = [self._records[head][i] for i in ids if i in self._records[head]]
@@ -176,10 +178,10 @@ class Trial:
             student = fit_student(
                 targets, training_set.vectors, training_set.folds, training_set.loss, options
             )
-            linear[head] = _f1(training_set, student.probabilities)
-            neighbours[head] = _f1(training_set, predict_by_neighbours(training_set))
-            probe[head] = _f1(training_set, predict_by_nonlinear_head(training_set, options))
-        return Outcome(candidate, vectors.shape[1], milliseconds, linear, neighbours, probe)
+            f1["linear"][head] = _f1(training_set, student.probabilities)
+            f1["neighbours"][head] = _f1(training_set, predict_by_neighbours(training_set))
+            f1["probe"][head] = _f1(training_set, predict_by_nonlinear_head(training_set, options))
+        return Outcome(candidate, vectors.shape[1], milliseconds, f1)
 
     def _embed(self, candidate: Candidate) -> tuple[Vectors, list[str], float | None]:
         """Return vectors, their ids, and milliseconds per photo (None if all were in the store)."""
@@ -228,3 +230,43 @@ def try_encoders(trial: Trial, candidates: Sequence[Candidate], layers: int) -> 
                     yield inner[-1]
             if joined := join_best_layers(inner):
                 yield trial.measure(joined)
+
+
+def format_header() -> str:
+    """Return the line of column names."""
+    columns = [f"{head} {name}" for head in HEADS for name in COLUMNS.values()]
+    return "  ".join([*columns, "numbers", "ms/photo", "encoder"])
+
+
+def format_outcome(one: Outcome) -> str:
+    """Return a candidate's line."""
+    figures = [
+        f"{one.f1[model][head]:.3f}".rjust(len(f"{head} {name}"))
+        for head in HEADS
+        for model, name in COLUMNS.items()
+    ]
+    time_text = "stored" if one.milliseconds is None else f"{one.milliseconds:.1f}"
+    return "  ".join([*figures, f"{one.dim:7}", time_text.rjust(8), one.candidate.name])
+
+
+def describe_best(outcomes: Sequence[Outcome]) -> str:
+    """Return which candidate is best, how to use it, and whether a linear head is good enough for it."""
+    best = max(outcomes, key=lambda one: one.mean_f1)
+    choice, *changes = best.candidate.name.split()
+    how = f"use.embedder: {choice} in params.yaml"
+    if changes:
+        keys = ", ".join(change.replace("=", ": ") for change in changes)
+        how += f", and in conf/embedder/{choice}.yaml {keys}"
+    lines = [
+        f"Best: {best.candidate.name}, mean F1 {best.mean_f1:.3f}. To use it: {how}.",
+        "F1: of the linear head, over all labels. neighb.: of the labels of the nearest photos. probe: of a "
+        "small non-linear model.",
+    ]
+    for name, other in (("neighbours", best.f1["neighbours"]), ("the probe", best.f1["probe"])):
+        gain = sum(other.values()) / len(other) - best.mean_f1
+        if gain > MARGIN:
+            lines.append(
+                f"There {name} would be better than the linear head by {gain:.3f}: it does not use all that "
+                "is in these vectors. Try another layer (--layers 6) or encoder."
+            )
+    return "\n".join(lines)

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from vibe_photos.configuration import read_resolved
-from vibe_photos.evaluate.truth_file import TruthFigures, format_json, format_text, measure_truth
+from vibe_photos.eval.truth_file import TruthFigures, format_json, format_text, measure_truth
 from vibe_photos.human_truth.backup import warn_of_lost
 from vibe_photos.settings import Taxonomy
 from vibe_photos.storage.jsonl import write_jsonl

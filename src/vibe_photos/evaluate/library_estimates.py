@@ -34,7 +34,7 @@ from vibe_photos.records.label_tables import LabelTable
 from vibe_photos.records.splits import Membership
 from vibe_photos.records.taxonomy import label_name
 from vibe_photos.settings import Evaluate
-from vibe_photos.statistics.design import Design, Floats, Indices, group_photos, strata_of_groups
+from vibe_photos.statistics.design import Design, degrees_of_freedom, group_photos
 from vibe_photos.statistics.intervals import (
     FEWEST_CASES,
     Interval,
@@ -49,9 +49,9 @@ from vibe_photos.statistics.label_arrays import (
     arrays_of_labels,
     arrays_of_records,
 )
-from vibe_photos.statistics.metrics import UNJUDGED, Bools, Ratio
+from vibe_photos.statistics.metrics import UNJUDGED, Bools, Floats, Indices, Labels, Ratio
 from vibe_photos.statistics.paired import average_weight, find_influence
-from vibe_photos.statistics.summary import Figures, round_figure, show_interval
+from vibe_photos.statistics.summary import Figures, round_figure, show_figure
 
 FEWEST_HELD_OUT = 50
 """With fewer held-out photos, prediction-powered intervals have too little coverage."""
@@ -83,21 +83,20 @@ class MeasuredPhotos:
 
 
 @dataclass(frozen=True, slots=True)
-class OtherPhotos:
-    """Photos with a teacher answer that are not measured, in strata with measured photos.
+class TeacherLabels:
+    """The teacher's labels of the n measured photos, and of m others in strata with measured photos.
 
-    `groups` int64 [m], equal for near-duplicates; `teacher` the teacher's labels; `unanswered` counts the
-    photos without an answer.
+    `image_ids`, `groups` (int64 [m], equal for near-duplicates), `strata` and `is_held_out` (bool [m]) are of
+    the others, which all have an answer; `unanswered` counts those without.
     """
 
+    of_measured: LabelArrays
+    of_others: LabelArrays
     image_ids: list[str]
     groups: Indices
-    teacher: LabelArrays
+    strata: list[str]
+    is_held_out: Bools
     unanswered: int
-
-
-Answers = Mapping[str, GroundTruth]
-"""The teacher's records of the library's photos, by `image_id`."""
 
 
 def estimate_library(
@@ -118,51 +117,74 @@ def estimate_library(
     and if all were right. Without measured records that state an inclusion probability nothing can be said
     about the library, and only `reason` is returned.
 
-    Args:
-        scored: the measured photos on which the student is scored: one half, where thresholds were tuned on
-            the other.
-        everyone: all measured photos, for the shares of photos.
-        answers: the teacher's records.
-        labels: the student's labels of all photos.
-        memberships: which photos are in the library, held out, near-duplicates.
-        evaluate: confidence level, repetitions and seed.
+    `scored` are the measured photos on which the student is scored: one half, where thresholds were tuned on
+    the other. `everyone` are all of them, for the shares of photos. `answers` are the teacher's records,
+    `labels` the student's labels of all photos.
     """
     if not scored.photos.design.is_weighted:
         return {"reason": "no audited record states its inclusion_probability"}
     answer_of = {one.image_id: one for one in answers if one.image_id in memberships}
-    names = [label_name(key) for key in scored.photos.keys.attribute]
-    accuracies = _estimate_accuracies(scored, answer_of, labels, memberships, evaluate)
-    prevalences = _estimate_prevalences(everyone, answer_of, memberships, evaluate)
+    keys = scored.photos.keys
+    teacher, teacher_of_all = (find_teacher_labels(one, answer_of, memberships) for one in (scored, everyone))
+    student = arrays_of_labels(labels, teacher.image_ids, keys)
+    held_out, weights = teacher.is_held_out, weigh_rest(teacher.strata, teacher.is_held_out)
+
+    def estimate_accuracy(read: Callable[[LabelArrays], Labels]) -> Figures:
+        """Estimate how often the student is right about what `read` returns (below 0: not judged)."""
+        people, said, known = read(scored.photos.truth), read(scored.photos.prediction), None
+        proxy = _agree(read(teacher.of_measured), said)
+        if weights is not None:
+            of_others = _agree(read(teacher.of_others), read(student))[held_out]
+            known = mean_proxy(proxy, of_others, teacher.groups[held_out], weights, teacher.unanswered)
+        return _estimate("accuracy", people >= 0, people == said, proxy, known, scored, evaluate)
+
+    def estimate_prevalence(column: int) -> Figures:
+        people = everyone.photos.truth.attributes[:, column]
+        proxy, of_others = (
+            one.attributes[:, column] == 1 for one in (teacher_of_all.of_measured, teacher_of_all.of_others)
+        )
+        alike = np.ones(len(of_others))
+        known = mean_proxy(proxy, of_others, teacher_of_all.groups, alike, teacher_of_all.unanswered)
+        return _estimate("prevalence", people != UNJUDGED, people == 1, proxy, known, everyone, evaluate)
+
+    def read_attribute(column: int) -> Callable[[LabelArrays], Labels]:
+        return lambda arrays: arrays.attributes[:, column]
+
     return {
-        "scene": accuracies[0],
+        "scene": estimate_accuracy(lambda arrays: arrays.scene),
         "attributes": {
-            name: prevalence | accuracy
-            for name, prevalence, accuracy in zip(names, prevalences, accuracies[1:], strict=True)
+            label_name(key): estimate_prevalence(column) | estimate_accuracy(read_attribute(column))
+            for column, key in enumerate(keys.attribute)
         },
     }
 
 
-def find_others(
-    measured: MeasuredPhotos, answer_of: Answers, memberships: Mapping[str, Membership]
-) -> OtherPhotos:
-    """Return the answered photos that are not measured, without those of unmeasured strata.
+def find_teacher_labels(
+    measured: MeasuredPhotos, answer_of: Mapping[str, GroundTruth], memberships: Mapping[str, Membership]
+) -> TeacherLabels:
+    """Return the teacher's labels; `answer_of` has its records of the library's photos.
 
     Photos that `annotate.budget` kept from being asked are not counted: their numbers are the highest.
     """
-    unmeasured_strata = measured.sample.unmeasured_strata
-    is_all_asked = measured.photos.design.asked_share is None
+    photos, unmeasured_strata = measured.photos, measured.sample.unmeasured_strata
+    is_all_asked = photos.design.asked_share is None
     reach = 1.0 if is_all_asked else max(memberships[image_id].number for image_id in answer_of)
     others = [
         image_id
-        for image_id in sorted(memberships.keys() - set(measured.photos.image_ids))
+        for image_id in sorted(memberships.keys() - set(photos.image_ids))
         if (stratum := memberships[image_id].stratum or NOT_DRAWN) not in unmeasured_strata
         and split_name(stratum)[0] != NOT_ASKED
         and (image_id in answer_of or memberships[image_id].number <= reach)
     ]
     answered = [image_id for image_id in others if image_id in answer_of]
-    teacher = arrays_of_records([answer_of[image_id] for image_id in answered], measured.photos.keys)
-    return OtherPhotos(
-        answered, group_photos(answered, memberships), teacher, unanswered=len(others) - len(answered)
+    return TeacherLabels(
+        of_measured=arrays_of_records([answer_of.get(one) for one in photos.image_ids], photos.keys),
+        of_others=arrays_of_records([answer_of[one] for one in answered], photos.keys),
+        image_ids=answered,
+        groups=group_photos(answered, memberships),
+        strata=[memberships[one].stratum or (answer_of[one].scene or [""])[0] for one in answered],
+        is_held_out=np.array([memberships[one].role == "holdout" for one in answered], dtype=np.bool_),
+        unanswered=len(others) - len(answered),
     )
 
 
@@ -182,64 +204,11 @@ def bound_by_skips(is_judged: Bools, is_true: Bools, measured: MeasuredPhotos) -
     return (low / total, high / total) if high > low else None
 
 
-def _estimate_accuracies(
-    scored: MeasuredPhotos,
-    answer_of: Answers,
-    labels: LabelTable,
-    memberships: Mapping[str, Membership],
-    evaluate: Evaluate,
-) -> list[Figures]:
-    """Estimate how often the student is right: of scenes, then of each attribute."""
-    photos, others = scored.photos, find_others(scored, answer_of, memberships)
-    is_holdout = np.array([memberships[i].role == "holdout" for i in others.image_ids], dtype=np.bool_)
-    weights = weigh_rest([_stratum(answer_of[i], memberships[i]) for i in others.image_ids], is_holdout)
-    teacher = arrays_of_records([answer_of.get(image_id) for image_id in photos.image_ids], photos.keys)
-    student_of_others = arrays_of_labels(labels, others.image_ids, photos.keys)
-
-    def estimate(read: Callable[[LabelArrays], Indices]) -> Figures:
-        """Estimate how often the student is right about what `read` returns (below 0: not judged)."""
-        people, student = read(photos.truth), read(photos.prediction)
-        proxy = _agree(read(teacher), student)
-        of_others = _agree(read(others.teacher), read(student_of_others))[is_holdout]
-        known = None
-        if weights is not None:
-            known = mean_proxy(proxy, of_others, others.groups[is_holdout], weights, others.unanswered)
-        return _estimate("accuracy", people >= 0, people == student, proxy, known, scored, evaluate)
-
-    def read_attribute(column: int) -> Callable[[LabelArrays], Indices]:
-        return lambda arrays: arrays.attributes[:, column].astype(np.int64)
-
-    columns = range(len(photos.keys.attribute))
-    return [estimate(lambda arrays: arrays.scene), *(estimate(read_attribute(column)) for column in columns)]
-
-
-def _estimate_prevalences(
-    everyone: MeasuredPhotos,
-    answer_of: Answers,
-    memberships: Mapping[str, Membership],
-    evaluate: Evaluate,
-) -> list[Figures]:
-    """Estimate the share of photos with each attribute."""
-    photos, others = everyone.photos, find_others(everyone, answer_of, memberships)
-    teacher = arrays_of_records([answer_of.get(image_id) for image_id in photos.image_ids], photos.keys)
-    weights, found = np.ones(len(others.image_ids)), []
-    for column in range(len(photos.keys.attribute)):
-        people, proxy = photos.truth.attributes[:, column], teacher.attributes[:, column] == 1
-        of_others = others.teacher.attributes[:, column] == 1
-        known = mean_proxy(proxy, of_others, others.groups, weights, others.unanswered)
-        is_judged = people != UNJUDGED
-        found.append(_estimate("prevalence", is_judged, people == 1, proxy, known, everyone, evaluate))
-    return found
-
-
 def weigh_rest(strata: Sequence[str], is_known: Bools) -> Floats | None:
     """Return the weight of each photo with a known proxy: photos of its stratum / known photos of it.
 
-    Args:
-        strata: of m photos that nobody audited.
-        is_known: bool [m], photos with a known proxy, a random part of each stratum.
-
-    Returns float64 [known photos], or None if too few are known, or none in a stratum.
+    `strata` are those of m photos that nobody audited; `is_known`, bool [m], is true for a random part of
+    each. Returns float64 [known photos], or None if too few are known, or none in a stratum.
     """
     _, numbers = np.unique(np.array(strata, dtype=np.str_), return_inverse=True)
     photos = np.bincount(numbers)
@@ -254,14 +223,9 @@ def mean_proxy(
 ) -> ProxyMean | None:
     """Return the proxy's mean over a library, or None if there are too few photos that are not audited.
 
-    The audited photos stand for themselves, each of the `others` for `weights` photos.
-
-    Args:
-        audited: float64 [n] or bool [n], the proxy of the audited photos.
-        others: float64 [m] or bool [m], the proxy of a random part of the other photos, or of all of them.
-        groups: int64 [m], equal for near-duplicates among the others.
-        weights: float64 [m], at least 1.
-        zeros: number of further photos, all with proxy 0.
+    The `audited` photos [n] stand for themselves; `others` [m] are a random part of the other photos, or all
+    of them, and each stands for `weights` photos (at least 1). `groups`: int64 [m], equal for near-duplicates
+    among them. `zeros` counts further photos, all with proxy 0.
     """
     photos = len(audited) + float(weights.sum()) + zeros
     if not len(others):
@@ -276,21 +240,13 @@ def mean_proxy(
     return ProxyMean(value, (1.0 - len(others) / float(weights.sum())) * spread / photos**2)
 
 
-def _stratum(answer: GroundTruth, membership: Membership) -> str:
-    return membership.stratum or (answer.scene or [""])[0]
-
-
 def estimate_powered(
     y: Floats, proxy: Floats, design: Design, known: ProxyMean, level: float
 ) -> PoweredEstimate:
     """Return the prediction-powered mean of `y` over the library.
 
-    Args:
-        y: float64 [n] of 0 and 1, people's answers for the audited photos.
-        proxy: float64 [n] of 0 and 1, the same with the teacher's answers as the truth.
-        design: how the n photos were drawn.
-        known: the proxy's mean over the library.
-        level: of confidence, 0..1.
+    `y`: people's answers for the n audited photos, float64 [n] of 0 and 1; `proxy`: the same with the
+    teacher's answers as the truth; `known`: the proxy's mean over the library.
     """
     trust = tune_trust(y, proxy, design.of_asked(), known)
     value = float(np.average(y - trust * proxy, weights=design.weights)) + trust * known.value
@@ -317,7 +273,7 @@ def tune_trust(y: Floats, proxy: Floats, design: Design, known: ProxyMean) -> fl
 def _powered_interval(
     y: Floats, proxy: Floats, design: Design, known: ProxyMean, trust: float, level: float
 ) -> Interval:
-    strata, everyone = strata_of_groups(design), np.ones(len(y))
+    everyone = np.ones(len(y))
     extra = average_weight(everyone > 0, design)
     rectified = Ratio(y - trust * proxy, everyone, len(y))
     found = find_influence(rectified, [(1.0, 1.0), (-trust, 1.0)], extra, design)
@@ -327,10 +283,10 @@ def _powered_interval(
     centre = found.value + trust * known.value
     if not 0.0 < centre < 1.0:
         return Interval(reason="outside 0 to 1")
-    return logit_interval(centre, float(np.sqrt(variance)), len(strata) - len(np.unique(strata)), level)
+    return logit_interval(centre, float(np.sqrt(variance)), degrees_of_freedom(design), level)
 
 
-def _agree(teacher: Indices, student: Indices) -> Bools:
+def _agree(teacher: Labels, student: Labels) -> Bools:
     return np.asarray((teacher >= 0) & (teacher == student))
 
 
@@ -345,30 +301,22 @@ def _estimate(
 ) -> Figures:
     """Return a share of the library's photos, by people alone and prediction-powered.
 
-    Args:
-        name: of the figure.
-        is_judged: bool [n], the measured photos for which people answered.
-        is_true: bool [n], people's answers.
-        proxy: bool [n], the proxy of the measured photos.
-        known: the proxy's mean over the library.
-        measured: the n photos.
-        evaluate: confidence level, repetitions and seed.
+    Of the n measured photos `is_judged` are those for which people answered, `is_true` are people's answers,
+    and `proxy` those of the teacher: bool [n]. `known` is the proxy's mean over the library.
     """
     if not is_judged.any():
         return {name: None}
     design, y = measured.photos.design.restrict(is_judged), is_true[is_judged].astype(np.float64)
     ratio = Ratio(y, np.ones(len(y)), len(y))
     interval = estimate_intervals([ratio], design, evaluate)[0]
-    figures: Figures = {name: round_figure(ratio.value(design.weights))} | show_interval(name, interval)
-    bounds = bound_by_skips(is_judged, is_true, measured)
-    if bounds:
+    figures = show_figure(name, ratio.value(design.weights), interval)
+    if bounds := bound_by_skips(is_judged, is_true, measured):
         figures[f"{name}_with_skipped"] = [round_figure(bound) for bound in bounds]
     if known is None:
         return figures
     judged_proxy = proxy[is_judged].astype(np.float64)
     found = estimate_powered(y, judged_proxy, design, known, evaluate.confidence_level)
-    figures |= {f"{name}_ppi": round_figure(found.value)} | show_interval(f"{name}_ppi", found.interval)
+    figures |= show_figure(f"{name}_ppi", found.value, found.interval)
     if not found.interval.reason and not interval.reason:
-        is_narrower = found.interval.high - found.interval.low < interval.high - interval.low
-        figures[f"{name}_ppi_is_narrower"] = bool(is_narrower)
+        figures[f"{name}_ppi_is_narrower"] = bool(found.interval.width < interval.width)
     return figures

@@ -9,6 +9,7 @@ import csv
 import io
 import logging
 from collections.abc import Iterable, Mapping, Set
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,8 @@ from vibe_photos.records.photos import say_count
 from vibe_photos.records.splits import Membership, read_splits
 from vibe_photos.records.taxonomy import label_name
 from vibe_photos.settings import Settings, TruthName
-from vibe_photos.statistics.label_arrays import JudgedPhotos, judge_photos, without_design
+from vibe_photos.statistics.design import simple_design
+from vibe_photos.statistics.label_arrays import JudgedPhotos, judge_photos
 from vibe_photos.statistics.metrics import Curve, precision_recall_curve
 from vibe_photos.statistics.reliability import (
     ScoredPredictions,
@@ -93,7 +95,9 @@ def evaluate_labels(settings: Settings) -> None:
         figures = begin_figures(truth, sample.left_out)
     if sample.own_set:
         own = judge_photos(sample.own_set, memberships, labels, taxonomy)
-        figures["own_set"] = summarise(without_design(own), settings.evaluate)
+        # Nobody knows how these photos were drawn, so they all count the same.
+        own = replace(own, design=simple_design(own.design.groups))
+        figures["own_set"] = summarise(own, settings.evaluate)
     out = paths.eval / truth
     write_json(out / "metrics.json", counts | figures)
     write_plots(out / "plots", photos, predictions, settings.evaluate.confidence_level)

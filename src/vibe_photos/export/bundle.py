@@ -1,9 +1,8 @@
 """`vibe-photos export`: write and check a folder to ship with an app, from the last `dvc repro`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -14,9 +13,16 @@ from vibe_photos.classify.stage import decide_labels
 from vibe_photos.embed.engines.local import size_to_decode
 from vibe_photos.encoders.encoder import Encoder, load_encoder
 from vibe_photos.errors import DecodeError, InputError
-from vibe_photos.export.graphs import EncoderGraph, build_graph, export_encoder, fold_calibration, fold_levels
+from vibe_photos.export.graphs import (
+    Preprocessing,
+    build_graph,
+    export_encoder,
+    fold_calibration,
+    fold_levels,
+    measure_encoder,
+    measure_heads,
+)
 from vibe_photos.export.model_card import Contents, describe_decision, describe_labels, describe_model, render
-from vibe_photos.export.verification import measure_encoder, measure_heads
 from vibe_photos.heads.calibration import Calibration
 from vibe_photos.heads.linear import LinearHead, head_path, load_head, save_head
 from vibe_photos.heads.rounding import DECIMALS
@@ -31,18 +37,10 @@ from vibe_photos.storage.files import replace_folder
 from vibe_photos.storage.local_store import find_store
 from vibe_photos.storage.vectors import Embeddings, read_embeddings
 
-FILES = frozenset(
-    {
-        "MODEL_CARD.md",
-        "decision.json",
-        "encoder.onnx",
-        "example.py",
-        "heads.onnx",
-        "labels.json",
-        "preprocessing.json",
-        "__pycache__",
-    }
-)
+_FILES = {
+    *("MODEL_CARD.md", "decision.json", "encoder.onnx", "example.py", "heads.onnx", "labels.json"),
+    *("preprocessing.json", "__pycache__"),
+}
 """The files of an export (and Python's cache): a folder with anything else is not replaced."""
 
 _MOST_VECTORS = 10_000
@@ -62,7 +60,7 @@ def export_bundle(settings: Settings, folder: Path, with_encoder: bool) -> Conte
         HeadError: a head is missing, made for another encoder, without labels, or differs as ONNX.
         EncoderError: the encoder has no ONNX form, differs as ONNX, or a package is missing.
     """
-    refuse_other_files(folder)
+    _refuse_other_files(folder)
     taxonomy, classify = settings.taxonomy, settings.classify
     check_names(taxonomy, classify)
     heads = [load_head(head_path(settings.paths.models, kind), kind) for kind in HEADS]
@@ -85,12 +83,11 @@ def export_bundle(settings: Settings, folder: Path, with_encoder: bool) -> Conte
     }
     recipe = None
     if with_encoder:
-        encoder, contents = _export_encoder(settings, heads, contents)
-        recipe = encoder.preprocessing
-        files |= {"encoder.onnx": encoder.model, "preprocessing.json": _to_json(recipe)}
+        model, recipe, contents = _export_encoder(settings, heads, contents)
+        files |= {"encoder.onnx": model, "preprocessing.json": _to_json(recipe)}
     files["MODEL_CARD.md"] = describe_model(settings, contents).encode()
     files["example.py"] = render("example.py.jinja", recipe=recipe, encoder=some.model).encode()
-    refuse_other_files(folder)
+    _refuse_other_files(folder)
     replace_folder(folder, files)
     return contents
 
@@ -120,16 +117,11 @@ def export_plain_heads(models: Path, folder: Path) -> list[Path]:
     return written
 
 
-def refuse_other_files(folder: Path) -> None:
-    """Check that a folder is empty, missing, or an earlier export.
-
-    Raises:
-        InputError: it contains something else.
-    """
+def _refuse_other_files(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; name a folder to write")
     held = {path.name for path in folder.iterdir()} if folder.exists() else set()
-    if others := sorted(held - FILES):
+    if others := sorted(held - _FILES):
         raise InputError(
             f"{folder} contains {others[0]}, which no export wrote: name a new folder, or an earlier export"
         )
@@ -137,37 +129,34 @@ def refuse_other_files(folder: Path) -> None:
 
 def _export_encoder(
     settings: Settings, heads: Sequence[LinearHead], contents: Contents
-) -> tuple[EncoderGraph, Contents]:
-    """Return the encoder as ONNX, and the contents with the result of its check."""
+) -> tuple[bytes, Preprocessing, Contents]:
+    """Return the encoder as ONNX with its preprocessing, and the contents with the result of the check."""
     encoder = load_encoder(settings.embedder, msgspec.structs.replace(settings.embed, device="cpu"))
     for head in heads:
         head.check_embedder(encoder.model, encoder.dim)
-    graph = export_encoder(encoder, settings.embedder)
+    model, recipe = export_encoder(encoder, settings.embedder)
     photos = _decode_some(settings, encoder)
-    difference = measure_encoder(graph, encoder, photos)
-    return graph, replace(contents, photos=len(photos), encoder_difference=difference)
+    difference = measure_encoder(model, recipe, encoder, photos)
+    return model, recipe, replace(contents, photos=len(photos), encoder_difference=difference)
 
 
 def _read_some(path: Path) -> Embeddings:
     embeddings = read_embeddings(path)
     if not embeddings.image_ids:
         raise InputError(f"{path} has no vectors to check the export with: run dvc repro on a library first")
-    return Embeddings(
-        embeddings.image_ids[:_MOST_VECTORS], embeddings.vectors[:_MOST_VECTORS], embeddings.model
-    )
+    some = slice(_MOST_VECTORS)
+    return Embeddings(embeddings.image_ids[some], embeddings.vectors[some], embeddings.model)
 
 
 def _decode_some(settings: Settings, encoder: Encoder) -> list[Image.Image]:
     """Return the first photos of the library that can be read."""
-
-    def decode_each() -> Iterator[Image.Image]:
-        for photo in read_manifest(settings.paths.photos):
-            path = photo_path(Path(settings.library.root), photo)
-            size = size_to_decode(encoder)
-            with suppress(DecodeError):
-                yield decode_photo(path, max_pixels=settings.embed.max_pixels, needed_size=size)
-
-    photos = list(islice(decode_each(), _MOST_PHOTOS))
+    photos: list[Image.Image] = []
+    for photo in read_manifest(settings.paths.photos):
+        path, size = photo_path(Path(settings.library.root), photo), size_to_decode(encoder)
+        with suppress(DecodeError):
+            photos.append(decode_photo(path, max_pixels=settings.embed.max_pixels, needed_size=size))
+        if len(photos) == _MOST_PHOTOS:
+            break
     if not photos:
         raise InputError(
             f"no photo of {settings.library.root} can be read here, but the encoder is only exported if "

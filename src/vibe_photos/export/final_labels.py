@@ -4,19 +4,19 @@ import csv
 import io
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from vibe_photos.errors import InputError
 from vibe_photos.human_truth.labels import read_human_truth
-from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth, fit_keys, read_truth_file
+from vibe_photos.records.ground_truth import ALL_LABELS, fit_keys, judged_labels, read_truth_file
 from vibe_photos.records.label_tables import LabelTable, read_labels
 from vibe_photos.records.photos import read_manifest, say_count
 from vibe_photos.records.splits import read_current_ids
-from vibe_photos.records.taxonomy import HEADS, head_keys, show_name, with_ancestors
-from vibe_photos.settings import HeadName, Settings
+from vibe_photos.records.taxonomy import HEADS, head_keys, show_name
+from vibe_photos.settings import Settings
 from vibe_photos.storage.files import open_atomically
 
 log = logging.getLogger(__name__)
@@ -44,8 +44,9 @@ class LabelRow(NamedTuple):
 def export_labels(settings: Settings, path: Path) -> Counter[str]:
     """Write the final labels of all photos of the manifest, as CSV or Parquet by the ending of `path`.
 
-    A person's label counts before the student's. The teacher's counts where the student judges nothing: a
-    label without a head or prompt, a photo without a vector. False labels are rows too.
+    A person's label counts before the student's, and the scene that they gave decides the attributes that
+    follow it by rule. The teacher's counts where the student judges nothing: a label without a head or
+    prompt, a photo without a vector. False labels are rows too.
 
     Returns the number of rows by source.
 
@@ -71,7 +72,7 @@ def export_labels(settings: Settings, path: Path) -> Counter[str]:
 def _find_final(settings: Settings) -> Iterator[LabelRow]:
     paths, taxonomy = settings.paths, settings.taxonomy
     keys = {head: head_keys(taxonomy, head) for head in HEADS}
-    auto = paths.auto / ALL_LABELS
+    rules, auto = settings.classify.attribute_from_scene, paths.auto / ALL_LABELS
     teacher = {one.image_id: one for one in fit_keys(read_truth_file(auto), taxonomy, auto)}
     people = (
         read_human_truth(paths.human, read_current_ids(paths.splits)).fit(taxonomy, paths.human).everything
@@ -85,15 +86,13 @@ def _find_final(settings: Settings) -> Iterator[LabelRow]:
         row = row_of.get(photo.image_id)
         labels = {} if row is None else _read_student(student, row)
         if record := teacher.get(photo.image_id):
-            has_scene = any(key in labels for key in keys["scene"])
-            said = _read_record(record, keys, "teacher")
-            labels |= {
-                key: label
-                for key, label in said.items()
-                if key not in labels and not (has_scene and key in keys["scene"])
-            }
+            said = judged_labels(record, keys, rules)
+            if not labels.keys().isdisjoint(keys["scene"]):
+                said = {key: value for key, value in said.items() if key not in keys["scene"]}
+            labels = {key: (value, None, "teacher") for key, value in said.items()} | labels
         if record := people.get(photo.image_id):
-            labels |= _read_record(record, keys, "person")
+            said = judged_labels(record, keys, rules)
+            labels |= {key: (value, None, "person") for key, value in said.items()}
         for key, label in sorted(labels.items()):
             yield LabelRow(photo.image_id, photo.rel_path, key, show_name(key, taxonomy), *label)
 
@@ -105,16 +104,6 @@ def _read_student(table: LabelTable, row: int) -> dict[str, tuple[bool, float | 
         for key, value, score in zip(table.keys, values, scores, strict=True)
         if value >= 0
     }
-
-
-def _read_record(
-    record: GroundTruth, keys: Mapping[HeadName, Sequence[str]], source: str
-) -> dict[str, tuple[bool, float | None, str]]:
-    """Return what a record says; its objects are complete, its scene and attributes may be missing."""
-    objects = with_ancestors(record.objects, keys["object"])
-    scenes = {key: key in record.scene for key in keys["scene"]} if record.scene else {}
-    said = scenes | record.attributes | {key: key in objects for key in keys["object"]}
-    return {key: (value, None, source) for key, value in said.items()}
 
 
 def _write_csv(file: BinaryIO, rows: Iterable[LabelRow]) -> None:

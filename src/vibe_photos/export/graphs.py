@@ -1,7 +1,8 @@
-"""The ONNX files of an export: heads and prompts as one graph, an encoder as another.
+"""The ONNX files of an export, and the check that they give the same results as this package.
 
-A head's logits are linear in the vector and its calibration is linear in the logits, so both become one
-matrix; a prompt is one more row. Each level of labels becomes one Gemm and its softmax or sigmoid.
+Heads and prompts are one graph, an encoder is another. A head's logits are linear in the vector and its
+calibration is linear in the logits, so both become one matrix; a prompt is one more row. Each level of labels
+becomes one Gemm and its softmax or sigmoid.
 """
 
 import copy
@@ -16,21 +17,28 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from vibe_photos.encoders.encoder import Encoder
-from vibe_photos.encoders.onnx import OnnxEncoder, expose_outputs
+from vibe_photos.encoders.onnx import OnnxEncoder, expose_outputs, join_features
 from vibe_photos.encoders.recipe import read_onnx_recipe
 from vibe_photos.encoders.siglip import SiglipEncoder
 from vibe_photos.errors import EncoderError, HeadError
 from vibe_photos.heads.linear import LinearHead, head_loss
+from vibe_photos.pixels.decode import resize
+from vibe_photos.records.label_tables import ScoreTable
 from vibe_photos.score.zero_shot import PromptSet
 from vibe_photos.settings import Embedder, HeadName
+from vibe_photos.storage.vectors import Vectors, to_unit_norm
 
 if TYPE_CHECKING:
     import torch
 
 VECTORS = "vectors"
 """The input of `heads.onnx`."""
+
+MAX_DIFFERENCE = 1e-4
+"""The largest accepted difference of a probability, or of a component of a unit-norm vector."""
 
 _OPSET = 17
 _IR_VERSION = 8
@@ -75,14 +83,6 @@ class Preprocessing(msgspec.Struct, frozen=True, kw_only=True):
     transform: Literal["none", "sqrt", "log"]
 
 
-@dataclass(frozen=True, slots=True)
-class EncoderGraph:
-    """The bytes of `encoder.onnx`, with pre- and postprocessing."""
-
-    model: bytes
-    preprocessing: Preprocessing
-
-
 def fold_levels(heads: Sequence[LinearHead], prompts: PromptSet | None) -> list[Level]:
     """Return the levels that have labels; in each, learnt labels come first, then those with only a prompt.
 
@@ -120,7 +120,7 @@ def _fold_level(head: LinearHead, prompts: PromptSet | None) -> Level:
 
 def build_graph(levels: Sequence[Level]) -> bytes:
     """Return `heads.onnx`: input `vectors` float32 [n, dim], one output [n, keys] per level, by name."""
-    onnx = import_onnx()
+    onnx, _ = import_onnx()
     helper, float32 = onnx.helper, onnx.TensorProto.FLOAT
     nodes, tensors, outputs = [], [], []
     for level in levels:
@@ -139,8 +139,8 @@ def build_graph(levels: Sequence[Level]) -> bytes:
     return bytes(model.SerializeToString(deterministic=True))
 
 
-def export_encoder(encoder: Encoder, embedder: Embedder) -> EncoderGraph:
-    """Return an encoder in ONNX form: SigLIP's photo tower traced in float32, or the ONNX file.
+def export_encoder(encoder: Encoder, embedder: Embedder) -> tuple[bytes, Preprocessing]:
+    """Return the bytes of `encoder.onnx`: SigLIP's photo tower traced in float32, or the encoder's file.
 
     Raises:
         EncoderError: this kind of encoder has no ONNX form, or a package is missing.
@@ -160,7 +160,7 @@ def export_encoder(encoder: Encoder, embedder: Embedder) -> EncoderGraph:
             pooling="none",
             transform="none",
         )
-        return EncoderGraph(_trace(encoder.photo_tower, preprocessing), preprocessing)
+        return _trace(encoder.photo_tower, preprocessing), preprocessing
     if isinstance(encoder, OnnxEncoder):
         recipe = msgspec.structs.asdict(read_onnx_recipe(embedder))
         exposed = expose_outputs(str(embedder.checkpoint), recipe["outputs"])
@@ -168,7 +168,7 @@ def export_encoder(encoder: Encoder, embedder: Embedder) -> EncoderGraph:
         (entry,) = open_session(model).get_inputs()
         input_type = "float16" if entry.type == "tensor(float16)" else "float32"
         found = recipe | {"input": entry.name, "input_type": input_type}
-        return EncoderGraph(model, msgspec.convert(found, Preprocessing))
+        return model, msgspec.convert(found, Preprocessing)
     raise EncoderError(
         f"the encoder {encoder.model} is not a neural network and has no ONNX form: export without "
         "--with-encoder, or choose another encoder (use.embedder in params.yaml)"
@@ -206,49 +206,98 @@ def _trace(tower: "torch.nn.Module", preprocessing: Preprocessing) -> bytes:
 @contextmanager
 def _hide_exporter_notes() -> Iterator[None]:
     """Hide torch's deprecation warnings, and the exporter's messages below an error."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
+    logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings(action="ignore"):
             yield
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+        logging.disable(logging.NOTSET)
 
 
-def import_onnx() -> Any:
-    """Import onnx.
+def import_onnx() -> tuple[Any, Any]:
+    """Return the packages onnx and onnxruntime.
 
     Raises:
-        EncoderError: the package is missing; it says how to get it.
+        EncoderError: one is missing; it says how to get it.
     """
-    with _name_missing_package():
+    try:
         import onnx
         import onnx.checker
         import onnx.numpy_helper
-    return onnx
+        import onnxruntime
+    except ImportError as error:
+        raise EncoderError(
+            f"exporting needs onnx, onnxruntime, onnxscript ({error}): install vibe-photos[onnx]"
+        ) from None
+    return onnx, onnxruntime
 
 
 def open_session(model: bytes) -> Any:
-    """Return an ONNX Runtime session of a model's bytes, on the processor.
-
-    Raises:
-        EncoderError: the package is missing; it says how to get it.
-    """
-    with _name_missing_package():
-        import onnxruntime
+    """Return an ONNX Runtime session of a model's bytes, on the processor; errors as `import_onnx`."""
+    _, onnxruntime = import_onnx()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-@contextmanager
-def _name_missing_package() -> Iterator[None]:
-    try:
-        yield
-    except ImportError as error:
+def measure_heads(model: bytes, levels: Sequence[Level], vectors: Vectors, scores: ScoreTable) -> float:
+    """Return the largest difference between probabilities of the graph and those of `scores`.
+
+    Args:
+        model: `heads.onnx`.
+        levels: its outputs.
+        vectors: unit-norm float32 [n, dim].
+        scores: the expected probabilities for these vectors, in float64.
+
+    Raises:
+        HeadError: it is more than `MAX_DIFFERENCE`.
+    """
+    outputs = open_session(model).run([level.name for level in levels], {VECTORS: vectors})
+    expected = [scores.probability[:, [scores.keys.index(key) for key in level.keys]] for level in levels]
+    difference = max(map(_largest_difference, outputs, expected))
+    if not difference <= MAX_DIFFERENCE:
+        raise HeadError(
+            f"heads.onnx differs from the heads by {difference:.1e} in a probability, more than "
+            f"{MAX_DIFFERENCE:.0e}: nothing is exported"
+        )
+    return difference
+
+
+def measure_encoder(
+    model: bytes, recipe: Preprocessing, encoder: Encoder, images: Sequence[Image.Image]
+) -> float:
+    """Return the largest difference between the components of the exported encoder's vectors and ours.
+
+    Raises:
+        EncoderError: it is more than `MAX_DIFFERENCE`.
+    """
+    session, features = open_session(model), []
+    for image in images:
+        found = session.run(recipe.outputs, {recipe.input: _prepare_pixels(image, recipe)})
+        named = dict(zip(recipe.outputs, found, strict=True))
+        features.append(join_features(named, recipe.pooling, recipe.transform))
+    vectors = to_unit_norm(np.stack(features))
+    expected = encoder.encode(np.stack([encoder.preprocess(image) for image in images]))
+    difference = _largest_difference(vectors, expected)
+    if not difference <= MAX_DIFFERENCE:
         raise EncoderError(
-            f"exporting needs onnx, onnxruntime, onnxscript ({error}): install vibe-photos[onnx]"
-        ) from None
+            f"encoder.onnx differs from {encoder.model} by {difference:.1e} in a component of a vector, more "
+            f"than {MAX_DIFFERENCE:.0e}: nothing is exported"
+        )
+    return difference
+
+
+def _prepare_pixels(image: Image.Image, recipe: Preprocessing) -> NDArray[np.floating[Any]]:
+    """Preprocess an image exactly as `preprocessing.json` says."""
+    edge, shrink = recipe.input_px, recipe.resize_px / min(image.size)
+    width, height = round(image.width * shrink), round(image.height * shrink)
+    resized = resize(image, (edge, edge) if recipe.resize == "squash" else (width, height))
+    left, top = (resized.width - edge) // 2, (resized.height - edge) // 2
+    pixels = np.asarray(resized.crop((left, top, left + edge, top + edge)), dtype=np.float32)
+    ordered = pixels if recipe.channels == "RGB" else pixels[..., ::-1]
+    scaled = (ordered * recipe.scale - recipe.mean) / recipe.std
+    return np.asarray(scaled.transpose(2, 0, 1)[np.newaxis], dtype=recipe.input_type)
+
+
+def _largest_difference(ours: NDArray[Any], theirs: NDArray[Any]) -> float:
+    return float(np.abs(ours.astype(np.float64) - theirs).max(initial=0.0))

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vibe_photos.heads.fit import Floats, Loss, cross_entropy, fit_linear, prepare_examples, weigh_rows
+from vibe_photos.heads.fit import Floats, Loss, cross_entropy
 from vibe_photos.heads.rounding import round_figures
 
 ECE_BINS = 15
 _MIN_SCALE, _MAX_SCALE = 0.02, 50.0
 _SMALL_L2 = 1e-6
+_MAX_NEWTON_STEPS, _SMALL_STEP = 50, 1e-8
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +58,15 @@ def fit_calibration(logits: Floats, y: Floats, is_judged: NDArray[np.bool_], los
     labels = logits.shape[1]
     if loss == "softmax":
         rows = is_judged[:, 0]
-        scale = _fit_temperature(logits[rows].astype(np.float64), y[rows]) if rows.any() else 1.0
+        everyone = np.ones((int(rows.sum()), 1))
+        scale = fit_temperature(logits[rows].astype(np.float64), y[rows], everyone, loss)
         return Calibration((scale,) * labels, (0.0,) * labels)
-    fitted = [
-        _fit_platt(logits[is_judged[:, label], label].astype(np.float64), y[is_judged[:, label], label])
-        for label in range(labels)
-    ]
-    return Calibration(tuple(scale for scale, _ in fitted), tuple(offset for _, offset in fitted))
+    scale, offset = np.ones(labels), np.zeros(labels)
+    present, absent = (is_judged * y).sum(axis=0), (is_judged * (1 - y)).sum(axis=0)
+    mixed = np.flatnonzero((present > 0) & (absent > 0))
+    values = logits[:, mixed].astype(np.float64)
+    scale[mixed], offset[mixed] = _fit_platt(values, y[:, mixed], is_judged[:, mixed])
+    return Calibration(tuple(round_figures(scale).tolist()), tuple(round_figures(offset).tolist()))
 
 
 def expected_calibration_error(
@@ -92,37 +95,94 @@ def _binned_gap(probabilities: Floats, hits: Floats) -> float | None:
     return float(np.abs(gaps).sum() / len(hits))
 
 
-def _fit_temperature(logits: Floats, y: Floats) -> float:
-    """Return the inverse temperature with the least cross-entropy: the root of its increasing derivative."""
-    from scipy.optimize import brentq
+def fit_temperature(logits: Floats, y: Floats, weights: Floats, loss: Loss) -> float:
+    """Return the factor of `logits` (the inverse temperature) with the least cross-entropy, within 0.02 to 50.
 
-    def slope(scale: float) -> float:
-        return float((cross_entropy(logits * scale, y, "softmax")[1] * logits).sum()) / len(logits)
+    Newton's method, between bounds that each step narrows. A tiny penalty keeps the factor near 1 where it
+    does not matter, as if all logits are equal, or right by far.
 
-    if slope(_MIN_SCALE) >= 0:
-        return _MIN_SCALE
-    if slope(_MAX_SCALE) <= 0:
-        return _MAX_SCALE
-    return float(round_figures(brentq(slope, _MIN_SCALE, _MAX_SCALE, xtol=1e-14)))
+    Args:
+        logits: float64 [n, labels].
+        y: 0 or 1 [n, labels]; one-hot for softmax.
+        weights: [n, labels], or [n, 1].
+        loss: what turns logits into probabilities.
+    """
+    low, high, scale = _MIN_SCALE, _MAX_SCALE, 1.0
+    weights = weights / max(float(weights.sum()), 1e-300)
+    for _ in range(_MAX_NEWTON_STEPS):
+        _, error = cross_entropy(scale * logits, y, loss)
+        p = error + y
+        slope = float((weights * error * logits).sum()) + _SMALL_L2 * (scale - 1)
+        low, high = (low, scale) if slope > 0 else (scale, high)
+        # The variance of a photo's logits under its probabilities; for sigmoid that of each label.
+        mean = (p * logits).sum(axis=1, keepdims=True) if loss == "softmax" else p * logits
+        curvature = float((weights * p * logits * (logits - mean)).sum()) + _SMALL_L2
+        last, scale = scale, scale - slope / curvature
+        if not low < scale < high:
+            scale = float(np.sqrt(low * high))
+        if abs(scale - last) < 1e-9 * scale:
+            break
+    return float(round_figures(scale))
 
 
-def _fit_platt(logits: Floats, y: Floats) -> tuple[float, float]:
-    """Return the scale (positive) and offset with the least cross-entropy for Platt's smoothed targets."""
-    from scipy.optimize import brentq
+def _fit_platt(logits: Floats, y: Floats, is_judged: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """Return each label's scale (positive) and offset of least cross-entropy, for Platt's smoothed targets.
 
-    present = float(y.sum())
-    absent = len(y) - present
-    if not present or not absent:
-        return 1.0, 0.0
+    Each label must be present on some judged photos, and absent on others.
+    """
+    weights = is_judged / is_judged.sum(axis=0)
+    present, absent = (is_judged * y).sum(axis=0), (is_judged * (1 - y)).sum(axis=0)
     targets = np.where(y > 0, (present + 1) / (present + 2), 1 / (absent + 2))
-    everyone = np.ones((len(y), 1), dtype=bool)
-    examples = prepare_examples(logits[:, None], targets[:, None], everyone, "sigmoid")
-    table = fit_linear(examples, weigh_rows(examples, everyone[:, 0], "none"), _SMALL_L2)
-    (scale,), offset = (part[0] for part in examples.coordinates.unscale(table))
-    if not _MIN_SCALE <= scale <= _MAX_SCALE:
-        scale = float(np.clip(scale, _MIN_SCALE, _MAX_SCALE))
-        most = scale * np.abs(logits).max() + 50.0
-        offset = brentq(
-            lambda shift: (activate(scale * logits + shift, "sigmoid") - targets).mean(), -most, most
-        )
-    return float(round_figures(scale)), float(round_figures(offset))
+    mean = (weights * logits).sum(axis=0)
+    spread = np.sqrt((weights * np.square(logits - mean)).sum(axis=0))
+    spread[spread <= 1e-6 * np.abs(mean)] = 1.0  # logits that differ only by rounding are equal
+    values = (logits - mean) / spread
+    slope, height = _fit_lines(values, targets, weights)
+    scale = np.clip(slope / spread, _MIN_SCALE, _MAX_SCALE)
+    if (is_clipped := scale != slope / spread).any():
+        _, best = _fit_lines(values, targets, weights, scale * spread)
+        height = np.where(is_clipped, best, height)
+    return scale, height - scale * mean
+
+
+def _fit_lines(
+    values: Floats, targets: Floats, weights: Floats, slope: Floats | None = None
+) -> tuple[Floats, Floats]:
+    """Return slope and height [labels] of the logits `slope * values + height` with the least cross-entropy.
+
+    Newton's method for all labels at once; steps are halved until the loss does not increase. A given slope
+    stays. Otherwise both have a tiny penalty, so that there is an optimum even if all values are equal.
+    """
+    is_free = slope is None
+    penalty = _SMALL_L2 if is_free else 0.0
+    line = np.zeros((2, values.shape[1]))
+    if slope is not None:
+        line[0] = slope
+
+    def evaluate(line: Floats) -> tuple[Floats, Floats]:
+        entropy, error = cross_entropy(line[0] * values + line[1], targets, "sigmoid")
+        return (weights * entropy).sum(axis=0) + penalty / 2 * np.square(line).sum(axis=0), error
+
+    loss, error = evaluate(line)
+    for _ in range(_MAX_NEWTON_STEPS):
+        p = error + targets
+        curvature = weights * p * (1 - p)
+        of_slope, of_both = (curvature * values**2).sum(axis=0) + penalty, (curvature * values).sum(axis=0)
+        of_height = curvature.sum(axis=0) + penalty
+        error *= weights
+        towards = -penalty * line - [(error * values).sum(axis=0), error.sum(axis=0)]
+        if is_free:
+            step = np.array([of_height, of_slope]) * towards - of_both * towards[::-1]
+            step /= of_slope * of_height - of_both**2
+        else:
+            step = np.array([np.zeros_like(of_height), towards[1] / of_height])
+        share = np.ones_like(loss)
+        last_loss = loss
+        loss, error = evaluate(line + step)
+        while (is_worse := ~(loss <= last_loss * (1 + 1e-12))).any() and share.min() > 1e-6:
+            share = np.where(is_worse, share / 2, share)
+            loss, error = evaluate(line + share * step)
+        line = line + share * step
+        if np.abs(step).max(initial=0.0) < _SMALL_STEP:
+            break
+    return line[0], line[1]

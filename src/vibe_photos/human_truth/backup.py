@@ -15,7 +15,7 @@ import msgspec
 from vibe_photos.errors import StoreError
 from vibe_photos.human_truth.labels import DECISIONS_FOLDER, NO_IDS, active_lines
 from vibe_photos.records.ground_truth import Decision
-from vibe_photos.records.splits import read_current_ids
+from vibe_photos.records.splits import find_current_ids, read_current_ids, read_splits
 from vibe_photos.storage.append_log import AppendLog, read_lines
 from vibe_photos.storage.jsonl import decode_line
 
@@ -76,14 +76,24 @@ def warn_of_lost(human: Path, store: Path, splits: Path | None = None) -> None:
     workspace = Path(os.environ.get("DVC_ROOT", ".")) / human
     is_copy = workspace.resolve() != human.resolve()
     missing_there = find_lost(workspace, store, splits) if is_copy else lost
+    library = read_splits(splits) if splits and splits.exists() else {}
+    known = library.keys() | find_current_ids(library).keys()
     for reviewer, lines in lost.items():
+        if reviewer not in missing_there:
+            advice = (
+                "This run works in a copy of the files that git tracks, so its figures lack them. To include "
+                f"them: git add {human}, then run the experiment again"
+            )
+        elif library and known.isdisjoint(line.image_id for line in lines):
+            advice = (
+                "None of their photos is in this library: another project seems to use the same store "
+                f"({store}). Set VIBE_PHOTOS_STORE to another folder in each project, or unset it"
+            )
+        else:
+            advice = f"git or DVC replaced the file. If that was not intended: {RESTORE}"
         log.warning(
             "%s decisions of %s are in this machine's store and not in %s. %s",
-            *(f"{len(lines):,}", reviewer, human / DECISIONS_FOLDER / f"{reviewer}.jsonl"),
-            f"git or DVC replaced the file. If that was not intended: {RESTORE}"
-            if reviewer in missing_there
-            else "This run works in a copy of the files that git tracks, so its figures lack them. To "
-            f"include them: git add {human}, then run the experiment again",
+            *(f"{len(lines):,}", reviewer, human / DECISIONS_FOLDER / f"{reviewer}.jsonl", advice),
         )
 
 

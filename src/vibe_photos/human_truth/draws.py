@@ -10,7 +10,7 @@ it is asked about, a simple random sample, represent them. When it is asked abou
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -21,7 +21,6 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from vibe_photos.errors import InputError
-from vibe_photos.human_truth.labels import NO_IDS
 from vibe_photos.storage.files import write_bytes
 
 DRAWS_FOLDER = "draws"
@@ -67,7 +66,7 @@ class Draw(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def make_stratum(image_ids: Iterable[str]) -> Stratum:
     """Return a stratum of these photos."""
-    return _pack(np.unique(_hash_ids(sorted(image_ids))))
+    return _pack(np.unique(_hash_ids([*image_ids])))
 
 
 def _pack(numbers: NDArray[np.uint64]) -> Stratum:
@@ -80,14 +79,10 @@ def grow_draw(draw: Draw, current: Draw, earlier_ids: Iterable[str] = ()) -> Dra
 
     `earlier_ids`, of photos whose file was rewritten, are removed: their present id has the stratum.
     """
-    today = [_unpack(stratum) for stratum in current.strata.values()]
-    moved = np.concatenate([*today, _hash_ids([*earlier_ids])])
-    strata = {}
+    moved = np.concatenate([*map(_unpack, current.strata.values()), _hash_ids([*earlier_ids])])
+    strata, nobody = {}, Stratum(photos=0, members=b"")
     for name in sorted(draw.strata.keys() | current.strata.keys()):
-        old, new = (
-            _unpack(one.strata[name]) if name in one.strata else np.zeros(0, np.uint64)
-            for one in (draw, current)
-        )
+        old, new = (_unpack(one.strata.get(name, nobody)) for one in (draw, current))
         numbers = np.union1d(new, np.setdiff1d(old, moved))
         if len(numbers):
             strata[name] = _pack(numbers)
@@ -120,7 +115,7 @@ def write_draw(human: Path, draw: Draw) -> Path:
 
 
 def find_strata(
-    draws: Sequence[Draw], image_ids: Sequence[str], current_ids: Mapping[str, str] = NO_IDS
+    draws: Sequence[Draw], image_ids: Sequence[str], current_ids: Mapping[str, str]
 ) -> dict[str, str]:
     """Return the stratum of each photo that is in a draw of stage `sample`, or `NOT_ASKED`.
 
@@ -129,17 +124,31 @@ def find_strata(
     contain its number: `scene.food (draw 2)`.
     """
     found: dict[str, str] = {}
+    sampled = [draw for draw in draws if draw.how != "uniform"]
+    for name, image_id in _find_members(sampled, image_ids, current_ids):
+        if split_name(found.get(image_id, NOT_ASKED))[0] == NOT_ASKED:
+            found[image_id] = name
+    return found
+
+
+def find_uniformly_drawn(
+    draws: Sequence[Draw], image_ids: Sequence[str], current_ids: Mapping[str, str]
+) -> set[str]:
+    """Return the photos that were drawn uniformly at random elsewhere; arguments as in `find_strata`."""
+    uniform = [draw for draw in draws if draw.how == "uniform"]
+    return {image_id for _, image_id in _find_members(uniform, image_ids, current_ids)}
+
+
+def _find_members(
+    draws: Sequence[Draw], image_ids: Sequence[str], current_ids: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
+    """Yield each stratum's name with the present id of each of its photos, draw by draw."""
     known = [*image_ids, *current_ids]
     numbers = _hash_ids(known)
     for draw in draws:
-        if draw.how == "uniform":
-            continue
         for name, stratum in draw.strata.items():
             for index in np.flatnonzero(np.isin(numbers, _unpack(stratum))).tolist():
-                image_id = current_ids.get(known[index], known[index])
-                if image_id not in found or split_name(found[image_id])[0] == NOT_ASKED:
-                    found[image_id] = join_name(name, draw.number)
-    return found
+                yield join_name(name, draw.number), current_ids.get(known[index], known[index])
 
 
 def assign_strata(
@@ -147,7 +156,7 @@ def assign_strata(
     not_asked: Sequence[str],
     draws: Sequence[Draw],
     shown: set[str],
-    current_ids: Mapping[str, str] = NO_IDS,
+    current_ids: Mapping[str, str],
 ) -> dict[str, str]:
     """Return the stratum of each photo of the library, `NOT_ASKED` where it has none yet.
 
@@ -159,12 +168,9 @@ def assign_strata(
     - Else, if today's strata of the draw's photos are those recorded, the new photos join them.
     - Else they stay `NOT_ASKED`: measured photos would not be a random part of the strata.
 
-    Args:
-        strata_today: the stratum of each photo that `annotate.budget` includes, by today's answers.
-        not_asked: the other photos.
-        draws: the recorded draws.
-        shown: the photos that people judged or skipped.
-        current_ids: as in `find_strata`.
+    `strata_today` has the stratum, by today's answers, of each photo that `annotate.budget` includes;
+    `not_asked` are the others. `shown` are the photos that people judged or skipped. `current_ids` is that of
+    `find_strata`.
     """
     recorded = find_strata(draws, [*strata_today, *not_asked], current_ids)
     members: dict[int, list[str]] = defaultdict(list)
@@ -175,7 +181,7 @@ def assign_strata(
             members[number].append(image_id)
         elif image_id in strata_today:
             waiting.add(number)
-    redrawn = {number for number in waiting if set(members[number]) <= shown}
+    redrawn = {number for number in waiting if shown.issuperset(members[number])}
     grown = redrawn | {
         number
         for number in waiting
@@ -193,20 +199,6 @@ def assign_strata(
             stratum = today
         placed[image_id] = join_name(stratum, number)
     return placed
-
-
-def find_uniformly_drawn(
-    draws: Sequence[Draw], image_ids: Sequence[str], current_ids: Mapping[str, str] = NO_IDS
-) -> set[str]:
-    """Return the photos that were drawn uniformly at random elsewhere; arguments as in `find_strata`."""
-    known = [*image_ids, *current_ids]
-    numbers = _hash_ids(known)
-    strata = [one for draw in draws if draw.how == "uniform" for one in draw.strata.values()]
-    return {
-        current_ids.get(known[index], known[index])
-        for one in strata
-        for index in np.flatnonzero(np.isin(numbers, _unpack(one))).tolist()
-    }
 
 
 def join_name(stratum: str, number: int) -> str:

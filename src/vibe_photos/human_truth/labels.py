@@ -9,15 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TypeVar
 
 import msgspec
 
 from vibe_photos.records.ground_truth import Decision, GroundTruth, fit_keys, parse_truth, read_placed_truth
 from vibe_photos.settings import Taxonomy
 from vibe_photos.storage.jsonl import read_numbered_records
-
-T = TypeVar("T")
 
 AUDITED_FILE = "ground_truth_human.audited.json"
 DECISIONS_FOLDER = "decisions"
@@ -68,7 +65,7 @@ class HumanTruth:
         )
 
 
-def read_human_truth(human: Path, current_ids: Mapping[str, str] = NO_IDS) -> HumanTruth:
+def read_human_truth(human: Path, current_ids: Mapping[str, str]) -> HumanTruth:
     """Read all of people's labels, with the keys as written; empty if there are none yet.
 
     `current_ids` has the present id of each photo whose file was rewritten, by its earlier ids: the labels
@@ -85,32 +82,34 @@ def read_human_truth(human: Path, current_ids: Mapping[str, str] = NO_IDS) -> Hu
     return _combine(placed, sorted((human / DECISIONS_FOLDER).glob("*.jsonl")), current_ids)
 
 
-def read_log_truth(log: Path) -> HumanTruth:
-    """Read the labels of one reviewer's log alone.
-
-    Raises:
-        InputError: a line is malformed.
-    """
-    return _combine([], [log])
+def read_log_truth(log: Path, current_ids: Mapping[str, str]) -> HumanTruth:
+    """Read the labels of one reviewer's log alone; arguments and errors as for `read_human_truth`."""
+    return _combine([], [log], current_ids)
 
 
 def rename_edited(
     placed: Sequence[tuple[str, GroundTruth]], current_ids: Mapping[str, str]
 ) -> list[tuple[str, GroundTruth]]:
-    """Return the checked records of the edited file under their photos' present ids, one for each photo.
+    """Return the checked records of the edited file under their photos' present ids, one for each photo."""
+    return rename_records([one for one in placed if one[1].extra.get(CHECKED, True)], current_ids)
+
+
+def rename_records(
+    placed: Sequence[tuple[str, GroundTruth]], current_ids: Mapping[str, str]
+) -> list[tuple[str, GroundTruth]]:
+    """Return records, with their places, under their photos' present ids, one for each photo.
 
     A record under the present id counts before one under an earlier id.
     """
     found: dict[str, tuple[str, GroundTruth]] = {}
     for place, record in sorted(placed, key=lambda one: one[1].image_id not in current_ids):
-        if record.extra.get(CHECKED, True):
-            image_id = current_ids.get(record.image_id, record.image_id)
-            found[image_id] = place, msgspec.structs.replace(record, image_id=image_id)
+        image_id = current_ids.get(record.image_id, record.image_id)
+        found[image_id] = place, msgspec.structs.replace(record, image_id=image_id)
     return list(found.values())
 
 
 def _combine(
-    placed: Sequence[tuple[str, GroundTruth]], logs: Sequence[Path], current_ids: Mapping[str, str] = NO_IDS
+    placed: Sequence[tuple[str, GroundTruth]], logs: Sequence[Path], current_ids: Mapping[str, str]
 ) -> HumanTruth:
     checked = rename_edited(placed, current_ids)
     edited = {record.image_id: record for _, record in checked}
@@ -135,7 +134,8 @@ def _combine(
                     assisted[image_id] = not line.unassisted
         if image_id not in measured and lines[-1][0].kind == "skip":
             skipped[image_id] = lines[-1][0].reason
-    return HumanTruth(_sort(measured), _sort(taught), _sort(skipped), places, assisted)
+    measured, taught = dict(sorted(measured.items())), dict(sorted(taught.items()))
+    return HumanTruth(measured, taught, dict(sorted(skipped.items())), places, assisted)
 
 
 def active_lines(lines: Sequence[Decision]) -> list[Decision]:
@@ -160,7 +160,3 @@ def _lines_by_photo(
     for of_photo in lines.values():
         of_photo.sort(key=lambda found: found[0].decided_at)
     return lines
-
-
-def _sort(of_photos: Mapping[str, T]) -> dict[str, T]:
-    return dict(sorted(of_photos.items()))

@@ -124,24 +124,16 @@ def read_sampled(to_review: Path) -> dict[str, dict[str, Any]]:
 def read_measured_sample(
     human: Path, taxonomy: Taxonomy, memberships: Mapping[str, Membership], half: str | None = None
 ) -> MeasuredSample:
-    """Read people's measurements and weight them.
-
-    Args:
-        human: the folder `data/human`.
-        taxonomy: the allowed label keys.
-        memberships: `splits.json`: the library, its strata and permanent numbers.
-        half: `tune` or `score`: count only photos of that half.
+    """Read people's measurements in `human` and weight them; with `half`, only photos of that half count.
 
     Raises:
         InputError: a record is malformed, given twice, has an unknown label key or an impossible design.
     """
-    current_ids = find_current_ids(memberships)
+    current_ids, draws = find_current_ids(memberships), read_draws(human)
     truth = read_human_truth(human, current_ids).fit(taxonomy, human)
-    measured = truth.measured
-    draws = read_draws(human)
     if not draws:
-        return weigh_stated(list(measured.values()), memberships, half)
-    uniform = find_uniformly_drawn(draws, list(measured), current_ids)
+        return weigh_stated(list(truth.measured.values()), memberships, half)
+    uniform = find_uniformly_drawn(draws, list(truth.measured), current_ids)
     return weigh_drawn(truth, memberships, uniform, half)
 
 
@@ -159,34 +151,27 @@ def weigh_drawn(
     rest = NOT_DRAWN if drawn_at_all else WHOLE_LIBRARY
     for image_id, one in memberships.items():
         in_order[one.stratum or rest].append((one.number, image_id))
-    judged = {image_id for image_id in truth.measured if image_id in memberships}
+    judged = truth.measured.keys() & memberships.keys()
+    shown = judged | truth.skipped.keys()
     asked_share = find_asked_shares({name: len(photos) for name, photos in in_order.items()})
     for name in [one for one in in_order if split_name(one)[0] == NOT_ASKED and asked_share[one]]:
         sample.waiting += [i for _, i in in_order.pop(name) if i in judged]
-    counted: dict[str, list[str]] = {}
     for name, photos in in_order.items():
         ids = [image_id for _, image_id in sorted(photos)]
-        reach = _find_reach(ids, judged, truth.skipped) if name in drawn_at_all else 0
+        is_drawn = name in drawn_at_all
+        reach = next((place for place, i in enumerate(ids) if i not in shown), len(ids)) if is_drawn else 0
         counts = [i for place, i in enumerate(ids) if i in judged and (place < reach or i in uniform)]
         late = [i for i in ids[reach:] if i in judged and i not in uniform]
-        if name in drawn_at_all:
+        if is_drawn:
             sample.waiting += late
         else:
             sample.own_set += [truth.measured[i] for i in late]
-            late = []
-        skipped = sum(
-            i in truth.skipped and i not in judged and (half is None or memberships[i].half == half)
-            for i in ids[:reach]
+        skipped = sum(i not in judged and (half is None or memberships[i].half == half) for i in ids[:reach])
+        stratum = StratumCount(
+            len(ids), skipped=skipped, waiting=len(late) * is_drawn, asked_share=asked_share[name] or 1.0
         )
-        sample.strata[name] = StratumCount(
-            len(ids), len(counts), skipped, len(late), asked_share[name] or 1.0
-        )
-        counted[name] = counts
-    for name, ids in counted.items():
-        records = [truth.measured[i] for i in ids]
-        _add_stratum(sample, records, memberships, half, name)
-    later = sample.unmeasured_strata.get(NOT_DRAWN, 0)
-    if later:
+        _add_stratum(sample, name, stratum, [truth.measured[i] for i in counts], memberships, half)
+    if later := sample.unmeasured_strata.get(NOT_DRAWN, 0):
         sample.about = f"the library of today without the {say_count(later)} that came after the last draw"
     sample.records.sort(key=lambda record: record.image_id)
     return sample
@@ -215,26 +200,18 @@ def weigh_stated(
         else:
             by_stratum[design.stratum].append((design, record))
     for name, drawn in sorted(by_stratum.items()):
-        size = max((design.stratum_photos or 0 for design, _ in drawn), default=0)
+        size = max(design.stratum_photos or 0 for design, _ in drawn)
         current = [(d, r) for d, r in drawn if (d.stratum_photos or 0) == size]
         sample.waiting += [r.image_id for d, r in drawn if (d.stratum_photos or 0) != size]
         ranks = {design.stratum_rank for design, _ in current}
+        stratum, counts = StratumCount(0, asked_share=current[0][0].asked_share), [r for _, r in current]
         if size and None not in ranks:
             reach = next(rank for rank in range(1, len(current) + 2) if rank not in ranks)
             counts = [record for design, record in current if (design.stratum_rank or 0) < reach]
             late = [record.image_id for design, record in current if (design.stratum_rank or 0) > reach]
             sample.waiting += late
-            sample.strata[name] = StratumCount(size, len(counts), 0, len(late), current[0][0].asked_share)
-            _add_stratum(sample, counts, memberships, half, name)
-        else:
-            sample.strata[name] = StratumCount(0, len(current))
-            kept = [(d, r) for d, r in current if half is None or memberships[r.image_id].half == half]
-            sample.left_out += len(current) - len(kept)
-            share = len(kept) / max(1, len(current))
-            sample.strata[name].counted = len(kept)
-            sample.records += [
-                _with_design(r, name, d.inclusion_probability * share, d.asked_share) for d, r in kept
-            ]
+            stratum.photos, stratum.waiting = size, len(late)
+        _add_stratum(sample, name, stratum, counts, memberships, half)
     sample.records.sort(key=lambda record: record.image_id)
     return sample
 
@@ -253,14 +230,14 @@ def weigh_untrained(answers: Sequence[GroundTruth], memberships: Mapping[str, Me
     for record in answers:
         if record.image_id in memberships:
             recorded = memberships[record.image_id].stratum
-            is_placed = recorded and split_name(recorded)[0] != NOT_ASKED
-            strata[recorded if is_placed and recorded else (record.scene or [NO_SCENE])[0]].append(record)
+            if not recorded or split_name(recorded)[0] == NOT_ASKED:
+                recorded = (record.scene or [NO_SCENE])[0]
+            strata[recorded].append(record)
     for name, records in sorted(strata.items()):
         records.sort(key=lambda record: memberships[record.image_id].number)
         trains = [memberships[record.image_id].role == "train" for record in records]
         reach = trains.index(True) if True in trains else len(records)
-        sample.strata[name] = StratumCount(len(records), reach)
-        _add_stratum(sample, records[:reach], memberships, None, name)
+        _add_stratum(sample, name, StratumCount(len(records)), records[:reach], memberships, None)
     sample.records.sort(key=lambda record: record.image_id)
     return sample
 
@@ -284,35 +261,37 @@ def read_stated_design(record: GroundTruth) -> StatedDesign | None:
         ) from None
 
 
-def _find_reach(ids: Sequence[str], judged: set[str], skipped: Mapping[str, str]) -> int:
-    """Return how many photos were shown before the first unseen one."""
-    unseen = (
-        place for place, image_id in enumerate(ids) if image_id not in judged and image_id not in skipped
-    )
-    return next(unseen, len(ids))
-
-
 def _add_stratum(
     sample: MeasuredSample,
+    name: str,
+    stratum: StratumCount,
     records: Sequence[GroundTruth],
     memberships: Mapping[str, Membership],
     half: str | None,
-    stratum: str,
 ) -> None:
-    """Add the records of one stratum, of the wanted half, with their probability."""
+    """Add a stratum, and those of its `records` that are of the wanted half, with their probability.
+
+    Where the stratum's size is not known, a record's own probability counts.
+    """
     kept = [one for one in records if half is None or memberships[one.image_id].half == half]
     sample.left_out += len(records) - len(kept)
-    sample.strata[stratum].counted = len(kept)
-    size, asked_share = sample.strata[stratum].photos, sample.strata[stratum].asked_share
-    probability = len(kept) / size * asked_share
-    sample.records += [_with_design(record, stratum, probability, asked_share) for record in kept]
+    sample.strata[name], stratum.counted = stratum, len(kept)
+    for record in kept:
+        if stratum.photos:
+            probability = len(kept) / stratum.photos * stratum.asked_share
+        else:
+            probability = record.extra["inclusion_probability"] * (len(kept) / len(records))
+        design = {"stratum": name, "inclusion_probability": probability}
+        if stratum.asked_share < 1.0:
+            design[ASKED_SHARE] = stratum.asked_share
+        others = {k: v for k, v in record.extra.items() if k not in (*DESIGN_FIELDS, ASKED_SHARE)}
+        sample.records.append(msgspec.structs.replace(record, extra=others | design))
 
 
 def find_asked_shares(photos: Mapping[str, int]) -> dict[str, float]:
     """Return the share of its draw's photos that the teacher was asked about, for each stratum.
 
-    Args:
-        photos: the number of photos of each stratum, and of `NOT_ASKED` of each draw.
+    `photos` has the number of photos of each stratum, and of `NOT_ASKED` of each draw.
     """
     draw_of = {name: name if name == NOT_DRAWN else split_name(name)[1] for name in photos}
     asked: Counter[str | int] = Counter()
@@ -321,12 +300,3 @@ def find_asked_shares(photos: Mapping[str, int]) -> dict[str, float]:
         everyone[draw_of[name]] += count
         asked[draw_of[name]] += count * (split_name(name)[0] != NOT_ASKED)
     return {name: asked[draw] / everyone[draw] for name, draw in draw_of.items()}
-
-
-def _with_design(record: GroundTruth, stratum: str, probability: float, asked_share: float) -> GroundTruth:
-    fields = (*DESIGN_FIELDS, ASKED_SHARE)
-    kept: dict[str, Any] = {name: value for name, value in record.extra.items() if name not in fields}
-    design: dict[str, Any] = {"stratum": stratum, "inclusion_probability": probability}
-    if asked_share < 1.0:
-        design[ASKED_SHARE] = asked_share
-    return msgspec.structs.replace(record, extra={**kept, **design})

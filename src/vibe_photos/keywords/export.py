@@ -1,12 +1,13 @@
-"""Update the sidecars of a whole library, or show what would change. Photos are never opened for writing.
+"""`vibe-photos export-xmp`: update the sidecars of a library, or show what would change.
 
-A problem with one sidecar becomes a line in the report and does not stop the others.
+Photos are never opened for writing. A problem with one sidecar is reported and does not stop the others.
 """
 
 import codecs
 import os
+import sqlite3
 import stat
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,6 +17,7 @@ from typing import Literal
 from PIL import IptcImagePlugin
 
 from vibe_photos.errors import DecodeError, InputError, LibraryError
+from vibe_photos.human_truth.labels import read_human_truth
 from vibe_photos.keywords.sidecar import (
     OUR_NAMESPACE,
     KeywordPath,
@@ -25,13 +27,24 @@ from vibe_photos.keywords.sidecar import (
     strip_keywords,
 )
 from vibe_photos.pixels.formats import open_image
+from vibe_photos.records.ground_truth import judged_labels
 from vibe_photos.records.photos import Photo, text_to_path, verified
+from vibe_photos.records.splits import read_current_ids
+from vibe_photos.records.taxonomy import HEADS, head_keys, label_name
+from vibe_photos.settings import Settings
 from vibe_photos.storage.files import replace_atomically
+from vibe_photos.storage.sqlite import open_database
 from vibe_photos.terminal import name_file
+
+Whose = Literal["final", "human"]
+"""`final`: every photo's labels, a person's if there are any; `human`: only audited photos."""
 
 Naming = Literal["full", "stem"]
 """How a new sidecar is named: `full`: `IMG_1.JPG.xmp` (digiKam, darktable, Immich); `stem`: `IMG_1.xmp`
 (Adobe, Immich too). Where another program has put one of the two, our keywords go into that."""
+
+_ROOT = "vibe-photos"
+"""The root of all our keywords."""
 
 _IPTC_KEYWORDS = (2, 25)
 
@@ -47,6 +60,46 @@ class SidecarReport:
     counts: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
     changed: list[Path] = field(default_factory=list)
+
+
+def read_keywords(settings: Settings, whose: Whose) -> dict[str, Keywords]:
+    """Return each labelled photo's keywords by `image_id`.
+
+    For a scene or attribute that the person did not judge, `final` uses the student's label and `human` none.
+
+    Raises:
+        InputError: the labels are missing, or a person's record is malformed or has an unknown label key.
+    """
+    paths, taxonomy = settings.paths, settings.taxonomy
+    found = _read_student(paths.labels) if whose == "final" else {}
+    people = read_human_truth(paths.human, read_current_ids(paths.splits)).fit(taxonomy, paths.human)
+    keys = {head: head_keys(taxonomy, head) for head in HEADS}
+    for record in people.everything.values():
+        said = judged_labels(record, keys, settings.classify.attribute_from_scene)
+        others = found.get(record.image_id, set()) - said.keys()
+        found[record.image_id] = others | {key for key, is_true in said.items() if is_true}
+    return {image_id: to_keywords(own) for image_id, own in found.items()}
+
+
+def to_keywords(keys: Iterable[str]) -> Keywords:
+    """Return keys as keywords: `object.food.dessert` is `vibe-photos|object|food|dessert` and `dessert`."""
+    ordered = sorted(keys)
+    return Keywords(
+        paths=tuple((_ROOT, *key.split(".")) for key in ordered),
+        words=tuple(dict.fromkeys(label_name(key) for key in ordered)),
+    )
+
+
+def _read_student(labels: Path) -> dict[str, set[str]]:
+    with open_database(labels) as connection:
+        try:
+            rows = connection.execute("SELECT image_id, label_key FROM label_assignment WHERE value = 1")
+            found: dict[str, set[str]] = defaultdict(set)
+            for image_id, key in rows:
+                found[image_id].add(key)
+        except sqlite3.OperationalError as error:
+            raise InputError(f"{labels} has no final labels: {error}; make it with `dvc repro`") from None
+    return found
 
 
 def export_keywords(

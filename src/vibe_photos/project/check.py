@@ -4,21 +4,20 @@ import os
 import shutil
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
 from vibe_photos.annotate.answers import AnswerKey, read_answered_ids
 from vibe_photos.annotate.budget import ChosenPhotos, choose_photos, find_unanswered
-from vibe_photos.annotate.connection_check import check_teacher
 from vibe_photos.annotate.estimate import estimate_run
 from vibe_photos.annotate.imports import IMPORTED, read_answers, refuse_other_ids
 from vibe_photos.annotate.question import Question, build_question
-from vibe_photos.annotate.stage import annotate_library
+from vibe_photos.annotate.stage import annotate_library, check_teacher
 from vibe_photos.configuration import compose_settings
 from vibe_photos.embed.engines.local import Job, LocalEngine
 from vibe_photos.encoders.encoder import load_encoder
@@ -40,17 +39,12 @@ BYTES_PER_PHOTO = 35_000
 """Approximate disk space: stage outputs, their copies in DVC's cache, and the store (docs/SCALING.md)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """The result of one check: its name, whether it passed, and what was found or what to do."""
 
     name: str
     is_ok: bool
     detail: str
-
-    def describe(self) -> str:
-        """Return the result as one line."""
-        return f"{'ok ' if self.is_ok else 'FIX'}  {self.name:<13}  {self.detail}"
 
 
 class _NotReady(VibePhotosError):
@@ -204,9 +198,12 @@ class _Check:
         if not photos:
             return "every photo already has an answer"
         write_jsonl(self._scratch / "one.jsonl", photos[:1])
-        places = {"photos": "one.jsonl", "raw_annotations": "raw.jsonl", "eval": "eval"}
+        here = self._scratch
         paths = replace(
-            self._settings.paths, **{name: self._scratch / place for name, place in places.items()}
+            self._settings.paths,
+            photos=here / "one.jsonl",
+            raw_annotations=here / "raw.jsonl",
+            eval=here / "eval",
         )
         annotate_library(replace(self._settings, paths=paths), self._store)
         return f"asked about {photos[0].rel_path}; the answer is paid for and kept"
@@ -273,10 +270,9 @@ def check_everything(asks: bool, overrides: Sequence[str] = ()) -> None:
     Raises:
         ConfigurationError: something has to be fixed first.
     """
-    results = []
-    for result in check_project(asks, overrides):
-        print(result.describe(), flush=True)
-        results.append(result)
-    wrong = [result.name for result in results if not result.is_ok]
+    wrong = []
+    for name, is_ok, detail in check_project(asks, overrides):
+        print(f"{'ok ' if is_ok else 'FIX'}  {name:<13}  {detail}", flush=True)
+        wrong += [] if is_ok else [name]
     if wrong:
         raise ConfigurationError(f"not ready: {', '.join(wrong)}")

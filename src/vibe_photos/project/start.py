@@ -5,7 +5,6 @@ import io
 import os
 import re
 import shlex
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -32,45 +31,51 @@ _FIRST_TEACHER = "qwen3_vl_32b"
 _SAMPLED_ONE_IN = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """The options of `vibe-photos new`. None for teacher or hash: as in the annotations, else the default."""
-
-    folder: Path
-    photos: Path
-    teacher: str | None
-    embedder: str
-    content_hash: str | None
-    annotations: Path | None
-
-
-def start_project(wanted: Wanted) -> str:
+def start_project(
+    folder: Path,
+    photos: Path,
+    teacher: str | None,
+    embedder: str,
+    content_hash: str | None,
+    annotations: Path | None,
+) -> str:
     """Create a project from the current clone; return a summary and the next commands.
 
-    Everything is checked first, and the folder appears only once it is complete.
+    Everything is checked first, and the folder appears only once it is complete. A teacher or hash that is
+    None is that of the annotations, else the default.
 
     Raises:
         InputError: not run in a clone, a folder or option cannot be used, or git has no user name and email.
         LibraryError: the photo folder is missing or has no photos.
     """
     _check_clone()
-    folder = _check_folder(wanted)
-    photo_files = _count_photos(wanted.photos)
-    teacher, choices = _choose_settings(wanted)
-    choices["sample"] = _choose_sample_size(photo_files)
+    folder = folder.resolve()
+    _check_folder(folder, photos.resolve())
+    config: dict[str, Any] = msgspec.yaml.decode(Path("conf/config.yaml").read_bytes())
+    photo_files = _count_photos(photos, config["library"])
+    teacher, content_hash = _choose_teacher(teacher, content_hash, annotations)
+    for group, name in (("teacher", teacher), ("embedder", embedder)):
+        if name not in (known := _list_choices(group)):
+            raise InputError(f"--{group} {name} does not exist: choose one of {', '.join(known)}")
     _check_identity()
-    params = _write_params(choices)
+    # In a small library a third, so that enough is left for training.
+    sampled = min(config["sample"]["size"], -(-photo_files // _SAMPLED_ONE_IN))
+    params = _write_params(
+        {
+            "use": {"teacher": teacher, "embedder": embedder},
+            "library": {"root": str(photos)} | ({"content_hash": content_hash} if content_hash else {}),
+            "sample": {"size": sampled},
+        }
+    )
     with TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
         project = Path(scratch) / folder.name
-        _fill(project, params, f"A project for {wanted.photos.name or wanted.photos}")
+        _fill(project, params, f"A project for {photos.name or photos}")
         project.rename(folder)
     made = (
-        f"{folder} is your project: {photo_files} photo files in {wanted.photos}, teacher {teacher}, encoder "
-        f"{wanted.embedder}, {choices['sample']['size']} photos for you to check"
+        f"{folder} is your project: {photo_files} photo files in {photos}, teacher {teacher}, encoder "
+        f"{embedder}, {sampled} photos for you to check"
     )
-    return "\n".join(
-        [made, *_list_warnings(folder), *_list_next_commands(folder, teacher, wanted.annotations)]
-    )
+    return "\n".join([made, *_list_warnings(folder), *_list_next_commands(folder, teacher, annotations)])
 
 
 def _check_clone() -> None:
@@ -83,26 +88,22 @@ def _check_clone() -> None:
         raise InputError(f"{Path.cwd()} is not the top folder of a vibe-photos clone: run this command there")
 
 
-def _check_folder(wanted: Wanted) -> Path:
-    """Return the new project's folder as a full path."""
-    folder, clone, photos = wanted.folder.resolve(), Path.cwd().resolve(), wanted.photos.resolve()
+def _check_folder(folder: Path, photos: Path) -> None:
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise InputError(f"{folder} exists and is not empty: name a folder that does not exist yet")
-    for place, what in ((clone, "this clone"), (photos, "the photo folder")):
+    for place, what in ((Path.cwd().resolve(), "this clone"), (photos, "the photo folder")):
         if folder.is_relative_to(place):
             raise InputError(f"{folder} is inside {what} ({place}): choose a folder outside it")
     if not folder.parent.is_dir():
         raise InputError(f"{folder.parent} does not exist: create it first, or choose another folder")
-    return folder
 
 
-def _count_photos(photos: Path) -> int:
+def _count_photos(photos: Path, library: dict[str, Any]) -> int:
     """Return how many files of the folder have a photo's extension."""
     if not photos.is_absolute():
         raise InputError(f"--photos {photos} is a relative path: write the full path, {photos.resolve()}")
     if not photos.is_dir():
         raise LibraryError(f"--photos {photos} is not a folder: give the folder that has your photos")
-    library = _read_config()["library"]
     extensions, skipped = library["extensions"], library["skip_names"]
     count = sum(len(found.files) for found in walk_folders(os.fsencode(photos), extensions, skipped))
     if not count:
@@ -110,53 +111,33 @@ def _count_photos(photos: Path) -> int:
     return count
 
 
-def _choose_sample_size(photo_files: int) -> dict[str, int]:
-    """Return the review sample's size: in a small library a third, so that enough is left for training."""
-    sample = _read_config()["sample"]
-    return {"size": min(sample["size"], -(-photo_files // _SAMPLED_ONE_IN))}
-
-
-def _read_config() -> dict[str, Any]:
-    config: dict[str, Any] = msgspec.yaml.decode(Path("conf/config.yaml").read_bytes())
-    return config
-
-
-def _choose_settings(wanted: Wanted) -> tuple[str, dict[str, dict[str, Any]]]:
-    """Return the teacher's name, and the values for `params.yaml` that follow from the options."""
-    content_hash, teacher = wanted.content_hash, _FIRST_TEACHER
-    models = {name: _read_choice("teacher", name).get("model") for name in _list_choices("teacher")}
-    if wanted.annotations:
-        content_hash, model = _inspect_answers(wanted.annotations)
-        if wanted.content_hash not in (None, content_hash):
-            raise InputError(
-                f"--content-hash {wanted.content_hash}: the ids in {wanted.annotations} are "
-                f"{content_hash}, so no photo would match its answer"
-            )
-        fitting = [name for name, asked in models.items() if asked == model]
-        if not fitting and not wanted.teacher:
-            raise InputError(
-                f"{wanted.annotations} has answers by {model}, but no teacher in conf/teacher uses that "
-                f"model: choose one with --teacher {'|'.join(models)}"
-            )
-        teacher = fitting[0] if fitting else teacher
-    teacher = wanted.teacher or teacher
-    for group, name in (("teacher", teacher), ("embedder", wanted.embedder)):
-        known = _list_choices(group)
-        if name not in known:
-            raise InputError(f"--{group} {name} does not exist: choose one of {', '.join(known)}")
-    library = {"root": str(wanted.photos)} | ({"content_hash": content_hash} if content_hash else {})
-    return teacher, {"use": {"teacher": teacher, "embedder": wanted.embedder}, "library": library}
+def _choose_teacher(
+    teacher: str | None, content_hash: str | None, annotations: Path | None
+) -> tuple[str, str | None]:
+    """Return the teacher's name and the hash, where not given those that fit the annotations."""
+    if not annotations:
+        return teacher or _FIRST_TEACHER, content_hash
+    known_hash, model = _inspect_answers(annotations)
+    if content_hash not in (None, known_hash):
+        raise InputError(
+            f"--content-hash {content_hash}: the ids in {annotations} are {known_hash}, so no photo would "
+            "match its answer"
+        )
+    names = _list_choices("teacher")
+    files = {name: Path("conf", "teacher", f"{name}.yaml").read_bytes() for name in names}
+    fitting = [name for name in names if msgspec.yaml.decode(files[name]).get("model") == model]
+    if not fitting and not teacher:
+        raise InputError(
+            f"{annotations} has answers by {model}, but no teacher in conf/teacher uses that model: choose "
+            f"one with --teacher {'|'.join(names)}"
+        )
+    return teacher or fitting[0], known_hash
 
 
 def _list_choices(group: str) -> list[str]:
     """Return the names of a group's choices, without those of the demo."""
     names = sorted(file.stem for file in Path("conf", group).glob("*.yaml"))
     return [name for name in names if not name.startswith("demo")]
-
-
-def _read_choice(group: str, name: str) -> dict[str, Any]:
-    choice: dict[str, Any] = msgspec.yaml.decode(Path("conf", group, f"{name}.yaml").read_bytes())
-    return choice
 
 
 def _inspect_answers(file: Path) -> tuple[str, str]:
@@ -217,8 +198,10 @@ def _fill(project: Path, params: bytes, message: str) -> None:
         run_git("-C", str(project), *arguments)
 
     git("init", "--quiet", "--initial-branch=main")
-    for key, value in _list_identity():
-        git("config", key, value)
+    for line in run_git("config", "--local", "--list").splitlines():
+        key, _, value = line.partition("=")
+        if key.startswith("user."):
+            git("config", key, value)
     git("remote", "add", UPSTREAM, _find_upstream(source))
     git("config", f"remote.{UPSTREAM}.pushurl", FETCH_ONLY)
     git("config", f"remote.{UPSTREAM}.tagOpt", "--no-tags")
@@ -229,14 +212,6 @@ def _fill(project: Path, params: bytes, message: str) -> None:
     (project / DVC_CONFIG).write_text(_without_remotes(run_git("show", f"HEAD:{DVC_CONFIG}")))
     git("add", PARAMS, DVC_CONFIG)
     git("commit", "--quiet", "--message", message)
-
-
-def _list_identity() -> list[tuple[str, str]]:
-    """Return the `user.*` settings of this clone's own git configuration."""
-    lines = run_git("config", "--local", "--list").splitlines()
-    return [
-        (key, value) for key, _, value in (line.partition("=") for line in lines) if key.startswith("user.")
-    ]
 
 
 def _find_upstream(source: str) -> str:
@@ -262,13 +237,13 @@ def _without_remotes(text: str) -> str:
 
 def _list_next_commands(folder: Path, teacher: str, annotations: Path | None) -> list[str]:
     if annotations:
-        answers = f"vibe-photos import-annotations {_quote(annotations.resolve())}"
+        answers = f"vibe-photos import-annotations {shlex.quote(str(annotations.resolve()))}"
     elif teacher == _STORE_TEACHER:
         answers = "vibe-photos import-annotations FILE..."
     else:
         answers = "export QWEN_BASE_URL=http://localhost:8000/v1"
     commands = (
-        f"cd {_quote(folder)} && make setup && . .venv/bin/activate",
+        f"cd {shlex.quote(str(folder))} && make setup && . .venv/bin/activate",
         answers,
         # Later figures are compared with this commit.
         "vibe-photos check && dvc repro && git add --all && git commit -m 'First labels'",
@@ -288,7 +263,3 @@ def _list_warnings(folder: Path) -> list[str]:
         files = ", ".join(line[3:] for line in changed[:3])
         warnings.append(f"Uncommitted changes in this clone were not copied: {files}")
     return warnings
-
-
-def _quote(path: Path) -> str:
-    return shlex.quote(str(path))

@@ -7,7 +7,6 @@ version, so git merges only what changed between the two versions.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -23,14 +22,6 @@ _TRAILER = "Vibe-photos-version"
 _OWN = frozenset({PARAMS, DVC_CONFIG, LOCK.as_posix(), DEMO, "data/human"})
 _DESCRIPTION = "data/human/README.md"
 _QUESTION_FILES = ("conf/question.yaml", "conf/teacher", "conf/taxonomy")
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """A version in a project: its commit in the project, and the vibe-photos commit that it was made from."""
-
-    commit: str
-    source: str
 
 
 def describe_version(source: str) -> str:
@@ -66,7 +57,7 @@ def update_project(source: str) -> str:
         InputError: this is not a project made by `vibe-photos new`, the source cannot be fetched, its version
             does not descend from the current one, or the merge has conflicts.
     """
-    current = _find_version()
+    current, current_source = _find_version()
     try:
         run_git("fetch", "--quiet", "--no-tags", source, "HEAD")
     except GitError as error:
@@ -75,20 +66,20 @@ def update_project(source: str) -> str:
             "vibe-photos with --source ADDRESS"
         ) from None
     newest = run_git("rev-parse", "FETCH_HEAD").strip()
-    if newest == current.source:
-        return f"already up to date: {source} has nothing newer than {current.source[:12]}"
-    if not _descends_from(newest, current.source):
+    if newest == current_source:
+        return f"already up to date: {source} has nothing newer than {current_source[:12]}"
+    if not _descends_from(newest, current_source):
         raise InputError(
-            f"{source} is at {newest[:12]}, which does not descend from your version {current.source[:12]}: "
+            f"{source} is at {newest[:12]}, which does not descend from your version {current_source[:12]}: "
             "yours is from another branch, or the history was rewritten. Nothing was changed"
         )
     with open_code(newest) as index:
         tree = run_git("write-tree", index=index).strip()
     message = describe_version(newest)
-    version = run_git("commit-tree", tree, "-p", current.commit, "-m", message).strip()
+    version = run_git("commit-tree", tree, "-p", current, "-m", message).strip()
     _merge(version, newest)
-    changed = run_git("diff", "--name-only", current.commit, version).splitlines()
-    asked = run_git("diff", "--name-only", current.commit, version, "--", *_QUESTION_FILES).splitlines()
+    changed = run_git("diff", "--name-only", current, version).splitlines()
+    asked = run_git("diff", "--name-only", current, version, "--", *_QUESTION_FILES).splitlines()
     lines = [f"vibe-photos is now at {newest[:12]}: {len(changed)} files changed"]
     if asked:
         lines.append(
@@ -103,12 +94,13 @@ def _is_own(path: str, own: set[str]) -> bool:
     return path != _DESCRIPTION and not own.isdisjoint(places)
 
 
-def _find_version() -> Version:
+def _find_version() -> tuple[str, str]:
+    """Return the commit of the project's version, and the vibe-photos commit that it was made from."""
     commit = run_git("rev-list", "--max-count=1", f"--grep=^{_TRAILER}: ", "HEAD").strip()
     if not commit:
         raise InputError("this is not a project made by `vibe-photos new`, so it cannot be updated")
     form = f"--format=%(trailers:key={_TRAILER},valueonly)"
-    return Version(commit, run_git("show", "--no-patch", form, commit).strip())
+    return commit, run_git("show", "--no-patch", form, commit).strip()
 
 
 def _descends_from(newer: str, older: str) -> bool:

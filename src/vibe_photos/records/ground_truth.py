@@ -7,7 +7,7 @@ fields.
 import codecs
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,7 +20,9 @@ from vibe_photos.records.taxonomy import (
     describe_entry,
     describe_unknown_key,
     find_objects,
+    label_name,
     normal_word,
+    with_ancestors,
 )
 from vibe_photos.settings import HeadName, Taxonomy
 
@@ -77,6 +79,29 @@ def truth_object(record: GroundTruth) -> dict[str, Any]:
         "objects": record.objects,
         **record.extra,
     }
+
+
+def judged_labels(
+    record: GroundTruth, keys: Mapping[HeadName, Sequence[str]], attribute_from_scene: Mapping[str, str]
+) -> dict[str, bool]:
+    """Return whether the photo has each label that a record decides; over other labels, these count.
+
+    One scene excludes the others, and objects are complete, with their ancestors. An attribute that the
+    record does not judge follows its scene if there is a rule for it (`classify.attribute_from_scene`).
+
+    Args:
+        record: a person's or the teacher's, with keys of the taxonomy.
+        keys: all keys of each head.
+        attribute_from_scene: by the attribute's short name; an empty mapping gives only what was said.
+    """
+    said: dict[str, bool] = {}
+    if record.scene:
+        said = {key: key in record.scene for key in keys["scene"]}
+        for key in keys["attribute"]:
+            if rule := attribute_from_scene.get(label_name(key)):
+                said[key] = rule in record.scene
+    objects = with_ancestors(record.objects, keys["object"])
+    return said | record.attributes | {key: key in objects for key in keys["object"]}
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -130,16 +130,16 @@ def describe_anchoring(anchoring: Figures) -> str:
         return (
             f"The teacher's answer was hidden on all photos that were judged on the review page ({photos})."
         )
-    more = "less" if points < 0 else "more"
+    more = "fewer" if points < 0 else "more"
     said = (
-        "Where the teacher's answer was shown first, people agreed with its scene "
-        f"{100 * abs(points):.1f} percentage points {more} often than where it was hidden"
+        "Where people saw the teacher's answer before they judged, they agreed with its scene on "
+        f"{100 * abs(points):.1f} {more} of 100 photos than where it was hidden. It was hidden on {photos}"
     )
     if interval.reason:
-        return f"{said} (no range: fewer than {FEWEST_CASES} photos were judged one of the two ways)."
+        return f"{said}. No range: fewer than {FEWEST_CASES} photos were judged one of the two ways."
     low, high = (f"{100 * end:+.1f}".replace("-", "\u2212") for end in (interval.low, interval.high))
     chance = " This may be chance." if interval.low <= 0 <= interval.high else ""
-    return f"{said} (range: {low} to {high}; {photos} judged with it hidden).{chance}"
+    return f"{said}. The true difference is probably between {low} and {high}.{chance}"
 
 
 def describe_objects(student: Figures, taxonomy: Taxonomy, trained: Figures, fewest: int) -> list[str]:

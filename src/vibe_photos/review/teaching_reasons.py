@@ -14,7 +14,6 @@ from vibe_photos.records.ground_truth import GroundTruth
 from vibe_photos.records.label_tables import LabelTable
 from vibe_photos.records.taxonomy import show_name
 from vibe_photos.settings import Taxonomy
-from vibe_photos.statistics.design import Floats
 from vibe_photos.statistics.label_arrays import (
     LabelArrays,
     LabelKeys,
@@ -24,7 +23,7 @@ from vibe_photos.statistics.label_arrays import (
     read_keys,
     take_columns,
 )
-from vibe_photos.statistics.metrics import UNJUDGED, Bools
+from vibe_photos.statistics.metrics import UNJUDGED, Bools, Floats
 from vibe_photos.statistics.suspects import guess_true_labels
 
 SHARES = {

@@ -13,7 +13,6 @@ import heapq
 import logging
 from collections import defaultdict
 from collections.abc import Container, Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -72,36 +71,24 @@ def sample_for_review(settings: Settings) -> None:
     sizes = allocate({name: len(ids) for name, ids in strata.items()}, sample.size, sample.min_per_stratum)
     drawn = []
     for stratum, ids in strata.items():
-        ranked = sorted(ids, key=numbers.__getitem__)
-        for rank, image_id in enumerate(ranked[: sizes[stratum]], start=1):
-            one = _DrawnPhoto(image_id, stratum, len(ids), rank, sizes[stratum], asked_share[stratum])
-            drawn.append(one)
-    drawn.sort(key=lambda one: (one.position, one.stratum))
-    unanswered = {one.image_id: GroundTruth(image_id=one.image_id) for one in drawn}
-    write_json(
-        paths.sample, [_make_review_record((unanswered | records)[one.image_id], one) for one in drawn]
-    )
+        size, share = sizes[stratum], asked_share[stratum]
+        for rank, image_id in enumerate(sorted(ids, key=numbers.__getitem__)[:size], start=1):
+            labels = truth_object(records.get(image_id) or GroundTruth(image_id=image_id)) | {CHECKED: False}
+            design = {
+                "stratum": stratum,
+                "stratum_photos": len(ids),
+                "stratum_rank": rank,
+                "inclusion_probability": round(size / len(ids) * share, 6),
+                **({ASKED_SHARE: share} if share < 1.0 else {}),
+            }
+            place = Fraction(2 * rank - 1, 2 * size)  # in the stratum's sample, 0..1: mixes the strata evenly
+            drawn.append((place, stratum, labels | design | {_FINGERPRINT: _fingerprint(labels)}))
+    drawn.sort(key=lambda one: one[:2])
+    write_json(paths.sample, [record for *_, record in drawn])
     log.info(
         "sample: %d of %d photos to review, from %d strata; they stand for %d that were not asked about too",
         *(len(drawn), sum(map(len, strata.values())), len(strata), sum(map(len, not_asked.values()))),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _DrawnPhoto:
-    """A drawn photo: the `rank`-th of the `size` drawn from the `photos` of its stratum."""
-
-    image_id: str
-    stratum: str
-    photos: int
-    rank: int
-    size: int
-    asked_share: float
-
-    @property
-    def position(self) -> Fraction:
-        """Where the photo is in its stratum's sample, in 0..1."""
-        return Fraction(2 * self.rank - 1, 2 * self.size)
 
 
 def read_answers(settings: Settings, library: Container[str]) -> dict[str, GroundTruth]:
@@ -145,11 +132,6 @@ def allocate(population: Mapping[str, int], size: int, floor: int) -> dict[str, 
     Photos are assigned one by one, first to strata below the floor, then to the one with the largest
     population / (2 * photos + 1) (the divisor method of Webster and Sainte-Lague). So a larger size never
     reduces a stratum, and no stratum gets more photos than it has.
-
-    Args:
-        population: photos per stratum.
-        size: photos wanted in all; fewer if the population is smaller.
-        floor: photos wanted at least from each stratum.
     """
 
     def priority(name: str, photos: int) -> tuple[int, Fraction, str]:
@@ -166,22 +148,9 @@ def allocate(population: Mapping[str, int], size: int, floor: int) -> dict[str, 
     return shares
 
 
-def _make_review_record(record: GroundTruth, drawn: _DrawnPhoto) -> dict[str, Any]:
-    return {
-        **truth_object(record),
-        CHECKED: False,
-        "stratum": drawn.stratum,
-        "stratum_photos": drawn.photos,
-        "stratum_rank": drawn.rank,
-        "inclusion_probability": round(drawn.size / drawn.photos * drawn.asked_share, 6),
-        **({ASKED_SHARE: drawn.asked_share} if drawn.asked_share < 1.0 else {}),
-        _FINGERPRINT: _fingerprint(truth_object(record) | {CHECKED: False}),
-    }
-
-
 def _fingerprint(labels: Mapping[str, Any]) -> str:
-    strata_today = [labels.get(field) for field in ("image_id", "scene", "attributes", "objects", CHECKED)]
-    return xxhash.xxh3_64_hexdigest(msgspec.json.encode(strata_today, order="sorted"))[:8]
+    said = [labels.get(field) for field in ("image_id", "scene", "attributes", "objects", CHECKED)]
+    return xxhash.xxh3_64_hexdigest(msgspec.json.encode(said, order="sorted"))[:8]
 
 
 def _refuse_edited(to_review: Path, human: Path) -> None:

@@ -16,21 +16,30 @@ holdout to training where it is not a share of the whole library.
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import msgspec
+import numpy as np
 
 from vibe_photos.human_truth.draws import find_strata, read_draws
 from vibe_photos.human_truth.labels import read_human_truth
 from vibe_photos.human_truth.sample import read_sampled
+from vibe_photos.pixels.near_duplicates import (
+    Hashes,
+    cut_large_groups,
+    find_large,
+    find_neighbours,
+    group_near_duplicates,
+)
 from vibe_photos.records.keyed_hash import unit_interval
-from vibe_photos.records.photos import say_count
+from vibe_photos.records.photos import HashRecord, read_manifest, say_count
 from vibe_photos.records.pictures import Pictures, read_pictures
 from vibe_photos.records.splits import Membership, Role
 from vibe_photos.settings import Settings, Split
-from vibe_photos.split.near_duplicates import NearDuplicates, read_near_duplicates
 from vibe_photos.storage.files import open_atomically
+from vibe_photos.storage.jsonl import read_jsonl
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +51,10 @@ MOST_HELD_OUT = 2_000
 
 _HALF_SEED = 0
 """Not `split.seed`: a threshold tuned on one half must always be scored on the other."""
+
+
+_ALWAYS_ONE_GROUP = 20
+"""Groups of up to this many photos are never split, even in a small library."""
 
 
 def split_photos(settings: Settings) -> None:
@@ -74,12 +87,71 @@ def split_photos(settings: Settings) -> None:
             "training: %s",
             listed,
         )
-    left = [image_id for image_id in truth.taught if _has_left_training(memberships, image_id, measured)]
+    left = [
+        image_id
+        for image_id in truth.taught.keys() & memberships.keys()
+        if image_id not in measured and memberships[image_id].role != "train"
+    ]
     if left:
         log.info(
             "%d taught photos do not train: they are in the sample or the holdout, or near one of those",
             len(left),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class NearDuplicates:
+    """The near-duplicates of a library.
+
+    Attributes:
+        groups: the name of every photo's group, in manifest order: the first id of the photo that scans saw
+            first.
+        image_ids: the photos that can be compared, n of them.
+        hashes: their perceptual hashes, uint64 [n, hashes].
+        max_distance: the most bits of 64 in which two near-duplicates differ.
+        cut: how many photos were in groups that were split because they were too large.
+    """
+
+    groups: dict[str, str]
+    image_ids: list[str]
+    hashes: Hashes
+    max_distance: int
+    cut: int = 0
+
+    def with_neighbours(self, image_ids: set[str]) -> set[str]:
+        """Return photos of the library with their direct near-duplicates."""
+        rows = [row for row, image_id in enumerate(self.image_ids) if image_id in image_ids]
+        near = find_neighbours(self.hashes, rows, self.max_distance)
+        return (image_ids & self.groups.keys()) | {self.image_ids[row] for row in np.flatnonzero(near)}
+
+
+def read_near_duplicates(
+    photos: Path, hashes: Path, pictures: Pictures, max_distance: int, folds: int
+) -> NearDuplicates:
+    """Find the near-duplicates of a library.
+
+    A photo without hashes (undecodable), or without enough contrast, is its own group. A group of more than
+    half a fold is split, see `cut_large_groups`.
+
+    Folds and halves are drawn by a group's name. Named by its first path, a group could move from `tune` to
+    `score` when a photo is renamed; named by the lowest id or number, it would with every second photo that
+    joins another one. The photo that was seen first stays so, whatever is renamed, rated or added: a name
+    changes only if that photo goes or another joins two groups.
+    """
+    groups = pictures.find_first_ids([photo.image_id for photo in read_manifest(photos)])
+    record_of = {record.image_id: record for record in read_jsonl(hashes, HashRecord)}
+    ids = [image_id for image_id in pictures.sort_by_first_seen(groups) if image_id in record_of]
+    names, octets = (
+        [groups[image_id] for image_id in ids],
+        bytes.fromhex("".join(record_of[one].perceptual_hash for one in ids)),
+    )
+    stacked = np.frombuffer(octets, dtype=">u8").astype(np.uint64).reshape(len(ids), -1 if ids else 1)
+    whole = group_near_duplicates(stacked, max_distance)
+    largest = max(_ALWAYS_ONE_GROUP, len(groups) // (2 * folds))
+    cut = int(np.count_nonzero(find_large(whole, largest)))
+    firsts = cut_large_groups(stacked, whole, max_distance, largest)
+    groups.update((image_id, names[first]) for image_id, first in zip(ids, firsts.tolist(), strict=True))
+    return NearDuplicates(groups, ids, stacked, max_distance, cut)
 
 
 def find_reserved(near: NearDuplicates, measured: Iterable[str], pictures: Pictures) -> set[str]:
@@ -91,12 +163,9 @@ def find_reserved(near: NearDuplicates, measured: Iterable[str], pictures: Pictu
 
 
 def find_held_out(numbers: Collection[float], split: Split, budget: int | None) -> float:
-    """Return the number below which photos are in the holdout.
+    """Return the number below which photos are in the holdout, given the numbers of the whole library.
 
-    Args:
-        numbers: the permanent random numbers of the library.
-        split: the holdout's share.
-        budget: about how many photos the teacher is asked; None: all.
+    `budget`: about how many photos the teacher is asked; None: all.
     """
     asked = min(budget or len(numbers), len(numbers))
     wanted = min(split.holdout_share * asked, MOST_HELD_OUT)
@@ -116,14 +185,10 @@ def assign_roles(
 ) -> dict[str, Membership]:
     """Return each photo's membership.
 
-    Args:
-        groups: the name of every photo's near-duplicate group, in manifest order; folds and halves follow it.
-        reserved: photos kept for people, their near-duplicates included.
-        split: seed, number of folds and holdout share.
-        seed: of the permanent random numbers (`sample.seed`).
-        strata: the stratum of each photo that is in a recorded draw.
-        pictures: which photos had other ids before.
-        budget: about how many photos the teacher is asked; None: all.
+    `groups` has the name of every photo's near-duplicate group, in manifest order; folds and halves follow
+    it. `reserved` are photos kept for people, their near-duplicates included. `seed` is that of the permanent
+    random numbers (`sample.seed`). `strata` has the stratum of each photo that is in a recorded draw,
+    `pictures` the ids that photos had before. `budget` is as for `find_held_out`.
     """
     pictures = pictures or Pictures()
     numbers, earlier = pictures.number(groups, seed), pictures.find_earlier_ids(groups)
@@ -156,12 +221,9 @@ def find_lost_to_duplicates(
     """Return the strata that lose a tenth or more to near-duplicates: photos lost, and all photos.
 
     A photo is lost if it does not train only because a near-duplicate is measured or held out. Strata are the
-    teacher's scenes when people began to measure; before that there are none.
-
-    Args:
-        memberships: of every photo.
-        measured: the sample and the photos that people measured, without near-duplicates.
-        held_out: photos with a number below it are in the holdout themselves.
+    teacher's scenes when people began to measure; before that there are none. `measured` are the sample and
+    the photos that people measured, without near-duplicates; `held_out` is the number below which photos are
+    in the holdout themselves.
     """
     known = {image_id: one for image_id, one in memberships.items() if one.stratum is not None}
     in_all = Counter(str(one.stratum) for one in known.values())
@@ -196,11 +258,7 @@ def write_splits(path: Path, memberships: Mapping[str, Membership]) -> None:
 
 def _log_followed(human: Path, current_ids: Mapping[str, str]) -> None:
     """Log how many photos with people's labels are in another file now."""
-    as_written = read_human_truth(human)
+    as_written = read_human_truth(human, {})
     followed = {current_ids[i] for i in (*as_written.everything, *as_written.skipped) if i in current_ids}
     if followed:
         log.info("split: people's labels of %s stay, though the file was rewritten", say_count(len(followed)))
-
-
-def _has_left_training(memberships: Mapping[str, Membership], image_id: str, measured: set[str]) -> bool:
-    return image_id in memberships and image_id not in measured and memberships[image_id].role != "train"

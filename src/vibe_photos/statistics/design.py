@@ -22,16 +22,12 @@ between-strata term.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from vibe_photos.records.ground_truth import GroundTruth
 from vibe_photos.records.splits import Membership
-
-Floats = npt.NDArray[np.float64]
-Indices = npt.NDArray[np.int64]
+from vibe_photos.statistics.metrics import Bools, Floats, Indices
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +52,7 @@ class Design:
     is_weighted: bool
     asked_share: Floats | None = None
 
-    def restrict(self, counts: npt.NDArray[np.bool_]) -> "Design":
+    def restrict(self, counts: Bools) -> "Design":
         """Return the design of the photos that count, bool [n]; groups and strata are numbered anew."""
         return Design(
             self.weights[counts],
@@ -120,12 +116,18 @@ def strata_of_groups(design: Design) -> Indices:
     return strata
 
 
+def degrees_of_freedom(design: Design) -> int:
+    """Return those of a variance between groups within strata: groups - strata."""
+    strata = strata_of_groups(design)
+    return len(strata) - len(np.unique(strata))
+
+
 def sum_by_group(values: Floats, design: Design) -> Floats:
     """Return the sum of `values` [n] over each near-duplicate group: float64 [groups]."""
     return np.bincount(design.groups, values).astype(np.float64)
 
 
-def effective_count(weights: npt.NDArray[np.floating[Any]]) -> float:
+def effective_count(weights: Floats) -> float:
     """Return how many equal weights carry as much information as these (Kish 1965, 11.7)."""
     return float(weights.sum() ** 2 / (weights**2).sum())
 

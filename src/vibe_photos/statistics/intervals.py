@@ -31,13 +31,12 @@ import numpy as np
 from vibe_photos.settings import Evaluate
 from vibe_photos.statistics.design import (
     Design,
-    Floats,
-    Indices,
+    degrees_of_freedom,
     effective_count,
     strata_of_groups,
     sum_by_group,
 )
-from vibe_photos.statistics.metrics import Ratio
+from vibe_photos.statistics.metrics import Floats, Indices, Ratio
 
 FEWEST_CASES = 20
 """With fewer cases there is no interval: it would be too wide to be of use."""
@@ -56,15 +55,14 @@ class Interval:
     high: float = float("nan")
     reason: str = ""
 
+    @property
+    def width(self) -> float:
+        """How far its ends are apart; NaN without an interval."""
+        return self.high - self.low
+
 
 def estimate_intervals(ratios: Sequence[Ratio], design: Design, evaluate: Evaluate) -> list[Interval]:
-    """Return one interval a ratio, all from the same seeded resampling.
-
-    Args:
-        ratios: figures over the same n photos.
-        design: how the n photos were drawn.
-        evaluate: confidence level, repetitions and seed.
-    """
+    """Return one interval for each ratio of the n photos of `design`, all from the same seeded resampling."""
     intervals = [_interval_without_resampling(ratio, design, evaluate) for ratio in ratios]
     remaining = [ratio for ratio, interval in zip(ratios, intervals, strict=True) if interval is None]
     resampled = iter(_resample(remaining, design, evaluate) if remaining else [])
@@ -97,13 +95,13 @@ def korn_graubard_interval(ratio: Ratio, design: Design, level: float) -> Interv
     degrees of freedom: p (1 - p) / v is multiplied by the squared ratio of Student's t of n - 1 to that of
     groups - 1. The few that strata cost are left out, so that the interval is not wider for them.
     """
-    share, by_group = _share(ratio, design), _total_by_group(ratio, design)
-    total = design.weights * ratio.denominator
+    share, total = _share(ratio, design), design.weights * ratio.denominator
+    by_group = sum_by_group(total, design)
     open_share = 1.0 - float(np.average(design.drawn_share, weights=total))
     if share in (0.0, 1.0):
         return exact_interval(share, effective_count(by_group) / open_share, level)
     photos, groups = int(np.count_nonzero(total)), int(np.count_nonzero(by_group))
-    n, variance = photos / open_share, _linearised_error(ratio, design) ** 2
+    n, variance = photos / open_share, linearised_variance(_influence(ratio, design), design)
     if variance > 0 and groups > 1:
         scale = student_t(level, photos - 1) / student_t(level, groups - 1)
         n = min(n, float(share * (1 - share) / variance * scale**2))
@@ -113,14 +111,9 @@ def korn_graubard_interval(ratio: Ratio, design: Design, level: float) -> Interv
 def influence_interval(
     value: float | None, influence: Floats, cases: int, design: Design, level: float
 ) -> Interval:
-    """Return the interval of a figure that is not a ratio, from how much each photo moves it.
+    """Return the interval of a figure (0..1) that is not a ratio.
 
-    Args:
-        value: the figure, 0..1; None if there is none.
-        influence: float64 [n], its derivative by each photo's weight.
-        cases: how many photos it rests on.
-        design: how the n photos were drawn.
-        level: of confidence, 0..1.
+    `influence`: float64 [n], its derivative by each photo's weight. `cases`: how many photos it rests on.
     """
     if cases < FEWEST_CASES or value is None:
         return Interval(reason=f"n < {FEWEST_CASES}")
@@ -128,19 +121,14 @@ def influence_interval(
         return Interval(value, value)
     if not 0.0 < value < 1.0:
         return Interval(reason=f"{value:.0f} on every photo drawn")
-    strata = strata_of_groups(design)
     error = float(np.sqrt(linearised_variance(influence, design)))
-    return logit_interval(value, error, len(strata) - len(np.unique(strata)), level)
+    return logit_interval(value, error, degrees_of_freedom(design), level)
 
 
 def logit_interval(share: float, error: float, freedom: int, level: float) -> Interval:
     """Return the interval of a share strictly between 0 and 1 that is symmetric on the logit scale.
 
-    Args:
-        share: the estimate.
-        error: its standard error.
-        freedom: degrees of freedom of Student's t, groups - strata; below 1 there is no interval.
-        level: of confidence, 0..1.
+    `error` is its standard error. With fewer than one degree of `freedom` there is no interval.
     """
     if freedom < 1:
         return Interval(reason="one group")
@@ -170,10 +158,6 @@ def linearised_residuals(influence: Floats, design: Design) -> Floats:
     m / (m-1) times the deviations of the groups' weighted influences, scaled by sqrt(1 - drawn share) (Binder
     1983, "On the variances of asymptotically normal estimators"). Where only a part of the library was asked
     about, the between-strata term (`design`) follows: float64 [groups + n].
-
-    Args:
-        influence: float64 [n], the derivative of the figure by each photo's weight.
-        design: how the n photos were drawn.
     """
     strata = strata_of_groups(design)
     moving = np.sqrt(1.0 - design.drawn_share) * design.weights
@@ -236,35 +220,27 @@ def _interval_without_resampling(ratio: Ratio, design: Design, evaluate: Evaluat
     return None
 
 
-def _narrower(first: Interval, second: Interval) -> Interval:
-    return second if second.high - second.low < first.high - first.low else first
-
-
 def _is_share(ratio: Ratio) -> bool:
     """Return whether the figure is a share of photos: each that counts, counts once."""
     return bool((ratio.denominator[ratio.denominator > 0] == 1).all() and (ratio.numerator <= 1).all())
 
 
-def _total_by_group(ratio: Ratio, design: Design) -> Floats:
-    return sum_by_group(design.weights * ratio.denominator, design)
-
-
 def _resample(ratios: list[Ratio], design: Design, evaluate: Evaluate) -> list[Interval]:
     strata, level = strata_of_groups(design), evaluate.confidence_level
     if len(strata) > MOST_RESAMPLED_GROUPS:
-        errors = np.array([_linearised_error(ratio, design) for ratio in ratios])
+        errors = np.sqrt([linearised_variance(_influence(ratio, design), design) for ratio in ratios])
     else:
         errors = _bootstrap_errors(ratios, design, strata, evaluate)
     intervals = []
     for ratio, error in zip(ratios, errors, strict=True):
-        is_counted = _total_by_group(ratio, design) > 0
+        is_counted = sum_by_group(design.weights * ratio.denominator, design) > 0
         freedom = int(is_counted.sum()) - len(np.unique(strata[is_counted]))
         if len(strata) <= MOST_RESAMPLED_GROUPS:
             error = np.hypot(error, np.linalg.norm(_between_strata(_influence(ratio, design), design)))
         total_error = float(np.hypot(error, np.sqrt(_unanimous_variance(ratio, design, strata, level))))
         found = logit_interval(_share(ratio, design), total_error, freedom, level)
         if _is_share(ratio) and not found.reason:
-            found = _narrower(found, korn_graubard_interval(ratio, design, level))
+            found = min(found, korn_graubard_interval(ratio, design, level), key=lambda one: one.width)
         intervals.append(found)
     return intervals
 
@@ -314,10 +290,6 @@ def _draw_groups(strata: Indices, repetitions: int, rng: np.random.Generator) ->
         if m > 1:
             counts[:, members] = rng.multinomial(m - 1, np.full(m, 1 / m), repetitions) * (m / (m - 1))
     return counts
-
-
-def _linearised_error(ratio: Ratio, design: Design) -> float:
-    return float(np.sqrt(linearised_variance(_influence(ratio, design), design)))
 
 
 def _influence(ratio: Ratio, design: Design) -> Floats:

@@ -10,7 +10,7 @@ takes from it what its children have.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from vibe_photos.records.label_tables import LabelTable
 from vibe_photos.records.splits import Membership
 from vibe_photos.records.taxonomy import HEADS, head_keys, parent_key
 from vibe_photos.settings import Taxonomy
-from vibe_photos.statistics.design import Design, read_design, simple_design
+from vibe_photos.statistics.design import Design, read_design
 from vibe_photos.statistics.metrics import UNJUDGED, Bools, Flags, Floats, Indices
 
 
@@ -81,14 +81,7 @@ def judge_photos(
     labels: LabelTable,
     taxonomy: Taxonomy,
 ) -> JudgedPhotos:
-    """Join truth records with the labels of the same photos.
-
-    Args:
-        records: the truth of n photos; they decide which photos count, in which order.
-        memberships: which photos are near-duplicates.
-        labels: the student's labels.
-        taxonomy: which keys there are.
-    """
+    """Join truth records with the student's labels of the same photos, in the order of the records."""
     keys, image_ids = read_keys(taxonomy), [record.image_id for record in records]
     return JudgedPhotos(
         image_ids=image_ids,
@@ -97,11 +90,6 @@ def judge_photos(
         prediction=arrays_of_labels(labels, image_ids, keys),
         design=read_design(records, memberships),
     )
-
-
-def without_design(photos: JudgedPhotos) -> JudgedPhotos:
-    """Return the same photos unweighted: nobody knows how they were drawn."""
-    return replace(photos, design=simple_design(photos.design.groups))
 
 
 def read_keys(taxonomy: Taxonomy) -> LabelKeys:
@@ -129,16 +117,8 @@ def arrays_of_records(records: Sequence[GroundTruth | None], keys: LabelKeys) ->
             objects[row] = UNJUDGED
         elif record.objects:
             objects[row, [object_columns[key] for key in record.objects if key in object_columns]] = 1
-    return LabelArrays(
-        scene,
-        attributes,
-        objects,
-        scene_score=np.full(n, np.nan, np.float32),
-        attribute_scores=np.full(attributes.shape, np.nan, np.float32),
-        object_scores=np.full(objects.shape, np.nan, np.float32),
-        is_scored=False,
-        gives_object=(objects == 1).any(axis=0),
-    )
+    a, b, c = (np.full(values.shape, np.nan, np.float32) for values in (scene, attributes, objects))
+    return LabelArrays(scene, attributes, objects, a, b, c, False, (objects == 1).any(axis=0))
 
 
 def arrays_of_labels(table: LabelTable, image_ids: Sequence[str], keys: LabelKeys) -> LabelArrays:
@@ -159,7 +139,7 @@ def arrays_of_labels(table: LabelTable, image_ids: Sequence[str], keys: LabelKey
     best = chosen.argmax(axis=1)
     top = chosen[np.arange(len(rows)), best]
     has_scene = ~np.isneginf(top)
-    given = {key for column, key in enumerate(table.keys) if (table.value[:, column] == 1).any()}
+    given = (table.value == 1).any(axis=0)[None, :]
     return LabelArrays(
         np.where(has_scene, best, -1),
         attributes,
@@ -168,34 +148,27 @@ def arrays_of_labels(table: LabelTable, image_ids: Sequence[str], keys: LabelKey
         attribute_scores,
         object_scores,
         is_scored=True,
-        gives_object=np.array([key in given for key in keys.object], np.bool_),
+        gives_object=take_columns(given, table.keys, np.zeros(1, np.int64), keys.object, np.False_)[0],
     )
 
 
 def find_rows(known_ids: Sequence[str], image_ids: Sequence[str]) -> Indices:
-    """Return the row of each of `image_ids` among `known_ids`, -1 where it is not there: int64 [n]."""
-    row_of = {image_id: row for row, image_id in enumerate(known_ids)}
-    return np.fromiter((row_of.get(image_id, -1) for image_id in image_ids), np.int64, len(image_ids))
+    """Return the place of each of `image_ids` among `known_ids`, -1 where it is not there: int64 [n]."""
+    place_of = {image_id: place for place, image_id in enumerate(known_ids)}
+    return np.fromiter((place_of.get(image_id, -1) for image_id in image_ids), np.int64, len(image_ids))
 
 
 def take_columns(
     values: NDArray[Any], known_keys: Sequence[str], rows: Indices, keys: Sequence[str], fill: np.generic
 ) -> NDArray[Any]:
-    """Return rows and columns of a table, with `fill` (whose dtype the result has) for what it lacks.
+    """Return `rows` (`find_rows`) and the columns of `keys` of a table `values` [photos, known_keys].
 
-    Args:
-        values: [photos, known_keys].
-        known_keys: the table's columns.
-        rows: int64 [n], -1 for a photo that the table lacks (`find_rows`).
-        keys: the wanted columns.
-        fill: the value of a photo or key that the table lacks.
+    What the table lacks is `fill`, whose dtype the result has.
     """
-    taken = np.full((len(rows), len(keys)), fill)
-    is_known = rows >= 0
-    column_of = {key: column for column, key in enumerate(known_keys)}
-    for column, key in enumerate(keys):
-        if key in column_of:
-            taken[is_known, column] = values[rows[is_known], column_of[key]]
+    taken, is_known = np.full((len(rows), len(keys)), fill), rows >= 0
+    for column, place in enumerate(find_rows(known_keys, keys)):
+        if place >= 0:
+            taken[is_known, column] = values[rows[is_known], place]
     return taken
 
 

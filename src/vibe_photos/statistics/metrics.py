@@ -5,6 +5,11 @@ probability with which it was drawn for review (Hajek 1971, "Comment on An essay
 survey sampling"); with weights of one these are the usual figures. Labels are int8: 1 yes, 0 no, -1 not
 judged. A missing prediction is never a hit: it lowers accuracy, recall and F1, and is also counted apart.
 The arrays are summed with numpy: importing scikit-learn takes longer than the whole evaluation.
+
+For the figures that are no ratio, macro-F1 and average precision, there is also how much each photo moves
+them: the derivative by its weight. From that `intervals.linearised_variance` makes an interval of the same
+kind as those of the ratios (Deville 1999, "Variance estimation for complex statistics and estimators:
+linearization and residual techniques").
 """
 
 from dataclasses import dataclass
@@ -16,7 +21,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.floating[Any]]
 Flags = npt.NDArray[np.int8]
 Indices = npt.NDArray[np.int64]
-Labels = Flags | Indices
+Labels = npt.NDArray[np.signedinteger[Any]]
 Bools = npt.NDArray[np.bool_]
 
 UNJUDGED = -1
@@ -111,26 +116,44 @@ def macro_f1(matrix: Floats) -> float | None:
     return float(class_scores(matrix)["f1"][occurs].mean()) if occurs.any() else None
 
 
+def macro_f1_influence(y_true: Indices, y_pred: Indices, classes: int, weights: Floats) -> Floats:
+    """Return how much each photo moves macro-F1: float64 [n].
+
+    The mean of those on each class's F1, (2 * hit - F1 * (true + predicted)) / total of (true + predicted),
+    over the classes that occur in the truth.
+    """
+    moves, occurring = np.zeros(len(y_true)), 0
+    for one in range(classes):
+        is_true, is_said = y_true == one, (y_true >= 0) & (y_pred == one)
+        if not (weights * is_true).any():
+            continue
+        hits, counted = 2.0 * (is_true & is_said), is_true.astype(np.float64) + is_said
+        total = float(np.sum(weights * counted))
+        moves += (hits - float(np.sum(weights * hits)) / total * counted) / total
+        occurring += 1
+    return moves / max(1, occurring)
+
+
 def precision_recall_curve(y_true: Flags, y_score: Floats, weights: Floats) -> Curve:
     """Precision and recall when every score from a threshold on is a positive, for every threshold.
 
-    Recall's denominator holds all true labels; one without a score (NaN) is never found. Photos with the same
-    score are one point.
-
-    Args:
-        y_true: int8 [n]; unjudged photos are left out.
-        y_score: float [n], NaN where there is no prediction.
-        weights: float64 [n].
+    Unjudged photos are left out. Recall's denominator holds all true labels; one without a score (NaN) is
+    never found. Photos with the same score are one point. All arrays are [n].
     """
     total = float(weights[y_true == 1].sum())
-    rows = np.flatnonzero((y_true != UNJUDGED) & ~np.isnan(y_score))
-    rows = rows[np.argsort(-y_score[rows], kind="stable")]  # stable: equal scores in one order everywhere
-    scores = y_score[rows]
-    last_of_score = np.flatnonzero(np.append(scores[1:] != scores[:-1], True)[: len(scores)])
+    rows, last_of_score = _rank_scores(y_true, y_score)
     found = np.cumsum(weights[rows] * (y_true[rows] == 1))[last_of_score]
     asserted = np.cumsum(weights[rows])[last_of_score]
     recall = found / total if total > 0 else np.zeros(len(found))
-    return Curve(recall, found / asserted, scores[last_of_score].astype(np.float64))
+    return Curve(recall, found / asserted, y_score[rows][last_of_score].astype(np.float64))
+
+
+def _rank_scores(y_true: Flags, y_score: Floats) -> tuple[Indices, Indices]:
+    """Return the judged and scored photos by falling score, and the places of each score's last photo."""
+    rows = np.flatnonzero((y_true != UNJUDGED) & ~np.isnan(y_score))
+    rows = rows[np.argsort(-y_score[rows], kind="stable")]  # stable: equal scores in one order everywhere
+    scores = y_score[rows]
+    return rows, np.flatnonzero(np.append(scores[1:] != scores[:-1], True)[: len(scores)])
 
 
 def average_precision(curve: Curve) -> float | None:
@@ -144,19 +167,42 @@ def average_precision(curve: Curve) -> float | None:
     return float(np.sum(np.diff(curve.recall, prepend=0.0) * curve.precision))
 
 
+def average_precision_influence(y_true: Flags, y_score: Floats, weights: Floats) -> Floats:
+    """Return how much each photo moves average precision: float64 [n], 0 for photos that do not count.
+
+    With T the weight of what is true, and F(s) and A(s) the weights of the true and of all photos scored s or
+    more, it is AP = sum over true i of w_i F(s_i) / A(s_i) / T. A photo j moves it by its own term, if it is
+    true, and by F and A at all scores up to its own.
+    """
+    moves, is_true = np.zeros(len(y_true)), y_true == 1
+    total = float(np.sum(weights * is_true))
+    rows, lasts = _rank_scores(y_true, y_score)
+    if not total or not len(rows):
+        return moves
+    true, weight = is_true[rows].astype(np.float64), weights[rows]
+    starts = np.append(0, lasts[:-1] + 1)
+    of_score = np.repeat(np.arange(len(starts)), lasts - starts + 1)
+    found, asserted = np.cumsum(weight * true)[lasts], np.cumsum(weight)[lasts]
+    true_at_score = np.add.reduceat(weight * true, starts)
+    average = float(np.sum(true_at_score * found / asserted)) / total
+    # Each summed over a score and all lower ones.
+    raises = np.cumsum((true_at_score / asserted)[::-1])[::-1][of_score]
+    lowers = np.cumsum((true_at_score * found / asserted**2)[::-1])[::-1][of_score]
+    moves[rows] = (true * ((found / asserted)[of_score] + raises) - lowers) / total
+    moves[is_true] -= average / total
+    return moves
+
+
 def rank_of_truth(y_true: Flags, y_score: Floats) -> Indices:
     """Return each photo's rank of its best-scored true key: int64 [n], 1 is the top, 0 is none.
 
-    Keys are ranked by score, ties in the order of the keys; NaN scores are not ranked.
-
-    Args:
-        y_true: int8 [n, keys].
-        y_score: float [n, keys], NaN where a key is not judged.
+    `y_true` is int8 [n, keys], `y_score` float [n, keys], NaN where a key is not judged: that is not ranked.
+    Ties are in the order of the keys.
     """
-    if not y_true.shape[1]:
-        return np.zeros(len(y_true), np.int64)
     ranks = np.zeros(len(y_true), np.int64)
     rows = np.flatnonzero((y_true == 1).any(axis=1))
+    if not len(rows):
+        return ranks
     scores = np.where(np.isnan(y_score[rows]), -np.inf, y_score[rows])
     of_true = np.where(y_true[rows] == 1, scores, -np.inf)
     best = of_true.argmax(axis=1)
@@ -183,9 +229,5 @@ def coverage(y_true: Flags, is_given: Bools) -> Ratio:
 
 def _ratio(numerator: Bools, denominator: Bools) -> Ratio:
     """Return the ratio of two counts, [n] or [n, keys]; its cases are the photos in the denominator."""
-    counted = _per_photo(denominator)
-    return Ratio(_per_photo(numerator), counted, int(np.count_nonzero(counted)))
-
-
-def _per_photo(flags: Bools) -> Floats:
-    return flags.astype(np.float64) if flags.ndim == 1 else flags.sum(axis=1, dtype=np.float64)
+    part, whole = (np.atleast_2d(one.T).sum(axis=0, dtype=np.float64) for one in (numerator, denominator))
+    return Ratio(part, whole, int(np.count_nonzero(whole)))

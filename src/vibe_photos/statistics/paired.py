@@ -25,9 +25,9 @@ from statistics import NormalDist
 import numpy as np
 
 from vibe_photos.settings import Evaluate
-from vibe_photos.statistics.design import Design, Floats, strata_of_groups, sum_by_group
+from vibe_photos.statistics.design import Design, degrees_of_freedom, sum_by_group
 from vibe_photos.statistics.intervals import FEWEST_CASES, Interval, linearised_residuals
-from vibe_photos.statistics.metrics import Bools, Ratio
+from vibe_photos.statistics.metrics import Bools, Floats, Ratio
 
 SWAPS = 10_000
 """Swaps that are tried, the unswapped sides among them: all where there are fewer, else random ones."""
@@ -41,14 +41,11 @@ _T_DRAWS = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What A and B have of something that is counted in photos: its weighted mean a photo.
+    """What A (`before`) and B (`after`) have of something that is counted in photos: its weighted mean.
 
-    Attributes:
-        before: of A.
-        after: of B.
-        adjusted_p: two-sided, adjusted for the questions asked with it; 1 where no photo changed.
-        changed_groups: the near-duplicate groups in which it differs.
-        noticeable: the smallest difference that would be found with probability `POWER`.
+    `adjusted_p` is two-sided, adjusted for the questions asked with it, and 1 where no photo changed.
+    `changed_groups` counts the near-duplicate groups in which it differs. `noticeable` is the smallest
+    difference that would be found with probability `POWER`.
     """
 
     before: float
@@ -61,14 +58,10 @@ class Change:
 def compare_counts(
     before: Floats, after: Floats, is_counted: Bools, design: Design, evaluate: Evaluate
 ) -> list[Change]:
-    """Test all columns together.
+    """Test all questions together.
 
-    Args:
-        before: float64 [n, questions], how often each photo has what is asked about, by A.
-        after: the same by B.
-        is_counted: bool [n, questions], the photos that a question is about: at least one for each.
-        design: how the photos were drawn.
-        evaluate: level and seed.
+    `before` and `after`: float64 [n, questions], how often each photo has what is asked about, by A and by B.
+    `is_counted`: bool [n, questions], the photos that a question is about, at least one for each.
     """
     weights = design.weights[:, None] * is_counted
     change = np.column_stack([sum_by_group(column, design) for column in (weights * (after - before)).T])
@@ -102,10 +95,7 @@ def compare_counts(
 def _step_down(steps: Floats, level: float, seed: int) -> tuple[Floats, float]:
     """Return each question's adjusted p, and the value that the largest statistic must reach.
 
-    Args:
-        steps: float64 [groups, questions], changes whose squares sum to 1 in each column.
-        level: of confidence.
-        seed: of the random swaps.
+    `steps`: float64 [groups, questions], changes whose squares sum to 1 in each column.
     """
     observed = np.abs(steps.sum(axis=0))
     order = np.argsort(-observed, kind="stable")
@@ -137,19 +127,12 @@ def _swap(steps: Floats, seed: int) -> Floats:
 class PairedRatio:
     """The same figure of two predictions of the same n photos.
 
-    `right` and `wrong` are what one photo adds to (numerator, denominator) when its prediction is correct and
-    when it is not.
+    A correct photo adds `worth` to numerator and denominator (2 for F1); a wrong one 1 to the denominator.
     """
 
     before: Ratio
     after: Ratio
-    right: tuple[float, float]
-    wrong: tuple[float, float]
-
-    def is_moved(self) -> bool:
-        """Return whether any photo counts differently."""
-        a, b = self.before, self.after
-        return not (np.array_equal(a.numerator, b.numerator) and np.array_equal(a.denominator, b.denominator))
+    worth: float = 1.0
 
 
 def simultaneous_intervals(pairs: Sequence[PairedRatio], design: Design, level: float) -> list[Interval]:
@@ -161,8 +144,7 @@ def simultaneous_intervals(pairs: Sequence[PairedRatio], design: Design, level: 
     if not pairs:
         return []
     design = replace(design, drawn_share=np.zeros(len(design.weights)))
-    strata = strata_of_groups(design)
-    freedom = len(strata) - len(np.unique(strata))
+    freedom = degrees_of_freedom(design)
     reasons = [_reason_for_none(pair, design, freedom) for pair in pairs]
     kept = [pair for pair, reason in zip(pairs, reasons, strict=True) if not reason]
     found = iter(_estimate_together(kept, design, level, freedom) if kept else [])
@@ -170,12 +152,13 @@ def simultaneous_intervals(pairs: Sequence[PairedRatio], design: Design, level: 
 
 
 def _reason_for_none(pair: PairedRatio, design: Design, freedom: int) -> str:
-    values = (pair.before.value(design.weights), pair.after.value(design.weights))
+    a, b = pair.before, pair.after
+    values = (a.value(design.weights), b.value(design.weights))
     if None in values:
         return "neither side has it" if values == (None, None) else "only one side has it"
-    if not pair.is_moved():
+    if np.array_equal(a.numerator, b.numerator) and np.array_equal(a.denominator, b.denominator):
         return "no photo moves it"
-    if min(pair.before.cases, pair.after.cases) < FEWEST_CASES:
+    if min(a.cases, b.cases) < FEWEST_CASES:
         return f"n < {FEWEST_CASES}"
     return "" if freedom > 0 else "one group"
 
@@ -186,8 +169,9 @@ def _estimate_together(
     apart, residuals, added = [], [], []  # each figure's two added photos are its own
     for pair in pairs:
         extra = average_weight(pair.before.denominator + pair.after.denominator > 0, design)
-        after = find_influence(pair.after, (pair.right, pair.wrong), extra, design)
-        before = find_influence(pair.before, (pair.wrong, pair.right), extra, design)
+        right, wrong = (pair.worth, pair.worth), (0.0, 1.0)
+        after = find_influence(pair.after, (right, wrong), extra, design)
+        before = find_influence(pair.before, (wrong, right), extra, design)
         apart.append(after.value - before.value)
         residuals.append(linearised_residuals(after.of_photos - before.of_photos, design))
         added.append(float(((extra * (after.of_extra - before.of_extra)) ** 2).sum()))

@@ -3,7 +3,7 @@
 Student and teacher go through the same definitions, so that their figures can be compared one by one. Every
 number is rounded to 4 decimals. Every figure has an interval beside it, `<name>_interval`: a list of its two
 ends, or the reason why there is none. Ratios have those of `intervals`; macro-F1 and average precision the
-one that follows from how much each photo moves them (`influence`). Rows of a class or a pair of classes have
+one that follows from how much each photo moves them. Rows of a class or a pair of classes have
 none: each rests on a handful of photos.
 
 What has a row for each class or pair of classes is a list as well: DVC prints the numbers and texts of a
@@ -18,7 +18,7 @@ import numpy as np
 from vibe_photos.records.photos import say_count
 from vibe_photos.records.taxonomy import label_name
 from vibe_photos.settings import Evaluate, TruthName
-from vibe_photos.statistics import influence, metrics
+from vibe_photos.statistics import metrics
 from vibe_photos.statistics.design import Design
 from vibe_photos.statistics.intervals import (
     FEWEST_CASES,
@@ -76,12 +76,11 @@ def summarise_scenes(photos: JudgedPhotos, evaluate: Evaluate) -> Figures:
     counts = metrics.confusion_matrix(y_true, y_pred, len(names))
     weighed = metrics.confusion_matrix(y_true, y_pred, len(names), photos.design.weights)
     macro, support = metrics.macro_f1(weighed), int(counts.sum())
-    moves = influence.of_macro_f1(y_true, y_pred, len(names), photos.design.weights)
+    moves = metrics.macro_f1_influence(y_true, y_pred, len(names), photos.design.weights)
     of_macro = influence_interval(macro, moves, support, photos.design, evaluate.confidence_level)
     return {
         **_figures({"accuracy": metrics.accuracy(y_true, y_pred)}, photos.design, evaluate),
-        "macro_f1": round_figure(macro),
-        **show_interval("macro_f1", of_macro),
+        **show_figure("macro_f1", macro, of_macro),
         "support": support,
         "missing": int(counts[:, -1].sum()),
         "per_class": _class_rows(counts, weighed, names),
@@ -104,10 +103,9 @@ def summarise_attribute(photos: JudgedPhotos, column: int, evaluate: Evaluate) -
         scores = photos.prediction.attribute_scores[:, column]
         curve = metrics.precision_recall_curve(y_true, scores, photos.design.weights)
         average = metrics.average_precision(curve)
-        moves = influence.of_average_precision(y_true, scores, photos.design.weights)
+        moves = metrics.average_precision_influence(y_true, scores, photos.design.weights)
         found = influence_interval(average, moves, positives, photos.design, evaluate.confidence_level)
-        figures["average_precision"] = round_figure(average)
-        figures |= show_interval("average_precision", found)
+        figures |= show_figure("average_precision", average, found)
     return figures | {
         "support": int(is_judged.sum()),
         "positives": positives,
@@ -164,18 +162,17 @@ def summarise_objects(photos: JudgedPhotos, evaluate: Evaluate) -> Figures:
 
 def begin_figures(truth: TruthName, unscored: int = 0) -> Figures:
     """Return the metrics of a truth without records to score; `unscored` ones are kept from counting."""
-    is_used_up = truth == "human" and unscored > 0
-    return {"n": 0, "how_to_begin": NOTHING_TO_SCORE if is_used_up else HOW_TO_BEGIN[truth]}
+    return {
+        "n": 0,
+        "how_to_begin": NOTHING_TO_SCORE if truth == "human" and unscored else HOW_TO_BEGIN[truth],
+    }
 
 
 def describe(figures: Figures, counts: Figures) -> str:
     """Return the one line that a person reads when the stage ends."""
     if not figures["n"]:
         return f"n: 0; {figures['how_to_begin']}"
-    left_out = {
-        "not in the library": counts["not_in_library"],
-        "never asked about": counts.get("not_asked", 0),
-    }
+    left_out = {"not in the library": counts["not_in_library"], "never asked about": counts.get("not_asked")}
     parts = [
         f"{say_count(figures['n'])} compared",
         f"the scene is right on {100 * figures['scene']['accuracy']:.1f} %"
@@ -197,21 +194,20 @@ def round_figure(value: float | None) -> float | None:
     return None if value is None or np.isnan(value) else round(round(float(value), 12), 4)
 
 
-def show_interval(name: str, interval: Interval) -> Figures:
-    """Return `<name>_interval`: both ends, or the reason why there is no interval."""
+def show_figure(name: str, value: float | None, interval: Interval) -> Figures:
+    """Return a figure and `<name>_interval`: both ends, or the reason why there is no interval."""
     ends = [round_figure(interval.low), round_figure(interval.high)]
-    return {f"{name}_interval": interval.reason or ends}
+    return {name: round_figure(value), f"{name}_interval": interval.reason or ends}
 
 
 def explain_no_interval(reason: str) -> str:
     """Return the reason why a figure has no interval, as it stands in `metrics.json`, in plain words."""
-    too_few = f"n < {FEWEST_CASES}"
-    plain = {too_few: f"fewer than {FEWEST_CASES} photos", "one group": "all are near-duplicates"}
-    return plain.get(reason, reason)
+    too_few = f"fewer than {FEWEST_CASES} photos"
+    return {f"n < {FEWEST_CASES}": too_few, "one group": "all are near-duplicates"}.get(reason, reason)
 
 
 def read_interval(figures: Figures, name: str) -> Interval | None:
-    """Return the interval of a figure as `show_interval` wrote it, None for a figure that never has one."""
+    """Return the interval of a figure as `show_figure` wrote it, None for a figure that never has one."""
     found = figures.get(f"{name}_interval")
     if found is None:
         return None
@@ -223,8 +219,7 @@ def _figures(ratios: Mapping[str, Ratio], design: Design, evaluate: Evaluate) ->
     figures: Figures = {}
     intervals = estimate_intervals(list(ratios.values()), design, evaluate)
     for (name, ratio), interval in zip(ratios.items(), intervals, strict=True):
-        figures[name] = round_figure(ratio.value(design.weights))
-        figures |= show_interval(name, interval)
+        figures |= show_figure(name, ratio.value(design.weights), interval)
     return figures
 
 

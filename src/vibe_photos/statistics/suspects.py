@@ -15,12 +15,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vibe_photos.heads.out_of_fold import OutOfFold
 from vibe_photos.records.taxonomy import absence_name, label_name
 from vibe_photos.settings import HeadName
-from vibe_photos.statistics.metrics import UNJUDGED
+from vibe_photos.statistics.metrics import UNJUDGED, Floats, Indices
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,42 +50,26 @@ class Suspicion:
     not_examined: list[str]
 
 
-@dataclass(frozen=True, slots=True)
-class _Question:
-    """Photos and the classes they are divided into: all scenes, or absence and presence of a label.
-
-    `probabilities` float64 [n, classes], out of fold; `given` int64 [n], the teacher's class; `names` and
-    `keys` of the classes, both keys the same where it is one label.
-    """
-
-    image_ids: list[str]
-    probabilities: NDArray[np.float64]
-    given: NDArray[np.int64]
-    names: list[str]
-    keys: list[str]
-
-
 def find_suspects(held_out: OutOfFold, head: HeadName) -> Suspicion:
     """Return a head's suspects among its training photos; none where all photos are in one fold."""
     suspects: list[Suspect] = []
     not_examined: list[str] = []
-    for question in _list_questions(held_out, head):
-        given, probabilities = question.given, question.probabilities
+    for image_ids, probabilities, given, names, keys in _list_questions(held_out, head):
         guess, likeliest = guess_true_labels(probabilities, given), probabilities.argmax(axis=1)
         is_suspected = (guess >= 0) & (guess != given) & (likeliest != given)
         finds = (given == 1) & (guess == 1) & (likeliest == 1)
         if head != "scene" and finds.sum() <= (is_suspected & (given == 1)).sum():
-            not_examined.append(question.keys[0])
+            not_examined.append(keys[0])
             continue
         for row in np.flatnonzero(is_suspected):
             teacher, student = int(given[row]), int(guess[row])
             suspects.append(
                 Suspect(
-                    image_id=question.image_ids[row],
+                    image_id=image_ids[row],
                     head=head,
-                    keys=tuple(dict.fromkeys((question.keys[teacher], question.keys[student]))),
-                    teacher=question.names[teacher],
-                    student=question.names[student],
+                    keys=tuple(dict.fromkeys((keys[teacher], keys[student]))),
+                    teacher=names[teacher],
+                    student=names[student],
                     teacher_probability=float(probabilities[row, teacher]),
                     student_probability=float(probabilities[row, student]),
                 )
@@ -95,12 +78,10 @@ def find_suspects(held_out: OutOfFold, head: HeadName) -> Suspicion:
     return Suspicion(head, suspects, not_examined)
 
 
-def guess_true_labels(probabilities: NDArray[np.float64], given: NDArray[np.int64]) -> NDArray[np.int64]:
+def guess_true_labels(probabilities: Floats, given: Indices) -> Indices:
     """Return each photo's confident class, the likeliest if there are several, -1 if none: int64 [n].
 
-    Args:
-        probabilities: float64 [n, classes], out of fold.
-        given: int64 [n], the class by the labels in doubt.
+    `probabilities` are out of fold, float64 [n, classes]; `given` are the classes in doubt, int64 [n].
     """
     classes = probabilities.shape[1]
     counts = np.bincount(given, minlength=classes)
@@ -110,21 +91,24 @@ def guess_true_labels(probabilities: NDArray[np.float64], given: NDArray[np.int6
     return np.where(np.isneginf(confident).all(axis=1), -1, confident.argmax(axis=1))
 
 
-def _list_questions(held_out: OutOfFold, head: HeadName) -> Iterator[_Question]:
-    if not len(held_out.y) or not held_out.labels or np.isnan(held_out.probabilities).any():
+def _list_questions(
+    held_out: OutOfFold, head: HeadName
+) -> Iterator[tuple[list[str], Floats, Indices, list[str], list[str]]]:
+    """Yield photos with the classes they are divided into: all scenes, or absence and presence of a label.
+
+    The photos' ids, their probabilities float64 [n, classes], the teacher's class int64 [n], the names of the
+    classes, and their keys (the same twice where it is one label).
+    """
+    image_ids, y, labels = held_out.image_ids, held_out.y, held_out.labels
+    if not len(y) or not labels or np.isnan(held_out.probabilities).any():
         return
-    probabilities, labels = held_out.probabilities.astype(np.float64), held_out.labels
+    probabilities = held_out.probabilities.astype(np.float64)
     if head == "scene":
-        names = [label_name(key) for key in labels]
-        yield _Question(held_out.image_ids, probabilities, held_out.y.argmax(axis=1), names, labels)
+        yield image_ids, probabilities, y.argmax(axis=1), [label_name(key) for key in labels], labels
         return
     for column, key in enumerate(labels):
-        rows = np.flatnonzero(held_out.y[:, column] != UNJUDGED)
+        rows = np.flatnonzero(y[:, column] != UNJUDGED)
         present = probabilities[rows, column]
-        yield _Question(
-            image_ids=[held_out.image_ids[row] for row in rows],
-            probabilities=np.column_stack([1.0 - present, present]),
-            given=held_out.y[rows, column].astype(np.int64),
-            names=[absence_name(key), label_name(key)],
-            keys=[key, key],
-        )
+        classes = np.column_stack([1.0 - present, present])
+        names = [absence_name(key), label_name(key)]
+        yield [image_ids[row] for row in rows], classes, y[rows, column].astype(np.int64), names, [key, key]

@@ -75,33 +75,7 @@ def started(home, build_once) -> Started:
     return Started(project, (folder / "said").read_text(), clone, home / "photos", home / "answers.jsonl")
 
 
-@pytest.fixture(scope="session")
-def labelled(started, build_once) -> Started:
-    """The project after the commands that `vibe-photos new` ends with; tests only read it.
-
-    The environment of the tests stands for the one that `make setup` makes.
-    """
-
-    def fill(folder):
-        copy = started.copy_to(folder)
-        set_up, *commands = started.next_commands
-        assert set_up == f"cd {started.project.root} && make setup && . .venv/bin/activate"
-        log = [copy.project.run("bash", "-euo", "pipefail", "-c", command).stdout for command in commands]
-        (folder / "log").write_text("".join(log))
-
-    folder = build_once("own_project_labelled", fill)
-    project, clone = Checkout(folder / "project"), Checkout(folder / "clone")
-    said = started.said + (folder / "log").read_text()
-    return Started(project, said, clone, started.photos, started.answers)
-
-
 @pytest.fixture
 def fresh(started, tmp_path) -> Started:
     """A copy of the project as it is made, which a test may change."""
     return started.copy_to(tmp_path)
-
-
-@pytest.fixture
-def own(labelled, tmp_path) -> Started:
-    """A copy of the labelled project that a test may change."""
-    return labelled.copy_to(tmp_path)

@@ -42,7 +42,8 @@ def stand_ins(home, tmp_path):
 
 
 @pytest.mark.timeout(900)
-def test_every_command_of_the_page(repository, home, stand_ins, tmp_path):
+def test_every_command_of_the_page(repository, home, started, stand_ins, tmp_path):
+    """No log, metric, lock, report or commit then tells of the demo."""
     text = (repository / "docs" / "YOUR_LIBRARY.md").read_text()
     shutil.copytree(home / "photos", tmp_path / "photos")
     shutil.copy(home / "answers.jsonl", tmp_path / "qwen.jsonl")
@@ -65,6 +66,9 @@ def test_every_command_of_the_page(repository, home, stand_ins, tmp_path):
     said = desk.run("bash", "-euo", "pipefail", "-c", "\n".join(script), **person).stdout
 
     project = Checkout(tmp_path / "my-photos")
+    for command in started.next_commands[1:]:  # after the one that changes the folder
+        for part in command.replace(str(started.answers), "../qwen.jsonl").split(" && "):
+            assert part in _read_commands(text) or f"{part} && " in text, part
     assert re.search(r"data/eval/human/metrics.json +n +0 +10 +10", said)
     assert re.search(r"(workspace|HEAD).* against HEAD", said)
     assert "FIX" not in said
@@ -73,3 +77,12 @@ def test_every_command_of_the_page(repository, home, stand_ins, tmp_path):
     pushed = desk.run("git", "-C", "origin.git", "log", "--format=%s", "main").stdout.splitlines()
     assert pushed[:4] == ["Shared on the NAS", "People from 0.3 on", "Measured", "First labels"]
     assert any((tmp_path / "nas").rglob("*"))
+    tracked = filter(None, project.run("git", "ls-files", "-z").stdout.split("\0"))
+    texts = {path: project.bytes(path) for path in tracked if path.startswith(("data/", "dvc.lock"))}
+    # Without its pictures, whose letters mean nothing.
+    texts["report"] = re.sub(rb"base64,[\w+/=]+", b"", project.bytes("data/report/index.html"))
+    texts["labels"] = project.bytes("data/labels/labels.sqlite")
+    texts["log"] = said.replace(str(home.parent), "").encode()
+    texts["commits"] = project.run("git", "log", "--format=%B%an").stdout.encode()
+    for place, content in texts.items():
+        assert b"demo" not in content.lower(), place

@@ -49,7 +49,7 @@ class Library:
     def audited(self) -> dict[str, GroundTruth]:
         return {
             record.image_id: record
-            for record in [*read_human_truth(read_settings(self.folder).paths.human).everything.values()]
+            for record in [*read_human_truth(read_settings(self.folder).paths.human, {}).everything.values()]
         }
 
     def teacher(self, image_id: str) -> GroundTruth:

@@ -98,7 +98,7 @@ def changed_file(path: Path) -> Iterator[None]:
 
 
 def read_scenes(library: Library) -> dict[str, str]:
-    truth = read_human_truth(read_settings(library.folder).paths.human)
+    truth = read_human_truth(read_settings(library.folder).paths.human, {})
     assert not truth.measured
     return {image_id: record.scene[0] for image_id, record in truth.taught.items()}
 
@@ -170,7 +170,7 @@ def test_forty_wrong_scenes_are_set_right_in_few_actions_and_survive_a_dead_serv
         person.press("Control+a")
         person.press("Enter")
         person.say("1 the student’s")
-    after = read_human_truth(read_settings(library.folder).paths.human).taught[image_id]
+    after = read_human_truth(read_settings(library.folder).paths.human, {}).taught[image_id]
     assert after.scene == [CELLS[4][1]]
     assert (after.objects, after.extra["proposed"]) == (["object.food"], ["tent"])
 

@@ -214,7 +214,7 @@ def test_every_acknowledged_decision_is_there_or_named_and_comes_back(
         "bob": sorted(bob.acknowledged),
     }
 
-    truth = read_human_truth(folder / "data/human")
+    truth = read_human_truth(folder / "data/human", {})
     said = ada.acknowledged + bob.acknowledged
     scenes = {
         queue: {i: scene for purpose, i, scene in said if purpose == queue and scene in SCENES.values()}

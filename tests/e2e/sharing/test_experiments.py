@@ -52,9 +52,9 @@ def test_a_grid_of_thresholds_and_mappings_pays_nothing_and_is_compared(owner, d
 
 def _wait_for_workers(owner, status):
     """Wait until nothing is queued or running, and the worker has ended."""
-    for _ in range(MOST_WAITED_SECONDS // 3):
+    for _ in range(MOST_WAITED_SECONDS):
         said = owner.shell(status)
         if not re.search("Queued|Running", said) and "0 active, 0 idle" in said:
             return
-        time.sleep(3)
+        time.sleep(1)
     pytest.fail(f"the queue did not end:\n{said}")

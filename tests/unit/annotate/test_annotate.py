@@ -20,7 +20,7 @@ from tests.unit.annotate.small_library import MakeSettings, draw_bursts
 
 from vibe_photos.annotate.answers import AnswerKey, AnswerStore
 from vibe_photos.annotate.question import build_question
-from vibe_photos.annotate.replay.server import start_replay_server
+from vibe_photos.annotate.replay import start_replay_server
 from vibe_photos.annotate.run import Progress
 from vibe_photos.annotate.stage import annotate_library
 from vibe_photos.errors import (
@@ -824,8 +824,8 @@ def test_a_rehearsal_is_kept_apart_from_the_models_own_answers(
 ) -> None:
     write_recordings(tmp_path / "recorded.jsonl", library)
     settings = make_settings()
-    with start_replay_server(Replay(recordings=str(tmp_path / "recorded.jsonl"))) as endpoint:
-        monkeypatch.setenv("QWEN_BASE_URL", endpoint.base_url)
+    with start_replay_server(Replay(recordings=str(tmp_path / "recorded.jsonl"))) as base_url:
+        monkeypatch.setenv("QWEN_BASE_URL", base_url)
         annotate_library(settings, store)
     assert {record.model for record in annotations(settings)} == {"rehearsal of Qwen/Qwen3-VL-32B-Instruct"}
     with FaultServer(lambda image_id, attempt: Act()) as server:

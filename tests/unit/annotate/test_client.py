@@ -8,8 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from tests.unit.annotate.fault_server import Act, FaultServer
 
-from vibe_photos.annotate.client import Client, NoConnection, NoResponse, Response
-from vibe_photos.annotate.endpoint import Endpoint
+from vibe_photos.annotate.client import Client, Endpoint, NoConnection, NoResponse, Response
 from vibe_photos.errors import ConfigurationError
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.unit.annotate.small_library import MakeSettings
 
-from vibe_photos.annotate.connection_check import check_teacher
+from vibe_photos.annotate.stage import check_teacher
 from vibe_photos.errors import ConfigurationError, TeacherRefused, TeacherUnreachable
 
 MODEL = "Qwen/Qwen3-VL-32B-Instruct"

@@ -1,11 +1,13 @@
 import json
+import os
 from collections.abc import Callable
+from unittest.mock import patch
 from urllib.parse import quote
 
 import pytest
 from tests.unit.annotate.small_library import MakeSettings
 
-from vibe_photos.annotate.endpoint import Endpoint, endpoint_from_environment, is_loopback
+from vibe_photos.annotate.client import Endpoint, endpoint_from_environment, is_loopback
 from vibe_photos.errors import ConfigurationError
 
 
@@ -27,13 +29,13 @@ def test_loopback_is_this_machine_only(host: str, expected: bool) -> None:
 
 def read(make_settings: MakeSettings, *, allow_plain_http: bool = False, **environment: str) -> Endpoint:
     settings = make_settings(annotate={"allow_plain_http": allow_plain_http})
-    return endpoint_from_environment(environment, settings.teacher, settings.annotate)
+    with patch.dict(os.environ, environment):
+        return endpoint_from_environment(settings.teacher, settings.annotate)
 
 
 def test_address_and_key_are_taken(make_settings: MakeSettings) -> None:
     endpoint = read(make_settings, QWEN_BASE_URL="http://localhost:8000/v1/", QWEN_API_KEY=" secret-key\n")
     assert endpoint == Endpoint("http://localhost:8000/v1", "secret-key")
-    assert endpoint.is_loopback
     assert "secret" not in repr(endpoint)
 
 

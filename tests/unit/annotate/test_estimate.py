@@ -4,8 +4,8 @@ import pytest
 from tests.unit.annotate.small_library import make_library
 
 from vibe_photos.annotate.estimate import COMPLETION_TOKENS, Estimate, estimate_run, image_tokens
-from vibe_photos.annotate.progress import Progress
 from vibe_photos.annotate.question import build_question
+from vibe_photos.annotate.run import Progress
 from vibe_photos.settings import Rates, Taxonomy, Teacher
 
 
@@ -58,7 +58,7 @@ def test_hours_and_cost_follow_from_the_rates() -> None:
         currency="EUR",
     )
     estimate = Estimate(9, 2, 7, 0, 7_200_000, 3_600_000)
-    assert estimate.hours(rates) == pytest.approx(2.0)
+    assert rates.hours(estimate.prompt_tokens, estimate.completion_tokens) == pytest.approx(2.0)
     assert "about 2.00 hours and 5.00 EUR" in estimate.describe(rates)
 
 
@@ -73,7 +73,6 @@ def test_where_tokens_are_paid_no_hour_is() -> None:
     )
     said = Estimate(1, 0, 1, 0, 1_000_000, 250_000).describe(rates)
     assert "4.00 EUR at annotate.rates (100 and 10 tokens/s, 2 and 8 EUR for a million)" in said
-    ran = Progress(total=1, prompt_tokens=500_000)
-    ran.count_tokens({"prompt_tokens": 500_000, "completion_tokens": 250_000})
+    ran = Progress(total=1, prompt_tokens=1_000_000, completion_tokens=250_000)
     assert ran.describe_run(rates).endswith(", 4.00 EUR")
     assert "1250000 tokens" in ran.describe_run(rates)

@@ -6,7 +6,6 @@ import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
@@ -90,7 +89,6 @@ def test_too_many_pixels_are_refused(tmp_path: Path) -> None:
 
 
 @given(st.integers(1, 40_000), st.integers(1, 40_000))
-@hypothesis_settings(deadline=None, max_examples=200)
 def test_sizes_keep_to_the_limits_and_never_grow(width: int, height: int) -> None:
     across, down = fit_size(width, height, SENT)
     assert 1 <= across <= min(width, SENT.max_edge_px)

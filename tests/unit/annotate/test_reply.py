@@ -3,7 +3,6 @@ from contextlib import suppress
 import msgspec
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from vibe_photos.annotate.reply import (
@@ -152,7 +151,6 @@ JSON = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(["scene", "objects", "has_person", "x"]), JSON))
-@hypothesis_settings(deadline=None, max_examples=300)
 def test_whatever_is_said_can_be_written_or_is_refused(said: dict[str, object]) -> None:
     try:
         kept = clean_annotation(said)
@@ -162,7 +160,6 @@ def test_whatever_is_said_can_be_written_or_is_refused(said: dict[str, object]) 
 
 
 @given(st.text() | st.text(alphabet='{}[]":,scenefod 01.\\'))
-@hypothesis_settings(deadline=None, max_examples=300)
 def test_no_text_raises_anything_else(text: str) -> None:
     with suppress(UnusableReply):
         parse_reply(text)

@@ -14,8 +14,7 @@ import msgspec
 import pytest
 from tests.unit.annotate.fault_server import Act, FaultServer, completion, error
 
-from vibe_photos.annotate.client import MAX_RESPONSE_BYTES, Client
-from vibe_photos.annotate.endpoint import Endpoint
+from vibe_photos.annotate.client import MAX_RESPONSE_BYTES, Client, Endpoint
 from vibe_photos.annotate.reply import Reply
 from vibe_photos.annotate.server import AskFailed, Attempts, TeacherServer
 from vibe_photos.annotate.state import Clock, ServerState

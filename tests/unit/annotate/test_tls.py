@@ -15,8 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from tests.unit.annotate.fault_server import Act, FaultServer
 
-from vibe_photos.annotate.client import Client, NoConnection
-from vibe_photos.annotate.endpoint import Endpoint
+from vibe_photos.annotate.client import Client, Endpoint, NoConnection
 from vibe_photos.annotate.server import Attempts, TeacherServer
 from vibe_photos.annotate.state import ServerState
 from vibe_photos.errors import TeacherUnreachable

@@ -9,6 +9,7 @@ import pytest
 
 from vibe_photos import cli
 from vibe_photos.cli import main
+from vibe_photos.cli.command import command
 from vibe_photos.errors import InputError
 
 COMMANDS = [
@@ -50,8 +51,9 @@ def test_every_command_describes_itself(capsys, command):
 @pytest.mark.parametrize("is_buffered", [True, False])
 def test_a_reader_that_has_left_ends_a_command_without_a_traceback(is_buffered):
     program = (
-        "import sys; from vibe_photos import cli; from vibe_photos.cli import share;"
-        "share.run = lambda options: print('first\\nsecond'); sys.exit(cli.main(['share']))"
+        "import sys; from vibe_photos import cli; from vibe_photos.cli.command import command;"
+        "cli.COMMANDS.append(command('two-lines')(lambda: print('first\\nsecond'))); "
+        "sys.exit(cli.main(['two-lines']))"
     )
     reading, writing = os.pipe()
     os.close(reading)
@@ -68,29 +70,22 @@ def test_a_reader_that_has_left_ends_a_command_without_a_traceback(is_buffered):
     assert (ended.returncode, ended.stderr) == (141, b"")
 
 
-class Command:
-    """A stand-in for a command's module."""
+def failing(error):
+    @command("stand-in")
+    def stand_in():
+        """Stand in for a command."""
+        raise error
 
-    __doc__ = "Stand in.\n\nFor a command."
-    __name__ = "vibe_photos.cli.stand_in"
-
-    def __init__(self, error):
-        self._error = error
-
-    def add_arguments(self, parser):
-        pass
-
-    def run(self, options):
-        raise self._error
+    return [stand_in]
 
 
 def test_an_expected_error_is_a_sentence(monkeypatch, capsys):
-    monkeypatch.setattr(cli, "_COMMANDS", [Command(InputError("params.yaml does not exist"))])
+    monkeypatch.setattr(cli, "COMMANDS", failing(InputError("params.yaml does not exist")))
     assert main(["stand-in"]) == 1
     assert capsys.readouterr().err == "error: params.yaml does not exist\n"
 
 
 def test_another_broken_pipe_is_not_hidden(monkeypatch):
-    monkeypatch.setattr(cli, "_COMMANDS", [Command(BrokenPipeError("of a server"))])
+    monkeypatch.setattr(cli, "COMMANDS", failing(BrokenPipeError("of a server")))
     with pytest.raises(BrokenPipeError, match="of a server"):
         main(["stand-in"])

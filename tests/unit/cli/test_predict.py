@@ -9,7 +9,7 @@ import pytest
 
 from vibe_photos.classifier import Classifier, PhotoLabels
 from vibe_photos.cli import main
-from vibe_photos.cli.predict import format_labels
+from vibe_photos.cli.apps import format_labels
 
 
 @pytest.fixture(scope="module")

@@ -66,7 +66,7 @@ def test_flips_questions_and_figures(compare: Callable[..., LabelComparison]) ->
     scene, text = found.labels
     # Scenes: 12 of 40 wrong, then 2: 11 now right, 1 now wrong. Alone, p is 2 * (1 + 12) / 2^12.
     assert [flip.kind for flip in scene.flips].count("now right") == 11
-    assert Flip(IDS[39], "scene", "food", "people", "food", "now wrong") in scene.flips
+    assert Flip(IDS[39], ["scene.food"], ["scene.people"], ["scene.food"], "now wrong") in scene.flips
     assert list(scene.questions) == ["wrong"]
     wrong = scene.questions["wrong"]
     assert (wrong.before, wrong.after, wrong.changed_groups) == (12 / 40, 2 / 40, 12)
@@ -86,7 +86,7 @@ def test_flips_questions_and_figures(compare: Callable[..., LabelComparison]) ->
         "accuracy": (1, pytest.approx(34 / 40)),
     }
     assert text.figures["precision"].interval.low < 19 / 24 - 1 < text.figures["precision"].interval.high
-    assert Flip(IDS[19], "has_text", "yes", "no", "yes", "now wrong") in text.flips
+    assert Flip(IDS[19], ["attr.has_text"], [], ["attr.has_text"], "now wrong") in text.flips
 
 
 def test_it_says_what_is_proved_and_how_small_a_difference_could_be_missed(
@@ -101,21 +101,21 @@ def test_it_says_what_is_proved_and_how_small_a_difference_could_be_missed(
         f"""\
 scene: now right on 12 of the judged photos, now wrong on 0
   fewer wrong (30.0 → 0.0 in 100 photos): B is better
-has_text: now right on 0 of the judged photos, now wrong on 3
+Text: now right on 0 of the judged photos, now wrong on 3
   cannot tell which side is better: a difference below {unseen:.1f} in 100 may go unnoticed
 """
         in text
     )
     assert "p allows for all 3" in text  # scene wrong, has_text wrong and false positives
-    assert "has_text false negatives   0.0  0.0   +0.0" in text
+    assert "Text false negatives   0.0  0.0   +0.0" in text
     assert "no judged photo changed" in text
-    assert "now right    2019/a.jpg  scene: people → food (true: food)" in text
+    assert "now right    2019/a.jpg  scene: People → Food (true: Food)" in text
     assert "and 5 more: --json lists all" in text
     brief = format_brief(found, ["classify"])
     interval = found.labels[0].figures["accuracy"].interval
     assert brief.startswith("ran since A: classify\nB (B) against A (A): 15 of 40 photos are labelled diff")
     assert f"  scene accuracy +0.300 ({interval.low:+.3f} to {interval.high:+.3f})" in brief
-    assert "  has_text recall +0.000 (no photo moves it)" in brief
+    assert "  Text recall +0.000 (no photo moves it)" in brief
     answers = {
         (one["label"], one["question"]): one["answer"] for one in comparison_mapping(found)["questions"]
     }
@@ -168,15 +168,16 @@ def test_objects_flip_with_their_parents_and_read_by_their_most_specific_keys(
     after = table(IDS, {}, set(), {"p00": ["object.food.dessert"], "p01": ["object.food"]})
     [found] = compare(before, after, records=records).labels
     # A dessert is food too, whether a table says so or not; only "dessert" differs, on both photos.
-    assert found.names == ["dessert"]
+    dessert_key, drink = "object.food.dessert", "object.drink"
+    assert found.keys == [dessert_key]
     assert found.flips == [
-        Flip("p00", "dessert", "no", "yes", "yes", "now right"),
-        Flip("p01", "dessert", "yes", "no", "no", "now right"),
+        Flip("p00", [], [dessert_key], [dessert_key], "now right"),
+        Flip("p01", [dessert_key], [], [], "now right"),
     ]
     after = table(IDS, {}, set(), {"p00": dessert, "p01": ["object.food", "object.drink"]})
     [found] = compare(before, after, records=records).labels
-    assert (found.label, found.names) == ("objects", ["drink", "dessert"])
-    assert found.flips[1] == Flip("p01", "objects", "dessert", "drink", "drink", "now right")
+    assert (found.label, found.keys) == ("objects", [drink, dessert_key])
+    assert found.flips[1] == Flip("p01", [dessert_key], [drink], [drink], "now right")
     # Two labels of two photos: dessert is missed and said once each, drink is missed; then all is right.
     assert [(one.before, one.after) for one in found.questions.values()] == [(1.5, 0), (0.5, 0), (1, 0)]
 

@@ -20,21 +20,22 @@ FOUND = LabelComparison(
     labels=[
         LabelChange(
             "scene",
-            ["scene"],
+            [],
             140,
-            [Flip("a1", "scene", "food", "people", "people", "now right")],
+            [Flip("a1", ["scene.food"], ["scene.people"], ["scene.people"], "now right")],
             {"wrong": Change(0.26, 0.21, 0.004, 8, 0.06)},
             {"accuracy": FigureDifference(0.74, 0.79, Interval(0.012, 0.088))},
         ),
         LabelChange(
             "has_text",
-            ["has_text"],
+            ["attr.has_text"],
             140,
-            [Flip("a2", "has_text", "no", "yes", "no", "now wrong")],
+            [Flip("a2", [], ["attr.has_text"], [], "now wrong")],
             {"wrong": Change(0.1, 0.11, 1.0, 1, 0.043)},
             {"precision": FigureDifference(0.6, None, Interval(reason="only one side has it"))},
         ),
     ],
+    names={"scene.food": "Food", "scene.people": "People", "attr.has_text": "Text"},
 )
 
 
@@ -45,6 +46,8 @@ def test_the_page_tells_verdict_tables_and_flips(tmp_path: Path) -> None:
     assert "Cannot tell which side is better: a difference below 4.3 in 100 may go unnoticed" in html
     assert "+0.012 to +0.088" in html
     assert "only one side has it" in html
+    assert "Text precision" in html
+    assert "has_text" not in html
     assert "p allows for all 2" in html
     assert "2019/&lt;b&gt;.jpg" in html
     assert "vibe-photos review --only a1</code>" in html

@@ -65,7 +65,7 @@ def test_against_people(capsys: pytest.CaptureFixture[str]) -> None:
     assert "scene wrong 48.0 0.0 -48.0 < 0.001 fewer" in " ".join(text.split())
     assert "  fewer wrong (48.0 → 0.0 in 100 photos): B is better" in text
     assert "scene accuracy  0.520  1.000  +0.480" in text
-    assert "now right    2019/p00.jpg  scene: people → food (true: food)" in text
+    assert "now right    2019/p00.jpg  scene: People → Food (true: Food)" in text
 
 
 @pytest.mark.usefixtures("workspace")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from vibe_photos.compare.compare import JudgedSides, LabelChange, Shown, find_changed, measure_changes
+from vibe_photos.compare.compare import JudgedSides, LabelChange, find_changed, measure_changes
 from vibe_photos.settings import Evaluate
 from vibe_photos.statistics.design import Design
 from vibe_photos.statistics.label_arrays import LabelKeys
@@ -86,12 +86,13 @@ def audit(rng: np.random.Generator, before: Side, after: Side, churn: float) -> 
         other = (scene + 1 + (u[:, 0] * 1e6).astype(int) % (STRATA - 1)) % STRATA
         asserted = u[:, 1:] < np.where(flags == 1, side.hit, side.false_alarm)
         said = np.where(is_right, scene, other)
-        shown.append(Shown(said[groups], asserted[groups].astype(np.int8)))
+        shown.append(np.column_stack([said, asserted])[groups].astype(np.int16))
         u = np.where(rng.random((n, 1)) < churn, rng.random((n, 6)), u)
     weights = (1000 * SHARE / DRAWN)[stratum[groups]]
     design = Design(weights, 1 / weights, groups, stratum[groups], True)
     ids = [f"p{number}" for number in range(len(groups))]
-    return JudgedSides(ids, KEYS, Shown(scene[groups], flags[groups]), *shown, design)
+    truth = np.column_stack([scene, flags])[groups].astype(np.int16)
+    return JudgedSides(ids, KEYS, truth, *shown, design)
 
 
 def measure(judged: JudgedSides) -> dict[str, LabelChange]:

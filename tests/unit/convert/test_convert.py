@@ -2,7 +2,7 @@ import json
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.stage_settings import settings_in
 
@@ -130,7 +130,6 @@ ANYTHING = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=100)
 @given(
     st.dictionaries(
         st.sampled_from(["scene", "has_person", "objects", "is_main"]),
@@ -151,7 +150,6 @@ EXPECTED_OBJECT = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=100)
 @given(
     st.fixed_dictionaries(
         {"scene": WORDS, "objects": st.lists(EXPECTED_OBJECT, max_size=4)},
@@ -166,7 +164,6 @@ def test_an_annotation_means_the_same_typed_or_open(taxonomy, annotation):
     assert typed.tally == opened.tally
 
 
-@settings(deadline=None, max_examples=50)
 @given(st.lists(st.dictionaries(st.sampled_from(["scene", "has_text", "objects"]), ANYTHING), max_size=5))
 def test_a_file_is_read_as_its_annotations_are(taxonomy, tmp_path_factory, annotations):
     folder = tmp_path_factory.mktemp("convert")

@@ -4,10 +4,16 @@ import msgspec
 import pytest
 from tests.unit.tiny_models import INPUT_PX, describe_onnx, save_tiny_onnx
 
-from vibe_photos.cli.try_encoders import PHOTOS
 from vibe_photos.embed.outs import vectors_file
-from vibe_photos.encoder_trial.text import describe_best, format_outcome
-from vibe_photos.encoder_trial.trial import Candidate, Outcome, Trial, read_candidate, try_encoders
+from vibe_photos.encoder_trial.trial import (
+    Candidate,
+    Outcome,
+    Trial,
+    describe_best,
+    format_outcome,
+    read_candidate,
+    try_encoders,
+)
 from vibe_photos.encoders.onnx import list_layers
 from vibe_photos.encoders.recipe import name_encoder
 from vibe_photos.errors import ConfigurationError
@@ -29,21 +35,21 @@ def test_colours_are_learnt_and_the_vectors_are_kept(
     small_settings: Settings, checkpoint: Path, tmp_path
 ) -> None:
     store = tmp_path / "store"
-    trial = Trial(small_settings, store, PHOTOS)
+    trial = Trial(small_settings, store, 400)
     assert len(trial.photos) == 18
     flat = Candidate("flat", describe_onnx(checkpoint))
     first, plain, rooted = try_encoders(trial, [flat], layers=3)
     assert (first.dim, plain.dim, rooted.dim) == (12, 3, 3)
     assert plain.candidate.name == "flat outputs=[mean] pooling=mean transform=none"
     # Each scene is one colour: every way to read its mean colour finds it. Ten neighbours of twelve do not.
-    assert first.linear["scene"] == plain.linear["scene"] == rooted.probe["scene"] == 1.0
-    assert first.neighbours["scene"] < 1.0
+    assert first.f1["linear"]["scene"] == plain.f1["linear"]["scene"] == rooted.f1["probe"]["scene"] == 1.0
+    assert first.f1["neighbours"]["scene"] < 1.0
     assert first.milliseconds is not None
     assert vectors_file(store, name_encoder(flat.embedder, small_settings.embed)).is_file()
     again = trial.measure(flat)
     assert again.milliseconds is None
     assert msgspec.structs.asdict(flat.embedder) == msgspec.structs.asdict(again.candidate.embedder)
-    assert (again.linear, again.neighbours, again.probe) == (first.linear, first.neighbours, first.probe)
+    assert again.f1 == first.f1
 
 
 def test_fewer_photos_are_those_with_the_lowest_numbers(small_settings: Settings, tmp_path) -> None:
@@ -72,7 +78,7 @@ def test_what_a_linear_head_misses_is_told(checkpoint: Path) -> None:
     flat = {"scene": 0.8, "attribute": 0.6}
     better = {"scene": 0.84, "attribute": 0.6}
     one = Candidate("onnx pooling=mean", describe_onnx(checkpoint))
-    outcome = Outcome(one, 512, 3.25, linear=flat, neighbours=better, probe=flat)
+    outcome = Outcome(one, 512, 3.25, {"linear": flat, "neighbours": better, "probe": flat})
     assert format_outcome(outcome).split() == [
         *("0.800", "0.840", "0.800", "0.600", "0.600", "0.600", "512", "3.2"),
         *("onnx", "pooling=mean"),

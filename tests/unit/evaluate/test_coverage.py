@@ -13,11 +13,11 @@ from vibe_photos.human_truth.sample import MeasuredSample, weigh_drawn
 from vibe_photos.records.ground_truth import GroundTruth
 from vibe_photos.records.splits import Membership
 from vibe_photos.settings import Evaluate
-from vibe_photos.statistics.design import Floats, read_design
+from vibe_photos.statistics.design import read_design
 from vibe_photos.statistics.intervals import Interval, estimate_intervals
-from vibe_photos.statistics.metrics import Ratio
+from vibe_photos.statistics.metrics import Floats, Ratio
 
-REPETITIONS = 1000 if os.environ.get("VIBE_PHOTOS_PROVE") else 30
+REPETITIONS = 1000 if os.environ.get("VIBE_PHOTOS_PROVE") else 12
 EVALUATE = Evaluate(confidence_level=0.95, bootstrap_repetitions=200, seed=0)
 SCENES = np.array([0.10, 0.07, 0.09, 0.15, 0.07, 0.17, 0.12, 0.08, 0.15])
 RIGHT = np.array([0.91, 0.95, 0.73, 0.90, 0.93, 0.65, 0.85, 0.97, 0.82])
@@ -133,7 +133,7 @@ def test_shares_that_follow_the_scene_after_thresholds_were_tuned(
     rng, found = np.random.default_rng(3), []
     # As people are to scene 5: nearly all of it, and little of the others.
     chances = np.where(np.arange(len(SCENES)) == 5, 0.9, 0.03)
-    repetitions = REPETITIONS if size < 1000 or REPETITIONS > 100 else 10
+    repetitions = REPETITIONS if size < 1000 or REPETITIONS > 100 else 5
     for _ in range(repetitions):
         library = make_library(rng, photos, chances)
         sample, ratio = library.measure(library.first(size, 1), half=half)
@@ -169,7 +169,7 @@ def test_holdouts(holdout: int) -> None:
     check(f"holdout of {holdout}", found)
 
 
-BUDGET_REPETITIONS = 1000 if REPETITIONS == 1000 else 8
+BUDGET_REPETITIONS = 1000 if REPETITIONS == 1000 else 4
 
 
 @pytest.mark.timeout(3600)
@@ -196,7 +196,7 @@ def test_what_was_asked_speaks_for_the_whole_library(budget: int, is_once: bool)
             reach = budget
         asked = order[:reach]
         own = {f"{i:06d}": str(said[i]) for i in asked}
-        placed = assign_strata(own, [f"{i:06d}" for i in order[reach:]], [], set())
+        placed = assign_strata(own, [f"{i:06d}" for i in order[reach:]], [], set(), {})
         members = {
             image_id: Membership(
                 group=image_id,

@@ -82,6 +82,24 @@ def test_json_for_programs(folder: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert (figures["n"], figures["not_in_database"], figures["scene"]["accuracy"]) == (1, 0, 1.0)
 
 
+def test_a_record_under_an_earlier_id_of_a_photo_counts(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pictures = [{"image_id": one, "picture": "p"} for one in ("away", "a")]
+    (folder / "data/library").mkdir(parents=True)
+    lines = "".join(json.dumps(one) + "\n" for one in pictures)
+    (folder / "data/library/pictures.jsonl").write_text(lines)
+    (folder / "truth").write_text(json.dumps([TRUTH[1], TRUTH[2]]))
+    assert main(["--gt", "truth", "--labels", "labels.sqlite", "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert (figures["n"], figures["not_in_database"]) == (2, 0)
+    # The record under the present id counts before one under an earlier id.
+    (folder / "truth").write_text(json.dumps(TRUTH))
+    assert main(["--gt", "truth", "--labels", "labels.sqlite", "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert (figures["records"], figures["n"], figures["scene"]["accuracy"]) == (2, 2, 0.5)
+
+
 def test_photos_that_trained_are_said(
     folder: Path, write_roles: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:

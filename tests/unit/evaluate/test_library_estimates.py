@@ -12,7 +12,7 @@ from tests.unit.hand_made_library import write_truth
 from vibe_photos.evaluate.library_estimates import (
     MeasuredPhotos,
     bound_by_skips,
-    find_others,
+    find_teacher_labels,
     weigh_rest,
 )
 from vibe_photos.evaluate.stage import evaluate_labels
@@ -138,7 +138,7 @@ def test_photos_of_unmeasured_strata_are_in_no_powered_share() -> None:
         for i, stratum in strata.items()
     }
     answers = {i: GroundTruth(image_id=i) for i in strata}
-    assert find_others(MeasuredPhotos(photos, sample), answers, members).image_ids == ["b"]
+    assert find_teacher_labels(MeasuredPhotos(photos, sample), answers, members).image_ids == ["b"]
 
 
 def test_accuracy_of_an_attribute(measure: Callable[..., dict[str, dict]]) -> None:

@@ -19,7 +19,7 @@ from vibe_photos.statistics.design import read_design
 from vibe_photos.statistics.intervals import Interval, estimate_intervals
 
 IS_PROOF = os.environ.get("VIBE_PHOTOS_PROVE") == "1"
-REPETITIONS = 1000 if IS_PROOF else 24
+REPETITIONS = 1000 if IS_PROOF else 12
 EVALUATE = Evaluate(confidence_level=0.95, bootstrap_repetitions=200, seed=0)
 
 Reviewer = Callable[[SimulatedReview, int, np.random.Generator], MeasuredSample]
@@ -94,14 +94,6 @@ def find_interval(review: SimulatedReview, sample: MeasuredSample, name: str) ->
     return estimate_intervals([ratio], read_design(sample.records, {}), EVALUATE)[0]
 
 
-@pytest.mark.parametrize("reviewer", [review_with_skips, review_half, review_growing])
-def test_intervals_cover_the_truth_at_their_rate(large: SimulatedReview, reviewer: Reviewer) -> None:
-    true = large.shares()["scene accuracy"].numerator.mean()
-    intervals = [find_interval(large, sample, "scene accuracy") for sample in repeat(large, reviewer)]
-    covered = np.mean([one.low <= true <= one.high for one in intervals])
-    assert covered >= 0.95 - 3.2 * np.sqrt(0.95 * 0.05 / REPETITIONS)
-
-
 @pytest.mark.parametrize("strategy", ["random", "stratified"])
 def test_a_library_that_was_measured_whole_is_known_for_certain(demo: SimulatedReview, strategy: str) -> None:
     demo.begin()
@@ -126,7 +118,7 @@ def test_what_came_after_the_draw_is_named_until_it_is_drawn(demo: SimulatedRevi
 
 def mean_width(review: SimulatedReview, strategy: str, size: int, name: str) -> float:
     rng, widths = np.random.default_rng(0), []
-    for seed in range(200 if IS_PROOF else 12):
+    for seed in range(200 if IS_PROOF else 6):
         review.begin()
         sample = review.measure(review.draw(strategy, size, seed), seed, rng)
         interval = find_interval(review, sample, name)
@@ -143,7 +135,7 @@ def test_intervals_of_a_rare_attribute_cover_it_where_strata_show_no_spread(larg
     # Most samples hold none of the nine documents that the teacher calls something else. Taken at their word,
     # strata without any leave an interval that covers in under 8 of 10 samples.
     true, rng, covered = large.shares()["is_document"].numerator.mean(), np.random.default_rng(0), []
-    for seed in range(200 if IS_PROOF else 40):
+    for seed in range(200 if IS_PROOF else 20):
         large.begin()
         sample = large.measure(large.draw("stratified", 140, seed), seed, rng)
         interval = find_interval(large, sample, "is_document")

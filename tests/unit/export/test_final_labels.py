@@ -58,6 +58,7 @@ def test_a_person_counts_before_the_student_and_the_teacher_where_the_student_is
     ]
     assert of_person["attr.has_text"] == of_person["object.food.dessert"] == "false"
     assert judged["attr.has_animal"]["source"] == "teacher"
+    assert of_person["attr.is_document"] == "false"  # follows the person's scene
 
     table = read_labels(settings.paths.labels)
     line = table.image_ids.index(second.image_id)

@@ -10,9 +10,8 @@ import pytest
 
 from vibe_photos.classify.stage import decide_labels
 from vibe_photos.errors import HeadError
-from vibe_photos.export.graphs import build_graph, fold_levels, open_session
+from vibe_photos.export.graphs import MAX_DIFFERENCE, build_graph, fold_levels, measure_heads, open_session
 from vibe_photos.export.model_card import describe_decision, describe_labels, render
-from vibe_photos.export.verification import MAX_DIFFERENCE, measure_heads
 from vibe_photos.heads.calibration import Calibration
 from vibe_photos.heads.linear import LinearHead
 from vibe_photos.heads.rounding import DECIMALS

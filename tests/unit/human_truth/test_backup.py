@@ -39,7 +39,7 @@ def test_what_the_files_lack_is_named_and_brought_back(places, caplog):
     assert "1 decisions of ada" in caplog.text
     assert "vibe-photos restore-decisions" in caplog.text
     assert restore_lost(human, store) == {"ada": 1}
-    assert set(read_human_truth(human).measured) == {"a", "b"}
+    assert set(read_human_truth(human, {}).measured) == {"a", "b"}
     assert restore_lost(human, store) == {}
 
 
@@ -47,7 +47,7 @@ def test_a_whole_log_that_is_gone_comes_back(places):
     human, store = places
     write(backup_log(store, "bob"), line("a", 1), line("b", 2))
     assert restore_lost(human, store) == {"bob": 2}
-    assert set(read_human_truth(human).measured) == {"a", "b"}
+    assert set(read_human_truth(human, {}).measured) == {"a", "b"}
 
 
 def test_a_log_that_a_page_holds_is_left_alone_and_says_how_to_go_on(places):
@@ -103,7 +103,7 @@ def test_what_a_lost_undo_gave_back_comes_back_with_it(places):
     write(backup_log(store, "ada"), line("a", 1), changed, undo)
     write(human / "decisions" / "ada.jsonl", changed)
     assert restore_lost(human, store) == {"ada": 2}
-    assert read_human_truth(human).measured["a"].scene == ["scene.food"]
+    assert read_human_truth(human, {}).measured["a"].scene == ["scene.food"]
 
 
 def test_half_a_line_in_the_store_stops_nothing(places):
@@ -125,6 +125,18 @@ def test_a_copy_of_the_workspace_that_lacks_a_log_names_git(places, tmp_path, mo
     warn_of_lost(here, store)
     assert "git add human, then run the experiment again" in caplog.text
     assert "restore-decisions" not in caplog.text
+
+
+def test_decisions_about_photos_of_another_library_are_said_to_be_another_projects(places, tmp_path, caplog):
+    human, store = places
+    write(backup_log(store, "ada"), line("a", 1), line("b", 2))
+    splits = tmp_path / "splits.json"
+    for own, advice in (("c", "another project seems to use the same store"), ("b", "restore-decisions")):
+        member = Membership(group=own, fold=0, role="train", number=0.5)
+        splits.write_bytes(msgspec.json.encode({own: member}))
+        caplog.clear()
+        warn_of_lost(human, store, splits)
+        assert advice in caplog.text
 
 
 def test_files_that_git_does_not_have_are_found(places):

@@ -20,7 +20,7 @@ def test_a_draw_reads_back_and_knows_its_photos(tmp_path):
     strata = {"scene.food": make_stratum(IDS[:100]), "none": make_stratum(IDS[100:120])}
     write_draw(tmp_path, Draw(number=1, how="stratified", seed=42, teacher="demo", strata=strata))
     (draw,) = read_draws(tmp_path)
-    found = find_strata([draw], IDS)
+    found = find_strata([draw], IDS, {})
     assert found == dict.fromkeys(IDS[:100], "scene.food") | dict.fromkeys(IDS[100:120], "none")
     assert draw.strata["scene.food"].photos == 100
 
@@ -29,7 +29,7 @@ def test_a_photo_stays_in_the_stratum_of_its_first_draw(tmp_path):
     for number, ids in ((2, IDS[:20]), (1, IDS[:10])):
         strata = {"scene.food": make_stratum(ids)}
         write_draw(tmp_path, Draw(number=number, how="stratified", seed=42, strata=strata))
-    found = find_strata(read_draws(tmp_path), IDS)
+    found = find_strata(read_draws(tmp_path), IDS, {})
     assert found[IDS[3]] == "scene.food"
     assert found[IDS[13]] == "scene.food (draw 2)"
 
@@ -37,8 +37,8 @@ def test_a_photo_stays_in_the_stratum_of_its_first_draw(tmp_path):
 def test_photos_drawn_uniformly_elsewhere_are_no_stratum_of_ours(tmp_path):
     write_draw(tmp_path, Draw(number=1, how="uniform", strata={"imported": make_stratum(IDS[:5])}))
     draws = read_draws(tmp_path)
-    assert find_strata(draws, IDS) == {}
-    assert find_uniformly_drawn(draws, IDS) == set(IDS[:5])
+    assert find_strata(draws, IDS, {}) == {}
+    assert find_uniformly_drawn(draws, IDS, {}) == set(IDS[:5])
 
 
 def test_a_damaged_draw_is_named(tmp_path):

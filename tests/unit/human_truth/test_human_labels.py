@@ -18,7 +18,7 @@ def write_log(folder, reviewer, *decisions):
 
 
 def measured(folder, taxonomy):
-    return list(read_human_truth(folder).fit(taxonomy, folder).measured.values())
+    return list(read_human_truth(folder, {}).fit(taxonomy, folder).measured.values())
 
 
 def test_nobody_has_audited_yet(tmp_path, taxonomy):
@@ -109,7 +109,7 @@ def test_a_decision_teaches_or_measures_and_measuring_wins(tmp_path):
         decide("c", 4, "scene.food", purpose="teach"),
         decide("c", 5, None, purpose="teach"),
     )
-    truth = read_human_truth(tmp_path)
+    truth = read_human_truth(tmp_path, {})
     assert {i: record.scene for i, record in truth.taught.items()} == {"a": ["scene.food"]}
     assert {i: record.scene for i, record in truth.measured.items()} == {"b": ["scene.people"]}
     assert set(truth.everything) == {"a", "b"}
@@ -118,7 +118,7 @@ def test_a_decision_teaches_or_measures_and_measuring_wins(tmp_path):
 def test_a_photo_of_the_edited_file_measures_whatever_a_decision_was_made_for(tmp_path):
     write_file(tmp_path, {"image_id": "a", "scene": ["scene.food"]})
     write_log(tmp_path, "ada", decide("a", 1, "scene.people", purpose="teach"))
-    truth = read_human_truth(tmp_path)
+    truth = read_human_truth(tmp_path, {})
     assert truth.measured["a"].scene == ["scene.people"]
     assert truth.taught == {}
 
@@ -130,7 +130,7 @@ def test_a_copied_record_counts_once_it_is_checked(tmp_path):
         {"image_id": "b", "scene": ["scene.food"], "checked": True},
         {"image_id": "c", "scene": ["scene.food"]},
     )
-    assert set(read_human_truth(tmp_path).measured) == {"b", "c"}
+    assert set(read_human_truth(tmp_path, {}).measured) == {"b", "c"}
 
 
 def test_a_skip_says_why_until_the_photo_is_judged(tmp_path):
@@ -142,7 +142,7 @@ def test_a_skip_says_why_until_the_photo_is_judged(tmp_path):
         {**decide("b", 2, None), **skip},
         decide("b", 3, "scene.food"),
     )
-    truth = read_human_truth(tmp_path)
+    truth = read_human_truth(tmp_path, {})
     assert truth.skipped == {"a": "cannot tell"}
     assert set(truth.measured) == {"b"}
 

@@ -7,8 +7,7 @@ from PIL.PngImagePlugin import PngInfo
 from tests.unit.keywords.sidecars import DARKTABLE, DIGIKAM
 
 from vibe_photos.errors import InputError
-from vibe_photos.keywords.export import export_keywords, read_embedded
-from vibe_photos.keywords.labels import to_keywords
+from vibe_photos.keywords.export import export_keywords, read_embedded, to_keywords
 from vibe_photos.keywords.sidecar import add_keywords, strip_keywords
 from vibe_photos.records.photos import Photo
 

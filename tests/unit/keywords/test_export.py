@@ -8,8 +8,7 @@ from PIL import Image
 from tests.unit.keywords.sidecars import DARKTABLE
 
 from vibe_photos.errors import LibraryError
-from vibe_photos.keywords.export import export_keywords, remove_keywords
-from vibe_photos.keywords.labels import to_keywords
+from vibe_photos.keywords.export import export_keywords, remove_keywords, to_keywords
 from vibe_photos.keywords.sidecar import Keywords
 from vibe_photos.records.photos import Photo, path_to_text
 

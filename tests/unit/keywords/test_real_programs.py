@@ -6,8 +6,7 @@ import subprocess
 import pytest
 from PIL import Image
 
-from vibe_photos.keywords.export import export_keywords, remove_keywords
-from vibe_photos.keywords.labels import to_keywords
+from vibe_photos.keywords.export import export_keywords, remove_keywords, to_keywords
 from vibe_photos.records.photos import Photo
 
 

@@ -4,7 +4,7 @@ import subprocess
 from xml.sax.saxutils import escape
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.keywords.sidecars import DARKTABLE, DIGIKAM, LIGHTROOM, RDF
 
@@ -124,7 +124,6 @@ def foreign_sidecars(draw):
     return f"{mark}{body}{space}".encode()
 
 
-@settings(deadline=None, max_examples=150)
 @given(foreign_sidecars(), WORDS, WORDS)
 def test_any_sidecar_comes_back_to_the_byte(data, first, second):
     def to_keywords(words):

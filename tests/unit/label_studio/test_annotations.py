@@ -2,7 +2,7 @@ import json
 import re
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vibe_photos.errors import InputError
@@ -85,11 +85,11 @@ def test_an_annotation_becomes_a_decision_with_all_that_came(read, task, interfa
     append_lines(tmp_path, tmp_path / "store", found.lines)
     (line,) = read_jsonl(tmp_path / "decisions" / "label-studio-3.jsonl", Decision)
     assert (line.image_id, line.decided_at, line.seen) == ("id-a", "2026-01-02T10:00:00.500000Z", ["teacher"])
-    (record,) = [*read_human_truth(tmp_path).everything.values()]
+    (record,) = [*read_human_truth(tmp_path, {}).everything.values()]
     assert (record.scene, record.attributes, record.objects) == (FOOD.scene, FOOD.attributes, [])
     assert record.extra == {ORIGINAL: labelled["annotations"][0]}
     # What the task was for says what its labels do, and the store has the same line.
-    assert (line.purpose, [*read_human_truth(tmp_path).taught]) == ("teach", ["id-a"])
+    assert (line.purpose, [*read_human_truth(tmp_path, {}).taught]) == ("teach", ["id-a"])
     assert list(read_jsonl(backup_log(tmp_path / "store", "label-studio-3"), Decision)) == [line]
 
 
@@ -117,7 +117,7 @@ def test_of_the_prediction_that_an_annotation_began_from_only_the_id_is_kept(rea
 
     append_lines(tmp_path, tmp_path / "store", read(export("0 minutes")).lines)
     assert read(export("2 hours")).counts["known"] == 1
-    (record,) = [*read_human_truth(tmp_path).everything.values()]
+    (record,) = [*read_human_truth(tmp_path, {}).everything.values()]
     assert record.extra[ORIGINAL]["prediction"] == 7
 
 
@@ -135,7 +135,7 @@ def test_two_annotators_count_as_two_reviewers(read, task, interface, tmp_path, 
         "id-a: label-studio-3 says scene.food attr.has_text=no; ada says scene.people"
     ]
     append_lines(tmp_path, tmp_path / "store", found.lines)
-    assert [record.scene for record in [*read_human_truth(tmp_path).everything.values()]] == [
+    assert [record.scene for record in [*read_human_truth(tmp_path, {}).everything.values()]] == [
         ["scene.people"]
     ]
 
@@ -156,7 +156,7 @@ def test_a_skipped_task_is_a_skip_and_decides_nothing(read, task, interface, tmp
     append_lines(tmp_path, tmp_path / "store", found.lines)
     (line,) = read_jsonl(tmp_path / "decisions" / "label-studio-3.jsonl", Decision)
     assert (line.kind, line.after) == ("skip", {ORIGINAL: skipped["annotations"][0]})
-    assert [*read_human_truth(tmp_path).everything.values()] == []
+    assert [*read_human_truth(tmp_path, {}).everything.values()] == []
     assert read(skipped).counts["known"] == 1
 
 
@@ -207,7 +207,6 @@ def test_the_short_export_is_refused_by_name(read):
         read({"image": "x.jpg", "image_id": "id-a", "scene": "food", "annotator": 1, "annotation_id": 100})
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_truth_goes_out_is_accepted_and_comes_back_the_same(tmp_path_factory, interface, taxonomy, data):
     folder = tmp_path_factory.mktemp("round_trip")
@@ -228,7 +227,7 @@ def test_truth_goes_out_is_accepted_and_comes_back_the_same(tmp_path_factory, in
     (folder / "export.json").write_text(json.dumps(export))
     found = read_annotations(folder / "export.json", PHOTOS, interface, folder, {})
     append_lines(folder, folder / "store", found.lines)
-    audited = [*read_human_truth(folder).everything.values()]
+    audited = [*read_human_truth(folder, {}).everything.values()]
     assert [(r.image_id, r.scene, r.attributes, r.objects) for r in audited] == [
         (r.image_id, r.scene, r.attributes, r.objects) for r in truths
     ]

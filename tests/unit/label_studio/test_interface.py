@@ -2,7 +2,7 @@ from xml.etree import ElementTree
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vibe_photos.errors import InputError
@@ -61,7 +61,6 @@ def test_every_node_of_the_tree_is_a_label_and_every_label_a_node(interface, tax
     assert ("electronics", "display.monitor") in nodes, "object.electronics.display is not a label"
 
 
-@settings(deadline=None, max_examples=60)
 @given(st.data())
 def test_any_truth_comes_back_from_its_results(interface, taxonomy, data):
     attributes = st.dictionaries(st.sampled_from(head_keys(taxonomy, "attribute")), st.booleans())

@@ -3,7 +3,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageEnhance
 
@@ -214,7 +214,6 @@ def test_none_at_all():
     assert group_near_duplicates(as_array([]), 6).tolist() == []
 
 
-@settings(deadline=None, max_examples=150)
 @given(
     centres=st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=6),
     flips=st.lists(st.tuples(st.integers(0, 5), st.sets(st.integers(0, 63), max_size=7)), max_size=40),

@@ -3,7 +3,7 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps, PngImagePlugin
 from tests.unit.pictures import draw_picture, encode_picture
@@ -90,7 +90,6 @@ def test_impossible_values_count_as_upright(orientation):
     assert find_orientation(image) == 1
 
 
-@settings(deadline=None, max_examples=300)
 @given(cut=st.integers(0, 60), noise=st.lists(st.tuples(st.integers(0, 59), st.integers(0, 255)), max_size=6))
 def test_damaged_exif_does_no_harm(cut, noise):
     exif = bytearray(exif_with(6).tobytes())

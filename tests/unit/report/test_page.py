@@ -331,23 +331,23 @@ def test_a_simulated_run_is_called_that(
 def test_how_much_the_teachers_answer_influenced_people_is_said(
     full_run: Settings, change_metrics: Callable[[Path, dict], None]
 ) -> None:
-    assert "judged with it hidden" not in "".join(render(full_run)[1].text)
+    assert "It was hidden on" not in "".join(render(full_run)[1].text)
     anchoring = {"difference": 0.042, "difference_interval": [-0.031, 0.118]}
     anchoring |= {"assisted": 180, "unassisted": 21}
     change_metrics(full_run.paths.eval / "teacher" / "metrics.json", {"anchoring": anchoring})
     assert (
-        "Where the teacher's answer was shown first, people agreed with its scene 4.2 percentage points more "
-        "often than where it was hidden (range: \u22123.1 to +11.8; 21 photos judged with it hidden). "
-        "This may be chance."
+        "Where people saw the teacher's answer before they judged, they agreed with its scene on 4.2 more of "
+        "100 photos than where it was hidden. It was hidden on 21 photos. The true difference is probably "
+        "between \u22123.1 and +11.8. This may be chance."
     ) in " ".join("".join(render(full_run)[1].text).split())
     less = anchoring | {"difference": -0.1, "difference_interval": [-0.18, -0.02]}
     assert describe_anchoring(less).endswith(
-        "10.0 percentage points less often than where it was hidden (range: \u221218.0 to \u22122.0; "
-        "21 photos judged with it hidden)."
+        "on 10.0 fewer of 100 photos than where it was hidden. It was hidden on 21 photos. "
+        "The true difference is probably between \u221218.0 and \u22122.0."
     )
     few = anchoring | {"difference_interval": "n < 20", "unassisted": 3}
     assert describe_anchoring(few).endswith(
-        "(no range: fewer than 20 photos were judged one of the two ways)."
+        "It was hidden on 3 photos. No range: fewer than 20 photos were judged one of the two ways."
     )
     none = few | {"difference": None, "assisted": 0}
     assert "hidden on all photos that were judged on the review page (3 photos)" in describe_anchoring(none)

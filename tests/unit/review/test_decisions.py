@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.review.decided import FOOD, OTHER, PEOPLE, decide, read_log, scene_of, write_file
 
@@ -60,7 +60,7 @@ def test_undo_walks_back_through_sittings_to_the_edited_file(tmp_path: Path, tax
     assert seen == [("a", FOOD, FOOD), ("b", FOOD, None), ("a", OTHER, None)]
     assert len(read_log(tmp_path, "ada")) == 6
     assert [
-        (record.image_id, record.scene) for record in [*read_human_truth(tmp_path).everything.values()]
+        (record.image_id, record.scene) for record in [*read_human_truth(tmp_path, {}).everything.values()]
     ] == [("a", [OTHER])]
 
 
@@ -124,7 +124,7 @@ def test_a_later_decision_is_later_whatever_the_clocks_say(ada: DecisionLog, tmp
     assert scene_of(ada, "a") == FOOD
     decide(ada, "a", PEOPLE)
     assert scene_of(ada, "a") == PEOPLE
-    assert [record.scene for record in [*read_human_truth(tmp_path).everything.values()]] == [[PEOPLE]]
+    assert [record.scene for record in [*read_human_truth(tmp_path, {}).everything.values()]] == [[PEOPLE]]
 
 
 def test_a_log_that_git_replaced_is_written_on(ada: DecisionLog, tmp_path: Path) -> None:
@@ -280,7 +280,6 @@ def test_threads_that_decide_at_once_lose_and_double_nothing(ada: DecisionLog, t
     assert ada.state("shared").version == sum(image_id == "shared" for image_id, _ in written)
 
 
-@settings(deadline=None, max_examples=20)
 @given(
     acts=st.lists(
         st.tuples(
@@ -314,7 +313,9 @@ def test_the_page_and_the_pipeline_derive_the_same_truth(
     for book in books.values():
         assert {image_id: scene_of(book, image_id) for image_id in "ab"} == expected
         book.close()
-    derived = {record.image_id: record.scene[0] for record in [*read_human_truth(folder).everything.values()]}
+    derived = {
+        record.image_id: record.scene[0] for record in [*read_human_truth(folder, {}).everything.values()]
+    }
     assert derived == {image_id: scene for image_id, scene in expected.items() if scene}
 
 

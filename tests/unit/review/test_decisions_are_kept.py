@@ -54,7 +54,7 @@ def test_no_decision_is_lost_while_git_replaces_the_log(
     assert in_file | lost == {"first", *recorded}
     ada.close()
     restore_lost(tmp_path, tmp_path / ".store")
-    assert set(read_human_truth(tmp_path).measured) == {"first", *recorded}
+    assert set(read_human_truth(tmp_path, {}).measured) == {"first", *recorded}
 
 
 def test_a_line_that_another_reviewer_adds_while_we_write_is_seen(tmp_path: Path, ada: DecisionLog) -> None:

@@ -116,7 +116,7 @@ def test_differences_are_shown_and_taking_keeps_other_records(read, tmp_path, ta
     found = read([{"image_id": "id-b", "scene": ["scene.people"], "attributes": {"attr.has_text": False}}])
     assert describe_changes(human, found.records, taxonomy) == ["id-b: new: scene.people attr.has_text=no"]
     apply_import(human, found.records)
-    audited = [*read_human_truth(human).measured.values()]
+    audited = [*read_human_truth(human, {}).measured.values()]
     assert [record.image_id for record in audited] == ["id-a", "id-b"]
     assert audited[0].extra == {"note": "mine"}
 
@@ -125,7 +125,7 @@ def test_how_a_photo_was_drawn_stays_when_its_labels_are_replaced(read, tmp_path
     drawn = {"stratum": "all", "inclusion_probability": 0.5}
     apply_import(tmp_path, read([{"image_id": "id-a", "scene": ["scene.food"], **drawn}]).records)
     apply_import(tmp_path, read([{"image_id": "id-a", "scene": ["scene.people"]}]).records)
-    (record,) = read_human_truth(tmp_path).measured.values()
+    (record,) = read_human_truth(tmp_path, {}).measured.values()
     assert (record.scene, record.extra) == (["scene.people"], drawn)
 
 
@@ -144,7 +144,7 @@ def test_a_record_under_an_earlier_id_is_what_an_import_replaces(read, tmp_path,
 def test_what_is_imported_counts_over_a_record_that_nobody_has_checked(read, tmp_path):
     write_json(tmp_path / AUDITED_FILE, [{"image_id": "id-a", "scene": ["scene.food"], "checked": False}])
     apply_import(tmp_path, read([{"image_id": "id-a", "scene": ["scene.people"]}]).records)
-    (record,) = read_human_truth(tmp_path).measured.values()
+    (record,) = read_human_truth(tmp_path, {}).measured.values()
     assert record.scene == ["scene.people"]
 
 
@@ -178,7 +178,7 @@ def test_what_teaches_lands_in_a_log_and_in_the_store(read, tmp_path):
     human, store = tmp_path / "human", tmp_path / "store"
     found = read([{"image_id": "id-a", "scene": ["scene.people"]}])
     append_teaching(human, store, found.records)
-    truth = read_human_truth(human)
+    truth = read_human_truth(human, {})
     assert (list(truth.taught), list(truth.measured)) == (["id-a"], [])
     (human / "decisions" / "imported.jsonl").unlink()
     assert restore_lost(human, store) == {"imported": 1}
@@ -221,4 +221,4 @@ def test_a_lost_key_in_the_file_does_not_keep_an_import_from_replacing_it(read, 
     refuse_problems(tmp_path / "truth.json", found, taxonomy, is_dropping_keys=True)
     describe_changes(human, found.records, taxonomy)
     apply_import(human, found.records)
-    assert read_human_truth(human).fit(taxonomy, human).measured["id-a"].objects == []
+    assert read_human_truth(human, {}).fit(taxonomy, human).measured["id-a"].objects == []

@@ -40,7 +40,7 @@ def test_the_first_answer_about_the_sample_writes_down_the_draw(
     (draw,) = read_draws(human)
     assert (draw.number, draw.how, draw.teacher) == (1, "stratified", library.settings.teacher.model)
     # All photos are in it, not only those that were sampled.
-    assert find_strata([draw], library.image_ids).keys() == set(library.image_ids)
+    assert find_strata([draw], library.image_ids, {}).keys() == set(library.image_ids, {})
     service.note(NoteRequest(image_id=library.queue[1], reason="cannot tell"), "skip")
     assert len(read_draws(human)) == 1
 
@@ -61,7 +61,7 @@ def test_a_decision_says_what_it_was_made_for_and_what_was_shown(
     assert taught.shown is not None
     assert teacher is not None
     assert taught.shown["scene"] == teacher.scene
-    truth = read_human_truth(library.settings.paths.human)
+    truth = read_human_truth(library.settings.paths.human, {})
     assert set(truth.measured) == {library.queue[0]}
     assert set(truth.taught) == {other}
 
@@ -80,7 +80,7 @@ def test_a_taught_photo_that_the_sample_reaches_is_confirmed_before_it_measures(
     assert service.show_photo(image_id).people == Truth(scene="scene.people")
     request = DecisionRequest(image_id=image_id, version=first.version, after=Truth(scene="scene.people"))
     assert service.decide([request]).progress.audited == 1
-    assert set(read_human_truth(paths.human).measured) == {image_id}
+    assert set(read_human_truth(paths.human, {}).measured) == {image_id}
     assert image_id not in {one.image_id for one in service.list_photos(PhotosQuery(status="open")).items}
 
 

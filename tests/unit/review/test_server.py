@@ -2,7 +2,7 @@ import asyncio
 from collections.abc import Iterable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message
@@ -59,7 +59,6 @@ def test_behind_the_gate_the_token_is_gone(path: str, seen: str) -> None:
     assert headers["cache-control"] == "no-store"
 
 
-@settings(deadline=None, max_examples=50)
 @given(st.text())
 def test_another_first_part_is_refused(part: str) -> None:
     status, headers, text = send(f"/{part}/grid")
@@ -67,7 +66,6 @@ def test_another_first_part_is_refused(part: str) -> None:
     assert headers["x-content-type-options"] == "nosniff"
 
 
-@settings(deadline=None, max_examples=50)
 @given(
     st.lists(
         st.sampled_from([HOST, (b"host", b"localhost:8123"), (b"host", b"evil.example"), (b"host", b"")])

@@ -37,7 +37,7 @@ def test_a_decision_judges_only_what_was_judged(library: Library, open_service: 
     service, _ = open_service()
     image_id = library.queue[0]
     decide(service, image_id)
-    (record,) = [*read_human_truth(library.settings.paths.human).everything.values()]
+    (record,) = [*read_human_truth(library.settings.paths.human, {}).everything.values()]
     assert record.scene == ["scene.people"]
     assert record.attributes == {"attr.has_text": False}
     assert record.objects == ["object.drink"]
@@ -299,7 +299,7 @@ def test_after_the_edit_of_the_taxonomy_a_proposal_is_a_label(
         taxonomy, objects={**taxonomy.objects, "bicycle": "object.vehicle.bicycle"}
     )
     for record in (
-        read_human_truth(human).fit(grown, human).measured[image_id],  # what the stages read
+        read_human_truth(human, {}).fit(grown, human).measured[image_id],  # what the stages read
         DecisionIndex(human, grown).state(image_id).truth,  # what the page shows
     ):
         assert record is not None
@@ -322,4 +322,4 @@ def test_no_decision_is_taken_about_a_photo_that_was_replaced(
     decide(service, second)
     path.write_bytes(whole)
     decide(service, first)
-    assert set(read_human_truth(library.settings.paths.human).everything) == {first, second}
+    assert set(read_human_truth(library.settings.paths.human, {}).everything) == {first, second}

@@ -3,7 +3,7 @@ from collections import Counter
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vibe_photos.configuration import read_resolved
@@ -231,11 +231,10 @@ def test_a_draw_does_not_grow_by_what_another_teacher_says_until_all_of_it_was_s
     assert len(grown) == 50
     assert all(name == f"scene.{i[-1]}" for i, name in names(grown).items())
     ranked = sorted(LIBRARY, key=lambda image_id: permanent_number(42, image_id))
-    strata = find_strata(read_draws(tmp_path / "human"), ranked)
+    strata = find_strata(read_draws(tmp_path / "human"), ranked, {})
     assert [strata[i] for i in ranked] == [f"scene.{i[-1]}" for i in ranked[:60]] + ["not asked"] * 40
 
 
-@settings(deadline=None, max_examples=100)
 @given(
     st.dictionaries(st.text(min_size=1, max_size=3), st.integers(1, 500), min_size=1, max_size=12),
     st.integers(0, 800),
@@ -246,7 +245,6 @@ def test_a_larger_size_takes_nothing_away(population, size, floor):
     assert all(smaller[name] <= larger[name] for name in population)
 
 
-@settings(deadline=None, max_examples=200)
 @given(
     st.dictionaries(st.text(min_size=1, max_size=3), st.integers(1, 500), min_size=1, max_size=12),
     st.integers(0, 800),

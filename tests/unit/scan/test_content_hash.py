@@ -2,7 +2,7 @@ import os
 
 import pytest
 import xxhash
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vibe_photos.scan.files import hash_file
@@ -25,7 +25,6 @@ def test_known_hashes_of_abc(tmp_path, content_hash, digest):
     assert hash_written(tmp_path / "file", b"abc", content_hash, 100) == digest
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.binary(max_size=300), buffer_bytes=st.integers(1, 64))
 @pytest.mark.parametrize("content_hash", ["xxh64", "xxh3_128"])
 def test_a_file_in_pieces_has_the_hash_of_its_bytes(tmp_path, content_hash, data, buffer_bytes):

@@ -1,7 +1,7 @@
 import os
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.pictures import FORMATS as ALL_FORMATS
 from tests.unit.pictures import draw_picture, encode_picture
@@ -80,7 +80,6 @@ def test_files_made_to_be_slow_or_large_are_given_up(is_whole, image_format, dat
     assert not is_whole(data, image_format)
 
 
-@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), image_format=st.sampled_from(list(FORMATS)))
 def test_damaged_files_get_an_answer(is_whole, pictures, data, image_format):
     damaged = bytearray(pictures[image_format])

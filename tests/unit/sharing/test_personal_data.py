@@ -6,7 +6,7 @@ from contextlib import closing
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vibe_photos.sharing import personal_data
@@ -159,7 +159,6 @@ _json = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=40)
 @given(answer=_json, note=st.text(min_size=1).filter(str.strip))
 def test_no_shape_of_an_answer_hides_its_text(tmp_path_factory, answer, note):
     file = tmp_path_factory.mktemp("answers") / "content"

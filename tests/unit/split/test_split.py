@@ -2,7 +2,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vibe_photos.pixels.perceptual_hash import HASHES_PER_PHOTO
@@ -11,12 +11,13 @@ from vibe_photos.records.photos import HashRecord, Photo
 from vibe_photos.records.pictures import KnownPicture, Pictures
 from vibe_photos.records.splits import find_current_ids, read_splits
 from vibe_photos.settings import Split
-from vibe_photos.split.near_duplicates import NearDuplicates, read_near_duplicates
 from vibe_photos.split.stage import (
+    NearDuplicates,
     assign_roles,
     find_held_out,
     find_lost_to_duplicates,
     find_reserved,
+    read_near_duplicates,
     write_splits,
 )
 from vibe_photos.storage.jsonl import write_jsonl
@@ -27,7 +28,6 @@ SEED = 42
 GROUPS = {image_id: IDS[i - i % 2] for i, image_id in enumerate(IDS)}
 
 
-@settings(deadline=None, max_examples=50)
 @given(st.sets(st.sampled_from(IDS), max_size=50), st.integers(0, 2**31))
 def test_what_people_measure_never_trains_and_groups_share_fold_and_half(reserved, seed):
     split = Split(seed=seed, folds=3, holdout_share=0.3, max_hash_distance=6)

@@ -5,9 +5,10 @@ import os
 import numpy as np
 import pytest
 
-from vibe_photos.statistics import influence, metrics
-from vibe_photos.statistics.design import Design, Floats, simple_design
+from vibe_photos.statistics import metrics
+from vibe_photos.statistics.design import Design, simple_design
 from vibe_photos.statistics.intervals import influence_interval
+from vibe_photos.statistics.metrics import Floats
 
 REPETITIONS = 1000 if os.environ.get("VIBE_PHOTOS_PROVE") else 60
 STEP = 1e-6
@@ -31,8 +32,8 @@ def test_a_heavier_photo_moves_the_figures_by_its_influence() -> None:
     scenes, said = rng.integers(-1, 3, 40), rng.integers(-1, 4, 40)
     y_true = rng.integers(-1, 2, 40).astype(np.int8)
     scores = np.where(rng.random(40) < 0.1, np.nan, rng.integers(0, 12, 40) / 12)  # with ties
-    of_macro = influence.of_macro_f1(scenes, said, 4, weights)
-    of_average = influence.of_average_precision(y_true, scores, weights)
+    of_macro = metrics.macro_f1_influence(scenes, said, 4, weights)
+    of_average = metrics.average_precision_influence(y_true, scores, weights)
     for photo in range(40):
         heavier = weights + STEP * (np.arange(40) == photo)
         moved = macro_f1(scenes, said, heavier) - macro_f1(scenes, said, weights)
@@ -67,12 +68,12 @@ def test_intervals_of_macro_f1_and_average_precision_cover() -> None:
             (
                 macro_f1(scenes, said, every),
                 macro_f1(scenes[chosen], said[chosen], weights),
-                influence.of_macro_f1(scenes[chosen], said[chosen], 4, weights),
+                metrics.macro_f1_influence(scenes[chosen], said[chosen], 4, weights),
             ),
             (
                 average_precision(y_true, scores, every),
                 average_precision(*seen, weights),
-                influence.of_average_precision(*seen, weights),
+                metrics.average_precision_influence(*seen, weights),
             ),
         ]
         for true, value, moves in pairs:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
@@ -133,7 +133,6 @@ judgements = st.lists(
 ).filter(lambda rows: any(row[0] for row in rows))
 
 
-@settings(deadline=None, max_examples=60)
 @given(judgements)
 def test_attribute_figures_agree_with_scikit_learn(rows: list[tuple[int, int, float, int]]) -> None:
     true, pred, scores, weight = (np.array(column) for column in zip(*rows, strict=True))
@@ -150,7 +149,6 @@ def test_attribute_figures_agree_with_scikit_learn(rows: list[tuple[int, int, fl
     assert metrics.average_precision(curve) == pytest.approx(average)
 
 
-@settings(deadline=None, max_examples=60)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(1, 9)), min_size=1, max_size=40))
 def test_scene_figures_agree_with_scikit_learn(rows: list[tuple[int, int, int]]) -> None:
     y_true, y_pred, weight = (np.array(column) for column in zip(*rows, strict=True))
@@ -166,7 +164,6 @@ def test_scene_figures_agree_with_scikit_learn(rows: list[tuple[int, int, int]])
     np.testing.assert_allclose(matrix[:, :4], expected)
 
 
-@settings(deadline=None, max_examples=60)
 @given(st.integers(0, 10_000), st.integers(1, 5))
 def test_top_k_agrees_with_scikit_learn_where_one_key_is_true(seed: int, k: int) -> None:
     rng = np.random.default_rng(seed)

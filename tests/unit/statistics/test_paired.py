@@ -15,7 +15,6 @@ from vibe_photos.statistics.metrics import Ratio
 from vibe_photos.statistics.paired import SWAPS, Change, PairedRatio, compare_counts, simultaneous_intervals
 
 EVALUATE = Evaluate(confidence_level=0.95, bootstrap_repetitions=200, seed=0)
-SHARE, F1 = ((1.0, 1.0), (0.0, 1.0)), ((2.0, 2.0), (0.0, 1.0))
 
 
 def ask(before: np.ndarray, after: np.ndarray, design: Design | None = None) -> list[Change]:
@@ -28,12 +27,12 @@ def ask(before: np.ndarray, after: np.ndarray, design: Design | None = None) -> 
 
 def accuracy(before: np.ndarray, after: np.ndarray) -> PairedRatio:
     a, b = (Ratio(right.astype(float), np.ones(len(right)), len(right)) for right in (before, after))
-    return PairedRatio(a, b, *SHARE)
+    return PairedRatio(a, b)
 
 
 def f1(y_true: np.ndarray, before: np.ndarray, after: np.ndarray) -> PairedRatio:
     a, b = (metrics.f1(y_true.astype(np.int8), side.astype(np.int8)) for side in (before, after))
-    return PairedRatio(a, b, *F1)
+    return PairedRatio(a, b, worth=2.0)
 
 
 def interval(pair: PairedRatio, design: Design | None = None) -> Interval:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from vibe_photos.settings import Evaluate
-from vibe_photos.statistics.design import Design, Floats, strata_of_groups
+from vibe_photos.statistics.design import Design, strata_of_groups
 from vibe_photos.statistics.intervals import (
     Interval,
     estimate_intervals,
@@ -15,7 +15,7 @@ from vibe_photos.statistics.intervals import (
     korn_graubard_interval,
     wilson_interval,
 )
-from vibe_photos.statistics.metrics import Ratio
+from vibe_photos.statistics.metrics import Floats, Ratio
 
 REPETITIONS = 1000 if os.environ.get("VIBE_PHOTOS_PROVE") else 20
 EVALUATE = Evaluate(confidence_level=0.95, bootstrap_repetitions=300, seed=0)

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from vibe_photos.cli.suspects import format_suspicion, keep_labels, suspects_json
+from vibe_photos.cli.quality import format_suspicion, keep_labels, suspects_json
 from vibe_photos.errors import InputError
 from vibe_photos.heads.out_of_fold import OutOfFold
 from vibe_photos.statistics.suspects import Suspect, Suspicion, find_suspects, guess_true_labels

@@ -1,6 +1,6 @@
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vibe_photos.errors import InputError
@@ -12,7 +12,6 @@ class Row(msgspec.Struct, frozen=True):
     count: int = 0
 
 
-@settings(deadline=None, max_examples=50)
 @given(st.lists(st.builds(Row, st.text(), st.integers(-(2**60), 2**60))))
 def test_what_was_written_is_read(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("jsonl") / "rows.jsonl"

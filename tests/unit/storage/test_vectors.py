@@ -1,5 +1,5 @@
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -17,7 +17,6 @@ def test_a_row_without_direction_is_nan_and_leaves_the_others() -> None:
     assert vectors[3].tolist() == [0.0, 1.0]
 
 
-@settings(deadline=None, max_examples=50)
 @given(arrays(np.float16, (3, 5), elements=st.floats(-1000, 1000, width=16)))
 def test_norms_are_one_or_not_a_number(features: np.ndarray) -> None:
     vectors = to_unit_norm(features)

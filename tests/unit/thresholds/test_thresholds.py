@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vibe_photos.errors import InputError
@@ -115,7 +115,6 @@ photos = st.lists(
 ).filter(lambda drawn: any(truth for _, truth, _ in drawn))
 
 
-@settings(deadline=None, max_examples=150)
 @given(photos, st.sampled_from([F1, Aim("precision", 0.6), Aim("recall", 0.8)]))
 def test_no_division_does_better(drawn, aim):
     score, truth, weight = (np.array(column) for column in zip(*drawn, strict=True))

@@ -3,7 +3,7 @@ import struct
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vibe_photos.embed.engines.database import decode_vector, normalise
@@ -55,7 +55,6 @@ def test_what_is_no_such_vector_has_a_named_reason(stored, reason):
     assert caught.value.reason == reason
 
 
-@settings(deadline=None, max_examples=200)
 @given(st.binary(max_size=40) | st.text(max_size=20), st.integers(1, 8))
 def test_wild_values_are_a_vector_or_a_reason(stored, dim):
     try:
@@ -66,7 +65,6 @@ def test_wild_values_are_a_vector_or_a_reason(stored, dim):
     assert np.isfinite(numbers).all()
 
 
-@settings(deadline=None, max_examples=100)
 @given(
     st.lists(st.floats(-1e6, 1e6, width=32), min_size=2, max_size=40).filter(
         lambda v: np.linalg.norm(v) > 1e-3

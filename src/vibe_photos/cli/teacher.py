@@ -1,63 +1,128 @@
-"""Which teacher? Ask several about a few photos, and compare them.
+"""Commands about the teacher: its answers, and which one to take."""
 
-Before anybody measured, ask about photos drawn at random (--photos); later about the photos that people
-measured, and say how good each teacher is, what the whole library would cost, and which differences are more
-than chance. Every answer is kept, so that the teacher that you choose is not paid again for it.
-"""
-
-import argparse
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import combinations
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from vibe_photos.cli.command import command, option
+from vibe_photos.errors import ConfigurationError
 from vibe_photos.records.photos import say_count
+from vibe_photos.settings import Replay
+from vibe_photos.storage.local_store import find_store
 
 if TYPE_CHECKING:
-    from vibe_photos.pilot.ask import TeacherAnswers
-    from vibe_photos.pilot.compare_teachers import JudgedTeacher, TeacherCost, TeacherPair
+    from vibe_photos.pilot.teachers import JudgedTeacher, TeacherAnswers, TeacherCost, TeacherPair
     from vibe_photos.statistics.intervals import Interval
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of `vibe-photos pilot`."""
-    parser.add_argument("teachers", nargs="+", metavar="TEACHER", help="a file of conf/teacher/")
-    parser.add_argument(
-        "--photos", type=int, metavar="N", help="how many, before anybody measured (default: 200)"
-    )
+@command(
+    "import-annotations",
+    option("files", nargs="+", type=Path, metavar="FILE"),
+    option("--model", default="imported", help="model of records that do not say (%(default)s)"),
+    option("--prompt-id", default="imported", help="prompt_id of records that do not say (%(default)s)"),
+)
+def import_annotations(files: list[Path], model: str, prompt_id: str) -> None:
+    """Take answers made elsewhere into the store.
 
-
-def run(options: argparse.Namespace) -> None:
-    """Run the command."""
+    Take raw annotations (JSON Lines made by this tool or an older script, on another machine) into the store,
+    so that they are never paid for again.
+    """
+    from vibe_photos.annotate import imports
+    from vibe_photos.annotate.answers import AnswerKey
     from vibe_photos.configuration import compose_settings
-    from vibe_photos.pilot.ask import ask_teacher, choose_pilot, read_measured
-    from vibe_photos.pilot.compare_teachers import compare_teachers
+
+    # What params.yaml says now, not what it said in the last run.
+    imports.import_annotations(files, find_store(), compose_settings(), AnswerKey(model, prompt_id))
+
+
+@command("repair-store")
+def repair_store() -> None:
+    """Set damaged lines of the paid answers aside.
+
+    A line that is not as it was written stops every run. This moves such lines out of the logs of answers,
+    to `<log>.damaged` beside the log. The next run asks about their photos again.
+    """
+    from vibe_photos.annotate.answers import set_damaged_aside
+
+    store = find_store()
+    damaged = set_damaged_aside(store)
+    for path, count in damaged.items():
+        print(f"{path}: damaged lines moved to {path.name}.damaged: {count}")
+    print("now: dvc repro" if damaged else f"no line of the answers in {store} is damaged")
+
+
+@command(
+    "replay-server",
+    option("--recordings", required=True, help="JSONL of raw annotations to answer from"),
+    option("--port", type=int, default=0, help="port on loopback (default: a free one)"),
+    option("--latency-seconds", type=float, default=0.0, help="how long each answer takes"),
+    *(
+        option(f"--{fault}-share", type=float, default=0.0, help="share of requests, 0 to 1")
+        for fault in ("error", "rate-limit", "malformed", "stall")
+    ),
+    option("--retry-after-seconds", type=int, default=1, help="Retry-After of a rate limit"),
+    option("--seed", type=int, default=0, help="seed of the random faults"),
+)
+def replay_server(port: int, **values: Any) -> None:
+    """Rehearse a run without a GPU: recorded answers over HTTP.
+
+    Run an OpenAI-compatible server on this machine that answers stage annotate with recorded answers.
+    """
+    from vibe_photos.annotate.replay import serve_until_interrupted
+
+    try:
+        replay = msgspec.convert(values, Replay)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(f"replay server: {error}") from None
+    with suppress(KeyboardInterrupt):
+        serve_until_interrupted(replay, port)
+
+
+@command(
+    "pilot",
+    option("teachers", nargs="+", metavar="TEACHER", help="a file of conf/teacher/"),
+    option("--photos", type=int, metavar="N", help="how many, before anybody measured (default: 200)"),
+    uses_human_truth=True,
+)
+def pilot(teachers: list[str], photos: int | None) -> None:
+    """Which teacher? Ask several about a few photos, and compare them.
+
+    Before anybody measured, ask about photos drawn at random (--photos); later about the photos that people
+    measured, and say how good each teacher is, what the whole library would cost, and which differences are
+    more than chance. Every answer is kept, so that the teacher that you choose is not paid again for it.
+    """
+    from vibe_photos.configuration import compose_settings
+    from vibe_photos.pilot.teachers import ask_teacher, choose_pilot, compare_teachers, read_measured
     from vibe_photos.records.photos import read_manifest
     from vibe_photos.scan.stage import scan_library
-    from vibe_photos.storage.local_store import find_store
 
     settings, store = compose_settings(), find_store()
     if not settings.paths.photos.exists():
         scan_library(settings, store)
     sample, memberships = read_measured(settings)
-    photos = choose_pilot(settings, [record.image_id for record in sample.records], options.photos)
-    teachers = [
-        ask_teacher(name, compose_settings([f"teacher={name}"]), photos, store)
-        for name in dict.fromkeys(options.teachers)
+    chosen = choose_pilot(settings, [record.image_id for record in sample.records], photos)
+    asked = [
+        ask_teacher(name, compose_settings([f"teacher={name}"]), chosen, store)
+        for name in dict.fromkeys(teachers)
     ]
     library = len(read_manifest(settings.paths.photos))
     if not sample.records:
-        print(format_costs(teachers, library, len(photos)))
+        print(format_costs(asked, library, len(chosen)))
         return
     judged, pairs = compare_teachers(
-        teachers, sample.records, memberships, settings.taxonomy, settings.evaluate, library
+        asked, sample.records, memberships, settings.taxonomy, settings.evaluate, library
     )
-    print(format_teachers(judged, pairs, len(photos), settings.evaluate.confidence_level))
+    print(format_teachers(judged, pairs, len(chosen), settings.evaluate.confidence_level))
 
 
 def format_costs(teachers: Sequence["TeacherAnswers"], library: int, photos: int) -> str:
     """Return what is known before anybody measured: costs, common scenes, and what is next."""
     from vibe_photos.evaluate.text_report import format_table
-    from vibe_photos.pilot.compare_teachers import estimate_cost
+    from vibe_photos.pilot.teachers import estimate_cost
 
     scenes = {one.name: {record.image_id: record.scene for record in one.records} for one in teachers}
     rows = [

@@ -20,7 +20,7 @@ import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
@@ -53,6 +53,8 @@ DECIDES_LIBRARIES = (
     "PYTHON",
 )
 BIN = Path(sys.executable).parent
+PRELOADED = "PYTEST_PRELOADED"
+"""The variable with the folder of the commands."""
 
 CLIENT = f"""\
 #!{sys.executable} -ISE
@@ -66,12 +68,27 @@ os._exit(int(connection.recv(8)))
 """
 
 
+def clean_environment() -> dict[str, str]:
+    """This process's environment without variables that would lead out of a test's folder."""
+    return {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith(("QWEN_", "VIBE_PHOTOS_", "DVC_", "GIT_", "PYTEST_"))
+    }
+
+
+def preloaded_environment() -> dict[str, str]:
+    """A clean environment whose commands are the preloaded ones, while `start_preloaded` runs."""
+    clean = clean_environment()
+    return clean | {"PATH": os.pathsep.join((os.environ[PRELOADED], str(BIN), clean["PATH"]))}
+
+
 @contextmanager
-def start_preloaded(folder: Path, environment: Mapping[str, str]) -> Iterator[Path]:
-    """Yield `folder`, to stand first on PATH; its commands work until the block ends or this process does."""
+def start_preloaded(folder: Path) -> Iterator[None]:
+    """Make the commands of `preloaded_environment` work until the block ends or this process does."""
     server = subprocess.Popen(
         [sys.executable, "-P", __file__, str(folder)],
-        env=environment,
+        env=clean_environment(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
@@ -80,7 +97,8 @@ def start_preloaded(folder: Path, environment: Mapping[str, str]) -> Iterator[Pa
         for name in ("python", "dvc", "vibe-photos"):
             (folder / name).write_text(CLIENT)
             (folder / name).chmod(0o755)
-        yield folder
+        os.environ[PRELOADED] = str(folder)
+        yield
     finally:
         server.communicate()
 

@@ -1,4 +1,4 @@
-"""The HTTP application of the replay server: recorded answers through an OpenAI-compatible API.
+"""A simulated teacher: recorded answers over HTTP on this machine, for the demo and for rehearsals.
 
 It finds a photo by the `X-Request-Id` of the request (the photo's id, up to the first dot), and validates
 the whole request like a strict server:
@@ -16,13 +16,17 @@ Faults are drawn by a hash of seed, photo and attempt number, so that a rehearsa
 import asyncio
 import base64
 import binascii
+import socket
+import threading
 from collections import Counter
-from enum import Enum, auto
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
+import uvicorn
 import xxhash
 from PIL import Image
 from starlette.applications import Starlette
@@ -31,25 +35,74 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from vibe_photos.errors import VibePhotosError
+from vibe_photos.errors import InputError, VibePhotosError
 from vibe_photos.records.ground_truth import RawAnnotation
 from vibe_photos.settings import Replay
 from vibe_photos.storage.jsonl import read_jsonl
 
+_BACKLOG = 1024
 _ENDINGS = {"jpeg": b"\xff\xd9", "png": b"IEND\xaeB`\x82"}
 """The accepted image formats, and the bytes at the end of a complete file of each."""
 
-
-class Fault(Enum):
-    """What goes wrong with one request."""
-
-    ERROR = auto()
-    RATE_LIMIT = auto()
-    MALFORMED = auto()
-    STALL = auto()
+Fault = Literal["error", "rate_limit", "malformed", "stall"]
+"""What goes wrong with one request: each has its share in `Replay`."""
 
 
-class BadRequest(VibePhotosError):
+@contextmanager
+def start_replay_server(replay: Replay) -> Iterator[str]:
+    """Run a replay server in a thread; yield its base URL, on a free port of loopback.
+
+    Raises:
+        InputError: the configured file of recordings does not exist or cannot be read.
+    """
+    if not Path(replay.recordings).is_file():
+        raise InputError(f"{replay.recordings} (teacher.replay.recordings) does not exist")
+    server = _make_server(replay)
+    with _listen(0) as listener:
+        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+        thread.start()
+        try:
+            yield _base_url(listener)
+        finally:
+            server.should_exit = server.force_exit = True
+            thread.join()
+
+
+def serve_until_interrupted(replay: Replay, port: int) -> None:
+    """Serve on a port of loopback (0: a free one); print the line that sets `QWEN_BASE_URL` for annotate.
+
+    Raises:
+        InputError: the recordings cannot be read.
+    """
+    server = _make_server(replay)
+    with _listen(port) as listener:
+        print(f"export QWEN_BASE_URL={_base_url(listener)}", flush=True)
+        server.run([listener])
+
+
+def _make_server(replay: Replay) -> uvicorn.Server:
+    config = uvicorn.Config(
+        _ReplayApp(replay).make_app(),
+        backlog=_BACKLOG,
+        lifespan="off",
+        ws="none",
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        timeout_graceful_shutdown=0,
+    )
+    return uvicorn.Server(config)
+
+
+def _listen(port: int) -> socket.socket:
+    return socket.create_server(("127.0.0.1", port), backlog=_BACKLOG)
+
+
+def _base_url(listener: socket.socket) -> str:
+    return f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+
+
+class _BadRequest(VibePhotosError):
     """A request is invalid; the message says why."""
 
 
@@ -58,13 +111,11 @@ class _ImageUrl(msgspec.Struct):
 
 
 class _Part(msgspec.Struct):
-    type: str
     text: str = ""
     image_url: _ImageUrl | None = None
 
 
 class _Message(msgspec.Struct):
-    role: str
     content: str | list[_Part]
 
 
@@ -72,18 +123,10 @@ class _ChatRequest(msgspec.Struct):
     model: str
     messages: list[_Message]
     max_tokens: int
-    temperature: float = 0.0
 
 
-_DECODER = msgspec.json.Decoder(_ChatRequest)
-
-
-class ReplayServer:
-    """Answers from recorded annotations; if a photo has several records, the last one counts.
-
-    Raises:
-        InputError: the recordings cannot be read.
-    """
+class _ReplayApp:
+    """Answers from recorded annotations; if a photo has several records, the last one counts."""
 
     def __init__(self, replay: Replay) -> None:
         self._replay = replay
@@ -92,7 +135,6 @@ class ReplayServer:
         self._asked: Counter[str] = Counter()
 
     def make_app(self) -> Starlette:
-        """Return the ASGI application."""
         routes = [
             Route("/v1/models", self._list_models, methods=["GET"]),
             Route("/v1/chat/completions", self._complete_chat, methods=["POST"]),
@@ -110,23 +152,23 @@ class ReplayServer:
         body = await request.body()
         self._asked[image_id] += 1
         fault = draw_fault(self._replay, image_id, self._asked[image_id])
-        if fault is Fault.STALL:
+        if fault == "stall":
             await asyncio.Event().wait()
         await asyncio.sleep(self._replay.latency_seconds)
         try:
-            model = check_request(body)
-        except BadRequest as error:
+            model = _check_request(body)
+        except _BadRequest as error:
             return _respond_error(400, str(error))
-        if fault is Fault.ERROR:
+        if fault == "error":
             return _respond_error(500, "a rehearsed failure")
-        if fault is Fault.RATE_LIMIT:
+        if fault == "rate_limit":
             response = _respond_error(429, "a rehearsed rate limit")
             response.headers["Retry-After"] = str(self._replay.retry_after_seconds)
             return response
         record = self._recorded.get(image_id)
         if record is None:
             return _respond_error(422, f"no answer is recorded for the photo {image_id!r} (X-Request-Id)")
-        return _respond(200, _make_completion(record, model, is_malformed=fault is Fault.MALFORMED))
+        return _respond(200, _make_completion(record, model, is_malformed=fault == "malformed"))
 
 
 def draw_fault(replay: Replay, image_id: str, attempt: int) -> Fault | None:
@@ -135,11 +177,11 @@ def draw_fault(replay: Replay, image_id: str, attempt: int) -> Fault | None:
     Shares are fractions of all requests; if their sum exceeds 1, the last ones get less.
     """
     drawn = xxhash.xxh3_64_intdigest(f"{replay.seed}/{image_id}/{attempt}".encode()) / 2**64
-    shares = {
-        Fault.ERROR: replay.error_share,
-        Fault.RATE_LIMIT: replay.rate_limit_share,
-        Fault.MALFORMED: replay.malformed_share,
-        Fault.STALL: replay.stall_share,
+    shares: dict[Fault, float] = {
+        "error": replay.error_share,
+        "rate_limit": replay.rate_limit_share,
+        "malformed": replay.malformed_share,
+        "stall": replay.stall_share,
     }
     cumulative = 0.0
     for fault, share in shares.items():
@@ -149,51 +191,45 @@ def draw_fault(replay: Replay, image_id: str, attempt: int) -> Fault | None:
     return None
 
 
-def check_request(body: bytes) -> str:
+def _check_request(body: bytes) -> str:
     """Return the model that a well-formed chat completion request asks for.
 
     Raises:
-        BadRequest: it is not JSON, lacks a part, or its image is incomplete.
+        _BadRequest: it is not JSON, lacks a part, or its image is incomplete.
     """
     try:
-        request = _DECODER.decode(body)
+        request = msgspec.json.decode(body, type=_ChatRequest)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise BadRequest(f"not a chat completion request: {error}") from None
+        raise _BadRequest(f"not a chat completion request: {error}") from None
     parts = [
         part for message in request.messages if isinstance(message.content, list) for part in message.content
     ]
     images = [part.image_url.url for part in parts if part.image_url]
     if len(images) != 1 or not any(part.text for part in parts):
-        raise BadRequest("the request needs one image and a text")
+        raise _BadRequest("the request needs one image and a text")
     head, _, encoded = images[0].partition(";base64,")
     name = head.removeprefix("data:image/")
     if name not in _ENDINGS:
-        raise BadRequest(f"the image must be {' or '.join(_ENDINGS)}, in base64")
+        raise _BadRequest(f"the image must be {' or '.join(_ENDINGS)}, in base64")
     try:
         content = base64.b64decode(encoded, validate=True)
-        with Image.open(BytesIO(content), formats=[name]) as image:
-            is_complete = image.width > 0 and content.endswith(_ENDINGS[name])
+        Image.open(BytesIO(content), formats=[name]).close()
     except (binascii.Error, OSError, ValueError) as error:
-        raise BadRequest(f"the image cannot be read: {error}") from None
-    if not is_complete:
-        raise BadRequest("the image is incomplete")
+        raise _BadRequest(f"the image cannot be read: {error}") from None
+    if not content.endswith(_ENDINGS[name]):
+        raise _BadRequest("the image is incomplete")
     return request.model
 
 
 def _make_completion(record: RawAnnotation, model: str, *, is_malformed: bool) -> dict[str, Any]:
     text = msgspec.json.encode(record.annotation).decode()
-    content = text[: len(text) // 2] if is_malformed else text
-    choice = {
-        "index": 0,
-        "message": {"role": "assistant", "content": content},
-        "finish_reason": record.finish_reason or "stop",
-    }
+    message = {"role": "assistant", "content": text[: len(text) // 2] if is_malformed else text}
     return {
         "id": f"replay-{record.image_id}",
         "object": "chat.completion",
         "created": record.created_at or 0,
         "model": record.model or model,
-        "choices": [choice],
+        "choices": [{"index": 0, "message": message, "finish_reason": record.finish_reason or "stop"}],
         "usage": record.usage,
         "simulated": record.simulated,
     }
