@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from vibe_photos.classify.stage import decide_labels
 from vibe_photos.heads.out_of_fold import out_of_fold_path, read_out_of_fold, write_arrays
-from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth
+from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth, judged_labels
 from vibe_photos.records.label_tables import LabelTable, ScoreTable
-from vibe_photos.records.taxonomy import HEADS
+from vibe_photos.records.taxonomy import HEADS, head_keys
 from vibe_photos.review.api import Speaker
 from vibe_photos.review.decision_index import PhotoState
 from vibe_photos.review.decisions import DecisionLog
@@ -70,6 +70,8 @@ class Opinions:
         self._settings, self._row_of, self._decisions = settings, row_of, decisions
         self._hidden, self._store = sorted(hidden), store / "review"
         self._head_keys = read_keys(settings.taxonomy)
+        self._keys_of = {head: head_keys(settings.taxonomy, head) for head in HEADS}
+        self._rules = settings.classify.attribute_from_scene
         self.keys, self.columns = join_keys(self._head_keys)
         self.column_of = {key: column for column, key in enumerate(self.keys)}
         # A lock each: what one of them reads for seconds, no request for another waits for.
@@ -154,9 +156,10 @@ class Opinions:
                 changed = {
                     i for i in states.keys() | self._known.keys() if self._known.get(i) is not states.get(i)
                 }
-                ids = [image_id for image_id in changed if image_id in self._row_of]
-                truths = [states[i].truth if i in states else None for i in ids]
-                self._people[[self._row_of[i] for i in ids]] = values_of(truths, self._head_keys)
+                for image_id in changed & self._row_of.keys():
+                    truth = states[image_id].truth if image_id in states else None
+                    said = judged_labels(truth, self._keys_of, self._rules) if truth else {}
+                    self._people[self._row_of[image_id]] = [said.get(key, UNJUDGED) for key in self.keys]
                 self._known = states
             return self._people
 

@@ -52,20 +52,24 @@ class PhotoImages:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _make(self, photo: Photo, edge_px: int) -> bytes:
-        path = photo_path(self._root, photo)
+        path, data = photo_path(self._root, photo), b""
         try:
             with verified(path, photo):
                 data = encode_photo(path, edge_px, self._max_pixels)
-        except BaseException:
+            return data
+        finally:
             with self._lock:
-                del self._jpegs[photo.image_id, edge_px]
-            raise
-        with self._lock:
-            self.cached_bytes += len(data)
-            for key in [key for key, jpeg in self._jpegs.items() if jpeg.done()]:
-                if self.cached_bytes > self._most_bytes:
-                    self.cached_bytes -= len(self._jpegs.pop(key).result())
-        return data
+                self._keep((photo.image_id, edge_px), len(data))
+
+    def _keep(self, made: tuple[str, int], size_bytes: int) -> None:
+        """Keep a JPEG that was made, if there is one and it fits; let go of the oldest ones for it."""
+        if not 0 < size_bytes <= self._most_bytes:
+            del self._jpegs[made]
+            return
+        self.cached_bytes += size_bytes
+        for key in [key for key, jpeg in self._jpegs.items() if jpeg.done()]:
+            if self.cached_bytes > self._most_bytes:
+                self.cached_bytes -= len(self._jpegs.pop(key).result())
 
 
 def encode_photo(path: Path, edge_px: int, max_pixels: int) -> bytes:

@@ -40,7 +40,7 @@ def test_the_first_answer_about_the_sample_writes_down_the_draw(
     (draw,) = read_draws(human)
     assert (draw.number, draw.how, draw.teacher) == (1, "stratified", library.settings.teacher.model)
     # All photos are in it, not only those that were sampled.
-    assert find_strata([draw], library.image_ids, {}).keys() == set(library.image_ids, {})
+    assert find_strata([draw], library.image_ids, {}).keys() == set(library.image_ids)
     service.note(NoteRequest(image_id=library.queue[1], reason="cannot tell"), "skip")
     assert len(read_draws(human)) == 1
 
