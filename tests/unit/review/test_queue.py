@@ -98,10 +98,10 @@ def test_a_queue_that_another_process_ranks_is_the_same(
     write_doubts(library.settings)
     monkeypatch.setattr(queues, "LARGE_LIBRARY", largest)
     queue = read_teaching_queue(library.settings)
-    ranking = Ranking(library.settings, library.image_ids, {i: n for n, i in enumerate(library.image_ids)})
+    ranking = Ranking(library.settings, {i: n for n, i in enumerate(library.image_ids)})
     ranking.begin()
     assert queue
-    assert list(ranking) == list(queue)
-    assert [ranking[image_id]() for image_id in queue] == [tell() for tell in queue.values()]
-    assert all(tell() for tell in queue.values())
-    assert library.queue[0] not in ranking
+    assert [library.image_ids[row] for row in ranking.rows()] == list(queue)
+    assert [ranking.tell(image_id) for image_id in queue] == [tell() for tell in queue.values()]
+    assert all(len(tell()) == len(set(tell())) > 0 for tell in queue.values())
+    assert ranking.tell(library.queue[0]) == []
