@@ -14,7 +14,7 @@ from benchmarks.rounds import write_results
 from numpy.typing import NDArray
 
 from vibe_photos.configuration import read_resolved
-from vibe_photos.convert.mapping import Mapping
+from vibe_photos.convert.stage import Mapping
 from vibe_photos.embed.stage import embed_library
 from vibe_photos.heads.fit import Loss
 from vibe_photos.records.ground_truth import (
@@ -82,6 +82,12 @@ class World:
     groups: list[str]
 
 
+def read_answer(image_id: str, labels: tuple[bytes, bytes, bytes]) -> GroundTruth:
+    """Return an answer's labels, as convert writes them, as a record."""
+    scene, attributes, objects = map(msgspec.json.decode, labels)
+    return GroundTruth(image_id=image_id, scene=scene, attributes=attributes, objects=objects)
+
+
 def make_world(arguments: argparse.Namespace, embedder: Embedder) -> World:
     """Scan and embed the photos, and join answers and truth to them; photos without both are left out."""
     photos, answers, truth, folder = arguments.photos, arguments.answers, arguments.truth, arguments.folder
@@ -106,7 +112,7 @@ def make_world(arguments: argparse.Namespace, embedder: Embedder) -> World:
     }
     mapping = Mapping(taxonomy, Convert(min_object_confidence=0.7, include_non_main=False))
     said = {
-        id_of[record.rel_path]: mapping.to_ground_truth(id_of[record.rel_path], record.annotation)
+        id_of[record.rel_path]: read_answer(id_of[record.rel_path], mapping.map_any(record.annotation))
         for record in read_jsonl(answers, RawAnnotation)
         if record.rel_path in id_of
     }

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.client import HTTPConnection
-from itertools import count
+from itertools import count, cycle
 from pathlib import Path
 
 import msgspec
@@ -80,14 +80,7 @@ def write_library(folder: Path, pictures: Path, photos: int) -> None:
     places = {name: folder / getattr(settings.paths, name) for name in Paths.__struct_fields__}
     paths = Paths(**places)
     settings = msgspec.structs.replace(settings, paths=paths, sample=sample)
-    ids = [f"{number:032x}" for number in range(photos)]
-    write_jsonl(
-        paths.photos,
-        (
-            Photo(image_id=image_id, rel_path=f"{number % PICTURES:02}.jpg", bytes=1, format="JPEG")
-            for number, image_id in enumerate(ids)
-        ),
-    )
+    ids = write_manifest(folder, pictures, photos)
     truths, scores = draw_answers(settings, ids)
     write_jsonl(paths.auto / ALL_LABELS, map(truth_object, truths))
     sample_for_review(settings)
@@ -112,6 +105,18 @@ def write_library(folder: Path, pictures: Path, photos: int) -> None:
             paths.models, head, [ids[row] for row in trains], keys, y[head], probability, probability
         )
     write_vectors(paths.embeddings, ids, scores)
+
+
+def write_manifest(folder: Path, pictures: Path, photos: int) -> list[str]:
+    """Write the manifest and return the ids; they have a length of their own: they say nothing of bytes."""
+    ids = [f"{number:030x}" for number in range(photos)]
+    files = [(path.name, path.stat().st_size) for path in sorted(pictures.iterdir())]
+    named = zip(ids, cycle(files), strict=False)
+    write_jsonl(
+        folder / read_resolved().paths.photos,
+        (Photo(image_id=i, rel_path=name, bytes=size, format="JPEG") for i, (name, size) in named),
+    )
+    return ids
 
 
 def draw_answers(settings: Settings, ids: list[str]) -> tuple[list[GroundTruth], ScoreTable]:
@@ -370,6 +375,7 @@ def main() -> None:
         print_table("the next photo at 1600 px", shown, "floor: decode and encode", 1, "photos")
         # Smaller ones: the pictures that are kept are as large, and two thousand take minutes less.
         write_pictures(pictures, PAGED_SIZE_PX)
+        write_manifest(folders[LIBRARIES[-1]], pictures, LIBRARIES[-1])
         memory = page_through(folders[LIBRARIES[-1]])
         print_values("memory of the server (RSS)", memory, "MB")
     results = {"start": starts, "next photo": shown, "views": views, "memory_mb": held | memory}

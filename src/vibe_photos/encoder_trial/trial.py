@@ -15,7 +15,7 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
-from vibe_photos.embed.engines.local import Job, LocalEngine
+from vibe_photos.embed.local import Job, LocalEngine
 from vibe_photos.embed.outs import vectors_file
 from vibe_photos.encoders.onnx import list_layers
 from vibe_photos.encoders.recipe import name_encoder

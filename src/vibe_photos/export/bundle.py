@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from vibe_photos.classify.stage import decide_labels
-from vibe_photos.embed.engines.local import size_to_decode
+from vibe_photos.embed.local import size_to_decode
 from vibe_photos.encoders.encoder import Encoder, load_encoder
 from vibe_photos.errors import DecodeError, InputError
 from vibe_photos.export.graphs import (

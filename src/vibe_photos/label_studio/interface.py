@@ -26,7 +26,6 @@ from vibe_photos.records.taxonomy import (
 from vibe_photos.settings import HeadName, Taxonomy
 
 T = TypeVar("T")
-V = TypeVar("V")
 
 PHOTO = "photo"
 SCENE = "scene"
@@ -113,7 +112,9 @@ class Interface:
                 objects |= {f"object.{'.'.join(node)}": node for node in nodes}
             elif control in self._attributes:
                 for name in _read_value(result, "choices", list[str]):
-                    is_true = _look_up(_YES_NO, name, control)
+                    if name not in _YES_NO:
+                        raise InputError(f"{control} has the choice {name!r}, which is neither yes nor no")
+                    is_true = _YES_NO[name]
                     if attributes.setdefault(self._attributes[control], is_true) != is_true:
                         raise InputError(f"{control} is both yes and no")
         said = GroundTruth(
@@ -182,9 +183,3 @@ def _read_value(result: Result, kind: str, shape: type[T]) -> T:
         raise InputError(
             f"{result.get('from_name')} has a value that is not its control's, a list of {kind}: {error}"
         ) from None
-
-
-def _look_up(known: Mapping[str, V], name: str, control: str) -> V:
-    if name not in known:
-        raise InputError(f"{control} has the choice {name!r}, which is neither {' nor '.join(known)}")
-    return known[name]

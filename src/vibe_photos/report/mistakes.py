@@ -1,19 +1,28 @@
-"""Mistakes of the student, and probable ones of the teacher, by kind, with the worst photos of each."""
+"""Mistakes of the student, and probable ones of the teacher, by kind, with pictures of the worst of each."""
 
+import base64
+import io
+import os
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from vibe_photos.errors import DecodeError
 from vibe_photos.heads.out_of_fold import OutOfFold
+from vibe_photos.pixels.decode import decode_photo, resize
+from vibe_photos.records.photos import Photo, photo_path, verified
 from vibe_photos.records.taxonomy import label_name, show_absence, show_name, shown_names
-from vibe_photos.settings import HeadName, Taxonomy
+from vibe_photos.settings import HeadName, Settings, Taxonomy
 from vibe_photos.statistics.label_arrays import JudgedPhotos, with_parents
 from vibe_photos.statistics.suspects import find_suspects
 
 MOST_PHOTOS_OF_A_KIND = 6
 MOST_SUSPECTS_OF_A_HEAD = 8
+THUMBNAIL_PX = 240
+JPEG_QUALITY = 68
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +87,18 @@ def find_teacher_mistakes(held_out: Mapping[HeadName, OutOfFold], taxonomy: Taxo
         if worst:
             kinds.append(MistakeKind(f"suspects-{head}", f"{head.capitalize()}s", len(suspects), worst))
     return kinds
+
+
+def make_thumbnails(photos: Iterable[Photo], settings: Settings) -> dict[str, str]:
+    """Return `data:` URIs of JPEGs by `image_id`, for the photos that can be read.
+
+    They are encoded from pixels alone: no metadata of the photo gets into the page.
+    """
+    root = Path(settings.library.root)
+    if not os.access(root, os.R_OK):
+        return {}
+    thumbnails = {photo.image_id: _make_thumbnail(root, photo, settings.embed.max_pixels) for photo in photos}
+    return {image_id: thumbnail for image_id, thumbnail in thumbnails.items() if thumbnail}
 
 
 def scene_anchor(true: str, said: str) -> str:
@@ -146,3 +167,24 @@ def _to_score(value: float) -> float | None:
 
 def _surest_first(mistake: Mistake) -> tuple[float, str]:
     return -(-1.0 if mistake.score is None else mistake.score), mistake.image_id
+
+
+def _make_thumbnail(root: Path, photo: Photo, max_pixels: int) -> str | None:
+    path = photo_path(root, photo)
+    try:
+        with verified(path, photo):
+            image = decode_photo(path, max_pixels=max_pixels, needed_size=_thumbnail_size)
+    except DecodeError:
+        return None
+    small = resize(image, _thumbnail_size(*image.size))
+    # Pillow would otherwise write comments and profiles into the file.
+    small.info = {}
+    buffer = io.BytesIO()
+    small.save(buffer, "JPEG", quality=JPEG_QUALITY)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def _thumbnail_size(width: int, height: int) -> tuple[int, int]:
+    """Return the size at which the longer edge is at most `THUMBNAIL_PX`, each edge at least 1."""
+    scale = min(1.0, THUMBNAIL_PX / max(width, height))
+    return max(1, round(width * scale)), max(1, round(height * scale))

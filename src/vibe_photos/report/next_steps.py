@@ -57,19 +57,11 @@ class Gain:
 NO_GAIN = Gain(0.0, 0.0, 0.0)
 
 
-@dataclass(frozen=True, slots=True)
-class TeacherErrors:
-    """Shares of the true labels of a head that the teacher gets wrong, each with its interval as a `Gain`.
+TeacherErrors = Mapping[str, Gain]
+"""Shares of the true labels of a head that the teacher gets wrong, with intervals, by kind of error.
 
-    For scenes `confused`; for attributes `missed` and `invented`, both as shares of those that are true.
-    """
-
-    rates: Mapping[str, Gain]
-
-    @property
-    def total(self) -> float:
-        """The sum of the rates."""
-        return sum(rate.value for rate in self.rates.values())
+For scenes `confused`; for attributes `missed` and `invented`, both as shares of those that are true.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +88,10 @@ def find_teacher_errors(teacher: Figures, keys: Sequence[str]) -> dict[str, Teac
         teacher: the metrics of stage `agreement`.
         keys: short names of the attributes to count.
     """
-    errors = {}
+    errors: dict[str, TeacherErrors] = {}
     scene = teacher["scene"]
     if scene["accuracy"] is not None:
-        errors["scene"] = TeacherErrors({"confused": _complement(scene, "accuracy")})
+        errors["scene"] = {"confused": _complement(scene, "accuracy")}
     rows = [teacher["attributes"][key] for key in keys if key in teacher["attributes"]]
     rows = [row for row in rows if row["positives"] and row["recall"] and row["precision"]]
     if rows:
@@ -109,19 +101,17 @@ def find_teacher_errors(teacher: Figures, keys: Sequence[str]) -> dict[str, Teac
             parts = [(row["positives"] / true * scale(row), _complement(row, figure)) for row in rows]
             return Gain(*(sum(w * getattr(g, n) for w, g in parts) for n in ("value", "low", "high")))
 
-        errors["attribute"] = TeacherErrors(
-            {
-                "missed": pool("recall", lambda row: 1.0),
-                "invented": pool("precision", lambda row: row["recall"] / row["precision"]),
-            }
-        )
+        errors["attribute"] = {
+            "missed": pool("recall", lambda row: 1.0),
+            "invented": pool("precision", lambda row: row["recall"] / row["precision"]),
+        }
     return errors
 
 
 def gain_of_right_answers(budget: Figures, errors: TeacherErrors) -> Gain:
     """Return the gain of a row of the error budget if the teacher were always right."""
     parts = []
-    for kind, rate in errors.rates.items():
+    for kind, rate in errors.items():
         loss = read_change(budget, kind).times(-1 / NOISE, -1 / NOISE, -1 / NOISE)
         floor = Gain(*(max(0.0, one) for one in (loss.value, loss.low, loss.high)))
         parts.append(floor.times(rate.low, rate.value, rate.high))
@@ -157,7 +147,8 @@ def rank_steps(
         more_answers[head] = read_change(curve["rows"][0], "gain") if curve else NO_GAIN
         corrections[head] = thresholds_moved[head] = NO_GAIN
         if rows and head in errors:
-            share = suspects.get(head, 0) / max(1.0, errors[head].total * _count_true(head, figures))
+            wrong = sum(rate.value for rate in errors[head].values()) * _count_true(head, figures)
+            share = suspects.get(head, 0) / max(1.0, wrong)
             right_answers = gain_of_right_answers(rows[0], errors[head])
             corrections[head] = right_answers.times(
                 0.0, min(1.0, SHARE_OF_SUSPECTS_WRONG * share), min(1.0, share)

@@ -13,7 +13,13 @@ from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth
 from vibe_photos.records.label_tables import read_decisions
 from vibe_photos.records.photos import say_count
 from vibe_photos.records.taxonomy import HEADS, head_keys, show_meaning, show_name, shown_names
-from vibe_photos.report.mistakes import MistakeKind, find_mistakes, find_teacher_mistakes, scene_anchor
+from vibe_photos.report.mistakes import (
+    MistakeKind,
+    find_mistakes,
+    find_teacher_mistakes,
+    make_thumbnails,
+    scene_anchor,
+)
 from vibe_photos.report.next_steps import (
     budget_rows,
     describe_precision,
@@ -35,7 +41,6 @@ from vibe_photos.report.tables import (
     object_rows,
     scene_rows,
 )
-from vibe_photos.report.thumbnails import make_thumbnails
 from vibe_photos.settings import Settings, Taxonomy
 from vibe_photos.statistics.label_arrays import JudgedPhotos, judge_photos
 from vibe_photos.statistics.summary import HOW_TO_BEGIN

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from vibe_photos.heads.out_of_fold import write_arrays
 from vibe_photos.review.api import Refusal
-from vibe_photos.review.record_file import give_back_memory, sign
+from vibe_photos.review.record_file import sign
 from vibe_photos.statistics.metrics import Bools
 from vibe_photos.storage.vectors import read_embeddings
 
@@ -99,7 +99,6 @@ class Likeness:
                     vectors[rows[rows >= 0]] = arrays["vectors"][rows >= 0]
                     places[rows[rows >= 0]] = arrays["places"][rows >= 0]
                 self._near, self._read = None, (signature, vectors, places)
-                give_back_memory()
             return self._read[1], self._read[2]
 
     def _wait_for(self, path: Path) -> None:

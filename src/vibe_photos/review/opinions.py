@@ -6,9 +6,9 @@ probabilities.
 """
 
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -17,18 +17,17 @@ from numpy.typing import NDArray
 
 from vibe_photos.classify.stage import decide_labels
 from vibe_photos.heads.out_of_fold import out_of_fold_path, read_out_of_fold, write_arrays
-from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth
+from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth, judged_labels
 from vibe_photos.records.label_tables import LabelTable, ScoreTable
-from vibe_photos.records.taxonomy import HEADS
+from vibe_photos.records.taxonomy import HEADS, head_keys
 from vibe_photos.review.api import Speaker
 from vibe_photos.review.decision_index import PhotoState
 from vibe_photos.review.decisions import DecisionLog
-from vibe_photos.review.record_file import RecordFile, give_back_memory, sign
-from vibe_photos.settings import HeadName, Settings
+from vibe_photos.review.record_file import RecordFile, sign
+from vibe_photos.settings import HeadName, Paths, Settings
 from vibe_photos.statistics.label_arrays import (
     LabelKeys,
     arrays_of_records,
-    find_rows,
     read_keys,
     with_parents,
 )
@@ -42,16 +41,8 @@ LARGE_LIBRARY = 20_000
 _BLOCK = 4_096
 
 Values = NDArray[np.int8]
+Arrays = dict[str, NDArray[Any]]
 Signature = tuple[tuple[int, ...], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Student:
-    """What the student says: `values` as for all speakers, `scores` and `suspicion` as in `Opinions`."""
-
-    values: Values
-    scores: NDArray[np.float16]
-    suspicion: NDArray[np.float16]
 
 
 class Opinions:
@@ -79,10 +70,15 @@ class Opinions:
         self._settings, self._row_of, self._decisions = settings, row_of, decisions
         self._hidden, self._store = sorted(hidden), store / "review"
         self._head_keys = read_keys(settings.taxonomy)
+        self._keys_of = {head: head_keys(settings.taxonomy, head) for head in HEADS}
+        self._rules = settings.classify.attribute_from_scene
         self.keys, self.columns = join_keys(self._head_keys)
         self.column_of = {key: column for column, key in enumerate(self.keys)}
-        self._lock = threading.RLock()
-        self._student: tuple[Signature, Student] | None = None
+        # A lock each: what one of them reads for seconds, no request for another waits for.
+        self._student_lock, self._suspicion_lock = threading.Lock(), threading.Lock()
+        self._people_lock, self._finals_lock = threading.Lock(), threading.Lock()
+        self._student: tuple[Signature, Arrays] | None = None
+        self._suspicion: tuple[Signature, Arrays] | None = None
         self._finals: tuple[tuple[int, ...], Values] | None = None
         self._people, self._teacher = self._say_nothing(), self._say_nothing()
         self._known: dict[str, PhotoState] = {}
@@ -94,15 +90,18 @@ class Opinions:
         """Return what a speaker says now, int8 [photos, labels]: 1, 0, or -1 where nothing is said."""
         if speaker == "teacher":
             return self._teacher
-        return self._read_people() if speaker == "people" else self._read_student().values
+        return self._read_people() if speaker == "people" else self._read_student()["values"]
 
     def scores(self) -> NDArray[np.float16]:
         """Return the student's probabilities, float16 [photos, labels], NaN where they are not known."""
-        return self._read_student().scores
+        return self._read_student()["scores"]
 
     def suspicion(self) -> NDArray[np.float16]:
         """Return float16 [photos, heads]: 1 - the probability of a suspected answer, 0 without suspicion."""
-        return self._read_student().suspicion
+        with self._suspicion_lock:
+            if self._suspicion is None or self._suspicion[0] != self.signature():
+                self._suspicion = (self.signature(), self._keep("suspicion", self._find_suspicion))
+            return self._suspicion[1]["suspicion"]
 
     def scene(self, speaker: Speaker) -> Values:
         """Return int8 [photos]: the column of the scene, -1 where there is none."""
@@ -119,7 +118,7 @@ class Opinions:
     def finals(self) -> Values:
         """Return the labels of `labels.sqlite`, int8 [photos, labels]: 1 where a label holds, else 0."""
         path = self._settings.paths.labels
-        with self._lock:
+        with self._finals_lock:
             if self._finals is None or self._finals[0] != sign(path):
                 values = np.zeros_like(self._teacher, order="F")
                 if path.exists():
@@ -129,7 +128,6 @@ class Opinions:
                             ids = connection.execute(holds, (key,))
                             values[[self._row_of[i] for (i,) in ids if i in self._row_of], column] = 1
                 self._finals = (sign(path), values)
-                give_back_memory()
             return self._finals[1]
 
     def signature(self) -> Signature:
@@ -152,53 +150,52 @@ class Opinions:
         self._teacher[self._hidden] = UNJUDGED
 
     def _read_people(self) -> Values:
-        with self._lock:
+        with self._people_lock:
             if self._revision != self._decisions.revision:
                 self._revision, states = self._decisions.revision, self._decisions.states()
                 changed = {
                     i for i in states.keys() | self._known.keys() if self._known.get(i) is not states.get(i)
                 }
-                ids = [image_id for image_id in changed if image_id in self._row_of]
-                truths = [states[i].truth if i in states else None for i in ids]
-                self._people[[self._row_of[i] for i in ids]] = values_of(truths, self._head_keys)
+                for image_id in changed & self._row_of.keys():
+                    truth = states[image_id].truth if image_id in states else None
+                    said = judged_labels(truth, self._keys_of, self._rules) if truth else {}
+                    self._people[self._row_of[image_id]] = [said.get(key, UNJUDGED) for key in self.keys]
                 self._known = states
             return self._people
 
-    def _read_student(self) -> Student:
-        with self._lock:
-            signature = self.signature()
-            if self._student is None or self._student[0] != signature:
-                self._student = (signature, self._read_kept(signature))
-                give_back_memory()
+    def _read_student(self) -> Arrays:
+        with self._student_lock:
+            if self._student is None or self._student[0] != self.signature():
+                self._student = (self.signature(), self._keep("student", self._ask_student))
             return self._student[1]
 
-    def _read_kept(self, signature: Signature) -> Student:
-        """Return what the student says; that of a large library is kept in the store."""
+    def _keep(self, name: str, make: Callable[[], Arrays]) -> Arrays:
+        """Return arrays made from the student's files; those of a large library stay in the store."""
         if len(self._row_of) < LARGE_LIBRARY:
-            return self._read_unseen()
-        made_from = (signature, sign(self._settings.paths.photos), self._hidden)
+            return make()
+        made_from = (self.signature(), sign(self._settings.paths.photos), self._hidden)
         section = msgspec.json.encode([made_from, self._settings.taxonomy, self._settings.classify])
-        path = self._store / f"student-{xxhash.xxh3_128_hexdigest(section)}.npz"
-        names = Student.__annotations__
-        if path.exists():
-            with np.load(path, allow_pickle=False) as kept:
-                return Student(**{name: kept[name] for name in names})
-        student = self._read_unseen()
-        for old in self._store.glob("student-*.npz"):
-            old.unlink()
-        write_arrays(path, {name: getattr(student, name) for name in names})
-        return student
+        path = self._store / f"{name}-{xxhash.xxh3_128_hexdigest(section)}.npz"
+        if not path.exists():
+            for old in self._store.glob(f"{name}-*.npz"):
+                old.unlink()
+            write_arrays(path, make())
+        with np.load(path, allow_pickle=False) as kept:
+            return {array: kept[array] for array in kept.files}
 
-    def _read_unseen(self) -> Student:
-        table, suspects = read_unseen_labels(self._settings, list(self._row_of))
+    def _ask_student(self) -> Arrays:
+        table = read_unseen_labels(self._settings, list(self._row_of))
         values, scores = table.value, table.score.astype(np.float16)
         values[self._hidden], scores[self._hidden] = UNJUDGED, np.nan
-        suspicion = np.zeros((len(values), len(HEADS)), np.float16, order="F")
-        for suspect in suspects:
+        return {"values": values, "scores": scores}
+
+    def _find_suspicion(self) -> Arrays:
+        suspicion = np.zeros((len(self._row_of), len(HEADS)), np.float16)
+        for suspect in list_suspects(self._settings.paths):
             row, column = self._row_of.get(suspect.image_id), HEADS.index(suspect.head)
             if row is not None:
                 suspicion[row, column] = max(suspicion[row, column], 1.0 - suspect.teacher_probability)
-        return Student(values, scores, suspicion)
+        return {"suspicion": suspicion}
 
 
 def join_keys(keys: LabelKeys) -> tuple[list[str], dict[HeadName, slice]]:
@@ -221,30 +218,36 @@ def values_of(records: Sequence[GroundTruth | None], keys: LabelKeys) -> Values:
     return np.hstack([scenes, arrays.attributes, objects]).astype(np.int8)
 
 
-def read_unseen_labels(settings: Settings, image_ids: Sequence[str]) -> tuple[LabelTable, list[Suspect]]:
-    """Return the student's labels of these photos, out of fold where it learnt from the photo, and suspects.
+def list_suspects(paths: Paths) -> list[Suspect]:
+    """Return the teacher's answers that the heads find improbable, head by head."""
+    heads = [head for head in HEADS if out_of_fold_path(paths.models, head).exists()]
+    return [
+        one for head in heads for one in find_suspects(read_out_of_fold(paths.models, head), head).suspects
+    ]
+
+
+def read_unseen_labels(settings: Settings, image_ids: Sequence[str]) -> LabelTable:
+    """Return the student's labels of these photos, out of fold where it learnt from the photo.
 
     Out of fold they are decided by `classify`'s thresholds and rules; the others are those of
-    `labels.sqlite`, if it is there. The table's scores are float32. Suspects are the answers of the teacher
-    that the heads find improbable, head by head.
+    `labels.sqlite`, if it is there. The table's scores are float32.
 
     Raises:
         InputError: `labels.sqlite` is not a label table, or a head's file is damaged.
     """
     keys, columns = join_keys(read_keys(settings.taxonomy))
     column_of = {key: column for column, key in enumerate(keys)}
+    row_of = {image_id: row for row, image_id in enumerate(image_ids)}
     learnt: list[int] = []
-    suspects: list[Suspect] = []
     probability = np.full((len(image_ids), len(keys)), np.nan, np.float32)
     for head in HEADS:  # one after the other: each has the ids of all training photos
         if out_of_fold_path(settings.paths.models, head).exists():
             held_out = read_out_of_fold(settings.paths.models, head)
-            rows = find_rows(image_ids, held_out.image_ids)
+            rows = np.array([row_of.get(image_id, -1) for image_id in held_out.image_ids], np.int64)
             for key, said in zip(held_out.labels, held_out.probabilities.T, strict=True):
                 if key in column_of:
                     learnt.append(column_of[key])
                     probability[rows[rows >= 0], column_of[key]] = said[rows >= 0]
-            suspects += find_suspects(held_out, head).suspects
     value = np.full((len(image_ids), len(keys)), UNJUDGED, np.int8, order="F")
     score = np.full(value.shape, np.nan, np.float32, order="F")
     threshold: dict[str, float | None] = {}
@@ -263,7 +266,7 @@ def read_unseen_labels(settings: Settings, image_ids: Sequence[str]) -> tuple[La
     objects = columns["object"]
     value[:, objects] = with_parents(value[:, objects], keys[objects])
     level: dict[str, HeadName] = {key: head for head in HEADS for key in keys[columns[head]]}
-    return LabelTable(list(image_ids), keys, level, {}, threshold, score, value), suspects  # type: ignore[arg-type]
+    return LabelTable(list(image_ids), keys, level, {}, threshold, score, value)  # type: ignore[arg-type]
 
 
 def _fill_from_table(

@@ -29,11 +29,9 @@ class PhotoImages:
     """
 
     def __init__(self, root: Path, max_pixels: int, cache_bytes: int = CACHE_BYTES) -> None:
-        self._root = root
-        self._max_pixels = max_pixels
-        self._room_bytes = cache_bytes
-        self._cache: OrderedDict[tuple[str, int], bytes] = OrderedDict()
-        self._pending: dict[tuple[str, int], Future[bytes]] = {}
+        self._root, self._max_pixels, self._most_bytes = root, max_pixels, cache_bytes
+        self.cached_bytes = 0
+        self._jpegs: OrderedDict[tuple[str, int], Future[bytes]] = OrderedDict()
         self._lock = threading.Lock()
         self._threads = ThreadPoolExecutor(min(_MAX_THREADS, os.cpu_count() or 1), "photo")
 
@@ -44,43 +42,34 @@ class PhotoImages:
         """
         key = (photo.image_id, edge_px)
         with self._lock:
-            if key in self._cache:
-                self._cache.move_to_end(key)
-                ready: Future[bytes] = Future()
-                ready.set_result(self._cache[key])
-                return ready
-            if key not in self._pending:
-                self._pending[key] = self._threads.submit(self._make, photo, edge_px)
-            return self._pending[key]
-
-    @property
-    def cached_bytes(self) -> int:
-        """The size of the cached JPEGs."""
-        with self._lock:
-            return sum(map(len, self._cache.values()))
+            if key not in self._jpegs:
+                self._jpegs[key] = self._threads.submit(self._make, photo, edge_px)
+            self._jpegs.move_to_end(key)
+            return self._jpegs[key]
 
     def close(self) -> None:
         """Stop decoding and cancel pending requests."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _make(self, photo: Photo, edge_px: int) -> bytes:
-        key, path = (photo.image_id, edge_px), photo_path(self._root, photo)
+        path, data = photo_path(self._root, photo), b""
         try:
             with verified(path, photo):
                 data = encode_photo(path, edge_px, self._max_pixels)
-            self._store(key, data)
             return data
         finally:
             with self._lock:
-                del self._pending[key]
+                self._keep((photo.image_id, edge_px), len(data))
 
-    def _store(self, key: tuple[str, int], data: bytes) -> None:
-        with self._lock:
-            self._cache[key] = data
-            self._room_bytes -= len(data)
-            while self._room_bytes < 0:
-                _, oldest = self._cache.popitem(last=False)
-                self._room_bytes += len(oldest)
+    def _keep(self, made: tuple[str, int], size_bytes: int) -> None:
+        """Keep a JPEG that was made, if there is one and it fits; let go of the oldest ones for it."""
+        if not 0 < size_bytes <= self._most_bytes:
+            del self._jpegs[made]
+            return
+        self.cached_bytes += size_bytes
+        for key in [key for key, jpeg in self._jpegs.items() if jpeg.done()]:
+            if self.cached_bytes > self._most_bytes:
+                self.cached_bytes -= len(self._jpegs.pop(key).result())
 
 
 def encode_photo(path: Path, edge_px: int, max_pixels: int) -> bytes:

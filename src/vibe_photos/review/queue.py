@@ -10,7 +10,7 @@
 import sys
 import threading
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from functools import partial
 from itertools import islice
@@ -27,8 +27,7 @@ from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth
 from vibe_photos.records.photos import unit_interval
 from vibe_photos.records.splits import read_splits
 from vibe_photos.records.taxonomy import HEADS, show_name, shown_names
-from vibe_photos.review.opinions import LARGE_LIBRARY, read_unseen_labels
-from vibe_photos.review.record_file import give_back_memory
+from vibe_photos.review.opinions import LARGE_LIBRARY, list_suspects, read_unseen_labels
 from vibe_photos.review.teaching_reasons import (
     estimate_usefulness,
     explain,
@@ -44,6 +43,7 @@ UNASSISTED_SHARE = 0.1
 
 
 _BLOCK = 64
+_PROBABLY_WRONG = "probably wrong: "
 
 
 Queue = Mapping[str, Callable[[], list[str]]]
@@ -88,15 +88,16 @@ def read_teaching_queue(settings: Settings) -> Queue:
     is_train = {image_id for image_id, one in read_splits(paths.splits).items() if one.role == "train"}
     answered = read_jsonl(paths.auto / ALL_LABELS, GroundTruth)
     records = sorted((one for one in answered if one.image_id in is_train), key=lambda one: one.image_id)
-    labels, suspects = read_unseen_labels(settings, [one.image_id for one in records])
+    labels = read_unseen_labels(settings, [one.image_id for one in records])
     reasons = find_reasons(read_library(records, labels, settings.taxonomy))
     usefulness = estimate_usefulness(reasons, len(records))
-    suspected = _order_suspects(suspects, settings.taxonomy)
+    suspected = _order_suspects(list_suspects(paths), settings.taxonomy)
     row_of = {record.image_id: row for row, record in enumerate(records)}
 
     def tell(image_id: str) -> list[str]:
-        row = row_of.get(image_id)
-        return [*suspected.get(image_id, []), *([] if row is None else explain(reasons, row))]
+        doubts, row = suspected.get(image_id, []), row_of.get(image_id)
+        others = [] if row is None else explain(reasons, row)
+        return [*doubts, *(said for said in others if _PROBABLY_WRONG + said not in doubts)]
 
     ranked = [image_id for image_id in suspected if image_id in is_train]
     useful = np.flatnonzero(usefulness > 0)
@@ -109,14 +110,14 @@ def read_teaching_queue(settings: Settings) -> Queue:
     return {image_id: partial(tell, image_id) for image_id in ranked}
 
 
-class Ranking(Queue):
-    """The photos that may teach by image_id, most useful first; a large library is ranked by another process.
+class Ranking:
+    """The teaching queue of a library; a large one is ranked by another process.
 
-    Ten bytes a photo are kept, and the sentences, packed.
+    Ten bytes a photo are kept, and the sentences, packed. Rows are those of `row_of`.
     """
 
-    def __init__(self, settings: Settings, image_ids: Sequence[str], row_of: Mapping[str, int]) -> None:
-        self._settings, self._image_ids, self._row_of = settings, image_ids, row_of
+    def __init__(self, settings: Settings, row_of: Mapping[str, int]) -> None:
+        self._settings, self._row_of = settings, row_of
         self._lock = threading.Lock()
         self._future: Future[tuple[bytes, list[bytes]]] | None = None
         self._read: tuple[NDArray[np.uint32], NDArray[np.int32], list[bytes]] | None = None
@@ -126,46 +127,34 @@ class Ranking(Queue):
         with self._lock:
             self._begin()
 
+    def rows(self) -> NDArray[np.uint32]:
+        """Return the rows of the photos, most useful first."""
+        return self._rank()[0]
+
+    def tell(self, image_id: str) -> list[str]:
+        """Return why a photo is in the queue, in sentences; none if it is not."""
+        _, ranks, packed = self._rank()
+        rank = int(ranks[self._row_of[image_id]])
+        block, place = divmod(rank, _BLOCK)
+        if rank < 0:
+            return []
+        return msgspec.json.decode(zlib.decompress(packed[block]), type=list[list[str]])[place]
+
     def _begin(self) -> None:
-        if self._read is None and self._future is None and len(self._image_ids) > LARGE_LIBRARY:
+        if self._read is None and self._future is None and len(self._row_of) > LARGE_LIBRARY:
             pool = ProcessPoolExecutor(1, get_context("spawn"))
             self._future = pool.submit(_pack_ranking, self._settings)
             pool.shutdown(wait=False)
 
-    def __getitem__(self, image_id: str) -> Callable[[], list[str]]:
-        """Return the function that says why a photo is in the queue."""
-        _, ranks, packed = self._get()
-        row = self._row_of.get(image_id, -1)
-        if row < 0 or ranks[row] < 0:
-            raise KeyError(image_id)
-        block, place = divmod(int(ranks[row]), _BLOCK)
-        return lambda: msgspec.json.decode(zlib.decompress(packed[block]), type=list[list[str]])[place]
-
-    def __iter__(self) -> Iterator[str]:
-        """Yield the ids, most useful first."""
-        return (self._image_ids[row] for row in self._get()[0].tolist())
-
-    def __len__(self) -> int:
-        """Return the number of photos."""
-        return len(self._get()[0])
-
-    def rows(self) -> NDArray[np.uint32]:
-        """Return the rows of the photos in the manifest, most useful first."""
-        return self._get()[0]
-
-    def _get(self) -> tuple[NDArray[np.uint32], NDArray[np.int32], list[bytes]]:
+    def _rank(self) -> tuple[NDArray[np.uint32], NDArray[np.int32], list[bytes]]:
         with self._lock:
             if self._read is None:
                 self._begin()
                 ids, packed = self._future.result() if self._future else _pack_ranking(self._settings)
-                places = [self._row_of.get(i, -1) for i in msgspec.json.decode(ids, type=list[str])]
-                ranks = np.full(len(self._image_ids), -1, np.int32)
-                for rank, row in enumerate(places):
-                    if row >= 0:
-                        ranks[row] = rank
-                rows = np.array([row for row in places if row >= 0], np.uint32)
-                self._read, self._future = (rows, ranks, packed), None
-                give_back_memory()
+                found = [self._row_of.get(i, -1) for i in msgspec.json.decode(ids, type=list[str])]
+                rows, ranks = np.array(found, np.int64), np.full(len(self._row_of), -1, np.int32)
+                ranks[rows[rows >= 0]] = np.flatnonzero(rows >= 0)
+                self._read, self._future = (rows[rows >= 0].astype(np.uint32), ranks, packed), None
             return self._read
 
 
@@ -184,7 +173,7 @@ def _order_suspects(suspects: Iterable[Suspect], taxonomy: Taxonomy) -> Mapping[
     found: dict[str, list[str]] = {}
     for suspect in sorted(suspects, key=lambda one: (one.teacher_probability, one.image_id)):
         teacher, student = (names[suspect.head].get(one, one) for one in (suspect.teacher, suspect.student))
-        said = f"probably wrong: the teacher says {teacher}, the student {student}"
+        said = f"{_PROBABLY_WRONG}the teacher says {teacher}, the student {student}"
         found.setdefault(suspect.image_id, []).append(said)
     return found
 

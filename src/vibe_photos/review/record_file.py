@@ -1,7 +1,5 @@
-"""A large JSON Lines file of which only the places of the lines are in memory; and what reading one needs."""
+"""A large JSON Lines file of which only the places of the lines are in memory."""
 
-import contextlib
-import ctypes
 import os
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -60,12 +58,6 @@ class RecordFile(Generic[T]):
             return self._decoder.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise InputError(f"{self._path}: {error} in {line[:80]!r}") from None
-
-
-def give_back_memory() -> None:
-    """Return freed memory to the system: after large files are read, glibc would keep it."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def sign(path: Path) -> tuple[int, ...]:

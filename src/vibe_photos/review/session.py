@@ -1,5 +1,7 @@
 """One review session: name the reviewer, open the files, serve the page, say what to do next."""
 
+import contextlib
+import ctypes
 import getpass
 import re
 import subprocess
@@ -7,7 +9,6 @@ import threading
 import unicodedata
 import webbrowser
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -82,12 +83,13 @@ def serve_review(
     root = Path(settings.library.root)
     if not root.is_dir():
         raise LibraryError(f"the photos are not here: {root} (library.root in params.yaml) is not a folder")
+    _return_memory()
     sources = open_sources(settings, reviewer, store)
     likeness = Likeness(settings.paths.embeddings, store, sources.row_of)
     with (
-        closing(sources.decisions),
-        closing(likeness),
-        closing(PhotoImages(root, settings.embed.max_pixels)) as images,
+        contextlib.closing(sources.decisions),
+        contextlib.closing(likeness),
+        contextlib.closing(PhotoImages(root, settings.embed.max_pixels)) as images,
     ):
 
         def on_ready(address: str, once: str) -> None:
@@ -105,9 +107,18 @@ def serve_review(
     print("Now: dvc repro", flush=True)
 
 
+def _return_memory() -> None:
+    """Let large arrays go back to the system when they are freed: glibc would keep them, for each thread."""
+    mmap_threshold, most_arenas = -3, -8  # M_MMAP_THRESHOLD, M_ARENA_MAX of malloc.h
+    with contextlib.suppress(OSError, AttributeError):
+        libc = ctypes.CDLL(None)
+        libc.mallopt(mmap_threshold, 1 << 17)
+        libc.mallopt(most_arenas, 1)
+
+
 def _read_ahead(sources: ReviewSources) -> None:
     """Read what takes seconds in a large library, so that who comes to the mistakes or to Teach finds it."""
-    sources.opinions.suspicion()
+    sources.opinions.values("student")
     sources.teaching.begin()
 
 

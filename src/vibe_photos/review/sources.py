@@ -121,5 +121,5 @@ def open_sources(settings: Settings, reviewer: str, store: Path) -> ReviewSource
         decisions=decisions,
         opinions=Opinions(settings, photos.row_of, decisions, hidden, store),
         unassisted=frozenset(unassisted),
-        teaching=Ranking(settings, list(photos.row_of), photos.row_of),
+        teaching=Ranking(settings, photos.row_of),
     )

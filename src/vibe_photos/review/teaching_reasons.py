@@ -1,7 +1,7 @@
 """Reasons why a person should look at a photo to teach, and how useful that is.
 
-Each kind of reason has a fixed share, spread evenly over its photos. A photo's usefulness is the sum over its
-reasons. Training photos have the student's out-of-fold labels.
+Each kind of reason has a fixed weight, spread evenly over its photos. A photo's usefulness is the sum over
+its reasons. Training photos have the student's out-of-fold labels.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,17 +24,15 @@ from vibe_photos.statistics.label_arrays import (
     take_columns,
 )
 from vibe_photos.statistics.metrics import UNJUDGED, Bools, Floats
-from vibe_photos.statistics.suspects import guess_true_labels
 
 SHARES = {
     "disagreement": 0.4,
-    "suspected teacher": 0.2,
     "unsure student": 0.2,
     "rare scene": 0.05,
     "rare attribute": 0.1,
     "rare object": 0.05,
 }
-"""The share of each kind of reason."""
+"""How much each kind of reason counts. A suspected answer is none of them: such photos come first anyway."""
 
 _RARE = ("rare scene", "rare attribute", "rare object")
 
@@ -99,7 +97,6 @@ def find_reasons(library: Library) -> list[Reason]:
         *_unsure_scene(library),
         *_attribute_reasons(library),
         _scene_disagreement(library),
-        *_suspected_scene(library),
         *_rare_labels(library),
     ]
     return [reason for reason in found if reason.holds.any()]
@@ -174,29 +171,6 @@ def _scene_disagreement(library: Library) -> Reason:
         (teacher >= 0) & (student >= 0) & (teacher != student),
         lambda row: f"the teacher says {names[teacher[row]]}, the student {names[student[row]]}",
     )
-
-
-def _suspected_scene(library: Library) -> list[Reason]:
-    """The teacher is suspected where the student is confident of another scene (`statistics.suspects`)."""
-    scores, teacher = library.scene_scores, library.teacher.scene
-    columns = np.flatnonzero(~np.isnan(scores).all(axis=0))
-    place = np.full(len(library.keys.scene) + 1, -1)
-    place[columns] = np.arange(len(columns))
-    is_known = (place[teacher] >= 0) & ~np.isnan(scores[:, columns]).any(axis=1)
-    if not is_known.any():
-        return []
-    guess = np.full(len(teacher), -1)
-    confident = guess_true_labels(scores[np.ix_(is_known, columns)], place[teacher[is_known]])
-    guess[is_known] = np.where(confident >= 0, columns[confident], -1)
-    holds = (guess >= 0) & (guess != teacher) & (library.student.scene != teacher)
-    names = [library.names[key] for key in library.keys.scene]
-    return [
-        Reason(
-            "suspected teacher",
-            holds,
-            lambda row: f"the student is confident of {names[guess[row]]}: the teacher may be wrong",
-        )
-    ]
 
 
 def _rare_labels(library: Library) -> list[Reason]:

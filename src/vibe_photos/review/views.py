@@ -61,13 +61,14 @@ def show_photo(sources: ReviewSources, photo: Photo, with_reasons: bool) -> api.
     """Return everything about a photo except the student's labels."""
     image_id, state = photo.image_id, sources.decisions.state(photo.image_id)
     is_unassisted = image_id in sources.unassisted
-    tell = None
+    reasons: list[str] = []
     if with_reasons and not is_unassisted:  # the reasons name the teacher's scene
-        tell = sources.queued.get(image_id) or sources.teaching.get(image_id)
+        in_sample = image_id in sources.queued
+        reasons = sources.queued[image_id]() if in_sample else sources.teaching.tell(image_id)
     return api.PhotoView(
         **_describe(sources, photo),
         effect=_describe_effect(sources, image_id),
-        reasons=tell() if tell else [],
+        reasons=reasons,
         is_unassisted=is_unassisted,
         decided_by=state.decided_by,
         opinions=[

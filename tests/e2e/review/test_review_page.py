@@ -206,7 +206,7 @@ def test_what_a_label_means_is_on_its_button_and_in_the_help(reading, open_audit
         page.locator("#help-button").click()
         page.locator("#help-labels summary").first.click()
         assert means in page.locator("#help-labels").text_content()
-        page.locator("#help-close").click()
+        page.locator("#help header button").click()
 
 
 def test_the_next_photo_shows_only_when_the_decision_is_on_disk(library, open_audit):

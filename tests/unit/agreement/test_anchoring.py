@@ -13,7 +13,7 @@ from tests.unit.hand_made_library import truth, write_truth
 from vibe_photos.agreement.anchoring import measure_anchoring
 from vibe_photos.agreement.stage import judge_teacher, measure_agreement
 from vibe_photos.records.ground_truth import Decision, GroundTruth
-from vibe_photos.review.photo_state import truth_value
+from vibe_photos.review.decision_index import truth_value
 from vibe_photos.settings import Evaluate, Settings, Taxonomy
 from vibe_photos.storage.jsonl import write_jsonl
 

@@ -13,7 +13,6 @@ from vibe_photos.report.next_steps import (
     NO_GAIN,
     NOISE,
     Gain,
-    TeacherErrors,
     describe_precision,
     find_teacher_errors,
     gain_of_right_answers,
@@ -93,10 +92,8 @@ TEACHER = {
 
 def test_the_teachers_errors_are_shares_of_what_is_true():
     errors = find_teacher_errors(TEACHER, ["has_text", "has_person"])
-    assert errors["scene"].rates["confused"] == Gain(
-        pytest.approx(0.1), pytest.approx(0.05), pytest.approx(0.15)
-    )
-    missed, invented = errors["attribute"].rates["missed"], errors["attribute"].rates["invented"]
+    assert errors["scene"]["confused"] == Gain(pytest.approx(0.1), pytest.approx(0.05), pytest.approx(0.15))
+    missed, invented = errors["attribute"]["missed"], errors["attribute"]["invented"]
     assert (missed.value, missed.low, missed.high) == pytest.approx((0.2, 0.1, 0.3))
     # 40 true, 32 found, and as many given wrongly: 0.8 of what is true.
     assert invented.value == pytest.approx(0.8 * 0.5 / 0.5)
@@ -104,10 +101,10 @@ def test_the_teachers_errors_are_shares_of_what_is_true():
 
 def test_right_answers_gain_what_added_errors_lose():
     rates = {"confused": Gain(0.1, 0.05, 0.15)}
-    gain = gain_of_right_answers(budget("all", confused=-0.04), TeacherErrors(rates))
+    gain = gain_of_right_answers(budget("all", confused=-0.04), rates)
     assert gain.value == pytest.approx(0.04)
     assert (gain.low, gain.high) == pytest.approx((0.03 * 0.5, 0.05 * 1.5))
-    harmless = gain_of_right_answers(budget("all", confused=0.02), TeacherErrors(rates))
+    harmless = gain_of_right_answers(budget("all", confused=0.02), rates)
     assert (harmless.value, harmless.low, harmless.high) == (0.0, 0.0, 0.0)
 
 

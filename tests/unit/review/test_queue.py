@@ -40,7 +40,7 @@ def test_the_first_answer_about_the_sample_writes_down_the_draw(
     (draw,) = read_draws(human)
     assert (draw.number, draw.how, draw.teacher) == (1, "stratified", library.settings.teacher.model)
     # All photos are in it, not only those that were sampled.
-    assert find_strata([draw], library.image_ids, {}).keys() == set(library.image_ids, {})
+    assert find_strata([draw], library.image_ids, {}).keys() == set(library.image_ids)
     service.note(NoteRequest(image_id=library.queue[1], reason="cannot tell"), "skip")
     assert len(read_draws(human)) == 1
 
@@ -98,10 +98,10 @@ def test_a_queue_that_another_process_ranks_is_the_same(
     write_doubts(library.settings)
     monkeypatch.setattr(queues, "LARGE_LIBRARY", largest)
     queue = read_teaching_queue(library.settings)
-    ranking = Ranking(library.settings, library.image_ids, {i: n for n, i in enumerate(library.image_ids)})
+    ranking = Ranking(library.settings, {i: n for n, i in enumerate(library.image_ids)})
     ranking.begin()
     assert queue
-    assert list(ranking) == list(queue)
-    assert [ranking[image_id]() for image_id in queue] == [tell() for tell in queue.values()]
-    assert all(tell() for tell in queue.values())
-    assert library.queue[0] not in ranking
+    assert [library.image_ids[row] for row in ranking.rows()] == list(queue)
+    assert [ranking.tell(image_id) for image_id in queue] == [tell() for tell in queue.values()]
+    assert all(len(tell()) == len(set(tell())) > 0 for tell in queue.values())
+    assert ranking.tell(library.queue[0]) == []

@@ -1,57 +1,46 @@
 /** The review page: one photo at a time; each decision is on disk before the next photo appears. */
 
-import { announce, announceToScreenReader } from "./announce.js";
-import { get, Refused } from "./api.js";
-import { wireConflict } from "./conflict.js";
-import { bindAuditKeys } from "./audit_keys.js";
-import { Actions } from "./actions.js";
-import { byId } from "./dom.js";
-import { isWholeQueue, markQueue, readFilter, wireFilter, writeAddress } from "./filter.js";
-import { describeTruth } from "./names.js";
-import { Preloader } from "./preloader.js";
+import { edits, get, post, Refused, saveDecisions } from "./api.js";
+import { announce, announceToScreenReader, ask, byId, clearProblem, element, wireButtons } from "./dom.js";
+import {
+  chooseScene,
+  cycleAttribute,
+  describeTruth,
+  isSameTruth,
+  labelName,
+  NOTHING,
+  withoutAny,
+} from "./labels.js";
+import { bindKeys, HELP_KEY, labelBindings, runBusily, runPage, showProgress, showQueue } from "./page.js";
 import { Panel } from "./panel.js";
-import { showQueue } from "./progress.js";
-import { retry } from "./saving.js";
-import { runPage } from "./session.js";
-import { Stage } from "./stage.js";
-import * as truths from "./truth.js";
-import { edits } from "./unsaved.js";
-import { PhotoList } from "./photo_list.js";
+import { Preloader, Stage } from "./photo.js";
+import { writeChips } from "./query.js";
+import { Filter, isWholeQueue, PhotoList, USUAL } from "./queue.js";
 
 const AHEAD = 3;
 
 class Audit {
   constructor(session) {
     this.session = session;
-    this.filter = { value: readFilter() };
     this.preloader = new Preloader();
     this.stage = new Stage();
-    this.actions = new Actions(this);
     this.photo = null;
-    this.draft = truths.NOTHING;
+    this.draft = NOTHING;
     this.student = null;
-    this.panel = new Panel(session, {
-      scene: (key) => this.change(truths.chooseScene(this.draft, key, session.attributes)),
-      attribute: (key, value) => this.change(truths.withAttribute(this.draft, key, value)),
-      addObject: (key) => this.change(truths.withObject(this.draft, key)),
-      removeObject: (key) => this.change(truths.withoutObject(this.draft, key)),
-      propose: (word) => this.change(truths.withProposal(this.draft, word)),
-      unpropose: (word) => this.change(truths.withoutProposal(this.draft, word)),
-      enter: () => this.actions.accept(),
-    });
-    this.openFilter = wireFilter(session, this.filter, () => this.begin(null));
+    this.running = null;
+    this.panel = new Panel(session, (edit) => this.change(edit), () => this.accept());
+    this.filter = new Filter(session, () => this.begin(null));
   }
 
   /** Start the list of the filter, at a photo or at its first. */
   async begin(imageId) {
     this.photos = new PhotoList(this.filter.value);
-    markQueue(this.filter.value.list);
     showQueue(this.filter.value.list);
-    await retry(() => this.photos.start(imageId));
+    await this.photos.start(imageId);
     await this.showCurrent();
   }
 
-  /** Show the current photo, and preload the ones around it. */
+  /** Show the current photo, and load the ones around it. */
   async showCurrent(said = "") {
     const item = this.photos.current;
     byId("labels").inert = item === null;
@@ -59,67 +48,183 @@ class Audit {
     if (item === null) return this.#showDone(said);
     let loaded;
     try {
-      loaded = await retry(() => this.preloader.load(item.image_id));
+      loaded = await this.preloader.load(item.image_id);
     } catch (error) {
-      return this.#showMissing(error);
+      if (!(error instanceof Refused) || error.status === 403) throw error;
+      announce(error.message);
+      this.photos.decided.add(item.image_id);
+      return this.go(1);
     }
     if (this.photos.current !== item) return;
     this.#take(loaded.photo, loaded.picture);
     announceToScreenReader(`${said}${loaded.photo.rel_path}. ${describeTruth(this.draft)}`);
-    const before = this.photos.items[this.photos.at - 1];
-    this.preloader.keep([item, ...this.photos.ahead(AHEAD), before].filter(Boolean).map((each) => each.image_id));
+    this.preloader.keep(this.photos.around(AHEAD));
   }
 
-  /** Replace the edited labels. */
-  change(draft) {
-    if (!this.photo || this.actions.isBusy) return;
-    this.draft = draft;
-    if (this.isEdited) edits.write(this.photo.image_id, { truth: draft, version: this.photo.version });
+  /** Edit the labels. */
+  change(edit) {
+    if (!this.photo || this.running) return;
+    this.draft = edit(this.draft);
+    if (this.isEdited) edits.write(this.photo.image_id, { truth: this.draft, version: this.photo.version });
     else edits.remove(this.photo.image_id);
     this.showLabels();
   }
 
   /** The labels before any edit. */
   get prefilled() {
-    const { current, teacher, is_unassisted: isUnassisted } = this.photo;
-    return current ?? teacher ?? (isUnassisted ? truths.withoutAny(this.session.attributes) : truths.NOTHING);
+    const { people, teacher, is_unassisted: isUnassisted } = this.photo;
+    return people ?? teacher ?? (isUnassisted ? withoutAny(this.session.attributes) : NOTHING);
   }
 
   get isEdited() {
-    return !truths.isSameTruth(this.draft, this.prefilled);
+    return !isSameTruth(this.draft, this.prefilled);
   }
 
   showLabels() {
-    this.panel.show(this.draft, this.photo.teacher, this.student);
+    this.panel.show(this.draft, this.photo.teacher, this.student?.student, this.student?.scores ?? {});
     byId("flag").setAttribute("aria-pressed", String(this.photo.is_flagged));
     byId("edited").hidden = !this.isEdited;
+    byId("student").setAttribute("aria-pressed", String(this.student !== null));
   }
 
   async go(step) {
-    if (this.actions.isBusy || !this.photos) return;
+    if (this.running || !this.photos) return;
     if (step < 0 && this.photos.at === 0) return announce("This is the first photo of the list");
-    if (step > 0) await retry(() => this.photos.next());
+    if (step > 0) await this.photos.next();
     else this.photos.previous();
     await this.showCurrent();
   }
 
   /** Show or hide the student's labels of this photo. */
   async toggleStudent() {
-    if (!this.photo || this.session.is_blind) return announce("This review is blind: the student's labels are hidden");
-    if (this.photo.is_unassisted) return announce("The student's labels of this photo are hidden, as the teacher's are");
-    if (this.student) this.student = null;
-    else await this.#askStudent();
-    byId("student").setAttribute("aria-pressed", String(this.student !== null));
+    const { photo } = this;
+    if (!photo || this.session.is_blind) return announce("This review is blind: the student's labels are hidden");
+    if (photo.is_unassisted) return announce("The student's labels of this photo are hidden, as the teacher's are");
+    const found = this.student ? null : await get(`photo/${encodeURIComponent(photo.image_id)}/student`);
+    if (this.photo !== photo) return;
+    this.student = found;
+    if (found) this.hasSeenStudent = true;
+    if (found && !found.student) announce("The student has no labels for this photo yet");
     this.showLabels();
   }
 
-  async #askStudent() {
+  /** Save the labels as shown and go to the next photo. */
+  accept() {
+    if (!this.photo) return undefined;
+    if (!this.isShown) return announce("This photo cannot be shown, so it cannot be judged: skip it");
+    if (!this.draft.scene) return announce("Choose a scene first, or skip the photo");
+    return this.#alone(async () => {
+      const { photo, draft } = this;
+      if (!(await this.#save(photo, draft))) return;
+      edits.remove(photo.image_id);
+      this.photos.decided.add(photo.image_id);
+      await this.#goOn("Saved. ");
+    });
+  }
+
+  /** Ask why a photo is skipped, because skipped photos are missing in the figures; then go to the next one. */
+  skip() {
+    if (!this.photo) return undefined;
+    return this.#alone(async () => {
+      const imageId = this.photo.image_id;
+      const reason = await ask(byId("skip-reason"));
+      if (!reason) return;
+      this.#saved(this.photo, await post("skip", { image_id: imageId, reason: reason === "later" ? "" : reason }));
+      this.photos.skipped.add(imageId);
+      announce("Skipped: it comes back at the end");
+      await this.#goOn();
+    });
+  }
+
+  flag() {
+    if (!this.photo) return undefined;
+    const isFlagged = !this.photo.is_flagged;
+    return this.#mark({ is_flagged: isFlagged }, isFlagged ? "Flagged" : "Flag removed");
+  }
+
+  note(text) {
+    if (!this.photo || text === this.photo.note) return undefined;
+    return this.#mark({ note: text }, "Note saved");
+  }
+
+  /** Undo the edits of this photo, or else this reviewer's last decision. */
+  undo() {
+    if (this.photo && this.isEdited) {
+      announce("Edits of this photo undone");
+      return this.change(() => this.prefilled);
+    }
+    return this.#alone(async () => {
+      const { versions, progress } = await post("undo", {});
+      const undone = Object.keys(versions);
+      if (!undone.length) return announce("There is nothing to undo");
+      showProgress(progress);
+      this.preloader.forget(undone[0]);
+      this.photos.goTo(undone[0]);
+      await this.showCurrent();
+      announce(undone.length > 1 ? `${undone.length} decisions undone` : "Last decision undone");
+    });
+  }
+
+  /** Save a flag or note at once, in a line without labels. */
+  #mark(change, said) {
+    return this.#alone(async () => {
+      this.#saved(this.photo, await post("remark", { image_id: this.photo.image_id, ...change }));
+      Object.assign(this.photo, change);
+      this.showLabels();
+      announce(said);
+    });
+  }
+
+  /** @returns {Promise<boolean>} whether these labels were saved */
+  async #save(photo, after) {
+    const { image_id, version, is_flagged, note } = photo;
+    const decision = { image_id, version, after, is_flagged, note, seen: this.#seen(photo) };
+    const reply = await saveDecisions([decision]);
+    if (reply.stale.length) return this.#resolveConflict(photo, decision, reply.stale[0]);
+    this.#saved(photo, reply);
+    return true;
+  }
+
+  /** Whose labels the person saw. */
+  #seen(photo) {
+    const hasSeenOthers = photo.opinions.length > 0 || photo.people !== null;
+    const teacher = photo.is_unassisted ? [] : ["teacher"];
+    return [...teacher, ...(this.hasSeenStudent ? ["student"] : []), ...(hasSeenOthers ? ["reviewers"] : [])];
+  }
+
+  /** If the saved labels changed in the meantime, the person chooses; a new flag, note or skip is kept. */
+  async #resolveConflict(photo, decision, saved) {
+    const isUndecided = isSameTruth(saved.people, photo.people);
+    const choice = isUndecided ? "mine" : await chooseDecision(saved, decision);
+    if (!choice) return false;
+    Object.assign(photo, { version: saved.version, people: saved.people, is_flagged: saved.is_flagged, note: saved.note });
+    if (choice === "mine") return this.#save(photo, decision.after);
+    edits.remove(photo.image_id);
+    this.preloader.forget(photo.image_id);
+    await this.showCurrent();
+    announce("The saved decision stays");
+    return false;
+  }
+
+  #saved(photo, { versions, progress }) {
+    photo.version = versions[photo.image_id];
+    showProgress(progress);
+    this.preloader.forget(photo.image_id);
+  }
+
+  /** @param {string} said read by a screen reader before the next photo's name */
+  async #goOn(said = "") {
+    await this.photos.next();
+    await this.showCurrent(said);
+  }
+
+  /** Run actions one at a time, in order; drop an action if its photo is no longer shown. */
+  async #alone(run) {
     const { photo } = this;
-    const { labels } = await retry(() => get(`photo/${encodeURIComponent(photo.image_id)}/student`));
-    if (this.photo !== photo) return;
-    this.student = new Map(labels.map((label) => [label.key, { score: label.score, value: Boolean(label.value) }]));
-    this.actions.hasSeenStudent = true;
-    if (!labels.length) announce("The student has no labels for this photo yet");
+    while (this.running) await this.running;
+    if (!this.photos || this.photo !== photo) return;
+    this.running = runBusily(run).finally(() => (this.running = null));
+    await this.running;
   }
 
   #take(photo, picture) {
@@ -127,8 +232,9 @@ class Audit {
     this.photo = edit ? { ...photo, version: edit.version } : photo;
     this.draft = edit?.truth ?? this.prefilled;
     this.student = null;
-    this.actions.begin(picture !== null);
-    byId("student").setAttribute("aria-pressed", "false");
+    this.hasSeenStudent = false;
+    this.#allow(picture !== null);
+    clearProblem();
     byId("alike").href = `mistakes?${new URLSearchParams({ list: "all", status: "", near: photo.image_id })}`;
     byId("note").value = photo.note;
     byId("photo-effect").textContent = photo.effect;
@@ -138,14 +244,21 @@ class Audit {
     this.stage.show(photo, picture);
     this.showLabels();
     byId("labels").scrollTop = 0;
-    writeAddress(this.filter.value, photo.image_id);
+    writeChips({ ...this.filter.value, photo: photo.image_id }, USUAL);
+  }
+
+  /** Enable the buttons; only a photo that is shown can be accepted. */
+  #allow(isShown) {
+    this.isShown = isShown;
+    byId("accept").disabled = !isShown;
+    for (const id of ["skip", "flag"]) byId(id).disabled = this.photo === null;
   }
 
   #showDone(said) {
     this.photo = null;
-    this.actions.begin(false);
+    this.#allow(false);
     this.stage.clear();
-    writeAddress(this.filter.value, null);
+    writeChips(this.filter.value, USUAL);
     const usual = isWholeQueue(this.filter.value);
     const { list } = this.filter.value;
     const all = list === "teach" ? "No photo is left to teach" : "Every photo of the sample is checked";
@@ -155,22 +268,90 @@ class Audit {
     byId("done-filter").hidden = usual;
     announceToScreenReader(said + byId("done-title").textContent);
   }
-
-  #showMissing(error) {
-    if (!(error instanceof Refused) || error.status === 403) throw error;
-    announce(error.message);
-    this.photos.decided.add(this.photos.current.image_id);
-    return this.go(1);
-  }
 }
 
-async function main(session) {
+/** Show both decisions about a photo that was decided elsewhere; returns `saved`, `mine`, or nothing. */
+function chooseDecision(saved, mine) {
+  const by = saved.decided_by ? `${saved.decided_by} decided it, perhaps in another tab.` : "It was changed in another tab.";
+  byId("conflict-by").textContent = by;
+  byId("conflict-saved").replaceChildren(...describeDecision(saved.people, saved));
+  byId("conflict-mine").replaceChildren(...describeDecision(mine.after, mine));
+  return ask(byId("conflict"));
+}
+
+function describeDecision(truth, { is_flagged: isFlagged, note }) {
+  if (!truth) return [element("p", { textContent: "not decided" })];
+  const judged = Object.entries(truth.attributes).map(([key, value]) => `${labelName(key)}: ${value ? "yes" : "no"}`);
+  const lines = [
+    ["Scene", truth.scene ? labelName(truth.scene) : "none"],
+    ["Attributes", judged.join(", ") || "none judged"],
+    ["Objects", [...truth.objects.map(labelName), ...truth.proposed].join(", ") || "none"],
+    ...(isFlagged ? [["Flag", "flagged"]] : []),
+    ...(note ? [["Note", note]] : []),
+  ];
+  return lines.flatMap(([term, text]) => [element("dt", { textContent: term }), element("dd", { textContent: text })]);
+}
+
+function bind(audit) {
+  const { session, stage } = audit;
+  const focus = (id) => () => byId(id).focus();
+  const pans = { ArrowLeft: [-0.2, 0], ArrowRight: [0.2, 0], ArrowUp: [0, -0.2], ArrowDown: [0, 0.2] };
+  const isScene = (key) => key.startsWith("scene.");
+  const set = (key) => audit.change((truth) => (isScene(key) ? chooseScene(truth, key, session.attributes) : cycleAttribute(truth, key)));
+  bindKeys({
+    "This photo": [
+      ...labelBindings(session, set, (key) => (isScene(key) ? labelName(key) : `${labelName(key)}: yes, no, not judged`)),
+      { keys: ["o"], shown: "O", does: "find an object by its first letters; Enter adds it", run: focus("object-search") },
+      { keys: ["n"], shown: "N", does: "write a note; Enter saves it", run: focus("note") },
+      { keys: ["f"], shown: "F", does: "flag it, to find it again", run: () => audit.flag() },
+      { keys: ["s"], shown: "S", does: "show the student’s labels", run: () => audit.toggleStudent() },
+    ],
+    "Go on": [
+      { keys: ["Enter"], shown: "Enter", does: "accept the labels as shown, save, next photo", run: () => audit.accept() },
+      { keys: ["u", "Ctrl+z"], shown: "U", does: "undo the edits, then the last decision, then the one before", run: () => audit.undo() },
+      { keys: ["k"], shown: "K", does: "skip: it comes back at the end", run: () => audit.skip() },
+      { keys: ["ArrowLeft"], shown: "←", does: "previous photo", run: () => audit.go(-1) },
+      { keys: ["ArrowRight"], shown: "→", does: "the next photo, without a decision", run: () => audit.photo && audit.go(1) },
+      { keys: ["l"], shown: "L", does: "more photos like this", run: () => audit.photo && byId("alike").click() },
+      { keys: ["/"], shown: "/", does: "filter and search", run: () => audit.filter.open() },
+      HELP_KEY,
+    ],
+    Zoom: [
+      { keys: ["z"], shown: "Z", does: "zoom in; again: the whole photo", run: () => stage.toggle() },
+      { keys: ["+", "="], shown: "+", does: "zoom in", run: () => stage.in() },
+      { keys: ["-"], shown: "-", does: "zoom out", run: () => stage.out() },
+      {
+        keys: Object.keys(pans).map((key) => `Shift+${key}`),
+        shown: "Shift ← → ↑ ↓",
+        does: "move the picture (or drag it)",
+        run: (event) => stage.pan(...pans[event.key]),
+      },
+    ],
+  });
+  wireButtons({
+    accept: () => audit.accept(),
+    undo: () => audit.undo(),
+    skip: () => audit.skip(),
+    "unshown-skip": () => audit.skip(),
+    flag: () => audit.flag(),
+    previous: () => audit.go(-1),
+    student: () => audit.toggleStudent(),
+    "done-undo": () => audit.undo(),
+    "done-filter": () => audit.filter.reset(),
+  });
+  const note = byId("note");
+  note.addEventListener("change", () => audit.note(note.value.trim()));
+  note.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") note.value = audit.photo?.note ?? "";
+    if (event.key === "Escape" || event.key === "Enter") note.blur();
+  });
+  byId("skip-reason").addEventListener("keydown", (event) => byId("skip-reason").querySelectorAll("button")[Number(event.key) - 1]?.click());
+}
+
+runPage(async (session) => {
   byId("student").hidden = session.is_blind;
   byId("reviewer").textContent = `you: ${session.reviewer}`;
-  wireConflict();
   const audit = new Audit(session);
-  bindAuditKeys(audit);
+  bind(audit);
   await audit.begin(new URLSearchParams(location.search).get("photo"));
-}
-
-runPage(main);
+});

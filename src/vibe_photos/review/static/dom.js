@@ -1,4 +1,7 @@
-/** Make elements from data; text is never interpreted as markup. */
+/** Make elements from data (text is never interpreted as markup), and tell people what happens. */
+
+const SHOWN_MS = 2600;
+let timer = 0;
 
 /**
  * Make an element. `on…` adds a listener; other entries are set as a property if the element has it, else as an attribute.
@@ -18,7 +21,7 @@ export function element(tag, properties = {}, ...children) {
   return made;
 }
 
-/** Return the element with this id; throws if it is missing. */
+/** The element with this id; throws if it is missing. */
 export function byId(id) {
   const found = document.getElementById(id);
   if (found === null) throw new Error(`the page has no element #${id}`);
@@ -38,4 +41,37 @@ export function wireButtons(runs) {
 /** Remove the focus from a clicked button, so that the next Enter goes to the page. */
 export function releaseFocus(event) {
   if (event.detail > 0) event.currentTarget.blur();
+}
+
+/** Open a dialog; returns the value of the button that closed it, empty for Escape. */
+export function ask(dialog) {
+  dialog.returnValue = "";
+  dialog.showModal();
+  return new Promise((resolve) => dialog.addEventListener("close", () => resolve(dialog.returnValue), { once: true }));
+}
+
+/** Show a short message for a moment; screen readers read it. */
+export function announce(text) {
+  const place = byId("announcement");
+  place.textContent = text;
+  place.classList.add("is-shown");
+  clearTimeout(timer);
+  timer = setTimeout(() => place.classList.remove("is-shown"), SHOWN_MS);
+}
+
+/** Send a message to screen readers only. */
+export function announceToScreenReader(text) {
+  byId("screen-reader").textContent = text;
+}
+
+/** Show a problem that stays until `clearProblem`; `tryNow` is what its button does, if it has one. */
+export function showProblem(title, text, tryNow = null) {
+  const lines = element("p", {}, element("strong", { textContent: title }), ` ${text}`);
+  const button = tryNow && element("button", { type: "button", textContent: "Try now", onclick: tryNow });
+  byId("problem").replaceChildren(...[lines, button].filter(Boolean));
+  byId("problem").hidden = false;
+}
+
+export function clearProblem() {
+  byId("problem").hidden = true;
 }

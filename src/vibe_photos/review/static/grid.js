@@ -1,19 +1,23 @@
 /** Mistakes and My photos: one grid of photos that chips, the matrix and the map fill; all that are selected are set at once. */
 
-import { announce } from "./announce.js";
-import { get, getBytes, post, Refused } from "./api.js";
-import { showChips, showFields } from "./chips.js";
-import { byId, element, wireButtons } from "./dom.js";
-import { HELP_KEY, bindKeys } from "./keys.js";
+import { get, getBytes, photoUrl, post, Refused, saveDecisions } from "./api.js";
+import { announce, byId, clearProblem, element, wireButtons } from "./dom.js";
+import {
+  chooseScene,
+  describeTruth,
+  isSameTruth,
+  labelName,
+  percent,
+  sayPhotos,
+  tagsOf,
+  withAttribute,
+  withoutAny,
+  withWord,
+} from "./labels.js";
 import { PhotoMap } from "./map.js";
 import { showMatrix } from "./matrix.js";
-import { labelName, sayPhotos } from "./names.js";
-import { showProgress, showQueue } from "./progress.js";
-import { Query } from "./query.js";
-import { retry, saveDecisions, showRefusal } from "./saving.js";
-import { runPage } from "./session.js";
-import { describeVoices, makeTile, moveFocus, voiceLines } from "./tiles.js";
-import { chooseScene, isSameTruth, withAttribute, withObject, withoutAny, withoutObject } from "./truth.js";
+import { bindKeys, HELP_KEY, labelBindings, runBusily, runPage, showProgress, showQueue } from "./page.js";
+import { Query, showChips, showFields } from "./query.js";
 import { TypeAhead } from "./type_ahead.js";
 
 const PAGE = 60;
@@ -27,9 +31,9 @@ class Grid {
     this.selected = new Set();
     this.pictures = new Map();
     this.isBusy = false;
-    this.runs = 0;
     this.query = new Query(page, () => this.load());
     this.map = new PhotoMap(session.scenes.map(({ key }) => key), (lasso) => this.query.set({ lasso }));
+    byId("narrow").addEventListener("toggle", () => runBusily(() => this.#showCounts(this.query.value)));
     this.side = page === "/mistakes" ? "matrix" : "none";
     if (this.query.value.lasso) this.side = "map";
     this.setField = new TypeAhead(byId("set"), byId("set-options"), {
@@ -49,7 +53,8 @@ class Grid {
 
   /** Show the photos of the query, and beside them the matrix or the map. */
   load() {
-    return this.#busily(() => this.#load());
+    clearProblem();
+    return runBusily(() => this.#load());
   }
 
   async #load() {
@@ -114,9 +119,9 @@ class Grid {
 
   undo() {
     return this.#alone(async () => {
-      const reply = await retry(() => post("undo", {}));
-      showProgress(reply.progress);
-      const count = reply.image_ids.length;
+      const { versions, progress } = await post("undo", {});
+      showProgress(progress);
+      const count = Object.keys(versions).length;
       announce(count ? `${count} undone` : "There is nothing to undo");
       await this.load();
     });
@@ -131,7 +136,7 @@ class Grid {
     if (!truth) return null;
     if (key.startsWith("scene.")) return chooseScene(truth, key, this.session.attributes);
     if (key.startsWith("attr.")) return withAttribute(truth, key, value);
-    return value ? withObject(truth, key) : withoutObject(truth, key);
+    return withWord(truth, "objects", key, value);
   }
 
   /** Save a truth for all that are selected and can be decided here. */
@@ -221,7 +226,7 @@ class Grid {
 
   showSideOf(side) {
     this.side = side;
-    return this.#showSide(this.query.value).catch(showRefusal);
+    return runBusily(() => this.#showSide(this.query.value));
   }
 
   async #showSide(asked) {
@@ -231,8 +236,7 @@ class Grid {
     document.querySelector(".browse").classList.toggle("is-alone", this.side === "none");
     if (this.side === "matrix") {
       byId("pair").value = asked.pair;
-      const matrix = await retry(() => get("matrix", asked));
-      showMatrix(matrix, this.query.says, (says, about) => {
+      showMatrix(await get("matrix", asked), asked.pair.split(","), this.query.says, (says, about) => {
         this.query.set({ says: says.join(","), about, near: "", sort: this.query.value.sort || "sure" });
         // On a phone the grid lies below the matrix.
         if (byId("main").scrollHeight > byId("main").clientHeight) byId("chips").scrollIntoView();
@@ -243,16 +247,16 @@ class Grid {
     }
   }
 
+  /** Count what each chip would leave, where that is seen. */
   async #showCounts(asked) {
-    const { counts } = await retry(() => get("chips", asked));
-    showFields(this.query, this.session, counts);
+    if (byId("narrow").open) showFields(this.query, this.session, await get("chips", asked));
   }
 
   /** Ask until the embeddings are read. */
   async #ask(run) {
     for (;;) {
       try {
-        return await retry(run);
+        return await run();
       } catch (error) {
         if (!(error instanceof Refused) || error.status !== 503) throw error;
         announce(error.message);
@@ -271,22 +275,8 @@ class Grid {
   async #alone(run) {
     if (this.isBusy) return;
     this.isBusy = true;
-    await this.#busily(run);
+    await runBusily(run);
     this.isBusy = false;
-  }
-
-  /** Mark the page as busy meanwhile. */
-  async #busily(run) {
-    this.runs += 1;
-    document.body.setAttribute("aria-busy", "true");
-    try {
-      await run();
-    } catch (error) {
-      showRefusal(error);
-    } finally {
-      this.runs -= 1;
-      if (!this.runs) document.body.removeAttribute("aria-busy");
-    }
   }
 }
 
@@ -300,7 +290,6 @@ function hasLabel(truth, key) {
 }
 
 function bind(grid) {
-  const { session } = grid;
   const arrows = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"];
   const focused = () => document.activeElement.closest(".tile");
   const bindings = [
@@ -315,13 +304,7 @@ function bind(grid) {
     { keys: ["/"], shown: "/", does: "narrow down and sort", run: () => openFields() },
     HELP_KEY,
   ];
-  const sets = [...session.scenes, ...session.attributes]
-    .filter(({ key }) => key in session.hotkeys)
-    .map(({ key }) => ({ keys: [session.hotkeys[key]], shown: session.hotkeys[key].toUpperCase(), does: labelName(key), run: () => grid.set(key) }));
-  bindKeys([
-    { title: "Photos", bindings },
-    { title: "Set for all that are selected", bindings: sets },
-  ]);
+  bindKeys({ Photos: bindings, "Set for all that are selected": labelBindings(grid.session, (key) => grid.set(key), labelName) });
   wireButtons({
     "select-all": () => grid.toggleAll(),
     undo: () => grid.undo(),
@@ -347,11 +330,94 @@ function openFields() {
   byId("fields").querySelector("select, input")?.focus();
 }
 
-async function main(session) {
+const SPEAKERS = [
+  { who: "people", letter: "P", title: "a person" },
+  { who: "teacher", letter: "T", title: "the teacher" },
+  { who: "student", letter: "S", title: "the student" },
+];
+
+/** The lines under a picture: who says which scene, and which attributes and objects. */
+function voiceLines(item) {
+  const scenes = new Map();
+  const tags = new Map();
+  for (const speaker of SPEAKERS) {
+    const truth = item[speaker.who];
+    if (!truth) continue;
+    append(scenes, truth.scene ?? "", speaker);
+    for (const key of tagsOf(truth)) append(tags, key, speaker);
+  }
+  return [
+    ...[...scenes].map(([key, speakers]) =>
+      element("span", { className: "says" }, ...marks(speakers, item.scores[key]), element("span", { className: "name", textContent: key ? labelName(key) : "no scene" })),
+    ),
+    element(
+      "span",
+      { className: "tags" },
+      ...[...tags].map(([key, speakers]) => element("span", { className: "tag" }, labelName(key), ...marks(speakers, item.scores[key]))),
+    ),
+  ];
+}
+
+/** The same in words, for a screen reader. */
+function describeVoices(item) {
+  return SPEAKERS.filter(({ who }) => item[who])
+    .map(({ who, title }) => {
+      const { scene } = item[who];
+      const sure = who === "student" && scene in item.scores ? `, ${percent(item.scores[scene])} sure of the scene` : "";
+      return `${title}: ${describeTruth(item[who])}${sure}`;
+    })
+    .join("; ");
+}
+
+function append(map, key, speaker) {
+  map.set(key, [...(map.get(key) ?? []), speaker]);
+}
+
+function marks(speakers, score) {
+  return speakers.map(({ who, letter, title }) => {
+    const sure = who === "student" && score !== undefined ? ` ${percent(score)}` : "";
+    return element("span", { className: `mark is-${who}`, title: `${title}${sure}`, textContent: letter + sure });
+  });
+}
+
+/**
+ * One tile: a button with a picture and text lines.
+ * @param {{image_id: string, rel_path: string}} item
+ * @param {Node[]} lines the lines under the picture
+ * @param {(event: Event) => void} onPress
+ * @param {object} properties of the button
+ * @param {(isShown: boolean) => void} onShown called when the picture is there, or cannot be shown
+ * @param {Node[]} others beside the button
+ */
+function makeTile(item, lines, onPress, properties, onShown, others = []) {
+  const picture = element("img", { alt: "", decoding: "async", draggable: false, onload: () => onShown(true) });
+  picture.addEventListener("error", () => {
+    picture.replaceWith(element("span", { className: "broken", textContent: "cannot be shown" }));
+    onShown(false);
+  });
+  picture.src = photoUrl(item.image_id, "320");
+  const name = item.rel_path.slice(item.rel_path.lastIndexOf("/") + 1);
+  const button = element(
+    "button",
+    { type: "button", className: "tile", title: item.rel_path, onclick: onPress, ...properties },
+    element("span", { className: "frame" }, picture),
+    element("span", { className: "words" }, ...lines, element("span", { className: "file", textContent: name })),
+  );
+  return element("li", {}, button, ...others);
+}
+
+/** Move the focus among tiles by arrow keys. */
+function moveFocus(list, key) {
+  const tiles = [...list.querySelectorAll(".tile")];
+  const at = tiles.indexOf(document.activeElement);
+  if (at < 0) return tiles[0]?.focus();
+  const columns = tiles.filter((tile) => tile.getBoundingClientRect().top === tiles[0].getBoundingClientRect().top).length;
+  return tiles[at + { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[key]]?.focus();
+}
+
+runPage(async (session) => {
   const grid = new Grid(session, byId("main").dataset.page);
   showQueue("teach");
   bind(grid);
   await grid.load();
-}
-
-runPage(main);
+});

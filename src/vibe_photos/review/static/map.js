@@ -1,7 +1,7 @@
 /** The map of the library: every photo a point, alike photos close together, with a lasso. */
 
 import { byId, element } from "./dom.js";
-import { labelName } from "./names.js";
+import { labelName } from "./labels.js";
 
 const BYTES = 8;
 const NONE = 255;

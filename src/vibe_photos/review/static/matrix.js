@@ -1,16 +1,17 @@
 /** The confusion of two speakers: a table of scenes, and of each attribute and object how often they differ. */
 
 import { byId, element, releaseFocus } from "./dom.js";
-import { labelName } from "./names.js";
+import { labelName } from "./labels.js";
 
 const NAMES = { teacher: "the teacher", student: "the student", people: "people" };
 
 /**
- * @param {{pair: string[], scenes: string[], counts: number[][], flags: Object<string, number[]>}} matrix
+ * @param {{scenes: string[], counts: number[][], flags: Object<string, number[]>}} matrix
+ * @param {string[]} pair the two speakers
  * @param {string[]} says the conditions that are chosen
  * @param {(says: string[], about: string) => void} choose
  */
-export function showMatrix({ pair: [one, other], scenes, counts, flags }, says, choose) {
+export function showMatrix({ scenes, counts, flags }, [one, other], says, choose) {
   const used = scenes.map((key, at) => at).filter((at) => counts[at].some(Boolean) || counts.some((row) => row[at]));
   const total = used.reduce((sum, row) => sum + used.reduce((part, column) => part + counts[row][column], 0), 0);
   const same = used.reduce((sum, at) => sum + counts[at][at], 0);

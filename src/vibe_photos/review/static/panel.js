@@ -1,7 +1,7 @@
 /** The label controls of one photo, with marks for the teacher's and the student's labels. */
 
 import { byId, element, releaseFocus } from "./dom.js";
-import { describeTruth, labelMeaning, labelName, labelPath } from "./names.js";
+import { chooseScene, describeTruth, labelMeaning, labelName, labelPath, withAttribute, withWord } from "./labels.js";
 import { TypeAhead } from "./type_ahead.js";
 
 const ANSWERS = [
@@ -13,43 +13,44 @@ const ANSWERS = [
 export class Panel {
   /**
    * @param {object} session scenes, attributes and objects of the taxonomy, and `hotkeys` by label key
-   * @param {{scene, attribute, addObject, removeObject, propose, unpropose, enter}} does the actions
+   * @param {(edit: (truth: object) => object) => void} change edits the labels
+   * @param {() => void} enter accepts them
    */
-  constructor(session, does) {
-    this.does = does;
+  constructor(session, change, enter) {
+    this.session = session;
+    this.change = change;
     this.scenes = new Map(session.scenes.map(({ key }) => [key, this.#sceneButton(key, session.hotkeys[key])]));
     byId("scenes").replaceChildren(...this.scenes.values());
     this.attributes = new Map(session.attributes.map(({ key }) => [key, this.#attributeRow(key, session.hotkeys[key])]));
     byId("attributes").replaceChildren(...[...this.attributes.values()].map(({ row }) => row));
-    this.shownObjects = [];
     this.search = new TypeAhead(byId("object-search"), byId("object-options"), {
       labels: session.objects,
-      onChoose: does.addObject,
-      onPropose: does.propose,
-      onEnter: does.enter,
-      onErase: () => this.shownObjects.length && does.removeObject(this.shownObjects.at(-1)),
+      onChoose: (key) => change((truth) => withWord(truth, "objects", key)),
+      onPropose: (word) => change((truth) => withWord(truth, "proposed", word.toLowerCase())),
+      onEnter: enter,
+      onErase: () => change((truth) => (truth.objects.length ? withWord(truth, "objects", truth.objects.at(-1), false) : truth)),
     });
   }
 
-  /**
-   * Show a truth, with marks for the teacher's and the student's labels.
-   * @param {object} truth
-   * @param {object|null} teacher the teacher's truth
-   * @param {Map<string, {score: number, value: boolean}>|null} student by label key; null: hidden
-   */
-  show(truth, teacher, student) {
+  /** Show a truth, with marks for what the teacher and the student say, and the student's `scores` by label key. */
+  show(truth, teacher, student, scores) {
     for (const [key, button] of this.scenes) {
       button.setAttribute("aria-pressed", String(truth.scene === key));
-      const said = student?.get(key);
-      showOpinions(button, teacher?.scene === key, said?.value ? said : undefined);
+      showOpinions(button, teacher?.scene === key, student?.scene === key, scores[key]);
     }
     for (const [key, { row, answers }] of this.attributes) {
       const value = truth.attributes[key] ?? null;
       for (const [each, button] of answers) button.setAttribute("aria-pressed", String(value === each));
       const said = teacher?.attributes[key];
-      showOpinions(row, said !== undefined && said !== value, student?.get(key), said);
+      showOpinions(row, said !== undefined && said !== value, key in (student?.attributes ?? {}), scores[key], [said, student?.attributes[key]]);
     }
-    this.#showObjects(truth, teacher, student);
+    const offered = new Set([...(teacher?.objects ?? []), ...(student?.objects ?? [])].filter((key) => !truth.objects.includes(key)));
+    const chips = [
+      ...truth.objects.map((key) => this.#objectChip(key, true, teacher, student, scores)),
+      ...[...offered].map((key) => this.#objectChip(key, false, teacher, student, scores)),
+      ...truth.proposed.map((word) => this.#proposalChip(word)),
+    ];
+    byId("objects").replaceChildren(...(chips.length ? chips : [element("p", { className: "none", textContent: "No objects" })]));
   }
 
   /** Show each reviewer's decision if they disagree. */
@@ -63,40 +64,31 @@ export class Panel {
     );
   }
 
-  #showObjects(truth, teacher, student) {
-    this.shownObjects = truth.objects;
-    const chips = truth.objects.map((key) =>
-      this.#objectChip(key, "chip", `Remove ${labelName(key)}`, "×", this.does.removeObject, teacher, student),
-    );
-    const teachers = teacher ? teacher.objects : [];
-    const students = student ? [...student].filter(([key, said]) => key.startsWith("object.") && said.value).map(([key]) => key) : [];
-    const offered = [...new Set([...teachers, ...students])].filter((key) => !truth.objects.includes(key));
-    const offers = offered.map((key) =>
-      this.#objectChip(key, "chip is-offered", `Add ${labelName(key)}`, "+", this.does.addObject, teacher, student),
-    );
-    chips.push(...(truth.proposed ?? []).map((word) => this.#proposalChip(word)));
-    const none = element("p", { className: "none", textContent: "No objects" });
-    byId("objects").replaceChildren(...(chips.length + offers.length ? [...chips, ...offers] : [none]));
-  }
-
-  #objectChip(key, className, name, sign, run, teacher, student) {
-    const said = student?.get(key);
+  #objectChip(key, isThere, teacher, student, scores) {
     const chip = element(
       "button",
-      { type: "button", className, title: labelMeaning(key) || labelPath(key), "aria-label": name, "data-choice": "", onclick: () => run(key) },
+      {
+        type: "button",
+        className: isThere ? "chip" : "chip is-offered",
+        title: labelMeaning(key) || labelPath(key),
+        "aria-label": `${isThere ? "Remove" : "Add"} ${labelName(key)}`,
+        "data-choice": "",
+        onclick: () => this.change((truth) => withWord(truth, "objects", key, !isThere)),
+      },
       element("span", { textContent: labelName(key) }),
       element("span", { className: "opinions" }),
-      element("span", { className: "sign", textContent: sign, "aria-hidden": "true" }),
+      element("span", { className: "sign", textContent: isThere ? "×" : "+", "aria-hidden": "true" }),
     );
-    showOpinions(chip, teacher?.objects.includes(key), said?.value ? said : undefined);
+    showOpinions(chip, teacher?.objects.includes(key), student?.objects.includes(key), scores[key]);
     return chip;
   }
 
   #proposalChip(word) {
     const title = "Not a label yet: kept as a proposal (vibe-photos review --status)";
+    const remove = () => this.change((truth) => withWord(truth, "proposed", word, false));
     return element(
       "button",
-      { type: "button", className: "chip is-proposed", title, "aria-label": `Remove the proposal ${word}`, onclick: () => this.does.unpropose(word) },
+      { type: "button", className: "chip is-proposed", title, "aria-label": `Remove the proposal ${word}`, onclick: remove },
       element("span", { textContent: word }),
       element("small", { textContent: "proposed" }),
       element("span", { className: "sign", textContent: "×", "aria-hidden": "true" }),
@@ -106,7 +98,7 @@ export class Panel {
   #sceneButton(key, shortcut) {
     const press = (event) => {
       releaseFocus(event);
-      this.does.scene(key);
+      this.change((truth) => chooseScene(truth, key, this.session.attributes));
     };
     return element(
       "button",
@@ -133,7 +125,7 @@ export class Panel {
   #answerButton(key, value, name) {
     const press = (event) => {
       releaseFocus(event);
-      this.does.attribute(key, value);
+      this.change((truth) => withAttribute(truth, key, value));
     };
     const shown = value === null ? "–" : name;
     return element(
@@ -146,21 +138,19 @@ export class Panel {
 
 /**
  * Show marks T and S (letters, not only colours) for teacher and student, with the student's probability in percent.
- * @param {boolean|undefined} answer the teacher's, for a control with yes and no
+ * @param {boolean[]} [answers] the teacher's and the student's, for a control with yes and no
  */
-function showOpinions(control, isTeachers, said, answer) {
-  const isAnswer = control.matches(".attribute");
-  const yesOrNo = (value) => (isAnswer ? (value ? " yes" : " no") : "");
+function showOpinions(control, hasTeacher, hasStudent, score, answers) {
+  const [teacher, student] = (answers ?? ["", ""]).map((answer) => (answers ? (answer ? " yes" : " no") : ""));
   const marks = [];
-  if (isTeachers) marks.push(makeMark("is-teacher", `T${yesOrNo(answer)}`, `the teacher says${yesOrNo(answer) || " so"}`));
-  if (said) {
-    const sure = Math.round(100 * (said.value ? said.score : 1 - said.score));
-    const title = `the student says${yesOrNo(said.value) || " so"}, ${sure} % sure`;
-    marks.push(makeMark("is-student", `S${yesOrNo(said.value)} ${sure}`, title));
+  if (hasTeacher) marks.push(makeMark("is-teacher", `T${teacher}`, `the teacher says${teacher || " so"}`));
+  if (hasStudent) {
+    const sure = score === undefined ? "" : ` ${Math.round(100 * (student === " no" ? 1 - score : score))}`;
+    marks.push(makeMark("is-student", `S${student}${sure}`, `the student says${student || " so"}${sure && `,${sure} % sure`}`));
   }
   control.querySelector(".opinions").replaceChildren(...marks);
 }
 
 function makeMark(className, textContent, title) {
-  return element("span", { className: `mark ${className}`, role: "img", "aria-label": title, title: title, textContent });
+  return element("span", { className: `mark ${className}`, role: "img", "aria-label": title, title, textContent });
 }

@@ -1,7 +1,7 @@
 /** A text field that finds an object label by its name, its words or its place in the tree. */
 
 import { element } from "./dom.js";
-import { labelMeaning, labelName, labelPath } from "./names.js";
+import { labelMeaning, labelName, labelPath } from "./labels.js";
 
 /**
  * The labels that match a text, best first; without a text all of them, in the order of the tree.

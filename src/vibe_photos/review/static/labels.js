@@ -1,0 +1,112 @@
+/** Labels: their names, their keys on the keyboard, and the labels of one photo, `{scene, attributes, objects, proposed}`. */
+
+const DIGITS = "1234567890";
+const LETTERS = "abcdefghijklmnopqrstuvwxyz";
+/** Letters that do something else. */
+const TAKEN = "fklnosuxz";
+
+const known = new Map();
+
+/** Learn the labels of the session. */
+export function learnNames(labels) {
+  for (const label of labels) known.set(label.key, label);
+}
+
+/** The label's name; that of a key that is no label any more is made of the key. */
+export function labelName(key) {
+  if (known.has(key)) return known.get(key).name;
+  const last = key.slice(key.lastIndexOf(".") + 1).replace(/^(has|is)_/, "").replaceAll("_", " ");
+  return last.charAt(0).toUpperCase() + last.slice(1);
+}
+
+/** One sentence: what the label means and what it does not; empty if nobody defined it. */
+export function labelMeaning(key) {
+  return known.get(key)?.means ?? "";
+}
+
+/** Where the label stands in the tree: `object.electronics.peripheral.mouse` is in "electronics › peripheral". */
+export function labelPath(key) {
+  return key.split(".").slice(1, -1).join(" › ").replaceAll("_", " ");
+}
+
+/** The label's name, and where it stands in the tree. */
+export function labelTitle(key) {
+  const path = labelPath(key);
+  return path ? `${labelName(key)} (${path})` : labelName(key);
+}
+
+/**
+ * Give a key to each scene (digits) and attribute (the first free letter of its name).
+ * @returns {Object<string, string>} keys by label key; labels without a free key are left out
+ */
+export function assignHotkeys({ scenes, attributes }) {
+  const hotkeys = {};
+  scenes.slice(0, DIGITS.length).forEach(({ key }, at) => (hotkeys[key] = DIGITS[at]));
+  const free = new Set([...LETTERS].filter((letter) => !TAKEN.includes(letter)));
+  for (const { key } of attributes) {
+    const letter = [...labelName(key).toLowerCase(), ...free].find((each) => free.has(each));
+    if (letter === undefined) break;
+    free.delete(letter);
+    hotkeys[key] = letter;
+  }
+  return hotkeys;
+}
+
+export const NOTHING = Object.freeze({ scene: null, attributes: {}, objects: [], proposed: [] });
+
+/** No scene, no objects, and "no" for every attribute. */
+export function withoutAny(attributes) {
+  return { ...NOTHING, attributes: Object.fromEntries(attributes.map(({ key }) => [key, false])) };
+}
+
+/** @param {boolean|null} value null: not judged */
+export function withAttribute(truth, key, value) {
+  const { [key]: _, ...others } = truth.attributes;
+  return { ...truth, attributes: value === null ? others : { ...others, [key]: value } };
+}
+
+/** Yes, then no, then not judged, then yes again. */
+export function cycleAttribute(truth, key) {
+  const value = truth.attributes[key];
+  return withAttribute(truth, key, value === true ? false : value === false ? null : true);
+}
+
+/** Add an object or a proposed word, or take it away. `field`: objects or proposed. */
+export function withWord(truth, field, word, isThere = true) {
+  const others = truth[field].filter((each) => each !== word);
+  return { ...truth, [field]: isThere ? [...others, word].sort() : others };
+}
+
+/**
+ * Choose a scene, and update the attributes that follow the scene by rule, unless they already differed.
+ * @param {{key: string, rule_scene?: string}[]} attributes
+ */
+export function chooseScene(truth, scene, attributes) {
+  const followers = attributes.filter(({ key, rule_scene: ruled }) => ruled && truth.attributes[key] === (truth.scene === ruled));
+  return followers.reduce((made, { key, rule_scene: ruled }) => withAttribute(made, key, scene === ruled), { ...truth, scene });
+}
+
+export function isSameTruth(one, other) {
+  const write = ({ scene, attributes, objects, proposed }) => JSON.stringify([scene, Object.entries(attributes).sort(), [...objects].sort(), proposed]);
+  return one && other ? write(one) === write(other) : !one && !other;
+}
+
+/** The true attributes and the objects of a truth. */
+export function tagsOf({ attributes, objects }) {
+  return [...Object.keys(attributes).filter((key) => attributes[key]), ...objects];
+}
+
+/** Describe a truth in a few words: scene, true attributes, objects. */
+export function describeTruth(truth) {
+  if (!truth) return "no labels";
+  const keys = truth.scene ? [truth.scene, ...tagsOf(truth)] : tagsOf(truth);
+  return [...keys.map(labelName), ...truth.proposed].join(", ") || "no labels";
+}
+
+export function sayPhotos(count) {
+  return `${count.toLocaleString("en")} ${count === 1 ? "photo" : "photos"}`;
+}
+
+export function percent(share) {
+  return `${Math.round(100 * share)} %`;
+}
