@@ -1,4 +1,4 @@
-"""What would help most: each step that the report ranks, carried out, and its real gain beside the predicted.
+"""Carry out each step that the report ranks, and compare its real gain with the predicted one.
 
 From a budget of answers, chosen by permanent random numbers, people measure a part, and the others train. The
 teacher's answers are drawn anew from the truth (`benchmarks.real_photos`). Then, one at a time: twice as many
