@@ -59,7 +59,7 @@ class Person:
     def __init__(self, page: Page) -> None:
         self.page = page
         self.actions: Counter[str] = Counter()
-        page.set_default_timeout(8_000)
+        page.set_default_timeout(30_000)
 
     def open(self, address: str) -> None:
         self.page.goto(address)
