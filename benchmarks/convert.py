@@ -6,8 +6,7 @@ from pathlib import Path
 
 import msgspec
 import orjson
-from benchmarks.rounds import at_least, measure, parse_arguments, print_table, write_results
-from tests.unit.stage_settings import settings_in
+from benchmarks.rounds import at_least, measure, parse_arguments, print_table, settings_in, write_results
 
 from vibe_photos.convert.stage import convert_annotations
 from vibe_photos.settings import Convert, Taxonomy
@@ -61,9 +60,9 @@ def main() -> None:
     arguments = parse_arguments(__doc__ or "", rounds=9)
     taxonomy = msgspec.convert(msgspec.yaml.decode(Path("conf/taxonomy/m2.yaml").read_bytes()), Taxonomy)
     with tempfile.TemporaryDirectory() as folder:
-        raw, out = Path(folder) / "raw.jsonl", Path(folder) / "out.jsonl"
+        settings = settings_in(Path(folder), taxonomy=taxonomy, convert=CONVERT)
+        raw, out = settings.paths.raw_annotations, Path(folder) / "out.jsonl"
         write_answers(raw)
-        settings = settings_in(Path(folder), {"raw_annotations": raw}, taxonomy=taxonomy, convert=CONVERT)
         medians = measure(
             {
                 "ours": lambda: convert_annotations(settings),

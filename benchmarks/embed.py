@@ -19,7 +19,7 @@ from benchmarks.rounds import Reach, at_least, measure, parse_arguments, print_t
 from PIL import Image
 from safetensors.torch import save_file
 
-from vibe_photos.embed.engines.local import Job, LocalEngine
+from vibe_photos.embed.local import Job, LocalEngine
 from vibe_photos.embed.stage import save_batches
 from vibe_photos.encoders.encoder import Encoder, load_encoder
 from vibe_photos.encoders.image_tower import Pixels, run_module

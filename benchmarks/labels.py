@@ -11,8 +11,15 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-from benchmarks.rounds import Reach, at_least, measure, parse_arguments, print_table, write_results
-from tests.unit.stage_settings import settings_in
+from benchmarks.rounds import (
+    Reach,
+    at_least,
+    measure,
+    parse_arguments,
+    print_table,
+    settings_in,
+    write_results,
+)
 
 from vibe_photos.classify.stage import classify_photos
 from vibe_photos.heads.calibration import Calibration

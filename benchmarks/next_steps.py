@@ -1,34 +1,40 @@
 """What would help most: each step that the report ranks, carried out, and its real gain beside the predicted.
 
 From a budget of answers, chosen by permanent random numbers, people measure a part, and the others train. The
-teacher's answers are drawn anew from the truth (`benchmarks.teaching`). Then, one at a time: twice as many
+teacher's answers are drawn anew from the truth (`benchmarks.real_photos`). Then, one at a time: twice as many
 answers are learned, suspects get their true labels, thresholds are chosen on half of the measured photos, and
 another encoder is used. Gains are of the mean of scene accuracy and the attributes' F1, against the truth of
 photos that no head has learned from. They are paired, with a bootstrap over near-duplicate groups. With
 others' photos, truth is joined by `rel_path`; `--onnx` is SqueezeNet as in conf/embedder/onnx.yaml.
 """
 
-import argparse
 import dataclasses
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
-from benchmarks.against_sklearn import DEMO, TRAINING, World, as_taught, make_world, read_settings
-from benchmarks.rounds import write_results
-from benchmarks.teaching import HEADS, draw_answers
+from benchmarks.real_photos import (
+    LOSSES,
+    TRAINING,
+    Indices,
+    Learned,
+    World,
+    draw_answers,
+    learn,
+    make_world,
+    open_photos,
+)
 from numpy.typing import NDArray
 
 from vibe_photos.heads.out_of_fold import OutOfFold
 from vibe_photos.heads.rounding import exact_logits
 from vibe_photos.records.ground_truth import GroundTruth
-from vibe_photos.records.keyed_hash import unit_interval
+from vibe_photos.records.photos import unit_interval
 from vibe_photos.records.taxonomy import head_keys, label_name
 from vibe_photos.report.next_steps import Gain, find_teacher_errors, rank_steps
-from vibe_photos.settings import Embedder, Evaluate, HeadName
+from vibe_photos.settings import Evaluate, HeadName
 from vibe_photos.statistics.design import simple_design
 from vibe_photos.statistics.label_arrays import JudgedPhotos, arrays_of_records, read_keys
 from vibe_photos.statistics.summary import summarise
@@ -36,33 +42,12 @@ from vibe_photos.statistics.suspects import find_suspects
 from vibe_photos.thresholds.sweep import Aim, find_threshold, sweep_thresholds
 from vibe_photos.train.error_budget import measure_error_budget
 from vibe_photos.train.learning_curve import TrainingSet, measure_learning_curve
-from vibe_photos.train.student import Student, fit_student
-from vibe_photos.train.targets import Targets, find_targets
 
-BUDGET, MEASURED, REDRAWS, FOLDS, BOOTSTRAPS = 150, 50, 5, 5, 1000
+BUDGET, MEASURED, REDRAWS, BOOTSTRAPS = 150, 50, 5, 1000
 NEAR = 0.01
 """A first step counts as right if its real gain is within this of the best."""
 
-Indices = NDArray[np.int64]
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Learned:
-    """A head that learned from some photos, and what the report would know of it."""
-
-    targets: Targets
-    student: Student
-    training_set: TrainingSet
-    rows: Indices
-
-    def judge(self, vectors: NDArray[np.float32]) -> Floats:
-        """Return probabilities [n, labels]."""
-        logits = exact_logits(vectors, self.student.weight, self.student.bias)
-        found: Floats = self.student.calibration.probabilities(logits, self.training_set.loss).astype(
-            np.float64
-        )
-        return found
 
 
 @dataclass(frozen=True)
@@ -84,18 +69,15 @@ def deal(world: World, seed: int) -> Photos:
     return Photos(order[: ends[0]], order[ends[0] : ends[1]], (rest[side], rest[~side]))
 
 
-def learn(world: World, records: list[GroundTruth], rows: Indices) -> dict[HeadName, Learned]:
+def learn_both(world: World, records: list[GroundTruth], rows: Indices) -> dict[HeadName, Learned]:
     """Fit both heads to some photos."""
-    learned: dict[HeadName, Learned] = {}
-    for head, loss in HEADS:
-        targets = find_targets(head, [as_taught(records[row]) for row in rows], world.taxonomy, 5)
-        used = rows[targets.rows]
-        fold = np.array([int(unit_interval(7, "fold", world.groups[row]) * FOLDS) for row in used])
-        groups = [world.groups[row] for row in used]
-        training_set = TrainingSet(targets, world.vectors[used], fold, groups, loss, "none")  # type: ignore[arg-type]
-        student = fit_student(targets, training_set.vectors, fold, training_set.loss, TRAINING)
-        learned[head] = Learned(targets, student, training_set, used)
-    return learned
+    return {head: learn(world, records, rows, head, seed=7) for head in LOSSES}
+
+
+def judge(one: Learned, head: HeadName, vectors: NDArray[np.float32]) -> Floats:
+    """Return probabilities [n, labels]."""
+    logits = exact_logits(vectors, one.student.weight, one.student.bias)
+    return np.asarray(one.student.calibration.probabilities(logits, LOSSES[head]), np.float64)
 
 
 def count(
@@ -103,11 +85,11 @@ def count(
 ) -> Floats:
     """Return for each photo scene right, judged; attributes hit, given, true: float64 [n, 5]."""
     scene, attribute = learned["scene"], learned["attribute"]
-    said = scene.judge(world.vectors[rows]).argmax(axis=1)
+    said = judge(scene, "scene", world.vectors[rows]).argmax(axis=1)
     sums = np.zeros((len(rows), 5))
     for place, row in enumerate(rows):
         sums[place, :2] = [scene.targets.labels[said[place]]] == world.truth[row].scene, 1
-    given = attribute.judge(world.vectors[rows])
+    given = judge(attribute, "attribute", world.vectors[rows])
     for key in head_keys(world.taxonomy, "attribute"):
         column = attribute.targets.labels.index(key) if key in attribute.targets.labels else None
         least = (thresholds or {}).get(key, 0.5)
@@ -143,13 +125,15 @@ def predict(
     suspects: dict[HeadName, int] = {}
     suspected: set[int] = set()
     row_of = {answers[row].image_id: int(row) for row in photos.train}
-    for head, _ in HEADS:
-        one = learned[head]
-        budget = measure_error_budget(one.training_set, one.student, TRAINING, 0)
+    for head, one in learned.items():
+        groups = [world.groups[row] for row in one.rows]
+        vectors = world.vectors[one.rows]
+        training_set = TrainingSet(one.targets, vectors, one.fold, groups, LOSSES[head], "none")
+        budget = measure_error_budget(training_set, one.student, TRAINING, 0)
         trained[head] = {
             "n_train": len(one.rows),
             "learnt": [{"label": key, "photos": n} for key, n in one.targets.support.items()],
-            "learning_curve": measure_learning_curve(one.training_set, one.student, 0),
+            "learning_curve": measure_learning_curve(training_set, one.student, 0),
             "error_budget": budget,
         }
         y = np.where(one.targets.is_judged, one.targets.y, -1).astype(np.int8)
@@ -175,7 +159,7 @@ def predict(
 def choose_thresholds(world: World, learned: dict[HeadName, Learned], rows: Indices) -> dict[str, float]:
     """Return the thresholds of best F1 on measured photos."""
     one = learned["attribute"]
-    scores = one.judge(world.vectors[rows])
+    scores = judge(one, "attribute", world.vectors[rows])
     found = {}
     for column, key in enumerate(one.targets.labels):
         truth = np.array([world.truth[row].attributes.get(key, -1) for row in rows], np.int8)
@@ -189,20 +173,20 @@ def run_case(worlds: dict[str, World], name: str, seed: int) -> dict[str, Any]:
     """Return predicted and real gain of every step with one encoder and one redraw of the teacher."""
     world = worlds[name]
     answers, photos = draw_answers(world, seed), deal(world, seed)
-    learned = learn(world, answers, photos.train)
+    learned = learn_both(world, answers, photos.train)
     predicted, suspected = predict(world, photos, answers, learned)
     first, second = photos.unseen
     rows = np.concatenate([first, second, photos.measured])
     base = count(world, learned, rows)
     real: dict[str, Gain] = {}
-    more = [learn(world, answers, np.concatenate([photos.train, side])) for side in (second, first)]
+    more = [learn_both(world, answers, np.concatenate([photos.train, side])) for side in (second, first)]
     both = [count(world, one, side) for one, side in zip(more, photos.unseen, strict=True)]
     both.append(np.mean([count(world, one, photos.measured) for one in more], axis=0))
     names = list(predicted)
     ask, teach, move = (next(n for n in names if word in n) for word in ("twice", "Correct", "threshold"))
     real[ask] = real_gain(world, rows, base, np.concatenate(both))
     corrected = [world.truth[row] if row in suspected else answers[row] for row in range(len(answers))]
-    real[teach] = real_gain(world, rows, base, count(world, learn(world, corrected, photos.train), rows))
+    real[teach] = real_gain(world, rows, base, count(world, learn_both(world, corrected, photos.train), rows))
     half = photos.measured[::2]
     scored = np.setdiff1d(rows, half)
     tuned = choose_thresholds(world, learned, half)
@@ -211,7 +195,7 @@ def run_case(worlds: dict[str, World], name: str, seed: int) -> dict[str, Any]:
     for other, there in worlds.items():
         if other == name:
             continue
-        tried = learn(there, answers, photos.train)
+        tried = learn_both(there, answers, photos.train)
         step = f"Use {other}"
         real[step] = real_gain(world, rows, base, count(there, tried, rows))
         predicted[step] = compare_out_of_fold(world, answers, learned, tried)
@@ -297,27 +281,15 @@ def rotate(world: World) -> World:
 
 def main() -> None:
     """Print every case, then how often the first step is right and its interval holds the real gain."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--photos", type=Path, default=DEMO / "photos", help="a folder of photos")
-    parser.add_argument("--answers", type=Path, default=DEMO / "teacher_answers.simulated.jsonl")
-    parser.add_argument("--truth", type=Path, default=DEMO / "truth.jsonl")
-    parser.add_argument("--onnx", type=Path, help="SqueezeNet (else only HOG)")
-    parser.add_argument("--redraws", type=int, default=REDRAWS)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write no timings there")
-    arguments = parser.parse_args()
-    write_results(arguments.json, {})
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        embedders = [read_settings("embedder/hog.yaml", Embedder)]
+    with open_photos(__doc__ or "", REDRAWS) as arguments:
+        embedders = arguments.embedders
         if arguments.onnx:
-            onnx = read_settings("embedder/onnx.yaml", Embedder)
-            embedders.append(msgspec.structs.replace(onnx, name="last", checkpoint=str(arguments.onnx)))
-            inner = folder / "inner.onnx"
+            inner = arguments.folder / "inner.onnx"
             add_inner_layers(arguments.onnx, inner)
-            changes = {"name": "inner", "checkpoint": str(inner), "output": "inner", "transform": "none"}
-            embedders.append(msgspec.structs.replace(onnx, **changes))
-        places = arguments.photos, arguments.answers, arguments.truth
-        worlds = {one.name: rotate(make_world(*places, one, folder)) for one in embedders}
+            changes = {"name": "inner", "checkpoint": str(inner), "outputs": ["inner"], "transform": "none"}
+            embedders += [msgspec.structs.replace(embedders.pop(), name="last")]
+            embedders += [msgspec.structs.replace(embedders[-1], **changes)]
+        worlds = {one.name: rotate(make_world(arguments, one)) for one in embedders}
     found = []
     for seed in range(arguments.redraws):
         for name in worlds:

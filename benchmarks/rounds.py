@@ -11,6 +11,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
+
+from msgspec.structs import asdict as fields_of
+from msgspec.structs import replace
+
+from vibe_photos.configuration import read_resolved
+from vibe_photos.settings import Paths, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,3 +84,10 @@ def write_results(
     if path is not None:
         rows = [asdict(reach) for reach in reaches]
         path.write_text(json.dumps({"medians": results, "reaches": rows}, indent=2) + "\n")
+
+
+def settings_in(folder: Path, **changes: Any) -> Settings:
+    """Return the settings of the last `dvc repro` with every file in `folder`, and with other sections."""
+    base = read_resolved()
+    paths = Paths(**{name: folder / path.name for name, path in fields_of(base.paths).items()})
+    return replace(base, paths=paths, **changes)

@@ -20,7 +20,7 @@ import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
@@ -53,6 +53,9 @@ DECIDES_LIBRARIES = (
     "PYTHON",
 )
 BIN = Path(sys.executable).parent
+Request = tuple[str, list[str], str, dict[str, str]]
+"""A command, its arguments, its folder and its environment."""
+
 PRELOADED = "PYTEST_PRELOADED"
 """The variable with the folder of the commands."""
 
@@ -93,6 +96,7 @@ def start_preloaded(folder: Path) -> Iterator[None]:
         stdout=subprocess.PIPE,
     )
     try:
+        assert server.stdout is not None
         assert server.stdout.readline() == b"ready\n"
         for name in ("python", "dvc", "vibe-photos"):
             (folder / name).write_text(CLIENT)
@@ -125,7 +129,7 @@ def serve(folder: Path) -> None:
             if not (pid := os.fork()):
                 listener.close()
                 connection.close()
-                exit_quickly(streams, *request)
+                exit_quickly(streams, request)
             for stream in streams:
                 os.close(stream)
             child = os.pidfd_open(pid)
@@ -145,7 +149,7 @@ def serve(folder: Path) -> None:
             connection.close()
 
 
-def exit_quickly(streams: list[int], *request) -> NoReturn:
+def exit_quickly(streams: list[int], request: Request) -> NoReturn:
     """Run a command and exit as Python does, but without taking apart all that was imported."""
     status: object = 1
     try:
@@ -156,24 +160,25 @@ def exit_quickly(streams: list[int], *request) -> NoReturn:
             print(status, file=sys.stderr)
     except BaseException:
         traceback.print_exc()
-    threading._shutdown()
+    threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status if isinstance(status, int) else 1)
 
 
-def receive(connection: socket.socket) -> tuple[list[int], list]:
-    """Return the caller's standard streams, and its command, arguments, folder and environment."""
+def receive(connection: socket.socket) -> tuple[list[int], Request]:
+    """Return the caller's standard streams, and what it asks for."""
     size, streams, _, _ = socket.recv_fds(connection, 8, 3)
     request = b""
     while len(request) < int.from_bytes(size, "big"):
         request += connection.recv(1 << 20)
-    return streams, json.loads(request)
+    command, arguments, folder, environment = json.loads(request)
+    return streams, (command, arguments, folder, environment)
 
 
 def run_command(
-    streams: list[int], command: str, arguments: list[str], folder: str, environment: dict
+    streams: list[int], command: str, arguments: list[str], folder: str, environment: dict[str, str]
 ) -> int:
     """Become the command."""
     for number, stream in enumerate(streams):
@@ -194,7 +199,7 @@ def run_command(
     return importlib.import_module({"dvc": "dvc.cli", "vibe-photos": "vibe_photos.cli"}[command]).main() or 0
 
 
-def list_deciding(environment) -> list[tuple[str, str]]:
+def list_deciding(environment: Mapping[str, str]) -> list[tuple[str, str]]:
     """Return the variables that libraries may read when they are imported."""
     return sorted((name, value) for name, value in environment.items() if name.startswith(DECIDES_LIBRARIES))
 

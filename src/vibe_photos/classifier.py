@@ -16,7 +16,7 @@ import numpy as np
 
 from vibe_photos.classify.stage import decide_labels
 from vibe_photos.configuration import RESOLVED
-from vibe_photos.embed.engines.local import size_to_decode
+from vibe_photos.embed.local import size_to_decode
 from vibe_photos.errors import ConfigurationError, DecodeError, InputError
 from vibe_photos.heads.linear import head_path, load_head
 from vibe_photos.pixels.decode import decode_photo

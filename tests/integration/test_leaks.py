@@ -16,11 +16,16 @@ from tests.unit.stage_settings import settings_in
 from vibe_photos.heads.out_of_fold import read_out_of_fold
 from vibe_photos.human_truth.labels import AUDITED_FILE
 from vibe_photos.human_truth.sample import read_measured_sample
-from vibe_photos.records.ground_truth import HEAD_FILES, GroundTruth, truth_object
+from vibe_photos.records.ground_truth import (
+    HEAD_FILES,
+    GroundTruth,
+    TrainingRecord,
+    read_training,
+    truth_object,
+)
 from vibe_photos.records.photos import read_manifest
 from vibe_photos.records.splits import Membership, read_splits
 from vibe_photos.records.taxonomy import HEADS
-from vibe_photos.records.training import TrainingRecord, read_training
 from vibe_photos.scan.stage import scan_library
 from vibe_photos.settings import Settings, Split, Taxonomy, Train
 from vibe_photos.split.stage import split_photos

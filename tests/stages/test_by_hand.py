@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from tests.preloaded import preloaded_environment
 
-from vibe_photos.records.keyed_hash import permanent_number
+from vibe_photos.records.photos import permanent_number
 
 
 @pytest.fixture

@@ -14,9 +14,8 @@ from vibe_photos.human_truth.draws import find_strata, read_draws
 from vibe_photos.human_truth.labels import AUDITED_FILE
 from vibe_photos.human_truth.sample import DESIGN_FIELDS, read_sampled
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth, truth_object
-from vibe_photos.records.keyed_hash import permanent_number
 from vibe_photos.records.label_tables import ScoreTable, write_scores
-from vibe_photos.records.photos import Photo
+from vibe_photos.records.photos import Photo, permanent_number
 from vibe_photos.records.splits import Membership
 from vibe_photos.sample.stage import sample_for_review
 from vibe_photos.settings import Sample, Settings

@@ -15,9 +15,9 @@ from vibe_photos.human_truth.draws import find_strata, read_draws
 from vibe_photos.human_truth.labels import HumanTruth
 from vibe_photos.human_truth.sample import MeasuredSample, read_sampled, weigh_drawn
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth, read_truth_file, truth_object
-from vibe_photos.records.keyed_hash import permanent_number
 from vibe_photos.records.label_tables import LabelTable
 from vibe_photos.records.photos import Photo as ManifestPhoto
+from vibe_photos.records.photos import permanent_number
 from vibe_photos.records.splits import Membership
 from vibe_photos.review.draw_record import record_draw
 from vibe_photos.sample.stage import sample_for_review

@@ -12,10 +12,9 @@ from tests.unit.scanned_library import scan_settings
 from tests.unit.stage_settings import settings_in
 
 from vibe_photos.classify.stage import classify_photos
-from vibe_photos.records.ground_truth import GroundTruth
+from vibe_photos.records.ground_truth import GroundTruth, write_training
 from vibe_photos.records.splits import Membership
 from vibe_photos.records.taxonomy import HEADS
-from vibe_photos.records.training import write_training
 from vibe_photos.scan.stage import scan_library
 from vibe_photos.score.stage import score_photos
 from vibe_photos.settings import Classify, Embed, Embedder, HeadTraining, Taxonomy, Train

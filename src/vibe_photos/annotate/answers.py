@@ -58,11 +58,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     problem: str | None = None
 
     def read(self) -> Annotation:
-        """Return the annotation.
-
-        Raises:
-            UnusableReply: the reply was cut off or has no annotation.
-        """
+        """Return the annotation. Raises UnusableReply: the reply was cut off or has no annotation."""
         if self.annotation is not None:
             return clean_annotation(self.annotation)
         if self.problem:
@@ -221,11 +217,7 @@ def seal_line(answer: Answer) -> bytes:
 
 
 def open_line(line: bytes) -> Answer:
-    """Read a sealed line.
-
-    Raises:
-        ValueError: the line does not match its checksum.
-    """
+    """Read a sealed line. Raises ValueError: the line does not match its checksum."""
     body = line[:-_CHECKSUM_BYTES]
     if line[-_CHECKSUM_BYTES:] != b',"xxh3":"' + xxhash.xxh3_64_hexdigest(body).encode() + b'"}':
         raise ValueError("the checksum does not match")

@@ -48,10 +48,7 @@ class ImportSummary:
 
 
 def import_annotations(
-    files: Sequence[Path],
-    store: Path,
-    settings: Settings,
-    default: AnswerKey = IMPORTED,
+    files: Sequence[Path], store: Path, settings: Settings, default: AnswerKey = IMPORTED
 ) -> ImportSummary:
     """Import the answers of JSON Lines files into the store, and report what happened to every line.
 
@@ -65,14 +62,13 @@ def import_annotations(
     """
     summary = ImportSummary()
     for path in files:
-        if path.is_file() and (found := describe_unreadable(_read_head(path), path)):
-            raise InputError(found)
-    first_pass = read_answers(files, default, summary.problems)
-    last_place = {(answer.key, answer.image_id): place for place, answer in first_pass}
-    _check_ids({image_id for _, image_id in last_place}, settings.library.content_hash)
+        _check_text(path)
+    first_pass = enumerate(read_answers(files, default, summary.problems))
+    last = {(answer.key, answer.image_id): number for number, answer in first_pass}
+    _check_ids({image_id for _, image_id in last}, settings.library.content_hash)
     with AnswerStore(store) as answer_store:
-        for place, answer in read_answers(files, default):
-            if last_place[answer.key, answer.image_id] != place:
+        for number, answer in enumerate(read_answers(files, default)):
+            if last[answer.key, answer.image_id] != number:
                 summary.repeated += 1
                 continue
             answers = answer_store.of(answer.key)
@@ -88,9 +84,13 @@ def import_annotations(
     return summary
 
 
-def _read_head(path: Path) -> bytes:
+def _check_text(path: Path) -> None:
+    """Raise an InputError if a file is missing, a table, UTF-16 text or begins with a byte order mark."""
+    if not path.is_file():
+        raise InputError(f"{path} does not exist")
     with path.open("rb") as file:
-        return file.read(_HEAD_BYTES)
+        if found := describe_unreadable(file.read(_HEAD_BYTES), path):
+            raise InputError(found)
 
 
 def refuse_other_ids(answered: Set[str], photos: Set[str], content_hash: str) -> None:
@@ -147,7 +147,7 @@ def absorb_output(raw_annotations: Path, answer_store: AnswerStore) -> None:
     If the store already has an answer for a photo, that one is kept.
     """
     count = 0
-    for _, answer in read_answers([raw_annotations], IMPORTED, []) if raw_annotations.is_file() else ():
+    for answer in read_answers([raw_annotations], IMPORTED, []) if raw_annotations.is_file() else ():
         answers = answer_store.of(answer.key)
         if answer.image_id not in answers:
             answers.count(answer, answers.append(answer))
@@ -159,12 +159,10 @@ def absorb_output(raw_annotations: Path, answer_store: AnswerStore) -> None:
 
 def read_answers(
     files: Sequence[Path], default: AnswerKey, problems: list[str] | None = None
-) -> Iterator[tuple[tuple[int, int], Answer]]:
-    """Yield each valid answer with its place (file, line number); log the others, add them to `problems`."""
+) -> Iterator[Answer]:
+    """Yield each valid answer; log the other lines and add them to `problems`, if that is given."""
     decoder = msgspec.json.Decoder(dict[str, Any])
-    for file_number, path in enumerate(files):
-        if not path.is_file():
-            raise InputError(f"{path} does not exist")
+    for path in files:
         for line_number, line in read_numbered_lines(path):
             try:
                 answer = _make_answer(decoder.decode(line), default)
@@ -175,7 +173,7 @@ def read_answers(
                     problems.append(f"{path}, line {line_number}: {error}{torn}")
                     logger.warning("left out: %s", problems[-1])
             else:
-                yield (file_number, line_number), answer
+                yield answer
 
 
 def _make_answer(record: dict[str, Any], default: AnswerKey) -> Answer:

@@ -113,11 +113,7 @@ class _Models(msgspec.Struct):
 
 
 def read_reply(content: bytes) -> Reply:
-    """Read a chat completion.
-
-    Raises:
-        NoCompletion: it is not one, or has no choices.
-    """
+    """Read a chat completion. Raises NoCompletion: it is not one, or has no choices."""
     try:
         completion = msgspec.json.decode(content, type=_Completion)
         choice = completion.choices[0]
@@ -187,11 +183,7 @@ def read_error(content: bytes) -> str:
 
 
 def parse_reply(text: str) -> Annotation:
-    """Return the annotation in a reply's text.
-
-    Raises:
-        UnusableReply: it has none.
-    """
+    """Return the annotation in a reply's text. Raises UnusableReply: it has none."""
     if not text.strip():
         raise UnusableReply("the reply is empty")
     if len(text) > MAX_REPLY_LENGTH:

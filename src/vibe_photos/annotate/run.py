@@ -204,11 +204,7 @@ class AnnotationRun:
         return problem
 
     def _check_disk_space(self) -> None:
-        """Check that the disk has room for an answer.
-
-        Raises:
-            _DiskFull: it has not.
-        """
+        """Check that the disk has room for an answer. Raises _DiskFull: it has not."""
         free_bytes = shutil.disk_usage(self._answers.folder).free
         if free_bytes < _MIN_FREE_BYTES:
             raise _DiskFull(

@@ -261,11 +261,7 @@ class TeacherServer:
             )
 
     async def _check_key_with_probe(self) -> None:
-        """Check that the server takes a request without a photo.
-
-        Raises:
-            TeacherRefused: it does not.
-        """
+        """Check that the server takes a request without a photo. Raises TeacherRefused: it does not."""
         with suppress(NoResponse):
             response = await self._send_probe()
             if response.status == 400:

@@ -49,12 +49,9 @@ class Clock:
 class ServerState:
     """The state of a server, shared by all slots of a run.
 
-    Requests are numbered, so that those sent before a change of the state do not change it once more.
-
-    Args:
-        slots: requests in flight at most.
-        wait_seconds: how long a server that went away is waited for.
-        max_failures: so many photos in a row without a usable answer end the run.
+    Requests are numbered, so that those sent before a change of the state do not change it once more. At
+    most `slots` are in flight. A server that went away is waited for `wait_seconds`; `max_failures` photos in
+    a row without a usable answer end the run.
     """
 
     def __init__(

@@ -270,10 +270,10 @@ def publish(
 
 def _publish_into_older_tables(url: str, dry_run: bool) -> None:
     from vibe_photos.publish.older_tables import publish_into_older_tables
-    from vibe_photos.publish.publication import describe_labels
+    from vibe_photos.publish.publication import describe_file
     from vibe_photos.storage.postgres import name_address, open_postgres
 
-    labels = describe_labels(read_resolved().paths.labels)
+    labels = describe_file(read_resolved().paths.labels, "label_assignment")
     with open_postgres(url) as connection:
         if dry_run:
             print(f"{name_address(url)} would get the true labels of {labels.photos:,} photos")

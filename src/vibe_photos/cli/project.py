@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from vibe_photos.cli.command import command, flag, option
+from vibe_photos.storage.files import format_json
 
 
 @command(
@@ -108,13 +109,11 @@ def share(dry_run: bool, yes: bool, remote: str | None, json: bool) -> None:
     List what `dvc push` and `git push` would upload, by kind and size, and the personal data in it: names,
     paths, free text, pictures, vectors, credentials. Then ask, and run both.
     """
-    import msgspec
-
     from vibe_photos.sharing.share import format_sharing, plan_sharing, push_all
 
     sharing = plan_sharing(remote)
     if json:
-        print(msgspec.json.format(msgspec.json.encode(sharing), indent=2).decode())
+        print(format_json(sharing).decode(), end="")
         return
     print(format_sharing(sharing), flush=True)
     if dry_run:

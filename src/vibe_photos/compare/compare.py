@@ -7,10 +7,9 @@ them: an unjudged label is not shown, like a negative one. An object is shown wi
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -163,7 +162,7 @@ def compare_labels(
     fair = [one for one in known if not any(side.has_learnt_from(one.image_id) for side in (before, after))]
     a, b = (show_labels(arrays_of_labels(side.labels, shared, keys), keys) for side in (before, after))
     ids = [one.image_id for one in fair]
-    rows, design = find_rows(shared, ids), read_design(_rescale_probabilities(records, fair), memberships)
+    rows, design = find_rows(shared, ids), _read_design(records, fair, memberships)
     judged = JudgedSides(ids, keys, show_truth(arrays_of_records(fair, keys), keys), a[rows], b[rows], design)
     return LabelComparison(
         before=before.name,
@@ -291,14 +290,12 @@ def _read_keys(shown: Shown, columns: list[int], keys: LabelKeys) -> list[str]:
     return [key for key, is_own in zip(known, own, strict=True) if is_own]
 
 
-def _rescale_probabilities(records: Sequence[GroundTruth], kept: Sequence[GroundTruth]) -> list[GroundTruth]:
-    """Return the kept records, with inclusion probabilities times the kept share of each stratum."""
+def _read_design(
+    records: Sequence[GroundTruth], kept: Sequence[GroundTruth], memberships: Mapping[str, Membership]
+) -> Design:
+    """Return the design of the records that are kept: in each stratum they stand for all of its records."""
     of_all, of_kept = (Counter(record.extra.get("stratum") for record in some) for some in (records, kept))
-    rescaled = []
-    for record in kept:
-        extra = dict(record.extra)
-        if "inclusion_probability" in extra:
-            stratum = extra.get("stratum")
-            extra["inclusion_probability"] *= of_kept[stratum] / of_all[stratum]
-        rescaled.append(msgspec.structs.replace(record, extra=extra))
-    return rescaled
+    strata = [one.extra.get("stratum") if "inclusion_probability" in one.extra else None for one in kept]
+    share = np.array([of_kept[name] / of_all[name] if name else 1.0 for name in strata])
+    design = read_design(kept, memberships)
+    return replace(design, weights=design.weights / share, drawn_share=design.drawn_share * share)

@@ -1,8 +1,9 @@
 """A comparison of two label tables as text for a terminal, as JSON for programs, and as a page."""
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from itertools import count
 from pathlib import Path
 from textwrap import wrap
 from typing import get_args
@@ -13,7 +14,7 @@ from vibe_photos.compare.compare import Flip, Kind, LabelChange, LabelComparison
 from vibe_photos.evaluate.text_report import format_table
 from vibe_photos.records.taxonomy import label_name
 from vibe_photos.statistics.paired import POWER, Change
-from vibe_photos.statistics.summary import Figures, round_figure
+from vibe_photos.statistics.summary import Figures, explain_no_interval, round_figure
 from vibe_photos.storage.files import write_bytes
 
 MOST_FLIPS_SHOWN = 10
@@ -165,10 +166,17 @@ def describe_changes(found: LabelComparison) -> list[str]:
 
 def _describe_labels(found: LabelComparison) -> list[tuple[str, list[str]]]:
     """Return, for each label that differs, how its judged photos changed, and what can be concluded."""
-    return [
-        (f"{_show(found, one)}: {_describe_flips(one)}", _describe_evidence(found, one.questions))
-        for one in found.labels
-    ]
+    described = []
+    for one in found.labels:
+        counts, said = _count_flips(one), "no judged photo is among those that changed"
+        if one.flips:
+            said = (
+                f"now right on {counts['now right']} of the judged photos, now wrong on {counts['now wrong']}"
+            )
+        if counts["still wrong"]:
+            said += f", wrong in another way on {counts['still wrong']}"
+        described.append((f"{_show(found, one)}: {said}", _describe_evidence(found, one.questions)))
+    return described
 
 
 def _verdict_lines(found: LabelComparison) -> list[str]:
@@ -177,14 +185,6 @@ def _verdict_lines(found: LabelComparison) -> list[str]:
         for heading, statements in _describe_labels(found)
         for line in (heading, *(f"  {statement}" for statement in statements))
     ]
-
-
-def _describe_flips(label: LabelChange) -> str:
-    if not label.flips:
-        return "no judged photo is among those that changed"
-    counts = _count_flips(label)
-    said = f"now right on {counts['now right']} of the judged photos, now wrong on {counts['now wrong']}"
-    return said + (f", wrong in another way on {counts['still wrong']}" if counts["still wrong"] else "")
 
 
 def _describe_evidence(found: LabelComparison, questions: Mapping[str, Change]) -> list[str]:
@@ -265,7 +265,7 @@ def _figure_rows(found: LabelComparison) -> list[list[str]]:
         for name, figure in label.figures.items():
             a, b, interval = figure.before, figure.after, figure.interval
             apart = "" if a is None or b is None else f"{b - a:+.3f}"
-            ends = interval.reason or f"{interval.low:+.3f} to {interval.high:+.3f}"
+            ends = explain_no_interval(interval.reason) or f"{interval.low:+.3f} to {interval.high:+.3f}"
             values = ("-" if one is None else f"{one:.3f}" for one in (a, b))
             rows.append([f"{_show(found, label)} {name}", *values, apart, ends])
     return rows
@@ -287,13 +287,9 @@ def _sort_flips(flips: Sequence[LabelFlip]) -> list[LabelFlip]:
 
 def _choose_flips(flips: Sequence[LabelFlip]) -> list[LabelFlip]:
     """Return a few flips, the first of each kind and label before the second of any."""
-    seen: Counter[tuple[Kind, str]] = Counter()
-    ranked = []
-    for label, flip in flips:
-        ranked.append((seen[flip.kind, label.label], (label, flip)))
-        seen[flip.kind, label.label] += 1
-    ranked.sort(key=lambda one: one[0])
-    return _sort_flips([flip for _, flip in ranked[:MOST_FLIPS_SHOWN]])
+    places: dict[tuple[Kind, str], Iterator[int]] = defaultdict(count)
+    in_turn = sorted(flips, key=lambda one: next(places[one[1].kind, one[0].label]))
+    return _sort_flips(in_turn[:MOST_FLIPS_SHOWN])
 
 
 def _flip_rows(

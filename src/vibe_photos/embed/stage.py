@@ -7,21 +7,17 @@ the manifest's order. So nothing is computed twice after a killed run, a change 
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from vibe_photos.embed.engines.database import DatabaseEngine
-from vibe_photos.embed.engines.local import Batch, Engine, Job, LocalEngine
-from vibe_photos.embed.outs import (
-    import_outs,
-    vectors_file,
-    write_outs,
-)
+from vibe_photos.embed.database import embed_from_database
+from vibe_photos.embed.local import Batch, Job, LocalEngine
+from vibe_photos.embed.outs import import_outs, vectors_file, write_outs
 from vibe_photos.encoders.recipe import name_encoder
 from vibe_photos.errors import LibraryError, TooManyFailures
 from vibe_photos.pixels.perceptual_hash import hashes_file
-from vibe_photos.records.photos import PhotoProblem, read_manifest, say_count
+from vibe_photos.records.photos import Photo, PhotoProblem, read_manifest, say_count
 from vibe_photos.records.pictures import read_pictures
 from vibe_photos.settings import Settings
 from vibe_photos.storage.jsonl import write_jsonl
@@ -67,8 +63,8 @@ def embed_library(settings: Settings, store: Path) -> None:
                 f"{root} is not a folder on this machine, and {len(missing)} photos have no embedding yet; "
                 "mount it, or set library.root"
             )
-        engine = load_engine(Job(root, settings.embedder, settings.embed, model))
-        with closing(engine.embed(missing, frozenset(has_vector))) as batches:
+        job = Job(root, settings.embedder, settings.embed, model)
+        with closing(_run_engine(job, missing, frozenset(has_vector))) as batches:
             problems = save_batches(batches, len(missing), vectors, hashes)
         write_jsonl(out_folder / "problems.jsonl", problems)
         if len(problems) > settings.embed.max_failed_share * len(library):
@@ -85,15 +81,20 @@ def embed_library(settings: Settings, store: Path) -> None:
     )
 
 
-def load_engine(job: Job) -> Engine:
-    """Return the engine that `embed.engine` names; with vectors of a database, it only hashes photos."""
-    if job.embedder.kind == "database":
-        return DatabaseEngine(job, LocalEngine(job))
-    if job.embed.engine == "local":
-        return LocalEngine(job)
-    from vibe_photos.embed.engines.ray import RayEngine
+def _run_engine(
+    job: Job, photos: Sequence[Photo], has_vector: frozenset[str]
+) -> Generator[Batch, None, None]:
+    """Return the results of the engine that `embed.engine` names; a database has its own.
 
-    return RayEngine(job)
+    They come in batches, in any order. Photos in `has_vector` (ids) only need perceptual hashes.
+    """
+    if job.embedder.kind == "database":
+        return embed_from_database(job, photos, has_vector)
+    if job.embed.engine == "local":
+        return LocalEngine(job).embed(photos, has_vector)
+    from vibe_photos.embed.ray import embed_on_cluster
+
+    return embed_on_cluster(job, photos, has_vector)
 
 
 def save_batches(

@@ -15,16 +15,16 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
-from vibe_photos.embed.engines.local import Job, LocalEngine
+from vibe_photos.embed.local import Job, LocalEngine
 from vibe_photos.embed.outs import vectors_file
 from vibe_photos.encoders.onnx import list_layers
 from vibe_photos.encoders.recipe import name_encoder
 from vibe_photos.errors import ConfigurationError, EncoderError, InputError
 from vibe_photos.heads.fit import Floats
 from vibe_photos.heads.linear import head_loss
+from vibe_photos.records.ground_truth import TrainingRecord, read_training
 from vibe_photos.records.photos import Photo, read_manifest, say_count
 from vibe_photos.records.splits import read_splits
-from vibe_photos.records.training import TrainingRecord, read_training
 from vibe_photos.settings import Embedder, HeadName, HeadTraining, Settings
 from vibe_photos.storage.saved_work import open_saved_work
 from vibe_photos.storage.vectors import Vectors

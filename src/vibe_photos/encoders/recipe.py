@@ -3,6 +3,7 @@
 Importing this needs no numeric library, so that stage `compose` is quick.
 """
 
+import hashlib
 from pathlib import Path
 from typing import Literal
 
@@ -109,18 +110,13 @@ def read_recipe(embedder: Embedder, embed: Embed) -> Recipe:
         case "onnx":
             return read_onnx_recipe(embedder)
         case "siglip":
-            return read_siglip_recipe(embedder, embed)
+            return _read_siglip_recipe(embedder, embed)
         case "database":
             return read_database_recipe(embedder)
 
 
 def read_onnx_recipe(embedder: Embedder) -> OnnxRecipe:
-    """Return the recipe of a configuration.
-
-    Raises:
-        ConfigurationError: a key that this kind of encoder needs is not set or not valid.
-        EncoderError: the model file is missing.
-    """
+    """Return the recipe of `kind: onnx`; errors as in `read_recipe`."""
     values = msgspec.structs.asdict(embedder)
     for key in _ONNX_NEEDS:
         if values[key] is None:
@@ -143,15 +139,11 @@ def read_onnx_recipe(embedder: Embedder) -> OnnxRecipe:
     return msgspec.convert(values | {"checkpoint": hash_checkpoint(path)}, OnnxRecipe)
 
 
-def read_siglip_recipe(embedder: Embedder, embed: Embed) -> SiglipRecipe:
-    """Return the recipe that a configuration means.
+def _read_siglip_recipe(embedder: Embedder, embed: Embed) -> SiglipRecipe:
+    """Return the recipe of `kind: siglip`; errors as in `read_recipe`.
 
     The precision is the configured one: a machine on which bfloat16 is slow or inexact computes in float32,
     which every other machine's bfloat16 agrees with to `image_tower.MIN_COSINE`.
-
-    Raises:
-        ConfigurationError: a key that this kind of encoder needs is not set.
-        EncoderError: the checkpoint is a file or folder that is missing.
     """
     checkpoint = embedder.checkpoint
     if not checkpoint:
@@ -174,11 +166,7 @@ def read_siglip_recipe(embedder: Embedder, embed: Embed) -> SiglipRecipe:
 
 
 def read_database_recipe(embedder: Embedder) -> DatabaseRecipe:
-    """Return the recipe of `kind: database`, without reading the database.
-
-    Raises:
-        ConfigurationError: a key that this kind of embedder needs is not set.
-    """
+    """Return the recipe of `kind: database`, without reading it; errors as in `read_recipe`."""
     if embedder.source_model is None or embedder.dim is None or embedder.revision is None:
         raise ConfigurationError(
             "embedder.source_model, embedder.dim, embedder.revision: kind database needs all three "
@@ -216,8 +204,5 @@ def hash_checkpoint(path: Path) -> str:
 
 
 def _hash_file(path: Path) -> str:
-    digest = xxhash.xxh3_128()
     with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, xxhash.xxh3_128).hexdigest()

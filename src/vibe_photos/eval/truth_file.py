@@ -25,7 +25,7 @@ from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth, read_objec
 from vibe_photos.records.label_tables import LabelTable, read_decisions
 from vibe_photos.records.photos import say_count
 from vibe_photos.records.pictures import read_pictures
-from vibe_photos.records.splits import Membership, find_current_ids, read_splits
+from vibe_photos.records.splits import Membership, read_splits
 from vibe_photos.settings import Settings
 from vibe_photos.statistics.label_arrays import JudgedPhotos, judge_photos
 from vibe_photos.statistics.summary import Figures, summarise
@@ -60,9 +60,8 @@ def measure_truth(truth: Path, labels: Path, settings: Settings) -> TruthFigures
     """
     memberships = read_splits(settings.paths.splits) if settings.paths.splits.exists() else {}
     table = read_decisions(labels)
-    current_ids = find_current_ids(memberships)
-    if not memberships:
-        current_ids = read_pictures(settings.paths.photos).find_current_ids(table.image_ids)
+    # Of the database, which may be older than the library of today.
+    current_ids = read_pictures(settings.paths.photos).find_current_ids(table.image_ids)
     if truth.is_dir():
         said = read_human_truth(truth, current_ids).fit(settings.taxonomy, truth)
         if not (said.everything or said.skipped):

@@ -37,18 +37,14 @@ from vibe_photos.settings import Evaluate
 from vibe_photos.statistics.design import Design, degrees_of_freedom, group_photos
 from vibe_photos.statistics.intervals import (
     FEWEST_CASES,
+    TOO_FEW,
     Interval,
     estimate_intervals,
     first_phase_variance,
     linearised_variance,
     logit_interval,
 )
-from vibe_photos.statistics.label_arrays import (
-    JudgedPhotos,
-    LabelArrays,
-    arrays_of_labels,
-    arrays_of_records,
-)
+from vibe_photos.statistics.label_arrays import JudgedPhotos, LabelArrays, arrays_of_labels, arrays_of_records
 from vibe_photos.statistics.metrics import UNJUDGED, Bools, Floats, Indices, Labels, Ratio
 from vibe_photos.statistics.paired import average_weight, find_influence
 from vibe_photos.statistics.summary import Figures, round_figure, show_figure
@@ -67,11 +63,10 @@ class ProxyMean:
 
 @dataclass(frozen=True, slots=True)
 class PoweredEstimate:
-    """A prediction-powered mean in 0..1, its interval, and the weight of the proxy."""
+    """A prediction-powered mean in 0..1, and its interval."""
 
     value: float
     interval: Interval
-    trust: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,14 +243,23 @@ def estimate_powered(
     `y`: people's answers for the n audited photos, float64 [n] of 0 and 1; `proxy`: the same with the
     teacher's answers as the truth; `known`: the proxy's mean over the library.
     """
-    trust = tune_trust(y, proxy, design.of_asked(), known)
+    trust, alike = tune_trust(y, proxy, design.of_asked(), known), np.ones(len(y))
     value = float(np.average(y - trust * proxy, weights=design.weights)) + trust * known.value
     if len(y) < FEWEST_CASES:
-        return PoweredEstimate(value, Interval(reason=f"n < {FEWEST_CASES}"), trust)
-    interval = _powered_interval(y, proxy, design, known, trust, level)
+        return PoweredEstimate(value, Interval(reason=TOO_FEW))
+    extra = average_weight(alike > 0, design)
+    rectified = Ratio(y - trust * proxy, alike, len(y))
+    moves = find_influence(rectified, [(1.0, 1.0), (-trust, 1.0)], extra, design)
+    centre = moves.value + trust * known.value
+    if not 0.0 < centre < 1.0:
+        return PoweredEstimate(value, Interval(reason="outside 0 to 1"))
+    variance = linearised_variance(moves.of_photos, design.of_asked())
+    variance += first_phase_variance(y / design.weights.sum(), design)
+    variance += float(((extra * moves.of_extra) ** 2).sum()) + trust**2 * known.variance
+    interval = logit_interval(centre, float(np.sqrt(variance)), degrees_of_freedom(design), level)
     if not interval.reason:  # its centre is pulled away from 0 and 1, so it could exclude a value near them
         interval = Interval(min(interval.low, value), max(interval.high, value))
-    return PoweredEstimate(value, interval, trust)
+    return PoweredEstimate(value, interval)
 
 
 def tune_trust(y: Floats, proxy: Floats, design: Design, known: ProxyMean) -> float:
@@ -268,22 +272,6 @@ def tune_trust(y: Floats, proxy: Floats, design: Design, known: ProxyMean) -> fl
     covariance = (variance(y + proxy) - variance(y - proxy)) / 4
     total = variance(proxy) + known.variance
     return float(np.clip(covariance / total, 0.0, 1.0)) if total > 0 else 0.0
-
-
-def _powered_interval(
-    y: Floats, proxy: Floats, design: Design, known: ProxyMean, trust: float, level: float
-) -> Interval:
-    everyone = np.ones(len(y))
-    extra = average_weight(everyone > 0, design)
-    rectified = Ratio(y - trust * proxy, everyone, len(y))
-    found = find_influence(rectified, [(1.0, 1.0), (-trust, 1.0)], extra, design)
-    variance = linearised_variance(found.of_photos, design.of_asked())
-    variance += first_phase_variance(y / design.weights.sum(), design)
-    variance += float(((extra * found.of_extra) ** 2).sum()) + trust**2 * known.variance
-    centre = found.value + trust * known.value
-    if not 0.0 < centre < 1.0:
-        return Interval(reason="outside 0 to 1")
-    return logit_interval(centre, float(np.sqrt(variance)), degrees_of_freedom(design), level)
 
 
 def _agree(teacher: Labels, student: Labels) -> Bools:

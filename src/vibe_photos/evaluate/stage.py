@@ -126,14 +126,11 @@ def count_sample(
         "skipped": sample.skipped,
         "waiting": len(sample.waiting),
     }
-    if not sample.unmeasured_strata:
-        return counts
-    unmeasured = sample.unmeasured_strata
-    names = ", ".join(f"{label_name(name)} ({say_count(photos)})" for name, photos in unmeasured.items())
-    return counts | {
-        "unmeasured_strata": unmeasured,
-        "to_speak_for_all": f"{HOW_TO_COVER_ALL[truth]}: {names}",
-    }
+    if unmeasured := sample.unmeasured_strata:
+        names = ", ".join(f"{label_name(name)} ({say_count(photos)})" for name, photos in unmeasured.items())
+        counts["unmeasured_strata"] = unmeasured
+        counts["to_speak_for_all"] = f"{HOW_TO_COVER_ALL[truth]}: {names}"
+    return counts
 
 
 def write_plots(
@@ -175,8 +172,8 @@ def thin_curve(curve: Curve) -> list[tuple[float, float, float]]:
         return []
     count = min(len(curve.recall), MOST_CURVE_POINTS)
     chosen = np.linspace(0, len(curve.recall) - 1, count).round().astype(np.int64)
-    columns = (curve.recall[chosen], curve.precision[chosen], curve.threshold[chosen])
-    return list(zip(*(column.tolist() for column in columns), strict=True))
+    columns = (column[chosen].tolist() for column in (curve.recall, curve.precision, curve.threshold))
+    return list(zip(*columns, strict=True))
 
 
 def _write_csv(path: Path, header: tuple[str, ...], rows: Iterable[tuple[str | float, ...]]) -> None:

@@ -38,7 +38,12 @@ def format_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> lis
     """Return aligned lines: the first column left-aligned, the others right-aligned."""
     cells = [list(header), *([_cell(value) for value in row] for row in rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
-    return ["  ".join(_align(row, widths)).rstrip() for row in cells]
+    lines = []
+    for row in cells:
+        columns = enumerate(zip(row, widths, strict=True))
+        aligned = (f"{text:{'>' if column else '<'}{width}}" for column, (text, width) in columns)
+        lines.append("  ".join(aligned).rstrip())
+    return lines
 
 
 def format_share(figures: Figures, name: str) -> str:
@@ -98,8 +103,3 @@ def _cell(value: object) -> str:
     if value is None:
         return "-"
     return f"{value:.3f}" if isinstance(value, float) else str(value)
-
-
-def _align(row: list[str], widths: list[int]) -> list[str]:
-    first, *others = zip(row, widths, strict=True)
-    return [first[0].ljust(first[1]), *(text.rjust(width) for text, width in others)]

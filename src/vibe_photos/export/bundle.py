@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from vibe_photos.classify.stage import decide_labels
-from vibe_photos.embed.engines.local import size_to_decode
+from vibe_photos.embed.local import size_to_decode
 from vibe_photos.encoders.encoder import Encoder, load_encoder
 from vibe_photos.errors import DecodeError, InputError
 from vibe_photos.export.graphs import (
@@ -33,7 +33,7 @@ from vibe_photos.records.taxonomy_check import check_names
 from vibe_photos.score.stage import score_vectors
 from vibe_photos.score.zero_shot import find_prompts
 from vibe_photos.settings import Settings
-from vibe_photos.storage.files import replace_folder
+from vibe_photos.storage.files import format_json, replace_folder
 from vibe_photos.storage.local_store import find_store
 from vibe_photos.storage.vectors import Embeddings, read_embeddings
 
@@ -78,13 +78,13 @@ def export_bundle(settings: Settings, folder: Path, with_encoder: bool) -> Conte
     )
     files = {
         "heads.onnx": graph,
-        "labels.json": _to_json(contents.labels),
-        "decision.json": _to_json(describe_decision(table, classify, DECIMALS)),
+        "labels.json": format_json(contents.labels),
+        "decision.json": format_json(describe_decision(table, classify, DECIMALS)),
     }
     recipe = None
     if with_encoder:
         model, recipe, contents = _export_encoder(settings, heads, contents)
-        files |= {"encoder.onnx": model, "preprocessing.json": _to_json(recipe)}
+        files |= {"encoder.onnx": model, "preprocessing.json": format_json(recipe)}
     files["MODEL_CARD.md"] = describe_model(settings, contents).encode()
     files["example.py"] = render("example.py.jinja", recipe=recipe, encoder=some.model).encode()
     _refuse_other_files(folder)
@@ -163,7 +163,3 @@ def _decode_some(settings: Settings, encoder: Encoder) -> list[Image.Image]:
             "it can be checked on photos: mount the library, set library.root, or leave --with-encoder out"
         )
     return photos
-
-
-def _to_json(value: msgspec.Struct) -> bytes:
-    return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from vibe_photos.errors import StoreError
-from vibe_photos.human_truth.labels import DECISIONS_FOLDER, NO_IDS, active_lines
+from vibe_photos.human_truth.labels import DECISIONS_FOLDER, active_lines
 from vibe_photos.records.ground_truth import Decision
 from vibe_photos.records.splits import find_current_ids, read_current_ids, read_splits
 from vibe_photos.storage.append_log import AppendLog, read_lines
@@ -29,7 +29,7 @@ def backup_log(store: Path, reviewer: str) -> Path:
     return store / "decisions" / f"{reviewer}.jsonl"
 
 
-def find_lost(human: Path, store: Path, splits: Path | None = None) -> dict[str, list[Decision]]:
+def find_lost(human: Path, store: Path, splits: Path) -> dict[str, list[Decision]]:
     """Return the decisions that are in the store but not in the files, by reviewer, oldest first.
 
     A decision is not lost if a later one in the same reviewer's file overrides it, unless it has a note. The
@@ -40,12 +40,12 @@ def find_lost(human: Path, store: Path, splits: Path | None = None) -> dict[str,
     """
     found: dict[str, list[Decision]] = {}
     for path in sorted((store / "decisions").glob("*.jsonl")):
-        own = _read(human / DECISIONS_FOLDER / path.name)
+        own, stored = _read(human / DECISIONS_FOLDER / path.name), _read(path)
         times = {line.decided_at for line in own}
-        missing = [line for line in _read(path) if line.decided_at not in times]
-        current = read_current_ids(splits) if splits and missing else NO_IDS
+        missing = [line for line in stored if line.decided_at not in times]
+        current = read_current_ids(splits) if missing else {}
         latest: dict[str, str] = {}
-        for line in active_lines([*own, *(one for one in _read(path) if one.undoes)]):
+        for line in active_lines([*own, *(one for one in stored if one.undoes)]):
             if line.kind == "decision":
                 image_id = current.get(line.image_id, line.image_id)
                 latest[image_id] = max(latest.get(image_id, ""), line.decided_at)
@@ -61,7 +61,7 @@ def find_lost(human: Path, store: Path, splits: Path | None = None) -> dict[str,
     return found
 
 
-def warn_of_lost(human: Path, store: Path, splits: Path | None = None) -> None:
+def warn_of_lost(human: Path, store: Path, splits: Path) -> None:
     """Log which decisions the files in `data/human/` lack, and what to do about it.
 
     `dvc exp run --temp` and `--queue` run in a copy of what git tracks; DVC sets `DVC_ROOT` to the original
@@ -76,7 +76,7 @@ def warn_of_lost(human: Path, store: Path, splits: Path | None = None) -> None:
     workspace = Path(os.environ.get("DVC_ROOT", ".")) / human
     is_copy = workspace.resolve() != human.resolve()
     missing_there = find_lost(workspace, store, splits) if is_copy else lost
-    library = read_splits(splits) if splits and splits.exists() else {}
+    library = read_splits(splits) if splits.exists() else {}
     known = library.keys() | find_current_ids(library).keys()
     for reviewer, lines in lost.items():
         if reviewer not in missing_there:
@@ -97,7 +97,7 @@ def warn_of_lost(human: Path, store: Path, splits: Path | None = None) -> None:
         )
 
 
-def restore_lost(human: Path, store: Path, splits: Path | None = None) -> dict[str, int]:
+def restore_lost(human: Path, store: Path, splits: Path) -> dict[str, int]:
     """Append lost decisions to the reviewers' logs; return how many, by reviewer.
 
     Raises:

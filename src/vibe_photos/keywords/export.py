@@ -31,6 +31,7 @@ from vibe_photos.records.ground_truth import judged_labels
 from vibe_photos.records.photos import Photo, text_to_path, verified
 from vibe_photos.records.splits import read_current_ids
 from vibe_photos.records.taxonomy import HEADS, head_keys, label_name
+from vibe_photos.scan.walk import walk_folders
 from vibe_photos.settings import Settings
 from vibe_photos.storage.files import replace_atomically
 from vibe_photos.storage.sqlite import open_database
@@ -175,19 +176,13 @@ def remove_keywords(root: Path, is_writing: bool) -> SidecarReport:
 
 def _find_sidecars(root: Path) -> list[Path]:
     """Return every sidecar under `root` once; links to folders are followed, as by the scan."""
-    seen: set[tuple[int, int]] = set()
-    found: dict[Path, Path] = {}
-    for folder, folders, files in os.walk(root, followlinks=True):
-        status = os.stat(folder)
-        if (status.st_dev, status.st_ino) in seen:
-            folders.clear()
-            continue
-        seen.add((status.st_dev, status.st_ino))
-        for name in files:
-            if name.lower().endswith(".xmp"):
-                path = Path(folder, name)
-                found.setdefault(path.resolve(), path)
-    return sorted(found.values())
+    paths = (
+        root / os.fsdecode(os.path.join(folder.path, name))
+        for folder in walk_folders(os.fsencode(root), ["xmp"], [])
+        for name in folder.files
+        if name.lower().endswith(b".xmp")
+    )
+    return sorted({path.resolve(): path for path in paths}.values())
 
 
 def _set_keywords(

@@ -1,4 +1,7 @@
-"""Near-duplicates: pictures whose perceptual hashes differ in few bits, and groups that they connect."""
+"""Near-duplicates: pictures whose perceptual hashes differ in few bits, and groups that they connect.
+
+In all functions `max_distance` is a number of bits out of 64.
+"""
 
 from collections.abc import Sequence
 from itertools import combinations, pairwise
@@ -9,6 +12,8 @@ import numpy.typing as npt
 from vibe_photos.records.photos import FEATURELESS
 
 Hashes = npt.NDArray[np.uint64]
+"""The hashes of n pictures, uint64 [n, hashes], the whole first, as `perceptual_hashes` returns them."""
+
 Labels = npt.NDArray[np.int64]
 
 _FEW_PICTURES = 200_000
@@ -18,13 +23,7 @@ _KNUTH = np.uint64(0x9E3779B97F4A7C15)
 
 
 def find_neighbours(hashes: Hashes, rows: Sequence[int], max_distance: int) -> npt.NDArray[np.bool_]:
-    """Return which pictures are direct near-duplicates of given rows, bool [n].
-
-    Args:
-        hashes: uint64 [n, hashes], the whole first.
-        rows: the pictures whose neighbours are wanted.
-        max_distance: bits of 64.
-    """
+    """Return which pictures are direct near-duplicates of those in given rows, bool [n]."""
     is_comparable = hashes != FEATURELESS
     near = np.zeros(len(hashes), dtype=np.bool_)
     for row in rows:
@@ -42,10 +41,6 @@ def group_near_duplicates(hashes: Hashes, max_distance: int) -> Labels:
     Two pictures are near if the whole hash of one differs in at most `max_distance` bits from any hash of the
     other, which may be of a crop, a turn or the framed part. Crops are not compared with crops: among so many
     pairs some would be near by chance.
-
-    Args:
-        hashes: uint64 [n, hashes], the whole first, as `perceptual_hashes` returns them.
-        max_distance: bits of 64.
 
     Returns, for each picture, the smallest index of its group (int64 [n]). Featureless pictures stay alone.
 
@@ -67,10 +62,6 @@ def find_leaders(hashes: Hashes, max_distance: int) -> Labels:
     """Return, for each picture, the one that stands for it: the first earlier one near it, else itself.
 
     Only pictures that stand for themselves stand for others, and what comes later changes nothing.
-
-    Args:
-        hashes: uint64 [n, hashes], the whole first; their order decides.
-        max_distance: bits of 64.
     """
     leaders = np.arange(len(hashes), dtype=np.int64)
     groups = group_near_duplicates(hashes, max_distance)
@@ -92,11 +83,7 @@ def cut_large_groups(hashes: Hashes, groups: Labels, max_distance: int, largest:
     They are grouped again at smaller and smaller distances until they are small enough, so the nearest
     pictures stay together. A group that is too large at distance 0 is split in the pictures' order.
 
-    Args:
-        hashes: uint64 [n, hashes], the whole first.
-        groups: as `group_near_duplicates` returns them, int64 [n].
-        max_distance: bits of 64, at which the groups were made.
-        largest: the most pictures of a group, at least 1.
+    `groups` (int64 [n]) were made by `group_near_duplicates` at `max_distance`; `largest` is at least 1.
     """
     groups = groups.copy()
     for distance in reversed(range(max_distance)):

@@ -19,7 +19,7 @@ from vibe_photos.annotate.imports import IMPORTED, read_answers, refuse_other_id
 from vibe_photos.annotate.question import Question, build_question
 from vibe_photos.annotate.stage import annotate_library, check_teacher
 from vibe_photos.configuration import compose_settings
-from vibe_photos.embed.engines.local import Job, LocalEngine
+from vibe_photos.embed.local import Job, LocalEngine
 from vibe_photos.encoders.encoder import load_encoder
 from vibe_photos.errors import ConfigurationError, VibePhotosError
 from vibe_photos.human_truth.labels import read_human_truth
@@ -131,7 +131,7 @@ class _Check:
         key = AnswerKey(self._settings.teacher.model, self._question.prompt_id)
         output = self._settings.paths.raw_annotations
         pulled = read_answers([output], IMPORTED, []) if output.is_file() else ()
-        return read_answered_ids(self._store, key) | {a.image_id for _, a in pulled if a.key == key}
+        return read_answered_ids(self._store, key) | {a.image_id for a in pulled if a.key == key}
 
     def _count_photos(self) -> str:
         photos, problems, left_out = self._scanned

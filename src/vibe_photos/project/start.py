@@ -144,7 +144,7 @@ def _inspect_answers(file: Path) -> tuple[str, str]:
     """Return which hash the ids in a file of answers are, and the most frequent model."""
     problems: list[str] = []
     answers = [
-        (name_hash(answer.image_id), answer.model) for _, answer in read_answers([file], IMPORTED, problems)
+        (name_hash(answer.image_id), answer.model) for answer in read_answers([file], IMPORTED, problems)
     ]
     if not answers:
         raise InputError(f"--annotations {file} has no answers")

@@ -44,23 +44,13 @@ def read_publication(settings: Settings, version: str | None, with_embeddings: b
         InputError: the labels or embeddings are missing or empty.
         HeadError: a head is missing, and no version is named.
     """
-    paths = settings.paths
+    paths, embeddings = settings.paths, settings.paths.embeddings / "embeddings.sqlite"
     return Publication(
         version=version or name_label_space(settings),
         model=_read_model(paths),
-        labels=describe_labels(paths.labels),
-        vectors=describe_vectors(paths.embeddings / "embeddings.sqlite") if with_embeddings else None,
+        labels=describe_file(paths.labels, "label_assignment"),
+        vectors=describe_file(embeddings, "image_embedding") if with_embeddings else None,
     )
-
-
-def describe_labels(path: Path) -> PublishedFile:
-    """Describe `labels.sqlite`; an InputError says that it is missing or empty."""
-    return _describe(path, "label_assignment")
-
-
-def describe_vectors(path: Path) -> PublishedFile:
-    """Describe `embeddings.sqlite`; an InputError says that it is missing or empty."""
-    return _describe(path, "image_embedding")
 
 
 def name_label_space(settings: Settings) -> str:
@@ -98,7 +88,12 @@ def _read_model(paths: Paths) -> str:
         raise InputError(f"{path}: {error}") from None
 
 
-def _describe(path: Path, table: str) -> PublishedFile:
+def describe_file(path: Path, table: str) -> PublishedFile:
+    """Describe `labels.sqlite` or `embeddings.sqlite` by its table.
+
+    Raises:
+        InputError: the file is missing or empty.
+    """
     with open_database(path) as connection:
         query = f"SELECT count(DISTINCT image_id), count(*) FROM {table}"
         photos, rows = connection.execute(query).fetchone()

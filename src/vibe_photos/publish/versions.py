@@ -2,7 +2,8 @@
 
 A version is written in one transaction, whose last step moves the pointer that the views read. If the process
 is killed before that, the database is unchanged. Each version is its own partition, so that an old one can
-become current again, and pruning is fast.
+become current again, and pruning is fast. All tables and views are in the schema `vibe_photos`; nothing else
+in the database is changed.
 """
 
 import logging
@@ -11,7 +12,6 @@ from pathlib import Path
 import numpy as np
 
 from vibe_photos.publish.publication import Publication, PublishedFile
-from vibe_photos.publish.schema import create_tables, find_vector_type, has_table
 from vibe_photos.storage.postgres import Connection, fetch_one
 from vibe_photos.storage.sqlite import open_database
 
@@ -24,6 +24,79 @@ _COLUMNS = "image_id, label_key, level, source, score, threshold, value"
 _TYPES = ("text", "text", "text", "text", "float8", "float8", "bool")
 _REAL_OID = 700
 
+_TABLES = """
+CREATE SCHEMA IF NOT EXISTS vibe_photos;
+CREATE SEQUENCE vibe_photos.publication;
+CREATE TABLE vibe_photos.label_version (
+    version text PRIMARY KEY,
+    publication bigint NOT NULL UNIQUE,
+    content text NOT NULL,
+    model text NOT NULL,
+    photos bigint NOT NULL,
+    published_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE TABLE vibe_photos.current_version (
+    is_current boolean PRIMARY KEY DEFAULT true CHECK (is_current),
+    version text NOT NULL REFERENCES vibe_photos.label_version
+);
+CREATE TABLE vibe_photos.label (
+    version text NOT NULL REFERENCES vibe_photos.label_version ON DELETE CASCADE,
+    key text NOT NULL,
+    level text NOT NULL,
+    parent text,
+    PRIMARY KEY (version, key)
+);
+CREATE TABLE vibe_photos.label_assignment (
+    version text NOT NULL,
+    image_id text NOT NULL,
+    label_key text NOT NULL,
+    level text NOT NULL,
+    source text NOT NULL,
+    score double precision NOT NULL,
+    threshold double precision,
+    value boolean NOT NULL
+) PARTITION BY LIST (version);
+CREATE TABLE vibe_photos.embedding_model (
+    model text PRIMARY KEY,
+    content text NOT NULL,
+    dim integer NOT NULL,
+    photos bigint NOT NULL
+);
+CREATE VIEW vibe_photos.current_label AS
+SELECT key, level, parent FROM vibe_photos.label
+WHERE version = (SELECT version FROM vibe_photos.current_version);
+CREATE VIEW vibe_photos.current_label_assignment AS
+SELECT image_id, label_key, level, source, score, threshold, value FROM vibe_photos.label_assignment
+WHERE version = (SELECT version FROM vibe_photos.current_version);
+CREATE VIEW vibe_photos.current_photo_labels AS
+SELECT
+    image_id,
+    max(label_key) FILTER (WHERE level = 'scene' AND value) AS scene,
+    coalesce(
+        array_agg(label_key ORDER BY label_key) FILTER (WHERE level = 'attribute' AND value), '{}'
+    ) AS attributes,
+    coalesce(
+        array_agg(label_key ORDER BY label_key) FILTER (WHERE level = 'object' AND value), '{}'
+    ) AS objects
+FROM vibe_photos.current_label_assignment
+GROUP BY image_id;
+"""
+
+_EMBEDDINGS = """
+CREATE TABLE vibe_photos.image_embedding (
+    image_id text NOT NULL,
+    model text NOT NULL,
+    dim integer NOT NULL,
+    vector {vector_type} NOT NULL,
+    PRIMARY KEY (model, image_id)
+);
+CREATE VIEW vibe_photos.current_image_embedding AS
+SELECT image_id, model, dim, vector FROM vibe_photos.image_embedding
+WHERE model = (
+    SELECT model FROM vibe_photos.label_version JOIN vibe_photos.current_version USING (version)
+);
+"""
+
 
 def publish(connection: Connection, publication: Publication) -> bool:
     """Write the version and make it the current one; return whether anything had to be written.
@@ -34,7 +107,7 @@ def publish(connection: Connection, publication: Publication) -> bool:
     if not fetch_one(connection, "SELECT pg_try_advisory_lock(%s)", _LOCK)[0]:
         logger.info("publish: another program is publishing into this database; waiting for it")
         fetch_one(connection, "SELECT pg_advisory_lock(%s)", _LOCK)
-    create_tables(connection, publication.vectors is not None)
+    _create_tables(connection, publication.vectors is not None)
     has_labels, has_vectors = is_published(connection, publication)
     with connection.transaction():
         if publication.vectors and not has_vectors:
@@ -54,7 +127,7 @@ def is_published(connection: Connection, publication: Publication) -> tuple[bool
 
     def has_content(table: str, key: str, name: str, content: str) -> bool:
         query = f"SELECT count(*) FROM vibe_photos.{table} WHERE {key} = %s AND content = %s"
-        return has_table(connection, table) and bool(fetch_one(connection, query, name, content)[0])
+        return _has_table(connection, table) and bool(fetch_one(connection, query, name, content)[0])
 
     labels, vectors = publication.labels, publication.vectors
     return (
@@ -79,10 +152,41 @@ def prune(connection: Connection, keep: int) -> list[str]:
             connection.execute(f"DROP TABLE {_name_partition(number)}".encode())
             connection.execute("DELETE FROM vibe_photos.label_version WHERE version = %s", (version,))
         for table in ("image_embedding", "embedding_model"):
-            if rows and has_table(connection, table):
+            if rows and _has_table(connection, table):
                 used = "SELECT model FROM vibe_photos.label_version"
                 connection.execute(f"DELETE FROM vibe_photos.{table} WHERE model NOT IN ({used})".encode())
     return [version for version, _ in rows]
+
+
+def _create_tables(connection: Connection, with_embeddings: bool) -> None:
+    """Create missing tables in one transaction; existing ones are not changed, so no reader has to wait."""
+    with connection.transaction():
+        if not _has_table(connection, "label_version"):
+            connection.execute(_TABLES.encode())
+        if with_embeddings and not _has_table(connection, "image_embedding"):
+            vector_type = _find_vector_type(connection)
+            if vector_type == "vector":
+                connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
+            connection.execute(_EMBEDDINGS.format(vector_type=vector_type).encode())
+
+
+def _find_vector_type(connection: Connection) -> str:
+    """Return the column type of vectors: that of an existing table, else the best that the server has.
+
+    That is pgvector's `vector`; a server without that extension gets plain arrays.
+    """
+    if _has_table(connection, "image_embedding"):
+        query = (
+            "SELECT udt_name = 'vector' FROM information_schema.columns WHERE table_schema = 'vibe_photos' "
+            "AND table_name = 'image_embedding' AND column_name = 'vector'"
+        )
+    else:
+        query = "SELECT count(*) > 0 FROM pg_available_extensions WHERE name = 'vector'"
+    return "vector" if fetch_one(connection, query)[0] else "real[]"
+
+
+def _has_table(connection: Connection, name: str) -> bool:
+    return bool(fetch_one(connection, "SELECT to_regclass(%s) IS NOT NULL", f"vibe_photos.{name}")[0])
 
 
 def _write_version(connection: Connection, publication: Publication) -> None:
@@ -142,7 +246,7 @@ def _write_tree(connection: Connection, publication: Publication, number: int) -
 
 def _write_vectors(connection: Connection, model: str, vectors: PublishedFile) -> None:
     """Replace the model's rows by those of `embeddings.sqlite`; equal rows are not changed."""
-    vector_type = find_vector_type(connection)
+    vector_type = _find_vector_type(connection)
     columns = f"image_id text PRIMARY KEY, dim integer, vector {vector_type}"
     connection.execute(f"CREATE TEMP TABLE incoming ({columns}) ON COMMIT DROP".encode())
     to_field = _to_pgvector if vector_type == "vector" else _to_real_array

@@ -25,6 +25,7 @@ from vibe_photos.records.taxonomy import (
     with_ancestors,
 )
 from vibe_photos.settings import HeadName, Taxonomy
+from vibe_photos.storage.jsonl import read_jsonl, write_jsonl
 
 Annotation = dict[str, Any]
 """The teacher's unchecked answer about one photo.
@@ -380,3 +381,33 @@ def _refuse_twins(records: list[GroundTruth], path: Path) -> None:
 
 ALL_LABELS = "ground_truth_auto.jsonl"
 HEAD_FILES = {"scene": "scene.jsonl", "attribute": "attribute.jsonl", "object": "object.jsonl"}
+
+
+class TrainingRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A line of `data/ground_truth/training/`: one photo's training labels for one head, its group and fold.
+
+    `by_people` lists the fields (`scene`, `objects`) or attribute keys that are a person's, not the
+    teacher's.
+    """
+
+    image_id: str
+    group: str
+    fold: int
+    scene: list[str] = []
+    attributes: dict[str, bool] = {}
+    objects: list[str] = []
+    by_people: list[str] = []
+
+
+def read_training(folder: Path, head: HeadName) -> list[TrainingRecord]:
+    """Return the records of one head, in the order of the manifest.
+
+    Raises:
+        InputError: the file is missing or malformed.
+    """
+    return list(read_jsonl(folder / HEAD_FILES[head], TrainingRecord))
+
+
+def write_training(folder: Path, head: HeadName, records: Iterable[TrainingRecord]) -> None:
+    """Write the records of one head."""
+    write_jsonl(folder / HEAD_FILES[head], records)

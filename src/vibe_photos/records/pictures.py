@@ -10,8 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from vibe_photos.records.keyed_hash import permanent_number
-from vibe_photos.records.photos import Photo
+from vibe_photos.records.photos import Photo, permanent_number
 from vibe_photos.settings import Settings
 from vibe_photos.storage.jsonl import read_jsonl
 

@@ -3,7 +3,6 @@
 import difflib
 import logging
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from vibe_photos.errors import ConfigurationError
@@ -32,8 +31,7 @@ def find_contradictions(taxonomy: Taxonomy, classify: Classify) -> Iterator[Cont
     """Yield every contradiction; each must be fixed before a stage may run."""
     for head in HEADS:
         yield from _check_map(taxonomy, head)
-    yield from _check_renamed(taxonomy)
-    yield from _check_removed(taxonomy)
+    yield from _check_history(taxonomy)
     yield from find_wrong_names(taxonomy, classify)
 
 
@@ -81,7 +79,7 @@ def warn_unused(taxonomy: Taxonomy) -> None:
             log.warning("taxonomy.definitions: %s", describe_unknown_key(key, taxonomy))
     if undefined := [key for key in known if not show_meaning(key, taxonomy)]:
         log.warning(
-            "taxonomy.definitions: nobody is told what %s means; add a name and a sentence (docs/LABELS.md)",
+            "taxonomy.definitions: %s has no definition; add a name and a sentence (docs/LABELS.md)",
             ", ".join(undefined),
         )
     for head in HEADS:
@@ -134,11 +132,10 @@ def _check_map(taxonomy: Taxonomy, head: HeadName) -> Iterator[Contradiction]:
             )
 
 
-def _check_renamed(taxonomy: Taxonomy) -> Iterator[Contradiction]:
+def _check_history(taxonomy: Taxonomy) -> Iterator[Contradiction]:
     history = KeyHistory(taxonomy)
     for old, new in taxonomy.renamed.items():
-        place = f"taxonomy.renamed.{old}"
-        head = _find_head(old)
+        place, head = f"taxonomy.renamed.{old}", _find_head(old)
         if head is None:
             yield place, f"{old!r} is not a label key: a key begins with {_BEGINNINGS}"
         elif old in history.known[head]:
@@ -151,20 +148,14 @@ def _check_renamed(taxonomy: Taxonomy) -> Iterator[Contradiction]:
             yield place, f"{old} leads back to itself; remove one line of the circle"
         elif history.follow(old, head)[1] not in ("renamed", "removed"):
             yield place, f"{new} is not a label{_suggest(new, sorted(history.known[head]))}"
-
-
-def _check_removed(taxonomy: Taxonomy) -> Iterator[Contradiction]:
-    history = KeyHistory(taxonomy)
-    times = Counter(taxonomy.removed)
     for number, key in enumerate(taxonomy.removed):
-        place = f"taxonomy.removed.{number}"
-        head = _find_head(f"{key}.")  # also a whole level: databases of other programs have a key `object`
+        # Also a whole level: databases of other programs have a key `object`.
+        place, head = f"taxonomy.removed.{number}", _find_head(f"{key}.")
         if head is None:
             yield place, f"{key!r} is not a label key: a key begins with {_BEGINNINGS}"
         elif key in history.known[head]:
             yield place, f"{key} is still a label; remove this entry, or its words from taxonomy.{head}s"
-        elif times[key] > 1:
-            times[key] = 0
+        elif key in taxonomy.removed[number + 1 :]:
             yield place, f"{key} is listed twice"
 
 

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from vibe_photos.heads.out_of_fold import out_of_fold_path
 from vibe_photos.human_truth.draws import NO_ANSWER, NO_SCENE, WHOLE_LIBRARY, split_name
 from vibe_photos.human_truth.sample import read_sampled
-from vibe_photos.records import keyed_hash
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth
+from vibe_photos.records.photos import unit_interval
 from vibe_photos.records.splits import read_splits
 from vibe_photos.records.taxonomy import HEADS, show_name, shown_names
 from vibe_photos.review.opinions import LARGE_LIBRARY, list_suspects, read_unseen_labels
@@ -70,7 +70,7 @@ def is_unassisted(seed: int, image_id: str) -> bool:
     It does not depend on the photo's permanent number, so in every stratum and however far the queue was
     judged, these photos are a random part. `seed` is `sample.seed`.
     """
-    return keyed_hash.unit_interval(seed, "unassisted", image_id) < UNASSISTED_SHARE
+    return unit_interval(seed, "unassisted", image_id) < UNASSISTED_SHARE
 
 
 def read_teaching_queue(settings: Settings) -> Queue:

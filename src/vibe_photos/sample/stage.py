@@ -9,9 +9,8 @@ Photos that `annotate.budget` leaves out are not drawn. The budget takes the low
 that it includes are a random part of all, and represent the others.
 """
 
-import heapq
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Container, Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -133,19 +132,13 @@ def allocate(population: Mapping[str, int], size: int, floor: int) -> dict[str, 
     population / (2 * photos + 1) (the divisor method of Webster and Sainte-Lague). So a larger size never
     reduces a stratum, and no stratum gets more photos than it has.
     """
-
-    def priority(name: str, photos: int) -> tuple[int, Fraction, str]:
-        return (min(photos, floor), -Fraction(population[name], 2 * photos + 1), name)
-
-    shares = dict.fromkeys(population, 0)
-    queue = [priority(name, 0) for name, count in population.items() if count]
-    heapq.heapify(queue)
-    for _ in range(min(size, sum(population.values()))):
-        *_, name = heapq.heappop(queue)
-        shares[name] += 1
-        if shares[name] < population[name]:
-            heapq.heappush(queue, priority(name, shares[name]))
-    return shares
+    order = sorted(
+        (min(photos, floor), -Fraction(count, 2 * photos + 1), name)
+        for name, count in population.items()
+        for photos in range(min(count, size))
+    )
+    shares = Counter(name for *_, name in order[:size])
+    return {name: shares[name] for name in population}
 
 
 def _fingerprint(labels: Mapping[str, Any]) -> str:

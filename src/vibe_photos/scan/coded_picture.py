@@ -6,7 +6,7 @@ Only headers are read here. `files.hash_file` hashes the picture's bytes while i
 import os
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import xxhash
@@ -25,29 +25,8 @@ _WEBP_PICTURE = {b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF"}
 _CODED_ITEMS = {b"hvc1", b"hev1", b"avc1", b"av01", b"jpeg", b"grid", b"iovl", b"iden"}
 _ORIENTATION_BOXES, _COLOUR_BOXES = {b"irot", b"imir"}, {b"colr"}
 _TIFF_TYPES = {1: "B", 2: "B", 3: "H", 4: "I", 5: "Q", 7: "B", 16: "Q"}
-_TIFF_LAYOUT = {
-    256,
-    257,
-    258,
-    259,
-    262,
-    266,
-    277,
-    278,
-    284,
-    292,
-    293,
-    317,
-    320,
-    322,
-    323,
-    332,
-    338,
-    339,
-    347,
-    530,
-    532,
-}
+_TIFF_LAYOUT = {256, 257, 258, 259, 262, 266, 277, 278, 284, 292, 293}
+_TIFF_LAYOUT |= {317, 320, 322, 323, 332, 338, 339, 347, 530, 532}
 """The tags that say how the bytes of strips and tiles become pixels (TIFF 6.0)."""
 
 _STRIP_OFFSETS, _STRIP_SIZES, _TILE_OFFSETS, _TILE_SIZES = 273, 279, 324, 325
@@ -169,8 +148,9 @@ def _find_in_webp(file: int, size_bytes: int) -> CodedPicture:
 
 def _find_in_heif(file: int, size_bytes: int) -> CodedPicture:
     """Follow the boxes of ISO/IEC 23008-12: items, where their data is, and their properties."""
-    meta = next(body for kind, body in _list_boxes(file, 0, size_bytes) if kind == b"meta")
-    boxes = dict(_list_boxes(file, meta[0] + 4, meta[1]))
+    metas = (body for kind, body in list_boxes(file, 0, size_bytes) if kind == b"meta")
+    start, end = next(metas, (size_bytes, size_bytes))
+    boxes = dict(list_boxes(file, start + 4, min(end, size_bytes)))
     found = CodedPicture()
     items = _read_coded_items(_read_range(file, boxes[b"iinf"]))
     for item, method, extents in _read_locations(_read_range(file, boxes[b"iloc"])):
@@ -180,8 +160,8 @@ def _find_in_heif(file: int, size_bytes: int) -> CodedPicture:
     if not found.ranges:
         raise ValueError("no coded items")
     found.ranges.sort()
-    properties = dict(_list_boxes(file, *boxes[b"iprp"]))[b"ipco"]
-    for kind, body in _list_boxes(file, *properties):
+    properties = dict(list_boxes(file, *boxes[b"iprp"]))[b"ipco"]
+    for kind, body in list_boxes(file, *properties):
         content = kind + _read_range(file, body)
         found.orientation += content if kind in _ORIENTATION_BOXES else b""
         found.colour_profile += content if kind in _COLOUR_BOXES else b""
@@ -189,18 +169,19 @@ def _find_in_heif(file: int, size_bytes: int) -> CodedPicture:
     return found
 
 
-def _list_boxes(file: int, start: int, end: int) -> list[tuple[bytes, Range]]:
-    boxes: list[tuple[bytes, Range]] = []
+def list_boxes(file: int, start: int, end: int) -> Iterator[tuple[bytes, Range]]:
+    """Yield the kind of each box and the range of its body, as stated: a damaged one may exceed the file."""
     at = start
-    while at + 8 <= end and len(boxes) < _MAX_STEPS:
+    for _ in range(_MAX_STEPS):
+        if at + 8 > end:
+            return
         length, kind = struct.unpack(">I4s", os.pread(file, 8, at))
         head = 8
         if length == 1:
             (length,), head = struct.unpack(">Q", os.pread(file, 8, at + 8)), 16
         length = end - at if length == 0 else max(length, head)
-        boxes.append((kind, (at + head, min(at + length, end))))
+        yield kind, (at + head, at + length)
         at += length
-    return boxes
 
 
 def _read_range(file: int, body: Range) -> bytes:
@@ -273,10 +254,8 @@ def _find_in_tiff(file: int, size_bytes: int) -> CodedPicture:
             value = os.pread(file, needed_bytes, *struct.unpack(offset_format, value))
         values[tag] = struct.unpack_from(layout, value)
         found.layout += repr((tag, values[tag])).encode() if tag in _TIFF_LAYOUT else b""
-    starts, lengths = (
-        values.get(_STRIP_OFFSETS) or values[_TILE_OFFSETS],
-        values.get(_STRIP_SIZES) or values[_TILE_SIZES],
-    )
+    starts = values.get(_STRIP_OFFSETS) or values[_TILE_OFFSETS]
+    lengths = values.get(_STRIP_SIZES) or values[_TILE_SIZES]
     found.ranges = sorted((start, start + length) for start, length in zip(starts, lengths, strict=True))
     orientation = values.get(_ORIENTATION, (1,))[0]
     found.orientation = bytes([orientation]) if 1 < orientation <= 8 else b""

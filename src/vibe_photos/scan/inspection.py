@@ -16,12 +16,13 @@ from vibe_photos.errors import LibraryError
 from vibe_photos.records.photos import HashName, PhotoProblem, path_to_text
 from vibe_photos.scan.files import BUFFER_BYTES, FileFinding, inspect_file
 from vibe_photos.scan.left_out import readable_extensions
-from vibe_photos.scan.manifest import HOW_TO_SET_ROOT
 from vibe_photos.scan.stat_cache import Findings, StatCache
 from vibe_photos.scan.walk import Folder, walk_folders
 from vibe_photos.settings import Library
 
 _log = logging.getLogger(__name__)
+
+HOW_TO_SET_ROOT = "mount it, or set library.root in params.yaml to the folder of your photos"
 
 _THREADS = min(4, os.cpu_count() or 1)
 _BATCH_FILES = 32
@@ -63,10 +64,6 @@ def inspect_library(library: Library, cache: StatCache) -> Inspection:
     """Inspect every file of a library, reading only those that are not in the cache.
 
     Findings are saved in the cache every few seconds and at the end, also if the scan is stopped.
-
-    Args:
-        library: its root, extensions, names to skip, and hash.
-        cache: the findings of earlier scans.
 
     Raises:
         LibraryError: the root does not exist or cannot be read, or became unreadable during the scan.

@@ -45,11 +45,8 @@ def describe_left_out(
 ) -> list[str]:
     """Return a line for each extension of files left out, the most frequent first.
 
-    Args:
-        root: the library's folder; three files of each unknown extension are opened.
-        folders: all folders of the library.
-        findings: those of files that are neither photos nor problems.
-        extensions: `library.extensions`.
+    `findings` are those of files that are neither photos nor problems. Three files of each unknown extension
+    are opened.
     """
     counts, raw_beside, skipped = Counter[str](), Counter[str](), Counter[str]()
     examples = defaultdict[str, list[bytes]](list)

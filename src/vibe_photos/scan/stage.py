@@ -6,18 +6,18 @@ problem with a reason; all other files are counted by ending. The counts are log
 
 import logging
 import os
+from collections.abc import Iterable, Iterator
 from operator import itemgetter
 from pathlib import Path
 
 import msgspec
 
 from vibe_photos.errors import LibraryError
-from vibe_photos.records.photos import Photo, PhotoProblem
+from vibe_photos.records.photos import HASH_DIGITS, HashName, Photo, PhotoProblem, read_manifest
 from vibe_photos.records.pictures import KnownPicture, Pictures, pictures_path, read_pictures
-from vibe_photos.scan.files import FileFinding
-from vibe_photos.scan.inspection import Inspection, inspect_library
-from vibe_photos.scan.left_out import describe_left_out, split_findings
-from vibe_photos.scan.manifest import HOW_TO_SET_ROOT, keep_places, list_content, list_places
+from vibe_photos.scan.files import FileFinding, FileStamp
+from vibe_photos.scan.inspection import HOW_TO_SET_ROOT, Inspection, inspect_library
+from vibe_photos.scan.left_out import NamedFinding, describe_left_out, split_findings
 from vibe_photos.scan.stat_cache import open_stat_cache
 from vibe_photos.settings import Library, Settings
 from vibe_photos.storage.files import replace_together, write_bytes
@@ -63,9 +63,9 @@ def scan_library(settings: Settings, store: Path) -> list[str]:
             )
             return []
         closed = [folder.rel_path for folder in inspection.closed_folders]
-        kept = list(keep_places(earlier, closed, library.content_hash))
+        kept = list(_keep_places(earlier, closed, library.content_hash))
         findings, no_photos = split_findings(inspection.list_findings(cache), library.extensions)
-        photos, problems = list_content([*findings, *kept])
+        photos, problems = _list_content([*findings, *kept])
         problems = sorted(problems + inspection.closed_folders, key=lambda problem: problem.rel_path)
         root = os.fsencode(library.root)
         left_out = describe_left_out(root, inspection.folders, no_photos, library.extensions)
@@ -85,7 +85,53 @@ def scan_library(settings: Settings, store: Path) -> list[str]:
     return left_out
 
 
-def _list_new_pictures(manifest: Path, findings: list[tuple[str, FileFinding]]) -> bytes:
+def _list_content(findings: Iterable[NamedFinding]) -> tuple[list[Photo], list[PhotoProblem]]:
+    """Divide files into photos and problems, each sorted by `rel_path`; the same bytes are one photo.
+
+    Raises:
+        LibraryError: two different photos have the same hash.
+    """
+    photos: dict[str, Photo] = {}
+    problems: list[PhotoProblem] = []
+    for place, finding in sorted(findings, key=itemgetter(0)):
+        image_id, size_bytes = finding.image_id, finding.stamp.size_bytes
+        if finding.reason:
+            problems.append(PhotoProblem(rel_path=place, reason=finding.reason, detail=finding.detail))
+        elif image_id not in photos:
+            photos[image_id] = Photo(
+                image_id=image_id, rel_path=place, also_at=[], bytes=size_bytes, format=finding.format
+            )
+        elif photos[image_id].bytes == size_bytes:
+            photos[image_id].also_at.append(place)
+        else:
+            raise LibraryError(
+                f"two different photos have the same hash: {photos[image_id].rel_path} and {place}. Set "
+                "library.content_hash to xxh3_128, or move one of them out of the library."
+            )
+    return list(photos.values()), problems
+
+
+def _keep_places(
+    earlier: bytes, closed_folders: Iterable[str], content_hash: HashName
+) -> Iterator[NamedFinding]:
+    """Yield the places in folders that cannot be read now, as an earlier manifest lists them.
+
+    Ids of another hash are left out, and so is a manifest that is damaged.
+    """
+    prefixes = tuple(f"{folder}/" for folder in closed_folders)
+    try:
+        photos = msgspec.json.Decoder(Photo).decode_lines(earlier)
+    except msgspec.DecodeError:
+        return
+    for photo in photos if prefixes else ():
+        if len(photo.image_id) == HASH_DIGITS[content_hash]:
+            stamp = FileStamp(photo.bytes, 0, 0, 0)
+            for place in (photo.rel_path, *photo.also_at):
+                if place.startswith(prefixes):
+                    yield place, FileFinding(stamp, image_id=photo.image_id, format=photo.format)
+
+
+def _list_new_pictures(manifest: Path, findings: list[NamedFinding]) -> bytes:
     """Return the lines of pictures that the file does not have yet."""
     pictures = read_pictures(manifest)
     found = (
@@ -127,9 +173,10 @@ def _keep_manifest(library: Library, manifest: Path, store: Path) -> None:
 def _no_photos_error(root: str, problems: list[PhotoProblem], manifest: Path) -> LibraryError:
     unusable = f"; {len(problems)} files cannot be used" if problems else ""
     unusable += f", the first is {problems[0].rel_path}: {problems[0].detail}" if problems else ""
-    if listed := list_places(manifest):
+    earlier = read_manifest(manifest) if manifest.exists() else []
+    if count := sum(1 + len(photo.also_at) for photo in earlier):
         return LibraryError(
-            f"no photos in library.root {root}{unusable}; but {manifest} lists {len(listed)}, and is left as "
+            f"no photos in library.root {root}{unusable}; but {manifest} lists {count}, and is left as "
             f"it was. If the disk is not mounted, {HOW_TO_SET_ROOT}; if the photos are gone for good, delete "
             f"{manifest}."
         )

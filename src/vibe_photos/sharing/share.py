@@ -85,7 +85,7 @@ def plan_sharing(remote_name: str | None) -> Sharing:
     try:
         dvc = _plan_dvc(remote_name)
     except InputError as error:
-        # A key in a commit has to be heard of, whether or not the remote can be reached.
+        # Report a key in a commit also if the remote cannot be reached.
         raise InputError("; ".join([str(error), *_list_credentials(git)])) from None
     return Sharing(dvc, git, _find_obstacles(dvc, git))
 

@@ -33,8 +33,7 @@ from vibe_photos.pixels.near_duplicates import (
     find_neighbours,
     group_near_duplicates,
 )
-from vibe_photos.records.keyed_hash import unit_interval
-from vibe_photos.records.photos import HashRecord, read_manifest, say_count
+from vibe_photos.records.photos import HashRecord, read_manifest, say_count, unit_interval
 from vibe_photos.records.pictures import Pictures, read_pictures
 from vibe_photos.records.splits import Membership, Role
 from vibe_photos.settings import Settings, Split

@@ -41,6 +41,9 @@ from vibe_photos.statistics.metrics import Floats, Indices, Ratio
 FEWEST_CASES = 20
 """With fewer cases there is no interval: it would be too wide to be of use."""
 
+TOO_FEW = f"n < {FEWEST_CASES}"
+"""The reason that is given for it."""
+
 MOST_RESAMPLED_GROUPS = 5_000
 """With more groups than this the bootstrap is slow and gives what linearisation gives."""
 
@@ -116,7 +119,7 @@ def influence_interval(
     `influence`: float64 [n], its derivative by each photo's weight. `cases`: how many photos it rests on.
     """
     if cases < FEWEST_CASES or value is None:
-        return Interval(reason=f"n < {FEWEST_CASES}")
+        return Interval(reason=TOO_FEW)
     if (design.drawn_share == 1.0).all():
         return Interval(value, value)
     if not 0.0 < value < 1.0:
@@ -207,7 +210,7 @@ def _interval_without_resampling(ratio: Ratio, design: Design, evaluate: Evaluat
     """Return no interval with its reason, or one that needs no resampling where it holds, else None."""
     share, level = ratio.value(design.weights), evaluate.confidence_level
     if ratio.cases < FEWEST_CASES or share is None:
-        return Interval(reason=f"n < {FEWEST_CASES}")
+        return Interval(reason=TOO_FEW)
     counts = ratio.denominator > 0
     weights, drawn = design.weights[counts], design.drawn_share[counts]
     if drawn.min() == 1.0:

@@ -199,17 +199,12 @@ def rank_of_truth(y_true: Flags, y_score: Floats) -> Indices:
     `y_true` is int8 [n, keys], `y_score` float [n, keys], NaN where a key is not judged: that is not ranked.
     Ties are in the order of the keys.
     """
-    ranks = np.zeros(len(y_true), np.int64)
-    rows = np.flatnonzero((y_true == 1).any(axis=1))
-    if not len(rows):
-        return ranks
-    scores = np.where(np.isnan(y_score[rows]), -np.inf, y_score[rows])
-    of_true = np.where(y_true[rows] == 1, scores, -np.inf)
-    best = of_true.argmax(axis=1)
-    top = of_true[np.arange(len(rows)), best][:, None]
-    is_before = (scores > top) | ((scores == top) & (np.arange(scores.shape[1]) < best[:, None]))
-    ranks[rows] = np.where(np.isneginf(top[:, 0]), 0, 1 + is_before.sum(axis=1))
-    return ranks
+    if not y_true.shape[1]:
+        return np.zeros(len(y_true), np.int64)
+    scores = np.where(np.isnan(y_score), -np.inf, y_score)
+    order = np.argsort(-scores, axis=1, kind="stable")
+    is_found = np.take_along_axis((y_true == 1) & (scores > -np.inf), order, axis=1)
+    return np.where(is_found.any(axis=1), 1 + is_found.argmax(axis=1), 0)
 
 
 def top_k(y_true: Flags, ranks: Indices, k: int) -> Ratio:

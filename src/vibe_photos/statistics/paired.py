@@ -26,7 +26,7 @@ import numpy as np
 
 from vibe_photos.settings import Evaluate
 from vibe_photos.statistics.design import Design, degrees_of_freedom, sum_by_group
-from vibe_photos.statistics.intervals import FEWEST_CASES, Interval, linearised_residuals
+from vibe_photos.statistics.intervals import FEWEST_CASES, TOO_FEW, Interval, linearised_residuals
 from vibe_photos.statistics.metrics import Bools, Floats, Ratio
 
 SWAPS = 10_000
@@ -159,7 +159,7 @@ def _reason_for_none(pair: PairedRatio, design: Design, freedom: int) -> str:
     if np.array_equal(a.numerator, b.numerator) and np.array_equal(a.denominator, b.denominator):
         return "no photo moves it"
     if min(a.cases, b.cases) < FEWEST_CASES:
-        return f"n < {FEWEST_CASES}"
+        return TOO_FEW
     return "" if freedom > 0 else "one group"
 
 

@@ -22,6 +22,7 @@ from vibe_photos.statistics import metrics
 from vibe_photos.statistics.design import Design
 from vibe_photos.statistics.intervals import (
     FEWEST_CASES,
+    TOO_FEW,
     Interval,
     estimate_intervals,
     influence_interval,
@@ -202,8 +203,8 @@ def show_figure(name: str, value: float | None, interval: Interval) -> Figures:
 
 def explain_no_interval(reason: str) -> str:
     """Return the reason why a figure has no interval, as it stands in `metrics.json`, in plain words."""
-    too_few = f"fewer than {FEWEST_CASES} photos"
-    return {f"n < {FEWEST_CASES}": too_few, "one group": "all are near-duplicates"}.get(reason, reason)
+    plain = {TOO_FEW: f"fewer than {FEWEST_CASES} photos", "one group": "all are near-duplicates"}
+    return plain.get(reason, reason)
 
 
 def read_interval(figures: Figures, name: str) -> Interval | None:

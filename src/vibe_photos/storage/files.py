@@ -92,7 +92,12 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Replace `path` by `value` as indented JSON in the given key order, with a final newline."""
-    write_bytes(path, msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+    write_bytes(path, format_json(value))
+
+
+def format_json(value: Any) -> bytes:
+    """Return `value` as indented JSON in the given key order, with a final newline."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
 
 
 def replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:

@@ -23,16 +23,9 @@ def find_store() -> Path:
 
 def _find_main_checkout(folder: Path) -> Path | None:
     """Return the main checkout of the git repository that contains a folder; None if there is none."""
-    command = (
-        "-C",
-        str(folder),
-        "rev-parse",
-        "--path-format=absolute",
-        "--git-common-dir",
-        "--show-toplevel",
-    )
+    asked = ("--path-format=absolute", "--git-common-dir", "--show-toplevel")
     try:
-        shared, top = run_git(*command).splitlines()
+        shared, top = run_git("-C", str(folder), "rev-parse", *asked).splitlines()
     except InputError:
         return None
     # The shared folder of a submodule is inside the outer repository's `.git`: take its own checkout.

@@ -10,10 +10,9 @@ from typing import Any
 
 from vibe_photos.errors import InputError
 from vibe_photos.human_truth.labels import read_human_truth
-from vibe_photos.records.ground_truth import HEAD_FILES, GroundTruth, fit_keys
+from vibe_photos.records.ground_truth import HEAD_FILES, GroundTruth, TrainingRecord, fit_keys, write_training
 from vibe_photos.records.splits import Membership, find_current_ids, read_splits
 from vibe_photos.records.taxonomy import HEADS
-from vibe_photos.records.training import TrainingRecord, write_training
 from vibe_photos.settings import HeadName, Settings
 from vibe_photos.storage.files import write_json
 from vibe_photos.storage.jsonl import read_jsonl

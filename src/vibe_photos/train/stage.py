@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vibe_photos.heads.linear import LinearHead, head_loss, head_path, save_head
 from vibe_photos.heads.out_of_fold import write_out_of_fold
-from vibe_photos.records.training import read_training
+from vibe_photos.records.ground_truth import read_training
 from vibe_photos.settings import HeadTraining, Settings
 from vibe_photos.storage.files import write_json
 from vibe_photos.storage.vectors import Embeddings, read_embeddings, read_image_ids

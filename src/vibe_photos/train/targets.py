@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vibe_photos.records.ground_truth import TrainingRecord
 from vibe_photos.records.taxonomy import head_keys, with_ancestors
-from vibe_photos.records.training import TrainingRecord
 from vibe_photos.settings import HeadName, Taxonomy
 
 

@@ -116,7 +116,7 @@ def show(line: Decision) -> tuple[str, str, str]:
 
 def read_lost(folder: Path) -> dict[str, list[tuple[str, str, str]]]:
     """Return what the store knows and the files lack, by reviewer."""
-    found = find_lost(folder / "data/human", folder / ".store")
+    found = find_lost(folder / "data/human", folder / ".store", Path("no splits.json"))
     return {reviewer: [show(line) for line in lines] for reviewer, lines in found.items()}
 
 

@@ -35,8 +35,7 @@ from vibe_photos.errors import (
 )
 from vibe_photos.records.failures import Failure, mark_for_retry
 from vibe_photos.records.ground_truth import RawAnnotation
-from vibe_photos.records.keyed_hash import permanent_number
-from vibe_photos.records.photos import Photo
+from vibe_photos.records.photos import Photo, permanent_number
 from vibe_photos.records.pictures import KnownPicture
 from vibe_photos.settings import Replay, Settings
 from vibe_photos.storage.jsonl import read_jsonl, write_jsonl

@@ -65,8 +65,9 @@ def test_a_teacher_who_knows_nothing_is_not_trusted() -> None:
 
 
 def test_a_perfect_teacher_is_trusted_but_leaves_no_certainty() -> None:
-    found = estimate_powered(Y, Y, ALONE, ProxyMean(0.45, 0.0), 0.95)
-    assert found.trust == pytest.approx(1.0)
+    known = ProxyMean(0.45, 0.0)
+    assert tune_trust(Y, Y, ALONE, known) == pytest.approx(1.0)
+    found = estimate_powered(Y, Y, ALONE, known, 0.95)
     assert found.value == pytest.approx(0.45)
     assert found.interval.low < 0.45 < found.interval.high
 

@@ -6,10 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vibe_photos.heads.fit import Examples, prepare_examples
-from vibe_photos.records.ground_truth import GroundTruth
+from vibe_photos.records.ground_truth import GroundTruth, TrainingRecord, write_training
 from vibe_photos.records.splits import Membership
 from vibe_photos.records.taxonomy import HEADS
-from vibe_photos.records.training import TrainingRecord, write_training
 from vibe_photos.settings import HeadName, HeadTraining, Train
 from vibe_photos.storage.vectors import Embeddings, write_embeddings
 from vibe_photos.teach.stage import overlay

@@ -32,21 +32,22 @@ def test_what_the_files_lack_is_named_and_brought_back(places, caplog):
     write(backup_log(store, "ada"), line("a", 1), line("b", 2))
     write(human / "decisions" / "ada.jsonl", line("a", 1))
     assert {
-        reviewer: [one.image_id for one in lost] for reviewer, lost in find_lost(human, store).items()
+        reviewer: [one.image_id for one in lost]
+        for reviewer, lost in find_lost(human, store, Path("no splits.json")).items()
     } == {"ada": ["b"]}
     with caplog.at_level(logging.WARNING):
-        warn_of_lost(human, store)
+        warn_of_lost(human, store, Path("no splits.json"))
     assert "1 decisions of ada" in caplog.text
     assert "vibe-photos restore-decisions" in caplog.text
-    assert restore_lost(human, store) == {"ada": 1}
+    assert restore_lost(human, store, Path("no splits.json")) == {"ada": 1}
     assert set(read_human_truth(human, {}).measured) == {"a", "b"}
-    assert restore_lost(human, store) == {}
+    assert restore_lost(human, store, Path("no splits.json")) == {}
 
 
 def test_a_whole_log_that_is_gone_comes_back(places):
     human, store = places
     write(backup_log(store, "bob"), line("a", 1), line("b", 2))
-    assert restore_lost(human, store) == {"bob": 2}
+    assert restore_lost(human, store, Path("no splits.json")) == {"bob": 2}
     assert set(read_human_truth(human, {}).measured) == {"a", "b"}
 
 
@@ -55,16 +56,16 @@ def test_a_log_that_a_page_holds_is_left_alone_and_says_how_to_go_on(places):
     write(backup_log(store, "ada"), line("a", 1))
     log = human / "decisions" / "ada.jsonl"
     with AppendLog(log), pytest.raises(StoreError, match=r"end it with Ctrl-C, then run vibe-photos restore"):
-        restore_lost(human, store)
+        restore_lost(human, store, Path("no splits.json"))
     assert not log.exists()  # an empty log leaves no file
-    assert restore_lost(human, store) == {"ada": 1}
+    assert restore_lost(human, store, Path("no splits.json")) == {"ada": 1}
 
 
 def test_what_the_reviewer_said_again_later_is_not_lost(places):
     human, store = places
     write(backup_log(store, "ada"), line("a", 1), line("a", 3, "scene.people"))
     write(human / "decisions" / "ada.jsonl", line("a", 3, "scene.people"))
-    assert find_lost(human, store) == {}
+    assert find_lost(human, store, Path("no splits.json")) == {}
 
 
 def test_what_was_said_again_under_the_photos_new_id_is_not_lost(places, tmp_path):
@@ -85,7 +86,7 @@ def test_a_later_remark_or_a_decision_taken_back_does_not_hide_a_lost_decision(p
     undo = Decision(image_id="b", decided_at=line("b", 4).decided_at, undoes=undone.decided_at)
     write(backup_log(store, "ada"), line("a", 1), line("b", 2), undone, undo, remark)
     write(human / "decisions" / "ada.jsonl", undone, undo, remark)
-    assert find_lost(human, store) == {"ada": [line("a", 1), line("b", 2)]}
+    assert find_lost(human, store, Path("no splits.json")) == {"ada": [line("a", 1), line("b", 2)]}
 
 
 def test_a_note_is_lost_although_the_photo_was_decided_again(places):
@@ -93,7 +94,7 @@ def test_a_note_is_lost_although_the_photo_was_decided_again(places):
     noted = msgspec.structs.replace(line("a", 1), note="ask grandma")
     write(backup_log(store, "ada"), noted, line("a", 2))
     write(human / "decisions" / "ada.jsonl", line("a", 2))
-    assert find_lost(human, store) == {"ada": [noted]}
+    assert find_lost(human, store, Path("no splits.json")) == {"ada": [noted]}
 
 
 def test_what_a_lost_undo_gave_back_comes_back_with_it(places):
@@ -102,7 +103,7 @@ def test_what_a_lost_undo_gave_back_comes_back_with_it(places):
     undo = Decision(image_id="a", decided_at=line("a", 3).decided_at, undoes=changed.decided_at)
     write(backup_log(store, "ada"), line("a", 1), changed, undo)
     write(human / "decisions" / "ada.jsonl", changed)
-    assert restore_lost(human, store) == {"ada": 2}
+    assert restore_lost(human, store, Path("no splits.json")) == {"ada": 2}
     assert read_human_truth(human, {}).measured["a"].scene == ["scene.food"]
 
 
@@ -111,7 +112,7 @@ def test_half_a_line_in_the_store_stops_nothing(places):
     write(backup_log(store, "ada"), line("a", 1))
     with backup_log(store, "ada").open("ab") as file:
         file.write(b'{"image_id": "b", "deci')
-    assert restore_lost(human, store) == {"ada": 1}
+    assert restore_lost(human, store, Path("no splits.json")) == {"ada": 1}
 
 
 def test_a_copy_of_the_workspace_that_lacks_a_log_names_git(places, tmp_path, monkeypatch, caplog):
@@ -122,7 +123,7 @@ def test_a_copy_of_the_workspace_that_lacks_a_log_names_git(places, tmp_path, mo
     copy.mkdir()
     monkeypatch.chdir(copy)
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    warn_of_lost(here, store)
+    warn_of_lost(here, store, Path("no splits.json"))
     assert "git add human, then run the experiment again" in caplog.text
     assert "restore-decisions" not in caplog.text
 

@@ -7,7 +7,7 @@ from vibe_photos.errors import InputError
 from vibe_photos.human_truth.labels import HumanTruth
 from vibe_photos.human_truth.sample import weigh_drawn, weigh_stated, weigh_untrained
 from vibe_photos.records.ground_truth import GroundTruth
-from vibe_photos.records.keyed_hash import permanent_number
+from vibe_photos.records.photos import permanent_number
 from vibe_photos.records.splits import Membership
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vibe_photos.publish.publication import Publication, describe_labels, describe_vectors
+from vibe_photos.publish.publication import Publication, describe_file
 from vibe_photos.records.label_tables import LabelTable, write_labels
 from vibe_photos.storage.vectors import Embeddings, to_unit_norm, write_embeddings
 
@@ -43,10 +43,8 @@ def make_publication(folder: Path, version: str = "one", seed: int = 0, ids: lis
     )
     vectors = to_unit_norm(np.random.default_rng(7).normal(size=(len(ids), 6)))
     write_embeddings(folder / "embeddings.sqlite", Embeddings(ids, vectors, "tiny-encoder"))
-    labels, vectors = (
-        describe_labels(folder / "labels.sqlite"),
-        describe_vectors(folder / "embeddings.sqlite"),
-    )
+    labels = describe_file(folder / "labels.sqlite", "label_assignment")
+    vectors = describe_file(folder / "embeddings.sqlite", "image_embedding")
     return Publication(version, "tiny-encoder", labels, vectors)
 
 

@@ -10,6 +10,7 @@ import pytest
 from tests.unit.publish.conftest import IDS, make_publication
 
 from vibe_photos.errors import DatabaseError
+from vibe_photos.publish import versions
 from vibe_photos.publish.versions import is_published, prune, publish
 from vibe_photos.storage.postgres import open_postgres
 from vibe_photos.storage.vectors import read_embeddings
@@ -136,10 +137,8 @@ def test_vectors_arrive_number_by_number(app_database, publication, vector_type)
 
 def hide_pgvector(connection):
     """Begin the table as a server without the extension would."""
-    from vibe_photos.publish import schema
-
-    connection.execute(schema._TABLES)
-    connection.execute(schema._EMBEDDINGS.format(vector_type="real[]"))
+    connection.execute(versions._TABLES)
+    connection.execute(versions._EMBEDDINGS.format(vector_type="real[]"))
 
 
 def test_vectors_that_stay_the_same_are_not_written_again(app_database, publication, tmp_path):

@@ -174,4 +174,4 @@ def test_a_label_without_a_definition_is_a_sentence_and_a_definition_of_nothing_
     with caplog.at_level(logging.WARNING):
         warn_unused(msgspec.convert(values, type(taxonomy)))
     assert "taxonomy.definitions: unknown label key 'scene.fodo'; did you mean scene.food" in caplog.text
-    assert "nobody is told what object.vehicle.bicycle, scene.food means; add a name" in caplog.text
+    assert "object.vehicle.bicycle, scene.food has no definition; add a name" in caplog.text

@@ -50,10 +50,13 @@ def test_no_decision_is_lost_while_git_replaces_the_log(
         thread.join()
     assert len(recorded) == 150
     in_file = {line["image_id"] for line in read_log(tmp_path, "ada")}
-    lost = {line.image_id for line in find_lost(tmp_path, tmp_path / ".store").get("ada", [])}
+    lost = {
+        line.image_id
+        for line in find_lost(tmp_path, tmp_path / ".store", Path("no splits.json")).get("ada", [])
+    }
     assert in_file | lost == {"first", *recorded}
     ada.close()
-    restore_lost(tmp_path, tmp_path / ".store")
+    restore_lost(tmp_path, tmp_path / ".store", Path("no splits.json"))
     assert set(read_human_truth(tmp_path, {}).measured) == {"first", *recorded}
 
 
@@ -111,7 +114,9 @@ def test_a_copy_in_the_store_that_was_removed_begins_again(tmp_path: Path, ada: 
     (tmp_path / ".store" / "decisions" / "ada.jsonl").unlink()
     decide(ada, "b", FOOD)
     (tmp_path / "decisions" / "ada.jsonl").unlink()
-    assert [line.image_id for line in find_lost(tmp_path, tmp_path / ".store")["ada"]] == ["b"]
+    assert [
+        line.image_id for line in find_lost(tmp_path, tmp_path / ".store", Path("no splits.json"))["ada"]
+    ] == ["b"]
 
 
 def test_a_log_that_is_damaged_while_the_page_is_open_needs_no_restart(

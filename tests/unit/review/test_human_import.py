@@ -181,7 +181,7 @@ def test_what_teaches_lands_in_a_log_and_in_the_store(read, tmp_path):
     truth = read_human_truth(human, {})
     assert (list(truth.taught), list(truth.measured)) == (["id-a"], [])
     (human / "decisions" / "imported.jsonl").unlink()
-    assert restore_lost(human, store) == {"imported": 1}
+    assert restore_lost(human, store, human / "no splits.json") == {"imported": 1}
 
 
 def test_ids_of_another_length_are_told_at_once():

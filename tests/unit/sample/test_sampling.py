@@ -10,7 +10,7 @@ from vibe_photos.configuration import read_resolved
 from vibe_photos.errors import InputError
 from vibe_photos.human_truth.draws import Draw, find_strata, make_stratum, read_draws, write_draw
 from vibe_photos.human_truth.sample import read_sampled
-from vibe_photos.records.keyed_hash import permanent_number
+from vibe_photos.records.photos import permanent_number
 from vibe_photos.review.draw_record import record_draw
 from vibe_photos.sample.stage import allocate, sample_for_review
 from vibe_photos.settings import Sample

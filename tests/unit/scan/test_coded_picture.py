@@ -116,3 +116,10 @@ def test_the_hash_does_not_depend_on_how_the_file_is_read(tmp_path):
     path = tmp_path / "photo.jpg"
     whole = write(path, "JPEG", **with_metadata("JPEG"))
     assert inspect_file(os.fsencode(path), "xxh3_128", bytearray(7)).picture == whole.picture
+
+
+def test_a_picture_sequence_without_a_meta_box_counts_as_a_whole(tmp_path):
+    """An AVIF or HEIF sequence may have `moov` only."""
+    data = struct.pack(">I4s4sI", 16, b"ftyp", b"avis", 0) + struct.pack(">I4s", 8, b"moov")
+    found = inspect(tmp_path / "sequence", data)
+    assert (found.picture, found.rendering) == (found.image_id, "")

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from tests.unit.pictures import FORMATS as ALL_FORMATS
 from tests.unit.pictures import draw_picture, encode_picture
 
-from vibe_photos.scan.endings import has_ending
+from vibe_photos.scan.files import has_ending
 
 FORMATS = {name: ending for name, ending in ALL_FORMATS.items() if name not in ("BMP", "GIF", "TIFF")}
 """The formats of which a few bytes tell that a file is whole."""

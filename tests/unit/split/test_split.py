@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vibe_photos.pixels.perceptual_hash import HASHES_PER_PHOTO
-from vibe_photos.records.keyed_hash import permanent_number
-from vibe_photos.records.photos import HashRecord, Photo
+from vibe_photos.records.photos import HashRecord, Photo, permanent_number
 from vibe_photos.records.pictures import KnownPicture, Pictures
 from vibe_photos.records.splits import find_current_ids, read_splits
 from vibe_photos.settings import Split

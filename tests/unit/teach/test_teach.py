@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from vibe_photos.configuration import read_resolved
+from vibe_photos.records.ground_truth import read_training
 from vibe_photos.records.splits import Membership
-from vibe_photos.records.training import read_training
 from vibe_photos.split.stage import write_splits
 from vibe_photos.storage.jsonl import write_jsonl
 from vibe_photos.teach.stage import compile_training_truth

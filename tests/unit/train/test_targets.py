@@ -1,6 +1,6 @@
 import numpy as np
 
-from vibe_photos.records.training import TrainingRecord
+from vibe_photos.records.ground_truth import TrainingRecord
 from vibe_photos.train.targets import find_targets
 
 MOUSE = "object.electronics.peripheral.mouse"

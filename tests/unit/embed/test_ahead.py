@@ -3,7 +3,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from vibe_photos.embed.engines.local import map_ahead
+from vibe_photos.embed.local import map_ahead
 
 
 def test_results_come_in_order_though_later_items_are_done_first() -> None:

@@ -18,8 +18,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from vibe_photos.embed.engines.local import Batch, Engine, Job, describe_problem
-from vibe_photos.encoders.recipe import read_database_recipe
+from vibe_photos.embed.local import Batch, Job, LocalEngine, describe_problem
+from vibe_photos.encoders.recipe import DatabaseRecipe, read_database_recipe
 from vibe_photos.errors import DatabaseError, DecodeError
 from vibe_photos.records.photos import Photo, PhotoProblem
 from vibe_photos.storage.postgres import SCHEMES, URL_VARIABLE, open_postgres
@@ -49,76 +49,66 @@ _Read: TypeAlias = Callable[[list[str]], list[tuple[str, int, object]]]
 """Returns, for image ids, the rows that exist: `(image_id, dim, vector as stored)`."""
 
 
-class DatabaseEngine:
-    """Reads vectors from the app's table, and gets perceptual hashes from another engine."""
+def embed_from_database(
+    job: Job, photos: Sequence[Photo], has_vector: frozenset[str]
+) -> Generator[Batch, None, None]:
+    """Yield the vectors of the app's table as they are read, then the photos' perceptual hashes.
 
-    def __init__(self, job: Job, hasher: Engine) -> None:
-        """Take the job; nothing is opened yet."""
-        self._recipe = read_database_recipe(job.embedder)
-        self._hasher = hasher
-
-    def embed(self, photos: Sequence[Photo], has_vector: frozenset[str]) -> Generator[Batch, None, None]:
-        """Yield vectors as they are read, then hashes; see `Engine`.
-
-        Raises:
-            DatabaseError: the database cannot be reached, or holds no vector of that model.
-            InputError: the SQLite file is missing.
-        """
-        problems: dict[str, PhotoProblem] = {}
-        for batch in self._read([photo for photo in photos if photo.image_id not in has_vector]):
+    Raises:
+        DatabaseError: the database cannot be reached, or holds no vector of that model.
+        InputError: the SQLite file is missing.
+    """
+    recipe = read_database_recipe(job.embedder)
+    problems: dict[str, PhotoProblem] = {}
+    for batch in _read_vectors(recipe, [photo for photo in photos if photo.image_id not in has_vector]):
+        problems |= {problem.image_id or "": problem for problem in batch.problems}
+        yield Batch(batch.vectors, [], [])
+    # Pretend that all have a vector, so that no encoder is loaded.
+    all_ids = frozenset(photo.image_id for photo in photos)
+    with closing(LocalEngine(job).embed(photos, all_ids)) as batches:
+        for batch in batches:
             problems |= {problem.image_id or "": problem for problem in batch.problems}
-            yield Batch(batch.vectors, [], [])
-        # Pretend that all have a vector, so that the hasher loads no encoder.
-        all_ids = frozenset(photo.image_id for photo in photos)
-        with closing(self._hasher.embed(photos, all_ids)) as batches:
-            for batch in batches:
-                problems |= {problem.image_id or "": problem for problem in batch.problems}
-                yield Batch([], batch.perceptual_hashes, [])
-        yield Batch([], [], list(problems.values()))
+            yield Batch([], batch.perceptual_hashes, [])
+    yield Batch([], [], list(problems.values()))
 
-    def _read(self, photos: Sequence[Photo]) -> Iterator[Batch]:
-        if not photos:
-            return
-        n_read = n_scaled = 0
-        with _open_vector_table(_find_url(), self._recipe.source_model) as read:
-            for start in range(0, len(photos), _PHOTOS_AT_A_TIME):
-                batch, scaled = self._read_some(photos[start : start + _PHOTOS_AT_A_TIME], read)
-                n_read, n_scaled = n_read + len(batch.vectors), n_scaled + scaled
-                yield batch
-        logger.info(
-            "embed: %d vectors of %s read from the app's database, %d of them scaled to unit norm",
-            *(n_read, self._recipe.source_model, n_scaled),
-        )
 
-    def _read_some(self, photos: Sequence[Photo], read: _Read) -> tuple[Batch, int]:
-        """Return the vectors of some photos with the problems of others, and how many were scaled."""
-        found: dict[str, list[tuple[int, object]]] = {}
-        for image_id, dim, value in read([photo.image_id for photo in photos]):
-            found.setdefault(image_id, []).append((dim, value))
-        vectors, problems, n_scaled = [], [], 0
-        for photo in photos:
-            try:
-                vector, is_scaled = self._decode_rows(found.get(photo.image_id, []))
-            except DecodeError as error:
-                problems.append(describe_problem(photo, error.reason, str(error)))
-            else:
-                vectors.append((photo.image_id, vector.astype("<f4", copy=False).tobytes()))
-                n_scaled += is_scaled
-        return Batch(vectors, [], problems), n_scaled
+def _read_vectors(recipe: DatabaseRecipe, photos: Sequence[Photo]) -> Iterator[Batch]:
+    if not photos:
+        return
+    n_read = n_scaled = 0
+    with _open_vector_table(_find_url(), recipe.source_model) as read:
+        for start in range(0, len(photos), _PHOTOS_AT_A_TIME):
+            some = photos[start : start + _PHOTOS_AT_A_TIME]
+            rows: dict[str, list[tuple[int, object]]] = {photo.image_id: [] for photo in some}
+            for image_id, dim, value in read(list(rows)):
+                rows[image_id].append((dim, value))
+            batch = Batch([], [], [])
+            for photo in some:
+                try:
+                    vector, is_scaled = _decode_rows(recipe, rows[photo.image_id])
+                except DecodeError as error:
+                    batch.problems.append(describe_problem(photo, error.reason, str(error)))
+                else:
+                    batch.vectors.append((photo.image_id, vector.astype("<f4", copy=False).tobytes()))
+                    n_scaled += is_scaled
+            n_read += len(batch.vectors)
+            yield batch
+    logger.info(
+        "embed: %d vectors of %s read from the app's database, %d of them scaled to unit norm",
+        *(n_read, recipe.source_model, n_scaled),
+    )
 
-    def _decode_rows(self, rows: Sequence[tuple[int, object]]) -> tuple[Vectors, bool]:
-        """Return a photo's vector from its rows, and whether it was scaled."""
-        recipe = self._recipe
-        if not rows:
-            raise DecodeError(
-                "no_vector", f"the app's database has no vector of {recipe.source_model} for it"
-            )
-        if len(rows) > 1:
-            raise DecodeError("several_vectors", f"image_embedding has {len(rows)} rows for it, not one")
-        dim, value = rows[0]
-        if dim != recipe.dim:
-            raise DecodeError("wrong_dim", f"image_embedding says dim {dim}, embedder.dim is {recipe.dim}")
-        return normalise(decode_vector(value, recipe.dim))
+
+def _decode_rows(recipe: DatabaseRecipe, rows: Sequence[tuple[int, object]]) -> tuple[Vectors, bool]:
+    """Return a photo's vector from its rows, and whether it was scaled."""
+    if not rows:
+        raise DecodeError("no_vector", f"the app's database has no vector of {recipe.source_model} for it")
+    if len(rows) > 1:
+        raise DecodeError("several_vectors", f"image_embedding has {len(rows)} rows for it, not one")
+    dim, value = rows[0]
+    if dim != recipe.dim:
+        raise DecodeError("wrong_dim", f"image_embedding says dim {dim}, embedder.dim is {recipe.dim}")
+    return normalise(decode_vector(value, recipe.dim))
 
 
 def decode_vector(value: object, dim: int) -> NDArray[np.float64]:

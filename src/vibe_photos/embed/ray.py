@@ -12,18 +12,18 @@ import socket
 import warnings
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from vibe_photos.embed.engines.local import Batch, Job, LocalEngine
+from vibe_photos.embed.local import Batch, Job, LocalEngine
 from vibe_photos.encoders.recipe import name_encoder
 from vibe_photos.errors import ClusterError, EncoderError, LibraryError, VibePhotosError
 from vibe_photos.pixels.perceptual_hash import hash_recipe
 from vibe_photos.records.photos import Photo
-from vibe_photos.settings import Embed
+from vibe_photos.settings import Embed, Embedder
 
 logger = logging.getLogger(__name__)
 
@@ -52,80 +52,60 @@ _ADVICE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerShare:
-    """The resources of one worker: CPU cores, and one GPU or none."""
+def embed_on_cluster(
+    job: Job, photos: Sequence[Photo], has_vector: frozenset[str]
+) -> Generator[Batch, None, None]:
+    """Yield a batch for every slice, as workers finish them: as many as fit in the cluster.
 
-    cpus: int
-    gpus: int
+    Raises:
+        ClusterError: the cluster cannot be reached, has no room for a worker, or a slice killed three.
+        LibraryError: a worker's machine lacks the photo folder.
+        EncoderError: a worker cannot load the encoder, or has a different one.
+    """
+    if not photos:
+        return
+    with connect_cluster(job.embed.ray_address) as ray:
+        rows = _send_slices(ray, job, photos, has_vector)
+        try:
+            for row in rows:
+                result: Batch | VibePhotosError = pickle.loads(row["result"])
+                if isinstance(result, VibePhotosError):
+                    raise result
+                yield result
+        except ray.exceptions.RayError as error:
+            reason = str(error).partition("\n")[0]
+            raise ClusterError(f"the Ray cluster gave up ({reason}). {_ADVICE}") from error
 
 
-@dataclass(frozen=True, slots=True)
-class _Slice:
-    photos: Sequence[Photo]
-    has_vector: frozenset[str]
-
-
-class RayEngine:
-    """Uses as many workers as fit in the cluster, each with its own encoder."""
-
-    def __init__(self, job: Job) -> None:
-        """Take the job; the cluster is connected when there is something to embed."""
-        self._job = job
-
-    def embed(self, photos: Sequence[Photo], has_vector: frozenset[str]) -> Generator[Batch, None, None]:
-        """Yield a batch for every slice, as workers finish them; see `Engine`.
-
-        Raises:
-            ClusterError: the cluster cannot be reached, has no room for a worker, or a slice killed three.
-            LibraryError: a worker's machine lacks the photo folder.
-            EncoderError: a worker cannot load the encoder, or has a different one.
-        """
-        if not photos:
-            return
-        with connect_cluster(self._job.embed.ray_address) as ray:
-            rows = self._send(ray, photos, has_vector)
-            try:
-                for row in rows:
-                    result: Batch | VibePhotosError = pickle.loads(row["result"])
-                    if isinstance(result, VibePhotosError):
-                        raise result
-                    yield result
-            except ray.exceptions.RayError as error:
-                reason = str(error).partition("\n")[0]
-                raise ClusterError(f"the Ray cluster gave up ({reason}). {_ADVICE}") from error
-
-    def _send(
-        self, ray: Any, photos: Sequence[Photo], has_vector: frozenset[str]
-    ) -> Iterator[dict[str, bytes]]:
-        """Pass the slices to Ray Data; return the results, one row per slice."""
-        job, nodes = self._job, ray.nodes()
-        # In float64, an encoder always computes on the CPU.
-        can_use_gpu = job.embedder.kind == "siglip" and job.embedder.precision != "float64"
-        share = choose_share(nodes, job.embed, can_use_gpu)
-        n_workers = count_workers(nodes, share)
-        size = _BATCHES_PER_SLICE * job.embed.batch_size
-        parts = (photos[start : start + size] for start in range(0, len(photos), size))
-        slices = [_Slice(part, has_vector.intersection(photo.image_id for photo in part)) for part in parts]
-        rows = [{"slice": pickle.dumps(part)} for part in slices]
-        logger.info("embed: %d slices of up to %d photos for %d workers", len(rows), size, n_workers)
-        # A worker sees one GPU or none.
-        embed = msgspec.structs.replace(job.embed, device="cuda" if share.gpus else "cpu")
-        workers_job = replace(job, root=job.root.absolute(), embed=embed)
-        with warnings.catch_warnings(action="ignore"):
-            ray.data.DataContext.get_current().enable_progress_bars = False
-            results = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
-                _Worker,
-                fn_constructor_args=(workers_job, Path.cwd(), hash_recipe()),
-                compute=ray.data.ActorPoolStrategy(
-                    min_size=1, initial_size=min(n_workers, len(rows)), max_tasks_in_flight_per_actor=2
-                ),
-                num_cpus=share.cpus,
-                num_gpus=share.gpus,
-                ray_remote_args_fn=lambda: {"max_restarts": -1, "max_task_retries": _TRIES - 1},
-            )
-        found: Iterator[dict[str, bytes]] = iter(results.iter_rows())
-        return found
+def _send_slices(
+    ray: Any, job: Job, photos: Sequence[Photo], has_vector: frozenset[str]
+) -> Iterator[dict[str, bytes]]:
+    """Pass the slices to Ray Data; return the results, one row per slice."""
+    nodes = ray.nodes()
+    gpus = count_gpus(nodes, job.embedder, job.embed)
+    n_workers = count_workers(nodes, job.embed.workers, gpus)
+    size = _BATCHES_PER_SLICE * job.embed.batch_size
+    parts = (photos[start : start + size] for start in range(0, len(photos), size))
+    slices = [(part, has_vector.intersection(photo.image_id for photo in part)) for part in parts]
+    rows = [{"slice": pickle.dumps(part)} for part in slices]
+    logger.info("embed: %d slices of up to %d photos for %d workers", len(rows), size, n_workers)
+    # A worker sees one GPU or none.
+    embed = msgspec.structs.replace(job.embed, device="cuda" if gpus else "cpu")
+    workers_job = replace(job, root=job.root.absolute(), embed=embed)
+    with warnings.catch_warnings(action="ignore"):
+        ray.data.DataContext.get_current().enable_progress_bars = False
+        results = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
+            _Worker,
+            fn_constructor_args=(workers_job, Path.cwd(), hash_recipe()),
+            compute=ray.data.ActorPoolStrategy(
+                min_size=1, initial_size=min(n_workers, len(rows)), max_tasks_in_flight_per_actor=2
+            ),
+            num_cpus=job.embed.workers,
+            num_gpus=gpus,
+            ray_remote_args_fn=lambda: {"max_restarts": -1, "max_task_retries": _TRIES - 1},
+        )
+    found: Iterator[dict[str, bytes]] = iter(results.iter_rows())
+    return found
 
 
 class _Worker:
@@ -141,19 +121,19 @@ class _Worker:
 
     def __call__(self, row: dict[str, bytes]) -> dict[str, bytes]:
         """Embed a slice. Errors that stop the run are returned, because Ray would wrap raised ones."""
-        part: _Slice = pickle.loads(row["slice"])
-        logger.info("embed: %d photos from %s", len(part.photos), part.photos[0].rel_path)
+        photos, has_vector = pickle.loads(row["slice"])
+        logger.info("embed: %d photos from %s", len(photos), photos[0].rel_path)
         try:
-            result: Batch | VibePhotosError = self._embed(part)
+            result: Batch | VibePhotosError = self._embed(photos, has_vector)
         except VibePhotosError as error:
             result = error
         return {"result": pickle.dumps(result)}
 
-    def _embed(self, part: _Slice) -> Batch:
+    def _embed(self, photos: Sequence[Photo], has_vector: frozenset[str]) -> Batch:
         if self._engine is None:
             self._check_machine()
             self._engine = LocalEngine(self._job)
-        batches = list(self._engine.embed(part.photos, part.has_vector))
+        batches = list(self._engine.embed(photos, has_vector))
         return Batch(
             [pair for batch in batches for pair in batch.vectors],
             [pair for batch in batches for pair in batch.perceptual_hashes],
@@ -225,17 +205,18 @@ def check_port(address: str) -> None:
         socket.create_connection((host, int(port)), _REACH_SECONDS).close()
 
 
-def choose_share(nodes: Iterable[Mapping[str, Any]], embed: Embed, can_use_gpu: bool) -> WorkerShare:
-    """Return the resources of a worker: `embed.workers` CPU cores, and a GPU if the cluster has any.
+def count_gpus(nodes: Iterable[Mapping[str, Any]], embedder: Embedder, embed: Embed) -> int:
+    """Return how many GPUs a worker gets: one if the encoder can use it and the cluster has any, else none.
 
-    GPUs and CPUs are never mixed, because their vectors differ in the last bits.
+    GPUs and CPUs are never mixed, because their vectors differ in the last bits. In float64, an encoder
+    always computes on the CPU.
     """
-    has_gpu = can_use_gpu and embed.device != "cpu" and any(node["Resources"].get("GPU", 0) for node in nodes)
-    return WorkerShare(cpus=embed.workers, gpus=int(has_gpu))
+    can_use_gpu = embedder.kind == "siglip" and embedder.precision != "float64" and embed.device != "cpu"
+    return int(can_use_gpu and any(node["Resources"].get("GPU", 0) for node in nodes))
 
 
-def count_workers(nodes: Iterable[Mapping[str, Any]], share: WorkerShare) -> int:
-    """Return how many workers fit on the machines that are alive.
+def count_workers(nodes: Iterable[Mapping[str, Any]], cpus: int, gpus: int) -> int:
+    """Return how many workers, each with so many CPU cores and GPUs, fit on the machines that are alive.
 
     Raises:
         ClusterError: none fits.
@@ -244,11 +225,11 @@ def count_workers(nodes: Iterable[Mapping[str, Any]], share: WorkerShare) -> int
     for node in nodes:
         if node["Alive"]:
             free = node["Resources"]
-            fits = int(free.get("CPU", 0) // share.cpus)
-            count += min(fits, int(free.get("GPU", 0))) if share.gpus else fits
+            fits = int(free.get("CPU", 0) // cpus)
+            count += min(fits, int(free.get("GPU", 0))) if gpus else fits
     if not count:
-        gpu = " and a GPU" if share.gpus else ""
+        gpu = " and a GPU" if gpus else ""
         raise ClusterError(
-            f"embed.workers: a worker needs {share.cpus} CPU cores{gpu}; no machine of the cluster has these"
+            f"embed.workers: a worker needs {cpus} CPU cores{gpu}; no machine of the cluster has these"
         )
     return count

@@ -19,7 +19,7 @@ from tests.unit.drawn_library import embed_into
 from tests.unit.embed.test_embed import read_outs
 from tests.unit.tiny_models import draw_photo, list_photos
 
-from vibe_photos.embed.engines.ray import WorkerShare, check_port, choose_share, count_workers
+from vibe_photos.embed.ray import check_port, count_gpus, count_workers
 from vibe_photos.errors import ClusterError, EncoderError
 from vibe_photos.records.photos import PhotoProblem, read_manifest
 from vibe_photos.settings import Embed, Embedder
@@ -167,6 +167,7 @@ def test_what_stops_a_worker_stops_the_run_and_is_said_as_it_is(
         embed_into(manifest, root, broken, ray_embed, tmp_path / "out", tmp_path / "store")
 
 
+SIGLIP = Embedder(kind="siglip", name="s")
 NODES = [
     {"Alive": True, "Resources": {"CPU": 16.0, "GPU": 2.0}},
     {"Alive": True, "Resources": {"CPU": 7.0}},
@@ -175,27 +176,27 @@ NODES = [
 
 
 @pytest.mark.parametrize(
-    ("workers", "device", "can_use_gpu", "gpus", "count"),
+    ("workers", "device", "embedder", "gpus", "count"),
     [
         # 16 // 4 + 7 // 4 workers on processors, but two GPUs hold two.
-        (4, "cpu", True, 0, 5),
-        (4, "auto", False, 0, 5),
-        (4, "auto", True, 1, 2),
+        (4, "cpu", SIGLIP, 0, 5),
+        (4, "auto", Embedder(kind="hog", name="h"), 0, 5),
+        (4, "auto", Embedder(kind="siglip", name="s", precision="float64"), 0, 5),
+        (4, "auto", SIGLIP, 1, 2),
         # 16 processors hold one worker of 12, beside one of the two GPUs.
-        (12, "cuda", True, 1, 1),
+        (12, "cuda", SIGLIP, 1, 1),
     ],
 )
 def test_a_worker_takes_its_processors_and_a_gpu_where_the_encoder_can_use_one(
-    embed: Embed, workers: int, device: str, can_use_gpu: bool, gpus: int, count: int
+    embed: Embed, workers: int, device: str, embedder: Embedder, gpus: int, count: int
 ) -> None:
-    share = choose_share(NODES, msgspec.structs.replace(embed, workers=workers, device=device), can_use_gpu)
-    assert share == WorkerShare(cpus=workers, gpus=gpus)
-    assert count_workers(NODES, share) == count
+    assert count_gpus(NODES, embedder, msgspec.structs.replace(embed, device=device)) == gpus
+    assert count_workers(NODES, workers, gpus) == count
 
 
 def test_a_cluster_that_holds_no_worker_is_refused() -> None:
     with pytest.raises(ClusterError, match=r"embed\.workers: a worker needs 20 CPU cores and a GPU"):
-        count_workers(NODES, WorkerShare(cpus=20, gpus=1))
+        count_workers(NODES, cpus=20, gpus=1)
 
 
 def test_a_missing_package_is_named(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vibe_photos.embed.engines.database import decode_vector, normalise
+from vibe_photos.embed.database import decode_vector, normalise
 from vibe_photos.errors import DecodeError
 from vibe_photos.storage.vectors import to_unit_norm
 

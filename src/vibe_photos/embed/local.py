@@ -1,4 +1,4 @@
-"""The interface of engines, and the engine `local`, which prepares photos while it encodes others."""
+"""What engines take and give, and the engine `local`, which prepares photos while it encodes others."""
 
 import threading
 from collections import deque
@@ -9,20 +9,15 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from vibe_photos.encoders.encoder import Encoder, load_encoder
 from vibe_photos.errors import DecodeError
-from vibe_photos.pixels import decode
-from vibe_photos.pixels.perceptual_hash import (
-    SHORT_EDGE_PX,
-    Hashes,
-    cover_short_edge,
-    perceptual_hashes,
-)
+from vibe_photos.pixels.decode import decode_photo
+from vibe_photos.pixels.perceptual_hash import SHORT_EDGE_PX, Hashes, cover_short_edge, perceptual_hashes
 from vibe_photos.records.photos import Photo, PhotoProblem, photo_path, verified
 from vibe_photos.settings import Embed, Embedder
 
@@ -32,7 +27,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """The parameters of an engine; `model` is the encoder's name, under which vectors are stored."""
+    """What all engines need to know; `model` is the encoder's name, under which vectors are stored."""
 
     root: Path
     embedder: Embedder
@@ -51,22 +46,6 @@ class Batch:
     vectors: list[tuple[str, bytes]]
     perceptual_hashes: list[tuple[str, bytes]]
     problems: list[PhotoProblem]
-
-
-class Engine(Protocol):
-    """Computes vectors and hashes of photos (`embed.engine`)."""
-
-    def embed(self, photos: Sequence[Photo], has_vector: frozenset[str]) -> Generator[Batch, None, None]:
-        """Yield the results in batches, in any order; each photo is in one batch.
-
-        Args:
-            photos: in the manifest's order.
-            has_vector: ids of photos that only need perceptual hashes.
-
-        Raises:
-            EncoderError: the encoder cannot be loaded.
-        """
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +68,13 @@ class LocalEngine:
         self._encoder: Encoder | None = None
 
     def embed(self, photos: Sequence[Photo], has_vector: frozenset[str]) -> Generator[Batch, None, None]:
-        """Yield a batch for every `embed.batch_size` photos, in their order; see `Engine`."""
+        """Yield a batch for every `embed.batch_size` photos, in their order.
+
+        Photos in `has_vector` (ids) only get perceptual hashes.
+
+        Raises:
+            EncoderError: the encoder cannot be loaded.
+        """
         embed = self._job.embed
         ahead = 2 * embed.batch_size + embed.workers
         outcomes = map_ahead(partial(self._prepare, has_vector), photos, embed.workers, ahead)
@@ -100,7 +85,7 @@ class LocalEngine:
     def _prepare(self, has_vector: frozenset[str], photo: Photo) -> _PreparedPhoto | PhotoProblem:
         """Decode, hash and preprocess one photo; an error becomes a problem record."""
         path = photo_path(self._job.root, photo)
-        read = partial(decode.decode_photo, path, max_pixels=self._job.embed.max_pixels)
+        read = partial(decode_photo, path, max_pixels=self._job.embed.max_pixels)
         item = None
         try:
             with verified(path, photo):

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from tests.unit.drawn_library import embed_into
 
-from vibe_photos.embed.engines.database import FOLDER_VARIABLE
+from vibe_photos.embed.database import FOLDER_VARIABLE
 from vibe_photos.embed.outs import Digest
 from vibe_photos.encoders.encoder import load_encoder
 from vibe_photos.encoders.recipe import name_encoder
