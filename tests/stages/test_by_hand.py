@@ -108,3 +108,13 @@ def test_a_torn_raw_file_is_named(plain_copy, tmp_path):
     assert result.returncode == 1
     assert f"{raw}, line 2" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_the_code_beside_the_script_runs(plain_copy, repository):
+    """Not the code of the folder whose environment runs it: DVC hashes the one beside the script."""
+    shutil.copytree(repository / "src" / "vibe_photos", plain_copy / "src" / "vibe_photos")
+    module = plain_copy / "src" / "vibe_photos" / "split" / "stage.py"
+    module.write_text(module.read_text().replace("def split_photos(", "def split_photos_of_the_copy("))
+    result = run_stage(plain_copy, "split_photos", "--help")
+    assert result.returncode == 1
+    assert f"cannot import name 'split_photos' from 'vibe_photos.split.stage' ({module})" in result.stderr

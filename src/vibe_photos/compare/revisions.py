@@ -10,6 +10,7 @@ import logging
 import os
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,6 +19,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from vibe_photos.compare.compare import LabelComparison, LabelSet, compare_labels
 from vibe_photos.configuration import RESOLVED
@@ -35,10 +38,11 @@ from vibe_photos.lineage import (
     run_git,
 )
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth
-from vibe_photos.records.label_tables import read_labels
+from vibe_photos.records.label_tables import LabelTable, read_labels
 from vibe_photos.records.photos import read_manifest
 from vibe_photos.records.splits import find_current_ids, read_splits
-from vibe_photos.settings import Paths, Settings, TruthName
+from vibe_photos.records.taxonomy import KeyHistory
+from vibe_photos.settings import Paths, Settings, Taxonomy, TruthName
 from vibe_photos.storage.jsonl import read_jsonl
 from vibe_photos.storage.local_store import find_store
 
@@ -101,7 +105,8 @@ def compare_revisions(
         InputError: a file of a revision or of the truth is missing or malformed.
     """
     memberships = read_splits(settings.paths.splits)
-    a, b = (_read_label_set(one, find_current_ids(memberships)) for one in (before, after))
+    current_ids = find_current_ids(memberships)
+    a, b = (_read_label_set(one, current_ids, settings.taxonomy) for one in (before, after))
     sample = read_measured_sample(settings.paths.human, settings.taxonomy, memberships)
     human = sample.records or sample.own_set
     truth = truth or ("human" if human else "auto")
@@ -109,14 +114,40 @@ def compare_revisions(
     return compare_labels(a, b, truth, evaluated, memberships, settings.taxonomy, settings.evaluate)
 
 
-def _read_label_set(revision: Revision, current_ids: Mapping[str, str]) -> LabelSet:
-    """Read one side; photos have the ids of today, though their files may have been rewritten since."""
-    labels, memberships = read_labels(revision.labels), read_splits(revision.splits)
+def _read_label_set(revision: Revision, current_ids: Mapping[str, str], taxonomy: Taxonomy) -> LabelSet:
+    """Read one side with today's label keys and photo ids: both may have changed since it was made."""
+    labels = _follow_keys(read_labels(revision.labels), taxonomy)
+    memberships = read_splits(revision.splits)
     present = {*labels.image_ids, *memberships}
     renamed = {old: new for old, new in current_ids.items() if new not in present}
     labels = replace(labels, image_ids=[renamed.get(image_id, image_id) for image_id in labels.image_ids])
     memberships = {renamed.get(image_id, image_id): one for image_id, one in memberships.items()}
     return LabelSet(revision.name, labels, memberships, revision.is_tuned_on_people())
+
+
+def _follow_keys(table: LabelTable, taxonomy: Taxonomy) -> LabelTable:
+    """Return a table with today's keys; of several that became one, each photo has the best label."""
+    history, places = KeyHistory(taxonomy), defaultdict(list)
+    for place, key in enumerate(table.keys):
+        if now := history.follow(key, table.level[key])[0]:
+            places[now].append(place)
+    if list(places) == table.keys:
+        return table
+    first = {now: table.keys[columns[0]] for now, columns in places.items()}
+    return LabelTable(
+        image_ids=table.image_ids,
+        keys=list(places),
+        level={now: table.level[old] for now, old in first.items()},
+        source={now: table.source[old] for now, old in first.items()},
+        threshold={now: table.threshold[old] for now, old in first.items()},
+        score=_take_best(table.score, places),
+        value=_take_best(table.value, places),
+    )
+
+
+def _take_best(values: NDArray[Any], places: Mapping[str, list[int]]) -> NDArray[Any]:
+    best = [np.fmax.reduce(values[:, columns], axis=1) for columns in places.values()]
+    return np.stack(best, axis=1) if best else values[:, :0]
 
 
 def name_photos(settings: Settings) -> dict[str, str]:

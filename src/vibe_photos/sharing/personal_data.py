@@ -51,7 +51,7 @@ _TEXT_FIELDS = {
 _WORDS = frozenset(
     {
         *("scene", "coarse_type", "objects", "stratum", "model", "prompt_id", "finish_reason", "kind"),
-        *("decided_at", "undoes", "seen"),
+        *("decided_at", "undoes", "seen", "purpose", "action", "reason"),
     }
 )
 _FREE_TEXT_OF = {"teacher's answers": TEACHER_TEXT, "human truth": PEOPLE_TEXT}

@@ -101,8 +101,12 @@ def push_all(sharing: Sharing) -> None:
     dvc = [sys.executable, "-m", "dvc", "push", "--remote", sharing.dvc.remote.name]
     if subprocess.run(dvc, check=False).returncode:
         raise InputError("`dvc push` failed; its own message is above")
+    remote, branch = sharing.git.remote, sharing.git.branch
+    # So that `git pull` works afterwards; an upstream that somebody chose stays.
+    asked = ["git", "rev-parse", "--verify", "--quiet", f"{branch}@{{upstream}}"]
+    has_upstream = not subprocess.run(asked, capture_output=True, check=False).returncode
     # git shows the address, and with it a token in its query.
-    git = ["git", "push", sharing.git.remote, sharing.git.branch]
+    git = ["git", "push", *([] if has_upstream else ["--set-upstream"]), remote, branch]
     pushed = subprocess.run(git, stderr=subprocess.PIPE, encoding="utf-8", errors="replace", check=False)
     print(hide_credentials_in(pushed.stderr), end="", file=sys.stderr)
     if pushed.returncode:

@@ -42,6 +42,8 @@ _KINDS = {
 _PHOTO_ENDINGS = frozenset(
     {".jpg", ".jpeg", ".jpe", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".heic", ".heif", ".avif"}
 )
+_OWN_PICTURES = frozenset({"docs/report.png", "docs/review.png"})
+"""The pictures in vibe-photos' own documents, which every project has."""
 
 
 class Remote(msgspec.Struct, frozen=True):
@@ -69,9 +71,9 @@ class Upload:
 
 
 def name_kind(path: str) -> str:
-    """Return the kind of a file by its path; photos are recognised in any folder."""
+    """Return the kind of a file by its path; photos are recognised in any folder but for our documents'."""
     pure = PurePosixPath(path)
-    if pure.suffix.lower() in _PHOTO_ENDINGS:
+    if pure.suffix.lower() in _PHOTO_ENDINGS and path not in _OWN_PICTURES:
         return PHOTOS
     if pure.name == ".gitignore":
         return OTHER

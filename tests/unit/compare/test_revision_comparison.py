@@ -69,6 +69,23 @@ def test_against_people(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.usefixtures("workspace")
+def test_a_renamed_key_is_no_difference(capsys: pytest.CaptureFixture[str]) -> None:
+    """Both sides have the old key, as before `dvc repro`: it is read under the new one."""
+    resolved = Path("data/config/resolved.yaml")
+    assert resolved.read_text().count("scene.people") > 1
+    renamed = (
+        resolved.read_text()
+        .replace("scene.people", "scene.persons")
+        .replace("  renamed: {}", "  renamed: {scene.people: scene.persons}")
+    )
+    resolved.write_text(renamed)
+    assert "renamed: {scene.people" in renamed
+    assert main(["compare", "old.sqlite", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [flip["before"] for flip in found["flips"]] == ["persons"] * 12
+
+
+@pytest.mark.usefixtures("workspace")
 def test_against_a_set_of_ones_own(capsys: pytest.CaptureFixture[str]) -> None:
     file = Path("data/human") / AUDITED_FILE
     records = json.loads(file.read_text())

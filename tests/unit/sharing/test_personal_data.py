@@ -4,11 +4,13 @@ import json
 import sqlite3
 from contextlib import closing
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vibe_photos.records.ground_truth import Decision
 from vibe_photos.sharing import personal_data
 from vibe_photos.sharing.personal_data import inspect_upload
 from vibe_photos.sharing.uploads import Upload
@@ -72,6 +74,25 @@ def test_what_people_wrote(inspect):
     found = inspect("data/human/decisions/anna.jsonl", _lines(decision))
     assert found[personal_data.PEOPLE_TEXT].examples == ["my bank card", "Anna"]
     assert found[personal_data.REVIEWERS].examples == ["anna"]
+
+
+def test_only_notes_and_proposals_of_a_decision_are_text_that_people_wrote(inspect):
+    """With every field that a line of the log may have."""
+    labels = {"scene": ["scene.food"], "attributes": {"attr.has_text": True}, "objects": ["object.food"]}
+    decision = Decision(
+        image_id="a",
+        decided_at="2026-11-29T08:00:00Z",
+        purpose="teach",
+        draw=1,
+        after=labels,
+        shown=labels,
+        seen=["teacher"],
+        action="0a1331a9",
+        reason="private",
+        undoes="2026-11-29T07:00:00Z",
+    )
+    found = inspect("data/human/decisions/anna.jsonl", msgspec.json.encode(decision))
+    assert found.keys() == {personal_data.IDS, personal_data.REVIEWERS}
 
 
 def test_the_record_of_a_draw_is_no_text_that_people_wrote(inspect):

@@ -110,6 +110,20 @@ def test_what_git_says_while_it_pushes_shows_no_token(sharing, tmp_path, monkeyp
     assert said.count("To https://git.example.org/x.git?token=***\n") == 2
 
 
+def test_afterwards_the_branch_can_be_pulled(sharing, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(share.sys, "executable", "/bin/true")
+    for arguments in (
+        ("init", "--quiet", "--initial-branch", "main"),
+        ("init", "--quiet", "--bare", "--initial-branch", "main", "shared.git"),
+        ("remote", "add", "origin", "shared.git"),
+        ("-c", "user.name=Anna", "-c", "user.email=a@example.org", "commit", "--allow-empty", "-m", "x"),
+    ):
+        run_git(*arguments)
+    push_all(Sharing(sharing.dvc, replace(sharing.git, remote="origin", branch="main"), []))
+    assert run_git("pull").strip() == "Already up to date."
+
+
 def test_a_log_that_is_not_in_git_is_said_to_stay_here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(share, "find_dvc_remote", lambda name: None)

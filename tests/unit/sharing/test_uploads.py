@@ -25,3 +25,10 @@ from vibe_photos.sharing.uploads import name_kind
 )
 def test_kinds(path, kind):
     assert name_kind(path) == kind
+
+
+def test_the_pictures_of_our_documents_are_nobodys_photos(repository):
+    pictures = [path.relative_to(repository).as_posix() for path in (repository / "docs").glob("*.png")]
+    assert pictures
+    assert {name_kind(path) for path in pictures} == {"code and other files"}
+    assert name_kind("docs/beach.png") == "photos"
