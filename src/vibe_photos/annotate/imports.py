@@ -36,10 +36,11 @@ class ImportSummary:
     def describe(self) -> str:
         """Return a line for each model and question, and one for each kind of record that was left out."""
         keys = sorted({*self.new, *self.known}, key=lambda key: (key.model, key.prompt_id))
-        lines = [
-            f"{key.model}, prompt {key.prompt_id}: {self.new[key]} new, {self.known[key]} already there"
-            for key in keys
-        ] or ["no answers found"]
+        names = {key: f"{key.model}, prompt {key.prompt_id}" for key in keys}
+        names |= {IMPORTED: "answers that name no model and prompt"}
+        lines = [f"{names[key]}: {self.new[key]} new, {self.known[key]} already there" for key in keys] or [
+            "no answers found"
+        ]
         if self.repeated:
             lines.append(f"{self.repeated} records were replaced by a later one of the same photo")
         if self.problems:
@@ -129,7 +130,9 @@ def _describe_next_steps(summary: ImportSummary, settings: Settings) -> str:
     teacher = settings.teacher
     chosen = AnswerKey(teacher.model, build_question(teacher, settings.taxonomy).prompt_id)
     keys = {*summary.new, *summary.known}
-    how = "To use them: dvc repro -f -s annotate && dvc repro"
+    # DVC sees no change in the store: a stage that has run must be told to run again.
+    has_run = settings.paths.raw_annotations.is_file() or Path("dvc.lock").is_file()
+    how = f"To use them: {'dvc repro -f -s annotate && ' if has_run else ''}dvc repro"
     if not keys or chosen in keys:
         return how
     if IMPORTED in keys:

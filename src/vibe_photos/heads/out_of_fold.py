@@ -73,7 +73,9 @@ def read_out_of_fold(models: Path, head: HeadName) -> OutOfFold:
                 y = y[:, np.newaxis] == np.arange(len(labels)) if labels else np.zeros((len(y), 0))
             return OutOfFold(arrays["image_ids"].tolist(), labels, arrays["probabilities"], y.astype(np.int8))
     except FileNotFoundError:
-        raise InputError(f"{path} does not exist; `dvc repro train@{head}` makes it") from None
+        raise InputError(
+            f"{path} does not exist; `dvc repro train@{head}` makes it (if one is running, wait for it)"
+        ) from None
     except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
         raise InputError(f"{path} is damaged: {error}; `dvc repro train@{head}` makes it again") from None
 

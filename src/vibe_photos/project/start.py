@@ -75,7 +75,9 @@ def start_project(
         f"{folder} is your project: {photo_files} photo files in {photos}, teacher {teacher}, encoder "
         f"{embedder}, {sampled} photos for you to check"
     )
-    return "\n".join([made, *_list_warnings(folder), *_list_next_commands(folder, teacher, annotations)])
+    return "\n".join(
+        [made, *_list_warnings(folder), *_list_next_commands(folder, teacher, embedder, annotations)]
+    )
 
 
 def _check_clone() -> None:
@@ -235,15 +237,17 @@ def _without_remotes(text: str) -> str:
     return written.getvalue()
 
 
-def _list_next_commands(folder: Path, teacher: str, annotations: Path | None) -> list[str]:
+def _list_next_commands(folder: Path, teacher: str, embedder: str, annotations: Path | None) -> list[str]:
     if annotations:
         answers = f"vibe-photos import-annotations {shlex.quote(str(annotations.resolve()))}"
     elif teacher == _STORE_TEACHER:
         answers = "vibe-photos import-annotations FILE..."
     else:
         answers = "export QWEN_BASE_URL=http://localhost:8000/v1"
+    chosen = msgspec.yaml.decode(Path("conf", "embedder", f"{embedder}.yaml").read_bytes())
     commands = (
         f"cd {shlex.quote(str(folder))} && make setup && . .venv/bin/activate",
+        *([f"cp MODEL.onnx {chosen['checkpoint']}"] if chosen["kind"] == "onnx" else []),
         answers,
         # Later figures are compared with this commit.
         "vibe-photos check && dvc repro && git add --all && git commit -m 'First labels'",

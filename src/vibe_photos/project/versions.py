@@ -20,6 +20,7 @@ DVC_CONFIG = (DVC_FOLDER / "config").as_posix()
 
 _TRAILER = "Vibe-photos-version"
 _OWN = frozenset({PARAMS, DVC_CONFIG, LOCK.as_posix(), DEMO, "data/human"})
+_README = "src/vibe_photos/project/PROJECT.md"
 _DESCRIPTION = "data/human/README.md"
 _QUESTION_FILES = ("conf/question.yaml", "conf/teacher", "conf/taxonomy")
 
@@ -33,7 +34,7 @@ def describe_version(source: str) -> str:
 def open_code(commit: str) -> Iterator[Path]:
     """Yield a git index file with a commit's code, in the current repository.
 
-    Left out are stage outputs (the outs in the commit's `dvc.lock`), that lock, human labels, the demo,
+    Its README is that of a project. Left out are stage outputs (the outs in the commit's `dvc.lock`), that lock, human labels, the demo,
     `params.yaml`, and DVC's configuration, which has the remotes.
     """
     outs = {out.path for stage in read_lock(commit).stages.values() for out in stage.outs}
@@ -42,6 +43,8 @@ def open_code(commit: str) -> Iterator[Path]:
         index = Path(scratch) / "index"
         run_git("read-tree", commit, index=index)
         run_git("update-index", "--force-remove", "-z", "--stdin", index=index, text="\0".join(own))
+        readme = run_git("rev-parse", f"{commit}:{_README}").strip()
+        run_git("update-index", "--cacheinfo", f"100644,{readme},README.md", index=index)
         yield index
 
 

@@ -28,7 +28,7 @@ def describe_run(sources: Sources) -> tuple[str, str] | None:
     title = "Rendered photos, simulated teacher" if is_rendered else "Simulated teacher"
     return title, (
         f"{'A program drew these photos. ' if is_rendered else ''}No model gave the teacher's answers: "
-        "a program that knows the truth made them, with mistakes as frequent as published for real models. "
+        "a program that knows the truth made them, with mistakes put in. "
         "The figures show that the pipeline works and what it can measure. "
         f"They say nothing about a real teacher{' or real photos' if is_rendered else ''}."
     )

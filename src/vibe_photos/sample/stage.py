@@ -84,9 +84,11 @@ def sample_for_review(settings: Settings) -> None:
             drawn.append((place, stratum, labels | design | {_FINGERPRINT: _fingerprint(labels)}))
     drawn.sort(key=lambda one: one[:2])
     write_json(paths.sample, [record for *_, record in drawn])
+    unasked = sum(map(len, not_asked.values()))
     log.info(
-        "sample: %d of %d photos to review, from %d strata; they stand for %d that were not asked about too",
-        *(len(drawn), sum(map(len, strata.values())), len(strata), sum(map(len, not_asked.values()))),
+        "sample: %d of %d photos to review, from %d strata%s",
+        *(len(drawn), sum(map(len, strata.values())), len(strata)),
+        f"; they stand for {unasked} that were not asked about too" if unasked else "",
     )
 
 

@@ -15,7 +15,7 @@ holdout to training where it is not a share of the whole library.
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -71,6 +71,7 @@ def split_photos(settings: Settings) -> None:
     memberships = assign_roles(near.groups, reserved, split, seed, strata, pictures, budget)
     _log_followed(paths.human, current_ids)
     write_splits(paths.splits, memberships)
+    _log_roles(memberships, measured)
     if near.cut:
         log.warning(
             "%d photos form chains of near-duplicates that would take more than half a fold: their groups "
@@ -245,13 +246,18 @@ def write_splits(path: Path, memberships: Mapping[str, Membership]) -> None:
             file.write(separator + encode(image_id) + b": " + encode(membership))
             separator = b",\n"
         file.write(b"\n}\n" if memberships else b"{}\n")
+
+
+def _log_roles(memberships: Mapping[str, Membership], measured: Set[str]) -> None:
     roles = Counter(membership.role for membership in memberships.values())
+    chosen = len(measured & memberships.keys())
     log.info(
         "split: %d photos in %d near-duplicate groups: %d may train (those with an answer do), %d holdout, "
-        "%d reserved for people",
+        "%d reserved for people: %d sampled or measured and %d near-duplicates of them",
         len(memberships),
         len({membership.group for membership in memberships.values()}),
         *(roles[role] for role in ("train", "holdout", "reserved")),
+        *(chosen, roles["reserved"] - chosen),
     )
 
 

@@ -26,9 +26,9 @@ log = logging.getLogger(__name__)
 
 BETTER_THAN_LINEAR = {
     "neighbours": "the labels of the nearest photos are right more often than the linear head: it does not "
-    "suit this encoder's vectors; try another (use.embedder)",
+    "suit this encoder's vectors; try another encoder (use.embedder)",
     "probe": "a small non-linear model is right more often than the linear head: it does not use all that is "
-    "in this encoder's vectors; try another (use.embedder)",
+    "in this encoder's vectors; try another encoder (use.embedder)",
 }
 
 
@@ -48,6 +48,8 @@ def train_head(settings: Settings) -> None:
     image_ids = [records[row].image_id for row in targets.rows]
     photos = read_embeddings(database, set(image_ids))
     folds = np.array([truth_of[image_id].fold for image_id in image_ids], dtype=np.int64)
+    size = (head, len(image_ids), len(targets.labels))
+    log.info("train@%s: begins with %d photos and %d labels; many of both take minutes", *size)
     student = fit_student(targets, photos.vectors, folds, head_loss(head), options)
 
     fitted = LinearHead(

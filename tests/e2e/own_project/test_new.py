@@ -28,8 +28,9 @@ def test_it_has_the_code_and_nothing_of_the_demo(started):
     assert {path for path in left_out if not path.startswith("data/")} == {"dvc.lock"}
     data = {path for path in ours if path.startswith("data/")}
     assert {path for path in data if not path.endswith(".gitignore")} == {"data/human/README.md"}
-    for path in ours - {"params.yaml", ".dvc/config"}:
+    for path in ours - {"params.yaml", ".dvc/config", "README.md"}:
         assert started.project.bytes(path) == started.clone.bytes(path)
+    assert b"is a project for one photo library" in started.project.bytes("README.md")
 
 
 def test_its_settings_are_what_was_asked_for(started):
@@ -161,3 +162,11 @@ def test_given_answers_decide_ids_and_teacher(home, tmp_path, ids, model, flags,
     else:
         params = yaml.safe_load((tmp_path / "project" / "params.yaml").read_text())
         assert (params["use"]["teacher"], params["library"]["content_hash"]) == chosen
+
+
+def test_where_a_model_file_goes_is_said(beside):
+    given = (str(beside / "with_onnx"), "--photos", str(beside / "photos"), "--embedder", "onnx")
+    ended = subprocess.run(
+        ["vibe-photos", "new", *given], cwd=beside / "clone", capture_output=True, text=True, check=False
+    )
+    assert "\n  cp MODEL.onnx models/encoder.onnx\n" in ended.stdout

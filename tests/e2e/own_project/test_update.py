@@ -76,25 +76,25 @@ def test_two_newer_versions_one_after_the_other(fresh):
 def test_what_both_changed_is_named_and_can_be_taken_back(fresh):
     project, clone = fresh.project, fresh.clone
     for checkout, words in ((project, "My photos"), (clone, "Photos")):
-        checkout.replace("README.md", "# vibe-photos\n", f"# {words}\n")
+        checkout.replace("docs/SHARING.md", "# Share a project\n", f"# {words}\n")
         checkout.commit(words)
     ended = project.run("vibe-photos", "update", check=False)
     assert ended.returncode == 1
-    assert "you and the new version changed the same lines in README.md" in ended.stdout
+    assert "you and the new version changed the same lines in docs/SHARING.md" in ended.stdout
     project.run("git", "merge", "--abort")
     assert project.run("git", "status", "--porcelain").stdout == ""
-    assert project.bytes("README.md").startswith(b"# My photos\n")
+    assert project.bytes("docs/SHARING.md").startswith(b"# My photos\n")
 
 
 def test_changes_that_are_not_committed_stay(fresh):
     project, clone = fresh.project, fresh.clone
-    clone.replace("README.md", "# vibe-photos\n", "# Photos\n")
+    clone.replace("docs/SHARING.md", "# Share a project\n", "# Photos\n")
     clone.commit("newer")
-    project.replace("README.md", "# vibe-photos\n", "# My photos\n")
+    project.replace("docs/SHARING.md", "# Share a project\n", "# My photos\n")
     ended = project.run("vibe-photos", "update", check=False)
     assert ended.returncode == 1
-    assert "README.md" in ended.stdout
-    assert project.bytes("README.md").startswith(b"# My photos\n")
+    assert "docs/SHARING.md" in ended.stdout
+    assert project.bytes("docs/SHARING.md").startswith(b"# My photos\n")
 
 
 def test_another_history_and_no_project_are_refused(fresh, tmp_path):

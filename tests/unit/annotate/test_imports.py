@@ -173,14 +173,23 @@ def test_what_has_to_be_changed_before_the_answers_are_used_is_said(
     store: Path,
     make_settings: MakeSettings,
     caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
     teacher: dict[str, str],
     fields: dict[str, str],
     advice: str | None,
 ) -> None:
     file = tmp_path / "answers.jsonl"
     file.write_bytes(record(LONG, **fields))
+    monkeypatch.chdir(tmp_path)  # without a dvc.lock
     with caplog.at_level(logging.INFO):
-        import_annotations([file], store, make_settings(teacher=teacher))
-    assert "To use them: dvc repro -f -s annotate && dvc repro" in caplog.text
+        settings = make_settings(teacher=teacher)
+        import_annotations([file], store, settings)
+    assert "To use them: dvc repro\n" in caplog.text
+    caplog.clear()
+    settings.paths.raw_annotations.parent.mkdir(parents=True, exist_ok=True)
+    settings.paths.raw_annotations.touch()
+    with caplog.at_level(logging.INFO):
+        import_annotations([file], store, settings)
+    assert "To use them: dvc repro -f -s annotate && dvc repro\n" in caplog.text
     assert ("has none of these answers" in caplog.text) == bool(advice)
     assert (advice or "") in caplog.text
