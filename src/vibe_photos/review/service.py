@@ -165,7 +165,8 @@ class ReviewService:
 
     def _read_truth(self, image_id: str, truth: api.Truth) -> GroundTruth:
         """Return a truth record, with attributes in the order of the menu; an unknown label is refused."""
-        said = {"scene": filter(None, [truth.scene]), "attribute": truth.attributes, "object": truth.objects or []}
+        scenes, objects = filter(None, [truth.scene]), truth.objects or []
+        said = {"scene": scenes, "attribute": truth.attributes, "object": objects}
         for head, labels in self._labels.items():
             for key in set(said[head]) - {label.key for label in labels}:
                 unknown = describe_unknown_key(key, self._sources.settings.taxonomy)

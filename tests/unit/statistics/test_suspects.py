@@ -45,8 +45,8 @@ def test_confidence_is_a_class_own_mean() -> None:
 
 
 def test_a_rare_class_that_the_head_never_finds_takes_no_photo() -> None:
-    # The one photo called "other" has it with 0.02: all reach that mean. p002 is likelier people (0.6), which it
-    # does not reach (0.7), than other (0.05): it is no suspect, and surely not of other.
+    # The one photo called "other" has it with 0.02: all reach that mean. p002 is likelier people (0.6), which
+    # it does not reach (0.7), than other (0.05): it is no suspect, and surely not of other.
     probabilities = np.array(
         [[0.9, 0.08, 0.02], [0.18, 0.8, 0.02], [0.35, 0.6, 0.05], [0.34, 0.6, 0.06], [0.38, 0.6, 0.02]]
     )
