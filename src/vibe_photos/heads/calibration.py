@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vibe_photos.heads.fit import Floats, Loss, cross_entropy
-from vibe_photos.heads.rounding import round_figures
+from vibe_photos.heads.rounding import DECIMALS, round_figures
 
 ECE_BINS = 15
 _MIN_SCALE, _MAX_SCALE = 0.02, 50.0
@@ -42,6 +42,18 @@ def activate(logits: Floats, loss: Loss) -> Floats:
         return np.asarray(exponentials / exponentials.sum(axis=-1, keepdims=True))
     decay = np.exp(-np.abs(logits))
     return np.asarray(np.where(logits >= 0, 1.0, decay) / (1.0 + decay))
+
+
+def apply_temperature(probabilities: Floats, temperature: float, loss: Loss) -> Floats:
+    """Return rounded probabilities [n, labels] with their logits divided by `temperature`."""
+    return round_figures(activate(find_logits(probabilities, loss) / temperature, loss))
+
+
+def find_logits(probabilities: Floats, loss: Loss) -> Floats:
+    """Return the logits of rounded probabilities [n, labels]; 0 and 1 are taken for half a unit less sure."""
+    half = 10.0**-DECIMALS / 2
+    p = np.clip(probabilities, half, 1 - half)
+    return np.asarray(np.log(p) if loss == "softmax" else np.log(p) - np.log1p(-p))
 
 
 def fit_calibration(logits: Floats, y: Floats, is_judged: NDArray[np.bool_], loss: Loss) -> Calibration:
@@ -96,7 +108,7 @@ def _binned_gap(probabilities: Floats, hits: Floats) -> float | None:
 
 
 def fit_temperature(logits: Floats, y: Floats, weights: Floats, loss: Loss) -> float:
-    """Return the factor of `logits` (the inverse temperature) with the least cross-entropy, within 0.02 to 50.
+    """Return the factor of `logits` (the inverse temperature) of least cross-entropy, within 0.02 to 50.
 
     Newton's method, between bounds that each step narrows. A tiny penalty keeps the factor near 1 where it
     does not matter, as if all logits are equal, or right by far.
