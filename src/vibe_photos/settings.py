@@ -247,7 +247,7 @@ class Train(Section, frozen=True):
 
 
 TunedOn = Literal["none", "human_tune_half"]
-"""`human_tune_half`: what `classify` uses was tuned on the `tune` half of the audited photos; it is not scored."""
+"""`human_tune_half`: thresholds or temperatures were tuned on half of the audited photos; not scored."""
 
 
 class Temperatures(Section, frozen=True):

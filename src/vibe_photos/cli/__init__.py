@@ -7,6 +7,7 @@ Each command is a module with `add_arguments` and `run`; the first line of its d
 import argparse
 
 from vibe_photos.cli import (
+    calibrate,
     check,
     compare,
     export,
@@ -41,6 +42,7 @@ _COMMANDS = (
     pilot,
     compare,
     suspects,
+    calibrate,
     thresholds,
     try_encoders,
     predict,
@@ -52,7 +54,7 @@ _COMMANDS = (
     share,
     export_xmp,
 )
-_USE_HUMAN_TRUTH = {import_human, label_studio, pilot, compare, thresholds, review, export_xmp}
+_USE_HUMAN_TRUTH = {import_human, label_studio, pilot, compare, calibrate, thresholds, review, export_xmp}
 """Commands that first warn about decisions that are missing in `data/human/`."""
 
 

@@ -80,5 +80,6 @@ def _export_heads(options: argparse.Namespace) -> None:
     from vibe_photos.configuration import read_resolved
     from vibe_photos.export.bundle import export_plain_heads
 
-    for path in export_plain_heads(read_resolved().paths.models, options.folder):
+    settings = read_resolved()
+    for path in export_plain_heads(settings.paths.models, settings.classify.temperature, options.folder):
         print(path)

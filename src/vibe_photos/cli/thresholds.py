@@ -28,7 +28,7 @@ def run(options: argparse.Namespace) -> None:
     """Run the command."""
     from vibe_photos.configuration import read_resolved
     from vibe_photos.statistics.summary import SCORE_HALF
-    from vibe_photos.thresholds.params_file import write_thresholds
+    from vibe_photos.thresholds.params_file import write_changes
     from vibe_photos.thresholds.proposals import tune_thresholds
     from vibe_photos.thresholds.sweep import parse_aim
     from vibe_photos.thresholds.text import format_tuning
@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> None:
     if not any(choice.is_new for choice in tuning.choices.values()):
         print("\nthere is no proposal, and nothing to write")
     elif options.write:
-        count = write_thresholds(Path("params.yaml"), tuning)
+        count = write_changes(Path("params.yaml"), tuning.list_changes())
         print(f"\n{count} thresholds written to params.yaml; now: dvc repro")
         print(f"from now on figures use only one half of people's truth: {SCORE_HALF}")
     else:

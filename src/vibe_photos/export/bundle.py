@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from PIL import Image
 
-from vibe_photos.classify.stage import decide_labels
+from vibe_photos.classify.stage import apply_temperatures, decide_labels
 from vibe_photos.embed.engines.local import size_to_decode
 from vibe_photos.encoders.encoder import Encoder, load_encoder
 from vibe_photos.errors import DecodeError, InputError
@@ -26,7 +26,7 @@ from vibe_photos.records.taxonomy import HEADS
 from vibe_photos.records.taxonomy_check import check_names
 from vibe_photos.score.stage import score_vectors
 from vibe_photos.score.zero_shot import find_prompts
-from vibe_photos.settings import Settings
+from vibe_photos.settings import Settings, Temperatures
 from vibe_photos.storage.files import replace_folder
 from vibe_photos.storage.local_store import find_store
 from vibe_photos.storage.vectors import Embeddings, read_embeddings
@@ -69,7 +69,11 @@ def export_bundle(settings: Settings, folder: Path, with_encoder: bool) -> Conte
     some = _read_some(settings.paths.embeddings / "embeddings.sqlite")
     prompts = find_prompts(taxonomy, some.model, settings.embedder, settings.embed, find_store())
     scores = score_vectors(some.image_ids, some.vectors, some.model, heads, prompts)
-    table, levels = decide_labels(scores, taxonomy, classify), fold_levels(heads, prompts)
+    table, levels = (
+        decide_labels(scores, taxonomy, classify),
+        fold_levels(heads, prompts, classify.temperature),
+    )
+    scores = apply_temperatures(scores, taxonomy, classify.temperature)
     graph = build_graph(levels)
     contents = Contents(
         labels=describe_labels(levels, table, taxonomy, some.model),
@@ -95,8 +99,8 @@ def export_bundle(settings: Settings, folder: Path, with_encoder: bool) -> Conte
     return contents
 
 
-def export_plain_heads(models: Path, folder: Path) -> list[Path]:
-    """Write the heads with their calibration folded into weight and bias, rounded to float32.
+def export_plain_heads(models: Path, temperature: Temperatures, folder: Path) -> list[Path]:
+    """Write the heads with calibration and temperature folded into weight and bias, rounded to float32.
 
     The files are like those in `models`, with a calibration that changes nothing; returns their paths.
 
@@ -108,7 +112,7 @@ def export_plain_heads(models: Path, folder: Path) -> list[Path]:
         raise InputError(f"{folder} holds the heads of the pipeline: name another folder")
     written = []
     for head in [load_head(head_path(models, kind), kind) for kind in HEADS]:
-        weight, bias = fold_calibration(head)
+        weight, bias = (part / getattr(temperature, head.kind) for part in fold_calibration(head))
         plain = replace(
             head,
             weight=weight.astype(np.float32),

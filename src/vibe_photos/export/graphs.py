@@ -9,7 +9,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -24,7 +24,7 @@ from vibe_photos.encoders.siglip import SiglipEncoder
 from vibe_photos.errors import EncoderError, HeadError
 from vibe_photos.heads.linear import LinearHead, head_loss
 from vibe_photos.score.zero_shot import PromptSet
-from vibe_photos.settings import Embedder, HeadName
+from vibe_photos.settings import Embedder, HeadName, Temperatures
 
 if TYPE_CHECKING:
     import torch
@@ -41,7 +41,7 @@ _IR_VERSION = 8
 class Level:
     """One output of the graph: probabilities of `keys` are softmax or sigmoid of `weight @ vector + bias`.
 
-    `weight` is float64 [keys, dim] and `bias` float64 [keys], calibration included.
+    `weight` is float64 [keys, dim] and `bias` float64 [keys], calibration and temperature included.
     """
 
     name: HeadName
@@ -83,7 +83,9 @@ class EncoderGraph:
     preprocessing: Preprocessing
 
 
-def fold_levels(heads: Sequence[LinearHead], prompts: PromptSet | None) -> list[Level]:
+def fold_levels(
+    heads: Sequence[LinearHead], prompts: PromptSet | None, temperature: Temperatures
+) -> list[Level]:
     """Return the levels that have labels; in each, learnt labels come first, then those with only a prompt.
 
     Scenes exclude each other, so prompts are used for scenes only if no scene is learnt.
@@ -91,7 +93,8 @@ def fold_levels(heads: Sequence[LinearHead], prompts: PromptSet | None) -> list[
     Raises:
         HeadError: there is no label at all.
     """
-    levels = [level for head in heads if (level := _fold_level(head, prompts)).keys]
+    folded = ((_fold_level(head, prompts), getattr(temperature, head.kind)) for head in heads)
+    levels = [replace(one, weight=one.weight / t, bias=one.bias / t) for one, t in folded if one.keys]
     if not levels:
         raise HeadError("the heads have no labels yet: nothing is learnable, so there is nothing to export")
     return levels

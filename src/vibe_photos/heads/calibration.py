@@ -73,12 +73,12 @@ def fit_calibration(logits: Floats, y: Floats, is_judged: NDArray[np.bool_], los
         everyone = np.ones((int(rows.sum()), 1))
         scale = fit_temperature(logits[rows].astype(np.float64), y[rows], everyone, loss)
         return Calibration((scale,) * labels, (0.0,) * labels)
-    scale, offset = np.ones(labels), np.zeros(labels)
+    scales, offsets = np.ones(labels), np.zeros(labels)
     present, absent = (is_judged * y).sum(axis=0), (is_judged * (1 - y)).sum(axis=0)
     mixed = np.flatnonzero((present > 0) & (absent > 0))
     values = logits[:, mixed].astype(np.float64)
-    scale[mixed], offset[mixed] = _fit_platt(values, y[:, mixed], is_judged[:, mixed])
-    return Calibration(tuple(round_figures(scale).tolist()), tuple(round_figures(offset).tolist()))
+    scales[mixed], offsets[mixed] = _fit_platt(values, y[:, mixed], is_judged[:, mixed])
+    return Calibration(tuple(round_figures(scales).tolist()), tuple(round_figures(offsets).tolist()))
 
 
 def expected_calibration_error(
@@ -134,7 +134,7 @@ def fit_temperature(logits: Floats, y: Floats, weights: Floats, loss: Loss) -> f
             scale = float(np.sqrt(low * high))
         if abs(scale - last) < 1e-9 * scale:
             break
-    return float(round_figures(scale))
+    return round(scale, DECIMALS)
 
 
 def _fit_platt(logits: Floats, y: Floats, is_judged: NDArray[np.bool_]) -> tuple[Floats, Floats]:

@@ -20,7 +20,7 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from vibe_photos.classify.stage import decide_labels
+from vibe_photos.classify.stage import apply_temperatures, decide_labels
 from vibe_photos.human_truth.sample import NOT_DRAWN, MeasuredSample, read_measured_sample
 from vibe_photos.records.ground_truth import GroundTruth
 from vibe_photos.records.label_tables import LabelTable, ScoreTable, read_scores
@@ -105,13 +105,13 @@ class Tuning:
     tune_photos: int
     score_photos: int
 
-    def changed(self, level: Level) -> dict[str, float]:
-        """Return the proposals that differ from the current thresholds, by short name, sorted by key."""
-        return {
-            label_name(key): choice.active
-            for key, choice in sorted(self.choices.items())
-            if choice.level == level and choice.is_new
-        }
+    def list_changes(self) -> dict[str, dict[str, float]]:
+        """Return new thresholds by section of `classify` and short name, sorted by key."""
+        changes: dict[str, dict[str, float]] = {f"{level}_threshold": {} for level in LEVELS}
+        for key, choice in sorted(self.choices.items()):
+            if choice.is_new:
+                changes[f"{choice.level}_threshold"][label_name(key)] = choice.active
+        return changes
 
 
 def tune_thresholds(settings: Settings, aim: Aim) -> Tuning:
@@ -123,7 +123,8 @@ def tune_thresholds(settings: Settings, aim: Aim) -> Tuning:
     """
     paths, taxonomy, classify = settings.paths, settings.taxonomy, settings.classify
     check_names(taxonomy, classify)
-    memberships, library = read_splits(paths.splits), read_scores(paths.probabilities)
+    memberships, scores = read_splits(paths.splits), read_scores(paths.probabilities)
+    library = apply_temperatures(scores, taxonomy, classify.temperature)
     tune = read_measured_sample(paths.human, taxonomy, memberships, "tune")
     score = read_measured_sample(paths.human, taxonomy, memberships, "score").records
     half = read_tune_half(tune.records, library, memberships, taxonomy)
@@ -142,10 +143,10 @@ def tune_thresholds(settings: Settings, aim: Aim) -> Tuning:
     # From the leaves up, because a label implies all its ancestors regardless of their thresholds.
     for key in sorted(judged, key=lambda key: (-key.count("."), key)):
         choices[key] = search.judge(key, choices[key])
-    scores = _keep_photos(library, {record.image_id for record in score})
+    measured = _keep_photos(scores, {record.image_id for record in score})
 
     def measure(rules: Classify) -> dict[str, LabelScores]:
-        return score_labels(score, decide_labels(scores, taxonomy, rules), memberships, taxonomy)
+        return score_labels(score, decide_labels(measured, taxonomy, rules), memberships, taxonomy)
 
     return Tuning(
         choices=choices,

@@ -19,7 +19,7 @@ from vibe_photos.heads.rounding import DECIMALS
 from vibe_photos.records.taxonomy import HEADS, head_keys
 from vibe_photos.score.stage import score_vectors
 from vibe_photos.score.zero_shot import PromptSet
-from vibe_photos.settings import Classify, HeadName, Taxonomy
+from vibe_photos.settings import Classify, HeadName, Taxonomy, Temperatures
 from vibe_photos.storage.vectors import to_unit_norm
 
 DIM = 12
@@ -71,7 +71,7 @@ def test_exported_probabilities_and_decisions_are_the_pipelines(taxonomy, tmp_pa
     vectors = to_unit_norm(np.random.default_rng(1).normal(size=(300, DIM)))
     scores = score_vectors([str(row) for row in range(300)], vectors, "encoder", heads, prompts)
     table = decide_labels(scores, taxonomy, CLASSIFY)
-    levels = fold_levels(heads, prompts)
+    levels = fold_levels(heads, prompts, Temperatures())
     model = build_graph(levels)
     assert measure_heads(model, levels, vectors, scores) < 1e-5
 
@@ -103,7 +103,7 @@ def test_levels_of_which_nothing_is_known_have_no_output(taxonomy):
         make_head("attribute", ("attr.has_text",), 1),
         make_head("object", (), 2),
     ]
-    (level,) = fold_levels(heads, None)
+    (level,) = fold_levels(heads, None, Temperatures())
     assert (level.name, level.keys) == ("attribute", ("attr.has_text",))
     session = open_session(build_graph([level]))
     assert [output.name for output in session.get_outputs()] == ["attribute"]
@@ -112,14 +112,14 @@ def test_levels_of_which_nothing_is_known_have_no_output(taxonomy):
 
 def test_heads_without_any_label_are_refused():
     with pytest.raises(HeadError, match="nothing to export"):
-        fold_levels([make_head(kind, (), 0) for kind in HEADS], None)
+        fold_levels([make_head(kind, (), 0) for kind in HEADS], None, Temperatures())
 
 
 def test_a_graph_that_says_something_else_is_refused(taxonomy):
     heads = make_heads(taxonomy, has_scenes=True)
     vectors = to_unit_norm(np.random.default_rng(1).normal(size=(20, DIM)))
     scores = score_vectors([str(row) for row in range(20)], vectors, "encoder", heads, None)
-    levels = fold_levels(heads, None)
+    levels = fold_levels(heads, None, Temperatures())
     scores.probability[3, 2] += 2 * MAX_DIFFERENCE
     with pytest.raises(
         HeadError, match=r"differs from the heads by 2e-04|differs from the heads by 2\.0e-04"
@@ -129,7 +129,8 @@ def test_a_graph_that_says_something_else_is_refused(taxonomy):
 
 def test_the_same_heads_give_the_same_bytes(taxonomy):
     first, second = (
-        build_graph(fold_levels(make_heads(taxonomy, True), make_prompts(taxonomy))) for _ in "ab"
+        build_graph(fold_levels(make_heads(taxonomy, True), make_prompts(taxonomy), Temperatures()))
+        for _ in "ab"
     )
     assert first == second
 

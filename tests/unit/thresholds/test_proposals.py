@@ -141,10 +141,11 @@ def evaluate(run: Settings, tuned_on: str) -> dict:
 
 def test_scores_are_what_evaluation_says_of_the_same_thresholds(run):
     tuning = tune_thresholds(run, Aim("recall", 0.8))
+    changes = tuning.list_changes()
     classify = msgspec.structs.replace(
         run.classify,
-        attribute_threshold=run.classify.attribute_threshold | tuning.changed("attribute"),
-        object_threshold=run.classify.object_threshold | tuning.changed("object"),
+        attribute_threshold=run.classify.attribute_threshold | changes["attribute_threshold"],
+        object_threshold=run.classify.object_threshold | changes["object_threshold"],
     )
     classify_photos(msgspec.structs.replace(run, classify=classify))
     figures = evaluate(run, "human_tune_half")

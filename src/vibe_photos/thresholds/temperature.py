@@ -1,0 +1,235 @@
+"""Propose temperatures: probabilities that mean what they say on the photos that people measured.
+
+A student that learnt a teacher's errors is less sure than it is right. One number for each level divides the
+logits (Guo et al. 2017, "On calibration of modern neural networks"); it is fitted by weighted log loss on the
+`tune` half of the measured photos. It is proposed if the log loss is lower in cross-validation inside that
+half, by more than chance: near-duplicates share a fold, and the interval of the difference accounts for how
+the photos were drawn. The `score` half is not used, so its calibration errors are unbiased.
+
+A temperature keeps the order of probabilities. Thresholds move with it, so that no label changes.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from vibe_photos.classify.stage import list_scenes
+from vibe_photos.heads.calibration import apply_temperature, find_logits, fit_temperature
+from vibe_photos.heads.fit import cross_entropy
+from vibe_photos.heads.linear import head_loss
+from vibe_photos.human_truth.sample import read_measured_sample
+from vibe_photos.records.ground_truth import GroundTruth
+from vibe_photos.records.label_tables import ScoreTable, read_scores
+from vibe_photos.records.splits import Membership, read_splits
+from vibe_photos.records.taxonomy import HEADS, label_name
+from vibe_photos.settings import Classify, HeadName, Settings
+from vibe_photos.statistics.design import Design, read_design, strata_of_groups
+from vibe_photos.statistics.intervals import FEWEST_CASES, Interval, linearised_variance, student_t
+from vibe_photos.statistics.label_arrays import (
+    arrays_of_records,
+    find_rows,
+    read_keys,
+    take_columns,
+    with_parents,
+)
+from vibe_photos.statistics.metrics import UNJUDGED, Bools, Floats, Indices
+from vibe_photos.statistics.reliability import ScoredPredictions, calibration_error
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredLevel:
+    """People's truth and the student's probabilities of one level on n photos.
+
+    Attributes:
+        head: the level.
+        probability: float64 [n, labels], without temperature.
+        y: 0 or 1 [n, labels]; one-hot for scenes.
+        is_judged: bool [n, labels], [n, 1] for scenes: where both are known.
+        folds: int64 [n], of cross-validation.
+        design: how the photos were drawn.
+    """
+
+    head: HeadName
+    probability: Floats
+    y: Floats
+    is_judged: Bools
+    folds: Indices
+    design: Design
+
+    def fit(self, rows: Bools) -> float:
+        """Return the temperature of least weighted log loss on some photos, bool [n]; three decimals."""
+        loss = head_loss(self.head)
+        logits = find_logits(self.probability[rows], loss)
+        weights = self.design.weights[rows, None] * self.is_judged[rows]
+        return round(1.0 / fit_temperature(logits, self.y[rows], weights, loss), 3)
+
+    def log_loss(self, temperature: float) -> Floats:
+        """Return each photo's log loss, summed over its judged labels: float64 [n]."""
+        loss = head_loss(self.head)
+        entropy, _ = cross_entropy(find_logits(self.probability, loss) / temperature, self.y, loss)
+        return np.asarray((entropy * self.is_judged).sum(axis=1))
+
+    def calibration_error(self, temperature: float) -> float | None:
+        """Return how far probabilities are from frequencies, 0 to 1: of the best scene, or of all labels."""
+        return calibration_error(replace(self, probability=self.temper(temperature)).list_predictions())
+
+    def temper(self, temperature: float) -> Floats:
+        """Return the probabilities [n, labels] with a temperature."""
+        return apply_temperature(self.probability, temperature, head_loss(self.head))
+
+    def list_predictions(self) -> ScoredPredictions:
+        """Return the judged predictions: of scenes only the likeliest one."""
+        rows, columns = np.nonzero(self.is_judged)
+        if self.head == "scene":
+            columns = self.probability[rows].argmax(axis=1)
+        return ScoredPredictions(
+            probability=self.probability[rows, columns],
+            is_true=self.y[rows, columns] == 1,
+            weights=self.design.weights[rows],
+            together=self.design.groups[rows],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """The temperature of one level that fits the tune half best, and what it gains.
+
+    Attributes:
+        current: the current temperature.
+        photos: those of the tune half that were used.
+        best: the best temperature; None where there is none to fit.
+        loss_now: mean log loss of a label on the tune half with the current temperature.
+        loss_then: the same with temperatures that were fitted without the photo's fold.
+        gain: the interval of `loss_now - loss_then`.
+        reason: why it is not proposed; empty for a proposal.
+    """
+
+    current: float
+    photos: int
+    best: float | None = None
+    loss_now: float = float("nan")
+    loss_then: float = float("nan")
+    gain: Interval | None = None
+    reason: str = ""
+
+    @property
+    def active(self) -> float:
+        """The proposed temperature, else the current one."""
+        return self.current if self.best is None or self.reason else self.best
+
+
+@dataclass(frozen=True, slots=True)
+class Tempering:
+    """Proposals by level, and calibration errors of the score half: with the current temperature, the best.
+
+    `tune_photos` and `score_photos` are the sizes of the halves.
+    """
+
+    proposals: dict[HeadName, Proposal]
+    errors: dict[HeadName, tuple[float | None, float | None]]
+    tune_photos: int
+    score_photos: int
+
+    def list_changes(self, classify: Classify) -> dict[str, dict[str, float]]:
+        """Return new values of `classify` by section: temperatures, and thresholds that move with them."""
+        changes: dict[str, dict[str, float]] = {"temperature": {}}
+        for head, proposal in self.proposals.items():
+            if proposal.active == proposal.current:
+                continue
+            changes["temperature"][head] = proposal.active
+            now: Mapping[str, float] = getattr(classify, f"{head}_threshold", {})
+            ratio = proposal.active / proposal.current
+            moved = apply_temperature(np.array([[*now.values()]]), ratio, "sigmoid")[0].tolist()
+            pairs = zip(now.items(), moved, strict=True)
+            changes[f"{head}_threshold"] = {name: new for (name, old), new in pairs if new != old}
+        return changes
+
+
+def propose_temperatures(settings: Settings) -> Tempering:
+    """Propose a temperature for each level.
+
+    Raises:
+        InputError: the probabilities, the splits or people's files are missing or damaged.
+    """
+    paths, taxonomy, classify = settings.paths, settings.taxonomy, settings.classify
+    memberships, scores = read_splits(paths.splits), read_scores(paths.probabilities)
+    halves = [
+        read_measured_sample(paths.human, taxonomy, memberships, half).records for half in ("tune", "score")
+    ]
+    proposals: dict[HeadName, Proposal] = {}
+    errors: dict[HeadName, tuple[float | None, float | None]] = {}
+    for head in HEADS:
+        tune, score = (read_level(head, half, scores, memberships, settings) for half in halves)
+        current: float = getattr(classify.temperature, head)
+        proposals[head] = judge_temperature(tune, current, settings.evaluate.confidence_level)
+        best = proposals[head].best or current
+        errors[head] = score.calibration_error(current), score.calibration_error(best)
+    return Tempering(proposals, errors, *map(len, halves))
+
+
+def judge_temperature(level: MeasuredLevel, current: float, confidence: float) -> Proposal:
+    """Return the best temperature of one level, and the reason if it is not to be used."""
+    is_used: Bools = np.asarray(level.is_judged.any(axis=1))
+    proposal = Proposal(current, int(is_used.sum()))
+    folds = np.unique(level.folds[is_used])
+    if proposal.photos < FEWEST_CASES or len(folds) < 2:
+        return replace(proposal, reason=f"fewer than {FEWEST_CASES} photos of the tune half have both labels")
+    best, then = level.fit(is_used), np.zeros(len(is_used))
+    for fold in folds:
+        is_held = level.folds == fold
+        then[is_held] = level.log_loss(level.fit(~is_held))[is_held]
+    now, weights = level.log_loss(current), level.design.weights
+    labels = level.is_judged.sum(axis=1)
+    total = float((weights * labels).sum())
+    gain = float((weights * (now - then)).sum()) / total
+    spread = np.sqrt(linearised_variance((now - then - gain * labels) / total, level.design))
+    strata = strata_of_groups(level.design)
+    freedom = len(strata) - len(np.unique(strata))
+    reach = student_t(confidence, freedom) * float(spread) if freedom > 0 else float("inf")
+    proposal = replace(
+        proposal,
+        best=best,
+        loss_now=float((weights * now).sum()) / total,
+        loss_then=float((weights * then).sum()) / total,
+        gain=Interval(gain - reach, gain + reach),
+    )
+    if gain <= 0:
+        return replace(proposal, reason="it makes the log loss larger on photos that it was not fitted to")
+    return proposal if gain > reach else replace(proposal, reason="what it gains may be chance")
+
+
+def read_level(
+    head: HeadName,
+    records: Sequence[GroundTruth],
+    scores: ScoreTable,
+    memberships: Mapping[str, Membership],
+    settings: Settings,
+) -> MeasuredLevel:
+    """Join measured records with the probabilities of one level.
+
+    Left out are labels without a probability, photos whose scene has none, and attributes that follow the
+    scene. An object's ancestors are true with it.
+    """
+    truth_keys, by_rule = read_keys(settings.taxonomy), settings.classify.attribute_from_scene
+    keys: list[str] = getattr(truth_keys, head)
+    labels = list_scenes(scores, keys) if head == "scene" else [key for key in keys if key in scores.keys]
+    if head == "attribute":
+        labels = [key for key in labels if label_name(key) not in by_rule]
+    truth = arrays_of_records(records, truth_keys)
+    if head == "scene":
+        values = (truth.scene[:, None] == np.arange(len(keys))).astype(np.int8)
+    else:
+        values = truth.attributes if head == "attribute" else with_parents(truth.objects, keys)
+    y = values[:, [keys.index(key) for key in labels]]
+    rows = find_rows(scores.image_ids, [record.image_id for record in records])
+    probability = take_columns(scores.probability, scores.keys, rows, labels, np.float64(np.nan))
+    is_judged = (y == 1).any(axis=1, keepdims=True) if head == "scene" else y != UNJUDGED
+    return MeasuredLevel(
+        head=head,
+        probability=np.nan_to_num(probability, nan=0.5),
+        y=np.maximum(y, 0).astype(np.float64),
+        is_judged=is_judged & ~np.isnan(probability).any(axis=1, keepdims=True),
+        folds=np.array([memberships[record.image_id].fold for record in records], np.int64),
+        design=read_design(records, memberships),
+    )
