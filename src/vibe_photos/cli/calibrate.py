@@ -1,8 +1,8 @@
 """Propose temperatures that make probabilities mean what they say, and with --write use them.
 
-Fits one number for each of scenes, attributes and objects on half of the photos that people measured: it divides
-the logits of their probabilities. It is proposed if the log loss is lower in cross-validation, by more than
-chance. No label changes: thresholds move along. Tune thresholds afterwards.
+Fit one number for each of scenes, attributes and objects on half of the photos that people measured. It
+divides the logits of their probabilities, and is proposed if the log loss is lower in cross-validation, by
+more than chance. No label changes: thresholds move along. Tune thresholds afterwards.
 """
 
 import argparse
@@ -35,10 +35,8 @@ def run(options: argparse.Namespace) -> None:
     elif options.write:
         write_changes(Path("params.yaml"), changes)
         moved = sum(len(values) for section, values in changes.items() if section != "temperature")
-        print(
-            f"\n{len(changes['temperature'])} temperatures written to params.yaml, {moved} thresholds moved"
-        )
-        print("now: dvc repro")
+        heads = ", ".join(changes["temperature"])
+        print(f"\nwritten to params.yaml: temperature of {heads}; thresholds moved: {moved}; now: dvc repro")
         print(f"from now on figures use only one half of people's truth: {SCORE_HALF}")
     else:
         print("\nnothing is written yet: run again with --write")

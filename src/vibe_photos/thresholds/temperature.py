@@ -173,8 +173,10 @@ def judge_temperature(level: MeasuredLevel, current: float, confidence: float) -
     is_used: Bools = np.asarray(level.is_judged.any(axis=1))
     proposal = Proposal(current, int(is_used.sum()))
     folds = np.unique(level.folds[is_used])
-    if proposal.photos < FEWEST_CASES or len(folds) < 2:
+    if proposal.photos < FEWEST_CASES:
         return replace(proposal, reason=f"fewer than {FEWEST_CASES} photos of the tune half have both labels")
+    if len(folds) < 2:
+        return replace(proposal, reason="all photos of the tune half are in one fold")
     best, then = level.fit(is_used), np.zeros(len(is_used))
     for fold in folds:
         is_held = level.folds == fold

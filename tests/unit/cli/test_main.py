@@ -13,6 +13,7 @@ from vibe_photos.errors import InputError
 
 COMMANDS = [
     *(
+        "calibrate",
         "check",
         "compare",
         "export",

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from vibe_photos.classify.stage import decide_labels
+from vibe_photos.classify.stage import apply_temperatures, decide_labels
 from vibe_photos.errors import HeadError
 from vibe_photos.export.graphs import build_graph, fold_levels, open_session
 from vibe_photos.export.model_card import describe_decision, describe_labels, render
@@ -70,10 +70,12 @@ def test_exported_probabilities_and_decisions_are_the_pipelines(taxonomy, tmp_pa
     prompts = make_prompts(taxonomy) if has_prompts else None
     vectors = to_unit_norm(np.random.default_rng(1).normal(size=(300, DIM)))
     scores = score_vectors([str(row) for row in range(300)], vectors, "encoder", heads, prompts)
-    table = decide_labels(scores, taxonomy, CLASSIFY)
-    levels = fold_levels(heads, prompts, Temperatures())
+    warm = Temperatures(scene=0.7, attribute=1.5, object=0.9)
+    classify = msgspec.structs.replace(CLASSIFY, temperature=warm)
+    table = decide_labels(scores, taxonomy, classify)
+    levels = fold_levels(heads, prompts, warm)
     model = build_graph(levels)
-    assert measure_heads(model, levels, vectors, scores) < 1e-5
+    assert measure_heads(model, levels, vectors, apply_temperatures(scores, taxonomy, warm)) < 1e-5
 
     (tmp_path / "heads.onnx").write_bytes(model)
     labels = describe_labels(levels, table, taxonomy, "encoder")
