@@ -10,11 +10,18 @@ import msgspec
 import numpy as np
 from PIL import Image
 
-from vibe_photos.classify.stage import apply_temperatures, decide_labels
+from vibe_photos.classify.stage import decide_labels
 from vibe_photos.embed.engines.local import size_to_decode
 from vibe_photos.encoders.encoder import Encoder, load_encoder
 from vibe_photos.errors import DecodeError, InputError
-from vibe_photos.export.graphs import EncoderGraph, build_graph, export_encoder, fold_calibration, fold_levels
+from vibe_photos.export.graphs import (
+    EncoderGraph,
+    build_graph,
+    export_encoder,
+    fold_calibration,
+    fold_levels,
+    temper_levels,
+)
 from vibe_photos.export.model_card import Contents, describe_decision, describe_labels, describe_model, render
 from vibe_photos.export.verification import measure_encoder, measure_heads
 from vibe_photos.heads.calibration import Calibration
@@ -69,21 +76,16 @@ def export_bundle(settings: Settings, folder: Path, with_encoder: bool) -> Conte
     some = _read_some(settings.paths.embeddings / "embeddings.sqlite")
     prompts = find_prompts(taxonomy, some.model, settings.embedder, settings.embed, find_store())
     scores = score_vectors(some.image_ids, some.vectors, some.model, heads, prompts)
-    table, levels = (
-        decide_labels(scores, taxonomy, classify),
-        fold_levels(heads, prompts, classify.temperature),
-    )
-    scores = apply_temperatures(scores, taxonomy, classify.temperature)
-    graph = build_graph(levels)
+    table, levels = decide_labels(scores, taxonomy, classify), fold_levels(heads, prompts)
     contents = Contents(
         labels=describe_labels(levels, table, taxonomy, some.model),
         vectors=len(some.image_ids),
-        heads_difference=measure_heads(graph, levels, some.vectors, scores),
+        heads_difference=measure_heads(build_graph(levels), levels, some.vectors, scores),
         photos=0,
         encoder_difference=None,
     )
     files = {
-        "heads.onnx": graph,
+        "heads.onnx": build_graph(temper_levels(levels, classify.temperature)),
         "labels.json": _to_json(contents.labels),
         "decision.json": _to_json(describe_decision(table, classify, DECIMALS)),
     }

@@ -41,7 +41,7 @@ _IR_VERSION = 8
 class Level:
     """One output of the graph: probabilities of `keys` are softmax or sigmoid of `weight @ vector + bias`.
 
-    `weight` is float64 [keys, dim] and `bias` float64 [keys], calibration and temperature included.
+    `weight` is float64 [keys, dim] and `bias` float64 [keys], calibration included.
     """
 
     name: HeadName
@@ -83,9 +83,7 @@ class EncoderGraph:
     preprocessing: Preprocessing
 
 
-def fold_levels(
-    heads: Sequence[LinearHead], prompts: PromptSet | None, temperature: Temperatures
-) -> list[Level]:
+def fold_levels(heads: Sequence[LinearHead], prompts: PromptSet | None) -> list[Level]:
     """Return the levels that have labels; in each, learnt labels come first, then those with only a prompt.
 
     Scenes exclude each other, so prompts are used for scenes only if no scene is learnt.
@@ -93,11 +91,18 @@ def fold_levels(
     Raises:
         HeadError: there is no label at all.
     """
-    folded = ((_fold_level(head, prompts), getattr(temperature, head.kind)) for head in heads)
-    levels = [replace(one, weight=one.weight / t, bias=one.bias / t) for one, t in folded if one.keys]
+    levels = [level for head in heads if (level := _fold_level(head, prompts)).keys]
     if not levels:
         raise HeadError("the heads have no labels yet: nothing is learnable, so there is nothing to export")
     return levels
+
+
+def temper_levels(levels: Sequence[Level], temperature: Temperatures) -> list[Level]:
+    """Return the levels with their temperatures (`classify.temperature`) included."""
+    factors = [getattr(temperature, level.name) for level in levels]
+    return [
+        replace(one, weight=one.weight / t, bias=one.bias / t) for one, t in zip(levels, factors, strict=True)
+    ]
 
 
 def fold_calibration(head: LinearHead) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

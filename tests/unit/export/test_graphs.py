@@ -10,7 +10,7 @@ import pytest
 
 from vibe_photos.classify.stage import apply_temperatures, decide_labels
 from vibe_photos.errors import HeadError
-from vibe_photos.export.graphs import build_graph, fold_levels, open_session
+from vibe_photos.export.graphs import build_graph, fold_levels, open_session, temper_levels
 from vibe_photos.export.model_card import describe_decision, describe_labels, render
 from vibe_photos.export.verification import MAX_DIFFERENCE, measure_heads
 from vibe_photos.heads.calibration import Calibration
@@ -70,12 +70,14 @@ def test_exported_probabilities_and_decisions_are_the_pipelines(taxonomy, tmp_pa
     prompts = make_prompts(taxonomy) if has_prompts else None
     vectors = to_unit_norm(np.random.default_rng(1).normal(size=(300, DIM)))
     scores = score_vectors([str(row) for row in range(300)], vectors, "encoder", heads, prompts)
-    warm = Temperatures(scene=0.7, attribute=1.5, object=0.9)
-    classify = msgspec.structs.replace(CLASSIFY, temperature=warm)
-    table = decide_labels(scores, taxonomy, classify)
-    levels = fold_levels(heads, prompts, warm)
+    temperature = Temperatures(scene=0.7, attribute=1.2, object=0.9)
+    table = decide_labels(scores, taxonomy, msgspec.structs.replace(CLASSIFY, temperature=temperature))
+    levels = fold_levels(heads, prompts)
+    assert measure_heads(build_graph(levels), levels, vectors, scores) < 1e-5
+    tempered = apply_temperatures(scores, taxonomy, temperature)
+    levels = temper_levels(levels, temperature)
     model = build_graph(levels)
-    assert measure_heads(model, levels, vectors, apply_temperatures(scores, taxonomy, warm)) < 1e-5
+    assert measure_heads(model, levels, vectors, tempered) < 1e-4
 
     (tmp_path / "heads.onnx").write_bytes(model)
     labels = describe_labels(levels, table, taxonomy, "encoder")
@@ -105,7 +107,7 @@ def test_levels_of_which_nothing_is_known_have_no_output(taxonomy):
         make_head("attribute", ("attr.has_text",), 1),
         make_head("object", (), 2),
     ]
-    (level,) = fold_levels(heads, None, Temperatures())
+    (level,) = fold_levels(heads, None)
     assert (level.name, level.keys) == ("attribute", ("attr.has_text",))
     session = open_session(build_graph([level]))
     assert [output.name for output in session.get_outputs()] == ["attribute"]
@@ -114,14 +116,14 @@ def test_levels_of_which_nothing_is_known_have_no_output(taxonomy):
 
 def test_heads_without_any_label_are_refused():
     with pytest.raises(HeadError, match="nothing to export"):
-        fold_levels([make_head(kind, (), 0) for kind in HEADS], None, Temperatures())
+        fold_levels([make_head(kind, (), 0) for kind in HEADS], None)
 
 
 def test_a_graph_that_says_something_else_is_refused(taxonomy):
     heads = make_heads(taxonomy, has_scenes=True)
     vectors = to_unit_norm(np.random.default_rng(1).normal(size=(20, DIM)))
     scores = score_vectors([str(row) for row in range(20)], vectors, "encoder", heads, None)
-    levels = fold_levels(heads, None, Temperatures())
+    levels = fold_levels(heads, None)
     scores.probability[3, 2] += 2 * MAX_DIFFERENCE
     with pytest.raises(
         HeadError, match=r"differs from the heads by 2e-04|differs from the heads by 2\.0e-04"
@@ -131,8 +133,7 @@ def test_a_graph_that_says_something_else_is_refused(taxonomy):
 
 def test_the_same_heads_give_the_same_bytes(taxonomy):
     first, second = (
-        build_graph(fold_levels(make_heads(taxonomy, True), make_prompts(taxonomy), Temperatures()))
-        for _ in "ab"
+        build_graph(fold_levels(make_heads(taxonomy, True), make_prompts(taxonomy))) for _ in "ab"
     )
     assert first == second
 
