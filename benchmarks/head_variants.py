@@ -34,7 +34,7 @@ from benchmarks.against_sklearn import (
     make_world,
     read_settings,
 )
-from benchmarks.next_steps import rotate
+from benchmarks.next_steps import join_inner_layers, rotate
 from benchmarks.rounds import write_results
 from benchmarks.teaching import draw_answers
 from numpy.typing import NDArray
@@ -266,9 +266,7 @@ def main() -> None:
     if arguments.onnx:
         onnx = read_settings("embedder/onnx.yaml", Embedder)
         last = msgspec.structs.replace(onnx, name="last", checkpoint=str(arguments.onnx))
-        blocks = ["fire8/concat_1", "fire9/concat_1"]
-        inner = {"name": "inner", "outputs": blocks, "pooling": "mean", "transform": "none"}
-        embedders += [last, msgspec.structs.replace(last, **inner)]
+        embedders += [last, join_inner_layers(last)]
     else:
         miniature = read_settings("embedder/demo_siglip.yaml", Embedder)
         place = f"local-dir:{REPOSITORY / 'data' / 'demo' / 'siglip'}"

@@ -274,18 +274,10 @@ def show(case: dict[str, Any]) -> tuple[bool, bool, bool]:
     return is_near, low <= real <= high, low <= best and worst <= high
 
 
-def add_inner_layers(model: Path, path: Path) -> None:
-    """Write SqueezeNet with one more output, `inner`: the means of its last two blocks."""
-    import onnx
-
-    network = onnx.load(model)
+def join_inner_layers(squeezenet: Embedder) -> Embedder:
+    """Return the encoder whose vectors are the means of SqueezeNet's last two blocks."""
     blocks = ["fire8/concat_1", "fire9/concat_1"]
-    for number, block in enumerate(blocks):
-        network.graph.node.append(onnx.helper.make_node("GlobalAveragePool", [block], [f"mean{number}"]))
-    network.graph.node.append(onnx.helper.make_node("Concat", ["mean0", "mean1"], ["inner"], axis=1))
-    kind = onnx.TensorProto.FLOAT16
-    network.graph.output.append(onnx.helper.make_tensor_value_info("inner", kind, [1, 1024, 1, 1]))
-    onnx.save(network, path)
+    return msgspec.structs.replace(squeezenet, name="inner", outputs=blocks, pooling="mean", transform="none")
 
 
 def rotate(world: World) -> World:
@@ -312,10 +304,7 @@ def main() -> None:
         if arguments.onnx:
             onnx = read_settings("embedder/onnx.yaml", Embedder)
             embedders.append(msgspec.structs.replace(onnx, name="last", checkpoint=str(arguments.onnx)))
-            inner = folder / "inner.onnx"
-            add_inner_layers(arguments.onnx, inner)
-            changes = {"name": "inner", "checkpoint": str(inner), "output": "inner", "transform": "none"}
-            embedders.append(msgspec.structs.replace(onnx, **changes))
+            embedders.append(join_inner_layers(embedders[-1]))
         places = arguments.photos, arguments.answers, arguments.truth
         worlds = {one.name: rotate(make_world(*places, one, folder)) for one in embedders}
     found = []

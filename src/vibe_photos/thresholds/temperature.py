@@ -9,7 +9,7 @@ the photos were drawn. The `score` half is not used, so its calibration errors a
 A temperature keeps the order of probabilities. Thresholds move with it, so that no label changes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,22 +19,15 @@ from vibe_photos.heads.calibration import apply_temperature, find_logits, fit_te
 from vibe_photos.heads.fit import cross_entropy
 from vibe_photos.heads.linear import head_loss
 from vibe_photos.human_truth.sample import read_measured_sample
-from vibe_photos.records.ground_truth import GroundTruth
 from vibe_photos.records.label_tables import ScoreTable, read_scores
-from vibe_photos.records.splits import Membership, read_splits
-from vibe_photos.records.taxonomy import HEADS, label_name
+from vibe_photos.records.splits import read_splits
+from vibe_photos.records.taxonomy import HEADS, head_keys, label_name
 from vibe_photos.settings import Classify, HeadName, Settings
-from vibe_photos.statistics.design import Design, read_design, strata_of_groups
+from vibe_photos.statistics.design import Design, strata_of_groups
 from vibe_photos.statistics.intervals import FEWEST_CASES, Interval, linearised_variance, student_t
-from vibe_photos.statistics.label_arrays import (
-    arrays_of_records,
-    find_rows,
-    read_keys,
-    take_columns,
-    with_parents,
-)
 from vibe_photos.statistics.metrics import UNJUDGED, Bools, Floats, Indices
 from vibe_photos.statistics.reliability import ScoredPredictions, calibration_error
+from vibe_photos.thresholds.tune_half import TuneHalf, read_tune_half
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,18 +147,17 @@ def propose_temperatures(settings: Settings) -> Tempering:
     """
     paths, taxonomy, classify = settings.paths, settings.taxonomy, settings.classify
     memberships, scores = read_splits(paths.splits), read_scores(paths.probabilities)
-    halves = [
-        read_measured_sample(paths.human, taxonomy, memberships, half).records for half in ("tune", "score")
-    ]
+    samples = [read_measured_sample(paths.human, taxonomy, memberships, half) for half in ("tune", "score")]
+    halves = [read_tune_half(sample.records, scores, memberships, taxonomy) for sample in samples]
     proposals: dict[HeadName, Proposal] = {}
     errors: dict[HeadName, tuple[float | None, float | None]] = {}
     for head in HEADS:
-        tune, score = (read_level(head, half, scores, memberships, settings) for half in halves)
+        tune, score = (read_level(head, half, scores, settings) for half in halves)
         current: float = getattr(classify.temperature, head)
         proposals[head] = judge_temperature(tune, current, settings.evaluate.confidence_level)
         best = proposals[head].best or current
         errors[head] = score.calibration_error(current), score.calibration_error(best)
-    return Tempering(proposals, errors, *map(len, halves))
+    return Tempering(proposals, errors, *(len(half.folds) for half in halves))
 
 
 def judge_temperature(level: MeasuredLevel, current: float, confidence: float) -> Proposal:
@@ -201,37 +193,23 @@ def judge_temperature(level: MeasuredLevel, current: float, confidence: float) -
     return proposal if gain > reach else replace(proposal, reason="what it gains may be chance")
 
 
-def read_level(
-    head: HeadName,
-    records: Sequence[GroundTruth],
-    scores: ScoreTable,
-    memberships: Mapping[str, Membership],
-    settings: Settings,
-) -> MeasuredLevel:
-    """Join measured records with the probabilities of one level.
+def read_level(head: HeadName, half: TuneHalf, scores: ScoreTable, settings: Settings) -> MeasuredLevel:
+    """Return one level of measured photos, with the labels that have a probability.
 
-    Left out are labels without a probability, photos whose scene has none, and attributes that follow the
-    scene. An object's ancestors are true with it.
+    Left out are attributes that follow the scene, and photos whose scene has no probability.
     """
-    truth_keys, by_rule = read_keys(settings.taxonomy), settings.classify.attribute_from_scene
-    keys: list[str] = getattr(truth_keys, head)
+    keys, by_rule = head_keys(settings.taxonomy, head), settings.classify.attribute_from_scene
     labels = list_scenes(scores, keys) if head == "scene" else [key for key in keys if key in scores.keys]
     if head == "attribute":
         labels = [key for key in labels if label_name(key) not in by_rule]
-    truth = arrays_of_records(records, truth_keys)
-    if head == "scene":
-        values = (truth.scene[:, None] == np.arange(len(keys))).astype(np.int8)
-    else:
-        values = truth.attributes if head == "attribute" else with_parents(truth.objects, keys)
-    y = values[:, [keys.index(key) for key in labels]]
-    rows = find_rows(scores.image_ids, [record.image_id for record in records])
-    probability = take_columns(scores.probability, scores.keys, rows, labels, np.float64(np.nan))
+    columns = [half.keys.index(key) for key in labels]
+    y, probability = half.y_true[:, columns], half.y_score[:, columns]
     is_judged = (y == 1).any(axis=1, keepdims=True) if head == "scene" else y != UNJUDGED
     return MeasuredLevel(
         head=head,
         probability=np.nan_to_num(probability, nan=0.5),
         y=np.maximum(y, 0).astype(np.float64),
         is_judged=is_judged & ~np.isnan(probability).any(axis=1, keepdims=True),
-        folds=np.array([memberships[record.image_id].fold for record in records], np.int64),
-        design=read_design(records, memberships),
+        folds=half.folds,
+        design=half.design,
     )

@@ -44,7 +44,7 @@ class TuneHalf:
     """People's truth and the scores of n photos.
 
     Attributes:
-        keys: attribute and object keys, the columns.
+        keys: all label keys, the columns.
         y_true: int8 [n, keys]: 1, 0, or -1 for not judged; objects imply their ancestors.
         y_score: float64 [n, keys] in 0..1, NaN where there is no score.
         folds: int64 [n], of cross-validation.
@@ -102,13 +102,16 @@ def read_tune_half(
     memberships: Mapping[str, Membership],
     taxonomy: Taxonomy,
 ) -> TuneHalf:
-    """Join the records of the tune half with the scores of their photos."""
+    """Join measured records with the scores of their photos."""
     keys = read_keys(taxonomy)
-    truth, columns = arrays_of_records(records, keys), [*keys.attribute, *keys.object]
+    truth, columns = arrays_of_records(records, keys), [*keys.scene, *keys.attribute, *keys.object]
+    scene = np.where(truth.scene[:, None] < 0, UNJUDGED, truth.scene[:, None] == np.arange(len(keys.scene)))
     rows = find_rows(scores.image_ids, [record.image_id for record in records])
     return TuneHalf(
         keys=columns,
-        y_true=np.column_stack([truth.attributes, with_parents(truth.objects, keys.object)]),
+        y_true=np.column_stack(
+            [scene.astype(np.int8), truth.attributes, with_parents(truth.objects, keys.object)]
+        ),
         y_score=take_columns(scores.probability, scores.keys, rows, columns, np.float64(np.nan)),
         folds=np.array([memberships[record.image_id].fold for record in records], np.int64),
         design=read_design(records, memberships),
