@@ -75,6 +75,8 @@ def decide_labels(scores: ScoreTable, taxonomy: Taxonomy, classify: Classify) ->
 
 def apply_temperatures(scores: ScoreTable, taxonomy: Taxonomy, temperature: Temperatures) -> ScoreTable:
     """Return the scores with each level's temperature applied to its probabilities."""
+    if temperature == Temperatures():
+        return scores
     probability = scores.probability.copy()
     for head in HEADS:
         keys = head_keys(taxonomy, head)

@@ -25,13 +25,11 @@ from vibe_photos.statistics.label_arrays import (
     take_columns,
     with_parents,
 )
-from vibe_photos.statistics.metrics import UNJUDGED, Bools, Flags, Floats, Indices, Ratio
+from vibe_photos.statistics.metrics import UNJUDGED, Bools, Flags, Floats, Indices, Ratio, precision_recall_f1
 from vibe_photos.thresholds.sweep import (
     Aim,
     LabelScores,
-    count_examples,
     find_threshold,
-    measure_label,
     sweep_thresholds,
 )
 
@@ -60,7 +58,8 @@ class TuneHalf:
     def count(self, key: str) -> tuple[int, int]:
         """Return the number of scored photos with and without the label."""
         column = self.keys.index(key)
-        return count_examples(self.y_true[:, column], self.y_score[:, column])
+        y_true = self.y_true[~np.isnan(self.y_score[:, column]), column]
+        return int((y_true == 1).sum()), int((y_true == 0).sum())
 
     def find_threshold(
         self, key: str, aim: Aim, thresholds: Thresholds, without_fold: int | None = None
@@ -84,7 +83,12 @@ class TuneHalf:
         for fold, thresholds in by_fold.items():
             rows = self.folds == fold
             decided[rows] = decide(self.y_score[rows], self.keys, key, thresholds)
-        return measure_label(self.y_true[:, self.keys.index(key)], decided, self.design.weights)
+        return self.measure_decisions(key, decided)
+
+    def measure_decisions(self, key: str, decided: Flags) -> LabelScores:
+        """Return a label's scores for decisions on all photos, int8 [n]."""
+        ratios = precision_recall_f1(self.y_true[:, self.keys.index(key)], decided)
+        return LabelScores(**{name: ratio.value(self.design.weights) for name, ratio in ratios.items()})
 
     def estimate_prevalence(self, keys: Sequence[str], evaluate: Evaluate) -> dict[str, Interval]:
         """Return the interval of the share of photos that have each label, by people's labels only."""
