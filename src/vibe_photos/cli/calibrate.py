@@ -1,8 +1,8 @@
 """Propose temperatures that make probabilities mean what they say, and with --write use them.
 
 Fit one number for each of scenes, attributes and objects on half of the photos that people measured. It
-divides the logits of their probabilities, and is proposed if the log loss is lower in cross-validation, by
-more than chance. No label changes: thresholds move along. Tune thresholds afterwards.
+divides the logits of their probabilities, and is proposed if the log loss is lower in cross-validation. No
+label changes: thresholds move along. Tune thresholds afterwards.
 """
 
 import argparse

@@ -2,9 +2,10 @@
 
 A student that learnt a teacher's errors is less sure than it is right. One number for each level divides the
 logits (Guo et al. 2017, "On calibration of modern neural networks"); it is fitted by weighted log loss on the
-`tune` half of the measured photos. It is proposed if the log loss is lower in cross-validation inside that
-half, by more than chance: near-duplicates share a fold, and the interval of the difference accounts for how
-the photos were drawn. The `score` half is not used, so its calibration errors are unbiased.
+`tune` half of the measured photos, and proposed if the log loss is lower in cross-validation inside that
+half (near-duplicates share a fold). The interval of the gain is shown, but need not exclude chance: with one
+number to fit, that refused most of what helps (docs/REAL_PHOTOS.md). The `score` half is not used, so its
+calibration errors are unbiased.
 
 A temperature keeps the order of probabilities. Thresholds move with it, so that no label changes.
 """
@@ -28,6 +29,8 @@ from vibe_photos.statistics.intervals import FEWEST_CASES, Interval, linearised_
 from vibe_photos.statistics.metrics import UNJUDGED, Bools, Floats, Indices
 from vibe_photos.statistics.reliability import ScoredPredictions, calibration_error
 from vibe_photos.thresholds.tune_half import TuneHalf, read_tune_half
+
+HARMS = "it makes the log loss larger on photos that it was not fitted to"
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,9 +191,7 @@ def judge_temperature(level: MeasuredLevel, current: float, confidence: float) -
         loss_then=float((weights * then).sum()) / total,
         gain=Interval(gain - reach, gain + reach),
     )
-    if gain <= 0:
-        return replace(proposal, reason="it makes the log loss larger on photos that it was not fitted to")
-    return proposal if gain > reach else replace(proposal, reason="what it gains may be chance")
+    return proposal if gain > 0 else replace(proposal, reason=HARMS)
 
 
 def read_level(head: HeadName, half: TuneHalf, scores: ScoreTable, settings: Settings) -> MeasuredLevel:

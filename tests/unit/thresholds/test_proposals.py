@@ -255,8 +255,9 @@ def test_a_wrong_aim_is_a_sentence(folder, capsys):
 
 
 def make_sure(run: Settings) -> None:
-    """Let the student say 0.6 or 0.4 of every attribute and be right about nine of ten."""
+    """Let the student say 0.6 or 0.4 of attributes, right about nine of ten; of objects, their share."""
     scores = read_scores(run.paths.probabilities)
+    scores.probability[:, 3:6] = 3 / 80, 1 / 4, 1 / 16
     truth = np.column_stack([np.arange(160) % 8 < 2, np.arange(160) % 4 < 2])
     wrong = np.random.default_rng(0).random(truth.shape) < 0.1
     scores.probability[:, :2] = np.where(truth != wrong, 0.6, 0.4)
@@ -268,18 +269,20 @@ def test_the_command_writes_what_helps_and_says_why_the_rest_does_not(run, folde
     assert main(["calibrate"]) == 0
     said = capsys.readouterr().out
     assert "nothing is written yet: run again with --write" in said
-    assert "scene: " in said.partition("not proposed:")[2]
+    refused = said.partition("not proposed:")[2]
+    assert "object: it makes the log loss larger on photos that it was not fitted to" in refused
+    assert "attribute: " not in refused
     row = next(line.split() for line in said.splitlines() if line.startswith("attribute"))
     assert row[1:3] == ["80", "1"]
     error_now, error_then = map(float, row[-2:])
     assert error_then < error_now / 2
     assert main(["calibrate", "--write"]) == 0
     assert (
-        "written to params.yaml: temperature of attribute, object; thresholds moved: 0"
+        "written to params.yaml: temperature of scene, attribute; thresholds moved: 0"
         in capsys.readouterr().out
     )
     written = msgspec.yaml.decode((folder / "params.yaml").read_bytes())["classify"]
-    assert written["temperature"].keys() == {"attribute", "object"}
+    assert written["temperature"].keys() == {"scene", "attribute"}
     assert written["temperature"]["attribute"] == float(row[3])
     assert written["tuned_on"] == "human_tune_half"
     assert 0.05 < written["temperature"]["attribute"] < 0.5
