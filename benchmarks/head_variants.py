@@ -12,7 +12,8 @@ paired, with a 95 % bootstrap interval over near-duplicate groups. Log losses ar
   parent's, so it is never larger.
 - `raised`: an object is at least as probable as each of its descendants.
 - `temperature`: the measured part's best temperature, whether or not it helps; `proposal`: only where
-  `vibe-photos calibrate` proposes it; `scale and bias`: Platt scaling of attributes and of objects.
+  `vibe-photos calibrate` proposes it; `certain`: only where the gain's interval excludes chance, too;
+  `scale and bias`: Platt scaling of attributes and of objects.
 """
 
 import argparse
@@ -183,12 +184,14 @@ def try_variants(
     labels, level = now["object"]
     raised = replace(level, probability=raise_parents(level.probability, labels))
     variants["raised"] = now | {"object": (labels, raised)}
-    for name in ("temperature", "proposal", "scale and bias"):
+    for name in ("temperature", "proposal", "certain", "scale and bias"):
         side: Side = {}
         for head, (labels, level) in now.items():
             by = known[head][1]
             found = judge_temperature(by, 1.0, 0.95)
-            temperature = (found.best or 1.0) if name != "proposal" else found.active
+            temperature = found.active if name in ("proposal", "certain") else found.best or 1.0
+            if name == "certain" and (found.gain is None or found.gain.low <= 0):
+                temperature = 1.0
             p = level.temper(temperature)
             if name == "scale and bias" and head != "scene":
                 p = scale_and_bias(level, by)

@@ -143,8 +143,7 @@ def _fit_platt(logits: Floats, y: Floats, is_judged: NDArray[np.bool_]) -> tuple
     Each label must be present on some judged photos, and absent on others.
     """
     weights = is_judged / is_judged.sum(axis=0)
-    present, absent = (is_judged * y).sum(axis=0), (is_judged * (1 - y)).sum(axis=0)
-    targets = np.where(y > 0, (present + 1) / (present + 2), 1 / (absent + 2))
+    targets = smooth_targets(y, is_judged)
     mean = (weights * logits).sum(axis=0)
     spread = np.sqrt((weights * np.square(logits - mean)).sum(axis=0))
     spread[spread <= 1e-6 * np.abs(mean)] = 1.0  # logits that differ only by rounding are equal
@@ -155,6 +154,12 @@ def _fit_platt(logits: Floats, y: Floats, is_judged: NDArray[np.bool_]) -> tuple
         _, best = _fit_lines(values, targets, weights, scale * spread)
         height = np.where(is_clipped, best, height)
     return scale, height - scale * mean
+
+
+def smooth_targets(y: Floats, is_judged: NDArray[np.bool_]) -> Floats:
+    """Return Platt's targets [n, labels]: as sure as the numbers of photos with and without a label allow."""
+    present, absent = (is_judged * y).sum(axis=0), (is_judged * (1 - y)).sum(axis=0)
+    return np.asarray(np.where(y > 0, (present + 1) / (present + 2), 1 / (absent + 2)))
 
 
 def _fit_lines(

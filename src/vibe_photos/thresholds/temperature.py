@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from vibe_photos.classify.stage import list_scenes
-from vibe_photos.heads.calibration import apply_temperature, find_logits, fit_temperature
+from vibe_photos.heads.calibration import apply_temperature, find_logits, fit_temperature, smooth_targets
 from vibe_photos.heads.fit import cross_entropy
 from vibe_photos.heads.linear import head_loss
 from vibe_photos.human_truth.sample import read_measured_sample
@@ -54,11 +54,15 @@ class MeasuredLevel:
     design: Design
 
     def fit(self, rows: Bools) -> float:
-        """Return the temperature of least weighted log loss on some photos, bool [n]; three decimals."""
-        loss = head_loss(self.head)
-        logits = find_logits(self.probability[rows], loss)
+        """Return the temperature of least weighted log loss on some photos, bool [n]; three decimals.
+
+        Attributes and objects have Platt's targets: where few photos have a label, all may be right by chance.
+        """
+        loss, y = head_loss(self.head), self.y[rows]
+        targets = y if self.head == "scene" else smooth_targets(y, self.is_judged[rows])
         weights = self.design.weights[rows, None] * self.is_judged[rows]
-        return round(1.0 / fit_temperature(logits, self.y[rows], weights, loss), 3)
+        logits = find_logits(self.probability[rows], loss)
+        return round(1.0 / fit_temperature(logits, targets, weights, loss), 3)
 
     def log_loss(self, temperature: float) -> Floats:
         """Return each photo's log loss, summed over its judged labels: float64 [n]."""

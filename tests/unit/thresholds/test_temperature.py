@@ -30,18 +30,23 @@ def measure(head: str, right: int, photos: int, said: float = 0.8, weights=None)
     return MeasuredLevel(head, probability, y, is_judged, np.arange(photos) // 10 % 5, design)
 
 
-@pytest.mark.parametrize("head", ["scene", "attribute"])
-def test_the_temperature_makes_the_odds_what_they_are(head):
-    level = measure(head, right=9, photos=100)
+def test_the_temperature_makes_the_odds_what_they_are():
+    level = measure("scene", right=9, photos=100)
     temperature = level.fit(np.ones(100, bool))
     assert temperature == pytest.approx(TIMID, abs=6e-4)
     assert level.calibration_error(1.0) == pytest.approx(0.1)
     assert level.calibration_error(temperature) == pytest.approx(0, abs=5e-4)
 
 
+def test_a_label_is_never_surer_than_its_number_of_photos_allows():
+    # Of 20 photos all 20 are right: Platt's target is 21 of 22, so the odds are 21 and not without end.
+    level = measure("attribute", right=10, photos=20)
+    assert level.fit(np.ones(20, bool)) == pytest.approx(math.log(4) / math.log(21), abs=6e-4)
+
+
 def test_photos_count_with_their_weights():
     # 9 right photos of weight 1 and one wrong of weight 9/4: the odds are 4, as the student says.
-    level = measure("attribute", right=9, photos=100, weights=(1.0, 9 / 4))
+    level = measure("scene", right=9, photos=100, weights=(1.0, 9 / 4))
     assert level.fit(np.ones(100, bool)) == pytest.approx(1.0, abs=1e-3)
 
 
