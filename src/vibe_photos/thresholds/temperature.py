@@ -56,7 +56,7 @@ class MeasuredLevel:
     def fit(self, rows: Bools) -> float:
         """Return the temperature of least weighted log loss on some photos, bool [n]; three decimals.
 
-        Attributes and objects have Platt's targets: where few photos have a label, all may be right by chance.
+        Attributes and objects have Platt's targets: if few photos have a label, all may be right by chance.
         """
         loss, y = head_loss(self.head), self.y[rows]
         targets = y if self.head == "scene" else smooth_targets(y, self.is_judged[rows])
