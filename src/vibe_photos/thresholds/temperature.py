@@ -56,13 +56,14 @@ class MeasuredLevel:
     def fit(self, rows: Bools) -> float:
         """Return the temperature of least weighted log loss on some photos, bool [n]; three decimals.
 
-        Attributes and objects have Platt's targets: if few photos have a label, all may be right by chance.
+        Attributes and objects have Platt's targets, for all labels together: few may all be right by chance.
         """
-        loss, y = head_loss(self.head), self.y[rows]
-        targets = y if self.head == "scene" else smooth_targets(y, self.is_judged[rows])
-        weights = self.design.weights[rows, None] * self.is_judged[rows]
+        loss, y, is_judged = head_loss(self.head), self.y[rows], self.is_judged[rows]
+        if self.head != "scene":
+            y = smooth_targets(y.reshape(-1, 1), is_judged.reshape(-1, 1)).reshape(y.shape)
+        weights = self.design.weights[rows, None] * is_judged
         logits = find_logits(self.probability[rows], loss)
-        return round(1.0 / fit_temperature(logits, targets, weights, loss), 3)
+        return round(1.0 / fit_temperature(logits, y, weights, loss), 3)
 
     def log_loss(self, temperature: float) -> Floats:
         """Return each photo's log loss, summed over its judged labels: float64 [n]."""
