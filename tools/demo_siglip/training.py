@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from tools.demo_siglip.cutouts import paste_cutouts
 from tools.demo_siglip.lessons import Lessons
 from tools.demo_siglip.pictures import Pixels
 from vibe_photos.encoders.siglip import import_open_clip
@@ -18,13 +19,21 @@ _MOST_SHIFT, _MOST_ZOOM, _MOST_DIMMING = 0.12, 0.15, 0.12
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """How long and how fast to learn; of a batch's descriptions and of all statements a step reads a part."""
+    """How long and how fast to learn.
+
+    Attributes:
+        statements: How many of all statements a step reads.
+        pasted_share: Share of the pictures with room that get cutouts.
+        clean_share: Share of the steps, the last ones, that paste nothing: at the end the model learns how
+            often things are seen in whole pictures.
+    """
 
     epochs: int
     seed: int
-    batch_size: int = 64
-    descriptions: int = 32
-    statements: int = 80
+    batch_size: int = 32
+    statements: int = 56
+    pasted_share: float = 0.5
+    clean_share: float = 0.15
     learning_rate: float = 2e-3
     weight_decay: float = 0.05
 
@@ -46,8 +55,9 @@ def train(model: Any, lessons: Lessons, schedule: Schedule) -> Iterator[float]:
         if step % per_epoch == 0:
             order = rng.permutation(len(lessons.pictures))
         chosen = order[(step % per_epoch) * schedule.batch_size :][: schedule.batch_size]
+        share = schedule.pasted_share if step < steps * (1 - schedule.clean_share) else 0.0
         optimizer.zero_grad()
-        loss = measure_loss(model, *draw_batch(rng, lessons, schedule, chosen))
+        loss = measure_loss(model, *draw_batch(rng, lessons, chosen, schedule.statements, share))
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         rates.step()
@@ -56,18 +66,21 @@ def train(model: Any, lessons: Lessons, schedule: Schedule) -> Iterator[float]:
 
 
 def draw_batch(
-    rng: np.random.Generator, lessons: Lessons, schedule: Schedule, chosen: npt.NDArray[np.int64]
+    rng: np.random.Generator,
+    lessons: Lessons,
+    chosen: npt.NDArray[np.int64],
+    statements: int,
+    pasted_share: float,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return varied pictures [n, 3, px, px], the tokens of texts [t, context], and the truth, bool [n, t]."""
-    pictures = vary_pictures(rng, lessons.pictures[chosen])
-    described = lessons.descriptions[chosen[: schedule.descriptions]]
-    # Two pictures of a batch may have the same description; then it is true of both.
-    is_own = (lessons.descriptions[chosen][:, None] == described[None]).all(axis=2)
-    count = min(schedule.statements, len(lessons.statements))
-    said = np.sort(rng.permutation(len(lessons.statements))[:count])
-    tokens = np.concatenate([described, lessons.statements[said]])
-    truth = np.concatenate([is_own, lessons.truth[chosen][:, said]], axis=1)
-    return pictures, torch.from_numpy(tokens), torch.from_numpy(truth)
+    pictures, truth = lessons.pictures[chosen], lessons.truth[chosen]
+    is_pasted = (rng.random(len(chosen)) < pasted_share) & lessons.has_room[chosen]
+    for row in np.flatnonzero(is_pasted):
+        pictures[row], pasted = paste_cutouts(rng, pictures[row], lessons.cutouts)
+        truth[row] |= lessons.cutout_truth[pasted].any(axis=0)
+    said = np.sort(rng.permutation(len(lessons.statements))[:statements])
+    tokens = torch.from_numpy(lessons.statements[said])
+    return vary_pictures(rng, pictures), tokens, torch.from_numpy(truth[:, said])
 
 
 def vary_pictures(rng: np.random.Generator, pictures: Pixels) -> torch.Tensor:
@@ -92,10 +105,14 @@ def measure_loss(
 
     On a web page's pictures only the diagonal is known to match, and open_clip's loss takes the rest for
     false; "a photo of a keyboard" is true of many pictures of a batch, and here it is known of which.
+    The photo tower computes in bfloat16, which is faster where the processor has it.
     """
     sigmoid_loss = import_open_clip().loss.SigLipLoss()
+    # Only here a few digits are enough; the rest is in float32.
+    with torch.autocast("cpu", torch.bfloat16):
+        features = model.encode_image(pictures)
     logits = sigmoid_loss.get_logits(
-        model.encode_image(pictures, normalize=True),
+        torch.nn.functional.normalize(features.float(), dim=-1),
         model.encode_text(tokens, normalize=True),
         model.logit_scale.exp(),
         model.logit_bias,
