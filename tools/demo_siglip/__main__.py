@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("--taxonomy", type=Path, default=Path("conf/taxonomy/m2.yaml"), help="its prompts")
     parser.add_argument("--seed", type=int, default=7, help="of pictures and training; not the demo's own")
     parser.add_argument("--count", type=int, default=3840, help="how many pictures to render")
-    parser.add_argument("--epochs", type=int, default=9)
+    parser.add_argument("--epochs", type=int, default=12)
     arguments = parser.parse_args()
     taxonomy = msgspec.convert(msgspec.yaml.decode(arguments.taxonomy.read_bytes()), Taxonomy)
     schedule = Schedule(arguments.epochs, arguments.seed)

@@ -28,6 +28,7 @@ def configure_model(words: int) -> dict[str, Any]:
     return {
         "embed_dim": 96,
         "init_logit_bias": -5,
+        "init_logit_scale": 3.0,
         "custom_text": True,
         "vision_cfg": {"image_size": INPUT_PX, "layers": [1, 2, 2, 1], "width": 14, "head_width": 32},
         "text_cfg": {

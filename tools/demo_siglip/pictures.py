@@ -21,7 +21,7 @@ _REPEATS = 12
 
 
 def plan_pictures(seed: int, count: int) -> list[Shot]:
-    """Decide what is rendered: the first `count` of a shuffled library, `_REPEATS` times as large as the demo's.
+    """Decide what is rendered: the first `count` pictures of a library `_REPEATS` times as large as the demo.
 
     Raises:
         ValueError: the seed is the demo library's own.
