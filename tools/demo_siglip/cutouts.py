@@ -23,7 +23,7 @@ _ASPECTS = (0.75, 0.75, 0.75, 1.0, 1.33)
 """A picture of 224 x 168 px is squashed to a square, and so are the things in it."""
 _SMALLEST, _LARGEST = 0.22, 0.8
 """Widths of cutouts, as shares of the picture's, for a thing of size 1."""
-_MOST_CUTOUTS = 3
+_MOST_CUTOUTS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def _cut(
 def paste_cutouts(
     rng: np.random.Generator, picture: npt.NDArray[np.uint8], cutouts: list[Cutout]
 ) -> tuple[Pixels, list[int]]:
-    """Paste one to three cutouts, lit and with shadows; returns the picture and which cutouts it got."""
+    """Paste one to six cutouts, lit and with shadows; returns the picture and which cutouts it got."""
     photo = Image.fromarray(picture)
     chosen = rng.integers(len(cutouts), size=rng.integers(1, _MOST_CUTOUTS + 1))
     light = Light(side=float(rng.uniform(-1, 1)), hardness=float(rng.uniform(0, 1)))
