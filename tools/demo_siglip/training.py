@@ -55,12 +55,11 @@ def train(model: Any, lessons: Lessons, schedule: Schedule) -> Iterator[float]:
     free = [vectors, model.logit_scale, model.logit_bias]
     optimizer = torch.optim.AdamW(
         [
-            {"params": list(model.visual.parameters())},
+            {"params": list(model.visual.parameters()), "weight_decay": schedule.weight_decay},
             {"params": free, "weight_decay": 0.0},
         ],
         schedule.learning_rate,
         betas=(0.9, 0.98),
-        weight_decay=schedule.weight_decay,
     )
     rates = torch.optim.lr_scheduler.OneCycleLR(
         optimizer,
@@ -112,7 +111,7 @@ def learn_to_read(
     for _ in range(schedule.reading_steps):
         optimizer.zero_grad()
         likeness = torch.nn.functional.cosine_similarity(model.encode_text(tokens), vectors)
-        (1 - likeness).mean().backward()
+        (1 - likeness).mean().backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         rates.step()
 
