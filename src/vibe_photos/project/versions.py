@@ -34,8 +34,8 @@ def describe_version(source: str) -> str:
 def open_code(commit: str) -> Iterator[Path]:
     """Yield a git index file with a commit's code, in the current repository.
 
-    Its README is that of a project. Left out are stage outputs (the outs in the commit's `dvc.lock`), that lock, human labels, the demo,
-    `params.yaml`, and DVC's configuration, which has the remotes.
+    Its README is that of a project. Left out are stage outputs (the outs in the commit's `dvc.lock`), that
+    lock, human labels, the demo, `params.yaml`, and DVC's configuration, which has the remotes.
     """
     outs = {out.path for stage in read_lock(commit).stages.values() for out in stage.outs}
     own = [path for path in list_files(commit) if _is_own(path, outs | _OWN)]
