@@ -87,9 +87,8 @@ def make_settings(folder: Path, concurrency: int) -> Settings:
     }
     mapping["teacher"]["model"] = "recorded"
     mapping["annotate"]["concurrency"] = concurrency
-    mapping["annotate"]["max_failures_in_a_row"] = (
-        concurrency  # else the first second of these few asks about 20 photos only
-    )
+    # Otherwise only 20 photos are asked about in the first second.
+    mapping["annotate"]["max_failures_in_a_row"] = concurrency
     return from_mapping(mapping)
 
 

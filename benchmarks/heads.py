@@ -71,7 +71,7 @@ def fit_scikit_learn(vectors: Array, classes: Array, tolerance: float = 1e-4) ->
 
 
 def fit_adam(vectors: Array, classes: Array) -> Fit:
-    """Return what five epochs of Adam at 1e-3 come to, in batches of 512."""
+    """Return the result of five epochs of Adam at 1e-3, in batches of 512."""
     import torch
 
     torch.manual_seed(0)
@@ -99,7 +99,7 @@ def main() -> None:
     import torch
 
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=20_000, help="photos to fit on (FLOORS: 100000)")
+    parser.add_argument("--rows", type=int, default=20_000, help="photos to fit on")
     parser.add_argument("--rounds", type=int, default=3, help="how often each candidate runs")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the medians there as well")
     arguments = parser.parse_args()

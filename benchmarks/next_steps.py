@@ -1,4 +1,4 @@
-"""What would help most: each step that the report ranks, carried out, and its real gain beside the predicted.
+"""Carry out each step that the report ranks, and compare its real gain with the predicted one.
 
 From a budget of answers, chosen by permanent random numbers, people measure a part, and the others train. The
 teacher's answers are drawn anew from the truth (`benchmarks.real_photos`). Then, one at a time: twice as many
@@ -10,7 +10,6 @@ others' photos, truth is joined by `rel_path`; `--onnx` is SqueezeNet as in conf
 
 import dataclasses
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -34,7 +33,7 @@ from vibe_photos.records.ground_truth import GroundTruth
 from vibe_photos.records.photos import unit_interval
 from vibe_photos.records.taxonomy import head_keys, label_name
 from vibe_photos.report.next_steps import Gain, find_teacher_errors, rank_steps
-from vibe_photos.settings import Evaluate, HeadName
+from vibe_photos.settings import Embedder, Evaluate, HeadName
 from vibe_photos.statistics.design import simple_design
 from vibe_photos.statistics.label_arrays import JudgedPhotos, arrays_of_records, read_keys
 from vibe_photos.statistics.summary import summarise
@@ -258,18 +257,10 @@ def show(case: dict[str, Any]) -> tuple[bool, bool, bool]:
     return is_near, low <= real <= high, low <= best and worst <= high
 
 
-def add_inner_layers(model: Path, path: Path) -> None:
-    """Write SqueezeNet with one more output, `inner`: the means of its last two blocks."""
-    import onnx
-
-    network = onnx.load(model)
+def join_inner_layers(squeezenet: Embedder) -> Embedder:
+    """Return the encoder whose vectors are the means of SqueezeNet's last two blocks."""
     blocks = ["fire8/concat_1", "fire9/concat_1"]
-    for number, block in enumerate(blocks):
-        network.graph.node.append(onnx.helper.make_node("GlobalAveragePool", [block], [f"mean{number}"]))
-    network.graph.node.append(onnx.helper.make_node("Concat", ["mean0", "mean1"], ["inner"], axis=1))
-    kind = onnx.TensorProto.FLOAT16
-    network.graph.output.append(onnx.helper.make_tensor_value_info("inner", kind, [1, 1024, 1, 1]))
-    onnx.save(network, path)
+    return msgspec.structs.replace(squeezenet, name="inner", outputs=blocks, pooling="mean", transform="none")
 
 
 def rotate(world: World) -> World:
@@ -284,11 +275,8 @@ def main() -> None:
     with open_photos(__doc__ or "", REDRAWS) as arguments:
         embedders = arguments.embedders
         if arguments.onnx:
-            inner = arguments.folder / "inner.onnx"
-            add_inner_layers(arguments.onnx, inner)
-            changes = {"name": "inner", "checkpoint": str(inner), "outputs": ["inner"], "transform": "none"}
-            embedders += [msgspec.structs.replace(embedders.pop(), name="last")]
-            embedders += [msgspec.structs.replace(embedders[-1], **changes)]
+            last = msgspec.structs.replace(embedders.pop(), name="last")
+            embedders += [last, join_inner_layers(last)]
         worlds = {one.name: rotate(make_world(arguments, one)) for one in embedders}
     found = []
     for seed in range(arguments.redraws):

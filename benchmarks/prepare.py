@@ -1,8 +1,7 @@
 """Prepare a photo for the teacher, against its scaled decode alone, and against simpler ways.
 
-"Plain Pillow" does the same to the pixels, with none of the checks. "PNG at 2048 px" is
-what simple scripts send.
-One thread; the photos are rendered. The smooth one is easier to decode, so that all else weighs more.
+"Plain Pillow" does the same to the pixels, without any checks. "PNG at 2048 px" is what simple scripts send.
+One thread; the photos are rendered. The smooth one is decoded faster, so the rest takes a larger share.
 """
 
 import tempfile

@@ -195,5 +195,5 @@ def as_taught(record: GroundTruth) -> TrainingRecord:
         fold=0,
         scene=record.scene,
         attributes=record.attributes,
-        objects=record.objects,
+        objects=record.objects or [],
     )

@@ -214,7 +214,7 @@ class Review:
 
 @contextmanager
 def open_review(folder: Path) -> Iterator[Review]:
-    """Run a server and end it as a person does."""
+    """Run a server for the block, and end it with Ctrl-C."""
     review = Review(folder)
     yield review
     review.process.send_signal(signal.SIGINT)
@@ -230,7 +230,7 @@ def encode_plainly(path: Path) -> bytes:
 
 
 def show_ahead(review: Review, queue: list[str]) -> Callable[[], object]:
-    """Return the next photo, of which nothing but the way from the server's memory is left."""
+    """Return a request for a photo that the server already has in memory."""
     for image_id in queue:
         review.show(image_id)
     turns = count()

@@ -26,7 +26,7 @@ LONG_AGO_SECONDS = 1_500_000_000
 
 
 def make_photos(root: Path, count: int, size_bytes: int) -> None:
-    """Write files that scan takes for JPEGs: the markers of one around random bytes, none like another."""
+    """Write files that scan accepts as JPEGs: random bytes between the markers of a JPEG, all different."""
     for number in range(count):
         folder = root / f"{number // FILES_IN_A_FOLDER:04d}"
         folder.mkdir(parents=True, exist_ok=True)

@@ -254,7 +254,15 @@ class Train(Section, frozen=True):
 
 
 TunedOn = Literal["none", "human_tune_half"]
-"""`human_tune_half`: thresholds were tuned on the `tune` half of the audited photos; it is not scored."""
+"""`human_tune_half`: thresholds or temperatures were tuned on half of the audited photos; not scored."""
+
+
+class Temperatures(Section, frozen=True):
+    """What the logits of each level's probabilities are divided by: below 1 they become surer."""
+
+    scene: PositiveNumber = 1.0
+    attribute: PositiveNumber = 1.0
+    object: PositiveNumber = 1.0
 
 
 class Classify(Section, frozen=True):
@@ -268,6 +276,7 @@ class Classify(Section, frozen=True):
     object_threshold: dict[str, Share]
     attribute_from_scene: dict[str, str]
     tuned_on: TunedOn = "none"
+    temperature: Temperatures = Temperatures()
 
     @property
     def scored_half(self) -> Literal["score"] | None:

@@ -1,7 +1,7 @@
 """Dry run: estimate the photos, tokens, hours and cost of a run, without sending anything."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,26 +51,25 @@ class Estimate:
         )
 
 
-def estimate_run(photos: Iterable[Photo], paid: set[str], root: Path, question: Question) -> Estimate:
-    """Estimate a run from the photos' headers; `paid` are the ids that have an answer."""
+def estimate_run(photos: Iterable[Photo], unanswered: Set[str], root: Path, question: Question) -> Estimate:
+    """Estimate a run from the headers of the photos that are to be asked about (`unanswered`: their ids)."""
     characters = len(question.system) + len(question.user)
     text_tokens = TEMPLATE_TOKENS + round(characters / CHARACTERS_PER_TOKEN)
-    listed = already_paid = unreadable = prompt_tokens = 0
+    listed = requests = unreadable = prompt_tokens = 0
     for photo in photos:
         listed += 1
-        if photo.image_id in paid:
-            already_paid += 1
+        if photo.image_id not in unanswered:
             continue
         try:
             with photo_path(root, photo).open("rb") as file:
                 width, height = open_image(file, photo.format).size
             prompt_tokens += text_tokens + image_tokens(*fit_size(width, height, question.image))
+            requests += 1
         except Exception:  # image readers raise any kind of exception on a damaged header
             unreadable += 1
-    requests = listed - already_paid - unreadable
     return Estimate(
         photos=listed,
-        paid=already_paid,
+        paid=listed - requests - unreadable,
         requests=requests,
         unreadable=unreadable,
         prompt_tokens=prompt_tokens,

@@ -53,9 +53,9 @@ def annotate_library(settings: Settings, store: Path) -> None:
     question = build_question(settings.teacher, settings.taxonomy)
     key = AnswerKey(settings.teacher.model, question.prompt_id)
     if settings.annotate.dry_run:
-        listed, pictures = [one.image_id for one in photos.read_asked()], read_pictures(settings.paths.photos)
-        answered = {*listed} - find_unanswered(listed, read_answered_ids(store, key), pictures)
-        estimate = estimate_run(photos.read_asked(), answered, Path(settings.library.root), question)
+        ids, pictures = (one.image_id for one in photos.read_asked()), read_pictures(settings.paths.photos)
+        unanswered = find_unanswered(ids, read_answered_ids(store, key), pictures)
+        estimate = estimate_run(photos.read_asked(), unanswered, Path(settings.library.root), question)
         logger.info(estimate.describe(settings.rates))
         return
     with _interruptible(), AnswerStore(store) as answer_store:

@@ -1,5 +1,6 @@
 """Stage `classify`: from probabilities to decisions, by thresholds and rules.
 
+- Probabilities first get the level's temperature (`classify.temperature`), which keeps their order.
 - The scene is the most likely of those with a head; if none has one, of those with a prompt.
 - An attribute or object is present from its threshold on (by short name, else `default`).
 - An attribute of `classify.attribute_from_scene` is present if the photo has that scene (source `rule`); its
@@ -15,10 +16,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from vibe_photos.heads.calibration import apply_temperature
+from vibe_photos.heads.linear import head_loss
 from vibe_photos.records.label_tables import LabelTable, ScoreTable, Source, read_scores, write_labels
 from vibe_photos.records.taxonomy import HEADS, head_keys, label_name, parent_key
 from vibe_photos.records.taxonomy_check import check_names
-from vibe_photos.settings import Classify, Settings, Taxonomy
+from vibe_photos.settings import Classify, Settings, Taxonomy, Temperatures
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +53,7 @@ def classify_photos(settings: Settings) -> None:
 
 def decide_labels(scores: ScoreTable, taxonomy: Taxonomy, classify: Classify) -> LabelTable:
     """Return the labels of all photos of `scores`; the names in `classify` must be valid."""
+    scores = apply_temperatures(scores, taxonomy, classify.temperature)
     keys = {head: head_keys(taxonomy, head) for head in HEADS}
     judged = _choose_scenes(scores, keys["scene"])
     judged |= _apply_thresholds(scores, keys["attribute"], classify.attribute_threshold)
@@ -69,6 +73,27 @@ def decide_labels(scores: ScoreTable, taxonomy: Taxonomy, classify: Classify) ->
     )
 
 
+def apply_temperatures(scores: ScoreTable, taxonomy: Taxonomy, temperature: Temperatures) -> ScoreTable:
+    """Return the scores with each level's temperature applied to its probabilities."""
+    if temperature == Temperatures():
+        return scores
+    probability = scores.probability.copy()
+    for head in HEADS:
+        keys = head_keys(taxonomy, head)
+        keys = list_scenes(scores, keys) if head == "scene" else [key for key in keys if key in scores.keys]
+        factor = getattr(temperature, head)
+        if keys and factor != 1.0:
+            columns = [scores.keys.index(key) for key in keys]
+            probability[:, columns] = apply_temperature(probability[:, columns], factor, head_loss(head))
+    return replace(scores, probability=probability)
+
+
+def list_scenes(scores: ScoreTable, keys: Sequence[str]) -> list[str]:
+    """Return the scenes among which is chosen: those with a head; if there is none, those with a prompt."""
+    scored = [key for key in keys if key in scores.keys]
+    return [key for key in scored if _find_source(scores, key) == "head"] or scored
+
+
 @dataclass(frozen=True, slots=True)
 class _Judgement:
     """One label's decisions on all photos: `value` bool [photos], `score` float64 [photos]."""
@@ -81,8 +106,7 @@ class _Judgement:
 
 def _choose_scenes(scores: ScoreTable, keys: Sequence[str]) -> dict[str, _Judgement]:
     """Choose each photo's most likely scene; heads and prompts are not compared with each other."""
-    scored = [key for key in keys if key in scores.keys]
-    candidates = [key for key in scored if _find_source(scores, key) == "head"] or scored
+    candidates = list_scenes(scores, keys)
     if not candidates:
         return {}
     probability = scores.probability[:, [scores.keys.index(key) for key in candidates]]

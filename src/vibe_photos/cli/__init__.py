@@ -15,7 +15,7 @@ COMMANDS: list[Command] = [
     *(project.new, project.update, project.check),
     *(teacher.import_annotations, people.import_human, people.export_tasks, people.import_tasks),
     *(teacher.replay_server, teacher.pilot),
-    *(quality.compare, quality.suspects, quality.thresholds, quality.try_encoders),
+    *(quality.compare, quality.suspects, quality.calibrate, quality.thresholds, quality.try_encoders),
     *(apps.predict, people.review, people.restore_decisions, teacher.repair_store),
     *(apps.export_labels, apps.export_model, apps.export_heads),
     *(apps.publish, project.share, apps.export_xmp),

@@ -130,7 +130,8 @@ def export_heads(folder: Path) -> None:
     """
     from vibe_photos.export.bundle import export_plain_heads
 
-    for path in export_plain_heads(read_resolved().paths.models, folder):
+    settings = read_resolved()
+    for path in export_plain_heads(settings.paths.models, settings.classify.temperature, folder):
         print(path)
 
 

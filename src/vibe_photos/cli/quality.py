@@ -75,6 +75,41 @@ def compare(
 
 
 @command(
+    "calibrate",
+    flag(
+        "--write", "write the proposals into params.yaml; the half used for tuning is then no longer scored"
+    ),
+    uses_human_truth=True,
+)
+def calibrate(write: bool) -> None:
+    """Propose temperatures that make probabilities mean what they say, and with --write use them.
+
+    Fit one number for each of scenes, attributes and objects on half of the photos that people measured. It
+    divides the logits of their probabilities, and is proposed if the log loss is lower in cross-validation.
+    No label changes: thresholds move along. Tune thresholds afterwards.
+    """
+    from vibe_photos.statistics.summary import SCORE_HALF
+    from vibe_photos.thresholds.params_file import write_changes
+    from vibe_photos.thresholds.temperature import propose_temperatures
+    from vibe_photos.thresholds.text import format_temperatures
+
+    settings = read_resolved()
+    found = propose_temperatures(settings)
+    print(format_temperatures(found))
+    changes = found.list_changes(settings.classify)
+    if not changes["temperature"]:
+        print("\nthere is no proposal, and nothing to write")
+    elif write:
+        write_changes(Path("params.yaml"), changes)
+        moved = sum(len(values) for section, values in changes.items() if section != "temperature")
+        heads = ", ".join(changes["temperature"])
+        print(f"\nwritten to params.yaml: temperature of {heads}; thresholds moved: {moved}; now: dvc repro")
+        print(f"from now on figures use only one half of people's truth: {SCORE_HALF}")
+    else:
+        print("\nnothing is written yet: run again with --write")
+
+
+@command(
     "thresholds",
     option(
         "--aim",
@@ -95,7 +130,7 @@ def thresholds(aim: str, write: bool) -> None:
     the label agrees with people's labels (with --aim precision it may be smaller, with --aim recall larger).
     """
     from vibe_photos.statistics.summary import SCORE_HALF
-    from vibe_photos.thresholds.params_file import write_thresholds
+    from vibe_photos.thresholds.params_file import write_changes
     from vibe_photos.thresholds.proposals import tune_thresholds
     from vibe_photos.thresholds.sweep import parse_aim
     from vibe_photos.thresholds.text import format_tuning
@@ -106,7 +141,7 @@ def thresholds(aim: str, write: bool) -> None:
     if not any(choice.is_new for choice in tuning.choices.values()):
         print("\nthere is no proposal, and nothing to write")
     elif write:
-        count = write_thresholds(Path("params.yaml"), tuning)
+        count = write_changes(Path("params.yaml"), tuning.list_changes())
         print(f"\n{count} thresholds written to params.yaml; now: dvc repro")
         print(f"from now on figures use only one half of people's truth: {SCORE_HALF}")
     else:

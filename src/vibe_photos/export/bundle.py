@@ -21,6 +21,7 @@ from vibe_photos.export.graphs import (
     fold_levels,
     measure_encoder,
     measure_heads,
+    temper_levels,
 )
 from vibe_photos.export.model_card import Contents, describe_decision, describe_labels, describe_model, render
 from vibe_photos.heads.calibration import Calibration
@@ -32,7 +33,7 @@ from vibe_photos.records.taxonomy import HEADS
 from vibe_photos.records.taxonomy_check import check_names
 from vibe_photos.score.stage import score_vectors
 from vibe_photos.score.zero_shot import find_prompts
-from vibe_photos.settings import Settings
+from vibe_photos.settings import Settings, Temperatures
 from vibe_photos.storage.files import format_json, replace_folder
 from vibe_photos.storage.local_store import find_store
 from vibe_photos.storage.vectors import Embeddings, read_embeddings
@@ -68,16 +69,15 @@ def export_bundle(settings: Settings, folder: Path, with_encoder: bool) -> Conte
     prompts = find_prompts(taxonomy, some.model, settings.embedder, settings.embed, find_store())
     scores = score_vectors(some.image_ids, some.vectors, some.model, heads, prompts)
     table, levels = decide_labels(scores, taxonomy, classify), fold_levels(heads, prompts)
-    graph = build_graph(levels)
     contents = Contents(
         labels=describe_labels(levels, table, taxonomy, some.model),
         vectors=len(some.image_ids),
-        heads_difference=measure_heads(graph, levels, some.vectors, scores),
+        heads_difference=measure_heads(build_graph(levels), levels, some.vectors, scores),
         photos=0,
         encoder_difference=None,
     )
     files = {
-        "heads.onnx": graph,
+        "heads.onnx": build_graph(temper_levels(levels, classify.temperature)),
         "labels.json": format_json(contents.labels),
         "decision.json": format_json(describe_decision(table, classify, DECIMALS)),
     }
@@ -92,8 +92,8 @@ def export_bundle(settings: Settings, folder: Path, with_encoder: bool) -> Conte
     return contents
 
 
-def export_plain_heads(models: Path, folder: Path) -> list[Path]:
-    """Write the heads with their calibration folded into weight and bias, rounded to float32.
+def export_plain_heads(models: Path, temperature: Temperatures, folder: Path) -> list[Path]:
+    """Write the heads with calibration and temperature folded into weight and bias, rounded to float32.
 
     The files are like those in `models`, with a calibration that changes nothing; returns their paths.
 
@@ -105,7 +105,7 @@ def export_plain_heads(models: Path, folder: Path) -> list[Path]:
         raise InputError(f"{folder} holds the heads of the pipeline: name another folder")
     written = []
     for head in [load_head(head_path(models, kind), kind) for kind in HEADS]:
-        weight, bias = fold_calibration(head)
+        weight, bias = (part / getattr(temperature, head.kind) for part in fold_calibration(head))
         plain = replace(
             head,
             weight=weight.astype(np.float32),

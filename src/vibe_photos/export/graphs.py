@@ -10,7 +10,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -28,7 +28,7 @@ from vibe_photos.heads.linear import LinearHead, head_loss
 from vibe_photos.pixels.decode import resize
 from vibe_photos.records.label_tables import ScoreTable
 from vibe_photos.score.zero_shot import PromptSet
-from vibe_photos.settings import Embedder, HeadName
+from vibe_photos.settings import Embedder, HeadName, Temperatures
 from vibe_photos.storage.vectors import Vectors, to_unit_norm
 
 if TYPE_CHECKING:
@@ -95,6 +95,14 @@ def fold_levels(heads: Sequence[LinearHead], prompts: PromptSet | None) -> list[
     if not levels:
         raise HeadError("the heads have no labels yet: nothing is learnable, so there is nothing to export")
     return levels
+
+
+def temper_levels(levels: Sequence[Level], temperature: Temperatures) -> list[Level]:
+    """Return the levels with their temperatures (`classify.temperature`) included."""
+    factors = [getattr(temperature, level.name) for level in levels]
+    return [
+        replace(one, weight=one.weight / t, bias=one.bias / t) for one, t in zip(levels, factors, strict=True)
+    ]
 
 
 def fold_calibration(head: LinearHead) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vibe_photos.heads.fit import Floats, Loss, cross_entropy
-from vibe_photos.heads.rounding import round_figures
+from vibe_photos.heads.rounding import DECIMALS, round_figures
 
 ECE_BINS = 15
 _MIN_SCALE, _MAX_SCALE = 0.02, 50.0
@@ -44,6 +44,18 @@ def activate(logits: Floats, loss: Loss) -> Floats:
     return np.asarray(np.where(logits >= 0, 1.0, decay) / (1.0 + decay))
 
 
+def apply_temperature(probabilities: Floats, temperature: float, loss: Loss) -> Floats:
+    """Return rounded probabilities [n, labels] with their logits divided by `temperature`."""
+    return round_figures(activate(find_logits(probabilities, loss) / temperature, loss))
+
+
+def find_logits(probabilities: Floats, loss: Loss) -> Floats:
+    """Return the logits of rounded probabilities [n, labels]; 0 and 1 are taken for half a unit less sure."""
+    half = 10.0**-DECIMALS / 2
+    p = np.clip(probabilities, half, 1 - half)
+    return np.asarray(np.log(p) if loss == "softmax" else np.log(p) - np.log1p(-p))
+
+
 def fit_calibration(logits: Floats, y: Floats, is_judged: NDArray[np.bool_], loss: Loss) -> Calibration:
     """Fit one temperature (Guo et al. 2017), or a scale and an offset per label (Platt 1999).
 
@@ -61,12 +73,12 @@ def fit_calibration(logits: Floats, y: Floats, is_judged: NDArray[np.bool_], los
         everyone = np.ones((int(rows.sum()), 1))
         scale = fit_temperature(logits[rows].astype(np.float64), y[rows], everyone, loss)
         return Calibration((scale,) * labels, (0.0,) * labels)
-    scale, offset = np.ones(labels), np.zeros(labels)
+    scales, offsets = np.ones(labels), np.zeros(labels)
     present, absent = (is_judged * y).sum(axis=0), (is_judged * (1 - y)).sum(axis=0)
     mixed = np.flatnonzero((present > 0) & (absent > 0))
     values = logits[:, mixed].astype(np.float64)
-    scale[mixed], offset[mixed] = _fit_platt(values, y[:, mixed], is_judged[:, mixed])
-    return Calibration(tuple(round_figures(scale).tolist()), tuple(round_figures(offset).tolist()))
+    scales[mixed], offsets[mixed] = _fit_platt(values, y[:, mixed], is_judged[:, mixed])
+    return Calibration(tuple(round_figures(scales).tolist()), tuple(round_figures(offsets).tolist()))
 
 
 def expected_calibration_error(
@@ -96,7 +108,7 @@ def _binned_gap(probabilities: Floats, hits: Floats) -> float | None:
 
 
 def fit_temperature(logits: Floats, y: Floats, weights: Floats, loss: Loss) -> float:
-    """Return the factor of `logits` (the inverse temperature) with the least cross-entropy, within 0.02 to 50.
+    """Return the factor of `logits` (the inverse temperature) of least cross-entropy, within 0.02 to 50.
 
     Newton's method, between bounds that each step narrows. A tiny penalty keeps the factor near 1 where it
     does not matter, as if all logits are equal, or right by far.
@@ -122,7 +134,7 @@ def fit_temperature(logits: Floats, y: Floats, weights: Floats, loss: Loss) -> f
             scale = float(np.sqrt(low * high))
         if abs(scale - last) < 1e-9 * scale:
             break
-    return float(round_figures(scale))
+    return round(scale, DECIMALS)
 
 
 def _fit_platt(logits: Floats, y: Floats, is_judged: NDArray[np.bool_]) -> tuple[Floats, Floats]:
@@ -131,8 +143,7 @@ def _fit_platt(logits: Floats, y: Floats, is_judged: NDArray[np.bool_]) -> tuple
     Each label must be present on some judged photos, and absent on others.
     """
     weights = is_judged / is_judged.sum(axis=0)
-    present, absent = (is_judged * y).sum(axis=0), (is_judged * (1 - y)).sum(axis=0)
-    targets = np.where(y > 0, (present + 1) / (present + 2), 1 / (absent + 2))
+    targets = smooth_targets(y, is_judged)
     mean = (weights * logits).sum(axis=0)
     spread = np.sqrt((weights * np.square(logits - mean)).sum(axis=0))
     spread[spread <= 1e-6 * np.abs(mean)] = 1.0  # logits that differ only by rounding are equal
@@ -143,6 +154,12 @@ def _fit_platt(logits: Floats, y: Floats, is_judged: NDArray[np.bool_]) -> tuple
         _, best = _fit_lines(values, targets, weights, scale * spread)
         height = np.where(is_clipped, best, height)
     return scale, height - scale * mean
+
+
+def smooth_targets(y: Floats, is_judged: NDArray[np.bool_]) -> Floats:
+    """Return Platt's targets [n, labels]: as sure as the numbers of photos with and without a label allow."""
+    present, absent = (is_judged * y).sum(axis=0), (is_judged * (1 - y)).sum(axis=0)
+    return np.asarray(np.where(y > 0, (present + 1) / (present + 2), 1 / (absent + 2)))
 
 
 def _fit_lines(

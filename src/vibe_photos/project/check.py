@@ -179,8 +179,8 @@ class _Check:
                 raise _NotReady(f"{found}: vibe-photos import-annotations FILE..., or change use.teacher")
             return f"{found}: they get no labels from the teacher"
         root = Path(self._settings.library.root)
-        answered = {*ids} - find_unanswered(ids, self._answered, self._pictures)
-        estimate = estimate_run(photos, answered, root, self._question)
+        unanswered = find_unanswered(ids, self._answered, self._pictures)
+        estimate = estimate_run(photos, unanswered, root, self._question)
         if not estimate.requests:
             return f"all {len(photos) - estimate.unreadable} photos have an answer: no request is needed"
         return estimate.describe(self._settings.rates).removeprefix("dry run, nothing was sent: ")

@@ -56,8 +56,8 @@ def read_publication(settings: Settings, version: str | None, with_embeddings: b
 def name_label_space(settings: Settings) -> str:
     """Return 12 hex digits of a hash of everything that decides a photo's labels.
 
-    These are the label tree, each label's source and threshold, the rules and prompts, the heads' bytes and
-    the encoder. With the same name, the same photo gets the same labels.
+    These are the label tree, each label's source and threshold, the temperatures, rules and prompts, the
+    heads' bytes and the encoder. With the same name, the same photo gets the same labels.
 
     Raises:
         InputError: the labels or the embeddings' digest are missing.
@@ -72,6 +72,7 @@ def name_label_space(settings: Settings) -> str:
         "labels": labels,
         "judged": [row for row in judged if row is not None],
         "attribute_from_scene": settings.classify.attribute_from_scene,
+        "temperature": settings.classify.temperature,
         "prompts": settings.taxonomy.prompts,
         "heads": {head: _hash_head(head_path(settings.paths.models, head)) for head in HEADS},
     }

@@ -60,14 +60,15 @@ class GroundTruth(msgspec.Struct, frozen=True, kw_only=True):
     """The true labels of one photo, as label keys.
 
     `scene` holds one `scene.*` key, or none if it is not known. `attributes` maps `attr.*` keys to
-    true or false; attributes that were not judged are absent. `objects` is sorted and unique.
+    true or false; attributes that were not judged are absent. `objects` is sorted and unique; it is null if
+    nobody judged them: a list is complete.
     `extra` holds a file's other fields, which are kept.
     """
 
     image_id: str
     scene: list[str] = []
     attributes: dict[str, bool] = {}
-    objects: list[str] = []
+    objects: list[str] | None = []
     extra: dict[str, Any] = {}
 
 
@@ -101,8 +102,10 @@ def judged_labels(
         for key in keys["attribute"]:
             if rule := attribute_from_scene.get(label_name(key)):
                 said[key] = rule in record.scene
-    objects = with_ancestors(record.objects, keys["object"])
-    return said | record.attributes | {key: key in objects for key in keys["object"]}
+    if record.objects is not None:
+        objects = with_ancestors(record.objects, keys["object"])
+        said |= {key: key in objects for key in keys["object"]}
+    return said | record.attributes
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -224,7 +227,7 @@ class KeyFitter:
         if (
             known["scene"].issuperset(record.scene)
             and known["attribute"].issuperset(record.attributes)
-            and known["object"].issuperset(record.objects)
+            and known["object"].issuperset(record.objects or [])
             and not record.extra.get(PROPOSED)
         ):
             return record, []
@@ -234,7 +237,7 @@ class KeyFitter:
             own = record.attributes.get(new)
             attributes[new] = own if own is not None else attributes.get(new, False) or record.attributes[old]
         scene = dict.fromkeys(new for _, new in self._follow(record.scene, "scene", lifts, unknown))
-        objects = {new for _, new in self._follow(record.objects, "object", lifts, unknown)}
+        objects = {new for _, new in self._follow(record.objects or [], "object", lifts, unknown)}
         extra = dict(record.extra)
         if waiting := extra.pop(PROPOSED, None):
             for word in read_proposals(record):
@@ -243,8 +246,9 @@ class KeyFitter:
                     objects.add(key)
                     waiting = [other for other in waiting if other != word]
             extra |= {PROPOSED: waiting} if waiting else {}
+        fitted_objects = None if record.objects is None and not objects else sorted(objects)
         fitted = msgspec.structs.replace(
-            record, scene=list(scene), attributes=attributes, objects=sorted(objects), extra=extra
+            record, scene=list(scene), attributes=attributes, objects=fitted_objects, extra=extra
         )
         return fitted, unknown
 

@@ -37,43 +37,40 @@ _OBJECT_FIGURES = {
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One figure on a scale from 0 to 1, with its interval if it has one, and the teacher's figure."""
+    """One figure, a number in 0..1 and as `text`, with its interval, or the reason why it has none.
+
+    `teacher` is the teacher's figure.
+    """
 
     value: float | None
     low: float | None = None
     high: float | None = None
     teacher: float | None = None
+    text: str = ""
+    interval: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One figure of the headline with its interval, or the reason why it has none, and the teacher's.
-
-    `photos` is the number of photos that the figure is about, `is_few` whether these are few.
-    """
+    """One figure of the headline, and the teacher's as text; it is about `photos`, few or not."""
 
     name: str
     kind: str
-    value: str
-    interval: str
-    reason: str
+    mark: Mark
+    teacher: str
     photos: int
     is_few: bool
-    teacher: str
-    mark: Mark
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """One figure of the library, from human labels alone and together with the teacher's.
-
-    Each has its value and interval as text, and a mark for the plot.
-    """
+    """One figure of the library, from human labels alone and together with the teacher's."""
 
     name: str
     kind: str
-    alone: tuple[str, str, Mark]
-    together: tuple[str, str, Mark]
+    alone: Mark
+    together: Mark
 
 
 def headline_lines(student: Figures, teacher: Figures | None, taxonomy: Taxonomy) -> list[Line]:
@@ -261,33 +258,20 @@ def _join(names: Sequence[str]) -> str:
 
 def _line(name: str, kind: str, ours: Figures, theirs: Figures | None, key: str, count: str) -> Line:
     teacher = theirs.get(key) if theirs else None
-    interval = read_interval(ours, key) or Interval(reason="not estimated")
-    return Line(
-        name=name,
-        kind=kind,
-        value=format_share(ours[key]),
-        interval=format_interval(ours, key),
-        reason=interval.reason,
-        photos=ours[count],
-        is_few=ours[count] < FEWEST_CASES,
-        teacher=format_share(teacher),
-        mark=_mark(ours, key, teacher),
-    )
+    mark = _mark(ours, key, teacher)
+    return Line(name, kind, mark, format_share(teacher), ours[count], ours[count] < FEWEST_CASES)
 
 
 def _estimate(name: str, figures: Figures, key: str) -> Estimate:
-    alone, together = (
-        (format_share(figures[each]), format_interval(figures, each), _mark(figures, each))
-        for each in (key, f"{key}_ppi")
-    )
-    return Estimate(name, "share of photos" if key == "prevalence" else "student is right", alone, together)
+    kind = "share of photos" if key == "prevalence" else "student is right"
+    return Estimate(name, kind, _mark(figures, key), _mark(figures, f"{key}_ppi"))
 
 
 def _mark(figures: Figures, key: str, teacher: float | None = None) -> Mark:
-    interval = read_interval(figures, key)
-    if interval is None or interval.reason:
-        return Mark(figures[key], teacher=teacher)
-    return Mark(figures[key], interval.low, interval.high, teacher)
+    found = read_interval(figures, key) or Interval(reason="not estimated")
+    low, high = (None, None) if found.reason else (found.low, found.high)
+    texts = format_share(figures[key]), format_interval(figures, key), found.reason
+    return Mark(figures[key], low, high, teacher, *texts)
 
 
 def _shares(values: Figures, given: int, true: int) -> Row:

@@ -21,14 +21,14 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Truth(msgspec.Struct, frozen=True, kw_only=True):
-    """Labels of one photo. An attribute that was not judged is absent.
+    """Labels of one photo. An attribute that was not judged is absent; scene and objects are then null.
 
     `proposed` are objects that the person saw and that have no label yet, in the person's words.
     """
 
     scene: str | None = None
     attributes: dict[str, bool] = {}
-    objects: list[str] = []
+    objects: list[str] | None = []
     proposed: Annotated[list[Word], Meta(max_length=20)] = []
 
 

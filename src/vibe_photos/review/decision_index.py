@@ -238,7 +238,7 @@ def _list_labels(record: GroundTruth | None) -> list[str]:
     if record is None:
         return []
     judged = [f"{key}={'yes' if value else 'no'}" for key, value in sorted(record.attributes.items())]
-    return [*record.scene, *judged, *sorted(record.objects)]
+    return [*record.scene, *judged, *sorted(record.objects or [])]
 
 
 def _find_disagreement(decided: Sequence[LogLine]) -> tuple[LogLine, ...]:
@@ -254,11 +254,11 @@ def _find_disagreement(decided: Sequence[LogLine]) -> tuple[LogLine, ...]:
 
 
 def _differ(one: GroundTruth, other: GroundTruth) -> bool:
-    """Return whether two truths contradict each other; only attributes that both judged are compared."""
+    """Return whether two truths contradict each other: only what both judged is compared."""
     judged = one.attributes.keys() & other.attributes.keys()
     return (
-        one.scene != other.scene
-        or set(one.objects) != set(other.objects)
+        bool(one.scene and other.scene and one.scene != other.scene)
+        or (one.objects is not None and other.objects is not None and set(one.objects) != set(other.objects))
         or any(one.attributes[key] != other.attributes[key] for key in judged)
     )
 

@@ -165,7 +165,8 @@ class ReviewService:
 
     def _read_truth(self, image_id: str, truth: api.Truth) -> GroundTruth:
         """Return a truth record, with attributes in the order of the menu; an unknown label is refused."""
-        said = {"scene": filter(None, [truth.scene]), "attribute": truth.attributes, "object": truth.objects}
+        scenes, objects = filter(None, [truth.scene]), truth.objects or []
+        said = {"scene": scenes, "attribute": truth.attributes, "object": objects}
         for head, labels in self._labels.items():
             for key in set(said[head]) - {label.key for label in labels}:
                 unknown = describe_unknown_key(key, self._sources.settings.taxonomy)
@@ -176,7 +177,7 @@ class ReviewService:
             image_id=image_id,
             scene=[truth.scene] if truth.scene else [],
             attributes={key: truth.attributes[key] for key in judged},
-            objects=sorted(set(truth.objects)),
+            objects=None if truth.objects is None else sorted(set(truth.objects)),
             extra={PROPOSED: sorted(words)} if words else {},
         )
 

@@ -92,7 +92,7 @@ def show_student(sources: ReviewSources, image_id: str) -> api.StudentView:
         objects=[key for key in said if key.startswith("object.")],
     )
     teacher = opinions.teacher(image_id) or GroundTruth(image_id=image_id)
-    shown = {*said, *truth.attributes, *teacher.scene, *teacher.objects} & values.keys()
+    shown = {*said, *truth.attributes, *teacher.scene, *(teacher.objects or [])} & values.keys()
     scores = {key: float(opinions.scores()[row, opinions.column_of[key]]) for key in shown}
     known = {key: round(score, 3) for key, score in scores.items() if score == score}
     return api.StudentView(student=truth, scores=known)

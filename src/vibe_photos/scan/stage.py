@@ -50,17 +50,16 @@ def scan_library(settings: Settings, store: Path) -> list[str]:
         inspection = inspect_library(library, cache)
         earlier, earlier_problems = _read_bytes(manifest), _read_bytes(problems_file)
         known = _read_bytes(pictures_path(manifest))
-        is_written = problems_file.exists() and cache.is_outcome(
-            library.root, earlier, earlier_problems + known
+        is_unchanged = (
+            not inspection.read_files
+            and not inspection.closed_folders
+            and b'"closed_folder"' not in earlier_problems
+            and problems_file.exists()
+            and cache.is_outcome(library.root, earlier, earlier_problems + known)
         )
-        is_written = is_written and b'"closed_folder"' not in earlier_problems
-        if is_written and not inspection.read_files and not inspection.closed_folders:
-            _log.info(
-                "scanned %s: nothing has changed: %d photos, %d problems",
-                library.root,
-                earlier.count(b"\n"),
-                earlier_problems.count(b"\n"),
-            )
+        if is_unchanged:
+            counts = earlier.count(b"\n"), earlier_problems.count(b"\n")
+            _log.info("scanned %s: nothing has changed: %d photos, %d problems", library.root, *counts)
             return []
         closed = [folder.rel_path for folder in inspection.closed_folders]
         kept = list(_keep_places(earlier, closed, library.content_hash))
@@ -197,20 +196,14 @@ def _log_sums(
     folders, closed, read = inspection.folders, len(inspection.closed_folders), inspection.read_files
     candidates = sum(len(folder.files) for folder in folders)
     other_files = sum(folder.other_files.total() for folder in folders)
+    unusable = problems - closed
+    further_places = candidates + kept - no_photos - photos - unusable
     _log.info(
         "scanned %s: %d files = %d photos + %d further places of the same bytes + %d problems + %d left out; "
         "%d read (%.1f MB), %d known from earlier scans; %d folders, %d more cannot be read",
-        root,
-        candidates + other_files + kept,
-        photos,
-        candidates + kept - no_photos - photos - (problems - closed),
-        problems - closed,
-        other_files + no_photos,
-        read,
-        inspection.read_bytes / 1e6,
-        candidates - read,
-        len(folders),
-        closed,
+        *(root, candidates + other_files + kept),
+        *(photos, further_places, unusable, other_files + no_photos),
+        *(read, inspection.read_bytes / 1e6, candidates - read, len(folders), closed),
     )
 
 

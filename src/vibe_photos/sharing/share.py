@@ -1,4 +1,4 @@
-"""List what sharing would upload, and run the two pushes: data first, so that every pushed commit has it."""
+"""List what sharing would upload, and run both pushes: data first, so that it is there for every commit."""
 
 import subprocess
 import sys

@@ -101,7 +101,7 @@ def arrays_of_records(records: Sequence[GroundTruth | None], keys: LabelKeys) ->
     """Return the labels of truth records; None stands for a photo without a record.
 
     Keys that are not in `keys` are ignored (readers of files refuse them); objects that a record does not
-    list count as absent.
+    list count as absent, and where it has no list nobody judged them.
     """
     n = len(records)
     scene_columns = {key: column for column, key in enumerate(keys.scene)}
@@ -113,7 +113,7 @@ def arrays_of_records(records: Sequence[GroundTruth | None], keys: LabelKeys) ->
         attributes[:, column] = np.fromiter(said, np.int8, n)
     objects = np.zeros((n, len(keys.object)), np.int8)
     for row, record in enumerate(records):
-        if record is None:
+        if record is None or record.objects is None:
             objects[row] = UNJUDGED
         elif record.objects:
             objects[row, [object_columns[key] for key in record.objects if key in object_columns]] = 1

@@ -3,7 +3,8 @@
 A label is suspected where the head is confident in another one (Northcutt, Jiang and Chuang 2021, "Confident
 learning: estimating uncertainty in dataset labels", section 3.1): a photo counts as truly of class j when its
 probability of j reaches the mean of that probability over the photos that the teacher calls j; so if a head
-is never confident in a class, no photo is suspected of it. Scenes are the classes of one question; an
+is never confident in a class, no photo is suspected of it. That class must also be the photo's likeliest one:
+the mean of a rare class can be so low that any photo reaches it. Scenes are the classes of one question; an
 attribute or object is a question of its own, with the classes absent and present. Suspects are sorted by the
 probability of the teacher's label ("self-confidence" there), lowest first, for people to look through.
 
@@ -56,7 +57,7 @@ def find_suspects(held_out: OutOfFold, head: HeadName) -> Suspicion:
     not_examined: list[str] = []
     for image_ids, probabilities, given, names, keys in _list_questions(held_out, head):
         guess, likeliest = guess_true_labels(probabilities, given), probabilities.argmax(axis=1)
-        is_suspected = (guess >= 0) & (guess != given) & (likeliest != given)
+        is_suspected = (guess == likeliest) & (guess != given)
         finds = (given == 1) & (guess == 1) & (likeliest == 1)
         if head != "scene" and finds.sum() <= (is_suspected & (given == 1)).sum():
             not_examined.append(keys[0])

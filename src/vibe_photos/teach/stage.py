@@ -82,8 +82,7 @@ def overlay(
 ) -> TrainingRecord:
     """Return one photo's training record: the person's labels, else the teacher's.
 
-    A person's list of objects is complete. Scenes and attributes that the person did not judge are the
-    teacher's.
+    A person's list of objects is complete. What the person did not judge is the teacher's.
     """
     base = teacher or GroundTruth(image_id=image_id)
     labels: dict[str, Any]
@@ -92,8 +91,9 @@ def overlay(
         labels = {"scene": person.scene if person and has_scene else base.scene}
         by_people = ["scene"] if has_scene else []
     elif head == "object":
-        labels = {"objects": person.objects if person else base.objects}
-        by_people = ["objects"] if person else []
+        has_objects = person is not None and person.objects is not None
+        labels = {"objects": (person.objects if person and has_objects else base.objects) or []}
+        by_people = ["objects"] if has_objects else []
     else:
         judged = person.attributes if person else {}
         labels = {"attributes": {**base.attributes, **judged}}
@@ -112,7 +112,7 @@ def _count_changed(record: TrainingRecord, teacher: GroundTruth | None) -> int:
     auto = teacher or GroundTruth(image_id=record.image_id)
     differs = {
         "scene": record.scene != auto.scene,
-        "objects": set(record.objects) != set(auto.objects),
+        "objects": set(record.objects) != set(auto.objects or []),
         **{key: auto.attributes.get(key) is not value for key, value in record.attributes.items()},
     }
     return sum(differs[name] for name in record.by_people)

@@ -1,23 +1,23 @@
-"""Write proposed thresholds into `params.yaml`, keeping comments, order and all other lines."""
+"""Write proposals into section `classify` of `params.yaml`, keeping comments, order and all other lines."""
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from vibe_photos.errors import InputError
 from vibe_photos.settings import TunedOn
 from vibe_photos.storage.files import write_bytes
-from vibe_photos.thresholds.proposals import LEVELS, Tuning
 
 TUNED: TunedOn = "human_tune_half"
 _UNWRAPPED = 1_000_000
 
 
-def write_thresholds(params: Path, tuning: Tuning) -> int:
-    """Write the proposals that differ from the current thresholds into `params`; return their number.
+def write_changes(params: Path, changes: Mapping[str, Mapping[str, float]]) -> int:
+    """Write new numbers into sections of `classify`, such as `attribute_threshold`; return their number.
 
-    Only keys of `classify` change: `attribute_threshold`, `object_threshold`, and `tuned_on`, which makes
-    evaluation use only the half of the measured photos that was not used for tuning.
+    Where there is any, `tuned_on` makes evaluation use only the half of the measured photos that was not used
+    for tuning.
 
     Raises:
         InputError: `params` is missing, is not YAML, or `classify` in it is not a mapping.
@@ -28,14 +28,13 @@ def write_thresholds(params: Path, tuning: Tuning) -> int:
     yaml = YAML()
     yaml.preserve_quotes, yaml.width = True, _UNWRAPPED
     document = _load(yaml, params)
-    changes = {f"{level}_threshold": tuning.changed(level) for level in LEVELS}
     count = sum(map(len, changes.values()))
     if not count:
         return 0
     classify = _section(document, "classify", params)
-    for name, thresholds in changes.items():
-        for label, threshold in thresholds.items():
-            _set_threshold(_section(classify, name, params), label, threshold)
+    for section, values in changes.items():
+        for name, value in values.items():
+            _set_number(_section(classify, section, params), name, value)
     if "tuned_on" in classify:
         classify["tuned_on"] = TUNED
     else:
@@ -69,12 +68,12 @@ def _section(node: Any, name: str, params: Path) -> Any:
     return node[name]
 
 
-def _set_threshold(section: Any, name: str, threshold: float) -> None:
+def _set_number(section: Any, name: str, value: float) -> None:
     """Set a value; a new key is inserted before the blank lines and comments at the section's end."""
     from ruamel.yaml.tokens import CommentToken
 
     last = None if name in section else next(reversed(section), None)
-    section[name] = threshold
+    section[name] = value
     _, _, token, _ = section.ca.items.get(last) or [None] * 4
     if token is not None:
         beside, _, below = token.value.partition("\n")

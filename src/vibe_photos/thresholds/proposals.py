@@ -20,18 +20,17 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from vibe_photos.classify.stage import decide_labels
+from vibe_photos.classify.stage import apply_temperatures, decide_labels
 from vibe_photos.human_truth.sample import NOT_DRAWN, MeasuredSample, read_measured_sample
-from vibe_photos.records.ground_truth import GroundTruth
-from vibe_photos.records.label_tables import LabelTable, ScoreTable, read_scores
+from vibe_photos.records.label_tables import ScoreTable, read_scores
 from vibe_photos.records.splits import Membership, read_splits
 from vibe_photos.records.taxonomy import head_keys, label_name
 from vibe_photos.records.taxonomy_check import check_names
 from vibe_photos.settings import Classify, Settings, Taxonomy
 from vibe_photos.statistics.intervals import Interval
-from vibe_photos.statistics.label_arrays import judge_photos, with_parents
-from vibe_photos.statistics.metrics import Bools
-from vibe_photos.thresholds.sweep import MIN_EXAMPLES, Aim, LabelScores, measure_label
+from vibe_photos.statistics.label_arrays import find_rows, take_columns
+from vibe_photos.statistics.metrics import UNJUDGED, Bools
+from vibe_photos.thresholds.sweep import MIN_EXAMPLES, Aim, LabelScores
 from vibe_photos.thresholds.tune_half import Thresholds, TuneHalf, decide, read_tune_half
 
 Level = Literal["attribute", "object"]
@@ -105,13 +104,13 @@ class Tuning:
     tune_photos: int
     score_photos: int
 
-    def changed(self, level: Level) -> dict[str, float]:
-        """Return the proposals that differ from the current thresholds, by short name, sorted by key."""
-        return {
-            label_name(key): choice.active
-            for key, choice in sorted(self.choices.items())
-            if choice.level == level and choice.is_new
-        }
+    def list_changes(self) -> dict[str, dict[str, float]]:
+        """Return new thresholds by section of `classify` and short name, sorted by key."""
+        changes: dict[str, dict[str, float]] = {f"{level}_threshold": {} for level in LEVELS}
+        for key, choice in sorted(self.choices.items()):
+            if choice.is_new:
+                changes[f"{choice.level}_threshold"][label_name(key)] = choice.active
+        return changes
 
 
 def tune_thresholds(settings: Settings, aim: Aim) -> Tuning:
@@ -123,7 +122,8 @@ def tune_thresholds(settings: Settings, aim: Aim) -> Tuning:
     """
     paths, taxonomy, classify = settings.paths, settings.taxonomy, settings.classify
     check_names(taxonomy, classify)
-    memberships, library = read_splits(paths.splits), read_scores(paths.probabilities)
+    memberships, scores = read_splits(paths.splits), read_scores(paths.probabilities)
+    library = apply_temperatures(scores, taxonomy, classify.temperature)
     tune = read_measured_sample(paths.human, taxonomy, memberships, "tune")
     score = read_measured_sample(paths.human, taxonomy, memberships, "score").records
     half = read_tune_half(tune.records, library, memberships, taxonomy)
@@ -142,10 +142,16 @@ def tune_thresholds(settings: Settings, aim: Aim) -> Tuning:
     # From the leaves up, because a label implies all its ancestors regardless of their thresholds.
     for key in sorted(judged, key=lambda key: (-key.count("."), key)):
         choices[key] = search.judge(key, choices[key])
-    scores = _keep_photos(library, {record.image_id for record in score})
+    scored = read_tune_half(score, library, memberships, taxonomy)
+    ids = [record.image_id for record in score]
 
     def measure(rules: Classify) -> dict[str, LabelScores]:
-        return score_labels(score, decide_labels(scores, taxonomy, rules), memberships, taxonomy)
+        table = decide_labels(scores, taxonomy, rules)
+        rows, keys = find_rows(table.image_ids, ids), [*choices]
+        values = take_columns(table.value, table.keys, rows, keys, np.int8(UNJUDGED))
+        return {
+            key: scored.measure_decisions(key, column) for key, column in zip(keys, values.T, strict=True)
+        }
 
     return Tuning(
         choices=choices,
@@ -154,26 +160,6 @@ def tune_thresholds(settings: Settings, aim: Aim) -> Tuning:
         tune_photos=len(tune.records),
         score_photos=len(score),
     )
-
-
-def score_labels(
-    records: Sequence[GroundTruth],
-    table: LabelTable,
-    memberships: Mapping[str, Membership],
-    taxonomy: Taxonomy,
-) -> dict[str, LabelScores]:
-    """Return the scores of every attribute and object key of a label table on measured photos.
-
-    Objects imply their ancestors. A photo without a label is a negative prediction.
-    """
-    photos = judge_photos(records, memberships, table, taxonomy)
-    truth, prediction, keys = photos.truth, photos.prediction, photos.keys
-    y_true = np.column_stack([truth.attributes, with_parents(truth.objects, keys.object)])
-    y_pred = np.column_stack([prediction.attributes, prediction.objects])
-    return {
-        key: measure_label(y_true[:, column], y_pred[:, column], photos.design.weights)
-        for column, key in enumerate([*keys.attribute, *keys.object])
-    }
 
 
 @dataclass(slots=True)
@@ -285,14 +271,6 @@ def find_covered(
         one is not None and (one.stratum or NOT_DRAWN) not in tune.unmeasured_strata for one in known
     )
     return np.fromiter(is_covered, np.bool_, len(image_ids))
-
-
-def _keep_photos(scores: ScoreTable, wanted: set[str]) -> ScoreTable:
-    """Return the scores of the given photos."""
-    rows = [row for row, image_id in enumerate(scores.image_ids) if image_id in wanted]
-    arrays = (scores.head_logit, scores.probability, scores.prompt_margin)
-    kept = [scores.image_ids[row] for row in rows]
-    return ScoreTable(kept, scores.keys, *(values[rows] for values in arrays))
 
 
 def _apply(choices: Mapping[str, Choice], classify: Classify) -> Classify:

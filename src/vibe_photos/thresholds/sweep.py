@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from vibe_photos.errors import InputError
-from vibe_photos.statistics.metrics import UNJUDGED, Flags, Floats, precision_recall_f1
+from vibe_photos.statistics.metrics import UNJUDGED, Flags, Floats
 
 MIN_EXAMPLES = 10
 """Minimum number of positives, and of negatives, needed to tune a threshold."""
@@ -108,18 +108,6 @@ def parse_aim(text: str) -> Aim:
     if not 0.0 < share <= 1.0 or (kind != "precision" and kind != "recall"):
         raise InputError(f"no such aim: {text}; it is f1, precision=SHARE or recall=SHARE, e.g. recall=0.9")
     return Aim("precision" if kind == "precision" else "recall", share)
-
-
-def measure_label(y_true: Flags, y_pred: Flags, weights: Floats) -> LabelScores:
-    """Return the scores of one label's decisions (int8 [n], or [n] of bool) on n weighted photos."""
-    ratios = precision_recall_f1(y_true, y_pred)
-    return LabelScores(**{name: ratio.value(weights) for name, ratio in ratios.items()})
-
-
-def count_examples(y_true: Flags, y_score: Floats) -> tuple[int, int]:
-    """Return the number of scored photos with and without the label."""
-    is_scored = ~np.isnan(y_score)
-    return int(np.sum(is_scored & (y_true == 1))), int(np.sum(is_scored & (y_true == 0)))
 
 
 def sweep_thresholds(y_true: Flags, y_score: Floats, weights: Floats) -> Sweep:

@@ -1,17 +1,20 @@
-"""Proposed thresholds as text: one line per proposal, then the other labels with the reason."""
+"""Proposals as text: one line for each, then what is not proposed, with the reason."""
 
 from textwrap import wrap
 
 from vibe_photos.evaluate.text_report import format_table
 from vibe_photos.records.taxonomy import label_name
+from vibe_photos.settings import HeadName
 from vibe_photos.thresholds.proposals import TOO_FEW, Choice, Trial, Tuning
 from vibe_photos.thresholds.sweep import Aim, LabelScores
+from vibe_photos.thresholds.temperature import Proposal, Tempering
 
 _WIDTH = 100
 _COLUMNS = (
     "label", "photos", "now", "new", "tune half now", "new", "optimism",
     "library", "people", "score half now", "new",
 )  # fmt: skip
+_TEMPERATURE_COLUMNS = ("", "photos", "now", "new", "log loss now", "new", "gain", "score half now", "new")
 _MEASURE_MORE = "measure more with `vibe-photos review`; the teacher's answers are not used for thresholds"
 
 
@@ -33,6 +36,37 @@ def format_tuning(tuning: Tuning, aim: Aim) -> str:
     ]
     table = [*legend, *format_table(_COLUMNS, rows)] if rows else ["no threshold to propose"]
     return "\n".join([f"thresholds for {aim}", *table, *_list_refused(tuning), *_list_untried(tuning)])
+
+
+def format_temperatures(found: Tempering) -> str:
+    """Return the table of the best temperatures, and why some are not proposed."""
+    rows = [
+        _temperature_row(head, proposal, found) for head, proposal in found.proposals.items() if proposal.best
+    ]
+    legend = [
+        f"photos: those of the tune half ({found.tune_photos}) whose label people and the student know",
+        "now, new: temperature; below 1 probabilities become surer",
+        "log loss: of a label on the tune half; new: in cross-validation, fitted to other photos",
+        f"score half: calibration error on its {found.score_photos} photos, which are not used for tuning",
+        "",
+    ]
+    refused = [f"{head}: {proposal.reason}" for head, proposal in found.proposals.items() if proposal.reason]
+    table = [*legend, *format_table(_TEMPERATURE_COLUMNS, rows)] if rows else []
+    return "\n".join([*table, *(["", "not proposed:", *refused] if refused else [])])
+
+
+def _temperature_row(head: HeadName, proposal: Proposal, found: Tempering) -> list[str]:
+    gain = proposal.gain
+    return [
+        head,
+        str(proposal.photos),
+        f"{proposal.current:g}",
+        f"{proposal.best:g}",
+        f"{proposal.loss_now:.4f}",
+        f"{proposal.loss_then:.4f}",
+        f"{gain.low:+.4f} to {gain.high:+.4f}" if gain else "",
+        *("-" if error is None else f"{error:.3f}" for error in found.errors[head]),
+    ]
 
 
 def _row(name: str, choice: Choice, trial: Trial, now: LabelScores, then: LabelScores, aim: Aim) -> list[str]:

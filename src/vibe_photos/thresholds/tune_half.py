@@ -25,13 +25,11 @@ from vibe_photos.statistics.label_arrays import (
     take_columns,
     with_parents,
 )
-from vibe_photos.statistics.metrics import UNJUDGED, Bools, Flags, Floats, Indices, Ratio
+from vibe_photos.statistics.metrics import UNJUDGED, Bools, Flags, Floats, Indices, Ratio, precision_recall_f1
 from vibe_photos.thresholds.sweep import (
     Aim,
     LabelScores,
-    count_examples,
     find_threshold,
-    measure_label,
     sweep_thresholds,
 )
 
@@ -44,7 +42,7 @@ class TuneHalf:
     """People's truth and the scores of n photos.
 
     Attributes:
-        keys: attribute and object keys, the columns.
+        keys: all label keys, the columns.
         y_true: int8 [n, keys]: 1, 0, or -1 for not judged; objects imply their ancestors.
         y_score: float64 [n, keys] in 0..1, NaN where there is no score.
         folds: int64 [n], of cross-validation.
@@ -60,7 +58,8 @@ class TuneHalf:
     def count(self, key: str) -> tuple[int, int]:
         """Return the number of scored photos with and without the label."""
         column = self.keys.index(key)
-        return count_examples(self.y_true[:, column], self.y_score[:, column])
+        y_true = self.y_true[~np.isnan(self.y_score[:, column]), column]
+        return int((y_true == 1).sum()), int((y_true == 0).sum())
 
     def find_threshold(
         self, key: str, aim: Aim, thresholds: Thresholds, without_fold: int | None = None
@@ -84,7 +83,12 @@ class TuneHalf:
         for fold, thresholds in by_fold.items():
             rows = self.folds == fold
             decided[rows] = decide(self.y_score[rows], self.keys, key, thresholds)
-        return measure_label(self.y_true[:, self.keys.index(key)], decided, self.design.weights)
+        return self.measure_decisions(key, decided)
+
+    def measure_decisions(self, key: str, decided: Flags) -> LabelScores:
+        """Return a label's scores for decisions on all photos, int8 [n]."""
+        ratios = precision_recall_f1(self.y_true[:, self.keys.index(key)], decided)
+        return LabelScores(**{name: ratio.value(self.design.weights) for name, ratio in ratios.items()})
 
     def estimate_prevalence(self, keys: Sequence[str], evaluate: Evaluate) -> dict[str, Interval]:
         """Return the interval of the share of photos that have each label, by people's labels only."""
@@ -102,13 +106,16 @@ def read_tune_half(
     memberships: Mapping[str, Membership],
     taxonomy: Taxonomy,
 ) -> TuneHalf:
-    """Join the records of the tune half with the scores of their photos."""
+    """Join measured records with the scores of their photos."""
     keys = read_keys(taxonomy)
-    truth, columns = arrays_of_records(records, keys), [*keys.attribute, *keys.object]
+    truth, columns = arrays_of_records(records, keys), [*keys.scene, *keys.attribute, *keys.object]
+    scene = np.where(truth.scene[:, None] < 0, UNJUDGED, truth.scene[:, None] == np.arange(len(keys.scene)))
     rows = find_rows(scores.image_ids, [record.image_id for record in records])
     return TuneHalf(
         keys=columns,
-        y_true=np.column_stack([truth.attributes, with_parents(truth.objects, keys.object)]),
+        y_true=np.column_stack(
+            [scene.astype(np.int8), truth.attributes, with_parents(truth.objects, keys.object)]
+        ),
         y_score=take_columns(scores.probability, scores.keys, rows, columns, np.float64(np.nan)),
         folds=np.array([memberships[record.image_id].fold for record in records], np.int64),
         design=read_design(records, memberships),

@@ -33,7 +33,7 @@ class AuditPage:
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("dialog", lambda dialog: self.errors.append(f"dialog: {dialog.message}"))
         page.on("console", lambda message: self._keep(message.type, message.text))
-        page.set_default_timeout(5_000)
+        page.set_default_timeout(30_000)
         page.goto(address)
         page.locator(".picture, #done:not([hidden]), #unshown:not([hidden])").first.wait_for()
 

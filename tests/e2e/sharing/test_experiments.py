@@ -9,6 +9,8 @@ import pytest
 
 MOST_WAITED_SECONDS = 1200
 
+pytestmark = pytest.mark.timeout(1500)
+
 
 def test_a_grid_of_thresholds_and_mappings_pays_nothing_and_is_compared(owner, documented):
     queue, start, status, show, compare, apply, *_ = documented("Comparing configurations")

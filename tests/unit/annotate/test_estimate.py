@@ -37,7 +37,8 @@ def test_paid_and_unreadable_photos_cost_nothing(
     (tmp_path / "photos" / photos[0].rel_path).write_bytes(b"no image")
     (tmp_path / "photos" / photos[1].rel_path).unlink()
     question = build_question(teacher, taxonomy)
-    estimate = estimate_run(photos, {photos[2].image_id}, tmp_path / "photos", question)
+    unanswered = {photo.image_id for photo in photos} - {photos[2].image_id}
+    estimate = estimate_run(photos, unanswered, tmp_path / "photos", question)
     text = 15 + round((len(question.system) + len(question.user)) / 3.8)
     assert estimate == Estimate(
         photos=5,

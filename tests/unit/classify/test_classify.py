@@ -1,5 +1,6 @@
 import logging
 
+import msgspec
 import numpy as np
 import pytest
 from tests.unit.stage_settings import settings_in
@@ -8,7 +9,7 @@ from vibe_photos.classify.stage import classify_photos, decide_labels
 from vibe_photos.errors import ConfigurationError
 from vibe_photos.records.label_tables import ScoreTable, read_labels, write_scores
 from vibe_photos.records.taxonomy_check import check_names
-from vibe_photos.settings import Classify
+from vibe_photos.settings import Classify, Temperatures
 
 NAN = float("nan")
 ELECTRONICS = "object.electronics"
@@ -49,6 +50,22 @@ def decide(said, taxonomy, classify=None) -> dict[str, tuple[int, str, float, fl
             table.threshold[key],
         )
         for column, key in enumerate(table.keys)
+    }
+
+
+def test_a_temperature_moves_scores_and_no_scene(taxonomy):
+    classify = msgspec.structs.replace(
+        make_classify(), temperature=Temperatures(scene=0.5, attribute=2.0, object=0.5)
+    )
+    said = said_by_heads(scene__food=0.2, scene__document=0.8, attr__has_text=0.8, object__drink=0.2)
+    labels = decide(said | {"scene.people": (0.9, False)}, taxonomy, classify)
+    # Half the temperature squares the odds, twice the temperature takes their root: of 4 to 1.
+    assert labels == {
+        "attr.has_text": (1, "head", 0.666667, 0.5),
+        "attr.is_document": (1, "rule", 0.941176, None),
+        "object.drink": (0, "head", 0.058824, 0.5),
+        "scene.document": (1, "head", 0.941176, None),
+        "scene.food": (0, "head", 0.058824, None),
     }
 
 

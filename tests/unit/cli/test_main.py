@@ -14,6 +14,7 @@ from vibe_photos.errors import InputError
 
 COMMANDS = [
     *(
+        "calibrate",
         "check",
         "compare",
         "export",

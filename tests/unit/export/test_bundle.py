@@ -166,7 +166,9 @@ def test_plain_heads_give_our_probabilities_in_a_program_that_knows_only_linear_
     import torch
 
     vectors = read_embeddings(hog.paths.embeddings / "embeddings.sqlite")
-    for path, kind in zip(export_plain_heads(hog.paths.models, tmp_path), HEADS, strict=True):
+    for path, kind in zip(
+        export_plain_heads(hog.paths.models, hog.classify.temperature, tmp_path), HEADS, strict=True
+    ):
         own = load_head(hog.paths.models / path.name, kind)
         state = torch.load(path, weights_only=True)["state"]["state_dict"]
         logits = torch.from_numpy(vectors.vectors) @ state["weight"].T + state["bias"]
@@ -175,7 +177,7 @@ def test_plain_heads_give_our_probabilities_in_a_program_that_knows_only_linear_
         assert own.calibration.scale != (1.0,) * len(own.labels)
         np.testing.assert_allclose(theirs.numpy(), ours, atol=1e-5)
     with pytest.raises(InputError, match="name another folder"):
-        export_plain_heads(hog.paths.models, hog.paths.models)
+        export_plain_heads(hog.paths.models, hog.classify.temperature, hog.paths.models)
 
 
 def read_folder(folder: Path) -> dict[str, bytes]:

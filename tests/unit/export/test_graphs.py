@@ -8,9 +8,16 @@ import msgspec
 import numpy as np
 import pytest
 
-from vibe_photos.classify.stage import decide_labels
+from vibe_photos.classify.stage import apply_temperatures, decide_labels
 from vibe_photos.errors import HeadError
-from vibe_photos.export.graphs import MAX_DIFFERENCE, build_graph, fold_levels, measure_heads, open_session
+from vibe_photos.export.graphs import (
+    MAX_DIFFERENCE,
+    build_graph,
+    fold_levels,
+    measure_heads,
+    open_session,
+    temper_levels,
+)
 from vibe_photos.export.model_card import describe_decision, describe_labels, render
 from vibe_photos.heads.calibration import Calibration
 from vibe_photos.heads.linear import LinearHead
@@ -18,7 +25,7 @@ from vibe_photos.heads.rounding import DECIMALS
 from vibe_photos.records.taxonomy import HEADS, head_keys
 from vibe_photos.score.stage import score_vectors
 from vibe_photos.score.zero_shot import PromptSet
-from vibe_photos.settings import Classify, HeadName, Taxonomy
+from vibe_photos.settings import Classify, HeadName, Taxonomy, Temperatures
 from vibe_photos.storage.vectors import to_unit_norm
 
 DIM = 12
@@ -69,10 +76,14 @@ def test_exported_probabilities_and_decisions_are_the_pipelines(taxonomy, tmp_pa
     prompts = make_prompts(taxonomy) if has_prompts else None
     vectors = to_unit_norm(np.random.default_rng(1).normal(size=(300, DIM)))
     scores = score_vectors([str(row) for row in range(300)], vectors, "encoder", heads, prompts)
-    table = decide_labels(scores, taxonomy, CLASSIFY)
+    temperature = Temperatures(scene=0.7, attribute=1.2, object=0.9)
+    table = decide_labels(scores, taxonomy, msgspec.structs.replace(CLASSIFY, temperature=temperature))
     levels = fold_levels(heads, prompts)
+    assert measure_heads(build_graph(levels), levels, vectors, scores) < 1e-5
+    tempered = apply_temperatures(scores, taxonomy, temperature)
+    levels = temper_levels(levels, temperature)
     model = build_graph(levels)
-    assert measure_heads(model, levels, vectors, scores) < 1e-5
+    assert measure_heads(model, levels, vectors, tempered) < 1e-4
 
     (tmp_path / "heads.onnx").write_bytes(model)
     labels = describe_labels(levels, table, taxonomy, "encoder")

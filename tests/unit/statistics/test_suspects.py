@@ -44,6 +44,17 @@ def test_confidence_is_a_class_own_mean() -> None:
     ]
 
 
+def test_a_rare_class_that_the_head_never_finds_takes_no_photo() -> None:
+    # The one photo called "other" has it with 0.02: all reach that mean. p002 is likelier people (0.6), which
+    # it does not reach (0.7), than other (0.05): it is no suspect, and surely not of other.
+    probabilities = np.array(
+        [[0.9, 0.08, 0.02], [0.18, 0.8, 0.02], [0.35, 0.6, 0.05], [0.34, 0.6, 0.06], [0.38, 0.6, 0.02]]
+    )
+    given = np.array([0, 1, 0, 1, 2])
+    assert guess_true_labels(probabilities, given)[2] == 2
+    assert find_suspects(scenes_out_of_fold(probabilities, given), "scene").suspects == []
+
+
 def test_an_attribute_is_doubted_both_ways_and_only_where_it_is_judged() -> None:
     present = np.array([0.9, 0.8, 0.1, 0.2, 0.96, 0.05, 0.99])
     given = np.array([1, 1, 0, 0, 0, 1, -1])

@@ -123,3 +123,17 @@ def test_where_a_photo_was_judged_for_both_measuring_wins(settings):
         {"image_id": "a", "after": after},
     )
     assert compiled(settings) == before
+
+
+def test_what_a_person_did_not_judge_stays_the_teachers(settings):
+    """A scene set for many photos at once says nothing about attributes and objects."""
+    without = compiled(settings)
+    say(settings, {"image_id": "a", "after": {"scene": ["scene.other"], "attributes": {}, "objects": None}})
+    found = compiled(settings)
+    assert (found["attribute"], found["object"]) == (without["attribute"], without["object"])
+    records = {record.image_id: record for record in read_training(settings.paths.training, "scene")}
+    assert (records["a"].scene, records["a"].by_people) == (["scene.other"], ["scene"])
+    say(settings, {"image_id": "a", "after": {"scene": [], "attributes": {}, "objects": []}})
+    assert compiled(settings)["scene"] == without["scene"]
+    records = {record.image_id: record for record in read_training(settings.paths.training, "object")}
+    assert (records["a"].objects, records["a"].by_people) == ([], ["objects"])

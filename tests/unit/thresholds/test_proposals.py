@@ -15,7 +15,7 @@ from vibe_photos.errors import ConfigurationError, InputError
 from vibe_photos.evaluate.stage import evaluate_labels
 from vibe_photos.human_truth.labels import AUDITED_FILE
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth, truth_object
-from vibe_photos.records.label_tables import ScoreTable, write_scores
+from vibe_photos.records.label_tables import ScoreTable, read_scores, write_scores
 from vibe_photos.records.splits import Membership
 from vibe_photos.settings import Paths, Settings
 from vibe_photos.split.stage import write_splits
@@ -141,10 +141,11 @@ def evaluate(run: Settings, tuned_on: str) -> dict:
 
 def test_scores_are_what_evaluation_says_of_the_same_thresholds(run):
     tuning = tune_thresholds(run, Aim("recall", 0.8))
+    changes = tuning.list_changes()
     classify = msgspec.structs.replace(
         run.classify,
-        attribute_threshold=run.classify.attribute_threshold | tuning.changed("attribute"),
-        object_threshold=run.classify.object_threshold | tuning.changed("object"),
+        attribute_threshold=run.classify.attribute_threshold | changes["attribute_threshold"],
+        object_threshold=run.classify.object_threshold | changes["object_threshold"],
     )
     classify_photos(msgspec.structs.replace(run, classify=classify))
     figures = evaluate(run, "human_tune_half")
@@ -251,3 +252,38 @@ def test_the_command_writes_and_says_what_follows(folder, capsys):
 def test_a_wrong_aim_is_a_sentence(folder, capsys):
     assert main(["thresholds", "--aim", "recall=90"]) == 1
     assert "error: no such aim: recall=90" in capsys.readouterr().err
+
+
+def make_sure(run: Settings) -> None:
+    """Let the student say 0.6 or 0.4 of attributes, right about nine of ten; of objects, their share."""
+    scores = read_scores(run.paths.probabilities)
+    scores.probability[:, 3:6] = 3 / 80, 1 / 4, 1 / 16
+    truth = np.column_stack([np.arange(160) % 8 < 2, np.arange(160) % 4 < 2])
+    wrong = np.random.default_rng(0).random(truth.shape) < 0.1
+    scores.probability[:, :2] = np.where(truth != wrong, 0.6, 0.4)
+    write_scores(run.paths.probabilities, scores)
+
+
+def test_the_command_writes_what_helps_and_says_why_the_rest_does_not(run, folder, capsys):
+    make_sure(run)
+    assert main(["calibrate"]) == 0
+    said = capsys.readouterr().out
+    assert "nothing is written yet: run again with --write" in said
+    refused = said.partition("not proposed:")[2]
+    assert "object: it makes the log loss larger on photos that it was not fitted to" in refused
+    assert "attribute: " not in refused
+    row = next(line.split() for line in said.splitlines() if line.startswith("attribute"))
+    assert row[1:3] == ["80", "1"]
+    error_now, error_then = map(float, row[-2:])
+    assert error_then < error_now / 2
+    assert main(["calibrate", "--write"]) == 0
+    assert (
+        "written to params.yaml: temperature of scene, attribute; thresholds moved: 0"
+        in capsys.readouterr().out
+    )
+    written = msgspec.yaml.decode((folder / "params.yaml").read_bytes())["classify"]
+    assert written["temperature"].keys() == {"scene", "attribute"}
+    assert written["temperature"]["attribute"] == float(row[3])
+    assert written["tuned_on"] == "human_tune_half"
+    assert 0.05 < written["temperature"]["attribute"] < 0.5
+    assert set(written["attribute_threshold"].values()) == {0.5}

@@ -5,7 +5,7 @@ import pytest
 
 from vibe_photos.errors import InputError
 from vibe_photos.statistics.intervals import Interval
-from vibe_photos.thresholds.params_file import write_thresholds
+from vibe_photos.thresholds.params_file import write_changes
 from vibe_photos.thresholds.proposals import Choice, Trial, Tuning
 from vibe_photos.thresholds.sweep import LabelScores
 
@@ -54,7 +54,7 @@ def params(tmp_path: Path) -> Path:
 
 
 def test_only_the_thresholds_change(params):
-    assert write_thresholds(params, tuning(has_person=0.31, keyboard=0.2)) == 2
+    assert write_changes(params, tuning(has_person=0.31, keyboard=0.2).list_changes()) == 2
     expected = PARAMS.replace("has_person: 0.5 ", "has_person: 0.31").replace(
         "keyboard: 0.5", "keyboard: 0.2"
     )
@@ -68,7 +68,7 @@ def test_only_the_thresholds_change(params):
 
 
 def test_new_names_come_last_in_their_section(params):
-    write_thresholds(params, tuning(has_text=0.2, has_animal=0.000012, mouse=0.7))
+    write_changes(params, tuning(has_text=0.2, has_animal=0.000012, mouse=0.7).list_changes())
     lines = params.read_text().splitlines()
     place = lines.index("    has_person: 0.5   # the best so far")
     assert lines[place + 1 : place + 4] == [
@@ -81,7 +81,7 @@ def test_new_names_come_last_in_their_section(params):
 
 def test_what_follows_a_section_stays_behind_it(params):
     params.write_text("classify:\n  object_threshold:\n    default: 0.5\n\n# next\nevaluate:\n  seed: 1\n")
-    write_thresholds(params, tuning(drink=0.1, food=0.2))
+    write_changes(params, tuning(drink=0.1, food=0.2).list_changes())
     assert params.read_text() == (
         "classify:\n  tuned_on: human_tune_half\n"
         "  object_threshold:\n    default: 0.5\n    drink: 0.1\n    food: 0.2\n\n"
@@ -90,15 +90,15 @@ def test_what_follows_a_section_stays_behind_it(params):
 
 
 def test_a_second_time_changes_nothing(params):
-    write_thresholds(params, tuning(has_text=0.2, drink=0.1))
+    write_changes(params, tuning(has_text=0.2, drink=0.1).list_changes())
     first = params.read_bytes()
-    write_thresholds(params, tuning(has_text=0.2, drink=0.1))
+    write_changes(params, tuning(has_text=0.2, drink=0.1).list_changes())
     assert params.read_bytes() == first
 
 
 def test_missing_sections_are_made(params):
     params.write_text("use:\n  teacher: demo\n")
-    write_thresholds(params, tuning(has_text=0.2, drink=0.1))
+    write_changes(params, tuning(has_text=0.2, drink=0.1).list_changes())
     assert msgspec.yaml.decode(params.read_bytes()) == {
         "use": {"teacher": "demo"},
         "classify": {
@@ -110,18 +110,18 @@ def test_missing_sections_are_made(params):
 
 
 def test_what_is_refused_is_not_written_and_uses_up_no_measured_photos(params):
-    assert write_thresholds(params, tuning("would label all photos", has_text=0.2)) == 0
+    assert write_changes(params, tuning("would label all photos", has_text=0.2).list_changes()) == 0
     assert params.read_text() == PARAMS
 
 
 def test_a_tuned_on_that_stands_there_is_replaced_in_its_place(params):
     params.write_text(PARAMS.replace("classify:\n", "classify:\n  tuned_on: none   # so far\n"))
-    write_thresholds(params, tuning(has_text=0.2))
+    write_changes(params, tuning(has_text=0.2).list_changes())
     assert "classify:\n  tuned_on: human_tune_half # so far\n" in params.read_text()
 
 
 def test_proposals_that_are_in_use_are_not_written(params):
-    assert write_thresholds(params, tuning(has_person=0.5)) == 0
+    assert write_changes(params, tuning(has_person=0.5).list_changes()) == 0
     assert params.read_text() == PARAMS
 
 
@@ -141,5 +141,5 @@ def test_a_file_that_cannot_be_changed_is_left_alone(params, text, message):
     else:
         params.write_text(text)
     with pytest.raises(InputError, match=message):
-        write_thresholds(params, tuning(has_text=0.2))
+        write_changes(params, tuning(has_text=0.2).list_changes())
     assert text is None or params.read_text() == text

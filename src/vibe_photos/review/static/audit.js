@@ -6,6 +6,7 @@ import {
   chooseScene,
   cycleAttribute,
   describeTruth,
+  fillIn,
   isSameTruth,
   labelName,
   NOTHING,
@@ -73,7 +74,7 @@ class Audit {
   /** The labels before any edit. */
   get prefilled() {
     const { people, teacher, is_unassisted: isUnassisted } = this.photo;
-    return people ?? teacher ?? (isUnassisted ? withoutAny(this.session.attributes) : NOTHING);
+    return people ? fillIn(people, teacher) : teacher ?? (isUnassisted ? withoutAny(this.session.attributes) : NOTHING);
   }
 
   get isEdited() {
@@ -285,7 +286,7 @@ function describeDecision(truth, { is_flagged: isFlagged, note }) {
   const lines = [
     ["Scene", truth.scene ? labelName(truth.scene) : "none"],
     ["Attributes", judged.join(", ") || "none judged"],
-    ["Objects", [...truth.objects.map(labelName), ...truth.proposed].join(", ") || "none"],
+    ["Objects", [...(truth.objects ?? []).map(labelName), ...truth.proposed].join(", ") || "none"],
     ...(isFlagged ? [["Flag", "flagged"]] : []),
     ...(note ? [["Note", note]] : []),
   ];
@@ -297,10 +298,10 @@ function bind(audit) {
   const focus = (id) => () => byId(id).focus();
   const pans = { ArrowLeft: [-0.2, 0], ArrowRight: [0.2, 0], ArrowUp: [0, -0.2], ArrowDown: [0, 0.2] };
   const isScene = (key) => key.startsWith("scene.");
-  const set = (key) => audit.change((truth) => (isScene(key) ? chooseScene(truth, key, session.attributes) : cycleAttribute(truth, key)));
+  const set = (key) => audit.change((truth) => (isScene(key) ? chooseScene(truth, key, session.attributes) : cycleAttribute(truth, key, audit.prefilled)));
   bindKeys({
     "This photo": [
-      ...labelBindings(session, set, (key) => (isScene(key) ? labelName(key) : `${labelName(key)}: yes, no, not judged`)),
+      ...labelBindings(session, set, (key) => (isScene(key) ? labelName(key) : `${labelName(key)}: yes or no, then not judged`)),
       { keys: ["o"], shown: "O", does: "find an object by its first letters; Enter adds it", run: focus("object-search") },
       { keys: ["n"], shown: "N", does: "write a note; Enter saves it", run: focus("note") },
       { keys: ["f"], shown: "F", does: "flag it, to find it again", run: () => audit.flag() },

@@ -10,6 +10,7 @@ import {
   percent,
   sayPhotos,
   tagsOf,
+  UNJUDGED,
   withAttribute,
   withoutAny,
   withWord,
@@ -97,24 +98,21 @@ class Grid {
   confirm() {
     const whose = byId("whose").value;
     return this.#decide(`the ${whose}’s label confirmed`, (item) => {
-      if (whose === "teacher") return item.teacher;
       const { about } = this.query.value;
-      const { student } = item;
-      if (about === "scene") return student?.scene ? this.#with(base(item), student.scene, true) : null;
-      const says = about.startsWith("attr.") ? student?.attributes[about] : student?.objects.includes(about);
-      return says === undefined ? null : this.#with(base(item), about, says);
+      const said = item[whose];
+      if (whose === "teacher" && (!about || item.purpose === "measure")) return said;
+      if (about === "scene") return said?.scene ? this.#with(item, said.scene, true) : null;
+      const says = about.startsWith("attr.") ? said?.attributes[about] : said?.objects.includes(about);
+      return says === undefined ? null : this.#with(item, about, says);
     });
   }
 
   /** Set a label for all that are selected; an attribute or object that all have is taken away. */
   set(key) {
     if (!this.selected.size) return announce("Select photos first: click them, or Ctrl A for all");
-    const holds = !key.startsWith("scene.") && this.chosen.every((item) => hasLabel(base(item), key));
+    const holds = !key.startsWith("scene.") && this.chosen.every((item) => hasLabel(item, key));
     const said = holds ? `not ${labelName(key)}` : labelName(key);
-    return this.#decide(`set to ${said}`, (item) => {
-      const truth = base(item) ?? (key.startsWith("scene.") ? withoutAny(this.session.attributes) : null);
-      return truth && this.#with(truth, key, !holds);
-    });
+    return this.#decide(`set to ${said}`, (item) => this.#with(item, key, !holds));
   }
 
   undo() {
@@ -132,11 +130,16 @@ class Grid {
     this.query.set({ near: imageId, list: "all", status: "", says: "", label: "", lasso: "", sort: "" });
   }
 
-  #with(truth, key, value) {
-    if (!truth) return null;
+  /**
+   * What a person says of a photo with one label set. On a photo that teaches nobody judged the others: they stay the
+   * teacher's. A measured photo is judged whole, as its tile shows it.
+   */
+  #with(item, key, value) {
+    const begin = item.purpose === "measure" ? (item.teacher ?? withoutAny(this.session.attributes)) : UNJUDGED;
+    const truth = item.people ?? begin;
     if (key.startsWith("scene.")) return chooseScene(truth, key, this.session.attributes);
     if (key.startsWith("attr.")) return withAttribute(truth, key, value);
-    return withWord(truth, "objects", key, value);
+    return withWord({ ...truth, objects: truth.objects ?? item.teacher?.objects ?? [] }, "objects", key, value);
   }
 
   /** Save a truth for all that are selected and can be decided here. */
@@ -149,7 +152,7 @@ class Grid {
       const teachable = chosen.filter((item) => isAlone || item.purpose === "teach" || isConfirmed(item));
       // Nobody has judged a photo whose picture is not there.
       const shown = await Promise.all(teachable.map((item) => this.pictures.get(item.image_id)));
-      const ready = teachable.filter((item, at) => shown[at]).map((item) => ({ item, after: truthOf(item) })).filter(({ after }) => after?.scene);
+      const ready = teachable.filter((item, at) => shown[at]).map((item) => ({ item, after: truthOf(item) })).filter(({ after }) => after);
       let saved = 0;
       let stale = 0;
       if (ready.length) {
@@ -280,13 +283,10 @@ class Grid {
   }
 }
 
-/** The labels that a change starts from. */
-function base(item) {
-  return item.people ?? item.teacher;
-}
-
-function hasLabel(truth, key) {
-  return Boolean(truth && (key.startsWith("attr.") ? truth.attributes[key] : truth.objects.includes(key)));
+/** Whether a person says that a photo has a label, else whether the teacher does. */
+function hasLabel({ people, teacher }, key) {
+  const [mine, other] = [people, teacher].map((truth) => (key.startsWith("attr.") ? truth?.attributes[key] : truth?.objects?.includes(key)));
+  return Boolean(mine ?? other);
 }
 
 function bind(grid) {

@@ -1,4 +1,7 @@
-/** Labels: their names, their keys on the keyboard, and the labels of one photo, `{scene, attributes, objects, proposed}`. */
+/**
+ * Labels: their names, their keys on the keyboard, and the labels of one photo, `{scene, attributes, objects, proposed}`.
+ * What nobody judged is null (scene, objects) or absent (an attribute).
+ */
 
 const DIGITS = "1234567890";
 const LETTERS = "abcdefghijklmnopqrstuvwxyz";
@@ -53,6 +56,7 @@ export function assignHotkeys({ scenes, attributes }) {
 }
 
 export const NOTHING = Object.freeze({ scene: null, attributes: {}, objects: [], proposed: [] });
+export const UNJUDGED = Object.freeze({ ...NOTHING, objects: null });
 
 /** No scene, no objects, and "no" for every attribute. */
 export function withoutAny(attributes) {
@@ -65,10 +69,18 @@ export function withAttribute(truth, key, value) {
   return { ...truth, attributes: value === null ? others : { ...others, [key]: value } };
 }
 
-/** Yes, then no, then not judged, then yes again. */
-export function cycleAttribute(truth, key) {
-  const value = truth.attributes[key];
-  return withAttribute(truth, key, value === true ? false : value === false ? null : true);
+/** First the other of yes and no, then not judged, then as it was filled in. */
+export function cycleAttribute(truth, key, filled) {
+  const [value, first] = [truth, filled].map(({ attributes }) => attributes[key] ?? null);
+  const values = first === null ? [null, true, false] : [first, !first, null];
+  return withAttribute(truth, key, values[(values.indexOf(value) + 1) % 3]);
+}
+
+/** A person's labels; those that the grid set alone, with the teacher's others. */
+export function fillIn(person, teacher) {
+  if (person.scene && person.objects) return person;
+  const { scene, attributes, objects } = teacher ?? NOTHING;
+  return { ...person, scene: person.scene ?? scene, attributes: { ...attributes, ...person.attributes }, objects: person.objects ?? objects };
 }
 
 /** Add an object or a proposed word, or take it away. `field`: objects or proposed. */
@@ -87,13 +99,13 @@ export function chooseScene(truth, scene, attributes) {
 }
 
 export function isSameTruth(one, other) {
-  const write = ({ scene, attributes, objects, proposed }) => JSON.stringify([scene, Object.entries(attributes).sort(), [...objects].sort(), proposed]);
+  const write = ({ scene, attributes, objects, proposed }) => JSON.stringify([scene, Object.entries(attributes).sort(), objects && [...objects].sort(), proposed]);
   return one && other ? write(one) === write(other) : !one && !other;
 }
 
 /** The true attributes and the objects of a truth. */
 export function tagsOf({ attributes, objects }) {
-  return [...Object.keys(attributes).filter((key) => attributes[key]), ...objects];
+  return [...Object.keys(attributes).filter((key) => attributes[key]), ...(objects ?? [])];
 }
 
 /** Describe a truth in a few words: scene, true attributes, objects. */
