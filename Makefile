@@ -54,6 +54,7 @@ clean:  ## Remove the environments, keep data and the store
 	rm -rf $(VENV) $(VLLM)
 
 $(INSTALLED): pyproject.toml constraints.txt
+	@echo "Installing into $(VENV): about 2.7 GB, several minutes"
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@

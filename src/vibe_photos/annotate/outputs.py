@@ -56,7 +56,7 @@ class Tally:
         known = sorted(version for version in self.pixels_versions if version is not None)
         counts = [f"{self.pixels_versions[version]} with pixel version {version}" for version in known]
         if self.pixels_versions[None]:
-            counts.append(f"{self.pixels_versions[None]} that say no pixel version")
+            counts.append(f"{self.pixels_versions[None]} without a pixel version")
         return ", ".join(counts) or "no answers"
 
 

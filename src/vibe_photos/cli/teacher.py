@@ -1,6 +1,6 @@
 """Commands about the teacher: its answers, and which one to take."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from itertools import combinations
 from pathlib import Path
@@ -11,6 +11,7 @@ import msgspec
 from vibe_photos.cli.command import command, option
 from vibe_photos.errors import ConfigurationError
 from vibe_photos.records.photos import say_count
+from vibe_photos.records.taxonomy import shown_names
 from vibe_photos.settings import Replay
 from vibe_photos.storage.local_store import find_store
 
@@ -116,7 +117,8 @@ def pilot(teachers: list[str], photos: int | None) -> None:
     judged, pairs = compare_teachers(
         asked, sample.records, memberships, settings.taxonomy, settings.evaluate, library
     )
-    print(format_teachers(judged, pairs, len(chosen), settings.evaluate.confidence_level))
+    names = shown_names(settings.taxonomy, "attribute") | shown_names(settings.taxonomy, "object")
+    print(format_teachers(judged, pairs, len(chosen), settings.evaluate.confidence_level, names))
 
 
 def format_costs(teachers: Sequence["TeacherAnswers"], library: int, photos: int) -> str:
@@ -147,9 +149,16 @@ def format_costs(teachers: Sequence["TeacherAnswers"], library: int, photos: int
 
 
 def format_teachers(
-    judged: Sequence["JudgedTeacher"], pairs: Sequence["TeacherPair"], photos: int, level: float
+    judged: Sequence["JudgedTeacher"],
+    pairs: Sequence["TeacherPair"],
+    photos: int,
+    level: float,
+    names: Mapping[str, str],
 ) -> str:
-    """Return the comparison: a row a teacher, the best first; each label's figures; then each pair."""
+    """Return the comparison: a row a teacher, the best first; each label's figures; then each pair.
+
+    `names` has what people read instead of a short name.
+    """
     from vibe_photos.evaluate.text_report import format_share, format_table
 
     rows = [
@@ -168,7 +177,7 @@ def format_teachers(
     labels[1] += [format_share(one.figures["objects"], "f1") for one in judged]
     for name in judged[0].figures["attributes"]:
         values = [format_share(one.figures["attributes"][name], "f1") for one in judged]
-        labels.append([f"{name} (F1)", *values])
+        labels.append([f"{names[name]} (F1)", *values])
     return "\n".join(
         [
             f"{say_count(photos)} that people checked. Hours and price are for the whole library, by the "
@@ -177,13 +186,13 @@ def format_teachers(
             "",
             *format_table(("", *(one.name for one in judged)), labels),
             "",
-            *(line for pair in reversed(pairs) for line in _describe_pair(pair)),
+            *(line for pair in reversed(pairs) for line in _describe_pair(pair, names)),
             f"All pairs' ranges hold at once, in {level:.0%} of samples.",
         ]
     )
 
 
-def _describe_pair(pair: "TeacherPair") -> list[str]:
+def _describe_pair(pair: "TeacherPair", names: Mapping[str, str]) -> list[str]:
     verdict = f"{pair.better} is better" if pair.better else "not told apart"
     said = [f"{pair.second} - {pair.first}: {pair.difference:+.3f} {_ends(pair.interval, '+')}: {verdict}"]
     for label in pair.labels:
@@ -192,7 +201,9 @@ def _describe_pair(pair: "TeacherPair") -> list[str]:
             found = label.figures[name]
             is_known = found.before is not None and found.after is not None
             apart = f"{(found.after or 0.0) - (found.before or 0.0):+.3f} " if is_known else ""
-            said.append(f"  {label.label}, {name}: {apart}{_ends(found.interval, '+')}")
+            said.append(
+                f"  {names.get(label.label, label.label)}, {name}: {apart}{_ends(found.interval, '+')}"
+            )
     return said
 
 

@@ -42,7 +42,10 @@ def _measure(options: argparse.Namespace) -> None:
     found = measure_truth(options.gt, options.labels, settings)
     if options.errors:
         write_errors(found, settings.taxonomy, options.errors)
-    print(format_json(found) if options.json else format_text(found, options.gt, options.labels))
+    if options.json:
+        print(format_json(found))
+    else:
+        print(format_text(found, options.gt, options.labels, settings.taxonomy))
 
 
 def write_errors(found: TruthFigures, taxonomy: Taxonomy, folder: Path) -> None:

@@ -26,7 +26,7 @@ from vibe_photos.records.label_tables import LabelTable, read_decisions
 from vibe_photos.records.photos import say_count
 from vibe_photos.records.pictures import read_pictures
 from vibe_photos.records.splits import Membership, read_splits
-from vibe_photos.settings import Settings
+from vibe_photos.settings import Settings, Taxonomy
 from vibe_photos.statistics.label_arrays import JudgedPhotos, judge_photos
 from vibe_photos.statistics.summary import Figures, summarise
 
@@ -155,7 +155,7 @@ def format_json(found: TruthFigures) -> str:
     return msgspec.json.format(msgspec.json.encode(found.figures | found.counts), indent=2).decode()
 
 
-def format_text(found: TruthFigures, truth: Path, labels: Path) -> str:
+def format_text(found: TruthFigures, truth: Path, labels: Path, taxonomy: Taxonomy) -> str:
     """Return what was compared and left out, then the figures as tables, for a terminal."""
     figures, counts = found.figures, found.counts
     notes = {
@@ -179,4 +179,4 @@ def format_text(found: TruthFigures, truth: Path, labels: Path) -> str:
         lines.append("how these photos were drawn is not said: the figures are about them, not the library")
     if figures["weights"] != "none":
         lines.append("some kinds of photos were checked more often than others; the figures correct for that")
-    return "\n".join([*lines, "", format_figures(figures)])
+    return "\n".join([*lines, "", format_figures(figures, taxonomy)])

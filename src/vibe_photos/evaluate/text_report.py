@@ -1,10 +1,11 @@
 """A metrics mapping as plain text for a terminal: headline, tables, confusion, and definitions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from textwrap import wrap
 
 from vibe_photos.records.photos import say_count
-from vibe_photos.records.taxonomy import label_name
+from vibe_photos.records.taxonomy import show_name, shown_names
+from vibe_photos.settings import Taxonomy
 from vibe_photos.statistics.summary import Figures, explain_no_interval, read_interval
 
 _CLASS_COLUMNS = ("precision", "recall", "f1", "support")
@@ -28,10 +29,11 @@ Objects: a general label (electronics) is right of a more specific object (a pho
   coverage: share of the true objects whose label is given to any photo at all."""
 
 
-def format_figures(figures: Figures) -> str:
-    """Return the tables of a metrics mapping that `statistics.summary.summarise` made."""
-    scenes, attributes = _format_scenes(figures["scene"]), _format_attributes(figures["attributes"])
-    return "\n".join([*scenes, *attributes, *_format_objects(figures["objects"]), _MEANING])
+def format_figures(figures: Figures, taxonomy: Taxonomy) -> str:
+    """Return the tables of a metrics mapping that `statistics.summary.summarise` made, with labels' names."""
+    scenes = _format_scenes(figures["scene"], shown_names(taxonomy, "scene"))
+    attributes = _format_attributes(figures["attributes"], shown_names(taxonomy, "attribute"))
+    return "\n".join([*scenes, *attributes, *_format_objects(figures["objects"], taxonomy), _MEANING])
 
 
 def format_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
@@ -51,11 +53,14 @@ def format_share(figures: Figures, name: str) -> str:
     return " ".join(filter(None, (_cell(figures[name]), _range(figures, name))))
 
 
-def _format_scenes(scene: Figures) -> list[str]:
-    rows = [[row[column] for column in ("scene", *_CLASS_COLUMNS)] for row in scene["per_class"]]
+def _format_scenes(scene: Figures, names: Mapping[str, str]) -> list[str]:
+    def show(name: str) -> str:
+        return names.get(name, name)
+
+    rows = [[show(row["scene"]), *(row[column] for column in _CLASS_COLUMNS)] for row in scene["per_class"]]
     confusion = ["no scene was confused with another"]
     if scene["confusion"]:
-        pairs = [(row["actual"], row["predicted"], row["photos"]) for row in scene["confusion"]]
+        pairs = [(show(row["actual"]), show(row["predicted"]), row["photos"]) for row in scene["confusion"]]
         table = format_table(("true", "predicted", "photos"), pairs)
         confusion = ["confused, most frequent first:", *table]
     return [
@@ -69,22 +74,22 @@ def _format_scenes(scene: Figures) -> list[str]:
     ]
 
 
-def _format_attributes(attributes: Figures) -> list[str]:
+def _format_attributes(attributes: Figures, names: Mapping[str, str]) -> list[str]:
     columns = [column for column in _ATTRIBUTE_COLUMNS if any(column in v for v in attributes.values())]
     rows = [
-        [name, *(values[column] for column in columns), _range(values, "f1").strip("()")]
+        [names.get(name, name), *(values[column] for column in columns), _range(values, "f1").strip("()")]
         for name, values in attributes.items()
     ]
     return ["ATTRIBUTES", *format_table(("attribute", *columns, "f1 interval"), rows), ""]
 
 
-def _format_objects(objects: Figures) -> list[str]:
+def _format_objects(objects: Figures, taxonomy: Taxonomy) -> list[str]:
     lines = [
         f"OBJECTS ({say_count(objects['n'])} with a true object, {objects['missing']} without any judged)",
         *(f"{name:<17}  {format_share(objects, name)}" for name in _OBJECT_FIGURES if name in objects),
     ]
     if objects.get("labels_never_given"):
-        names = ", ".join(label_name(key) for key in objects["labels_never_given"])
+        names = ", ".join(show_name(key, taxonomy) for key in objects["labels_never_given"])
         lines += wrap(f"given to no photo at all: {names}", 100, subsequent_indent="  ")
     return lines
 

@@ -28,7 +28,7 @@ from vibe_photos.statistics.metrics import UNJUDGED, Ratio
 from vibe_photos.statistics.summary import explain_no_interval
 
 MORE = 100
-"""The number of further photos whose effect the status predicts."""
+"""The number of further photos whose effect the status predicts, where so many remain."""
 
 SHARE = " share"
 """The suffix of figures that are shares of photos."""
@@ -36,7 +36,7 @@ SHARE = " share"
 
 @dataclass(frozen=True, slots=True)
 class FigureStatus:
-    """A figure with its interval, and how wide (high - low) it would be after `MORE` photos."""
+    """A figure with its interval, and how wide (high - low) it would be after some more photos."""
 
     name: str
     value: float | None
@@ -55,30 +55,35 @@ def describe_status(settings: Settings) -> str:
 
 
 def measure_status(
-    settings: Settings, sample: MeasuredSample, everyone: MeasuredSample | None = None
+    settings: Settings, sample: MeasuredSample, everyone: MeasuredSample | None = None, more: int = MORE
 ) -> list[FigureStatus]:
     """Return scene accuracy, and share and F1 of each attribute, as people measured them.
 
     `everyone` is given if `sample` is only the half on which no threshold was tuned; shares then use all.
+    `more` is the number of further photos whose effect is predicted.
     """
     if not sample.records:
         return []
     memberships, labels = read_splits(settings.paths.splits), read_labels(settings.paths.labels)
-    figures = _measure(settings, sample, memberships, labels)
+    figures = _measure(settings, sample, memberships, labels, more)
     if everyone is None:
         return figures
-    of_all = {one.name: one for one in _measure(settings, everyone, memberships, labels)}
+    of_all = {one.name: one for one in _measure(settings, everyone, memberships, labels, more)}
     return [of_all[one.name] if one.name.endswith(SHARE) else one for one in figures]
 
 
 def _measure(
-    settings: Settings, sample: MeasuredSample, memberships: Mapping[str, Membership], labels: LabelTable
+    settings: Settings,
+    sample: MeasuredSample,
+    memberships: Mapping[str, Membership],
+    labels: LabelTable,
+    more: int,
 ) -> list[FigureStatus]:
     photos = judge_photos(sample.records, memberships, labels, settings.taxonomy)
     ratios = list_ratios(photos, settings.taxonomy)
     intervals = estimate_intervals(list(ratios.values()), photos.design, settings.evaluate)
     kept = len(sample.records) / max(1, len(sample.records) + sample.left_out)
-    shrinkage = expect_shrinkage(len(sample.records), len(memberships), round(MORE * kept))
+    shrinkage = expect_shrinkage(len(sample.records), len(memberships), round(more * kept))
     return [
         FigureStatus(name, ratio.value(photos.design.weights), found, _width(found, shrinkage))
         for (name, ratio), found in zip(ratios.items(), intervals, strict=True)
@@ -88,7 +93,7 @@ def _measure(
 def list_ratios(comparison: JudgedPhotos, taxonomy: Taxonomy) -> dict[str, Ratio]:
     """Return the figures that the status shows, by name."""
     truth, prediction = comparison.truth, comparison.prediction
-    ratios = {"Scene accuracy": metrics.accuracy(truth.scene, prediction.scene)}
+    ratios = {"Student's scene accuracy": metrics.accuracy(truth.scene, prediction.scene)}
     for column, key in enumerate(comparison.keys.attribute):
         y_true, y_pred = truth.attributes[:, column], prediction.attributes[:, column]
         is_judged = (y_true != UNJUDGED).astype(np.float64)
@@ -142,14 +147,18 @@ def _describe_measuring(settings: Settings) -> list[str]:
         )
         lines.append(f"  The figures do not cover: {missing}. Check the next photos of the sample.")
     everyone = read_measured_sample(paths.human, settings.taxonomy, memberships) if half else None
-    figures = measure_status(settings, sample, everyone)
-    lines += [f"  {line}" for line in _format_figures(figures, settings.evaluate.confidence_level)]
+    # First the rest of the sample; then a larger one, of the photos that the library still has.
+    more = min(MORE, len(sampled) - checked - skipped or len(memberships) - len(sampled))
+    figures = measure_status(settings, sample, everyone, more)
+    lines += [f"  {line}" for line in _format_figures(figures, settings.evaluate.confidence_level, more)]
     if checked + skipped < len(sampled):
         return [*lines, "  Next: vibe-photos review"]
-    leaving = count_leaving(memberships, read_trained(paths.models) or set(), MORE)
+    if not more:
+        return [*lines, "  All photos of the library are in the sample."]
+    leaving = count_leaving(memberships, read_trained(paths.models) or set(), more)
     cost = f"about {leaving} of them leave training" if leaving else "none of them trains today"
-    size = len(sampled) + MORE
-    return [*lines, f"  For {MORE} more, set sample.size to {size} in params.yaml and run dvc repro: {cost}."]
+    size = len(sampled) + more
+    return [*lines, f"  For {more} more, set sample.size to {size} in params.yaml and run dvc repro: {cost}."]
 
 
 def _describe_teaching(settings: Settings) -> list[str]:
@@ -214,10 +223,10 @@ def _width(interval: Interval, shrinkage: float) -> float | None:
     return None if interval.reason else (interval.high - interval.low) * shrinkage
 
 
-def _format_figures(figures: Sequence[FigureStatus], level: float) -> list[str]:
+def _format_figures(figures: Sequence[FigureStatus], level: float, more: int) -> list[str]:
     if not figures:
         return ["There are no figures about the library yet."]
-    head = f"{'':24}{'now':>7}  {f'{level:.0%} interval':<16}{'width':>7}   after {MORE} more"
+    head = f"{'':24}{'now':>7}  {f'{level:.0%} interval':<16}{'width':>7}   after {more} more"
     rows = [f"{one.name:24}{_show(one.value):>7}  {_show_interval(one)}" for one in figures]
     return [head, *rows]
 

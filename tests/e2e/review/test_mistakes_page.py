@@ -148,6 +148,9 @@ def test_forty_wrong_scenes_are_set_right_in_few_actions_and_survive_a_dead_serv
         assert read_scenes(library) == said_before
         set_right(CELLS[3:])
         assert read_scenes(library) == right
+        # Nobody judged the other labels: they stay the teacher's.
+        taught = read_human_truth(read_settings(library.folder).paths.human, {}).taught.values()
+        assert [(one.attributes, one.objects) for one in taught] == [({}, None)] * len(right)
         assert person.actions.total() < 60
         assert person.page.locator("#matrix td:not(.is-same) button").count() == 0
 

@@ -204,8 +204,8 @@ def test_the_summary_says_to_which_pixels_the_answers_were_given(
         run(settings, store, server, monkeypatch)
         assert server.asked == Counter(ranked[3:])
     (*_, first), (*_, last) = (line.split("; ") for line in caplog.messages if line.startswith("annotate: "))
-    assert first == "4 with pixel version 1, 3 that say no pixel version"
-    assert last == "4 with pixel version 1, 5 with pixel version 2, 3 that say no pixel version"
+    assert first == "4 with pixel version 1, 3 without a pixel version"
+    assert last == "4 with pixel version 1, 5 with pixel version 2, 3 without a pixel version"
     assert b"pixel" not in b"".join(outs(settings))
 
 

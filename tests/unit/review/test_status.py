@@ -114,14 +114,16 @@ def test_figures_have_their_interval_and_what_a_hundred_more_would_give(settings
     assert figures["Animal share"].interval.reason == "n < 20"
     measuring, _ = read_blocks(settings)
     assert measuring[1] == "  24 of 24 photos of the sample are checked, 0 skipped."
-    assert any(line.startswith("  Scene accuracy ") and line.endswith("0.000") for line in measuring)
+    assert any(
+        line.startswith("  Student's scene accuracy ") and line.endswith("0.000") for line in measuring
+    )
 
 
 def test_a_finished_sample_says_what_a_larger_one_takes_from_training(settings: Settings) -> None:
     audit(settings, list(read_sampled(settings.paths.sample)))
-    # The next hundred of the sample would be all twenty photos that trained the heads.
+    # The library has 36 more: all twenty photos that trained the heads are among them.
     assert read_blocks(settings)[0][-1] == (
-        "  For 100 more, set sample.size to 124 in params.yaml and run dvc repro: "
+        "  For 36 more, set sample.size to 60 in params.yaml and run dvc repro: "
         "about 20 of them leave training."
     )
 
@@ -186,4 +188,4 @@ def test_shares_rest_on_both_halves_of_the_sample(settings: Settings) -> None:
     found = {one.name: one for one in measure_status(settings, halved, whole)}
     assert (len(halved.records), len(whole.records)) == (8, 24)
     assert found["Text share"] == read_figures(settings)["Text share"]
-    assert found["Scene accuracy"].interval.reason == "n < 20"  # of the eight of one half
+    assert found["Student's scene accuracy"].interval.reason == "n < 20"  # of the eight of one half

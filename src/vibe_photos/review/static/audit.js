@@ -301,7 +301,7 @@ function bind(audit) {
   const set = (key) => audit.change((truth) => (isScene(key) ? chooseScene(truth, key, session.attributes) : cycleAttribute(truth, key, audit.prefilled)));
   bindKeys({
     "This photo": [
-      ...labelBindings(session, set, (key) => (isScene(key) ? labelName(key) : `${labelName(key)}: yes, no, not judged`)),
+      ...labelBindings(session, set, (key) => (isScene(key) ? labelName(key) : `${labelName(key)}: yes or no, then not judged`)),
       { keys: ["o"], shown: "O", does: "find an object by its first letters; Enter adds it", run: focus("object-search") },
       { keys: ["n"], shown: "N", does: "write a note; Enter saves it", run: focus("note") },
       { keys: ["f"], shown: "F", does: "flag it, to find it again", run: () => audit.flag() },
