@@ -152,7 +152,7 @@ def predict(
     )
     teacher = summarise(measured, Evaluate(confidence_level=0.95, bootstrap_repetitions=500, seed=0))
     errors = find_teacher_errors(teacher, [label_name(key) for key in keys.attribute])
-    steps = rank_steps(trained, errors, suspects, "", thresholds_are_tuned=False)
+    steps = rank_steps(trained, errors, suspects, "", thresholds_are_tuned=False, is_all_answered=False)
     return {step.name: step.gain for step in steps}, suspected
 
 

@@ -129,6 +129,7 @@ def rank_steps(
     suspects: Mapping[HeadName, int],
     cost_each: str,
     thresholds_are_tuned: bool,
+    is_all_answered: bool,
 ) -> list[Step]:
     """Return the next steps that make labels better, the largest expected gain first.
 
@@ -138,6 +139,7 @@ def rank_steps(
         suspects: by head, how many photos have a suspect answer (probably wrong).
         cost_each: what an answer costs, as text to append to the number of answers.
         thresholds_are_tuned: whether thresholds are no longer 0.5, for which alone the gain is measured.
+        is_all_answered: whether no photo of the library is left to ask about.
     """
     more_answers, corrections, thresholds_moved = {}, {}, {}
     for head in RANKED_HEADS:
@@ -160,8 +162,10 @@ def rank_steps(
     hours = reviewed / REVIEWED_PER_HOUR
     steps = [
         Step(
-            "Ask about twice as many photos",
-            "a larger annotate.budget if photos are left to ask, else new photos",
+            "Add photos" if is_all_answered else "Ask about twice as many photos",
+            "the teacher has answered all of the library: only new photos give more answers"
+            if is_all_answered
+            else "a larger annotate.budget",
             f"{say_count(answers, 'more answer')}{cost_each}",
             *(more_answers[head] for head in RANKED_HEADS),
         ),
@@ -276,7 +280,10 @@ def read_steps(sources: Sources, teacher: Figures | None) -> list[Step]:
         if head in sources.held_out
     }
     thresholds = set(settings.classify.attribute_threshold.values())
-    return rank_steps(trained, errors, suspects, _tokens_each(sources), thresholds != {0.5})
+    answered, photos = sum(sources.answers.models.values()) if sources.answers else 0, sources.photos
+    is_all_answered = photos is not None and answered + sources.failed_answers >= len(photos)
+    is_tuned = thresholds != {0.5}
+    return rank_steps(trained, errors, suspects, _tokens_each(sources), is_tuned, is_all_answered)
 
 
 def budget_rows(sources: Sources, teacher: Figures | None) -> list[Row]:

@@ -115,6 +115,7 @@ def _list_metrics(paths: Paths) -> dict[str, Piece]:
             f"train_{head}": Piece(paths.eval / f"train_{head}.json", f"the {head} head", f"train@{head}")
             for head in HEADS
         },
+        "teach": Piece(paths.eval / "teach.json", "what people taught", "teach"),
         "human": Piece(human, "the comparison with people", "evaluate@human"),
         "auto": Piece(auto, "the comparison with the teacher", "evaluate@auto"),
         "teacher": Piece(teacher, "how good the teacher is", "agreement"),

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from vibe_photos.human_truth.sample import read_measured_sample, weigh_untrained
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth
@@ -87,7 +88,14 @@ def make_environment() -> Environment:
     )
     environment.filters["share"] = format_share
     environment.filters["count"] = say_count
+    environment.filters["code"] = show_code
     return environment
+
+
+def show_code(text: str) -> Markup:
+    """Return a sentence with what stands in backticks as code."""
+    parts = [escape(part) for part in text.split("`")]
+    return Markup().join(Markup("<code>{}</code>").format(p) if n % 2 else p for n, p in enumerate(parts))
 
 
 def _view_sources(sources: Sources) -> dict[str, Any]:
@@ -95,6 +103,7 @@ def _view_sources(sources: Sources) -> dict[str, Any]:
     trained = [figures["n_train"] for name, figures in sources.metrics.items() if name.startswith("train_")]
     return {
         "trained_photos": max(trained, default=None),
+        "taught_photos": sources.metrics.get("teach", {}).get("photos_taught", 0),
         "notice": describe_run(sources),
         "settings": sources.settings,
         "level_percent": f"{100 * sources.settings.evaluate.confidence_level:.0f}",
@@ -127,6 +136,7 @@ def _view_figures(sources: Sources) -> dict[str, Any]:
         "truth": truth,
         "how_to_begin": _describe_first_step(sources),
         "student": student,
+        "is_weighted": student is not None and student["weights"] != "none",
         "teacher": teacher,
         "auto": sources.measured("auto") if truth == "human" else None,
         "interval": format_interval,

@@ -120,7 +120,10 @@ def describe_scope(student: Figures) -> list[str]:
 
 
 def describe_anchoring(anchoring: Figures) -> str:
-    """Return a sentence about how much the teacher's answer influenced people, from stage `agreement`."""
+    """Return a sentence about how much the teacher's answer influenced people, from stage `agreement`.
+
+    Empty where fewer than `FEWEST_CASES` photos were judged one of the two ways: that would be chance.
+    """
     points, photos = anchoring["difference"], say_count(anchoring["unassisted"])
     interval = read_interval(anchoring, "difference") or Interval(reason="not estimated")
     if points is None:
@@ -128,12 +131,12 @@ def describe_anchoring(anchoring: Figures) -> str:
             f"The teacher's answer was hidden on all photos that were judged on the review page ({photos})."
         )
     more = "fewer" if points < 0 else "more"
+    if interval.reason:
+        return ""
     said = (
         "Where people saw the teacher's answer before they judged, they agreed with its scene on "
         f"{100 * abs(points):.1f} {more} of 100 photos than where it was hidden. It was hidden on {photos}"
     )
-    if interval.reason:
-        return f"{said}. No range: fewer than {FEWEST_CASES} photos were judged one of the two ways."
     low, high = (f"{100 * end:+.1f}".replace("-", "\u2212") for end in (interval.low, interval.high))
     chance = " This may be chance." if interval.low <= 0 <= interval.high else ""
     return f"{said}. The true difference is probably between {low} and {high}.{chance}"

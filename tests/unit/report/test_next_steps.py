@@ -111,11 +111,11 @@ def test_right_answers_gain_what_added_errors_lose():
 def test_the_largest_expected_gain_comes_first():
     errors = find_teacher_errors(TEACHER, ["has_text"])
     steps = rank_steps(
-        {"scene": SCENE, "attribute": ATTRIBUTE}, errors, {"scene": 5, "attribute": 0}, "", False
+        {"scene": SCENE, "attribute": ATTRIBUTE}, errors, {"scene": 5, "attribute": 0}, "", False, False
     )
     assert [step.how for step in steps] == [
         "how sure is sure enough for a label: vibe-photos thresholds",
-        "a larger annotate.budget if photos are left to ask, else new photos",
+        "a larger annotate.budget",
         "vibe-photos review, under Teach",
     ]
     thresholds, more, taught = steps
@@ -125,8 +125,11 @@ def test_the_largest_expected_gain_comes_first():
     # 5 suspects, half of them wrong, of 10 wrong scenes: a quarter of what right answers gain.
     assert taught.scenes.value == pytest.approx(0.04 / 4)
     assert taught.scenes.low == 0
-    tuned = rank_steps({"scene": SCENE, "attribute": ATTRIBUTE}, errors, {}, "", True)
-    assert tuned[0].how == "a larger annotate.budget if photos are left to ask, else new photos"
+    tuned = rank_steps({"scene": SCENE, "attribute": ATTRIBUTE}, errors, {}, "", True, True)
+    assert (tuned[0].name, tuned[0].how) == (
+        "Add photos",
+        "the teacher has answered all of the library: only new photos give more answers",
+    )
 
 
 def test_checking_more_photos_narrows_a_figure_by_the_root_of_two():
@@ -145,7 +148,7 @@ def test_the_page_ranks_steps_and_draws_each_curve(
     html, page = render(full_run)
     text = re.sub(r"\s+", " ", " ".join(page.text))
     assert "What would help most?" in text
-    assert text.index("Choose better thresholds") < text.index("Ask about twice as many photos")
+    assert text.index("Choose better thresholds") < text.index("Add photos")
     assert "No gain is given for People: fewer than 20 photos." in text
     drawn = [
         attributes["aria-label"]

@@ -16,7 +16,7 @@ from PIL import Image
 from tests.unit.report.conftest import HOSTILE
 
 from vibe_photos.report.mistakes import MOST_PHOTOS_OF_A_KIND, MOST_SUSPECTS_OF_A_HEAD
-from vibe_photos.report.stage import MOST_KINDS_OF_A_LEVEL, render_report
+from vibe_photos.report.stage import MOST_KINDS_OF_A_LEVEL, render_report, show_code
 from vibe_photos.report.tables import describe_anchoring, format_share
 from vibe_photos.settings import Settings
 from vibe_photos.statistics.summary import SCORE_HALF, begin_figures
@@ -128,7 +128,7 @@ def test_figures_are_those_of_the_metrics(full_run: Settings) -> None:
     text = " ".join("".join(page.text).split())
     # Every second of 24 photos is right, drawn from 48: Wilson at 24 of 48 is 36 to 64. The teacher missed
     # one.
-    assert "Scene right 50 % 36–64" in text
+    assert "0 %50 %100 % Scene right 50 % 36–64 ◇ 96 %" in text
     assert "compared with what people said of 24 photos" in text
     assert "the student, learned from its answers about 100 photos and labelled 24 photos." in text
     assert "learned from none of these photos" in text
@@ -137,7 +137,7 @@ def test_figures_are_those_of_the_metrics(full_run: Settings) -> None:
     assert "scene photos right when given found F1 teacher's F1 Food 24 100 % on 12 50 % 67 % on 12 " in text
     assert "attribute photos with it right when given found F1 F1 interval teacher's F1" in text
     # Text is given to all 24 photos, of which 12 have it: no interval, and of how few.
-    assert "Text right when given 50 % 36–64 found 100 % on 12 photos" in text
+    assert "Text right when given 50 % 36–64 ◇ 100 % found 100 % on 12 (weighted)" in text
     assert "100 photos trained it, 1 label by people, 9 labels learnt, 2 too rare to learn" in text
 
 
@@ -291,14 +291,32 @@ def test_without_audited_photos_the_teacher_is_the_measure(
     full_run: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     human, auto = full_run.paths.eval / "human", full_run.paths.eval / "auto"
+    assert "Each row is a true scene" in render(full_run)[0]
     human.rename(auto)
     with caplog.at_level(logging.INFO):
-        _, page = render(full_run)
+        html, page = render(full_run)
     text = " ".join("".join(page.text).split())
     assert "No photo of the review sample is checked yet" in text
+    # What the teacher says is not called true.
+    assert "Each row is what the teacher says" in text
+    assert "rows are the teacher&#39;s scenes" in html
+    assert "true scene" not in text
+    assert "run <code>vibe-photos review</code>" in html
     assert "How to begin" in text
     # The last line of a repro leads to the page too.
     assert caplog.messages[-1].startswith("next: no photo of the review sample is checked yet: run `vibe-pho")
+
+
+def test_the_page_says_how_many_photos_people_taught(
+    full_run: Settings, change_metrics: Callable[[Path, dict], None]
+) -> None:
+    change_metrics(full_run.paths.eval / "teach.json", {"photos_taught": 12})
+    text = " ".join("".join(render(full_run)[1].text).split())
+    assert "learned from its answers about 100 photos (12 of them taught by people) and labelled" in text
+
+
+def test_what_stands_in_backticks_is_code_and_nothing_else_is() -> None:
+    assert show_code("run `dvc repro`, <b>") == "run <code>dvc repro</code>, &lt;b&gt;"
 
 
 def test_the_page_says_why_nothing_is_measured(full_run: Settings) -> None:
@@ -346,9 +364,7 @@ def test_how_much_the_teachers_answer_influenced_people_is_said(
         "The true difference is probably between \u221218.0 and \u22122.0."
     )
     few = anchoring | {"difference_interval": "n < 20", "unassisted": 3}
-    assert describe_anchoring(few).endswith(
-        "It was hidden on 3 photos. No range: fewer than 20 photos were judged one of the two ways."
-    )
+    assert describe_anchoring(few) == ""
     none = few | {"difference": None, "assisted": 0}
     assert "hidden on all photos that were judged on the review page (3 photos)" in describe_anchoring(none)
 

@@ -18,7 +18,9 @@ def parse(svg: str) -> ElementTree.Element:
 
 def test_a_cells_depth_is_its_share_of_the_row() -> None:
     svg = parse(
-        PLOTS.draw_confusion(Confusion(["food", EVIL], ["food", EVIL, "missing"], [[3, 1, 0], [0, 0, 0]]))
+        PLOTS.draw_confusion(
+            Confusion(["food", EVIL], ["food", EVIL, "missing"], [[3, 1, 0], [0, 0, 0]]), "true scenes"
+        )
     )
     cells = svg.findall(".//rect")
     assert [cell.get("fill-opacity") for cell in cells] == ["0.75", "0.25", "0.0", "0.0", "0.0", "0.0"]
@@ -40,7 +42,11 @@ def test_a_pair_draws_both_estimates_where_they_are() -> None:
     assert [dot.get("cx") for dot in svg.findall(".//circle")] == ["50.0%", "55.0%"]
     ranges = [line for line in svg.findall(".//line") if "range" in str(line.get("class"))]
     assert [(line.get("x1"), line.get("x2")) for line in ranges] == [("40.0%", "60.0%"), ("50.0%", "60.0%")]
-    assert len(parse(PLOTS.draw_pair(Mark(0.5), Mark(0.5), "no intervals")).findall(".//line")) == 1
+    assert (
+        len(parse(PLOTS.draw_pair(Mark(0.5), Mark(0.5), "no intervals")).findall(".//line[@class='rail']"))
+        == 4
+    )
+    assert "range" not in PLOTS.draw_pair(Mark(0.5), Mark(0.5), "no intervals")
 
 
 def said(probability: float, frequency: float, low: float, high: float) -> ReliabilityPoint:
