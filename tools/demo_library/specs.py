@@ -1,4 +1,4 @@
-"""What is in a photo: the specification that a renderer draws, a truth states and a caption tells."""
+"""What is in a photo: the specification that a renderer draws and a truth states."""
 
 from dataclasses import dataclass
 
@@ -71,51 +71,3 @@ class PhotoSpec:
             "is_document": self.scene == "document",
             "is_screenshot": is_screenshot,
         }
-
-
-_KINDS = {
-    "landscape": "a landscape",
-    "snapshot": "a snapshot",
-    "people": "a photo of people",
-    "selfie": "a selfie",
-    "food": "a photo of food",
-    "product": "a product photo",
-    "document": "a photo of a document",
-    "screenshot": "a screenshot",
-    "animals": "a photo of animals",
-    "other": "a picture of nothing in particular",
-}
-_PLACES = {
-    "sea": "by the sea",
-    "mountains": "in the mountains",
-    "desert": "in the desert",
-    "skyline": "before a skyline",
-    "lake": "by a lake",
-    "room": "in a living room",
-    "desk": "on a desk",
-    "studio": "before a plain backdrop",
-    "table top": "on a table, from above",
-    "carpet": "on the floor, from above",
-}
-_UNCOUNTED = ("headphones", "wireless earbuds", "fried eggs", "salad", "sushi", "hamburger with fries")
-
-
-def _count(noun: str, number: int) -> str:
-    if number > 1:
-        return (
-            f"{number} {'people' if noun == 'person' else noun if noun in ('sheep', 'fish') else noun + 's'}"
-        )
-    if noun in _UNCOUNTED:
-        return noun
-    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
-
-
-def describe(spec: PhotoSpec) -> str:
-    """Say in one English sentence what a photo shows."""
-    nouns = ["person"] * spec.people + list(spec.animals) + [thing.name for thing in spec.objects]
-    nouns += ["sign"] * spec.has_sign
-    seen = [_count(noun, nouns.count(noun)) for noun in dict.fromkeys(nouns)]
-    default = f": {spec.setting}" if spec.scene in ("other", "screenshot") else f"in a {spec.setting}"
-    place = _PLACES.get(spec.setting, default)
-    shown = f" with {', '.join(seen)}" if seen else ""
-    return f"{_KINDS[spec.scene]}{shown}{'' if place.startswith(':') else ' '}{place}"

@@ -5,27 +5,33 @@ from pathlib import Path
 from statistics import fmean
 
 import msgspec
+import numpy as np
 import torch
 
+from tools.demo_siglip.cutouts import draw_cutouts
 from tools.demo_siglip.lessons import prepare_lessons
-from tools.demo_siglip.model import build_model, write_weights
+from tools.demo_siglip.model import build_model, read_weights, write_weights
 from tools.demo_siglip.pictures import plan_pictures, render_pictures
 from tools.demo_siglip.training import Schedule, train
 from vibe_photos.settings import Taxonomy
 
-THREADS = 2
+CUTOUTS_OF_EACH = 60
+THREADS = 1
 """Fixed, because sums over another number of threads differ in their last bits."""
 
 
-def train_folder(folder: Path, pictures: Path, schedule: Schedule, repeats: int, taxonomy: Taxonomy) -> None:
+def train_folder(
+    folder: Path, pictures: Path, picture_seed: int, count: int, schedule: Schedule, taxonomy: Taxonomy
+) -> None:
     """Render what the folder `pictures` lacks, train on it, and write the model's folder."""
     torch.set_num_threads(THREADS)
-    shots = plan_pictures(schedule.seed, repeats)
-    paths = render_pictures(
-        shots, schedule.seed, pictures / f"seed-{schedule.seed}-repeats-{repeats}", THREADS
-    )
-    lessons, config = prepare_lessons(shots, paths, taxonomy, folder)
+    shots = plan_pictures(picture_seed, count)
+    paths = render_pictures(shots, picture_seed, pictures / f"seed-{picture_seed}", THREADS)
+    cutouts = draw_cutouts(np.random.default_rng(schedule.seed), CUTOUTS_OF_EACH)
+    lessons, config = prepare_lessons(shots, paths, cutouts, taxonomy, folder)
     model = build_model(config, schedule.seed)
+    if schedule.goes_on:
+        read_weights(folder, model)
     print(f"{sum(weights.numel() for weights in model.parameters())} parameters, {len(shots)} pictures")
     losses = []
     for loss in train(model, lessons, schedule):
@@ -43,13 +49,21 @@ def main() -> None:
         "--pictures", type=Path, default=Path("build/demo_siglip"), help="default: %(default)s"
     )
     parser.add_argument("--taxonomy", type=Path, default=Path("conf/taxonomy/m2.yaml"), help="its prompts")
-    parser.add_argument("--seed", type=int, default=7, help="of pictures and training; not the demo's own")
-    parser.add_argument("--repeats", type=int, default=12, help="times as many pictures as the demo has")
+    parser.add_argument(
+        "--seed", type=int, default=7, help="of pictures and of the first run's training; not the demo's own"
+    )
+    parser.add_argument("--count", type=int, default=3840, help="how many pictures to render")
+    parser.add_argument(
+        "--run",
+        type=int,
+        default=1,
+        help="1 starts anew; 2, 3, ... go on from the weights in the folder, with other cutouts",
+    )
     parser.add_argument("--epochs", type=int, default=12)
     arguments = parser.parse_args()
     taxonomy = msgspec.convert(msgspec.yaml.decode(arguments.taxonomy.read_bytes()), Taxonomy)
-    schedule = Schedule(arguments.epochs, arguments.seed)
-    train_folder(arguments.into, arguments.pictures, schedule, arguments.repeats, taxonomy)
+    schedule = Schedule(arguments.epochs, arguments.seed + arguments.run - 1, goes_on=arguments.run > 1)
+    train_folder(arguments.into, arguments.pictures, arguments.seed, arguments.count, schedule, taxonomy)
 
 
 if __name__ == "__main__":

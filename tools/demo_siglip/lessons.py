@@ -1,9 +1,9 @@
 """What the miniature SigLIP learns from: pictures, texts as tokens, and which text is true of which picture.
 
-What is true of a rendered picture is known from the drawing's specification.
+What is true of a picture is known from what was drawn.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,9 @@ import numpy.typing as npt
 from tools.demo_library.creatures import ANIMALS
 from tools.demo_library.habits import HABITS
 from tools.demo_library.library import Shot
-from tools.demo_library.specs import PhotoSpec, describe
+from tools.demo_library.specs import PhotoSpec
 from tools.demo_library.things import CATALOGUE
+from tools.demo_siglip.cutouts import Cutout
 from tools.demo_siglip.model import INPUT_PX, build_tokenizer, configure_model, tokenize, write_configuration
 from tools.demo_siglip.pictures import Pixels, read_pictures
 from vibe_photos.records.taxonomy import HEADS, head_keys, label_name, with_ancestors
@@ -28,44 +29,51 @@ Statements = dict[str, frozenset[str]]
 """Wordings, and for each the facts any one of which makes it true of a picture."""
 
 _TEMPLATES = ("{}", "a photo of {}")
+_FULL_SCENES = ("document", "screenshot", "other")
+"""Pictures that are all of one thing; nothing is pasted into them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lessons:
-    """Rendered pictures and what is said of them.
+    """Rendered pictures, cutouts to paste into them, and what is said of both.
 
     Attributes:
         pictures: uint8 [n, px, px, 3].
-        descriptions: Token ids [n, context], one text of each picture's own.
-        statements: Token ids [m, context] of texts that are true of many pictures.
-        truth: bool [n, m].
+        truth: bool [n, m], which statement is true of which picture.
+        has_room: bool [n], whether things may be pasted into the picture.
+        cutouts: Single things.
+        cutout_truth: bool [cutouts, m], which statement a cutout makes true.
+        statements: Token ids [m, context].
     """
 
     pictures: Pixels
-    descriptions: npt.NDArray[np.int64]
-    statements: npt.NDArray[np.int64]
     truth: Truth
+    has_room: npt.NDArray[np.bool_]
+    cutouts: list[Cutout]
+    cutout_truth: Truth
+    statements: npt.NDArray[np.int64]
 
 
 def prepare_lessons(
-    shots: Sequence[Shot], paths: Sequence[Path], taxonomy: Taxonomy, folder: Path
+    shots: Sequence[Shot], paths: Sequence[Path], cutouts: list[Cutout], taxonomy: Taxonomy, folder: Path
 ) -> tuple[Lessons, dict[str, Any]]:
     """Say everything about the pictures, in words whose tokenizer is written into the model's folder.
 
     Returns:
         The lessons, and the configuration of a model that reads them.
     """
-    specs = [shot.spec for shot in shots]
-    descriptions = [describe(spec) for spec in specs]
     statements = collect_statements(taxonomy)
-    tokenizer = build_tokenizer([*descriptions, *statements])
+    tokenizer = build_tokenizer(statements)
     config = configure_model(tokenizer.get_vocab_size())
     write_configuration(folder, config, tokenizer)
+    specs = [shot.spec for shot in shots]
     lessons = Lessons(
         read_pictures(paths, INPUT_PX),
-        tokenize(folder, descriptions),
+        judge_statements([state_facts(spec) for spec in specs], statements, taxonomy),
+        np.array([spec.scene not in _FULL_SCENES for spec in specs]),
+        cutouts,
+        judge_statements([cutout.facts for cutout in cutouts], statements, taxonomy),
         tokenize(folder, list(statements)),
-        judge_statements(specs, statements, taxonomy),
     )
     return lessons, config
 
@@ -94,19 +102,19 @@ def _word_names() -> Iterator[tuple[str, str]]:
                 yield template.format(name), f"{kind}.{name}"
 
 
-def state_facts(spec: PhotoSpec, taxonomy: Taxonomy) -> set[str]:
-    """State what holds of a picture: its label keys with their ancestors, and the names of what it shows."""
-    facts = {spec.scene_key, f"setting.{spec.setting}"}
+def state_facts(spec: PhotoSpec) -> set[str]:
+    """State what holds of a picture: its label keys, and the names of what it shows."""
+    facts = {spec.scene_key, f"setting.{spec.setting}", *spec.object_keys}
     facts |= {f"attr.{name}" for name, value in spec.attributes.items() if value}
-    facts |= with_ancestors(spec.object_keys, head_keys(taxonomy, "object"))
     facts |= {f"thing.{thing.name}" for thing in spec.objects}
     return facts | {f"animal.{kind}" for kind in spec.animals}
 
 
-def judge_statements(specs: Sequence[PhotoSpec], statements: Statements, taxonomy: Taxonomy) -> Truth:
-    """Judge every statement about every picture."""
-    truth = np.zeros((len(specs), len(statements)), dtype=np.bool_)
-    for row, spec in enumerate(specs):
-        facts = state_facts(spec, taxonomy)
-        truth[row] = [not grounds.isdisjoint(facts) for grounds in statements.values()]
+def judge_statements(shown: Sequence[Set[str]], statements: Statements, taxonomy: Taxonomy) -> Truth:
+    """Judge every statement by the facts of each picture or cutout; an object key includes its ancestors."""
+    objects = head_keys(taxonomy, "object")
+    truth = np.zeros((len(shown), len(statements)), dtype=np.bool_)
+    for row, facts in enumerate(shown):
+        known = facts | with_ancestors(sorted(facts & set(objects)), objects)
+        truth[row] = [not grounds.isdisjoint(known) for grounds in statements.values()]
     return truth

@@ -12,9 +12,9 @@ from vibe_photos.encoders.siglip import import_open_clip
 from vibe_photos.storage.files import write_bytes, write_json
 
 PAD, UNKNOWN, END = "[PAD]", "[UNK]", "[EOS]"
-INPUT_PX = 64
-CONTEXT_LENGTH = 32
-"""Words of a text, with its end; the longest description of the demo's painter has 24."""
+INPUT_PX = 96
+CONTEXT_LENGTH = 16
+"""Words of a text, with its end; the longest prompt of the taxonomy has 8."""
 
 _PREPROCESSING = {"mean": [0.5] * 3, "std": [0.5] * 3, "interpolation": "bicubic", "resize_mode": "squash"}
 
@@ -28,8 +28,9 @@ def configure_model(words: int) -> dict[str, Any]:
     return {
         "embed_dim": 96,
         "init_logit_bias": -5,
+        "init_logit_scale": 3.0,
         "custom_text": True,
-        "vision_cfg": {"image_size": INPUT_PX, "layers": [1, 2, 2, 1], "width": 14, "head_width": 64},
+        "vision_cfg": {"image_size": INPUT_PX, "layers": [1, 2, 2, 1], "width": 14, "head_width": 32},
         "text_cfg": {
             "context_length": CONTEXT_LENGTH,
             "vocab_size": words,
@@ -87,6 +88,14 @@ def write_weights(folder: Path, model: Any) -> int:
     content = save({name: w.half() if w.is_floating_point() else w for name, w in state.items()})
     write_bytes(folder / "open_clip_model.safetensors", content)
     return len(content)
+
+
+def read_weights(folder: Path, model: Any) -> None:
+    """Read the weights of a folder into a model of the same configuration."""
+    from safetensors.torch import load_file
+
+    state = load_file(folder / "open_clip_model.safetensors")
+    model.load_state_dict({name: w.float() if w.is_floating_point() else w for name, w in state.items()})
 
 
 def tokenize(folder: Path, texts: list[str]) -> npt.NDArray[np.int64]:

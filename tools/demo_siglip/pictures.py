@@ -17,18 +17,19 @@ Pixels = npt.NDArray[np.uint8]
 """Pictures as uint8 [n, px, px, 3]."""
 
 _MAX_PIXELS = 1_000_000
+_REPEATS = 12
 
 
-def plan_pictures(seed: int, repeats: int) -> list[Shot]:
-    """Decide what is rendered: `repeats` times as many pictures of each scene as the demo library has.
+def plan_pictures(seed: int, count: int) -> list[Shot]:
+    """Decide what is rendered: the first `count` pictures of a library `_REPEATS` times as large as the demo.
 
     Raises:
         ValueError: the seed is the demo library's own.
     """
     if seed == SEED:
         raise ValueError(f"seed {seed} renders the demo library itself; take another")
-    counts = {scene: count * repeats for scene, count in SCENE_COUNTS.items()}
-    specs = draw_specs(np.random.default_rng(seed), counts)
+    counts = {scene: number * _REPEATS for scene, number in SCENE_COUNTS.items()}
+    specs = draw_specs(np.random.default_rng(seed), counts)[:count]
     return [Shot(f"{number:05d}.jpg", number, spec) for number, spec in enumerate(specs)]
 
 

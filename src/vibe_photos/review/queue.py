@@ -29,6 +29,7 @@ from vibe_photos.records.splits import read_splits
 from vibe_photos.records.taxonomy import HEADS, show_name, shown_names
 from vibe_photos.review.opinions import LARGE_LIBRARY, list_suspects, read_unseen_labels
 from vibe_photos.review.teaching_reasons import (
+    SCENE,
     estimate_usefulness,
     explain,
     find_reasons,
@@ -43,7 +44,6 @@ UNASSISTED_SHARE = 0.1
 
 
 _BLOCK = 64
-_PROBABLY_WRONG = "probably wrong: "
 
 
 Queue = Mapping[str, Callable[[], list[str]]]
@@ -95,9 +95,8 @@ def read_teaching_queue(settings: Settings) -> Queue:
     row_of = {record.image_id: row for row, record in enumerate(records)}
 
     def tell(image_id: str) -> list[str]:
-        doubts, row = suspected.get(image_id, []), row_of.get(image_id)
-        others = [] if row is None else explain(reasons, row)
-        return [*doubts, *(said for said in others if _PROBABLY_WRONG + said not in doubts)]
+        doubts, row = suspected.get(image_id, {}), row_of.get(image_id)
+        return [*doubts.values(), *([] if row is None else explain(reasons, row, doubts))]
 
     ranked = [image_id for image_id in suspected if image_id in is_train]
     useful = np.flatnonzero(usefulness > 0)
@@ -167,14 +166,15 @@ def _pack_ranking(settings: Settings) -> tuple[bytes, list[bytes]]:
     return msgspec.json.encode(list(queue)), blocks
 
 
-def _order_suspects(suspects: Iterable[Suspect], taxonomy: Taxonomy) -> Mapping[str, list[str]]:
-    """Return a sentence per suspected label, by photo; the least likely answers of the teacher come first."""
+def _order_suspects(suspects: Iterable[Suspect], taxonomy: Taxonomy) -> Mapping[str, dict[str, str]]:
+    """Return a sentence by question, by photo; the least likely answers of the teacher come first."""
     names = {head: shown_names(taxonomy, head) for head in HEADS}
-    found: dict[str, list[str]] = {}
+    found: dict[str, dict[str, str]] = {}
     for suspect in sorted(suspects, key=lambda one: (one.teacher_probability, one.image_id)):
         teacher, student = (names[suspect.head].get(one, one) for one in (suspect.teacher, suspect.student))
-        said = f"{_PROBABLY_WRONG}the teacher says {teacher}, the student {student}"
-        found.setdefault(suspect.image_id, []).append(said)
+        said = f"probably wrong: the teacher says {teacher}, the student {student}"
+        question = SCENE if suspect.head == "scene" else suspect.keys[0]
+        found.setdefault(suspect.image_id, {})[question] = said
     return found
 
 

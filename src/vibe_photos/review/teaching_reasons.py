@@ -4,7 +4,7 @@ Each kind of reason has a fixed weight, spread evenly over its photos. A photo's
 its reasons. Training photos have the student's out-of-fold labels.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +34,11 @@ SHARES = {
 }
 """How much each kind of reason counts. A suspected answer is none of them: such photos come first anyway."""
 
+SCENE = "scene"
+"""The question that all scenes answer."""
+
+_KINDS = list(SHARES)
+
 _RARE = ("rare scene", "rare attribute", "rare object")
 
 RARE_SHARE = 0.1
@@ -52,10 +57,12 @@ least half the threshold."""
 class Reason:
     """A reason: for which of n photos it holds (bool [n]), and its sentence for the photo in a row.
 
-    The sentence of a rare label is its name: `explain` makes one sentence of all rare labels of a photo.
+    `question` is what it is about: `SCENE`, or the key of an attribute or object. The sentence of a rare label
+    is its name: `explain` makes one sentence of all rare labels of a photo.
     """
 
     kind: str
+    question: str
     holds: Bools
     sentence: Callable[[int], str]
 
@@ -102,11 +109,16 @@ def find_reasons(library: Library) -> list[Reason]:
     return [reason for reason in found if reason.holds.any()]
 
 
-def explain(reasons: Sequence[Reason], row: int) -> list[str]:
-    """Return a photo's reasons as sentences; all its rare labels share one."""
-    holding = [reason for reason in reasons if reason.holds[row]]
-    said = [reason.sentence(row) for reason in holding if reason.kind not in _RARE]
-    rare = [reason.sentence(row) for reason in holding if reason.kind in _RARE]
+def explain(reasons: Sequence[Reason], row: int, told: Collection[str] = ()) -> list[str]:
+    """Return a photo's reasons as sentences, those of one kind for each question; rare labels share one.
+
+    Of the questions `told` nothing is said.
+    """
+    holding = sorted((one for one in reasons if one.holds[row]), key=lambda one: _KINDS.index(one.kind))
+    kind_of = {one.question: one.kind for one in reversed(holding) if one.question not in told}
+    first = [one for one in holding if one.kind == kind_of.get(one.question)]
+    said = [reason.sentence(row) for reason in first if reason.kind not in _RARE]
+    rare = [reason.sentence(row) for reason in first if reason.kind in _RARE]
     return [*said, f"perhaps one of the few photos with {', '.join(rare)}"] if rare else said
 
 
@@ -137,7 +149,7 @@ def _unsure_scene(library: Library) -> list[Reason]:
         (first, second), (high, low) = order[row], top[row]
         return f"the student is undecided between {names[first]} ({high:.2f}) and {names[second]} ({low:.2f})"
 
-    return [Reason("unsure student", (top[:, 1] >= 0) & (top[:, 0] - top[:, 1] < SMALL_MARGIN), sentence)]
+    return [Reason("unsure student", SCENE, (top[:, 1] >= 0) & (top[:, 0] - top[:, 1] < SMALL_MARGIN), sentence)]
 
 
 def _attribute_reasons(library: Library) -> list[Reason]:
@@ -147,10 +159,11 @@ def _attribute_reasons(library: Library) -> list[Reason]:
         scores, threshold = library.student.attribute_scores[:, column], library.thresholds.get(key)
         is_both = (teacher != UNJUDGED) & (student != UNJUDGED)
         said = _describe_disagreement(library.names[key], teacher)
-        reasons.append(Reason("disagreement", is_both & (teacher != student), said))
+        reasons.append(Reason("disagreement", key, is_both & (teacher != student), said))
         if threshold is not None:
             is_close = np.abs(scores - threshold) < SMALL_MARGIN / 2
-            reasons.append(Reason("unsure student", is_close, _describe_unsure(library.names[key], scores)))
+            unsure = _describe_unsure(library.names[key], scores)
+            reasons.append(Reason("unsure student", key, is_close, unsure))
     return reasons
 
 
@@ -168,6 +181,7 @@ def _scene_disagreement(library: Library) -> Reason:
     names = [library.names[key] for key in library.keys.scene]
     return Reason(
         "disagreement",
+        SCENE,
         (teacher >= 0) & (student >= 0) & (teacher != student),
         lambda row: f"the teacher says {names[teacher[row]]}, the student {names[student[row]]}",
     )
@@ -179,6 +193,7 @@ def _rare_labels(library: Library) -> list[Reason]:
     reasons = [
         _rare(
             "rare scene",
+            SCENE,
             library.names[key],
             teacher.scene == column,
             library.scene_scores[:, column] >= LIKELY_SCENE,
@@ -188,14 +203,15 @@ def _rare_labels(library: Library) -> list[Reason]:
     for column, key in enumerate(keys.attribute):
         likely = student.attribute_scores[:, column] >= thresholds.get(key, 2 * LIKELY_SCENE) / 2
         is_said = teacher.attributes[:, column] == 1
-        reasons.append(_rare("rare attribute", library.names[key], is_said, likely))
+        reasons.append(_rare("rare attribute", key, library.names[key], is_said, likely))
     for column, key in enumerate(keys.object):
         likely = student.object_scores[:, column] >= thresholds.get(key, np.inf) / 2
-        reasons.append(_rare("rare object", library.names[key], teacher.objects[:, column] == 1, likely))
+        is_said = teacher.objects[:, column] == 1
+        reasons.append(_rare("rare object", key, library.names[key], is_said, likely))
     return [reason for reason in reasons if reason is not None]
 
 
-def _rare(kind: str, name: str, is_said: Bools, is_likely: Bools) -> Reason | None:
+def _rare(kind: str, question: str, name: str, is_said: Bools, is_likely: Bools) -> Reason | None:
     if is_said.mean() >= RARE_SHARE:
         return None
-    return Reason(kind, is_said | is_likely, lambda _: name)
+    return Reason(kind, question, is_said | is_likely, lambda _: name)

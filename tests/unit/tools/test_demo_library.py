@@ -17,7 +17,7 @@ from tools.demo_library.library import (
     render_shot,
     state_truth,
 )
-from tools.demo_library.specs import ObjectSpec, PhotoSpec, describe
+from tools.demo_library.specs import ObjectSpec, PhotoSpec
 from tools.demo_library.things import CATALOGUE, KEY_OF_WORD
 
 from vibe_photos.settings import Taxonomy
@@ -123,13 +123,6 @@ def test_another_seed_draws_another_library() -> None:
     first, again, other = (draw_specs(np.random.default_rng(seed), counts) for seed in (1, 1, 2))
     assert first == again != other
     assert Counter(spec.scene for spec in other) == counts
-
-
-def test_a_caption_names_what_is_seen() -> None:
-    things = (ObjectSpec("laptop"), ObjectSpec("headphones", is_main=False))
-    spec = PhotoSpec("snapshot", "desk", (224, 168), people=2, animals=("cat",), objects=things)
-    assert describe(spec) == "a snapshot with 2 people, a cat, a laptop, headphones on a desk"
-    assert describe(PhotoSpec("screenshot", "map", (132, 264))) == "a screenshot: map"
 
 
 def test_text_is_claimed_where_it_is_printed() -> None:
