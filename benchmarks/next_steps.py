@@ -137,7 +137,8 @@ def predict(
         }
         y = np.where(one.targets.is_judged, one.targets.y, -1).astype(np.int8)
         ids = [answers[row].image_id for row in one.rows]
-        held = OutOfFold(ids, list(one.targets.labels), one.student.probabilities.astype(np.float32), y)
+        probabilities, labels = one.student.probabilities.astype(np.float32), list(one.targets.labels)
+        held = OutOfFold(ids, labels, probabilities, y, np.zeros(y.shape, bool))
         found = {row_of[suspect.image_id] for suspect in find_suspects(held, head).suspects}
         suspects[head] = len(found)
         suspected |= found

@@ -102,7 +102,14 @@ def write_library(folder: Path, pictures: Path, photos: int) -> None:
         columns = [scores.keys.index(key) for key in keys]
         probability = scores.probability[np.ix_(trains, columns)]
         write_out_of_fold(
-            paths.models, head, [ids[row] for row in trains], keys, y[head], probability, probability
+            paths.models,
+            head,
+            [ids[row] for row in trains],
+            keys,
+            y[head],
+            np.zeros((len(trains), 1), bool),
+            probability,
+            probability,
         )
     write_vectors(paths.embeddings, ids, scores)
 

@@ -42,7 +42,8 @@ def find_taught(world: World, records: Sequence[GroundTruth], rows: NDArray[np.i
         one = learn(world, records, rows, head)
         y = np.where(one.targets.is_judged, one.targets.y, -1).astype(np.int8)
         ids = [records[row].image_id for row in one.rows]
-        held_out = OutOfFold(ids, list(one.targets.labels), one.student.probabilities.astype(np.float32), y)
+        probabilities, labels = one.student.probabilities.astype(np.float32), list(one.targets.labels)
+        held_out = OutOfFold(ids, labels, probabilities, y, np.zeros(y.shape, bool))
         suspects += find_suspects(held_out, head).suspects
     suspects.sort(key=lambda one: (one.teacher_probability, one.image_id))
     return set(list(dict.fromkeys(row_of[one.image_id] for one in suspects))[:TAUGHT])

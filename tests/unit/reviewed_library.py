@@ -106,4 +106,5 @@ def _write_out_of_fold(
         logits=probabilities,
         probabilities=probabilities,
         y=y,
+        by_people=np.zeros((len(TRAINED), 1), bool),
     )

@@ -22,13 +22,15 @@ class OutOfFold:
     """The training photos of a head, with probabilities by fits without their fold.
 
     `probabilities` is float32 [n, labels], NaN if all photos are in one fold. `y` is int8 [n, labels], the
-    training labels: 1, 0, -1 for not judged.
+    training labels: 1, 0, -1 for not judged. `by_people` is bool [n, labels]: a person gave that label, not
+    the teacher.
     """
 
     image_ids: list[str]
     labels: list[str]
     probabilities: NDArray[np.float32]
     y: NDArray[np.int8]
+    by_people: NDArray[np.bool_]
 
 
 def out_of_fold_path(models: Path, head: HeadName) -> Path:
@@ -42,11 +44,13 @@ def write_out_of_fold(
     image_ids: Sequence[str],
     labels: Sequence[str],
     y: NDArray[np.int8],
+    by_people: NDArray[np.bool_],
     logits: Floats,
     probabilities: Floats,
 ) -> None:
     """Write the file of one head; `y` as in `OutOfFold`, but stored for scenes as the label's index.
 
+    `by_people` is bool [n, labels], or [n, 1] where a person gives all labels of a head or none.
     `logits` and `probabilities` [n, labels] must be rounded; they are stored as float32.
     """
     arrays = {
@@ -55,6 +59,7 @@ def write_out_of_fold(
         "logits": logits.astype(np.float32),
         "probabilities": probabilities.astype(np.float32),
         "y": y.argmax(axis=1) if head == "scene" and labels else y,
+        "by_people": by_people,
     }
     write_arrays(out_of_fold_path(models, head), arrays)
 
@@ -69,9 +74,11 @@ def read_out_of_fold(models: Path, head: HeadName) -> OutOfFold:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             y, labels = arrays["y"], arrays["labels"].tolist()
+            by_people = np.broadcast_to(arrays["by_people"], (len(y), len(labels)))
             if head == "scene":
                 y = y[:, np.newaxis] == np.arange(len(labels)) if labels else np.zeros((len(y), 0))
-            return OutOfFold(arrays["image_ids"].tolist(), labels, arrays["probabilities"], y.astype(np.int8))
+            image_ids, probabilities = arrays["image_ids"].tolist(), arrays["probabilities"]
+            return OutOfFold(image_ids, labels, probabilities, y.astype(np.int8), by_people)
     except FileNotFoundError:
         raise InputError(
             f"{path} does not exist; `dvc repro train@{head}` makes it (if one is running, wait for it)"

@@ -118,7 +118,8 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """Progress of both queues. `per_hour` is this reviewer's recent speed, null if not known yet.
 
     `queued` and `audited` count photos that measure, `teachable` and `taught` those that teach. Of the
-    measured photos, `scenes` got a scene from people and the teacher, `scenes_same` the same one.
+    measured photos, `scenes` got a scene from people and the teacher, `scenes_same` the same one. `changed`
+    says what is no longer as the server read it, empty if nothing is.
     """
 
     queued: int
@@ -128,6 +129,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     scenes: int
     scenes_same: int
     per_hour: int | None
+    changed: str = ""
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):

@@ -132,9 +132,7 @@ class Opinions:
 
     def signature(self) -> Signature:
         """Return a value that changes when the student's files are replaced."""
-        paths = self._settings.paths
-        files = [paths.labels, *(out_of_fold_path(paths.models, head) for head in HEADS)]
-        return tuple(map(sign, files))
+        return sign_student(self._settings.paths)
 
     def _say_nothing(self) -> Values:
         return np.full((len(self._row_of), len(self.keys)), UNJUDGED, np.int8, order="F")
@@ -196,6 +194,11 @@ class Opinions:
             if row is not None:
                 suspicion[row, column] = max(suspicion[row, column], 1.0 - suspect.teacher_probability)
         return {"suspicion": suspicion}
+
+
+def sign_student(paths: Paths) -> Signature:
+    """Return a value that changes when the student's files are replaced."""
+    return tuple(map(sign, [paths.labels, *(out_of_fold_path(paths.models, head) for head in HEADS)]))
 
 
 def join_keys(keys: LabelKeys) -> tuple[list[str], dict[HeadName, slice]]:

@@ -27,7 +27,13 @@ from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth
 from vibe_photos.records.photos import unit_interval
 from vibe_photos.records.splits import read_splits
 from vibe_photos.records.taxonomy import HEADS, show_name, shown_names
-from vibe_photos.review.opinions import LARGE_LIBRARY, list_suspects, read_unseen_labels
+from vibe_photos.review.opinions import (
+    LARGE_LIBRARY,
+    Signature,
+    list_suspects,
+    read_unseen_labels,
+    sign_student,
+)
 from vibe_photos.review.teaching_reasons import (
     SCENE,
     estimate_usefulness,
@@ -110,7 +116,7 @@ def read_teaching_queue(settings: Settings) -> Queue:
 
 
 class Ranking:
-    """The teaching queue of a library; a large one is ranked by another process.
+    """The teaching queue of a library, ranked again after a repro; a large one by another process.
 
     Ten bytes a photo are kept, and the sentences, packed. Rows are those of `row_of`.
     """
@@ -120,6 +126,7 @@ class Ranking:
         self._lock = threading.Lock()
         self._future: Future[tuple[bytes, list[bytes]]] | None = None
         self._read: tuple[NDArray[np.uint32], NDArray[np.int32], list[bytes]] | None = None
+        self._signature: Signature | None = None
 
     def begin(self) -> None:
         """Begin to rank a large library, so that who asks later waits less."""
@@ -140,6 +147,9 @@ class Ranking:
         return msgspec.json.decode(zlib.decompress(packed[block]), type=list[list[str]])[place]
 
     def _begin(self) -> None:
+        signature = sign_student(self._settings.paths)
+        if signature != self._signature:
+            self._signature, self._read, self._future = signature, None, None
         if self._read is None and self._future is None and len(self._row_of) > LARGE_LIBRARY:
             pool = ProcessPoolExecutor(1, get_context("spawn"))
             self._future = pool.submit(_pack_ranking, self._settings)
@@ -147,8 +157,8 @@ class Ranking:
 
     def _rank(self) -> tuple[NDArray[np.uint32], NDArray[np.int32], list[bytes]]:
         with self._lock:
+            self._begin()
             if self._read is None:
-                self._begin()
                 ids, packed = self._future.result() if self._future else _pack_ranking(self._settings)
                 found = [self._row_of.get(i, -1) for i in msgspec.json.decode(ids, type=list[str])]
                 rows, ranks = np.array(found, np.int64), np.full(len(self._row_of), -1, np.int32)

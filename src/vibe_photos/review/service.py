@@ -8,7 +8,8 @@ from typing import Literal
 
 import msgspec
 
-from vibe_photos.errors import DecodeError
+from vibe_photos.configuration import RESOLVED, read_resolved
+from vibe_photos.errors import ConfigurationError, DecodeError
 from vibe_photos.human_truth.draws import DRAWS_FOLDER, find_strata, read_draws
 from vibe_photos.records.ground_truth import PROPOSED, Decision, GroundTruth
 from vibe_photos.records.photos import Photo, photo_path, verified
@@ -19,8 +20,10 @@ from vibe_photos.review.decision_index import truth_value
 from vibe_photos.review.draw_record import record_draw
 from vibe_photos.review.likeness import Likeness
 from vibe_photos.review.listings import Listings
+from vibe_photos.review.record_file import sign
 from vibe_photos.review.sources import ReviewSources
 
+HERE = Path()
 _ONE_BY_ONE = "photos of Measure are changed one at a time"
 
 
@@ -28,18 +31,23 @@ class ReviewService:
     """All operations of one reviewer; may be called from several threads.
 
     `is_blind` hides the student: its labels, its grid, and the reasons why a photo is in the queue.
+    `composed` is the project's folder: there the page notices that labels or settings changed.
 
     Raises:
         Refusal: by every method, if the request cannot be granted.
     """
 
-    def __init__(self, sources: ReviewSources, likeness: Likeness, *, is_blind: bool = False) -> None:
+    def __init__(
+        self, sources: ReviewSources, likeness: Likeness, *, is_blind: bool = False, composed: Path = HERE
+    ) -> None:
         self._sources = sources
         self._decisions = sources.decisions
         self._is_blind = is_blind
         self._draw_numbers: dict[str, int] | None = None
         self._labels = views.list_labels(sources.settings)
         self._listings = Listings(sources, likeness, is_blind=is_blind)
+        self._composed = composed
+        self._compared: tuple[tuple[int, ...], str] = sign(composed / RESOLVED), ""
 
     def find_photo(self, image_id: str) -> Photo:
         """Return a photo of the library."""
@@ -57,7 +65,7 @@ class ReviewService:
             scenes=self._labels["scene"],
             attributes=self._labels["attribute"],
             objects=self._labels["object"],
-            progress=views.measure_progress(self._sources),
+            progress=self._measure_progress(),
         )
 
     def list_photos(self, query: api.PhotosQuery) -> api.PhotosPage:
@@ -134,8 +142,26 @@ class ReviewService:
         return api.Recorded(
             versions={image_id: self._decisions.state(image_id).version for image_id in taken},
             stale=[self.show_photo(image_id) for image_id in stale],
-            progress=views.measure_progress(self._sources),
+            progress=self._measure_progress(),
         )
+
+    def _measure_progress(self) -> api.Progress:
+        progress = views.measure_progress(self._sources)
+        return msgspec.structs.replace(progress, changed=self._find_change())
+
+    def _find_change(self) -> str:
+        """Return what a `dvc repro` has changed of the settings that the server read; empty if nothing."""
+        signature = sign(self._composed / RESOLVED)
+        if signature != self._compared[0]:
+            was = self._sources.settings
+            try:
+                now = read_resolved(self._composed)
+            except ConfigurationError:  # it is just being written
+                return self._compared[1]
+            parts = (was.sample, was.split, was.classify) != (now.sample, now.split, now.classify)
+            changed = "The settings have changed" if parts else ""
+            self._compared = signature, "The labels have changed" if was.taxonomy != now.taxonomy else changed
+        return self._compared[1]
 
     def _read_decision(self, request: api.DecisionRequest) -> Decision:
         image_id = self.find_photo(request.image_id).image_id

@@ -57,8 +57,8 @@ least half the threshold."""
 class Reason:
     """A reason: for which of n photos it holds (bool [n]), and its sentence for the photo in a row.
 
-    `question` is what it is about: `SCENE`, or the key of an attribute or object. The sentence of a rare label
-    is its name: `explain` makes one sentence of all rare labels of a photo.
+    `question` is what it is about: `SCENE`, or the key of an attribute or object. The sentence of a rare
+    label is its name: `explain` makes one sentence of all rare labels of a photo.
     """
 
     kind: str
@@ -149,7 +149,8 @@ def _unsure_scene(library: Library) -> list[Reason]:
         (first, second), (high, low) = order[row], top[row]
         return f"the student is undecided between {names[first]} ({high:.2f}) and {names[second]} ({low:.2f})"
 
-    return [Reason("unsure student", SCENE, (top[:, 1] >= 0) & (top[:, 0] - top[:, 1] < SMALL_MARGIN), sentence)]
+    is_close = (top[:, 1] >= 0) & (top[:, 0] - top[:, 1] < SMALL_MARGIN)
+    return [Reason("unsure student", SCENE, is_close, sentence)]
 
 
 def _attribute_reasons(library: Library) -> list[Reason]:

@@ -10,6 +10,8 @@ probability of the teacher's label ("self-confidence" there), lowest first, for 
 
 The method assumes that labels are more often right than wrong (assumption 2 there). An attribute or object
 that the head confidently denies as often as it finds it is not examined: there the head knows too little.
+
+A label that a person gave is not the teacher's, so it is no suspect; it counts among the others.
 """
 
 from collections.abc import Iterator
@@ -20,7 +22,7 @@ import numpy as np
 from vibe_photos.heads.out_of_fold import OutOfFold
 from vibe_photos.records.taxonomy import absence_name, label_name
 from vibe_photos.settings import HeadName
-from vibe_photos.statistics.metrics import UNJUDGED, Floats, Indices
+from vibe_photos.statistics.metrics import UNJUDGED, Bools, Floats, Indices
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +57,14 @@ def find_suspects(held_out: OutOfFold, head: HeadName) -> Suspicion:
     """Return a head's suspects among its training photos; none where all photos are in one fold."""
     suspects: list[Suspect] = []
     not_examined: list[str] = []
-    for image_ids, probabilities, given, names, keys in _list_questions(held_out, head):
+    for image_ids, probabilities, given, by_people, names, keys in _list_questions(held_out, head):
         guess, likeliest = guess_true_labels(probabilities, given), probabilities.argmax(axis=1)
         is_suspected = (guess == likeliest) & (guess != given)
         finds = (given == 1) & (guess == 1) & (likeliest == 1)
         if head != "scene" and finds.sum() <= (is_suspected & (given == 1)).sum():
             not_examined.append(keys[0])
             continue
-        for row in np.flatnonzero(is_suspected):
+        for row in np.flatnonzero(is_suspected & ~by_people):
             teacher, student = int(given[row]), int(guess[row])
             suspects.append(
                 Suspect(
@@ -94,22 +96,24 @@ def guess_true_labels(probabilities: Floats, given: Indices) -> Indices:
 
 def _list_questions(
     held_out: OutOfFold, head: HeadName
-) -> Iterator[tuple[list[str], Floats, Indices, list[str], list[str]]]:
+) -> Iterator[tuple[list[str], Floats, Indices, Bools, list[str], list[str]]]:
     """Yield photos with the classes they are divided into: all scenes, or absence and presence of a label.
 
-    The photos' ids, their probabilities float64 [n, classes], the teacher's class int64 [n], the names of the
-    classes, and their keys (the same twice where it is one label).
+    The photos' ids, their probabilities float64 [n, classes], the given class int64 [n], whether a person
+    gave it bool [n], the names of the classes, and their keys (the same twice where it is one label).
     """
     image_ids, y, labels = held_out.image_ids, held_out.y, held_out.labels
     if not len(y) or not labels or np.isnan(held_out.probabilities).any():
         return
     probabilities = held_out.probabilities.astype(np.float64)
     if head == "scene":
-        yield image_ids, probabilities, y.argmax(axis=1), [label_name(key) for key in labels], labels
+        names, by_people = [label_name(key) for key in labels], held_out.by_people[:, 0]
+        yield image_ids, probabilities, y.argmax(axis=1), by_people, names, labels
         return
     for column, key in enumerate(labels):
         rows = np.flatnonzero(y[:, column] != UNJUDGED)
         present = probabilities[rows, column]
         classes = np.column_stack([1.0 - present, present])
         names = [absence_name(key), label_name(key)]
-        yield [image_ids[row] for row in rows], classes, y[rows, column].astype(np.int64), names, [key, key]
+        given, by_people = y[rows, column].astype(np.int64), held_out.by_people[rows, column]
+        yield [image_ids[row] for row in rows], classes, given, by_people, names, [key, key]

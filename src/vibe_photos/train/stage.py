@@ -20,7 +20,7 @@ from vibe_photos.storage.vectors import Embeddings, read_embeddings, read_image_
 from vibe_photos.train.error_budget import find_better_models, measure_error_budget
 from vibe_photos.train.learning_curve import TrainingSet, measure_learning_curve
 from vibe_photos.train.student import fit_student, summarize_validation
-from vibe_photos.train.targets import Targets, find_targets
+from vibe_photos.train.targets import Targets, find_people_labels, find_targets
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,8 @@ def train_head(settings: Settings) -> None:
     save_head(fitted, head_path(paths.models, head))
     judged = np.where(targets.is_judged, targets.y, -1).astype(np.int8)
     logits, probabilities = student.validation.logits, student.probabilities
-    write_out_of_fold(paths.models, head, image_ids, targets.labels, judged, logits, probabilities)
+    by_people = find_people_labels(head, [records[row] for row in targets.rows], targets.labels)
+    write_out_of_fold(paths.models, head, image_ids, targets.labels, judged, by_people, logits, probabilities)
     groups = [truth_of[image_id].group for image_id in image_ids]
     training_set = TrainingSet(targets, photos.vectors, folds, groups, head_loss(head), options.class_weight)
     budget = measure_error_budget(training_set, student, options, settings.train.seed)

@@ -62,6 +62,15 @@ def find_targets(
     )
 
 
+def find_people_labels(
+    head: HeadName, records: Sequence[TrainingRecord], labels: Sequence[str]
+) -> NDArray[np.bool_]:
+    """Return which labels of these photos a person gave: bool [n, labels], [n, 1] for scenes and objects."""
+    names = {"scene": ["scene"], "object": ["objects"], "attribute": labels}[head]
+    given = [[name in record.by_people for name in names] for record in records]
+    return np.array(given, bool).reshape(len(records), len(names))
+
+
 def _judgements(head: HeadName, record: TrainingRecord, keys: Sequence[str]) -> list[tuple[str, bool]]:
     """Return `(key, is present)` for every key that was judged."""
     if head == "scene":

@@ -120,7 +120,9 @@ def test_forty_wrong_scenes_are_set_right_in_few_actions_and_survive_a_dead_serv
             person.open_cell(*cell, A_CELL)
             person.press("Control+a")
             person.press(keys.get(cell, "Enter"))
-            person.say(f"{A_CELL} set" if cell in keys else f"{A_CELL} the student’s")
+            said = "Document set" if cell in keys else "Student’s label confirmed"
+            person.say(f"{said} for {A_CELL} photos")
+            assert person.page.locator("#empty").inner_text() == "Done. Take the next number."
 
     with RunningReview(library.folder, "--reviewer", "ada") as review:
         person.open(f"{review.address}mistakes")
@@ -172,7 +174,7 @@ def test_forty_wrong_scenes_are_set_right_in_few_actions_and_survive_a_dead_serv
         person.open_cell(*CELLS[4], 1)
         person.press("Control+a")
         person.press("Enter")
-        person.say("1 the student’s")
+        person.say("Student’s label confirmed for 1 photo")
     after = read_human_truth(read_settings(library.folder).paths.human, {}).taught[image_id]
     assert after.scene == [CELLS[4][1]]
     assert (after.objects, after.extra["proposed"]) == (["object.food"], ["tent"])

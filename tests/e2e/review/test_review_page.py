@@ -162,7 +162,7 @@ def confirm_grid(library: Library, audit: AuditPage, address: str) -> None:
         page.locator("#whose").select_option("teacher")
         page.locator(".tile").first.focus()
         audit.press("Control+a", "x", "Enter")
-        audit.wait_until_said(f"{len(shown) - 1} the teacher’s label confirmed")
+        audit.wait_until_said(f"Teacher’s label confirmed for {len(shown) - 1} photos")
         assert set(library.audited) - before == set(shown[1:])
         audit.wait_until_idle()
         if not is_last:

@@ -111,7 +111,14 @@ def test_photos_that_trained_are_said(
     # Both may train, but the teacher answered only a.
     scores = np.zeros((1, 1))
     write_out_of_fold(
-        folder / "models", "attribute", ["a"], ["attr.has_text"], scores.astype(np.int8), scores, scores
+        folder / "models",
+        "attribute",
+        ["a"],
+        ["attr.has_text"],
+        scores.astype(np.int8),
+        scores > 1,
+        scores,
+        scores,
     )
     main(["--gt", "truth", "--labels", "labels.sqlite"])
     assert "trained a head, so the figures flatter it: 1 photo\n" in capsys.readouterr().out

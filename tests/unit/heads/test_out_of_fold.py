@@ -21,6 +21,7 @@ def test_scenes_are_spread_out_to_one_column_each(tmp_path, taxonomy):
     train(tmp_path, taxonomy, "scene")
     held_out = read_out_of_fold(tmp_path / "models", "scene")
     assert held_out.y.tolist() == np.eye(3, dtype=np.int8)[classes].tolist()
+    assert (held_out.by_people.shape, held_out.by_people.any()) == ((90, 3), False)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not an archive", b"PK\x03\x04 broken"])

@@ -90,6 +90,7 @@ def write_held_out(models: Path, ids: list[str]) -> None:
         labels=np.array(["scene.food", "scene.people"]),
         probabilities=np.column_stack([food, 1 - food]).astype(np.float32),
         y=y,
+        by_people=np.zeros((COUNT, 1), bool),
     )
 
 

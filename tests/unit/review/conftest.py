@@ -62,7 +62,8 @@ def open_service(library: Library) -> Iterator[OpenService]:
         sources = open_sources(library.settings, reviewer, library.folder / ".store")
         opened.append(sources)
         likeness = Likeness(library.settings.paths.embeddings, library.folder / ".store", sources.row_of)
-        return ReviewService(sources, likeness, is_blind=is_blind), sources
+        service = ReviewService(sources, likeness, is_blind=is_blind, composed=library.folder)
+        return service, sources
 
     yield open_one
     for sources in opened:

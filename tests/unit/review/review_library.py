@@ -95,6 +95,7 @@ def write_doubts(settings: Settings, says: Mapping[str, str] | None = None) -> N
             logits=values,
             probabilities=values,
             y=y,
+            by_people=np.zeros((len(ids), 1), bool),
         )
 
 

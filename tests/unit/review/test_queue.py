@@ -105,3 +105,12 @@ def test_a_queue_that_another_process_ranks_is_the_same(
     assert [ranking.tell(image_id) for image_id in queue] == [tell() for tell in queue.values()]
     assert all(len(tell()) == len(set(tell())) > 0 for tell in queue.values())
     assert ranking.tell(library.queue[0]) == []
+
+
+def test_the_ranking_is_read_again_after_a_repro(library: Library) -> None:
+    row_of = {image_id: row for row, image_id in enumerate(library.image_ids)}
+    ranking = Ranking(library.settings, row_of)
+    assert ranking.rows().tolist() == []
+    write_doubts(library.settings)
+    assert sorted(ranking.rows()) == sorted(row_of[i] for i in read_teaching_queue(library.settings))
+    assert ranking.rows().size

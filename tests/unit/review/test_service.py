@@ -4,6 +4,7 @@ import msgspec
 import pytest
 from tests.unit.review.conftest import PHOTOS, SAMPLED, Library, OpenService
 
+from vibe_photos.configuration import RESOLVED
 from vibe_photos.human_truth.labels import read_human_truth
 from vibe_photos.records.ground_truth import Decision
 from vibe_photos.records.photos import photo_path
@@ -323,3 +324,25 @@ def test_no_decision_is_taken_about_a_photo_that_was_replaced(
     path.write_bytes(whole)
     decide(service, first)
     assert set(read_human_truth(library.settings.paths.human, {}).everything) == {first, second}
+
+
+def test_the_page_says_when_a_repro_changed_labels_or_settings(
+    library: Library, open_service: OpenService
+) -> None:
+    service, _ = open_service()
+    resolved = library.folder / RESOLVED
+    written = resolved.read_text()
+    seed = f"seed: {library.settings.sample.seed}"
+    assert service.open_session().progress.changed == ""
+    for text, says in [
+        (written, ""),
+        (written.replace(seed, f"seed: {library.settings.sample.seed + 1}"), "The settings have changed"),
+        (written.replace("scene.landscape", "scene.outdoors"), "The labels have changed"),
+        (written, ""),
+    ]:
+        assert not says or text != written
+        resolved.unlink()  # as DVC does before the stage writes it
+        service.open_session()
+        resolved.write_text(text)
+        assert service.open_session().progress.changed == says
+        assert service.note(NoteRequest(image_id=library.queue[0]), "remark").progress.changed == says

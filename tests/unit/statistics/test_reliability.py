@@ -97,14 +97,17 @@ def test_out_of_fold_the_teacher_is_the_truth() -> None:
         ["scene.food", "scene.people"],
         np.array([[0.9, 0.1], [0.3, 0.7]], dtype=np.float32),
         np.array([[1, 0], [1, 0]], dtype=np.int8),
+        np.zeros((2, 2), bool),
     )
     attributes = OutOfFold(
         ["a", "b"],
         ["attr.has_text"],
         np.array([[0.4], [0.6]], dtype=np.float32),
         np.array([[1], [-1]], dtype=np.int8),
+        np.zeros((2, 1), bool),
     )
-    untold = OutOfFold(["a"], ["object.food"], np.full((1, 1), np.nan, np.float32), np.ones((1, 1), np.int8))
+    unknown, y = np.full((1, 1), np.nan, np.float32), np.ones((1, 1), np.int8)
+    untold = OutOfFold(["a"], ["object.food"], unknown, y, np.zeros((1, 1), bool))
     found = predictions_out_of_fold({"scene": scenes, "attribute": attributes, "object": untold})
     assert found.keys() == {"scene", "has_text"}
     assert found["scene"].probability.tolist() == pytest.approx([0.9, 0.7])

@@ -1,6 +1,7 @@
 """Suspected teacher errors: by hand, against cleanlab, and on planted errors."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from vibe_photos.cli.quality import format_suspicion, keep_labels, suspects_json
 from vibe_photos.errors import InputError
 from vibe_photos.heads.out_of_fold import OutOfFold
+from vibe_photos.settings import HeadName
 from vibe_photos.statistics.suspects import Suspect, Suspicion, find_suspects, guess_true_labels
 
 KEYBOARD = "object.electronics.peripheral.keyboard"
@@ -17,12 +19,16 @@ def scenes_out_of_fold(probabilities: np.ndarray, given: np.ndarray) -> OutOfFol
     classes = probabilities.shape[1]
     labels = [f"scene.{name}" for name in ("food", "people", "other", "document")[:classes]]
     y = (given[:, None] == np.arange(classes)).astype(np.int8)
-    return OutOfFold(name_photos(len(given)), labels, probabilities.astype(np.float32), y)
+    return OutOfFold(name_photos(len(given)), labels, probabilities.astype(np.float32), y, no_person(y))
 
 
 def label_out_of_fold(key: str, present: np.ndarray, given: np.ndarray) -> OutOfFold:
     y = given.astype(np.int8)[:, None]
-    return OutOfFold(name_photos(len(given)), [key], present.astype(np.float32)[:, None], y)
+    return OutOfFold(name_photos(len(given)), [key], present.astype(np.float32)[:, None], y, no_person(y))
+
+
+def no_person(y: np.ndarray) -> np.ndarray:
+    return np.zeros(y.shape, bool)
 
 
 def name_photos(count: int) -> list[str]:
@@ -66,6 +72,17 @@ def test_an_attribute_is_doubted_both_ways_and_only_where_it_is_judged() -> None
     ]
     assert found.suspects[0].teacher_probability == pytest.approx(0.04)
     assert found.not_examined == []
+
+
+@pytest.mark.parametrize("head", ["scene", "attribute"])
+def test_what_a_person_said_is_no_suspect_and_the_others_stay_the_same(head: HeadName) -> None:
+    held_out, _ = make_noisy_scenes(0) if head == "scene" else make_noisy_label(0)
+    suspects = find_suspects(held_out, head).suspects
+    decided = {suspect.image_id for suspect in suspects[::2]}
+    by_people = np.array([image_id in decided for image_id in held_out.image_ids])[:, None]
+    taught = replace(held_out, by_people=np.broadcast_to(by_people, held_out.y.shape))
+    assert len(suspects) > 20
+    assert find_suspects(taught, head).suspects == suspects[1::2]
 
 
 def test_an_object_that_the_head_does_not_know_is_not_examined() -> None:
@@ -143,7 +160,7 @@ def test_planted_errors_are_found(make, head, precision, recall) -> None:
 def test_nothing_to_accuse_anyone_with(taxonomy) -> None:
     given = np.array([0, 1])
     assert find_suspects(scenes_out_of_fold(np.full((2, 2), np.nan), given), "scene").suspects == []
-    empty = OutOfFold([], [], np.zeros((0, 0), np.float32), np.zeros((0, 0), np.int8))
+    empty = OutOfFold([], [], np.zeros((0, 0), np.float32), np.zeros((0, 0), np.int8), np.zeros((0, 0), bool))
     assert find_suspects(empty, "object") == Suspicion("object", [], [])
     assert format_suspicion(Suspicion("object", [], []), 20, {}, taxonomy) == (
         "OBJECTS: nothing suspected among the photos that trained"

@@ -116,7 +116,8 @@ def test_the_teacher_chooses_no_threshold(run):
     run.paths.models.mkdir()
     ids = [f"t{number}" for number in range(40)]
     for head, labels in (("attribute", [PERSON]), ("object", ["object.drink"])):
-        write_out_of_fold(run.paths.models, head, ids, labels, y, probabilities, probabilities)
+        nobody = np.zeros(y.shape, bool)
+        write_out_of_fold(run.paths.models, head, ids, labels, y, nobody, probabilities, probabilities)
     choice = choose_person(run)
     assert (choice.positives, choice.trial, choice.active, choice.reason) == (9, None, 0.5, TOO_FEW)
 

@@ -1,7 +1,7 @@
 import numpy as np
 
 from vibe_photos.records.ground_truth import TrainingRecord
-from vibe_photos.train.targets import find_targets
+from vibe_photos.train.targets import find_people_labels, find_targets
 
 MOUSE = "object.electronics.peripheral.mouse"
 
@@ -68,3 +68,13 @@ def test_nothing_said_is_nothing_to_learn(taxonomy):
         assert targets.labels == ()
         assert targets.y.shape == (0, 0)
         assert np.array_equal(targets.rows, [])
+
+
+def test_what_people_gave_is_told_for_each_attribute_and_for_all_scenes_or_objects_at_once():
+    labels = ["attr.has_text", "attr.has_person"]
+    records = [photo(0), photo(1, by_people=["attr.has_person", "attr.is_document"])]
+    assert find_people_labels("attribute", records, labels).tolist() == [[False, False], [False, True]]
+    scenes = [photo(0, by_people=["scene"]), photo(1)]
+    assert find_people_labels("scene", scenes, ["scene.food", "scene.other"]).tolist() == [[True], [False]]
+    assert find_people_labels("object", [photo(0, by_people=["objects"])], []).tolist() == [[True]]
+    assert find_people_labels("attribute", [], labels).shape == (0, 2)

@@ -74,6 +74,8 @@ def test_out_of_fold_figures_lie_beside_each_head(tmp_path, taxonomy, head):
         assert arrays["logits"].shape == arrays["probabilities"].shape == (90, count)
         assert np.isfinite(arrays["probabilities"]).all()
         y = arrays["y"]
+        assert not arrays["by_people"].any()
+        assert arrays["by_people"].shape == (90, count if head == "attribute" else 1)
     if head == "scene":
         np.testing.assert_array_equal(y, classes)
     else:

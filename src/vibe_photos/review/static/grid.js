@@ -1,7 +1,7 @@
 /** Mistakes and My photos: one grid of photos that chips, the matrix and the map fill; all that are selected are set at once. */
 
 import { get, getBytes, photoUrl, post, Refused, saveDecisions } from "./api.js";
-import { announce, byId, clearProblem, element, wireButtons } from "./dom.js";
+import { announce, byId, clearProblem, element, releaseFocus, wireButtons } from "./dom.js";
 import {
   chooseScene,
   describeTruth,
@@ -97,7 +97,7 @@ class Grid {
   /** Save the teacher's labels of all that are selected, or the student's answer with people's others, else the teacher's. */
   confirm() {
     const whose = byId("whose").value;
-    return this.#decide(`the ${whose}’s label confirmed`, (item) => {
+    return this.#decide(`${whose === "teacher" ? "Teacher" : "Student"}’s label confirmed for`, (item) => {
       const { about } = this.query.value;
       const said = item[whose];
       if (whose === "teacher" && (!about || item.purpose === "measure")) return said;
@@ -111,8 +111,7 @@ class Grid {
   set(key) {
     if (!this.selected.size) return announce("Select photos first: click them, or Ctrl A for all");
     const holds = !key.startsWith("scene.") && this.chosen.every((item) => hasLabel(item, key));
-    const said = holds ? `not ${labelName(key)}` : labelName(key);
-    return this.#decide(`set to ${said}`, (item) => this.#with(item, key, !holds));
+    return this.#decide(`${labelName(key)} ${holds ? "taken away from" : "set for"}`, (item) => this.#with(item, key, !holds));
   }
 
   undo() {
@@ -142,7 +141,7 @@ class Grid {
     return withWord({ ...truth, objects: truth.objects ?? item.teacher?.objects ?? [] }, "objects", key, value);
   }
 
-  /** Save a truth for all that are selected and can be decided here. */
+  /** Save a truth for all that are selected and can be decided here; `said` is what was done, before the number of photos. */
   #decide(said, truthOf) {
     return this.#alone(async () => {
       const chosen = this.chosen;
@@ -171,7 +170,7 @@ class Grid {
       const left = teachable.length - ready.length;
       announce(
         [
-          `${saved} ${said}`,
+          saved ? `${said} ${sayPhotos(saved)}` : "",
           stale ? `${stale} were decided elsewhere in the meantime` : "",
           measured ? `${measured} measure: change them one at a time` : "",
           left ? `${left} cannot be judged here: open them` : "",
@@ -179,6 +178,7 @@ class Grid {
           .filter(Boolean)
           .join("; "),
       );
+      if (saved) this.finished = JSON.stringify(this.query.value);
       await this.load();
       byId("tiles").querySelector(".tile")?.focus({ preventScroll: true });
     });
@@ -210,7 +210,8 @@ class Grid {
     });
     byId("tiles").replaceChildren(...tiles);
     byId("empty").hidden = this.items.length > 0;
-    byId("empty").textContent = "No photo has all these chips. Remove one.";
+    const isDone = this.page === "/mistakes" && this.finished === JSON.stringify(this.query.value);
+    byId("empty").textContent = isDone ? "Done. Take the next number." : "No photo has all these chips. Remove one.";
     byId("page-at").textContent = this.total ? `${this.query.offset + 1} to ${this.query.offset + this.items.length} of ${this.total.toLocaleString("en")}` : "";
     byId("page-before").disabled = this.query.offset === 0;
     byId("page-after").disabled = this.query.offset + PAGE >= this.total;
@@ -304,7 +305,9 @@ function bind(grid) {
     { keys: ["/"], shown: "/", does: "narrow down and sort", run: () => openFields() },
     HELP_KEY,
   ];
-  bindKeys({ Photos: bindings, "Set for all that are selected": labelBindings(grid.session, (key) => grid.set(key), labelName) });
+  const keys = labelBindings(grid.session, (key) => grid.set(key), labelName);
+  bindKeys({ Photos: bindings, "Set for all that are selected": keys });
+  byId("keys").replaceChildren(...keys.map(labelButton));
   wireButtons({
     "select-all": () => grid.toggleAll(),
     undo: () => grid.undo(),
@@ -316,6 +319,15 @@ function bind(grid) {
     "show-none": () => grid.showSideOf("none"),
   });
   byId("pair").addEventListener("change", (event) => grid.query.set({ pair: event.target.value, says: "" }));
+}
+
+/** A button that sets a label, with its key. */
+function labelButton({ shown, does, run }) {
+  const press = (event) => {
+    releaseFocus(event);
+    run();
+  };
+  return element("button", { type: "button", className: "quiet", onclick: press }, element("kbd", { textContent: shown, "aria-hidden": "true" }), does);
 }
 
 function switchWhose() {
@@ -336,16 +348,20 @@ const SPEAKERS = [
   { who: "student", letter: "S", title: "the student" },
 ];
 
-/** The lines under a picture: who says which scene, and which attributes and objects. */
+const DENIER = { who: "people", letter: "P no", title: "a person says no" };
+
+/** The lines under a picture: who says which scene, and which attributes and objects; also what a person takes away. */
 function voiceLines(item) {
   const scenes = new Map();
   const tags = new Map();
   for (const speaker of SPEAKERS) {
     const truth = item[speaker.who];
     if (!truth) continue;
-    append(scenes, truth.scene ?? "", speaker);
+    // A person who gives no scene has not judged it.
+    if (truth.scene || speaker.who !== "people") append(scenes, truth.scene ?? "", speaker);
     for (const key of tagsOf(truth)) append(tags, key, speaker);
   }
+  for (const [key, speakers] of tags) if (deniesTag(item.people, key)) tags.set(key, [DENIER, ...speakers]);
   return [
     ...[...scenes].map(([key, speakers]) =>
       element("span", { className: "says" }, ...marks(speakers, item.scores[key]), element("span", { className: "name", textContent: key ? labelName(key) : "no scene" })),
@@ -356,6 +372,12 @@ function voiceLines(item) {
       ...[...tags].map(([key, speakers]) => element("span", { className: "tag" }, labelName(key), ...marks(speakers, item.scores[key]))),
     ),
   ];
+}
+
+/** Whether a person says no to a label that somebody else gives; an object implies those above it. */
+function deniesTag(people, key) {
+  if (key.startsWith("attr.")) return people?.attributes[key] === false;
+  return Boolean(people?.objects) && !people.objects.some((one) => `${one}.`.startsWith(`${key}.`));
 }
 
 /** The same in words, for a screen reader. */

@@ -3,6 +3,7 @@
 import { byId, element, releaseFocus } from "./dom.js";
 import { labelName } from "./labels.js";
 
+const SAYS = { teacher: "Teacher says", student: "Student says", people: "People say" };
 const NAMES = { teacher: "the teacher", student: "the student", people: "people" };
 
 /**
@@ -16,7 +17,7 @@ export function showMatrix({ scenes, counts, flags }, [one, other], says, choose
   const total = used.reduce((sum, row) => sum + used.reduce((part, column) => part + counts[row][column], 0), 0);
   const same = used.reduce((sum, at) => sum + counts[at][at], 0);
   byId("matrix-hint").textContent = total
-    ? `Rows: ${NAMES[one]}. Columns: ${NAMES[other]}. They differ on ${(total - same).toLocaleString("en")} of ${total.toLocaleString("en")} photos.`
+    ? `They differ on ${(total - same).toLocaleString("en")} of ${total.toLocaleString("en")} photos.`
     : "There are no photos here of which both say something.";
   const said = (who, key) => `${who}:${key || "!scene"}`;
   const name = (key) => (key ? labelName(key) : "no scene");
@@ -40,11 +41,12 @@ export function showMatrix({ scenes, counts, flags }, [one, other], says, choose
   const head = element(
     "tr",
     {},
-    element("td", {}),
+    element("td", { className: "axis", textContent: total ? `${SAYS[one]} ↓` : "" }),
     ...used.map((at) =>
       element("th", { scope: "col" }, press(name(scenes[at]), `${NAMES[other]}: ${name(scenes[at])}`, [said(other, scenes[at])], "scene")),
     ),
   );
+  const axis = element("tr", {}, element("td", {}), element("td", { className: "axis", colSpan: used.length || 1, textContent: total ? `${SAYS[other]} →` : "" }));
   const rows = used.map((row) =>
     element(
       "tr",
@@ -60,7 +62,7 @@ export function showMatrix({ scenes, counts, flags }, [one, other], says, choose
   );
   byId("matrix").replaceChildren(
     element("caption", { className: "unseen", textContent: `${NAMES[one]} by row, ${NAMES[other]} by column` }),
-    element("thead", {}, head),
+    element("thead", {}, axis, head),
     element("tbody", {}, ...rows),
   );
   showFlags(one, other, flags, press);

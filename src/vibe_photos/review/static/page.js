@@ -4,6 +4,9 @@ import { decisions, edits, get, Refused, saveDecisions, showRefusal } from "./ap
 import { announce, byId, element, showProblem } from "./dom.js";
 import { assignHotkeys, learnNames, percent } from "./labels.js";
 
+/** On fewer photos a percentage says nothing. */
+const FEWEST_SCENES = 20;
+
 let running = 0;
 
 /** Load the session, send what an earlier page could not save, then run the page; errors are shown. */
@@ -131,7 +134,7 @@ export function showQueue(list) {
   showProgress(shown.progress);
 }
 
-/** @param {{queued, audited, teachable, taught, scenes, scenes_same: number, per_hour: number|null}} progress */
+/** @param {{queued, audited, teachable, taught, scenes, scenes_same: number, per_hour: number|null, changed: string}} progress */
 export function showProgress(progress) {
   shown.progress = progress;
   const { per_hour: perHour, scenes, scenes_same: same } = progress;
@@ -140,11 +143,14 @@ export function showProgress(progress) {
   const queued = teaches ? Math.max(progress.teachable, audited) : progress.queued;
   byId("progress-bar").max = Math.max(1, queued);
   byId("progress-bar").value = audited;
-  byId("progress-count").textContent = teaches ? `${audited} taught` : `${audited} of ${queued}`;
+  byId("progress-count").textContent = `${audited} of ${queued}${teaches ? " taught" : ""}`;
+  byId("progress").title = `${teaches ? "of the photos that may train; " : ""}your answers are used at the next dvc repro`;
+  byId("changed").hidden = !progress.changed;
+  byId("changed").textContent = `${progress.changed}: restart vibe-photos review`;
   const details = [
     perHour ? `${perHour.toLocaleString("en")} an hour` : "",
     perHour && queued > audited && !teaches ? timeLeft((queued - audited) / perHour) : "",
-    scenes && !teaches ? `teacher’s scene right ${percent(same / scenes)}` : "",
+    scenes >= FEWEST_SCENES && !teaches ? `teacher’s scene right ${percent(same / scenes)}` : "",
   ];
   byId("progress-details").textContent = details.filter(Boolean).map((detail) => ` · ${detail}`).join("");
 }
