@@ -1,9 +1,17 @@
-"""The configuration of a run: check `params.yaml`, arrange the command line, check what Hydra composed."""
+"""The configuration of a run: check `params.yaml`, arrange the command line, check what Hydra composed.
+
+Every stage imports this module before anything of `vibe_photos`.
+"""
 
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
+
+# The code beside the scripts is what DVC hashes, so it runs: also in a worktree or a queued experiment, whose
+# environment belongs to another folder.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
 import hydra
 import yaml

@@ -6,11 +6,6 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-
-# The code beside this script is what DVC hashes, so it runs: also in a worktree or a queued experiment, whose
-# environment belongs to another folder.
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
 import hydra
 from composition import CONF, GROUPS, arrange_arguments, compose_once, list_choices, name_of, to_settings
