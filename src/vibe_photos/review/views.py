@@ -139,9 +139,11 @@ def measure_progress(sources: ReviewSources) -> api.Progress:
 def measure_speed(lines: Sequence[Decision]) -> int | None:
     """Return the recent decisions per hour, or None if there are too few.
 
-    A pause of more than five minutes starts a new session; only the last session counts.
+    A pause of more than five minutes starts a new session; only the last session counts, and of it what was
+    decided one at a time.
     """
-    times = [datetime.fromisoformat(line.decided_at) for line in lines[-_RECENT:] if line.kind == "decision"]
+    one_by_one = [line for line in lines[-_RECENT:] if line.kind == "decision" and not line.action]
+    times = [datetime.fromisoformat(line.decided_at) for line in one_by_one]
     begin = len(times) - 1
     while begin > 0 and (times[begin] - times[begin - 1]).total_seconds() <= _PAUSE_SECONDS:
         begin -= 1

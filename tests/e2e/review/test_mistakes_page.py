@@ -254,3 +254,40 @@ def test_a_photo_of_the_report_is_opened_by_its_id_or_path(library: Library, con
             assert f"photo={one}" in page.url
             page.keyboard.press("l")
             page.get_by_role("button", name="Remove: like one photo").wait_for(timeout=60_000)
+
+
+def test_a_tile_gives_people_only_what_they_set_and_the_page_says_when_labels_changed(
+    library: Library, context
+) -> None:
+    person = Person(context.new_page())
+    page = person.page
+    resolved = library.folder / "data/config/resolved.yaml"
+
+    def read_tile(address: str) -> tuple[list[str], list[str]]:
+        person.open(address)
+        tile = page.locator(".tile").first
+        return tile.locator(".says").all_inner_texts(), tile.locator(".tag .mark").all_inner_texts()
+
+    with RunningReview(library.folder, "--reviewer", "ada") as review:
+        person.open(f"{review.address}mistakes")
+        assert page.locator("#matrix .axis").all_inner_texts() == ["Student says →", "Teacher says ↓"]
+        person.open_cell(FOOD, LANDSCAPE, A_CELL)
+        person.press("Control+a")
+        person.press("Enter")
+        says, marks = read_tile(f"{review.address}mistakes?status=audited")
+        assert [said.split() for said in says] == [["P", "S", "90", "%", "Landscape"], ["T", "Food"]]
+        assert marks == ["T", "S 80 %"]
+
+        person.open(f"{review.address}mistakes")
+        person.open_cell(DOCUMENT, LANDSCAPE, A_CELL)
+        person.press("Control+a")
+        person.click("#keys button:has-text('Text')")
+        person.say(f"Text taken away from {A_CELL} photos")
+        says, marks = read_tile(f"{review.address}mistakes?status=audited&says=teacher:{DOCUMENT}")
+        assert [said.split() for said in says] == [["T", "Document"], ["S", "90", "%", "Landscape"]]
+        assert marks[:2] == ["P no", "T"]
+
+        assert page.locator("#changed").is_hidden()
+        resolved.write_text(resolved.read_text().replace("scene.snapshot", "scene.moment"))
+        page.reload()
+        page.get_by_text("The labels have changed: restart vibe-photos review").wait_for()

@@ -1,5 +1,6 @@
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from vibe_photos.records.ground_truth import Decision, GroundTruth
@@ -37,6 +38,12 @@ def test_only_the_last_fifty_count() -> None:
     """A hundred at 36 s, then fifty at 9 s: 400 an hour."""
     slow = [36.0 * number for number in range(100)]
     assert measure_speed(decide_at(*slow, *(slow[-1] + 9.0 * step for step in range(1, 51)))) == 400
+
+
+def test_what_was_decided_at_once_says_nothing_of_the_speed() -> None:
+    at_once = [msgspec.structs.replace(line, action="x") for line in decide_at(*range(25, 45))]
+    assert measure_speed(at_once) is None
+    assert measure_speed([*decide_at(0, 6, 12, 18, 24), *at_once]) == 600
 
 
 def test_who_decided_is_nobody_where_there_is_no_truth() -> None:
