@@ -201,8 +201,8 @@ def test_a_wrong_override_is_named(checkout, arguments, message):
         ),
         (
             "params.yaml",
-            "    keyboard: 0.5",
-            "    keybord: 0.5",
+            "    keyboard: 0.25",
+            "    keybord: 0.25",
             r"classify.object_threshold.keybord in params.yaml, line \d+: no label .*did you mean keyboard",
         ),
         (

@@ -59,7 +59,7 @@ def main() -> None:
         default=1,
         help="1 starts anew; 2, 3, ... go on from the weights in the folder, with other cutouts",
     )
-    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--epochs", type=int, default=36)
     arguments = parser.parse_args()
     taxonomy = msgspec.convert(msgspec.yaml.decode(arguments.taxonomy.read_bytes()), Taxonomy)
     schedule = Schedule(arguments.epochs, arguments.seed + arguments.run - 1, goes_on=arguments.run > 1)
