@@ -172,12 +172,13 @@ def _check_identity() -> None:
 
 
 def _write_params(choices: dict[str, dict[str, Any]]) -> bytes:
-    """Return the clone's `params.yaml` with new values; comments are kept, except the demo's choices."""
+    """Return the clone's `params.yaml` with new values; a threshold chosen for the demo becomes 0.5."""
     from ruamel.yaml import YAML
 
     yaml = YAML()
     yaml.preserve_quotes, yaml.width = True, 1_000_000
-    document = yaml.load(re.sub(r"# demo\w* \| ", "# ", run_git("show", f"HEAD:{PARAMS}")))
+    params = re.sub(r"# demo\w* \| ", "# ", run_git("show", f"HEAD:{PARAMS}"))
+    document = yaml.load(re.sub(r"[\d.]+ +# demo: .*", "0.5", params))
     for section, values in choices.items():
         for key, value in values.items():
             if key in document[section]:

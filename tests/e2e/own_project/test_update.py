@@ -23,7 +23,7 @@ def _release(clone):
 
 def _write_as_its_owner(project):
     """Change what a person changes: settings, a label, the truth."""
-    project.replace("params.yaml", "    has_text: 0.5", "    has_text: 0.4")
+    project.replace("params.yaml", "    has_text: 0.5", "    has_text: 0.45")
     project.replace(TAXONOMY, "  animals: scene.animals", "  animals: scene.wildlife")
     path = project.root / TAXONOMY
     path.write_text(path.read_text().replace("renamed: {}", "renamed: {scene.animals: scene.wildlife}"))

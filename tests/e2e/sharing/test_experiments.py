@@ -47,7 +47,7 @@ def test_a_grid_of_thresholds_and_mappings_pays_nothing_and_is_compared(owner, d
     better, worse = grid["m2", "0.3"]["Experiment"], grid["m2", "0.6"]["Experiment"]
     said = owner.shell(re.sub(r"compare \S+ \S+", f"compare {worse} {better}", compare))
     assert f"{better} (B) against {worse} (A)" in said
-    assert "has_person F1" in said
+    assert "Person F1" in said
     owner.shell(re.sub(r"apply \S+", f"apply {better}", apply))
     assert "has_person: 0.3" in owner.bytes("params.yaml").decode()
 

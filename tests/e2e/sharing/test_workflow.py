@@ -58,7 +58,7 @@ def test_a_changed_threshold_is_judged_and_posted_without_photos(
     comparison = (colleague.root / "comparison.md").read_text()
     assert re.search(r"has_person\.recall +\| 0\.\d+ +\| 0\.\d+ +\|", comparison)
     assert "photos are labelled differently" in comparison
-    assert re.search(r"has_person accuracy [+-]0\.\d+ \([+-]0\.\d+ to [+-]0\.\d+\)", comparison)
+    assert re.search(r"Person accuracy [+-]0\.\d+ \([+-]0\.\d+ to [+-]0\.\d+\)", comparison)
     assert (tmp_path / "summary.md").read_text() == comparison
 
     assert not (colleague.root.parent / "photos").exists()
