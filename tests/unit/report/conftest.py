@@ -33,7 +33,10 @@ def empty_run(tmp_path: Path, repository: Path, taxonomy: Taxonomy) -> Settings:
     settings = read_resolved(repository)
     places = {name: tmp_path / getattr(settings.paths, name) for name in Paths.__struct_fields__}
     library = msgspec.structs.replace(settings.library, root=str(tmp_path / "photos"))
-    return msgspec.structs.replace(settings, taxonomy=taxonomy, paths=Paths(**places), library=library)
+    half = {"default": 0.5}  # not the thresholds of the demo
+    classify = msgspec.structs.replace(settings.classify, attribute_threshold=half, object_threshold=half)
+    changes = {"taxonomy": taxonomy, "paths": Paths(**places), "library": library, "classify": classify}
+    return msgspec.structs.replace(settings, **changes)
 
 
 @pytest.fixture
