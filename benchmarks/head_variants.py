@@ -21,7 +21,6 @@ from dataclasses import replace
 
 import msgspec
 import numpy as np
-from benchmarks.next_steps import join_inner_layers, rotate
 from benchmarks.real_photos import (
     FOLDS,
     PARTS,
@@ -33,6 +32,8 @@ from benchmarks.real_photos import (
     make_world,
     open_photos,
     read_settings,
+    rotate,
+    with_inner_layers,
 )
 from numpy.typing import NDArray
 
@@ -253,11 +254,8 @@ def show(world: World, counts: list[dict[str, Floats]], errors: list[dict[str, F
 def main() -> None:
     """Print a table for each encoder."""
     with open_photos(__doc__ or "", REDRAWS) as arguments:
-        embedders = arguments.embedders
-        if arguments.onnx:
-            last = msgspec.structs.replace(embedders.pop(), name="last")
-            embedders += [last, join_inner_layers(last)]
-        else:
+        embedders = with_inner_layers(arguments.embedders)
+        if not arguments.onnx:
             miniature = read_settings("embedder/demo_siglip.yaml", Embedder)
             place = f"local-dir:{REPOSITORY / 'data' / 'demo' / 'siglip'}"
             embedders.append(msgspec.structs.replace(miniature, checkpoint=place))

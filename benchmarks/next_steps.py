@@ -8,11 +8,9 @@ photos that no head has learned from. They are paired, with a bootstrap over nea
 others' photos, truth is joined by `rel_path`; `--onnx` is SqueezeNet as in conf/embedder/onnx.yaml.
 """
 
-import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 import numpy as np
 from benchmarks.real_photos import (
     LOSSES,
@@ -24,6 +22,8 @@ from benchmarks.real_photos import (
     learn,
     make_world,
     open_photos,
+    rotate,
+    with_inner_layers,
 )
 from numpy.typing import NDArray
 
@@ -33,7 +33,7 @@ from vibe_photos.records.ground_truth import GroundTruth
 from vibe_photos.records.photos import unit_interval
 from vibe_photos.records.taxonomy import head_keys, label_name
 from vibe_photos.report.next_steps import Gain, find_teacher_errors, rank_steps
-from vibe_photos.settings import Embedder, Evaluate, HeadName
+from vibe_photos.settings import Evaluate, HeadName
 from vibe_photos.statistics.design import simple_design
 from vibe_photos.statistics.label_arrays import JudgedPhotos, arrays_of_records, read_keys
 from vibe_photos.statistics.summary import summarise
@@ -258,26 +258,10 @@ def show(case: dict[str, Any]) -> tuple[bool, bool, bool]:
     return is_near, low <= real <= high, low <= best and worst <= high
 
 
-def join_inner_layers(squeezenet: Embedder) -> Embedder:
-    """Return the encoder whose vectors are the means of SqueezeNet's last two blocks."""
-    blocks = ["fire8/concat_1", "fire9/concat_1"]
-    return msgspec.structs.replace(squeezenet, name="inner", outputs=blocks, pooling="mean", transform="none")
-
-
-def rotate(world: World) -> World:
-    """Turn the vectors so that they have no more dimensions than photos: the same for heads, but faster."""
-    triangle = np.asarray(np.linalg.qr(world.vectors.astype(np.float64).T, mode="r")).T
-    vectors = world.vectors if len(triangle) >= world.vectors.shape[1] else triangle.astype(np.float32)
-    return dataclasses.replace(world, vectors=vectors)
-
-
 def main() -> None:
     """Print every case, then how often the first step is right and its interval holds the real gain."""
     with open_photos(__doc__ or "", REDRAWS) as arguments:
-        embedders = arguments.embedders
-        if arguments.onnx:
-            last = msgspec.structs.replace(embedders.pop(), name="last")
-            embedders += [last, join_inner_layers(last)]
+        embedders = with_inner_layers(arguments.embedders)
         worlds = {one.name: rotate(make_world(arguments, one)) for one in embedders}
     found = []
     for seed in range(arguments.redraws):

@@ -1,6 +1,7 @@
 """What benchmarks on photos with a known truth share: the library, a simulated teacher, fitting a head."""
 
 import argparse
+import dataclasses
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -130,6 +131,24 @@ def make_world(arguments: argparse.Namespace, embedder: Embedder) -> World:
         [true[i] for i in ids],
         [groups[i] for i in ids],
     )
+
+
+def with_inner_layers(embedders: list[Embedder]) -> list[Embedder]:
+    """Add the means of SqueezeNet's last two blocks as an encoder, where SqueezeNet was given (`--onnx`)."""
+    hog, *given = embedders
+    blocks = ["fire8/concat_1", "fire9/concat_1"]
+    inner = [
+        msgspec.structs.replace(one, name="inner", outputs=blocks, pooling="mean", transform="none")
+        for one in given
+    ]
+    return [hog, *(msgspec.structs.replace(one, name="last") for one in given), *inner]
+
+
+def rotate(world: World) -> World:
+    """Turn the vectors so that they have no more dimensions than photos: the same for heads, but faster."""
+    triangle = np.asarray(np.linalg.qr(world.vectors.astype(np.float64).T, mode="r")).T
+    vectors = world.vectors if len(triangle) >= world.vectors.shape[1] else triangle.astype(np.float32)
+    return dataclasses.replace(world, vectors=vectors)
 
 
 def read_settings(name: str, kind: type[Any]) -> Any:

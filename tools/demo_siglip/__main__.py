@@ -10,7 +10,7 @@ import torch
 
 from tools.demo_siglip.cutouts import draw_cutouts
 from tools.demo_siglip.lessons import prepare_lessons
-from tools.demo_siglip.model import build_model, read_weights, write_weights
+from tools.demo_siglip.model import build_model, write_weights
 from tools.demo_siglip.pictures import plan_pictures, render_pictures
 from tools.demo_siglip.training import Schedule, train
 from vibe_photos.settings import Taxonomy
@@ -30,8 +30,6 @@ def train_folder(
     cutouts = draw_cutouts(np.random.default_rng(schedule.seed), CUTOUTS_OF_EACH)
     lessons, config = prepare_lessons(shots, paths, cutouts, taxonomy, folder)
     model = build_model(config, schedule.seed)
-    if schedule.goes_on:
-        read_weights(folder, model)
     print(f"{sum(weights.numel() for weights in model.parameters())} parameters, {len(shots)} pictures")
     losses = []
     for loss in train(model, lessons, schedule):
@@ -50,19 +48,13 @@ def main() -> None:
     )
     parser.add_argument("--taxonomy", type=Path, default=Path("conf/taxonomy/m2.yaml"), help="its prompts")
     parser.add_argument(
-        "--seed", type=int, default=7, help="of pictures and of the first run's training; not the demo's own"
+        "--seed", type=int, default=7, help="of the pictures and the training; not the demo's"
     )
     parser.add_argument("--count", type=int, default=3840, help="how many pictures to render")
-    parser.add_argument(
-        "--run",
-        type=int,
-        default=1,
-        help="1 starts anew; 2, 3, ... go on from the weights in the folder, with other cutouts",
-    )
     parser.add_argument("--epochs", type=int, default=36)
     arguments = parser.parse_args()
     taxonomy = msgspec.convert(msgspec.yaml.decode(arguments.taxonomy.read_bytes()), Taxonomy)
-    schedule = Schedule(arguments.epochs, arguments.seed + arguments.run - 1, goes_on=arguments.run > 1)
+    schedule = Schedule(arguments.epochs, arguments.seed)
     train_folder(arguments.into, arguments.pictures, arguments.seed, arguments.count, schedule, taxonomy)
 
 

@@ -90,14 +90,6 @@ def write_weights(folder: Path, model: Any) -> int:
     return len(content)
 
 
-def read_weights(folder: Path, model: Any) -> None:
-    """Read the weights of a folder into a model of the same configuration."""
-    from safetensors.torch import load_file
-
-    state = load_file(folder / "open_clip_model.safetensors")
-    model.load_state_dict({name: w.float() if w.is_floating_point() else w for name, w in state.items()})
-
-
 def tokenize(folder: Path, texts: list[str]) -> npt.NDArray[np.int64]:
     """Turn texts into token ids [n, CONTEXT_LENGTH] with the tokenizer that open_clip finds in the folder."""
     tokenizer = import_open_clip().get_tokenizer(f"local-dir:{folder}")

@@ -28,7 +28,6 @@ class Schedule:
         clean_share: Share of the steps, the last ones, that paste nothing: at the end the model learns how
             often things are seen in whole pictures.
         reading_steps: Steps of the text tower.
-        goes_on: Whether the model has been trained before, and starts from what it knows.
     """
 
     epochs: int
@@ -37,7 +36,6 @@ class Schedule:
     pasted_share: float = 0.8
     clean_share: float = 0.2
     reading_steps: int = 400
-    goes_on: bool = False
     learning_rate: float = 2e-3
     weight_decay: float = 0.05
 
@@ -51,7 +49,8 @@ def train(model: Any, lessons: Lessons, schedule: Schedule) -> Iterator[float]:
     rng = np.random.default_rng(schedule.seed)
     per_epoch = len(lessons.pictures) // schedule.batch_size
     steps = per_epoch * schedule.epochs
-    vectors = torch.nn.Parameter(_start_vectors(rng, model, lessons.statements, schedule))
+    shape = (len(lessons.statements), model.visual.output_dim)
+    vectors = torch.nn.Parameter(torch.from_numpy(rng.normal(size=shape)).float())
     free = [vectors, model.logit_scale, model.logit_bias]
     optimizer = torch.optim.AdamW(
         [
@@ -84,19 +83,6 @@ def train(model: Any, lessons: Lessons, schedule: Schedule) -> Iterator[float]:
         yield float(loss.detach())
     learn_to_read(model, lessons.statements, vectors.detach(), schedule)
     model.eval()
-
-
-def _start_vectors(
-    rng: np.random.Generator, model: Any, statements: npt.NDArray[np.int64], schedule: Schedule
-) -> torch.Tensor:
-    """Return a vector for each statement, [m, dim]: at random, or as a trained text tower has it."""
-    dim = model.visual.output_dim
-    if not schedule.goes_on:
-        return torch.from_numpy(rng.normal(size=(len(statements), dim))).float()
-    model.eval()
-    with torch.no_grad():
-        vectors: torch.Tensor = model.encode_text(torch.from_numpy(statements), normalize=True) * dim**0.5
-    return vectors
 
 
 def learn_to_read(

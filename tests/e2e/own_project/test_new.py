@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 import yaml
+from tests.e2e.conftest import Checkout
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -83,9 +84,11 @@ def test_lint_types_and_the_tests_that_need_no_demo_run_in_it(fresh):
 
 @pytest.fixture(scope="module")
 def beside(home, tmp_path_factory):
-    """A folder with a clone and one photo."""
+    """A folder with a clone, in which git knows who commits, and one photo."""
     folder = tmp_path_factory.mktemp("beside")
     subprocess.run(["git", "clone", "--quiet", str(home / "clone"), str(folder / "clone")], check=True)
+    Checkout(folder / "clone").run("git", "config", "user.name", "Test")
+    Checkout(folder / "clone").run("git", "config", "user.email", "test@example.org")
     (folder / "photos").mkdir()
     (folder / "photos" / "a.jpg").touch()
     return folder

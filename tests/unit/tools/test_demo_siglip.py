@@ -1,7 +1,6 @@
 """The miniature SigLIP that the demo ships, and the tool that trains it."""
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -19,7 +18,7 @@ from tools.demo_siglip.lessons import (
     prepare_lessons,
     state_facts,
 )
-from tools.demo_siglip.model import build_model, read_weights, write_weights
+from tools.demo_siglip.model import build_model, write_weights
 from tools.demo_siglip.pictures import plan_pictures, render_pictures
 from tools.demo_siglip.training import Schedule, draw_batch, learn_to_read, measure_loss, train
 
@@ -246,10 +245,6 @@ def test_training_lowers_the_loss_and_repeats_itself(
     assert again == losses[0]
     write_weights(tmp_path, model)
     assert (tmp_path / "open_clip_model.safetensors").stat().st_size <= 3_000_000
-    read = build_model(config, seed=4)
-    read_weights(tmp_path, read)
-    goes_on = next(train(read, lessons, replace(BRIEF, goes_on=True)))
-    assert goes_on < 0.9 * losses[0]
 
 
 def test_the_text_tower_learns_the_vectors_of_statements(
