@@ -20,6 +20,7 @@ from benchmarks.real_photos import (
     learn,
     make_world,
     open_photos,
+    rotate,
 )
 from numpy.typing import NDArray
 
@@ -31,10 +32,12 @@ REDRAWS = 5
 TAUGHT = 60
 BOOTSTRAPS = 2000
 
-Bools = NDArray[np.bool_]
+Rows = NDArray[np.int64]
+Scenes = NDArray[np.object_]
+Figure = Callable[[Scenes, Scenes], float]
 
 
-def find_taught(world: World, records: Sequence[GroundTruth], rows: NDArray[np.int64]) -> set[int]:
+def find_taught(world: World, records: Sequence[GroundTruth], rows: Rows) -> set[int]:
     """Return the rows of the first `TAUGHT` photos whose labels the teacher probably got wrong."""
     suspects = []
     row_of = {records[row].image_id: int(row) for row in rows}
@@ -49,47 +52,61 @@ def find_taught(world: World, records: Sequence[GroundTruth], rows: NDArray[np.i
     return set(list(dict.fromkeys(row_of[one.image_id] for one in suspects))[:TAUGHT])
 
 
-def judge(
-    world: World, records: Sequence[GroundTruth], train: NDArray[np.int64], test: NDArray[np.int64]
-) -> Bools:
-    """Return whether the scene of each test photo is right, by a head that learnt from the train photos."""
+def judge(world: World, records: Sequence[GroundTruth], train: Rows, test: Rows) -> list[str]:
+    """Return the scene of each test photo, by a head that learnt from the train photos."""
     scene = learn(world, records, train, "scene")
     logits = world.vectors[test] @ scene.student.weight.T + scene.student.bias
-    said = [scene.targets.labels[column] for column in logits.argmax(axis=1)]
-    return np.array([[scene] == world.truth[row].scene for scene, row in zip(said, test, strict=True)])
+    return [scene.targets.labels[column] for column in logits.argmax(axis=1)]
 
 
-def run_redraw(world: World, seed: int) -> dict[str, Bools]:
-    """Return, for each way to train, whether each photo's scene is right."""
+def run_redraw(world: World, seed: int) -> dict[str, Scenes]:
+    """Return, for each way to train, each photo's scene."""
     answers = draw_answers(world, seed)
     n = len(answers)
-    right = {
-        name: np.zeros(n, bool) for name in ("as taught", "suspects removed", "suspects taught", "all true")
-    }
+    names = ("as taught", "suspects removed", "suspects taught", "all true")
+    said = {name: np.empty(n, dtype=object) for name in names}
     part = draw_parts(world, "part", seed, PARTS)
     for number in range(PARTS):
         train, test = np.flatnonzero(part != number), np.flatnonzero(part == number)
         taught = find_taught(world, answers, train)
         corrected = [world.truth[row] if row in taught else answers[row] for row in range(n)]
         kept = np.array([row for row in train if row not in taught])
-        for name, records, rows in (
-            ("as taught", answers, train),
-            ("suspects removed", answers, kept),
-            ("suspects taught", corrected, train),
-            ("all true", world.truth, train),
-        ):
-            right[name][test] = judge(world, records, rows, test)
-    return right
+        cases = ((answers, train), (answers, kept), (corrected, train), (world.truth, train))
+        for name, (records, rows) in zip(names, cases, strict=True):
+            said[name][test] = judge(world, records, rows, test)
+    return said
 
 
-def interval(world: World, difference: Callable[[NDArray[np.int64]], float]) -> tuple[float, float]:
-    """Return the 95 % bootstrap interval of a figure over near-duplicate groups, given as rows."""
+def measure_accuracy(truth: Scenes, said: Scenes) -> float:
+    """Return the share of photos whose scene is right."""
+    return float((truth == said).mean())
+
+
+def measure_macro_f1(truth: Scenes, said: Scenes) -> float:
+    """Return the mean F1 of the scenes that the photos have."""
+    is_right = truth == said
+    f1 = [
+        2 * (is_right & (truth == scene)).sum() / ((truth == scene).sum() + (said == scene).sum())
+        for scene in set(truth)
+    ]
+    return float(np.mean(f1))
+
+
+def interval(world: World, runs: int, gain: Callable[[Rows, Rows], float]) -> tuple[float, float]:
+    """Return the 95 % interval of a gain by bootstrap: near-duplicate groups and redraws are drawn anew.
+
+    Args:
+        world: the photos.
+        runs: the number of redraws.
+        gain: gives the gain on photos, as rows, and redraws, as numbers from 0; both may repeat.
+    """
     generator = np.random.default_rng(0)
-    names = sorted(set(world.groups))
-    members = {name: np.flatnonzero(np.array(world.groups) == name) for name in names}
+    _, group = np.unique(world.groups, return_inverse=True)
+    members = [np.flatnonzero(group == number) for number in range(group.max() + 1)]
     values = [
-        difference(
-            np.concatenate([members[names[at]] for at in generator.integers(0, len(names), len(names))])
+        gain(
+            np.concatenate([members[at] for at in generator.integers(0, len(members), len(members))]),
+            generator.integers(0, runs, runs),
         )
         for _ in range(BOOTSTRAPS)
     ]
@@ -98,22 +115,32 @@ def interval(world: World, difference: Callable[[NDArray[np.int64]], float]) -> 
 
 
 def main() -> None:
-    """Print the accuracies and the differences with their intervals (over groups and redraws)."""
+    """Print the figures and their differences with their intervals (over groups and redraws)."""
     with open_photos(__doc__ or "", REDRAWS) as arguments:
         embedder = arguments.embedders[-1]
-        world = make_world(arguments, embedder)
+        world = rotate(make_world(arguments, embedder))
     runs = [run_redraw(world, seed) for seed in range(arguments.redraws)]
     print(f"{embedder.name}: {len(world.truth)} photos, {TAUGHT} taught, {len(runs)} redraws")
-    for name in runs[0]:
-        print(f"  {name:18} {np.mean([run[name].mean() for run in runs]):.3f}")
-    for after, before in (
-        ("suspects taught", "as taught"),
-        ("suspects taught", "suspects removed"),
-        ("all true", "as taught"),
-    ):
-        flips = np.mean([run[after].astype(float) - run[before] for run in runs], axis=0)
-        low, high = interval(world, lambda rows, flips=flips: float(flips[rows].mean()))
-        print(f"  {after} - {before}: {flips.mean():+.3f} ({low:+.3f} to {high:+.3f})")
+    truth = np.array([(record.scene or [""])[0] for record in world.truth], dtype=object)
+    for title, figure in (("accuracy", measure_accuracy), ("macro-F1", measure_macro_f1)):
+        print(title)
+        for name in runs[0]:
+            print(f"  {name:18} {np.mean([figure(truth, run[name]) for run in runs]):.3f}")
+        for after, before in (
+            ("suspects taught", "as taught"),
+            ("suspects taught", "suspects removed"),
+            ("all true", "as taught"),
+        ):
+
+            def gain(
+                rows: Rows, redraws: Rows, one: str = after, other: str = before, of: Figure = figure
+            ) -> float:
+                pairs = ((runs[redraw][one][rows], runs[redraw][other][rows]) for redraw in redraws)
+                return float(np.mean([of(truth[rows], x) - of(truth[rows], y) for x, y in pairs]))
+
+            found = gain(np.arange(len(truth)), np.arange(len(runs)))
+            low, high = interval(world, len(runs), gain)
+            print(f"  {after} - {before}: {found:+.3f} ({low:+.3f} to {high:+.3f})")
 
 
 if __name__ == "__main__":
