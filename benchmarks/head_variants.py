@@ -1,9 +1,9 @@
 """Heads worth more: what label smoothing, the tree of objects and calibration by people's labels gain.
 
-The teacher's answers are drawn anew from the truth (`benchmarks.teaching`). Photos are dealt into five parts,
-near-duplicates together. In turn, three parts train (with the penalty chosen by cross-validation inside
-them), people measure one, and one judges, which is used for nothing else. So each photo is judged once a
-redraw, against its truth. Figures are means over the redraws; differences from `now`, today's heads, are
+The teacher's answers are drawn again from the truth (`benchmarks.teaching`). Photos are split into five
+parts, near-duplicates together. In turn, three parts train (with the penalty chosen by cross-validation
+inside them), people measure one, and one judges, which is used for nothing else. So each photo is judged once
+a redraw, against its truth. Figures are means over the redraws; differences from `now`, today's heads, are
 paired, with a 95 % bootstrap interval over near-duplicate groups. Log losses are per label.
 
 - `smoothing 0.1`: a target is 0.9 of the teacher's answer and 0.1 of all classes alike (Szegedy et al. 2016,

@@ -57,7 +57,7 @@ def main() -> None:
         "--run",
         type=int,
         default=1,
-        help="1 starts anew; 2, 3, ... go on from the weights in the folder, with other cutouts",
+        help="1 starts from random weights; 2, 3, ... go on from the folder's weights, with other cutouts",
     )
     parser.add_argument("--epochs", type=int, default=36)
     arguments = parser.parse_args()

@@ -1,4 +1,4 @@
-"""A command is a function: its docstring is the help, its arguments are the options that it declares."""
+"""A command is a function: its docstring is the help, its parameters are the options that it declares."""
 
 from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ AddOption = Callable[[ArgumentParser], None]
 class Command:
     """A command: its name of one or two words, its function, its options.
 
-    `uses_human_truth`: whether decisions that are missing in `data/human/` are warned of first.
+    `uses_human_truth`: whether it first warns of decisions that are missing in `data/human/`.
     """
 
     name: str
@@ -26,7 +26,10 @@ class Command:
 def command(
     name: str, *options: AddOption, uses_human_truth: bool = False
 ) -> Callable[[Callable[..., None]], Command]:
-    """Make a command of a function; `vibe-photos --help` shows the first line of its docstring."""
+    """Make a command of a function; `vibe-photos --help` shows the first line of its docstring.
+
+    The function gets every option by name; `vibe-photos NAME --help` shows the whole docstring.
+    """
     return lambda run: Command(name, run, options, uses_human_truth)
 
 

@@ -3,6 +3,7 @@
 import logging
 import sys
 from pathlib import Path
+from typing import Any
 
 from vibe_photos.cli.command import command, flag, option
 from vibe_photos.storage.files import format_json
@@ -17,13 +18,20 @@ from vibe_photos.storage.files import format_json
     option(
         "--teacher",
         metavar="NAME",
-        help="a file of conf/teacher (default: the one whose model is in --annotations, else qwen3_vl_32b)",
+        help="the teacher: a file of conf/teacher (default: the one whose model is in --annotations, else "
+        "qwen3_vl_32b)",
     ),
-    option("--embedder", default="siglip2_b32", metavar="NAME", help="a file of conf/embedder (%(default)s)"),
+    option(
+        "--embedder",
+        default="siglip2_b32",
+        metavar="NAME",
+        help="the image encoder: a file of conf/embedder (default: %(default)s)",
+    ),
     option(
         "--content-hash",
         choices=("xxh3_128", "xxh64"),
-        help="hash for photo ids: xxh64 as in M2 databases (default: as in --annotations, else xxh3_128)",
+        help="how photo ids are computed; xxh64: as in databases of the older application (default: as in "
+        "--annotations, else xxh3_128)",
     ),
     option(
         "--annotations",
@@ -32,14 +40,7 @@ from vibe_photos.storage.files import format_json
         help="existing answers of a teacher (JSON Lines); hash and teacher are chosen to match",
     ),
 )
-def new(
-    folder: Path,
-    photos: Path,
-    teacher: str | None,
-    embedder: str,
-    content_hash: str | None,
-    annotations: Path | None,
-) -> None:
+def new(**options: Any) -> None:
     """Create a project for your own photos from this clone.
 
     FOLDER becomes a new git repository with the code of this clone, without the demo, its results and
@@ -48,7 +49,7 @@ def new(
     """
     from vibe_photos.project.start import start_project
 
-    print(start_project(folder, photos, teacher, embedder, content_hash, annotations))
+    print(start_project(**options))
 
 
 @command(
@@ -57,7 +58,7 @@ def new(
         "--source",
         default="upstream",
         metavar="REPOSITORY",
-        help="a remote, an address or a clone (%(default)s)",
+        help="a git remote, an address or a folder (default: %(default)s)",
     ),
 )
 def update(source: str) -> None:
@@ -78,7 +79,8 @@ def update(source: str) -> None:
         "overrides",
         nargs="*",
         metavar="KEY=VALUE",
-        help="check another value or choice, as stages take them: library.root=/mnt/photos teacher=offline",
+        help="check with other settings, such as library.root=/mnt/photos teacher=offline (as stage scripts "
+        "take them)",
     ),
     flag("--ask", "also ask the teacher about one photo (paid, answer kept)"),
 )
@@ -98,16 +100,16 @@ def check(overrides: list[str], ask: bool) -> None:
 
 @command(
     "share",
-    flag("--dry-run", "only list; upload nothing"),
-    flag("--yes", "do not ask"),
+    flag("--dry-run", "only list what would be uploaded"),
+    flag("--yes", "upload without asking"),
     option("--remote", metavar="NAME", help="DVC's remote (default: the project's)"),
-    flag("--json", "list as JSON for programs; upload nothing"),
+    flag("--json", "only list, as JSON for programs"),
 )
 def share(dry_run: bool, yes: bool, remote: str | None, json: bool) -> None:
     """See what `dvc push` and `git push` would upload, then push.
 
-    List what `dvc push` and `git push` would upload, by kind and size, and the personal data in it: names,
-    paths, free text, pictures, vectors, credentials. Then ask, and run both.
+    The list shows kinds and sizes, and the personal data in them: names, paths, free text, pictures, vectors,
+    credentials. Both run only after you agree.
     """
     from vibe_photos.sharing.share import format_sharing, plan_sharing, push_all
 

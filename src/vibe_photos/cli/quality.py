@@ -26,9 +26,13 @@ if TYPE_CHECKING:
 
 @command(
     "compare",
-    option("before", nargs="?", default="HEAD", metavar="A", help="default: %(default)s"),
-    option("after", nargs="?", default="workspace", metavar="B", help="default: %(default)s"),
-    option("--truth", choices=("human", "auto"), help="whose truth (default: people's, else the teacher's)"),
+    option("before", nargs="?", default="HEAD", metavar="A", help="the labels before (default: %(default)s)"),
+    option("after", nargs="?", default="workspace", metavar="B", help="and after (default: %(default)s)"),
+    option(
+        "--truth",
+        choices=("human", "auto"),
+        help="human: people's truth, auto: the teacher's (default: people's if there is any)",
+    ),
     flag(
         "--compute",
         "fetch labels of a commit that are not on this machine, or run `dvc repro` for them in a temporary "
@@ -37,7 +41,7 @@ if TYPE_CHECKING:
     one_of(
         flag("--json", "print JSON for programs"),
         flag("--brief", "print the short form: no tables, no photos"),
-        option("--html", type=Path, metavar="FILE", help="write a page"),
+        option("--html", type=Path, metavar="FILE", help="write a page with the photos that changed"),
     ),
     uses_human_truth=True,
 )
@@ -50,12 +54,12 @@ def compare(
     brief: bool,
     html: Path | None,
 ) -> None:
-    """Is B better than A?
+    """Find out whether labels B are better than labels A.
 
-    Measure two sets of labels against the same truth, on photos that neither has learnt from: which labels
-    changed, whether more or fewer are wrong than chance explains, how small a change these photos could show,
-    and which photos changed for better or worse. A and B are commits, experiments, `workspace`, or label
-    files (taken to be made with the workspace's splits).
+    Both are measured against the same truth, on photos that neither has learnt from: which labels changed,
+    whether more or fewer are wrong than chance explains, how small a change these photos could show, and
+    which photos changed for better or worse. A and B are commits, experiments, `workspace`, or label files
+    (taken to be made with the workspace's splits).
     """
     from vibe_photos.compare import revisions, text
     from vibe_photos.lineage import changed_stages
@@ -84,9 +88,9 @@ def compare(
 def calibrate(write: bool) -> None:
     """Propose temperatures that make probabilities mean what they say, and with --write use them.
 
-    Fit one number for each of scenes, attributes and objects on half of the photos that people measured. It
-    divides the logits of their probabilities, and is proposed if the log loss is lower in cross-validation.
-    No label changes: thresholds move along. Tune thresholds afterwards.
+    A temperature is one number for all scenes, all attributes or all objects. It divides the logits of their
+    probabilities. It is fitted on half of the photos that people measured, and proposed if the log loss is
+    lower in cross-validation. No label changes, because thresholds move with it. Tune thresholds afterwards.
     """
     from vibe_photos.statistics.summary import SCORE_HALF
     from vibe_photos.thresholds.params_file import write_changes
@@ -125,9 +129,10 @@ def calibrate(write: bool) -> None:
 def thresholds(aim: str, write: bool) -> None:
     """Propose thresholds, and with --write use them.
 
-    Try every threshold of every attribute and object on half of the photos that people measured. The best one
-    is proposed if it improves the figures in cross-validation, and the share of the library that would get
-    the label agrees with people's labels (with --aim precision it may be smaller, with --aim recall larger).
+    Every threshold of every attribute and object is tried on half of the photos that people measured. The
+    best one is proposed if it improves the figures in cross-validation, and the share of the library that
+    would get the label agrees with people's labels (with --aim precision it may be smaller, with --aim recall
+    larger).
     """
     from vibe_photos.statistics.summary import SCORE_HALF
     from vibe_photos.thresholds.params_file import write_changes
@@ -150,8 +155,13 @@ def thresholds(aim: str, write: bool) -> None:
 
 @command(
     "try-encoders",
-    option("candidates", nargs="+", metavar="ENCODER", help="'CHOICE [KEY=VALUE ...]'"),
-    option("--photos", type=int, default=400, help="how many photos to try on (default: %(default)s)"),
+    option(
+        "candidates",
+        nargs="+",
+        metavar="ENCODER",
+        help="a file of conf/embedder, with changes if wanted: 'onnx outputs=[pool10]'",
+    ),
+    option("--photos", type=int, default=400, metavar="N", help="on how many photos (default: %(default)s)"),
     option(
         "--layers",
         type=int,
@@ -163,19 +173,18 @@ def thresholds(aim: str, write: bool) -> None:
 def try_encoders(candidates: list[str], photos: int, layers: int) -> None:
     """Try encoders, or layers of an ONNX encoder, on a part of the training photos.
 
-    Each candidate is a file of conf/embedder, with changes if wanted: 'onnx outputs=[pool10] pooling=mean'.
-    The table shows how right a student is that learns from it, out of fold. Nothing in the project is
-    changed, and computed vectors are kept for dvc repro.
+    The table shows how good a student is that learns from it, on photos that it was not fitted to. Nothing in
+    the project changes; the vectors are kept for `dvc repro`.
     """
     from vibe_photos.encoder_trial import trial
     from vibe_photos.storage.local_store import find_store
 
     wanted = [trial.read_candidate(candidate, Path("conf")) for candidate in candidates]
-    here = trial.Trial(read_resolved(), find_store(), photos)
-    print(f"{len(here.photos)} training photos, judged out of fold against their training labels\n")
+    trial_photos = trial.Trial(read_resolved(), find_store(), photos)
+    print(f"{len(trial_photos.photos)} training photos, judged out of fold against their training labels\n")
     print(trial.format_header())
     outcomes = []
-    for outcome in trial.try_encoders(here, wanted, layers):
+    for outcome in trial.try_encoders(trial_photos, wanted, layers):
         outcomes.append(outcome)
         print(trial.format_outcome(outcome), flush=True)
     print(f"\n{trial.describe_best(outcomes)}")
@@ -194,10 +203,10 @@ def try_encoders(candidates: list[str], photos: int, layers: int) -> None:
     flag("--json", "print JSON for programs"),
 )
 def suspects(label: list[str], top: int, json: bool) -> None:
-    """Labels that the teacher probably got wrong.
+    """List labels that the teacher probably got wrong.
 
-    List training photos for which the student is confident, out of fold, that the teacher's scene, attribute
-    or object is wrong. Nothing is changed.
+    A student that was fitted without the photo is confident that the teacher's scene, attribute or object is
+    wrong. Only training photos are examined; nothing is changed.
     """
     from vibe_photos.compare.revisions import name_photos
     from vibe_photos.heads.out_of_fold import read_out_of_fold

@@ -19,18 +19,28 @@ if TYPE_CHECKING:
     from vibe_photos.pilot.teachers import JudgedTeacher, TeacherAnswers, TeacherCost, TeacherPair
     from vibe_photos.statistics.intervals import Interval
 
+_FAULTS = {
+    "error": "that fail with status 500",
+    "rate-limit": "that are refused with status 429",
+    "malformed": "that get a truncated answer",
+    "stall": "that get no answer",
+}
+"""What the shares of faults of `replay-server` mean."""
+
 
 @command(
     "import-annotations",
     option("files", nargs="+", type=Path, metavar="FILE"),
-    option("--model", default="imported", help="model of records that do not say (%(default)s)"),
-    option("--prompt-id", default="imported", help="prompt_id of records that do not say (%(default)s)"),
+    option("--model", default="imported", metavar="NAME", help="model of answers without one (%(default)s)"),
+    option(
+        "--prompt-id", default="imported", metavar="ID", help="prompt_id of answers without one (%(default)s)"
+    ),
 )
 def import_annotations(files: list[Path], model: str, prompt_id: str) -> None:
     """Take answers made elsewhere into the store.
 
-    Take raw annotations (JSON Lines made by this tool or an older script, on another machine) into the store,
-    so that they are never paid for again.
+    FILE has raw annotations: JSON Lines that this tool or an older script made, such as on another machine.
+    Their photos are not paid for again.
     """
     from vibe_photos.annotate import imports
     from vibe_photos.annotate.answers import AnswerKey
@@ -44,8 +54,8 @@ def import_annotations(files: list[Path], model: str, prompt_id: str) -> None:
 def repair_store() -> None:
     """Set damaged lines of the paid answers aside.
 
-    A line that is not as it was written stops every run. This moves such lines out of the logs of answers,
-    to `<log>.damaged` beside the log. The next run asks about their photos again.
+    One damaged line stops every run. This command moves such lines to a file beside the log of answers,
+    `<log>.damaged`. The next run asks about their photos again.
     """
     from vibe_photos.annotate.answers import set_damaged_aside
 
@@ -58,20 +68,27 @@ def repair_store() -> None:
 
 @command(
     "replay-server",
-    option("--recordings", required=True, help="JSONL of raw annotations to answer from"),
-    option("--port", type=int, default=0, help="port on loopback (default: a free one)"),
-    option("--latency-seconds", type=float, default=0.0, help="how long each answer takes"),
+    option("--recordings", required=True, metavar="FILE", help="raw annotations (JSON Lines) to answer from"),
+    option("--port", type=int, default=0, metavar="N", help="port on 127.0.0.1 (default: a free one)"),
+    option("--latency-seconds", type=float, default=0.0, metavar="S", help="how long each answer takes"),
     *(
-        option(f"--{fault}-share", type=float, default=0.0, help="share of requests, 0 to 1")
-        for fault in ("error", "rate-limit", "malformed", "stall")
+        option(
+            f"--{fault}-share",
+            type=float,
+            default=0.0,
+            metavar="SHARE",
+            help=f"share of requests {what}, 0 to 1",
+        )
+        for fault, what in _FAULTS.items()
     ),
-    option("--retry-after-seconds", type=int, default=1, help="Retry-After of a rate limit"),
-    option("--seed", type=int, default=0, help="seed of the random faults"),
+    option("--retry-after-seconds", type=int, default=1, metavar="S", help="Retry-After of a rate limit"),
+    option("--seed", type=int, default=0, metavar="N", help="seed of the random faults"),
 )
 def replay_server(port: int, **values: Any) -> None:
     """Rehearse a run without a GPU: recorded answers over HTTP.
 
-    Run an OpenAI-compatible server on this machine that answers stage annotate with recorded answers.
+    An OpenAI-compatible server on this machine gives stage `annotate` recorded answers, and fails as often as
+    you ask it to. Ctrl-C ends it.
     """
     from vibe_photos.annotate.replay import serve_until_interrupted
 
@@ -85,16 +102,16 @@ def replay_server(port: int, **values: Any) -> None:
 
 @command(
     "pilot",
-    option("teachers", nargs="+", metavar="TEACHER", help="a file of conf/teacher/"),
-    option("--photos", type=int, metavar="N", help="how many, before anybody measured (default: 200)"),
+    option("teachers", nargs="+", metavar="TEACHER", help="a file of conf/teacher"),
+    option("--photos", type=int, metavar="N", help="how many photos, before anybody measured (default: 200)"),
     uses_human_truth=True,
 )
 def pilot(teachers: list[str], photos: int | None) -> None:
-    """Which teacher? Ask several about a few photos, and compare them.
+    """Ask several teachers about a few photos, and compare them.
 
-    Before anybody measured, ask about photos drawn at random (--photos); later about the photos that people
-    measured, and say how good each teacher is, what the whole library would cost, and which differences are
-    more than chance. Every answer is kept, so that the teacher that you choose is not paid again for it.
+    Before anybody measured, the photos are drawn at random (--photos), and the result is what the whole
+    library would cost. Later they are those that people measured, and the result is also how good each
+    teacher is, and which differences are more than chance. Answers are kept: none is paid for twice.
     """
     from vibe_photos.configuration import compose_settings
     from vibe_photos.pilot.teachers import ask_teacher, choose_pilot, compare_teachers, read_measured
