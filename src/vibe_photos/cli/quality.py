@@ -23,6 +23,10 @@ from vibe_photos.settings import Taxonomy, TruthName
 if TYPE_CHECKING:
     from vibe_photos.statistics.suspects import Suspicion
 
+_WRITE_PROPOSALS = flag(
+    "--write", "write the proposals into params.yaml; the half used for tuning is then no longer scored"
+)
+
 
 @command(
     "compare",
@@ -80,9 +84,7 @@ def compare(
 
 @command(
     "calibrate",
-    flag(
-        "--write", "write the proposals into params.yaml; the half used for tuning is then no longer scored"
-    ),
+    _WRITE_PROPOSALS,
     uses_human_truth=True,
 )
 def calibrate(write: bool) -> None:
@@ -92,25 +94,13 @@ def calibrate(write: bool) -> None:
     probabilities. It is fitted on half of the photos that people measured, and proposed if the log loss is
     lower in cross-validation. No label changes, because thresholds move with it. Tune thresholds afterwards.
     """
-    from vibe_photos.statistics.summary import SCORE_HALF
-    from vibe_photos.thresholds.params_file import write_changes
     from vibe_photos.thresholds.temperature import propose_temperatures
     from vibe_photos.thresholds.text import format_temperatures
 
     settings = read_resolved()
     found = propose_temperatures(settings)
     print(format_temperatures(found))
-    changes = found.list_changes(settings.classify)
-    if not changes["temperature"]:
-        print("\nthere is no proposal, and nothing to write")
-    elif write:
-        write_changes(Path("params.yaml"), changes)
-        moved = sum(len(values) for section, values in changes.items() if section != "temperature")
-        heads = ", ".join(changes["temperature"])
-        print(f"\nwritten to params.yaml: temperature of {heads}; thresholds moved: {moved}; now: dvc repro")
-        print(f"from now on figures use only one half of people's truth: {SCORE_HALF}")
-    else:
-        print("\nnothing is written yet: run again with --write")
+    _write_proposals(found.list_changes(settings.classify), write)
 
 
 @command(
@@ -121,9 +111,7 @@ def calibrate(write: bool) -> None:
         help="f1, precision=SHARE (the best recall with at least that precision) or recall=SHARE "
         "(default: %(default)s)",
     ),
-    flag(
-        "--write", "write the proposals into params.yaml; the half used for tuning is then no longer scored"
-    ),
+    _WRITE_PROPOSALS,
     uses_human_truth=True,
 )
 def thresholds(aim: str, write: bool) -> None:
@@ -134,8 +122,6 @@ def thresholds(aim: str, write: bool) -> None:
     would get the label agrees with people's labels (with --aim precision it may be smaller, with --aim recall
     larger).
     """
-    from vibe_photos.statistics.summary import SCORE_HALF
-    from vibe_photos.thresholds.params_file import write_changes
     from vibe_photos.thresholds.proposals import tune_thresholds
     from vibe_photos.thresholds.sweep import parse_aim
     from vibe_photos.thresholds.text import format_tuning
@@ -143,11 +129,20 @@ def thresholds(aim: str, write: bool) -> None:
     goal = parse_aim(aim)
     tuning = tune_thresholds(read_resolved(), goal)
     print(format_tuning(tuning, goal))
-    if not any(choice.is_new for choice in tuning.choices.values()):
+    _write_proposals(tuning.list_changes(), write)
+
+
+def _write_proposals(changes: Mapping[str, Mapping[str, float]], write: bool) -> None:
+    """Write new numbers into `params.yaml` if `write`, and print what was written or what to do."""
+    from vibe_photos.statistics.summary import SCORE_HALF
+    from vibe_photos.thresholds.params_file import write_changes
+
+    if not any(changes.values()):
         print("\nthere is no proposal, and nothing to write")
     elif write:
-        count = write_changes(Path("params.yaml"), tuning.list_changes())
-        print(f"\n{count} thresholds written to params.yaml; now: dvc repro")
+        write_changes(Path("params.yaml"), changes)
+        counts = ", ".join(f"{len(values)} in {section}" for section, values in changes.items() if values)
+        print(f"\nwritten to params.yaml under classify: {counts}; now: dvc repro")
         print(f"from now on figures use only one half of people's truth: {SCORE_HALF}")
     else:
         print("\nnothing is written yet: run again with --write")
@@ -260,7 +255,7 @@ def format_suspicion(found: "Suspicion", top: int, names: Mapping[str, str], tax
     ]
     more = len(found.suspects) - len(lines)
     count = f"{len(found.suspects)} suspected" if found.suspects else "nothing suspected"
-    head = f"{found.head.upper()}S: {count} among the photos that trained"
+    head = f"{found.head.upper()}S: {count} among the training photos"
     unknown = ", ".join(show_name(key, taxonomy) for key in found.not_examined)
     return "\n".join(
         [
