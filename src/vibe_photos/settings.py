@@ -258,7 +258,7 @@ TunedOn = Literal["none", "human_tune_half"]
 
 
 class Temperatures(Section, frozen=True):
-    """What the logits of each level's probabilities are divided by: below 1 they become surer."""
+    """What the logits of each level's probabilities are divided by: below 1 they become more confident."""
 
     scene: PositiveNumber = 1.0
     attribute: PositiveNumber = 1.0

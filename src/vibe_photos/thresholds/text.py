@@ -45,7 +45,7 @@ def format_temperatures(found: TemperatureTuning) -> str:
     ]
     legend = [
         f"photos: those of the tune half ({found.tune_photos}) whose label people and the student know",
-        "now, new: temperature; below 1 probabilities become surer",
+        "now, new: temperature; below 1 probabilities become more confident",
         "log loss: of a label on the tune half; new: in cross-validation, fitted to other photos",
         f"score half: calibration error on its {found.score_photos} photos, which are not used for tuning",
         "",

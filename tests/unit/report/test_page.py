@@ -186,7 +186,7 @@ def test_what_does_not_count_as_the_others_do_is_said(
     for sentence in (
         "The student learned from 3 of these, so the figures look better than they should.",
         "The figures are about the library of today: 20 of 24 photos.",
-        "To make them speak for all photos, review these: people (4 photos).",
+        "To make them represent all photos, review these: people (4 photos).",
         "Shown and skipped: 1 photo, assumed to be like the others.",
         "If all of these had a wrong scene, 48 % of the scenes would be right; if none, 52 %.",
         "Checked out of order, so not counted yet: 1 photo.",
