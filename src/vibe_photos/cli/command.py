@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-_MOST_LINES = 40
+_MAX_LINES = 40
 
 AddOption = Callable[[ArgumentParser], None]
 
@@ -59,12 +59,12 @@ def one_of(*options: AddOption) -> AddOption:
 
 
 def print_some(lines: Sequence[str], start: str = "") -> None:
-    """Print the first lines, and how many more there are."""
+    """Print the first 40 lines, each after `start`, and how many more there are."""
     for line in cut(lines):
         print(f"{start}{line}")
 
 
 def cut(lines: Sequence[str]) -> list[str]:
-    """Return the first lines, and how many more there are."""
-    more = len(lines) - _MOST_LINES
-    return [*lines[:_MOST_LINES], *([f"... and {more} more"] if more > 0 else [])]
+    """Return the first 40 lines, and if there are more, a line that says how many."""
+    more = len(lines) - _MAX_LINES
+    return [*lines[:_MAX_LINES], *([f"... and {more} more"] if more > 0 else [])]

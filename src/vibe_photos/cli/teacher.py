@@ -139,7 +139,7 @@ def pilot(teachers: list[str], photos: int | None) -> None:
 
 
 def format_costs(teachers: Sequence["TeacherAnswers"], library: int, photos: int) -> str:
-    """Return what is known before anybody measured: costs, common scenes, and what is next."""
+    """Return what is known before anybody measured: costs, how many scenes agree, and what is next."""
     from vibe_photos.evaluate.text_report import format_table
     from vibe_photos.pilot.teachers import estimate_cost
 
@@ -172,7 +172,7 @@ def format_teachers(
     level: float,
     names: Mapping[str, str],
 ) -> str:
-    """Return the comparison: a row a teacher, the best first; each label's figures; then each pair.
+    """Return the comparison: a row for each teacher, the best first; each label's figures; then each pair.
 
     `names` has what people read instead of a short name.
     """
@@ -189,9 +189,10 @@ def format_teachers(
         for one in judged
     ]
     columns = ("teacher", "answered", "right labels", "hours", "price", "1,000 right")
-    labels: list[list[object]] = [["scene (accuracy)"], ["objects (F1)"]]
-    labels[0] += [format_share(one.figures["scene"], "accuracy") for one in judged]
-    labels[1] += [format_share(one.figures["objects"], "f1") for one in judged]
+    labels: list[list[object]] = [
+        ["scene (accuracy)", *(format_share(one.figures["scene"], "accuracy") for one in judged)],
+        ["objects (F1)", *(format_share(one.figures["objects"], "f1") for one in judged)],
+    ]
     for name in judged[0].figures["attributes"]:
         values = [format_share(one.figures["attributes"][name], "f1") for one in judged]
         labels.append([f"{names[name]} (F1)", *values])
@@ -216,10 +217,10 @@ def _describe_pair(pair: "TeacherPair", names: Mapping[str, str]) -> list[str]:
         name = "accuracy" if label.label == "scene" else "F1"
         if name in label.figures:
             found = label.figures[name]
-            is_known = found.before is not None and found.after is not None
-            apart = f"{(found.after or 0.0) - (found.before or 0.0):+.3f} " if is_known else ""
+            before, after = found.before, found.after
+            difference = "" if before is None or after is None else f"{after - before:+.3f} "
             said.append(
-                f"  {names.get(label.label, label.label)}, {name}: {apart}{_ends(found.interval, '+')}"
+                f"  {names.get(label.label, label.label)}, {name}: {difference}{_ends(found.interval, '+')}"
             )
     return said
 

@@ -130,7 +130,7 @@ class Trial:
     """The photos on which candidates are tried, with their training labels."""
 
     def __init__(self, settings: Settings, store: Path, photos: int) -> None:
-        """Take the first `photos` training photos.
+        """Take the `photos` training photos with the lowest permanent random numbers.
 
         Raises:
             InputError: stages `split` and `teach` have not run, or no photo may train.

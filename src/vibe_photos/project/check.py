@@ -79,7 +79,10 @@ def check_project(asks: bool, overrides: Sequence[str] = ()) -> Iterator[Result]
 
 
 class _Check:
-    """The checks of one library and configuration. Each returns what it found or raises what to do."""
+    """The checks of one library and configuration.
+
+    Each returns what it found, or raises a VibePhotosError that says what to do.
+    """
 
     def __init__(self, settings: Settings, store: Path, scratch: Path) -> None:
         self._settings = settings

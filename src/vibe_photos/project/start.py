@@ -179,7 +179,10 @@ def _check_identity() -> None:
 
 
 def _make_params(choices: dict[str, dict[str, Any]]) -> bytes:
-    """Return the clone's `params.yaml` with new values; a threshold chosen for the demo becomes 0.5."""
+    """Return the clone's `params.yaml` with new values, by section and key.
+
+    A threshold that was chosen for the demo becomes 0.5, and comments list no choices of the demo.
+    """
     from ruamel.yaml import YAML
 
     yaml = YAML()
