@@ -269,7 +269,7 @@ def publish(
             print(f"{name_address(address)} would get {what}{', which it has' if is_there else ''}")
             return
         is_new = versions.publish(connection, publication)
-        print(f"{name_address(address)} {'has got' if is_new else 'already had'} {what}")
+        print(f"{name_address(address)} {'now has' if is_new else 'already had'} {what}")
         for dropped in versions.prune(connection, keep) if keep else ():
             print(f"  dropped version {dropped}")
 
@@ -285,4 +285,4 @@ def _publish_into_older_tables(url: str, dry_run: bool) -> None:
             print(f"{name_address(url)} would get the true labels of {labels.photos:,} photos")
         else:
             rows = publish_into_older_tables(connection, labels.path)
-            print(f"{name_address(url)} has got {rows:,} labels of {labels.photos:,} photos")
+            print(f"{name_address(url)} now has {rows:,} labels of {labels.photos:,} photos")

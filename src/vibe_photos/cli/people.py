@@ -169,7 +169,7 @@ def export_tasks(folder: Path, teach: bool, all: bool, prefix: str | None) -> No
     write_project(folder, selection.photos, Interface(settings.taxonomy), settings.teacher.model, address)
     print(
         f"{len(selection.photos)} tasks written to {folder}; of the others that are asked about "
-        f"{selection.audited} are audited already and {selection.gone} no longer in the library"
+        f"{selection.audited} are already checked and {selection.gone} no longer in the library"
     )
 
 

@@ -64,7 +64,7 @@ class Flip:
 class LabelSet:
     """The labels of one side: its name, its label table, and the splits by which its heads were trained.
 
-    `is_tuned` is true if thresholds were chosen on the audited photos of the `tune` half.
+    `is_tuned` is true if thresholds were chosen on the measured photos of the `tune` half.
     """
 
     name: str
