@@ -1,6 +1,6 @@
 """What teaching gains: suspects corrected and kept, against suspects removed, and against wholly true labels.
 
-Photos are dealt into five parts, near-duplicates together; each part is judged by heads that learnt from the
+Photos are dealt into five parts, near-duplicates together; each part is judged by heads that learned from the
 other four. The teacher's answers are drawn again from the truth, several times: scenes are confused,
 attributes flipped, objects missed, at the rates of
 `benchmarks.real_photos`. In each training part the first photos of the teaching
@@ -52,7 +52,7 @@ def find_taught(world: World, records: Sequence[GroundTruth], rows: NDArray[np.i
 def judge(
     world: World, records: Sequence[GroundTruth], train: NDArray[np.int64], test: NDArray[np.int64]
 ) -> Bools:
-    """Return whether the scene of each test photo is right, by a head that learnt from the train photos."""
+    """Return whether the scene of each test photo is right, by a head that learned from the train photos."""
     scene = learn(world, records, train, "scene")
     logits = world.vectors[test] @ scene.student.weight.T + scene.student.bias
     said = [scene.targets.labels[column] for column in logits.argmax(axis=1)]

@@ -60,7 +60,7 @@ def compare(
 ) -> None:
     """Find out whether labels B are better than labels A.
 
-    Both are measured against the same truth, on photos that neither has learnt from: which labels changed,
+    Both are measured against the same truth, on photos that neither has learned from: which labels changed,
     whether more or fewer are wrong than chance explains, how small a change these photos could show, and
     which photos changed for better or worse. A and B are commits, experiments, `workspace`, or label files
     (taken to be made with the workspace's splits).

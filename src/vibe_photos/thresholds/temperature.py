@@ -1,6 +1,6 @@
 """Propose temperatures: probabilities that mean what they say on the photos that people measured.
 
-A student that learnt a teacher's errors is right more often than its probabilities say. One number for each
+A student that learned a teacher's errors is right more often than its probabilities say. One number for each
 level divides the logits (Guo et al. 2017, "On calibration of modern neural networks"); it is fitted by
 weighted log loss on the `tune` half of the measured photos, and proposed if the log loss is lower in
 cross-validation inside that half (near-duplicates share a fold). The interval of the gain is shown, but may

@@ -138,7 +138,7 @@ def test_figures_are_those_of_the_metrics(full_run: Settings) -> None:
     assert "attribute photos with it right when given found F1 F1 interval teacher's F1" in text
     # Text is given to all 24 photos, of which 12 have it: no interval, and of how few.
     assert "Text right when given 50 % 36–64 ◇ 100 % found 100 % on 12 (weighted)" in text
-    assert "100 photos trained it, 1 label by people, 9 labels learnt, 2 too rare to learn" in text
+    assert "100 photos trained it, 1 label by people, 9 labels learned, 2 too rare to learn" in text
 
 
 def test_it_is_said_which_objects_can_be_named_and_which_cannot(full_run: Settings) -> None:
