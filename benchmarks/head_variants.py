@@ -188,7 +188,7 @@ def try_variants(
             temperature = found.active if name in ("proposal", "certain") else found.best or 1.0
             if name == "certain" and (found.gain is None or found.gain.low <= 0):
                 temperature = 1.0
-            p = level.probabilities_at(temperature)
+            p = level.scaled(temperature)
             if name == "scale and bias" and head != "scene":
                 p = scale_and_bias(level, by)
             side[head] = labels, replace(level, probability=p)

@@ -52,7 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands, without importing heavy packages."""
     parser = argparse.ArgumentParser(
         prog="vibe-photos",
-        description="Label a photo library: the commands besides `dvc repro`, which runs the pipeline.",
+        description="The commands besides `dvc repro`, which runs the pipeline.",
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     groups: dict[str, Any] = {}
@@ -70,8 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _add_parser(place: Any, name: str, text: str) -> argparse.ArgumentParser:
-    summary, _, _ = text.partition("\n\n")
-    parser: argparse.ArgumentParser = place.add_parser(name, help=summary, description=text)
+    parser: argparse.ArgumentParser = place.add_parser(name, help=text.partition("\n\n")[0], description=text)
     return parser
 
 

@@ -36,8 +36,7 @@ def predict(photos: list[Path], models: Path, json: bool) -> None:
     """Label photos with the trained heads.
 
     The output is each photo's scene, attributes and objects with probabilities, as
-    vibe_photos.classifier.Classifier gives them to an app. A photo that cannot be read does not stop the
-    others.
+    vibe_photos.classifier.Classifier gives them to an app. An unreadable photo does not stop the others.
     """
     from vibe_photos.classifier import Classifier
 

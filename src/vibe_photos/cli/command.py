@@ -26,10 +26,7 @@ class Command:
 def command(
     name: str, *options: AddOption, uses_human_truth: bool = False
 ) -> Callable[[Callable[..., None]], Command]:
-    """Make a command of a function; `vibe-photos --help` shows the first line of its docstring.
-
-    The function gets every option by name; `vibe-photos NAME --help` shows the whole docstring.
-    """
+    """Make a command of a function; `vibe-photos --help` lists it with the first line of its docstring."""
     return lambda run: Command(name, run, options, uses_human_truth)
 
 

@@ -87,9 +87,7 @@ def restore_decisions() -> None:
         flag("--teach", "teach: the photos were chosen, and may train"),
     ),
     flag("--write", "write the changes (default: only show them)"),
-    flag(
-        "--drop-unknown-keys", "leave out labels that the taxonomy does not have (default: refuse the file)"
-    ),
+    flag("--drop-unknown-keys", "leave out labels that the taxonomy does not have, and count them"),
     uses_human_truth=True,
 )
 def import_human(

@@ -18,15 +18,9 @@ from vibe_photos.storage.files import format_json
     option(
         "--teacher",
         metavar="NAME",
-        help="the teacher: a file of conf/teacher (default: the one whose model is in --annotations, else "
-        "qwen3_vl_32b)",
+        help="a file of conf/teacher (default: the one whose model is in --annotations, else qwen3_vl_32b)",
     ),
-    option(
-        "--embedder",
-        default="siglip2_b32",
-        metavar="NAME",
-        help="the image encoder: a file of conf/embedder (default: %(default)s)",
-    ),
+    option("--embedder", default="siglip2_b32", metavar="NAME", help="a file of conf/embedder (%(default)s)"),
     option(
         "--content-hash",
         choices=("xxh3_128", "xxh64"),

@@ -32,11 +32,7 @@ _WRITE_PROPOSALS = flag(
     "compare",
     option("before", nargs="?", default="HEAD", metavar="A", help="the labels before (default: %(default)s)"),
     option("after", nargs="?", default="workspace", metavar="B", help="and after (default: %(default)s)"),
-    option(
-        "--truth",
-        choices=("human", "auto"),
-        help="human: people's truth, auto: the teacher's (default: people's if there is any)",
-    ),
+    option("--truth", choices=("human", "auto"), help="people's or the teacher's (default: people's if any)"),
     flag(
         "--compute",
         "fetch labels of a commit that are not on this machine, or run `dvc repro` for them in a temporary "
@@ -151,10 +147,7 @@ def _write_proposals(changes: Mapping[str, Mapping[str, float]], write: bool) ->
 @command(
     "try-encoders",
     option(
-        "candidates",
-        nargs="+",
-        metavar="ENCODER",
-        help="a file of conf/embedder, with changes if wanted: 'onnx outputs=[pool10]'",
+        "candidates", nargs="+", metavar="ENCODER", help="a file of conf/embedder: hog, 'onnx pooling=max'"
     ),
     option("--photos", type=int, default=400, metavar="N", help="on how many photos (default: %(default)s)"),
     option(

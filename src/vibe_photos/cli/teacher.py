@@ -20,21 +20,18 @@ if TYPE_CHECKING:
     from vibe_photos.statistics.intervals import Interval
 
 _FAULTS = {
-    "error": "that fail with status 500",
-    "rate-limit": "that are refused with status 429",
-    "malformed": "that get a truncated answer",
-    "stall": "that get no answer",
+    "error": "status 500",
+    "rate-limit": "status 429",
+    "malformed": "half an answer",
+    "stall": "no reply",
 }
-"""What the shares of faults of `replay-server` mean."""
 
 
 @command(
     "import-annotations",
     option("files", nargs="+", type=Path, metavar="FILE"),
     option("--model", default="imported", metavar="NAME", help="model of answers without one (%(default)s)"),
-    option(
-        "--prompt-id", default="imported", metavar="ID", help="prompt_id of answers without one (%(default)s)"
-    ),
+    option("--prompt-id", default="imported", metavar="ID", help="id of their prompt (%(default)s)"),
 )
 def import_annotations(files: list[Path], model: str, prompt_id: str) -> None:
     """Take answers made elsewhere into the store.
@@ -72,13 +69,7 @@ def repair_store() -> None:
     option("--port", type=int, default=0, metavar="N", help="port on 127.0.0.1 (default: a free one)"),
     option("--latency-seconds", type=float, default=0.0, metavar="S", help="how long each answer takes"),
     *(
-        option(
-            f"--{fault}-share",
-            type=float,
-            default=0.0,
-            metavar="SHARE",
-            help=f"share of requests {what}, 0 to 1",
-        )
+        option(f"--{fault}-share", type=float, default=0.0, metavar="0..1", help=f"share that gets {what}")
         for fault, what in _FAULTS.items()
     ),
     option("--retry-after-seconds", type=int, default=1, metavar="S", help="Retry-After of a rate limit"),

@@ -71,7 +71,7 @@ def fit_calibration(logits: Floats, y: Floats, is_judged: NDArray[np.bool_], los
     if loss == "softmax":
         rows = is_judged[:, 0]
         everyone = np.ones((int(rows.sum()), 1))
-        scale = fit_inverse_temperature(logits[rows].astype(np.float64), y[rows], everyone, loss)
+        scale = fit_scale(logits[rows].astype(np.float64), y[rows], everyone, loss)
         return Calibration((scale,) * labels, (0.0,) * labels)
     scales, offsets = np.ones(labels), np.zeros(labels)
     present, absent = (is_judged * y).sum(axis=0), (is_judged * (1 - y)).sum(axis=0)
@@ -107,7 +107,7 @@ def _binned_gap(probabilities: Floats, hits: Floats) -> float | None:
     return float(np.abs(gaps).sum() / len(hits))
 
 
-def fit_inverse_temperature(logits: Floats, y: Floats, weights: Floats, loss: Loss) -> float:
+def fit_scale(logits: Floats, y: Floats, weights: Floats, loss: Loss) -> float:
     """Return the factor of `logits` (the inverse temperature) of least cross-entropy, within 0.02 to 50.
 
     Newton's method, between bounds that each step narrows. A tiny penalty keeps the factor near 1 where it

@@ -79,10 +79,7 @@ def check_project(asks: bool, overrides: Sequence[str] = ()) -> Iterator[Result]
 
 
 class _Check:
-    """The checks of one library and configuration.
-
-    Each returns what it found, or raises a VibePhotosError that says what to do.
-    """
+    """The checks of one project; each returns what it found, or raises VibePhotosError with what to do."""
 
     def __init__(self, settings: Settings, store: Path, scratch: Path) -> None:
         self._settings = settings

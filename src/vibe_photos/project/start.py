@@ -41,15 +41,8 @@ def start_project(
 ) -> str:
     """Create a project from the current clone; return a summary and the next commands.
 
-    Everything is checked first, and the folder appears only once it is complete.
-
-    Args:
-        folder: to create; it does not exist, or is empty.
-        photos: the photo folder, an absolute path.
-        teacher: a file of conf/teacher; None: the one that made the annotations, else the default.
-        embedder: a file of conf/embedder.
-        content_hash: `library.content_hash`; None: that of the annotations, else the default.
-        annotations: a file of existing answers, or None.
+    The arguments are the options of `vibe-photos new`; a teacher or hash that is None is that of the
+    annotations, else the default. Everything is checked first; the folder appears only once it is complete.
 
     Raises:
         InputError: not run in a clone, a folder or option cannot be used, or git has no user name and email.

@@ -16,12 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from vibe_photos.classify.stage import list_scenes
-from vibe_photos.heads.calibration import (
-    apply_temperature,
-    find_logits,
-    fit_inverse_temperature,
-    smooth_targets,
-)
+from vibe_photos.heads.calibration import apply_temperature, find_logits, fit_scale, smooth_targets
 from vibe_photos.heads.fit import cross_entropy
 from vibe_photos.heads.linear import head_loss
 from vibe_photos.human_truth.sample import read_measured_sample
@@ -69,7 +64,7 @@ class MeasuredLevel:
             y = smooth_targets(y.reshape(-1, 1), is_judged.reshape(-1, 1)).reshape(y.shape)
         weights = self.design.weights[rows, None] * is_judged
         logits = find_logits(self.probability[rows], loss)
-        return round(1.0 / fit_inverse_temperature(logits, y, weights, loss), 3)
+        return round(1.0 / fit_scale(logits, y, weights, loss), 3)
 
     def log_loss(self, temperature: float) -> Floats:
         """Return each photo's log loss, summed over its judged labels: float64 [n]."""
@@ -79,11 +74,9 @@ class MeasuredLevel:
 
     def calibration_error(self, temperature: float) -> float | None:
         """Return how far probabilities are from frequencies, 0 to 1: of the best scene, or of all labels."""
-        return calibration_error(
-            replace(self, probability=self.probabilities_at(temperature)).list_predictions()
-        )
+        return calibration_error(replace(self, probability=self.scaled(temperature)).list_predictions())
 
-    def probabilities_at(self, temperature: float) -> Floats:
+    def scaled(self, temperature: float) -> Floats:
         """Return the probabilities [n, labels] with a temperature."""
         return apply_temperature(self.probability, temperature, head_loss(self.head))
 
