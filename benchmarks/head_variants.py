@@ -1,14 +1,14 @@
 """Heads worth more: what label smoothing, the tree of objects and calibration by people's labels gain.
 
-The teacher's answers are drawn anew from the truth (`benchmarks.teaching`). Photos are dealt into five parts,
-near-duplicates together. In turn, three parts train (with the penalty chosen by cross-validation inside
-them), people measure one, and one judges, which is used for nothing else. So each photo is judged once a
-redraw, against its truth. Figures are means over the redraws; differences from `now`, today's heads, are
+The teacher's answers are drawn again from the truth (`benchmarks.teaching`). Photos are split into five
+parts, near-duplicates together. In turn, three parts train (with the penalty chosen by cross-validation
+inside them), people measure one, and one judges, which is used for nothing else. So each photo is judged once
+a redraw, against its truth. Figures are means over the redraws; differences from `now`, today's heads, are
 paired, with a 95 % bootstrap interval over near-duplicate groups. Log losses are per label.
 
 - `smoothing 0.1`: a target is 0.9 of the teacher's answer and 0.1 of all classes alike (Szegedy et al. 2016,
   "Rethinking the inception architecture for computer vision"). The calibration is to the answers themselves.
-- `tree`: an object is learnt from the photos that have its parent, and its probability is multiplied by the
+- `tree`: an object is learned from the photos that have its parent, and its probability is multiplied by the
   parent's, so it is never larger.
 - `raised`: an object is at least as probable as each of its descendants.
 - `temperature`: the measured part's best temperature, whether or not it helps; `proposal`: only where
@@ -63,7 +63,7 @@ Side = dict[HeadName, tuple[list[str], MeasuredLevel]]
 def fit_head(
     world: World, records: Sequence[GroundTruth], rows: Rows, head: HeadName, smoothing: float, is_tree: bool
 ) -> tuple[list[str], Callable[[Rows], Floats]]:
-    """Return the labels that a head learnt from `rows`, and what gives its probabilities of other rows."""
+    """Return the labels that a head learned from `rows`, and what gives its probabilities of other rows."""
     loss, taught = head_loss(head), [as_taught(records[row]) for row in rows]
     targets = find_targets(head, taught, world.taxonomy, TRAINING.min_positive)
     targets = judge_below_parents(targets) if is_tree else targets
@@ -166,7 +166,7 @@ def try_variants(
     """Return the judging photos' probabilities by each variant."""
 
     def fit_sides(heads: Sequence[HeadName], smoothing: float = 0.0, is_tree: bool = False) -> list[Side]:
-        """Return the judging and the measured part with the probabilities of heads learnt on the others."""
+        """Return the judging and the measured part with the probabilities of heads learned on the others."""
         sides: list[Side] = [{}, {}]
         for head in heads:
             labels, answer = fit_head(world, answers, train, head, smoothing, is_tree)
@@ -189,7 +189,7 @@ def try_variants(
             temperature = found.active if name in ("proposal", "certain") else found.best or 1.0
             if name == "certain" and (found.gain is None or found.gain.low <= 0):
                 temperature = 1.0
-            p = level.temper(temperature)
+            p = level.scaled(temperature)
             if name == "scale and bias" and head != "scene":
                 p = scale_and_bias(level, by)
             side[head] = labels, replace(level, probability=p)

@@ -1,11 +1,12 @@
 """Carry out each step that the report ranks, and compare its real gain with the predicted one.
 
 From a budget of answers, chosen by permanent random numbers, people measure a part, and the others train. The
-teacher's answers are drawn anew from the truth (`benchmarks.real_photos`). Then, one at a time: twice as many
-answers are learned, suspects get their true labels, thresholds are chosen on half of the measured photos, and
-another encoder is used. Gains are of the mean of scene accuracy and the attributes' F1, against the truth of
-photos that no head has learned from. They are paired, with a bootstrap over near-duplicate groups. With
-others' photos, truth is joined by `rel_path`; `--onnx` is SqueezeNet as in conf/embedder/onnx.yaml.
+teacher's answers are drawn again from the truth (`benchmarks.real_photos`). Then, one at a time: twice as
+many answers are learned, suspects get their true labels, thresholds are chosen on half of the measured
+photos, and another encoder is used. Gains are of the mean of scene accuracy and the attributes' F1, against
+the truth of photos that no head has learned from. They are paired, with a bootstrap over near-duplicate
+groups. With others' photos, truth is joined by `rel_path`; `--onnx` is SqueezeNet as in
+conf/embedder/onnx.yaml.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """What teaching gains: suspects corrected and kept, against suspects removed, and against wholly true labels.
 
-Photos are dealt into five parts, near-duplicates together; each part is judged by heads that learnt from the
-other four. The teacher's answers are drawn anew from the truth, several times: scenes are confused,
+Photos are dealt into five parts, near-duplicates together; each part is judged by heads that learned from the
+other four. The teacher's answers are drawn again from the truth, several times: scenes are confused,
 attributes flipped, objects missed, at the rates of
 `benchmarks.real_photos`. In each training part the first photos of the teaching
 queue (the suspects of both heads) get their true labels, as a person would say them. Without arguments it
@@ -53,7 +53,7 @@ def find_taught(world: World, records: Sequence[GroundTruth], rows: Rows) -> set
 
 
 def judge(world: World, records: Sequence[GroundTruth], train: Rows, test: Rows) -> list[str]:
-    """Return the scene of each test photo, by a head that learnt from the train photos."""
+    """Return the scene of each test photo, by a head that learned from the train photos."""
     scene = learn(world, records, train, "scene")
     logits = world.vectors[test] @ scene.student.weight.T + scene.student.bias
     return [scene.targets.labels[column] for column in logits.argmax(axis=1)]

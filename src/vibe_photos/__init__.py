@@ -1,1 +1,1 @@
-"""A teacher labels a photo library once; small models learn from it and are held against human truth."""
+"""A teacher labels a photo library once; small models learn from it and are measured against human truth."""

@@ -16,7 +16,7 @@ HeadName = Literal["scene", "attribute", "object"]
 """The three groups of labels. Each has one head, one file of automatic truth and one level in the tables."""
 
 TruthName = Literal["human", "auto"]
-"""What labels are evaluated against: people's audited records, or the teacher's labels on the holdout."""
+"""What labels are evaluated against: people's records, or the teacher's labels on the holdout."""
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -254,11 +254,11 @@ class Train(Section, frozen=True):
 
 
 TunedOn = Literal["none", "human_tune_half"]
-"""`human_tune_half`: thresholds or temperatures were tuned on half of the audited photos; not scored."""
+"""`human_tune_half`: thresholds or temperatures were tuned on half of the measured photos; not scored."""
 
 
 class Temperatures(Section, frozen=True):
-    """What the logits of each level's probabilities are divided by: below 1 they become surer."""
+    """What the logits of each level's probabilities are divided by: below 1 they become more confident."""
 
     scene: PositiveNumber = 1.0
     attribute: PositiveNumber = 1.0
@@ -280,7 +280,7 @@ class Classify(Section, frozen=True):
 
     @property
     def scored_half(self) -> Literal["score"] | None:
-        """The half of the audited photos that is scored; None if all are."""
+        """The half of the measured photos that is scored; None if all are."""
         return None if self.tuned_on == "none" else "score"
 
 

@@ -52,7 +52,7 @@ def test_published_vectors_come_back_bit_for_bit(checkout, app_database):
     with psycopg.connect(app_database) as connection:
         assert connection.execute("SELECT to_regnamespace('vibe_photos')").fetchone() == (None,)
     published = checkout.run(*run, VIBE_PHOTOS_DATABASE_URL=app_database).stdout
-    assert "has got version first" in published
+    assert "now has version first" in published
     assert "already had" in checkout.run(*run, app_database).stdout
     assert "secret" not in planned + published
     with (

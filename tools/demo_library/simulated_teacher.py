@@ -1,4 +1,4 @@
-"""A teacher that is simulated: it knows the truth and errs as often as its published error model says."""
+"""A teacher that is simulated: it knows the truth and is wrong as often as its published error model says."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,1 +1,1 @@
-"""What a library of any size takes in time, storage and money, reckoned from measured figures."""
+"""What a library of any size takes in time, storage and money, computed from measured figures."""

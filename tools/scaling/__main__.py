@@ -20,7 +20,7 @@ TABLES = {
 
 
 def fill_page(text: str) -> str:
-    """Return the page with every table between `<!-- NAME -->` and `<!-- end -->` written anew."""
+    """Return the page with every table between `<!-- NAME -->` and `<!-- end -->` written again."""
     rates = Rates.read()
     return re.sub(
         r"(<!-- (\w+) -->\n).*?(<!-- end -->)",

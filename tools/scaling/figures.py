@@ -1,4 +1,4 @@
-"""The figures that everything is reckoned from, each with where it comes from."""
+"""The measured figures that every estimate is computed from, each with its source."""
 
 from collections.abc import Sequence
 from pathlib import Path

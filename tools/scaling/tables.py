@@ -12,7 +12,7 @@ GB = 1e9
 
 
 def list_figures(rates: Rates) -> str:
-    """What everything is reckoned from."""
+    """The inputs of every table."""
     rows = [[f.what, f"{f.value:,.10g} {f.unit}", f.kind, f.source] for f in rates.figures.values()]
     return format_table(["figure", "value", "", "source"], rows)
 

@@ -2,8 +2,8 @@
 
 A random tenth of the review sample is judged without the teacher's labels. The chance that chose a photo for
 it is independent of the draw, so both parts are random samples of the same photos, and independent of each
-other: neither strata nor the library's size narrow the difference, for nobody knows how the same photos would
-have been judged otherwise.
+other: neither strata nor the library's size narrow the difference, because nobody knows how the same photos
+would have been judged otherwise.
 """
 
 from collections.abc import Mapping

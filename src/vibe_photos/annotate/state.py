@@ -116,7 +116,7 @@ class ServerState:
 
         Raises:
             RunInterrupted: the run was stopped before that.
-            TeacherUnreachable: the server was waited for in vain.
+            TeacherUnreachable: the server did not come back in time.
         """
         while True:
             pause = self._resume_at - self._clock.now()

@@ -24,13 +24,12 @@ COMMANDS: list[Command] = [
 _GROUPS = {
     "export": """Write labels as a table, or the model for an app.
 
-`labels` writes every photo's final labels as CSV or Parquet. `model` writes a folder that can be shipped with
-an app. `heads` writes the heads for programs that know only linear layers.
+`vibe-photos export ACTION --help` describes each.
 """,
     "label-studio": """Correct labels in Label Studio: tasks out, annotations in.
 
-Write the photos to review as Label Studio tasks, with the teacher's labels as predictions, and import its
-JSON export as decisions.
+The photos to review become tasks, with the teacher's labels as predictions. Label Studio's JSON export
+becomes decisions, as those of `vibe-photos review`.
 """,
 }
 """Commands of two words, by the first."""
@@ -51,7 +50,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands, without importing heavy packages."""
-    parser = argparse.ArgumentParser(prog="vibe-photos", description="The commands besides `dvc repro`.")
+    parser = argparse.ArgumentParser(
+        prog="vibe-photos",
+        description="The commands besides `dvc repro`, which runs the pipeline.",
+    )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     groups: dict[str, Any] = {}
     for command in COMMANDS:
@@ -68,8 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _add_parser(place: Any, name: str, text: str) -> argparse.ArgumentParser:
-    summary, _, description = text.partition("\n\n")
-    parser: argparse.ArgumentParser = place.add_parser(name, help=summary, description=description or summary)
+    parser: argparse.ArgumentParser = place.add_parser(name, help=text.partition("\n\n")[0], description=text)
     return parser
 
 

@@ -24,15 +24,19 @@ if TYPE_CHECKING:
     "predict",
     option("photos", nargs="+", type=Path, metavar="PHOTO"),
     option(
-        "--models", type=Path, default=Path("models"), help="the folder with the heads (default: %(default)s)"
+        "--models",
+        type=Path,
+        default=Path("models"),
+        metavar="FOLDER",
+        help="the folder with the heads (default: %(default)s)",
     ),
     flag("--json", "print one JSON object per line"),
 )
 def predict(photos: list[Path], models: Path, json: bool) -> None:
     """Label photos with the trained heads.
 
-    Print each photo's scene, attributes and objects, as vibe_photos.classifier.Classifier gives them to an
-    app. A photo that fails does not stop the others.
+    The output is each photo's scene, attributes and objects with probabilities, as
+    vibe_photos.classifier.Classifier gives them to an app. An unreadable photo does not stop the others.
     """
     from vibe_photos.classifier import Classifier
 
@@ -79,9 +83,9 @@ def _print_json(**fields: object) -> None:
 
 @command("export labels", option("file", type=Path, metavar="FILE", help="ends in .csv or .parquet"))
 def export_labels(file: Path) -> None:
-    """Every photo's final labels as CSV or Parquet.
+    """Write every photo's final labels as CSV or Parquet.
 
-    Write one row per photo and label: true or false, how probable, and who said it: a person, else the
+    Each row is one label of one photo: true or false, how probable, and who said it: a person, else the
     student (head, rule or prompt), else the teacher.
     """
     from vibe_photos.export import final_labels
@@ -104,10 +108,10 @@ def export_labels(file: Path) -> None:
     flag("--with-encoder", "also the encoder, so that an app needs nothing else"),
 )
 def export_model(folder: Path, with_encoder: bool) -> None:
-    """A folder to ship with an app: ONNX, JSON, a model card.
+    """Write a folder to ship with an app: ONNX, JSON, a model card.
 
-    Write the heads as ONNX, labels, thresholds and rules as JSON, a model card, and an example that needs
-    only ONNX Runtime. The results are compared with those of this package first.
+    It has the heads as ONNX, labels, thresholds and rules as JSON, a model card, and an example that needs
+    only ONNX Runtime, NumPy and Pillow. Its results are first compared with those of this package.
     """
     from vibe_photos.export.bundle import export_bundle
 
@@ -123,9 +127,9 @@ def export_model(folder: Path, with_encoder: bool) -> None:
 
 @command("export heads", option("folder", type=Path, metavar="FOLDER"))
 def export_heads(folder: Path) -> None:
-    """The heads without calibration, for plain linear layers.
+    """Write the heads for programs that ignore their calibration.
 
-    Write the three .pt files with each head's calibration folded into its weight and bias: softmax (scene) or
+    The three .pt files have each head's calibration folded into its weight and bias: softmax (scene) or
     sigmoid (others) of the layer's output is the calibrated probability.
     """
     from vibe_photos.export.bundle import export_plain_heads
@@ -138,18 +142,18 @@ def export_heads(folder: Path) -> None:
 @command(
     "export-xmp",
     one_of(
-        flag("--write", "write; without this nothing is written"),
-        flag("--dry-run", "only show (the default)"),
+        flag("--write", "write the changes"),
+        flag("--dry-run", "only show them (the default)"),
     ),
-    flag("--remove", "remove our keywords, and nothing else"),
+    flag("--remove", "remove the keywords that vibe-photos wrote, and nothing else"),
     option(
         "--labels",
         choices=["final", "human"],
         default="final",
-        help="final: every photo's labels, a person's if any, else the student's; human: only audited photos "
-        "(default: %(default)s)",
+        help="final: every photo's labels, a person's if any, else the student's; human: only photos that "
+        "people checked (default: %(default)s)",
     ),
-    option("--root", type=Path, help="the photo folder (default: library.root)"),
+    option("--root", type=Path, metavar="FOLDER", help="the photo folder (default: library.root)"),
     option(
         "--naming",
         choices=["full", "stem"],
@@ -164,7 +168,7 @@ def export_xmp(
 ) -> None:
     """Write labels as keywords into XMP sidecars, or remove them again.
 
-    Write every photo's labels as keywords under `vibe-photos` into an XMP sidecar next to it, for digiKam,
+    Each photo's labels become keywords under `vibe-photos` in the XMP sidecar beside it, for digiKam,
     darktable, Immich and others. Photos, and what other programs wrote into a sidecar, are never changed.
     Without --write the changes are only shown.
     """
@@ -211,7 +215,7 @@ def _parse_keep(text: str) -> int:
         help=f"postgresql://USER@HOST:PORT/DATABASE (default: {URL_VARIABLE}); better without the password: "
         "put that into PGPASSWORD or ~/.pgpass",
     ),
-    flag("--embeddings", "also publish the photos' vectors"),
+    flag("--embeddings", "also write the photos' vectors"),
     option(
         "--version",
         metavar="NAME",
@@ -239,8 +243,8 @@ def publish(
 ) -> None:
     """Write the labels into an app's PostgreSQL.
 
-    Write the labels of the last `dvc repro` into the schema vibe_photos of a PostgreSQL database, as a
-    version that becomes visible when it is complete. Older versions stay.
+    The labels of the last `dvc repro` become a version in the schema vibe_photos of a PostgreSQL database. It
+    becomes visible when it is complete; older versions stay.
     """
     from vibe_photos.publish import versions
     from vibe_photos.publish.publication import read_publication
@@ -264,7 +268,7 @@ def publish(
             print(f"{name_address(address)} would get {what}{', which it has' if is_there else ''}")
             return
         is_new = versions.publish(connection, publication)
-        print(f"{name_address(address)} {'has got' if is_new else 'already had'} {what}")
+        print(f"{name_address(address)} {'now has' if is_new else 'already had'} {what}")
         for dropped in versions.prune(connection, keep) if keep else ():
             print(f"  dropped version {dropped}")
 
@@ -280,4 +284,4 @@ def _publish_into_older_tables(url: str, dry_run: bool) -> None:
             print(f"{name_address(url)} would get the true labels of {labels.photos:,} photos")
         else:
             rows = publish_into_older_tables(connection, labels.path)
-            print(f"{name_address(url)} has got {rows:,} labels of {labels.photos:,} photos")
+            print(f"{name_address(url)} now has {rows:,} labels of {labels.photos:,} photos")

@@ -1,11 +1,11 @@
-"""A command is a function: its docstring is the help, its arguments are the options that it declares."""
+"""A command is a function: its docstring is the help, its parameters are the options that it declares."""
 
 from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-_MOST_LINES = 40
+_MAX_LINES = 40
 
 AddOption = Callable[[ArgumentParser], None]
 
@@ -14,7 +14,7 @@ AddOption = Callable[[ArgumentParser], None]
 class Command:
     """A command: its name of one or two words, its function, its options.
 
-    `uses_human_truth`: whether decisions that are missing in `data/human/` are warned of first.
+    `uses_human_truth`: whether it first warns of decisions that are missing in `data/human/`.
     """
 
     name: str
@@ -26,7 +26,7 @@ class Command:
 def command(
     name: str, *options: AddOption, uses_human_truth: bool = False
 ) -> Callable[[Callable[..., None]], Command]:
-    """Make a command of a function; `vibe-photos --help` shows the first line of its docstring."""
+    """Make a command of a function; `vibe-photos --help` lists it with the first line of its docstring."""
     return lambda run: Command(name, run, options, uses_human_truth)
 
 
@@ -56,12 +56,12 @@ def one_of(*options: AddOption) -> AddOption:
 
 
 def print_some(lines: Sequence[str], start: str = "") -> None:
-    """Print the first lines, and how many more there are."""
+    """Print the first 40 lines, each after `start`, and how many more there are."""
     for line in cut(lines):
         print(f"{start}{line}")
 
 
 def cut(lines: Sequence[str]) -> list[str]:
-    """Return the first lines, and how many more there are."""
-    more = len(lines) - _MOST_LINES
-    return [*lines[:_MOST_LINES], *([f"... and {more} more"] if more > 0 else [])]
+    """Return the first 40 lines, and if there are more, a line that says how many."""
+    more = len(lines) - _MAX_LINES
+    return [*lines[:_MAX_LINES], *([f"... and {more} more"] if more > 0 else [])]

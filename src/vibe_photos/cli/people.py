@@ -12,8 +12,8 @@ from vibe_photos.storage.local_store import find_store
 
 @command(
     "review",
-    option("--reviewer", metavar="NAME", help="whose log (default: git's user.name)"),
-    option("--port", type=int, default=0, help="on 127.0.0.1 (default: a free one)"),
+    option("--reviewer", metavar="NAME", help="who you are; decides your log (default: git's user.name)"),
+    option("--port", type=int, default=0, metavar="N", help="port on 127.0.0.1 (default: a free one)"),
     flag("--blind", "hide the student's labels, so that they do not influence you"),
     option(
         "--only",
@@ -87,7 +87,7 @@ def restore_decisions() -> None:
         flag("--teach", "teach: the photos were chosen, and may train"),
     ),
     flag("--write", "write the changes (default: only show them)"),
-    flag("--drop-unknown-keys", "drop and count unknown label keys"),
+    flag("--drop-unknown-keys", "leave out labels that the taxonomy does not have, and count them"),
     uses_human_truth=True,
 )
 def import_human(
@@ -100,10 +100,10 @@ def import_human(
 ) -> None:
     """Import labels that people already made, to measure or to teach.
 
-    Check a truth file (JSON list or JSON Lines; photos named by image_id or rel_path), show what it would
-    change in data/human/, and with --write write it. Say how its photos were chosen: figures about the
-    library use only photos drawn at random. Without --sample, --drawn-uniformly-from or --teach they are your
-    own set: reserved, never trained on, and reported separately.
+    FILE is a JSON list or JSON Lines; each record names its photo by image_id or rel_path. The command checks
+    it and shows what it would change in data/human/; with --write it writes the changes. Say how the photos
+    were chosen, because figures about the library use only photos drawn at random. Without --sample,
+    --drawn-uniformly-from or --teach they are your own set: never trained on, and reported separately.
     """
     from vibe_photos.human_truth.sample import read_sampled
     from vibe_photos.records.photos import read_manifest
@@ -146,17 +146,18 @@ def import_human(
 @command(
     "label-studio export",
     option("folder", type=Path, metavar="FOLDER"),
-    flag("--teach", "photos that teach, most useful first (default: the sample)"),
-    flag("--all", "also photos that are already audited"),
+    flag("--teach", "photos that teach, most useful first (default: the review sample, to measure)"),
+    flag("--all", "also photos that people already checked"),
     option(
         "--prefix",
+        metavar="ADDRESS",
         help="the address of the photo folder; a photo's path is appended (default: for local files, with "
         "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT set to its parent folder)",
     ),
     uses_human_truth=True,
 )
 def export_tasks(folder: Path, teach: bool, all: bool, prefix: str | None) -> None:
-    """Write tasks.json and labeling_config.xml."""
+    """Write tasks.json and labeling_config.xml for Label Studio into a folder."""
     from vibe_photos.label_studio.interface import Interface
     from vibe_photos.label_studio.tasks import local_prefix, select_photos, write_project
 
@@ -166,7 +167,7 @@ def export_tasks(folder: Path, teach: bool, all: bool, prefix: str | None) -> No
     write_project(folder, selection.photos, Interface(settings.taxonomy), settings.teacher.model, address)
     print(
         f"{len(selection.photos)} tasks written to {folder}; of the others that are asked about "
-        f"{selection.audited} are audited already and {selection.gone} no longer in the library"
+        f"{selection.audited} are already checked and {selection.gone} no longer in the library"
     )
 
 
@@ -184,7 +185,7 @@ def export_tasks(folder: Path, teach: bool, all: bool, prefix: str | None) -> No
     uses_human_truth=True,
 )
 def import_tasks(file: Path, write: bool, reviewer: list[str]) -> None:
-    """Import Label Studio's export (its format JSON)."""
+    """Import the file that Label Studio exports (in its format JSON)."""
     from vibe_photos.label_studio.annotations import find_differences, read_annotations
     from vibe_photos.label_studio.interface import Interface
     from vibe_photos.records.photos import read_manifest

@@ -3,6 +3,7 @@
 import logging
 import sys
 from pathlib import Path
+from typing import Any
 
 from vibe_photos.cli.command import command, flag, option
 from vibe_photos.storage.files import format_json
@@ -23,7 +24,8 @@ from vibe_photos.storage.files import format_json
     option(
         "--content-hash",
         choices=("xxh3_128", "xxh64"),
-        help="hash for photo ids: xxh64 as in M2 databases (default: as in --annotations, else xxh3_128)",
+        help="how photo ids are computed; xxh64: as in databases of the older application (default: as in "
+        "--annotations, else xxh3_128)",
     ),
     option(
         "--annotations",
@@ -32,14 +34,7 @@ from vibe_photos.storage.files import format_json
         help="existing answers of a teacher (JSON Lines); hash and teacher are chosen to match",
     ),
 )
-def new(
-    folder: Path,
-    photos: Path,
-    teacher: str | None,
-    embedder: str,
-    content_hash: str | None,
-    annotations: Path | None,
-) -> None:
+def new(**options: Any) -> None:
     """Create a project for your own photos from this clone.
 
     FOLDER becomes a new git repository with the code of this clone, without the demo, its results and
@@ -48,7 +43,7 @@ def new(
     """
     from vibe_photos.project.start import start_project
 
-    print(start_project(folder, photos, teacher, embedder, content_hash, annotations))
+    print(start_project(**options))
 
 
 @command(
@@ -57,7 +52,7 @@ def new(
         "--source",
         default="upstream",
         metavar="REPOSITORY",
-        help="a remote, an address or a clone (%(default)s)",
+        help="a git remote, an address or a folder (default: %(default)s)",
     ),
 )
 def update(source: str) -> None:
@@ -78,7 +73,8 @@ def update(source: str) -> None:
         "overrides",
         nargs="*",
         metavar="KEY=VALUE",
-        help="check another value or choice, as stages take them: library.root=/mnt/photos teacher=offline",
+        help="check with other settings, such as library.root=/mnt/photos teacher=offline (as stage scripts "
+        "take them)",
     ),
     flag("--ask", "also ask the teacher about one photo (paid, answer kept)"),
 )
@@ -89,25 +85,25 @@ def check(overrides: list[str], ask: bool) -> None:
     ok, or FIX and what to do. The only request to the teacher is for its list of models. The encoder is
     downloaded if it is missing. If something has to be fixed, the command exits with status 1.
     """
-    from vibe_photos.project.check import check_everything
+    from vibe_photos.project.check import print_checks
 
     # The results already say what the stages would log.
     logging.getLogger().setLevel(logging.WARNING)
-    check_everything(ask, overrides)
+    print_checks(ask, overrides)
 
 
 @command(
     "share",
-    flag("--dry-run", "only list; upload nothing"),
-    flag("--yes", "do not ask"),
+    flag("--dry-run", "only list what would be uploaded"),
+    flag("--yes", "upload without asking"),
     option("--remote", metavar="NAME", help="DVC's remote (default: the project's)"),
-    flag("--json", "list as JSON for programs; upload nothing"),
+    flag("--json", "only list, as JSON for programs"),
 )
 def share(dry_run: bool, yes: bool, remote: str | None, json: bool) -> None:
     """See what `dvc push` and `git push` would upload, then push.
 
-    List what `dvc push` and `git push` would upload, by kind and size, and the personal data in it: names,
-    paths, free text, pictures, vectors, credentials. Then ask, and run both.
+    The list shows kinds and sizes, and the personal data in them: names, paths, free text, pictures, vectors,
+    credentials. Both run only after you agree.
     """
     from vibe_photos.sharing.share import format_sharing, plan_sharing, push_all
 

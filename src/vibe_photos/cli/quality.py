@@ -23,12 +23,16 @@ from vibe_photos.settings import Taxonomy, TruthName
 if TYPE_CHECKING:
     from vibe_photos.statistics.suspects import Suspicion
 
+_WRITE_PROPOSALS = flag(
+    "--write", "write the proposals into params.yaml; the half used for tuning is then no longer scored"
+)
+
 
 @command(
     "compare",
-    option("before", nargs="?", default="HEAD", metavar="A", help="default: %(default)s"),
-    option("after", nargs="?", default="workspace", metavar="B", help="default: %(default)s"),
-    option("--truth", choices=("human", "auto"), help="whose truth (default: people's, else the teacher's)"),
+    option("before", nargs="?", default="HEAD", metavar="A", help="the labels before (default: %(default)s)"),
+    option("after", nargs="?", default="workspace", metavar="B", help="and after (default: %(default)s)"),
+    option("--truth", choices=("human", "auto"), help="people's or the teacher's (default: people's if any)"),
     flag(
         "--compute",
         "fetch labels of a commit that are not on this machine, or run `dvc repro` for them in a temporary "
@@ -37,7 +41,7 @@ if TYPE_CHECKING:
     one_of(
         flag("--json", "print JSON for programs"),
         flag("--brief", "print the short form: no tables, no photos"),
-        option("--html", type=Path, metavar="FILE", help="write a page"),
+        option("--html", type=Path, metavar="FILE", help="write a page with the photos that changed"),
     ),
     uses_human_truth=True,
 )
@@ -50,12 +54,12 @@ def compare(
     brief: bool,
     html: Path | None,
 ) -> None:
-    """Is B better than A?
+    """Find out whether labels B are better than labels A.
 
-    Measure two sets of labels against the same truth, on photos that neither has learnt from: which labels
-    changed, whether more or fewer are wrong than chance explains, how small a change these photos could show,
-    and which photos changed for better or worse. A and B are commits, experiments, `workspace`, or label
-    files (taken to be made with the workspace's splits).
+    Both are measured against the same truth, on photos that neither has learned from: which labels changed,
+    whether more or fewer are wrong than chance explains, how small a change these photos could show, and
+    which photos changed for better or worse. A and B are commits, experiments, `workspace`, or label files
+    (taken to be made with the workspace's splits).
     """
     from vibe_photos.compare import revisions, text
     from vibe_photos.lineage import changed_stages
@@ -76,37 +80,23 @@ def compare(
 
 @command(
     "calibrate",
-    flag(
-        "--write", "write the proposals into params.yaml; the half used for tuning is then no longer scored"
-    ),
+    _WRITE_PROPOSALS,
     uses_human_truth=True,
 )
 def calibrate(write: bool) -> None:
     """Propose temperatures that make probabilities mean what they say, and with --write use them.
 
-    Fit one number for each of scenes, attributes and objects on half of the photos that people measured. It
-    divides the logits of their probabilities, and is proposed if the log loss is lower in cross-validation.
-    No label changes: thresholds move along. Tune thresholds afterwards.
+    A temperature is one number for all scenes, all attributes or all objects. It divides the logits of their
+    probabilities. It is fitted on half of the photos that people measured, and proposed if the log loss is
+    lower in cross-validation. No label changes, because thresholds move with it. Tune thresholds afterwards.
     """
-    from vibe_photos.statistics.summary import SCORE_HALF
-    from vibe_photos.thresholds.params_file import write_changes
     from vibe_photos.thresholds.temperature import propose_temperatures
     from vibe_photos.thresholds.text import format_temperatures
 
     settings = read_resolved()
     found = propose_temperatures(settings)
     print(format_temperatures(found))
-    changes = found.list_changes(settings.classify)
-    if not changes["temperature"]:
-        print("\nthere is no proposal, and nothing to write")
-    elif write:
-        write_changes(Path("params.yaml"), changes)
-        moved = sum(len(values) for section, values in changes.items() if section != "temperature")
-        heads = ", ".join(changes["temperature"])
-        print(f"\nwritten to params.yaml: temperature of {heads}; thresholds moved: {moved}; now: dvc repro")
-        print(f"from now on figures use only one half of people's truth: {SCORE_HALF}")
-    else:
-        print("\nnothing is written yet: run again with --write")
+    _write_proposals(found.list_changes(settings.classify), write)
 
 
 @command(
@@ -117,20 +107,17 @@ def calibrate(write: bool) -> None:
         help="f1, precision=SHARE (the best recall with at least that precision) or recall=SHARE "
         "(default: %(default)s)",
     ),
-    flag(
-        "--write", "write the proposals into params.yaml; the half used for tuning is then no longer scored"
-    ),
+    _WRITE_PROPOSALS,
     uses_human_truth=True,
 )
 def thresholds(aim: str, write: bool) -> None:
     """Propose thresholds, and with --write use them.
 
-    Try every threshold of every attribute and object on half of the photos that people measured. The best one
-    is proposed if it improves the figures in cross-validation, and the share of the library that would get
-    the label agrees with people's labels (with --aim precision it may be smaller, with --aim recall larger).
+    Every threshold of every attribute and object is tried on half of the photos that people measured. The
+    best one is proposed if it improves the figures in cross-validation, and the share of the library that
+    would get the label agrees with people's labels (with --aim precision it may be smaller, with --aim recall
+    larger).
     """
-    from vibe_photos.statistics.summary import SCORE_HALF
-    from vibe_photos.thresholds.params_file import write_changes
     from vibe_photos.thresholds.proposals import tune_thresholds
     from vibe_photos.thresholds.sweep import parse_aim
     from vibe_photos.thresholds.text import format_tuning
@@ -138,11 +125,20 @@ def thresholds(aim: str, write: bool) -> None:
     goal = parse_aim(aim)
     tuning = tune_thresholds(read_resolved(), goal)
     print(format_tuning(tuning, goal))
-    if not any(choice.is_new for choice in tuning.choices.values()):
+    _write_proposals(tuning.list_changes(), write)
+
+
+def _write_proposals(changes: Mapping[str, Mapping[str, float]], write: bool) -> None:
+    """Write new numbers into `params.yaml` if `write`, and print what was written or what to do."""
+    from vibe_photos.statistics.summary import SCORE_HALF
+    from vibe_photos.thresholds.params_file import write_changes
+
+    if not any(changes.values()):
         print("\nthere is no proposal, and nothing to write")
     elif write:
-        count = write_changes(Path("params.yaml"), tuning.list_changes())
-        print(f"\n{count} thresholds written to params.yaml; now: dvc repro")
+        write_changes(Path("params.yaml"), changes)
+        counts = ", ".join(f"{len(values)} in {section}" for section, values in changes.items() if values)
+        print(f"\nwritten to params.yaml under classify: {counts}; now: dvc repro")
         print(f"from now on figures use only one half of people's truth: {SCORE_HALF}")
     else:
         print("\nnothing is written yet: run again with --write")
@@ -150,8 +146,10 @@ def thresholds(aim: str, write: bool) -> None:
 
 @command(
     "try-encoders",
-    option("candidates", nargs="+", metavar="ENCODER", help="'CHOICE [KEY=VALUE ...]'"),
-    option("--photos", type=int, default=400, help="how many photos to try on (default: %(default)s)"),
+    option(
+        "candidates", nargs="+", metavar="ENCODER", help="a file of conf/embedder: hog, 'onnx pooling=max'"
+    ),
+    option("--photos", type=int, default=400, metavar="N", help="on how many photos (default: %(default)s)"),
     option(
         "--layers",
         type=int,
@@ -163,19 +161,18 @@ def thresholds(aim: str, write: bool) -> None:
 def try_encoders(candidates: list[str], photos: int, layers: int) -> None:
     """Try encoders, or layers of an ONNX encoder, on a part of the training photos.
 
-    Each candidate is a file of conf/embedder, with changes if wanted: 'onnx outputs=[pool10] pooling=mean'.
-    The table shows how right a student is that learns from it, out of fold. Nothing in the project is
-    changed, and computed vectors are kept for dvc repro.
+    The table shows how good a student is that learns from it, on photos that it was not fitted to. Nothing in
+    the project changes; the vectors are kept for `dvc repro`.
     """
     from vibe_photos.encoder_trial import trial
     from vibe_photos.storage.local_store import find_store
 
     wanted = [trial.read_candidate(candidate, Path("conf")) for candidate in candidates]
-    here = trial.Trial(read_resolved(), find_store(), photos)
-    print(f"{len(here.photos)} training photos, judged out of fold against their training labels\n")
+    trial_photos = trial.Trial(read_resolved(), find_store(), photos)
+    print(f"{len(trial_photos.photos)} training photos, judged out of fold against their training labels\n")
     print(trial.format_header())
     outcomes = []
-    for outcome in trial.try_encoders(here, wanted, layers):
+    for outcome in trial.try_encoders(trial_photos, wanted, layers):
         outcomes.append(outcome)
         print(trial.format_outcome(outcome), flush=True)
     print(f"\n{trial.describe_best(outcomes)}")
@@ -194,10 +191,10 @@ def try_encoders(candidates: list[str], photos: int, layers: int) -> None:
     flag("--json", "print JSON for programs"),
 )
 def suspects(label: list[str], top: int, json: bool) -> None:
-    """Labels that the teacher probably got wrong.
+    """List labels that the teacher probably got wrong.
 
-    List training photos for which the student is confident, out of fold, that the teacher's scene, attribute
-    or object is wrong. Nothing is changed.
+    A student that was fitted without the photo is confident that the teacher's scene, attribute or object is
+    wrong. Only training photos are examined; nothing is changed.
     """
     from vibe_photos.compare.revisions import name_photos
     from vibe_photos.heads.out_of_fold import read_out_of_fold
@@ -251,7 +248,7 @@ def format_suspicion(found: "Suspicion", top: int, names: Mapping[str, str], tax
     ]
     more = len(found.suspects) - len(lines)
     count = f"{len(found.suspects)} suspected" if found.suspects else "nothing suspected"
-    head = f"{found.head.upper()}S: {count} among the photos that trained"
+    head = f"{found.head.upper()}S: {count} among the training photos"
     unknown = ", ".join(show_name(key, taxonomy) for key in found.not_examined)
     return "\n".join(
         [

@@ -19,18 +19,25 @@ if TYPE_CHECKING:
     from vibe_photos.pilot.teachers import JudgedTeacher, TeacherAnswers, TeacherCost, TeacherPair
     from vibe_photos.statistics.intervals import Interval
 
+_FAULTS = {
+    "error": "status 500",
+    "rate-limit": "status 429",
+    "malformed": "half an answer",
+    "stall": "no reply",
+}
+
 
 @command(
     "import-annotations",
     option("files", nargs="+", type=Path, metavar="FILE"),
-    option("--model", default="imported", help="model of records that do not say (%(default)s)"),
-    option("--prompt-id", default="imported", help="prompt_id of records that do not say (%(default)s)"),
+    option("--model", default="imported", metavar="NAME", help="model of answers without one (%(default)s)"),
+    option("--prompt-id", default="imported", metavar="ID", help="id of their prompt (%(default)s)"),
 )
 def import_annotations(files: list[Path], model: str, prompt_id: str) -> None:
     """Take answers made elsewhere into the store.
 
-    Take raw annotations (JSON Lines made by this tool or an older script, on another machine) into the store,
-    so that they are never paid for again.
+    FILE has raw annotations: JSON Lines that this tool or an older script made, such as on another machine.
+    Their photos are not paid for again.
     """
     from vibe_photos.annotate import imports
     from vibe_photos.annotate.answers import AnswerKey
@@ -44,8 +51,8 @@ def import_annotations(files: list[Path], model: str, prompt_id: str) -> None:
 def repair_store() -> None:
     """Set damaged lines of the paid answers aside.
 
-    A line that is not as it was written stops every run. This moves such lines out of the logs of answers,
-    to `<log>.damaged` beside the log. The next run asks about their photos again.
+    One damaged line stops every run. This command moves such lines to a file beside the log of answers,
+    `<log>.damaged`. The next run asks about their photos again.
     """
     from vibe_photos.annotate.answers import set_damaged_aside
 
@@ -58,20 +65,21 @@ def repair_store() -> None:
 
 @command(
     "replay-server",
-    option("--recordings", required=True, help="JSONL of raw annotations to answer from"),
-    option("--port", type=int, default=0, help="port on loopback (default: a free one)"),
-    option("--latency-seconds", type=float, default=0.0, help="how long each answer takes"),
+    option("--recordings", required=True, metavar="FILE", help="raw annotations (JSON Lines) to answer from"),
+    option("--port", type=int, default=0, metavar="N", help="port on 127.0.0.1 (default: a free one)"),
+    option("--latency-seconds", type=float, default=0.0, metavar="S", help="how long each answer takes"),
     *(
-        option(f"--{fault}-share", type=float, default=0.0, help="share of requests, 0 to 1")
-        for fault in ("error", "rate-limit", "malformed", "stall")
+        option(f"--{fault}-share", type=float, default=0.0, metavar="0..1", help=f"share that gets {what}")
+        for fault, what in _FAULTS.items()
     ),
-    option("--retry-after-seconds", type=int, default=1, help="Retry-After of a rate limit"),
-    option("--seed", type=int, default=0, help="seed of the random faults"),
+    option("--retry-after-seconds", type=int, default=1, metavar="S", help="Retry-After of a rate limit"),
+    option("--seed", type=int, default=0, metavar="N", help="seed of the random faults"),
 )
 def replay_server(port: int, **values: Any) -> None:
     """Rehearse a run without a GPU: recorded answers over HTTP.
 
-    Run an OpenAI-compatible server on this machine that answers stage annotate with recorded answers.
+    An OpenAI-compatible server on this machine gives stage `annotate` recorded answers, and fails as often as
+    you ask it to. Ctrl-C ends it.
     """
     from vibe_photos.annotate.replay import serve_until_interrupted
 
@@ -85,16 +93,16 @@ def replay_server(port: int, **values: Any) -> None:
 
 @command(
     "pilot",
-    option("teachers", nargs="+", metavar="TEACHER", help="a file of conf/teacher/"),
-    option("--photos", type=int, metavar="N", help="how many, before anybody measured (default: 200)"),
+    option("teachers", nargs="+", metavar="TEACHER", help="a file of conf/teacher"),
+    option("--photos", type=int, metavar="N", help="how many photos, before anybody measured (default: 200)"),
     uses_human_truth=True,
 )
 def pilot(teachers: list[str], photos: int | None) -> None:
-    """Which teacher? Ask several about a few photos, and compare them.
+    """Ask several teachers about a few photos, and compare them.
 
-    Before anybody measured, ask about photos drawn at random (--photos); later about the photos that people
-    measured, and say how good each teacher is, what the whole library would cost, and which differences are
-    more than chance. Every answer is kept, so that the teacher that you choose is not paid again for it.
+    Before anybody measured, the photos are drawn at random (--photos), and the result is what the whole
+    library would cost. Later they are those that people measured, and the result is also how good each
+    teacher is, and which differences are more than chance. Answers are kept: none is paid for twice.
     """
     from vibe_photos.configuration import compose_settings
     from vibe_photos.pilot.teachers import ask_teacher, choose_pilot, compare_teachers, read_measured
@@ -122,7 +130,7 @@ def pilot(teachers: list[str], photos: int | None) -> None:
 
 
 def format_costs(teachers: Sequence["TeacherAnswers"], library: int, photos: int) -> str:
-    """Return what is known before anybody measured: costs, common scenes, and what is next."""
+    """Return what is known before anybody measured: costs, how many scenes agree, and what is next."""
     from vibe_photos.evaluate.text_report import format_table
     from vibe_photos.pilot.teachers import estimate_cost
 
@@ -155,7 +163,7 @@ def format_teachers(
     level: float,
     names: Mapping[str, str],
 ) -> str:
-    """Return the comparison: a row a teacher, the best first; each label's figures; then each pair.
+    """Return the comparison: a row for each teacher, the best first; each label's figures; then each pair.
 
     `names` has what people read instead of a short name.
     """
@@ -172,9 +180,10 @@ def format_teachers(
         for one in judged
     ]
     columns = ("teacher", "answered", "right labels", "hours", "price", "1,000 right")
-    labels: list[list[object]] = [["scene (accuracy)"], ["objects (F1)"]]
-    labels[0] += [format_share(one.figures["scene"], "accuracy") for one in judged]
-    labels[1] += [format_share(one.figures["objects"], "f1") for one in judged]
+    labels: list[list[object]] = [
+        ["scene (accuracy)", *(format_share(one.figures["scene"], "accuracy") for one in judged)],
+        ["objects (F1)", *(format_share(one.figures["objects"], "f1") for one in judged)],
+    ]
     for name in judged[0].figures["attributes"]:
         values = [format_share(one.figures["attributes"][name], "f1") for one in judged]
         labels.append([f"{names[name]} (F1)", *values])
@@ -199,10 +208,10 @@ def _describe_pair(pair: "TeacherPair", names: Mapping[str, str]) -> list[str]:
         name = "accuracy" if label.label == "scene" else "F1"
         if name in label.figures:
             found = label.figures[name]
-            is_known = found.before is not None and found.after is not None
-            apart = f"{(found.after or 0.0) - (found.before or 0.0):+.3f} " if is_known else ""
+            before, after = found.before, found.after
+            difference = "" if before is None or after is None else f"{after - before:+.3f} "
             said.append(
-                f"  {names.get(label.label, label.label)}, {name}: {apart}{_ends(found.interval, '+')}"
+                f"  {names.get(label.label, label.label)}, {name}: {difference}{_ends(found.interval, '+')}"
             )
     return said
 

@@ -64,7 +64,7 @@ class Flip:
 class LabelSet:
     """The labels of one side: its name, its label table, and the splits by which its heads were trained.
 
-    `is_tuned` is true if thresholds were chosen on the audited photos of the `tune` half.
+    `is_tuned` is true if thresholds were chosen on the measured photos of the `tune` half.
     """
 
     name: str
@@ -110,7 +110,7 @@ class LabelComparison:
     """The differences between A (`before`) and B (`after`).
 
     `n` judged photos are compared. `learnt_from` and `not_in_both` judged photos are left out because one
-    side has learnt from them, or not both sides label them. `photos` are labelled by both, `changed_photos`
+    side has learned from them, or not both sides label them. `photos` are labelled by both, `changed_photos`
     of these differently, in the labels that `labels` lists. `names` has what people read for each key.
     """
 

@@ -61,7 +61,7 @@ class Revision:
     lock: Lock
 
     def is_tuned_on_people(self) -> bool:
-        """Return whether a threshold of these labels was tuned on audited photos (`classify.tuned_on`)."""
+        """Return whether a threshold of these labels was tuned on measured photos (`classify.tuned_on`)."""
         params = self.lock.stages["classify"].params if "classify" in self.lock.stages else {}
         classify = params.get(RESOLVED.as_posix(), {}).get("classify")
         return isinstance(classify, dict) and classify.get("tuned_on", "none") != "none"

@@ -154,9 +154,9 @@ def describe_changes(found: LabelComparison) -> list[str]:
     if not found.labels:
         return lines
     who = {"human": "people", "auto": "the teacher"}[found.truth]
-    lines.append(f"compared on {found.n or 'no'} photos that {who} judged and neither side has learnt from")
+    lines.append(f"compared on {found.n or 'no'} photos that {who} judged and neither side has learned from")
     reasons = {
-        "that one side has learnt from": found.learnt_from,
+        "that one side has learned from": found.learnt_from,
         "that not both sides label": found.not_in_both,
     }
     if left_out := [f"{n} {reason}" for reason, n in reasons.items() if n]:

@@ -1,4 +1,4 @@
-"""Which encoder and layer suit a library: F1 out of fold, on a part of its photos.
+"""Measure how well encoders and their layers suit a library: F1 out of fold, on a part of its photos.
 
 The photos are those with the lowest permanent random numbers, so a larger trial only adds photos.
 Each candidate's vectors go into the store, where stage `embed` finds them.
@@ -35,7 +35,7 @@ from vibe_photos.train.targets import find_targets
 
 log = logging.getLogger(__name__)
 
-HEADS: tuple[HeadName, ...] = ("scene", "attribute")
+TRIED_HEADS: tuple[HeadName, ...] = ("scene", "attribute")
 """Objects are left out: most are too rare in a part of a library."""
 
 Model = Literal["linear", "neighbours", "probe"]
@@ -58,7 +58,7 @@ class Candidate:
 class Outcome:
     """How good a candidate is: out-of-fold F1 over all labels, by model (`COLUMNS`) and head.
 
-    If neighbours or probe are much better than the linear head, the layer does not suit a linear head.
+    F1 is in 0..1. If neighbours or probe are much better than the linear head, the layer does not suit it.
     `milliseconds` are per photo, None if all vectors were in the store.
     """
 
@@ -69,7 +69,7 @@ class Outcome:
 
     @property
     def mean_f1(self) -> float:
-        """Return the mean of the linear heads' F1."""
+        """The mean of the linear heads' F1, 0..1."""
         return float(np.mean(list(self.f1["linear"].values())))
 
 
@@ -97,7 +97,7 @@ def read_candidate(text: str, conf: Path) -> Candidate:
 
 
 def list_layer_candidates(candidate: Candidate, count: int) -> list[Candidate]:
-    """Return candidates for the last `count` feature maps of an ONNX encoder, plain and with roots."""
+    """Return candidates: the last `count` feature maps of an ONNX encoder, with and without square roots."""
     embedder = candidate.embedder
     found = []
     for layer in list_layers(str(embedder.checkpoint), embedder.input_px or 0, count):
@@ -130,21 +130,21 @@ class Trial:
     """The photos on which candidates are tried, with their training labels."""
 
     def __init__(self, settings: Settings, store: Path, photos: int) -> None:
-        """Take the first `photos` training photos.
+        """Take the `photos` training photos with the lowest permanent random numbers.
 
         Raises:
             InputError: stages `split` and `teach` have not run, or no photo may train.
         """
         self._settings, self._store = settings, store
         numbers = {i: one.number for i, one in read_splits(settings.paths.splits).items()}
-        records = {head: read_training(settings.paths.training, head) for head in HEADS}
+        records = {head: read_training(settings.paths.training, head) for head in TRIED_HEADS}
         ids = {one.image_id for one in records["scene"]}
         chosen = set(sorted(ids, key=lambda image_id: (numbers[image_id], image_id))[:photos])
         self.photos: list[Photo] = [p for p in read_manifest(settings.paths.photos) if p.image_id in chosen]
         if not self.photos:
             raise InputError(f"{settings.paths.training} has no photo to train on: run dvc repro teach first")
         self._records: dict[HeadName, dict[str, TrainingRecord]] = {
-            head: {one.image_id: one for one in records[head]} for head in HEADS
+            head: {one.image_id: one for one in records[head]} for head in TRIED_HEADS
         }
 
     def measure(self, candidate: Candidate) -> Outcome:
@@ -157,7 +157,7 @@ class Trial:
         vectors, ids, milliseconds = self._embed(candidate)
         f1: dict[Model, dict[HeadName, float]] = {model: {} for model in COLUMNS}
         row_of = {image_id: row for row, image_id in enumerate(ids)}
-        for head in HEADS:
+        for head in TRIED_HEADS:
             records = [self._records[head][i] for i in ids if i in self._records[head]]
             options: HeadTraining = getattr(self._settings.train, head)
             targets = find_targets(head, records, self._settings.taxonomy, options.min_positive)
@@ -234,19 +234,19 @@ def try_encoders(trial: Trial, candidates: Sequence[Candidate], layers: int) -> 
 
 def format_header() -> str:
     """Return the line of column names."""
-    columns = [f"{head} {name}" for head in HEADS for name in COLUMNS.values()]
-    return "  ".join([*columns, "numbers", "ms/photo", "encoder"])
+    columns = [f"{head} {name}" for head in TRIED_HEADS for name in COLUMNS.values()]
+    return "  ".join([*columns, "dimensions", "ms/photo", "encoder"])
 
 
 def format_outcome(one: Outcome) -> str:
     """Return a candidate's line."""
     figures = [
         f"{one.f1[model][head]:.3f}".rjust(len(f"{head} {name}"))
-        for head in HEADS
+        for head in TRIED_HEADS
         for model, name in COLUMNS.items()
     ]
     time_text = "stored" if one.milliseconds is None else f"{one.milliseconds:.1f}"
-    return "  ".join([*figures, f"{one.dim:7}", time_text.rjust(8), one.candidate.name])
+    return "  ".join([*figures, f"{one.dim:10}", time_text.rjust(8), one.candidate.name])
 
 
 def describe_best(outcomes: Sequence[Outcome]) -> str:
@@ -266,7 +266,7 @@ def describe_best(outcomes: Sequence[Outcome]) -> str:
         gain = sum(other.values()) / len(other) - best.mean_f1
         if gain > MARGIN:
             lines.append(
-                f"There {name} would be better than the linear head by {gain:.3f}: it does not use all that "
-                "is in these vectors. Try another layer (--layers 6) or encoder."
+                f"With these vectors {name} would be better than the linear head by {gain:.3f}: it does not "
+                "use all that is in them. Try another layer (--layers 6) or encoder."
             )
     return "\n".join(lines)

@@ -19,7 +19,7 @@ that were asked, a simple random sample of all, and its variance as such is adde
 
 The audited part's variance is that of `intervals`: near-duplicate groups, strata, weights, finite library.
 Two photos of average weight are added, one positive only for people and one only for the teacher, as in
-`paired`: if the teacher errs on only a few photos, the interval would otherwise be too narrow.
+`paired`: if the teacher is wrong on only a few photos, the interval would otherwise be too narrow.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -84,9 +84,9 @@ class Preprocessing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def fold_levels(heads: Sequence[LinearHead], prompts: PromptSet | None) -> list[Level]:
-    """Return the levels that have labels; in each, learnt labels come first, then those with only a prompt.
+    """Return the levels that have labels; in each, learned labels come first, then those with only a prompt.
 
-    Scenes exclude each other, so prompts are used for scenes only if no scene is learnt.
+    Scenes exclude each other, so prompts are used for scenes only if no scene is learned.
 
     Raises:
         HeadError: there is no label at all.

@@ -50,7 +50,7 @@ def apply_temperature(probabilities: Floats, temperature: float, loss: Loss) -> 
 
 
 def find_logits(probabilities: Floats, loss: Loss) -> Floats:
-    """Return the logits of rounded probabilities [n, labels]; 0 and 1 are taken for half a unit less sure."""
+    """Return the logits of rounded probabilities [n, labels]; 0 counts as 5e-7, and 1 as 1 - 5e-7."""
     half = 10.0**-DECIMALS / 2
     p = np.clip(probabilities, half, 1 - half)
     return np.asarray(np.log(p) if loss == "softmax" else np.log(p) - np.log1p(-p))
@@ -71,7 +71,7 @@ def fit_calibration(logits: Floats, y: Floats, is_judged: NDArray[np.bool_], los
     if loss == "softmax":
         rows = is_judged[:, 0]
         everyone = np.ones((int(rows.sum()), 1))
-        scale = fit_temperature(logits[rows].astype(np.float64), y[rows], everyone, loss)
+        scale = fit_scale(logits[rows].astype(np.float64), y[rows], everyone, loss)
         return Calibration((scale,) * labels, (0.0,) * labels)
     scales, offsets = np.ones(labels), np.zeros(labels)
     present, absent = (is_judged * y).sum(axis=0), (is_judged * (1 - y)).sum(axis=0)
@@ -107,11 +107,11 @@ def _binned_gap(probabilities: Floats, hits: Floats) -> float | None:
     return float(np.abs(gaps).sum() / len(hits))
 
 
-def fit_temperature(logits: Floats, y: Floats, weights: Floats, loss: Loss) -> float:
+def fit_scale(logits: Floats, y: Floats, weights: Floats, loss: Loss) -> float:
     """Return the factor of `logits` (the inverse temperature) of least cross-entropy, within 0.02 to 50.
 
     Newton's method, between bounds that each step narrows. A tiny penalty keeps the factor near 1 where it
-    does not matter, as if all logits are equal, or right by far.
+    does not matter, for example if all logits are equal.
 
     Args:
         logits: float64 [n, labels].
@@ -157,7 +157,7 @@ def _fit_platt(logits: Floats, y: Floats, is_judged: NDArray[np.bool_]) -> tuple
 
 
 def smooth_targets(y: Floats, is_judged: NDArray[np.bool_]) -> Floats:
-    """Return Platt's targets [n, labels]: as sure as the numbers of photos with and without a label allow."""
+    """Return Platt's targets [n, labels] in 0..1: nearer to 0 and 1 if more photos of a label are judged."""
     present, absent = (is_judged * y).sum(axis=0), (is_judged * (1 - y)).sum(axis=0)
     return np.asarray(np.where(y > 0, (present + 1) / (present + 2), 1 / (absent + 2)))
 

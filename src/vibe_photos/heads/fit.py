@@ -43,8 +43,9 @@ _BLOCK_VALUES = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Coordinates:
-    """The standardisation of vectors: minus `mean` [dim], divided by `length`.
+    """The standardisation of vectors: minus `mean` float64 [dim], then divided by `length`.
 
+    `length` is the root mean square of the centred vectors' lengths.
     `axes` float32 [dim, k] are approximate principal axes, k the smaller of n and dim, and `variances` [k]
     the variances along them; these two are only used to precondition the solver.
     """

@@ -21,6 +21,7 @@ from vibe_photos.storage.files import write_bytes
 
 log = logging.getLogger(__name__)
 
+_ADVICE = "get it again with `dvc pull`, or train it with `dvc repro`"
 _FILE_KEYS: dict[HeadName, tuple[str, str]] = {
     "scene": ("scene_labels", "num_classes"),
     "attribute": ("attr_keys", "num_attrs"),
@@ -34,7 +35,8 @@ class LinearHead:
 
     `weight` is float32 [labels, dim], `bias` float32 [labels]; both may have no labels. `created_from` names
     the inputs by hashes. Scenes exclude each other (softmax); attributes and objects do not (sigmoid).
-    A head of another program may not say its encoder: `embedder` is empty, and any of its length is taken.
+    A head of another program may not name its encoder: then `embedder` is empty, and vectors of any encoder
+    are accepted if their length is `dim`.
     """
 
     kind: HeadName
@@ -143,9 +145,6 @@ def load_head(path: Path, kind: HeadName) -> LinearHead:
         return _check_content(msgspec.convert(content, _define_file(labels_key, count_key)), kind)
     except ValueError as error:  # including msgspec's errors, which name the field
         raise HeadError(f"{path} is not a head for {kind} labels: {error}; {_ADVICE}") from None
-
-
-_ADVICE = "get it again with `dvc pull`, or train it with `dvc repro`"
 
 
 def _load_content(path: Path) -> Any:

@@ -88,7 +88,7 @@ def read_out_of_fold(models: Path, head: HeadName) -> OutOfFold:
 
 
 def read_trained(models: Path) -> set[str] | None:
-    """Return the photos that trained any head in the folder of models; None where no head is there.
+    """Return the ids of the photos that any head in the folder `models` was trained on; None without heads.
 
     Raises:
         InputError: a file is damaged.

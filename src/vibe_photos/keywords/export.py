@@ -38,7 +38,7 @@ from vibe_photos.storage.sqlite import open_database
 from vibe_photos.terminal import name_file
 
 Whose = Literal["final", "human"]
-"""`final`: every photo's labels, a person's if there are any; `human`: only audited photos."""
+"""`final`: every photo's labels, a person's if there are any; `human`: only photos that people checked."""
 
 Naming = Literal["full", "stem"]
 """How a new sidecar is named: `full`: `IMG_1.JPG.xmp` (digiKam, darktable, Immich); `stem`: `IMG_1.xmp`

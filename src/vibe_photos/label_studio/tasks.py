@@ -49,7 +49,7 @@ def select_photos(settings: Settings, with_audited: bool, purpose: Purpose = "me
     Args:
         settings: the configuration.
         purpose: which queue.
-        with_audited: include photos that are already audited.
+        with_audited: include photos that are already checked by people.
 
     Raises:
         InputError: a file of the pipeline is missing, or one that people wrote is malformed.

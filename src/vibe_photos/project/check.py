@@ -79,7 +79,7 @@ def check_project(asks: bool, overrides: Sequence[str] = ()) -> Iterator[Result]
 
 
 class _Check:
-    """The checks of one library and configuration. Each returns what it found or raises what to do."""
+    """The checks of one project; each returns what it found, or raises VibePhotosError with what to do."""
 
     def __init__(self, settings: Settings, store: Path, scratch: Path) -> None:
         self._settings = settings
@@ -264,8 +264,8 @@ def _describe_readers(address: str) -> str:
     return f"({shown}): readable by {readers} on {os.uname().nodename}, and by whoever mounts it"
 
 
-def check_everything(asks: bool, overrides: Sequence[str] = ()) -> None:
-    """Print the result of every check; arguments as for `check_project`.
+def print_checks(asks: bool, overrides: Sequence[str] = ()) -> None:
+    """Print each result of `check_project`, with the same arguments, as soon as it is known.
 
     Raises:
         ConfigurationError: something has to be fixed first.

@@ -27,7 +27,7 @@ from vibe_photos.records.photos import name_hash
 from vibe_photos.scan.walk import walk_folders
 
 _STORE_TEACHER = "offline"
-_FIRST_TEACHER = "qwen3_vl_32b"
+_DEFAULT_TEACHER = "qwen3_vl_32b"
 _SAMPLED_ONE_IN = 3
 
 
@@ -41,8 +41,8 @@ def start_project(
 ) -> str:
     """Create a project from the current clone; return a summary and the next commands.
 
-    Everything is checked first, and the folder appears only once it is complete. A teacher or hash that is
-    None is that of the annotations, else the default.
+    The arguments are the options of `vibe-photos new`; a teacher or hash that is None is that of the
+    annotations, else the default. Everything is checked first; the folder appears only once it is complete.
 
     Raises:
         InputError: not run in a clone, a folder or option cannot be used, or git has no user name and email.
@@ -60,7 +60,7 @@ def start_project(
     _check_identity()
     # In a small library a third, so that enough is left for training.
     sampled = min(config["sample"]["size"], -(-photo_files // _SAMPLED_ONE_IN))
-    params = _write_params(
+    params = _make_params(
         {
             "use": {"teacher": teacher, "embedder": embedder},
             "library": {"root": str(photos)} | ({"content_hash": content_hash} if content_hash else {}),
@@ -69,7 +69,7 @@ def start_project(
     )
     with TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
         project = Path(scratch) / folder.name
-        _fill(project, params, f"A project for {photos.name or photos}")
+        _write_project(project, params, f"A project for {photos.name or photos}")
         project.rename(folder)
     made = (
         f"{folder} is your project: {photo_files} photo files in {photos}, teacher {teacher}, encoder "
@@ -116,9 +116,9 @@ def _count_photos(photos: Path, library: dict[str, Any]) -> int:
 def _choose_teacher(
     teacher: str | None, content_hash: str | None, annotations: Path | None
 ) -> tuple[str, str | None]:
-    """Return the teacher's name and the hash, where not given those that fit the annotations."""
+    """Return the teacher's name and the hash; what is not given is chosen to fit the annotations."""
     if not annotations:
-        return teacher or _FIRST_TEACHER, content_hash
+        return teacher or _DEFAULT_TEACHER, content_hash
     known_hash, model = _inspect_answers(annotations)
     if content_hash not in (None, known_hash):
         raise InputError(
@@ -171,8 +171,11 @@ def _check_identity() -> None:
         ) from None
 
 
-def _write_params(choices: dict[str, dict[str, Any]]) -> bytes:
-    """Return the clone's `params.yaml` with new values; a threshold chosen for the demo becomes 0.5."""
+def _make_params(choices: dict[str, dict[str, Any]]) -> bytes:
+    """Return the clone's `params.yaml` with new values, by section and key.
+
+    A threshold that was chosen for the demo becomes 0.5, and comments list no choices of the demo.
+    """
     from ruamel.yaml import YAML
 
     yaml = YAML()
@@ -191,7 +194,7 @@ def _write_params(choices: dict[str, dict[str, Any]]) -> bytes:
     return text.getvalue()
 
 
-def _fill(project: Path, params: bytes, message: str) -> None:
+def _write_project(project: Path, params: bytes, message: str) -> None:
     """Write the project's files and its two commits: the version's code, then the project's settings."""
     source = run_git("rev-parse", "HEAD").strip()
     with open_code(source) as index:

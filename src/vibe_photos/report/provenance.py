@@ -87,7 +87,7 @@ def _describe_head(figures: Figures) -> str:
     parts = [
         f"{say_count(figures['n_train'])} trained it",
         f"{say_count(figures['labels_by_people'], 'label')} by people",
-        f"{say_count(figures['labels_learnt'], 'label')} learnt",
+        f"{say_count(figures['labels_learnt'], 'label')} learned",
         f"{figures['labels_not_learnable']:,} too rare to learn",
         f"penalty (l2) {figures['l2']}",
     ]

@@ -102,7 +102,7 @@ def describe_scope(student: Figures) -> list[str]:
     else:
         said.append(f"The figures are about {student['about']}, all {say_count(library)}.")
     if "to_speak_for_all" in student:
-        said.append(f"To make them speak for all photos, {student['to_speak_for_all']}.")
+        said.append(f"To make them represent all photos, {student['to_speak_for_all']}.")
     if student["skipped"]:
         said.append(f"Shown and skipped: {say_count(student['skipped'])}, assumed to be like the others.")
         bounds = student.get("prediction_powered", {}).get("scene", {}).get("accuracy_with_skipped")

@@ -68,7 +68,7 @@ class PhotosQuery(Request, frozen=True):
             (none), separated by commas; all must hold.
         pair, about: two speakers, and what is compared: `scene`, or an attribute or object.
         apart: only photos on which the pair differs about that.
-        sure: the student's probability of its own answer in percent, `FROM-TO`; TO is excluded but for 100.
+        sure: the student's probability of its own answer in percent, `FROM-TO`; TO is excluded, except 100.
         judge: who decided: a reviewer's name, `file` or `nobody`.
         near: an image_id; the photos are those most like it. `only`: image_ids, separated by commas.
         lasso: corners of a polygon on the map, `x,y` in 0..1, separated by `;`.

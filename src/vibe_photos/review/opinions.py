@@ -1,6 +1,6 @@
 """What teacher, student and people say of every photo, as arrays: a row is a photo, a column a label.
 
-The student speaks out of fold of photos that it learnt from: what it says of an answer that it learnt by
+The student speaks out of fold of photos that it learned from: what it says of an answer that it learned by
 heart would prove nothing. Memory is one byte a photo, label and speaker, and two more for the student's
 probabilities.
 """
@@ -230,7 +230,7 @@ def list_suspects(paths: Paths) -> list[Suspect]:
 
 
 def read_unseen_labels(settings: Settings, image_ids: Sequence[str]) -> LabelTable:
-    """Return the student's labels of these photos, out of fold where it learnt from the photo.
+    """Return the student's labels of these photos, out of fold where it learned from the photo.
 
     Out of fold they are decided by `classify`'s thresholds and rules; the others are those of
     `labels.sqlite`, if it is there. The table's scores are float32.

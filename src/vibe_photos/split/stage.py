@@ -1,7 +1,7 @@
 """Stage `split`: which photos may train, which are held out, and which are reserved for people.
 
-- `reserved`: photos of the review sample, photos that people measured, and their direct near-duplicates. They
-  never train. Sampled and measured photos are treated alike, so measuring the sample changes nothing here.
+- `reserved`: photos of the review sample, photos that people measured, their near-duplicates, and the
+  near-duplicates of these. They never train. Sampled and measured photos are treated alike, so measuring the sample changes nothing here.
 - `holdout`: groups of near-duplicates that contain one of the lowest permanent random numbers. They never
   train either. The sample takes the lowest numbers too, so a larger sample takes from the holdout first. A
   budget takes them as well, so the holdout is a share of the photos that are asked about, but at most
@@ -155,11 +155,13 @@ def read_near_duplicates(
 
 
 def find_reserved(near: NearDuplicates, measured: Iterable[str], pictures: Pictures) -> set[str]:
-    """Return the measured photos, other files of their pictures, and direct near-duplicates of all these.
+    """Return the measured photos, other files of their pictures, and what is near all these within two steps.
 
-    A copy that a program turned is the same picture, but its hashes are those of another one.
+    A copy that a program turned is the same picture, but its hashes are those of another one. Two steps: a
+    photo two steps away flatters the measured one if it trains (docs/decisions/5-near-duplicates.md).
     """
-    return near.with_neighbours({other for image_id in measured for other in pictures.find_all_ids(image_id)})
+    same = {other for image_id in measured for other in pictures.find_all_ids(image_id)}
+    return near.with_neighbours(near.with_neighbours(same))
 
 
 def find_held_out(numbers: Collection[float], split: Split, budget: int | None) -> float:

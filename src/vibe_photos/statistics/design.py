@@ -53,7 +53,7 @@ class Design:
     asked_share: Floats | None = None
 
     def restrict(self, counts: Bools) -> "Design":
-        """Return the design of the photos that count, bool [n]; groups and strata are numbered anew."""
+        """Return the design of the photos that count, bool [n]; groups and strata get new numbers."""
         return Design(
             self.weights[counts],
             self.drawn_share[counts],

@@ -12,7 +12,7 @@
 - Elsewhere near-duplicate groups are resampled within strata (rescaled bootstrap, Rao, Wu and Yue 1992,
   "Some recent work on resampling methods for complex surveys"): of a stratum's m groups m - 1 are drawn
   with replacement, and a photo's weight is scaled by 1 + sqrt(1 - drawn share) * (times * m / (m-1) - 1).
-  The standard deviation of the figure over repetitions is its standard error. Percentiles cover too seldom
+  The standard deviation of the figure over repetitions is its standard error. Percentiles cover too rarely
   near 0 and 1 and with few groups, so the interval is symmetric on the logit scale, with Student's t
   (Korn and Graubard 1999, "Analysis of Health Surveys", 2.6).
 - For shares, a stratum whose photos all agree has no sample variance. Such strata together get that of

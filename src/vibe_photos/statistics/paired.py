@@ -74,7 +74,7 @@ def compare_counts(
             change[rows][:, moved] / spread[moved], evaluate.confidence_level, evaluate.seed
         )
     normal = NormalDist()
-    # The statistic of few changed photos has a low quantile, but needs more of them: hence the normal one.
+    # The statistic of few changed photos has a low quantile, but needs more of them: the normal one is used.
     quantile = max(critical, normal.inv_cdf(0.5 + evaluate.confidence_level / 2)) + normal.inv_cdf(POWER)
     found = []
     for column, total in enumerate(weights.sum(axis=0)):

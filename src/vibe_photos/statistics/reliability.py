@@ -131,7 +131,7 @@ def predictions_of_labels(photos: JudgedPhotos) -> dict[str, ScoredPredictions]:
 def predictions_out_of_fold(held_out: Mapping[HeadName, OutOfFold]) -> dict[str, ScoredPredictions]:
     """Return the same for the training photos, by fits that had not seen them; the teacher is the truth.
 
-    There is no entry for a head that learnt nothing, or whose photos are all in one fold.
+    There is no entry for a head that learned nothing, or whose photos are all in one fold.
     """
     found: dict[str, ScoredPredictions] = {}
     for head, one in held_out.items():

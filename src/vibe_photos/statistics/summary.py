@@ -43,7 +43,7 @@ NOTHING_TO_SCORE = (
     "`vibe-photos review`, then `dvc repro`"
 )
 SCORE_HALF = "score half, thresholds were tuned on the other"
-"""`scored_on` of the figures when `classify.tuned_on` keeps half of the audited photos from counting."""
+"""`scored_on` of the figures when `classify.tuned_on` keeps half of the measured photos from counting."""
 
 
 def summarise(photos: JudgedPhotos, evaluate: Evaluate) -> Figures:

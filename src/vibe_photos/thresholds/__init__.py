@@ -1,1 +1,1 @@
-"""`vibe-photos thresholds`: propose a decision threshold for each label."""
+"""Propose decision thresholds (`vibe-photos thresholds`) and temperatures (`vibe-photos calibrate`)."""

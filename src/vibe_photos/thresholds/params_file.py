@@ -9,15 +9,15 @@ from vibe_photos.errors import InputError
 from vibe_photos.settings import TunedOn
 from vibe_photos.storage.files import write_bytes
 
-TUNED: TunedOn = "human_tune_half"
+_TUNED_ON: TunedOn = "human_tune_half"
 _UNWRAPPED = 1_000_000
 
 
-def write_changes(params: Path, changes: Mapping[str, Mapping[str, float]]) -> int:
-    """Write new numbers into sections of `classify`, such as `attribute_threshold`; return their number.
+def write_changes(params: Path, changes: Mapping[str, Mapping[str, float]]) -> None:
+    """Write new numbers into sections of `classify`: `{"attribute_threshold": {"has_text": 0.2}}`.
 
-    Where there is any, `tuned_on` makes evaluation use only the half of the measured photos that was not used
-    for tuning.
+    `tuned_on` is set too, which makes evaluation use only the half of the measured photos that was not used
+    for tuning. Without any number, the file stays as it is.
 
     Raises:
         InputError: `params` is missing, is not YAML, or `classify` in it is not a mapping.
@@ -28,21 +28,19 @@ def write_changes(params: Path, changes: Mapping[str, Mapping[str, float]]) -> i
     yaml = YAML()
     yaml.preserve_quotes, yaml.width = True, _UNWRAPPED
     document = _load(yaml, params)
-    count = sum(map(len, changes.values()))
-    if not count:
-        return 0
+    if not any(changes.values()):
+        return
     classify = _section(document, "classify", params)
     for section, values in changes.items():
         for name, value in values.items():
             _set_number(_section(classify, section, params), name, value)
     if "tuned_on" in classify:
-        classify["tuned_on"] = TUNED
+        classify["tuned_on"] = _TUNED_ON
     else:
-        classify.insert(0, "tuned_on", TUNED)
+        classify.insert(0, "tuned_on", _TUNED_ON)
     text = io.BytesIO()
     yaml.dump(document, text)
     write_bytes(params, text.getvalue())
-    return count
 
 
 def _load(yaml: Any, params: Path) -> Any:

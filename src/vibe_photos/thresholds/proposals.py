@@ -2,8 +2,8 @@
 
 A label's best threshold is found on the `tune` half of the measured photos, and proposed if
 - enough photos of that half have the label, and enough do not;
-- in cross-validation inside that half (`tune_half`) it improves the label's figures, and makes those of no
-  ancestor worse; without a difference, the current threshold stays;
+- in cross-validation inside that half (`measured_half`) it improves the label's figures, and makes those of
+  no ancestor worse; without a difference, the current threshold stays;
 - the share of the library that would get the label is inside people's interval for that share.
 
 The teacher's answers are not used: for a rare label, too few measured photos have it to estimate the
@@ -30,8 +30,8 @@ from vibe_photos.settings import Classify, Settings, Taxonomy
 from vibe_photos.statistics.intervals import Interval
 from vibe_photos.statistics.label_arrays import find_rows, take_columns
 from vibe_photos.statistics.metrics import UNJUDGED, Bools
+from vibe_photos.thresholds.measured_half import MeasuredHalf, Thresholds, decide, read_measured_half
 from vibe_photos.thresholds.sweep import MIN_EXAMPLES, Aim, LabelScores
-from vibe_photos.thresholds.tune_half import Thresholds, TuneHalf, decide, read_tune_half
 
 Level = Literal["attribute", "object"]
 """The heads with thresholds."""
@@ -126,7 +126,7 @@ def tune_thresholds(settings: Settings, aim: Aim) -> Tuning:
     library = apply_temperatures(scores, taxonomy, classify.temperature)
     tune = read_measured_sample(paths.human, taxonomy, memberships, "tune")
     score = read_measured_sample(paths.human, taxonomy, memberships, "score").records
-    half = read_tune_half(tune.records, library, memberships, taxonomy)
+    half = read_measured_half(tune.records, library, memberships, taxonomy)
     choices = _list_choices(half, taxonomy, classify)
     judged = [key for key, choice in choices.items() if not choice.reason]
     active = {key: choice.current for key, choice in choices.items()}
@@ -142,7 +142,7 @@ def tune_thresholds(settings: Settings, aim: Aim) -> Tuning:
     # From the leaves up, because a label implies all its ancestors regardless of their thresholds.
     for key in sorted(judged, key=lambda key: (-key.count("."), key)):
         choices[key] = search.judge(key, choices[key])
-    scored = read_tune_half(score, library, memberships, taxonomy)
+    scored = read_measured_half(score, library, memberships, taxonomy)
     ids = [record.image_id for record in score]
 
     def measure(rules: Classify) -> dict[str, LabelScores]:
@@ -176,7 +176,7 @@ class _Search:
         by_fold: the same for each fold's photos; proposals are tuned without that fold.
     """
 
-    half: TuneHalf
+    half: MeasuredHalf
     aim: Aim
     library: ScoreTable
     is_covered: Bools
@@ -240,8 +240,8 @@ class _Search:
         return ""
 
 
-def _list_choices(half: TuneHalf, taxonomy: Taxonomy, classify: Classify) -> dict[str, Choice]:
-    """Return every label that a threshold decides, with the reason where none can be looked for."""
+def _list_choices(half: MeasuredHalf, taxonomy: Taxonomy, classify: Classify) -> dict[str, Choice]:
+    """Return every label that a threshold decides, with the reason if no better one can be searched."""
     choices = {}
     for level in LEVELS:
         thresholds = classify.attribute_threshold if level == "attribute" else classify.object_threshold
@@ -265,7 +265,7 @@ def _list_choices(half: TuneHalf, taxonomy: Taxonomy, classify: Classify) -> dic
 def find_covered(
     image_ids: Sequence[str], memberships: Mapping[str, Membership], tune: MeasuredSample
 ) -> Bools:
-    """Return bool [photos]: the photos that are not in strata without any counted photo."""
+    """Return bool [photos]: those in strata from which at least one photo of the tune half counts."""
     known = (memberships.get(image_id) for image_id in image_ids)
     is_covered = (
         one is not None and (one.stratum or NOT_DRAWN) not in tune.unmeasured_strata for one in known

@@ -1,11 +1,11 @@
 """Propose temperatures: probabilities that mean what they say on the photos that people measured.
 
-A student that learnt a teacher's errors is less sure than it is right. One number for each level divides the
-logits (Guo et al. 2017, "On calibration of modern neural networks"); it is fitted by weighted log loss on the
-`tune` half of the measured photos, and proposed if the log loss is lower in cross-validation inside that
-half (near-duplicates share a fold). The interval of the gain is shown, but need not exclude chance: with one
-number to fit, that refused most of what helps (docs/REAL_PHOTOS.md). The `score` half is not used, so its
-calibration errors are unbiased.
+A student that learned a teacher's errors is right more often than its probabilities say. One number for each
+level divides the logits (Guo et al. 2017, "On calibration of modern neural networks"); it is fitted by
+weighted log loss on the `tune` half of the measured photos, and proposed if the log loss is lower in
+cross-validation inside that half (near-duplicates share a fold). The interval of the gain is shown, but may
+include 0: to require that it does not would refuse most temperatures that help (docs/REAL_PHOTOS.md). The
+`score` half is not used, so its calibration errors are unbiased.
 
 A temperature keeps the order of probabilities. Thresholds move with it, so that no label changes.
 """
@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from vibe_photos.classify.stage import list_scenes
-from vibe_photos.heads.calibration import apply_temperature, find_logits, fit_temperature, smooth_targets
+from vibe_photos.heads.calibration import apply_temperature, find_logits, fit_scale, smooth_targets
 from vibe_photos.heads.fit import cross_entropy
 from vibe_photos.heads.linear import head_loss
 from vibe_photos.human_truth.sample import read_measured_sample
@@ -28,7 +28,7 @@ from vibe_photos.statistics.design import Design, strata_of_groups
 from vibe_photos.statistics.intervals import FEWEST_CASES, Interval, linearised_variance, student_t
 from vibe_photos.statistics.metrics import UNJUDGED, Bools, Floats, Indices
 from vibe_photos.statistics.reliability import ScoredPredictions, calibration_error
-from vibe_photos.thresholds.tune_half import TuneHalf, read_tune_half
+from vibe_photos.thresholds.measured_half import MeasuredHalf, read_measured_half
 
 HARMS = "it makes the log loss larger on photos that it was not fitted to"
 
@@ -56,14 +56,15 @@ class MeasuredLevel:
     def fit(self, rows: Bools) -> float:
         """Return the temperature of least weighted log loss on some photos, bool [n]; three decimals.
 
-        Attributes and objects have Platt's targets, for all labels together: few may all be right by chance.
+        The targets of attributes and objects are Platt's, so that a few photos that are all right by chance
+        do not give a temperature near 0. They count the photos of all labels together.
         """
         loss, y, is_judged = head_loss(self.head), self.y[rows], self.is_judged[rows]
         if self.head != "scene":
             y = smooth_targets(y.reshape(-1, 1), is_judged.reshape(-1, 1)).reshape(y.shape)
         weights = self.design.weights[rows, None] * is_judged
         logits = find_logits(self.probability[rows], loss)
-        return round(1.0 / fit_temperature(logits, y, weights, loss), 3)
+        return round(1.0 / fit_scale(logits, y, weights, loss), 3)
 
     def log_loss(self, temperature: float) -> Floats:
         """Return each photo's log loss, summed over its judged labels: float64 [n]."""
@@ -73,9 +74,9 @@ class MeasuredLevel:
 
     def calibration_error(self, temperature: float) -> float | None:
         """Return how far probabilities are from frequencies, 0 to 1: of the best scene, or of all labels."""
-        return calibration_error(replace(self, probability=self.temper(temperature)).list_predictions())
+        return calibration_error(replace(self, probability=self.scaled(temperature)).list_predictions())
 
-    def temper(self, temperature: float) -> Floats:
+    def scaled(self, temperature: float) -> Floats:
         """Return the probabilities [n, labels] with a temperature."""
         return apply_temperature(self.probability, temperature, head_loss(self.head))
 
@@ -121,7 +122,7 @@ class Proposal:
 
 
 @dataclass(frozen=True, slots=True)
-class Tempering:
+class TemperatureTuning:
     """Proposals by level, and calibration errors of the score half: with the current temperature, the best.
 
     `tune_photos` and `score_photos` are the sizes of the halves.
@@ -147,7 +148,7 @@ class Tempering:
         return changes
 
 
-def propose_temperatures(settings: Settings) -> Tempering:
+def propose_temperatures(settings: Settings) -> TemperatureTuning:
     """Propose a temperature for each level.
 
     Raises:
@@ -156,7 +157,7 @@ def propose_temperatures(settings: Settings) -> Tempering:
     paths, taxonomy, classify = settings.paths, settings.taxonomy, settings.classify
     memberships, scores = read_splits(paths.splits), read_scores(paths.probabilities)
     samples = [read_measured_sample(paths.human, taxonomy, memberships, half) for half in ("tune", "score")]
-    halves = [read_tune_half(sample.records, scores, memberships, taxonomy) for sample in samples]
+    halves = [read_measured_half(sample.records, scores, memberships, taxonomy) for sample in samples]
     proposals: dict[HeadName, Proposal] = {}
     errors: dict[HeadName, tuple[float | None, float | None]] = {}
     for head in HEADS:
@@ -165,7 +166,7 @@ def propose_temperatures(settings: Settings) -> Tempering:
         proposals[head] = judge_temperature(tune, current, settings.evaluate.confidence_level)
         best = proposals[head].best or current
         errors[head] = score.calibration_error(current), score.calibration_error(best)
-    return Tempering(proposals, errors, *(len(half.folds) for half in halves))
+    return TemperatureTuning(proposals, errors, *(len(half.folds) for half in halves))
 
 
 def judge_temperature(level: MeasuredLevel, current: float, confidence: float) -> Proposal:
@@ -199,7 +200,7 @@ def judge_temperature(level: MeasuredLevel, current: float, confidence: float) -
     return proposal if gain > 0 else replace(proposal, reason=HARMS)
 
 
-def read_level(head: HeadName, half: TuneHalf, scores: ScoreTable, settings: Settings) -> MeasuredLevel:
+def read_level(head: HeadName, half: MeasuredHalf, scores: ScoreTable, settings: Settings) -> MeasuredLevel:
     """Return one level of measured photos, with the labels that have a probability.
 
     Left out are attributes that follow the scene, and photos whose scene has no probability.

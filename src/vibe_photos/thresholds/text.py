@@ -7,7 +7,7 @@ from vibe_photos.records.taxonomy import label_name
 from vibe_photos.settings import HeadName
 from vibe_photos.thresholds.proposals import TOO_FEW, Choice, Trial, Tuning
 from vibe_photos.thresholds.sweep import Aim, LabelScores
-from vibe_photos.thresholds.temperature import Proposal, Tempering
+from vibe_photos.thresholds.temperature import Proposal, TemperatureTuning
 
 _WIDTH = 100
 _COLUMNS = (
@@ -38,14 +38,14 @@ def format_tuning(tuning: Tuning, aim: Aim) -> str:
     return "\n".join([f"thresholds for {aim}", *table, *_list_refused(tuning), *_list_untried(tuning)])
 
 
-def format_temperatures(found: Tempering) -> str:
+def format_temperatures(found: TemperatureTuning) -> str:
     """Return the table of the best temperatures, and why some are not proposed."""
     rows = [
         _temperature_row(head, proposal, found) for head, proposal in found.proposals.items() if proposal.best
     ]
     legend = [
         f"photos: those of the tune half ({found.tune_photos}) whose label people and the student know",
-        "now, new: temperature; below 1 probabilities become surer",
+        "now, new: temperature; below 1 probabilities become more confident",
         "log loss: of a label on the tune half; new: in cross-validation, fitted to other photos",
         f"score half: calibration error on its {found.score_photos} photos, which are not used for tuning",
         "",
@@ -55,7 +55,7 @@ def format_temperatures(found: Tempering) -> str:
     return "\n".join([*table, *(["", "not proposed:", *refused] if refused else [])])
 
 
-def _temperature_row(head: HeadName, proposal: Proposal, found: Tempering) -> list[str]:
+def _temperature_row(head: HeadName, proposal: Proposal, found: TemperatureTuning) -> list[str]:
     gain = proposal.gain
     return [
         head,

@@ -94,7 +94,7 @@ def train_head(settings: Settings) -> None:
     for limit in find_better_models(budget):
         log.warning("train@%s: %s", head, BETTER_THAN_LINEAR[limit])
     log.info(
-        "train@%s: %d photos, %d labels learnt, %d not learnable yet, l2 %s, %d photos without an embedding",
+        "train@%s: %d photos, %d labels learned, %d not learnable yet, l2 %s, %d photos without an embedding",
         head,
         metric["n_train"],
         metric["labels_learnt"],

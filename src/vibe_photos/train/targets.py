@@ -34,7 +34,7 @@ def find_targets(
     """Return what one head can learn from these photos' labels.
 
     A label is learnable with at least `min_positive` photos; an attribute or object also needs as many photos
-    without it. Scenes are learnt from photos with exactly one. Ancestors of objects count as present.
+    without it. Scenes are learned from photos with exactly one. Ancestors of objects count as present.
     """
     keys = head_keys(taxonomy, head)
     column = {key: index for index, key in enumerate(keys)}

@@ -47,6 +47,8 @@ def test_every_command_describes_itself(capsys, command):
     assert usage.startswith(f"usage: vibe-photos {command}")
     assert description.endswith((".", "\n"))
     assert len(description) > 60
+    summary = " ".join(description.split()).partition(". ")[0]
+    assert "".join(summary.split()) in "".join(show_help(capsys).split())
 
 
 @pytest.mark.parametrize("is_buffered", [True, False])

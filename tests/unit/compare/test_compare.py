@@ -191,7 +191,7 @@ def test_photos_that_one_side_has_learnt_from_or_lacks_do_not_count(
     same, short = table(IDS, {}, set(), {}), table(IDS[:-5], {"p05": "people"}, set(), {})
     found = compare(short, same, sides=sides)
     assert (found.n, found.learnt_from, found.not_in_both, found.photos) == (34, 1, 5, 35)
-    said = "judged photos left out: 1 that one side has learnt from, 5 that not both sides label"
+    said = "judged photos left out: 1 that one side has learned from, 5 that not both sides label"
     assert said in format_comparison(found, {})
     # Where photos of the tune half chose B's thresholds, these flatter B.
     assert compare(short, same, sides=sides, is_tuned=True).learnt_from == 2
@@ -218,5 +218,5 @@ def test_nothing_judged_says_so(compare: Callable[..., LabelComparison]) -> None
     found = compare(table(IDS, {}, set(), {}), table(IDS, {}, {"p00"}, {}), records=[])
     assert (found.n, found.changed_photos) == (0, 1)
     for said in (format_comparison(found, {}), format_brief(found, [])):
-        assert "compared on no photos that people judged and neither side has learnt from" in said
+        assert "compared on no photos that people judged and neither side has learned from" in said
         assert "cannot tell which side is better" in said

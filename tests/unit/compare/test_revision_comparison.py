@@ -60,7 +60,7 @@ def workspace(
 def test_against_people(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", "old.sqlite"]) == 0
     text = capsys.readouterr().out
-    assert "compared on 25 photos that people judged and neither side has learnt from" in text
+    assert "compared on 25 photos that people judged and neither side has learned from" in text
     # 12 of 25 are wrong, then none: p = 2 / 2^12.
     assert "scene wrong 48.0 0.0 -48.0 < 0.001 fewer" in " ".join(text.split())
     assert "  fewer wrong (48.0 → 0.0 in 100 photos): B is better" in text

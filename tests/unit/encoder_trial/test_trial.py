@@ -87,5 +87,5 @@ def test_what_a_linear_head_misses_is_told(checkpoint: Path) -> None:
     assert (
         "mean F1 0.700. To use it: use.embedder: onnx in params.yaml, and in conf/embedder/onnx.yaml" in said
     )
-    assert "There neighbours would be better than the linear head by 0.020" in said
+    assert "With these vectors neighbours would be better than the linear head by 0.020" in said
     assert "the probe would" not in said

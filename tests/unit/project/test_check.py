@@ -16,7 +16,7 @@ from vibe_photos.annotate.answers import AnswerKey, read_answered_ids
 from vibe_photos.annotate.imports import import_annotations
 from vibe_photos.configuration import compose_settings
 from vibe_photos.errors import ConfigurationError
-from vibe_photos.project.check import check_everything, check_project
+from vibe_photos.project.check import check_project, print_checks
 from vibe_photos.scan.stage import scan_library
 
 PARAMS = "use: {teacher: offline, taxonomy: m2, embedder: hog}\nlibrary: {root: PHOTOS}\n"
@@ -70,7 +70,7 @@ def check(asks=False):
 def test_all_is_well(project, photos, capsys):
     import_annotations([answer_all(photos, project)], project / ".store", compose_settings())
     before = {path for path in (project / "data").rglob("*") if path.is_file()}
-    check_everything(asks=False)
+    print_checks(asks=False)
     lines = capsys.readouterr().out.splitlines()
     assert [line[:18].rstrip() for line in lines] == [
         f"ok   {name}"
@@ -124,7 +124,7 @@ def test_everything_that_is_wrong_is_said_at_once(project, photos, monkeypatch):
     with pytest.raises(
         ConfigurationError, match="not ready: disk space, human labels, answers, encoder, git"
     ):
-        check_everything(asks=False)
+        print_checks(asks=False)
 
 
 def test_a_threshold_of_no_label_ends_it(project, capfd):

@@ -138,7 +138,7 @@ def test_figures_are_those_of_the_metrics(full_run: Settings) -> None:
     assert "attribute photos with it right when given found F1 F1 interval teacher's F1" in text
     # Text is given to all 24 photos, of which 12 have it: no interval, and of how few.
     assert "Text right when given 50 % 36–64 ◇ 100 % found 100 % on 12 (weighted)" in text
-    assert "100 photos trained it, 1 label by people, 9 labels learnt, 2 too rare to learn" in text
+    assert "100 photos trained it, 1 label by people, 9 labels learned, 2 too rare to learn" in text
 
 
 def test_it_is_said_which_objects_can_be_named_and_which_cannot(full_run: Settings) -> None:
@@ -186,7 +186,7 @@ def test_what_does_not_count_as_the_others_do_is_said(
     for sentence in (
         "The student learned from 3 of these, so the figures look better than they should.",
         "The figures are about the library of today: 20 of 24 photos.",
-        "To make them speak for all photos, review these: people (4 photos).",
+        "To make them represent all photos, review these: people (4 photos).",
         "Shown and skipped: 1 photo, assumed to be like the others.",
         "If all of these had a wrong scene, 48 % of the scenes would be right; if none, 52 %.",
         "Checked out of order, so not counted yet: 1 photo.",

@@ -163,7 +163,7 @@ def test_nothing_to_accuse_anyone_with(taxonomy) -> None:
     empty = OutOfFold([], [], np.zeros((0, 0), np.float32), np.zeros((0, 0), np.int8), np.zeros((0, 0), bool))
     assert find_suspects(empty, "object") == Suspicion("object", [], [])
     assert format_suspicion(Suspicion("object", [], []), 20, {}, taxonomy) == (
-        "OBJECTS: nothing suspected among the photos that trained"
+        "OBJECTS: nothing suspected among the training photos"
     )
 
 
@@ -180,7 +180,7 @@ OBJECTS = Suspicion("object", [Suspect("c", "object", (KEYBOARD,), "keyboard", "
 
 def test_the_list_for_people_and_for_programs(taxonomy) -> None:
     assert format_suspicion(SCENES, 1, {"a": "2019/a.jpg"}, taxonomy).splitlines() == [
-        "SCENES: 2 suspected among the photos that trained, the least likely first:",
+        "SCENES: 2 suspected among the training photos, the least likely first:",
         "  1  2019/a.jpg: teacher Food (0.02), student People (0.90)",
         "     and 1 more",
     ]

@@ -277,10 +277,7 @@ def test_the_command_writes_what_helps_and_says_why_the_rest_does_not(run, folde
     error_now, error_then = map(float, row[-2:])
     assert error_then < error_now / 2
     assert main(["calibrate", "--write"]) == 0
-    assert (
-        "written to params.yaml: temperature of scene, attribute; thresholds moved: 0"
-        in capsys.readouterr().out
-    )
+    assert "written to params.yaml under classify: 2 in temperature; now" in capsys.readouterr().out
     written = msgspec.yaml.decode((folder / "params.yaml").read_bytes())["classify"]
     assert written["temperature"].keys() == {"scene", "attribute"}
     assert written["temperature"]["attribute"] == float(row[3])

@@ -10,7 +10,13 @@ from vibe_photos.classify.stage import decide_labels
 from vibe_photos.records.label_tables import ScoreTable
 from vibe_photos.settings import Classify, Temperatures
 from vibe_photos.statistics.design import simple_design
-from vibe_photos.thresholds.temperature import HARMS, MeasuredLevel, Proposal, Tempering, judge_temperature
+from vibe_photos.thresholds.temperature import (
+    HARMS,
+    MeasuredLevel,
+    Proposal,
+    TemperatureTuning,
+    judge_temperature,
+)
 
 TIMID = math.log(4) / math.log(9)
 """The temperature of a student that says 0.8 and is right in 0.9: its odds are 4, they should be 9."""
@@ -84,9 +90,9 @@ def test_few_photos_or_one_fold_are_refused():
     assert judge_temperature(level, 2.0, 0.95).reason == "all photos of the tune half are in one fold"
 
 
-def temper(now: Temperatures, **best: float) -> Tempering:
+def tune(now: Temperatures, **best: float) -> TemperatureTuning:
     proposals = {head: Proposal(getattr(now, head), 50, best=value) for head, value in best.items()}
-    return Tempering(proposals, {}, 0, 0)
+    return TemperatureTuning(proposals, {}, 0, 0)
 
 
 def test_thresholds_move_along():
@@ -96,14 +102,14 @@ def test_thresholds_move_along():
         attribute_from_scene={},
     )
     # From odds of 1 to 4 to their square, 1 to 16; and of 4 to 1, with half the current temperature, to 16.
-    changes = temper(classify.temperature, scene=0.7, attribute=0.5).list_changes(classify)
+    changes = tune(classify.temperature, scene=0.7, attribute=0.5).list_changes(classify)
     assert changes == {
         "temperature": {"scene": 0.7, "attribute": 0.5},
         "scene_threshold": {},
         "attribute_threshold": {"has_text": 0.058824},
     }
     classify = msgspec.structs.replace(classify, temperature=Temperatures(object=2.0))
-    changes = temper(classify.temperature, object=1.0).list_changes(classify)
+    changes = tune(classify.temperature, object=1.0).list_changes(classify)
     assert changes == {"temperature": {"object": 1.0}, "object_threshold": {"drink": 0.941176}}
 
 
@@ -118,7 +124,7 @@ def test_no_label_changes(taxonomy):
         object_threshold={"default": 0.61},
         attribute_from_scene={},
     )
-    changes = temper(now.temperature, scene=0.7, attribute=0.4, object=1.9).list_changes(now)
+    changes = tune(now.temperature, scene=0.7, attribute=0.4, object=1.9).list_changes(now)
     then = msgspec.structs.replace(
         now,
         temperature=Temperatures(**changes["temperature"]),

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from vibe_photos.errors import InputError
 from vibe_photos.statistics.design import simple_design
+from vibe_photos.thresholds.measured_half import MeasuredHalf
 from vibe_photos.thresholds.sweep import (
     Aim,
     LabelScores,
@@ -12,7 +13,6 @@ from vibe_photos.thresholds.sweep import (
     parse_aim,
     sweep_thresholds,
 )
-from vibe_photos.thresholds.tune_half import TuneHalf
 
 F1 = Aim("f1")
 
@@ -105,7 +105,7 @@ def test_unjudged_photos_do_not_count():
     assert sweep(*FIVE, (0.95, -1)).f1.tolist() == sweep(*FIVE).f1.tolist()
     truth, score = np.array([1, 0, -1, 1], np.int8), np.array([0.5, 0.5, 0.5, np.nan])
     design = simple_design(np.arange(4))
-    half = TuneHalf(["attr.has_text"], truth[:, None], score[:, None], np.zeros(4, np.int64), design)
+    half = MeasuredHalf(["attr.has_text"], truth[:, None], score[:, None], np.zeros(4, np.int64), design)
     assert half.count("attr.has_text") == (1, 1)
 
 

@@ -54,7 +54,7 @@ def params(tmp_path: Path) -> Path:
 
 
 def test_only_the_thresholds_change(params):
-    assert write_changes(params, tuning(has_person=0.31, keyboard=0.2).list_changes()) == 2
+    write_changes(params, tuning(has_person=0.31, keyboard=0.2).list_changes())
     expected = PARAMS.replace("has_person: 0.5 ", "has_person: 0.31").replace(
         "keyboard: 0.5", "keyboard: 0.2"
     )
@@ -110,7 +110,7 @@ def test_missing_sections_are_made(params):
 
 
 def test_what_is_refused_is_not_written_and_uses_up_no_measured_photos(params):
-    assert write_changes(params, tuning("would label all photos", has_text=0.2).list_changes()) == 0
+    write_changes(params, tuning("would label all photos", has_text=0.2).list_changes())
     assert params.read_text() == PARAMS
 
 
@@ -121,7 +121,7 @@ def test_a_tuned_on_that_stands_there_is_replaced_in_its_place(params):
 
 
 def test_proposals_that_are_in_use_are_not_written(params):
-    assert write_changes(params, tuning(has_person=0.5).list_changes()) == 0
+    write_changes(params, tuning(has_person=0.5).list_changes())
     assert params.read_text() == PARAMS
 
 

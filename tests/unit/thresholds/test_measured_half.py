@@ -6,20 +6,20 @@ import numpy as np
 import pytest
 
 from vibe_photos.statistics.design import simple_design
+from vibe_photos.thresholds.measured_half import MeasuredHalf, score_with_descendants
 from vibe_photos.thresholds.sweep import Aim
-from vibe_photos.thresholds.tune_half import TuneHalf, score_with_descendants
 
 F1 = Aim("f1")
 PERSON = "attr.has_person"
 REPETITIONS = 2000 if os.environ.get("VIBE_PHOTOS_PROVE") else 100
 
 
-def draw(generator: np.random.Generator, photos: int) -> TuneHalf:
+def draw(generator: np.random.Generator, photos: int) -> MeasuredHalf:
     """Draw photos of which a quarter shows a person, with logits that overlap."""
     y_true = (generator.random(photos) < 0.25).astype(np.int8)
     score = 1 / (1 + np.exp(-generator.normal(np.where(y_true == 1, -0.5, -2.0), 1.0)))
     folds, design = np.arange(photos) % 5, simple_design(np.arange(photos))
-    return TuneHalf([PERSON], y_true[:, np.newaxis], score[:, np.newaxis], folds, design)
+    return MeasuredHalf([PERSON], y_true[:, np.newaxis], score[:, np.newaxis], folds, design)
 
 
 def test_the_best_flatters_itself_and_cross_validation_does_not():
@@ -39,7 +39,7 @@ def test_the_best_flatters_itself_and_cross_validation_does_not():
 
 def test_a_photo_is_decided_by_the_threshold_without_its_fold():
     y_true, score = np.array([[1], [0], [1]], np.int8), np.array([[0.6], [0.4], [0.2]])
-    half = TuneHalf([PERSON], y_true, score, np.array([0, 1, 2]), simple_design(np.arange(3)))
+    half = MeasuredHalf([PERSON], y_true, score, np.array([0, 1, 2]), simple_design(np.arange(3)))
     # Without the last: between 0.6 and 0.4. Without the middle: below 0.2. Without the first: below 0.2.
     found = [half.find_threshold(PERSON, F1, {}, without_fold=fold) for fold in range(3)]
     assert found == [0.1, 0.1, 0.5]

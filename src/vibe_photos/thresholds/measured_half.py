@@ -1,4 +1,4 @@
-"""The tune half of the measured photos: thresholds are tuned on it, and cross-validated on it.
+"""A half of the measured photos: thresholds are tuned and cross-validated on one, and scored on the other.
 
 The best threshold looks better on the photos on which it was tuned than it is. So it is cross-validated: each
 photo is labelled with the threshold that is best on the photos of the other folds. Folds are those of
@@ -38,7 +38,7 @@ Thresholds = Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
-class TuneHalf:
+class MeasuredHalf:
     """People's truth and the scores of n photos.
 
     Attributes:
@@ -100,18 +100,18 @@ class TuneHalf:
         return dict(zip(keys, estimate_intervals(ratios, self.design, evaluate), strict=True))
 
 
-def read_tune_half(
+def read_measured_half(
     records: Sequence[GroundTruth],
     scores: ScoreTable,
     memberships: Mapping[str, Membership],
     taxonomy: Taxonomy,
-) -> TuneHalf:
+) -> MeasuredHalf:
     """Join measured records with the scores of their photos."""
     keys = read_keys(taxonomy)
     truth, columns = arrays_of_records(records, keys), [*keys.scene, *keys.attribute, *keys.object]
     scene = np.where(truth.scene[:, None] < 0, UNJUDGED, truth.scene[:, None] == np.arange(len(keys.scene)))
     rows = find_rows(scores.image_ids, [record.image_id for record in records])
-    return TuneHalf(
+    return MeasuredHalf(
         keys=columns,
         y_true=np.column_stack(
             [scene.astype(np.int8), truth.attributes, with_parents(truth.objects, keys.object)]
