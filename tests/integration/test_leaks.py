@@ -1,4 +1,4 @@
-"""No measured photo, nor a direct near-duplicate of one, teaches a head; what people teach does."""
+"""No measured photo, nor a near-duplicate of one, teaches a head; what people teach does."""
 
 import json
 import shutil

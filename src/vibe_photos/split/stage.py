@@ -1,7 +1,8 @@
 """Stage `split`: which photos may train, which are held out, and which are reserved for people.
 
 - `reserved`: photos of the review sample, photos that people measured, their near-duplicates, and the
-  near-duplicates of these. They never train. Sampled and measured photos are treated alike, so measuring the sample changes nothing here.
+  near-duplicates of these. They never train. Sampled and measured photos are treated alike, so measuring the
+  sample changes nothing here.
 - `holdout`: groups of near-duplicates that contain one of the lowest permanent random numbers. They never
   train either. The sample takes the lowest numbers too, so a larger sample takes from the holdout first. A
   budget takes them as well, so the holdout is a share of the photos that are asked about, but at most

@@ -182,6 +182,15 @@ def test_a_turned_copy_of_a_measured_photo_does_not_train():
     assert find_reserved(near, {"measured"}, known) == {"measured", "turned"}
 
 
+def test_what_is_two_steps_from_a_measured_photo_does_not_train_but_three_steps_do():
+    ids = ["measured", "one", "two", "three"]
+    row = np.array([2 ** (20 + 5 * step) - 1 for step in range(4)], np.uint64)  # five more bits at each step
+    hashes = row[:, None].repeat(HASHES_PER_PHOTO, axis=1)
+    near = NearDuplicates(dict.fromkeys(ids, "measured"), ids, hashes, max_distance=6)
+    assert near.with_neighbours({"measured"}) == {"measured", "one"}
+    assert find_reserved(near, {"measured"}, Pictures()) == {"measured", "one", "two"}
+
+
 def test_a_near_duplicate_that_comes_later_moves_no_group(folder):
     everything = list(folder.hashes)
     before = folder.split(everything)
