@@ -429,6 +429,22 @@ def test_what_failed_for_the_servers_reasons_is_asked_about_again_at_the_end(
     assert failure.detail == "no answer in 5 attempts; the last: status 500: odd"
 
 
+def test_steps_to_a_looser_format_take_nothing_from_the_second_pass(
+    make_settings: MakeSettings, library: list[Photo], store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = library[0].image_id
+
+    def play(image_id: str, attempt: int) -> Act:
+        if b"response_format" in server.requests[-1].body:
+            return Act(400, error("no grammar"))
+        return Act(500) if image_id == first and len(server.asked) < 12 else Act()
+
+    with FaultServer(play) as server:
+        run(make_settings(annotate={"concurrency": 1}), store, server, monkeypatch)
+    assert server.asked[first] == 6  # two formats that are refused, three failures, and the answer
+    assert not failures(make_settings())
+
+
 def test_the_name_that_the_server_signs_with_is_kept_beside_the_configured_one(
     make_settings: MakeSettings, library: list[Photo], store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
