@@ -7,7 +7,7 @@ The way of one photo: it is chosen (`budget`), prepared (`question`), asked abou
 import asyncio
 import logging
 import resource
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Set
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -100,8 +100,7 @@ def _get_missing_answers(
         return answers, {}
     if missing == ids:
         refuse_other_ids(answers.image_ids, ids, settings.library.content_hash)
-    known = read_failures(settings.paths.raw_annotations)
-    earlier = {i: replace(known[i], retry=False) for i in missing} if missing <= known.keys() else {}
+    earlier = _find_earlier_failures(settings, photos, missing)
     if earlier and not settings.teacher.has_server:
         logger.warning("QWEN_BASE_URL is not set: %d photos stay without an answer", len(missing))
         return answers, earlier
@@ -112,6 +111,22 @@ def _get_missing_answers(
             raise
         logger.warning("photos that failed before and stay without an answer: %s", error)
         return answers, earlier
+
+
+def _find_earlier_failures(settings: Settings, photos: ChosenPhotos, missing: Set[str]) -> dict[str, Failure]:
+    """Return why each missing photo, or its picture in another file, failed before; none if one is new."""
+    known, pictures = read_failures(settings.paths.raw_annotations), read_pictures(settings.paths.photos)
+    earlier = dict[str, Failure]()
+    for photo in photos.read_asked():
+        if photo.image_id in missing:
+            ids = photo.image_id, *pictures.find_copies(photo.image_id)
+            failure = next((known[one] for one in ids if one in known), None)
+            if failure is None:
+                return {}
+            earlier[photo.image_id] = replace(
+                failure, image_id=photo.image_id, rel_path=photo.rel_path, retry=False
+            )
+    return earlier
 
 
 async def _ask_missing(

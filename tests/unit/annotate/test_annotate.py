@@ -588,6 +588,35 @@ def test_photos_that_failed_before_wait_for_a_server_that_is_off(
     assert mark_for_retry(settings.paths.raw_annotations) == 1  # the next scan makes them due again
 
 
+def test_a_failed_photo_whose_file_was_rewritten_needs_no_server(
+    make_settings: MakeSettings,
+    library: list[Photo],
+    store: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    settings = make_settings(annotate={"max_failed_share": 0.5, "max_attempts": 1})
+    bad, *others = library
+    with FaultServer(lambda image_id, attempt: Act(500 if image_id == bad.image_id else 200)) as server:
+        run(settings, store, server, monkeypatch)
+    (failed,) = failures(settings)
+    rewritten = msgspec.structs.replace(bad, image_id="ab" * 16, rel_path="renamed.jpg")
+    known = [KnownPicture(image_id=one.image_id, picture="same") for one in (bad, rewritten)]
+    write_jsonl(settings.paths.photos.with_name("pictures.jsonl"), known)
+    write_jsonl(settings.paths.photos, [rewritten, *others])
+    monkeypatch.delenv("QWEN_BASE_URL")
+    annotate_library(settings, store)
+    assert "QWEN_BASE_URL is not set: 1 photos stay without an answer" in caplog.text
+    assert failures(settings) == [
+        msgspec.structs.replace(failed, image_id=rewritten.image_id, rel_path=rewritten.rel_path)
+    ]
+    assert mark_for_retry(settings.paths.raw_annotations) == 1  # with a server, the next scan makes it due
+    new = msgspec.structs.replace(bad, image_id="cd" * 16)
+    write_jsonl(settings.paths.photos, [rewritten, new, *others])
+    with pytest.raises(ConfigurationError, match="QWEN_BASE_URL"):
+        annotate_library(settings, store)
+
+
 def test_a_library_whose_answers_have_ids_of_another_hash_is_not_paid_for_again(
     make_settings: MakeSettings, library: list[Photo], store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
