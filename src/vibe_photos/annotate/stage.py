@@ -24,7 +24,7 @@ from vibe_photos.annotate.run import AnnotationRun
 from vibe_photos.annotate.server import TeacherServer
 from vibe_photos.annotate.state import ServerState
 from vibe_photos.errors import ConfigurationError, RunInterrupted, TeacherUnreachable, TooManyFailures
-from vibe_photos.records.failures import Failure, failures_path, read_failures
+from vibe_photos.records.failures import NEVER_SENT, Failure, failures_path, read_failures
 from vibe_photos.records.photos import say_count
 from vibe_photos.records.pictures import read_pictures
 from vibe_photos.settings import Settings
@@ -107,21 +107,21 @@ def _get_missing_answers(
     try:
         return asyncio.run(_ask_missing(settings, photos, question, answer_store))
     except TeacherUnreachable as error:
-        if not earlier or any(failure.kind == "missing" for failure in earlier.values()):
+        if not earlier:
             raise
         logger.warning("photos that failed before and stay without an answer: %s", error)
         return answers, earlier
 
 
 def _find_earlier_failures(settings: Settings, photos: ChosenPhotos, missing: Set[str]) -> dict[str, Failure]:
-    """Return why each missing photo, or its picture in another file, failed before; none if one is new."""
+    """Return why each missing photo, or another file of it, failed before; none if one was never sent."""
     known, pictures = read_failures(settings.paths.raw_annotations), read_pictures(settings.paths.photos)
     earlier = dict[str, Failure]()
     for photo in photos.read_asked():
         if photo.image_id in missing:
             ids = photo.image_id, *pictures.find_copies(photo.image_id)
             failure = next((known[one] for one in ids if one in known), None)
-            if failure is None:
+            if failure is None or failure.kind in NEVER_SENT:
                 return {}
             earlier[photo.image_id] = replace(
                 failure, image_id=photo.image_id, rel_path=photo.rel_path, retry=False

@@ -269,6 +269,9 @@ def test_of_a_burst_one_photo_is_asked_and_represents_the_others(
             }
         metric = msgspec.json.decode((settings.paths.eval / "annotate.json").read_bytes())
         assert (metric["photos"], metric["answered"], metric["represented"]) == (4, 4, 8)
+        monkeypatch.delenv("QWEN_BASE_URL")
+        with pytest.raises(ConfigurationError, match="QWEN_BASE_URL"):  # they did not fail: they are new
+            annotate_library(make_settings(annotate={"bursts": "all"}), store)
         run(make_settings(annotate={"bursts": "all"}), store, server, monkeypatch)
     assert len(annotations(settings)) == 12
 
