@@ -34,6 +34,16 @@ logger = logging.getLogger(__name__)
 _OTHER_DESCRIPTORS = 64
 
 
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Raise `RunInterrupted` for Ctrl-C, also where nothing is being asked."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise RunInterrupted("interrupted; every answer is kept. Run the same command again") from None
+
+
+@_interruptible()
 def annotate_library(settings: Settings, store: Path) -> None:
     """Get the teacher's answers about the chosen photos (`annotate.budget`), and write them.
 
@@ -58,7 +68,7 @@ def annotate_library(settings: Settings, store: Path) -> None:
         estimate = estimate_run(photos.read_asked(), unanswered, Path(settings.library.root), question)
         logger.info(estimate.describe(settings.rates))
         return
-    with _interruptible(), AnswerStore(store) as answer_store:
+    with AnswerStore(store) as answer_store:
         absorb_output(settings.paths.raw_annotations, answer_store)
         answers = answer_store.of(key)
         _reuse_answers(settings, photos, answers)
@@ -67,15 +77,6 @@ def annotate_library(settings: Settings, store: Path) -> None:
     write_metric(settings.paths.eval / "annotate.json", tally, answers.key)
     _log_summary(tally, answers.key)
     _check_failed_share(tally, settings)
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Raise `RunInterrupted` for Ctrl-C outside the requests too."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise RunInterrupted("interrupted; every answer is kept. Run the same command again") from None
 
 
 def _reuse_answers(settings: Settings, photos: ChosenPhotos, answers: Answers) -> None:

@@ -728,6 +728,21 @@ def test_ctrl_c_lets_what_is_in_flight_end_and_says_how_to_go_on(
     assert len(annotations(settings)) == 12
 
 
+@pytest.mark.parametrize("step", ["choose_photos", "write_metric"])
+def test_a_ctrl_c_while_nothing_is_asked_says_how_to_go_on(
+    make_settings: MakeSettings, library: list[Photo], store: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"vibe_photos.annotate.stage.{step}", interrupt)
+    with (
+        FaultServer(lambda image_id, attempt: Act()) as server,
+        pytest.raises(RunInterrupted, match="Run the same command again"),
+    ):
+        run(make_settings(), store, server, monkeypatch)
+
+
 def test_a_second_ctrl_c_drops_what_is_in_flight(
     make_settings: MakeSettings, library: list[Photo], store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
