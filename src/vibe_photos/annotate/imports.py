@@ -147,17 +147,17 @@ def _describe_next_steps(summary: ImportSummary, settings: Settings) -> str:
 def absorb_output(raw_annotations: Path, answer_store: AnswerStore) -> None:
     """Copy answers that only the existing output has (from `dvc pull`, or by hand) into the store.
 
-    If the store already has an answer for a photo, that one is kept.
+    If the store already has an answer for a photo, it is kept; of several in the output the last counts.
     """
-    count = 0
+    added = set[tuple[AnswerKey, str]]()
     for answer in read_answers([raw_annotations], IMPORTED, []) if raw_annotations.is_file() else ():
-        answers = answer_store.of(answer.key)
-        if answer.image_id not in answers:
+        answers, place = answer_store.of(answer.key), (answer.key, answer.image_id)
+        if answer.image_id not in answers or place in added:
             answers.count(answer, answers.append(answer))
-            count += 1
-    if count:
+            added.add(place)
+    if added:
         answer_store.sync()
-        logger.info("stored %d answers from %s", count, raw_annotations)
+        logger.info("stored %d answers from %s", len(added), raw_annotations)
 
 
 def read_answers(

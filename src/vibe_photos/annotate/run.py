@@ -58,7 +58,7 @@ _TERMINAL_SECONDS = 0.5
 _LOG_SECONDS = 30.0
 
 _Prepared = tuple[Photo, int, Future[str]]
-"""A photo, the number of requests that it has cost, and its data URL as soon as it is prepared."""
+"""A photo, the number of attempts that it has cost, and its data URL as soon as it is prepared."""
 
 
 class AnnotationRun:
@@ -120,7 +120,7 @@ class AnnotationRun:
             raise self._stopped_by
 
     async def _pass(self, photos: Iterable[tuple[Photo, int]], reserved: int) -> None:
-        """Ask about photos, each with the requests it has cost; keep `reserved` of its attempts.
+        """Ask about photos, each with the attempts it has cost; keep `reserved` of the others.
 
         Each slot has its next photo in preparation while it asks about one.
         """
@@ -156,7 +156,7 @@ class AnnotationRun:
         except AskFailed as error:
             self._progress.failed += 1
             if error.kind == "no_answer" and attempts.left > 0:
-                self._retry_queue.append((photo, attempts.made))
+                self._retry_queue.append((photo, most - attempts.left))  # `made` counts steps of format too
             else:
                 self.failures[photo.image_id] = Failure(
                     image_id=photo.image_id, rel_path=photo.rel_path, kind=error.kind, detail=error.detail

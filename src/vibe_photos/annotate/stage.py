@@ -7,7 +7,7 @@ The way of one photo: it is chosen (`budget`), prepared (`question`), asked abou
 import asyncio
 import logging
 import resource
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Set
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from vibe_photos.annotate.run import AnnotationRun
 from vibe_photos.annotate.server import TeacherServer
 from vibe_photos.annotate.state import ServerState
 from vibe_photos.errors import ConfigurationError, RunInterrupted, TeacherUnreachable, TooManyFailures
-from vibe_photos.records.failures import Failure, failures_path, read_failures
+from vibe_photos.records.failures import NEVER_SENT, Failure, failures_path, read_failures
 from vibe_photos.records.photos import say_count
 from vibe_photos.records.pictures import read_pictures
 from vibe_photos.settings import Settings
@@ -34,6 +34,16 @@ logger = logging.getLogger(__name__)
 _OTHER_DESCRIPTORS = 64
 
 
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Raise `RunInterrupted` for Ctrl-C, also where nothing is being asked."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise RunInterrupted("interrupted; every answer is kept. Run the same command again") from None
+
+
+@_interruptible()
 def annotate_library(settings: Settings, store: Path) -> None:
     """Get the teacher's answers about the chosen photos (`annotate.budget`), and write them.
 
@@ -58,7 +68,7 @@ def annotate_library(settings: Settings, store: Path) -> None:
         estimate = estimate_run(photos.read_asked(), unanswered, Path(settings.library.root), question)
         logger.info(estimate.describe(settings.rates))
         return
-    with _interruptible(), AnswerStore(store) as answer_store:
+    with AnswerStore(store) as answer_store:
         absorb_output(settings.paths.raw_annotations, answer_store)
         answers = answer_store.of(key)
         _reuse_answers(settings, photos, answers)
@@ -67,15 +77,6 @@ def annotate_library(settings: Settings, store: Path) -> None:
     write_metric(settings.paths.eval / "annotate.json", tally, answers.key)
     _log_summary(tally, answers.key)
     _check_failed_share(tally, settings)
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Raise `RunInterrupted` for Ctrl-C outside the requests too."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise RunInterrupted("interrupted; every answer is kept. Run the same command again") from None
 
 
 def _reuse_answers(settings: Settings, photos: ChosenPhotos, answers: Answers) -> None:
@@ -100,18 +101,33 @@ def _get_missing_answers(
         return answers, {}
     if missing == ids:
         refuse_other_ids(answers.image_ids, ids, settings.library.content_hash)
-    known = read_failures(settings.paths.raw_annotations)
-    earlier = {i: replace(known[i], retry=False) for i in missing} if missing <= known.keys() else {}
+    earlier = _find_earlier_failures(settings, photos, missing)
     if earlier and not settings.teacher.has_server:
         logger.warning("QWEN_BASE_URL is not set: %d photos stay without an answer", len(missing))
         return answers, earlier
     try:
         return asyncio.run(_ask_missing(settings, photos, question, answer_store))
     except TeacherUnreachable as error:
-        if not earlier or any(failure.kind == "missing" for failure in earlier.values()):
+        if not earlier:
             raise
         logger.warning("photos that failed before and stay without an answer: %s", error)
         return answers, earlier
+
+
+def _find_earlier_failures(settings: Settings, photos: ChosenPhotos, missing: Set[str]) -> dict[str, Failure]:
+    """Return why each missing photo, or another file of it, failed before; none if one was never sent."""
+    known, pictures = read_failures(settings.paths.raw_annotations), read_pictures(settings.paths.photos)
+    earlier = dict[str, Failure]()
+    for photo in photos.read_asked():
+        if photo.image_id in missing:
+            ids = photo.image_id, *pictures.find_copies(photo.image_id)
+            failure = next((known[one] for one in ids if one in known), None)
+            if failure is None or failure.kind in NEVER_SENT:
+                return {}
+            earlier[photo.image_id] = replace(
+                failure, image_id=photo.image_id, rel_path=photo.rel_path, retry=False
+            )
+    return earlier
 
 
 async def _ask_missing(

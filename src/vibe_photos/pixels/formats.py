@@ -6,6 +6,7 @@ with several pictures to a reader that cannot shrink while decoding.
 
 import os
 import re
+import zlib
 from collections.abc import Callable
 from importlib.util import find_spec
 from io import BytesIO
@@ -174,6 +175,26 @@ def _copy_coded_bytes(file: IO[bytes], end: int) -> BytesIO:
     return BytesIO(file.read(end) + bytes(8))
 
 
+def _open_png(file: IO[bytes]) -> ImageFile.ImageFile:
+    """Open a PNG; ancillary chunks (a small first letter: PNG, 5.4) may have a wrong checksum.
+
+    Viewers show such files. Pillow refuses them if the chunk is before the pixels, and not if it is behind.
+    """
+    try:
+        return PngImagePlugin.PngImageFile(file)
+    except SyntaxError:
+        file.seek(0)
+        content, at = bytearray(file.read()), len(_BEGINNINGS["PNG"])
+    while (end := at + 8 + int.from_bytes(content[at : at + 4], "big")) + 4 <= len(content):
+        name = content[at + 4 : at + 8]
+        if name == b"IDAT":
+            break
+        if name[:1].islower():
+            content[end : end + 4] = zlib.crc32(content[at + 4 : end]).to_bytes(4, "big")
+        at = end + 4
+    return PngImagePlugin.PngImageFile(BytesIO(content))
+
+
 def _open_tiff(file: IO[bytes]) -> ImageFile.ImageFile:
     """Open a TIFF, unless its first picture is only the thumbnail of a RAW file."""
     image = TiffImagePlugin.TiffImageFile(file)
@@ -206,7 +227,7 @@ def _open_jxl(file: IO[bytes]) -> ImageFile.ImageFile:
 
 _READERS: dict[str, Callable[[IO[bytes]], ImageFile.ImageFile]] = {
     "JPEG": JpegImagePlugin.JpegImageFile,
-    "PNG": PngImagePlugin.PngImageFile,
+    "PNG": _open_png,
     "BMP": BmpImagePlugin.BmpImageFile,
     "WEBP": WebPImagePlugin.WebPImageFile,
     "GIF": GifImagePlugin.GifImageFile,

@@ -269,6 +269,9 @@ def test_of_a_burst_one_photo_is_asked_and_represents_the_others(
             }
         metric = msgspec.json.decode((settings.paths.eval / "annotate.json").read_bytes())
         assert (metric["photos"], metric["answered"], metric["represented"]) == (4, 4, 8)
+        monkeypatch.delenv("QWEN_BASE_URL")
+        with pytest.raises(ConfigurationError, match="QWEN_BASE_URL"):  # they did not fail: they are new
+            annotate_library(make_settings(annotate={"bursts": "all"}), store)
         run(make_settings(annotate={"bursts": "all"}), store, server, monkeypatch)
     assert len(annotations(settings)) == 12
 
@@ -429,6 +432,22 @@ def test_what_failed_for_the_servers_reasons_is_asked_about_again_at_the_end(
     assert failure.detail == "no answer in 5 attempts; the last: status 500: odd"
 
 
+def test_steps_to_a_looser_format_take_nothing_from_the_second_pass(
+    make_settings: MakeSettings, library: list[Photo], store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = library[0].image_id
+
+    def play(image_id: str, attempt: int) -> Act:
+        if b"response_format" in server.requests[-1].body:
+            return Act(400, error("no grammar"))
+        return Act(500) if image_id == first and len(server.asked) < 12 else Act()
+
+    with FaultServer(play) as server:
+        run(make_settings(annotate={"concurrency": 1}), store, server, monkeypatch)
+    assert server.asked[first] == 6  # two formats that are refused, three failures, and the answer
+    assert not failures(make_settings())
+
+
 def test_the_name_that_the_server_signs_with_is_kept_beside_the_configured_one(
     make_settings: MakeSettings, library: list[Photo], store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -572,6 +591,35 @@ def test_photos_that_failed_before_wait_for_a_server_that_is_off(
     assert mark_for_retry(settings.paths.raw_annotations) == 1  # the next scan makes them due again
 
 
+def test_a_failed_photo_whose_file_was_rewritten_needs_no_server(
+    make_settings: MakeSettings,
+    library: list[Photo],
+    store: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    settings = make_settings(annotate={"max_failed_share": 0.5, "max_attempts": 1})
+    bad, *others = library
+    with FaultServer(lambda image_id, attempt: Act(500 if image_id == bad.image_id else 200)) as server:
+        run(settings, store, server, monkeypatch)
+    (failed,) = failures(settings)
+    rewritten = msgspec.structs.replace(bad, image_id="ab" * 16, rel_path="renamed.jpg")
+    known = [KnownPicture(image_id=one.image_id, picture="same") for one in (bad, rewritten)]
+    write_jsonl(settings.paths.photos.with_name("pictures.jsonl"), known)
+    write_jsonl(settings.paths.photos, [rewritten, *others])
+    monkeypatch.delenv("QWEN_BASE_URL")
+    annotate_library(settings, store)
+    assert "QWEN_BASE_URL is not set: 1 photos stay without an answer" in caplog.text
+    assert failures(settings) == [
+        msgspec.structs.replace(failed, image_id=rewritten.image_id, rel_path=rewritten.rel_path)
+    ]
+    assert mark_for_retry(settings.paths.raw_annotations) == 1  # with a server, the next scan makes it due
+    new = msgspec.structs.replace(bad, image_id="cd" * 16)
+    write_jsonl(settings.paths.photos, [rewritten, new, *others])
+    with pytest.raises(ConfigurationError, match="QWEN_BASE_URL"):
+        annotate_library(settings, store)
+
+
 def test_a_library_whose_answers_have_ids_of_another_hash_is_not_paid_for_again(
     make_settings: MakeSettings, library: list[Photo], store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -678,6 +726,21 @@ def test_ctrl_c_lets_what_is_in_flight_end_and_says_how_to_go_on(
         run(settings, store, server, monkeypatch)
     assert server.asked.total() == 12
     assert len(annotations(settings)) == 12
+
+
+@pytest.mark.parametrize("step", ["choose_photos", "write_metric"])
+def test_a_ctrl_c_while_nothing_is_asked_says_how_to_go_on(
+    make_settings: MakeSettings, library: list[Photo], store: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"vibe_photos.annotate.stage.{step}", interrupt)
+    with (
+        FaultServer(lambda image_id, attempt: Act()) as server,
+        pytest.raises(RunInterrupted, match="Run the same command again"),
+    ):
+        run(make_settings(), store, server, monkeypatch)
 
 
 def test_a_second_ctrl_c_drops_what_is_in_flight(

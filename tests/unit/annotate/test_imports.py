@@ -7,7 +7,7 @@ import pytest
 from tests.unit.annotate.small_library import MakeSettings
 
 from vibe_photos.annotate.answers import AnswerKey, AnswerStore
-from vibe_photos.annotate.imports import ImportSummary, import_annotations
+from vibe_photos.annotate.imports import ImportSummary, absorb_output, import_annotations
 from vibe_photos.errors import InputError
 from vibe_photos.settings import Settings
 
@@ -80,6 +80,20 @@ def test_importing_again_changes_nothing(tmp_path: Path, store: Path, settings: 
     assert (first.new.total(), first.known.total(), first.repeated) == (2, 0, 1)
     assert (second.new.total(), second.known.total(), second.repeated) == (0, 2, 1)
     assert log.read_bytes() == before
+
+
+def test_absorbing_an_output_again_changes_nothing(tmp_path: Path, store: Path) -> None:
+    """As in every reader, the last record of a photo counts; an answer that the store has is kept."""
+    output, log = tmp_path / "raw.jsonl", IMPORTED.log_path(store)
+    output.write_bytes(record("a", "food") + record("b") + record("a", "people"))
+    logs = []
+    for content in (output.read_bytes(), output.read_bytes(), record("a", "product")):
+        output.write_bytes(content)
+        with AnswerStore(store) as answer_store:
+            absorb_output(output, answer_store)
+        logs.append(log.read_bytes())
+    assert logs[0] == logs[1] == logs[2]
+    assert scene_of(store, "a") == "people"
 
 
 def test_the_last_whole_record_counts_over_all_files(tmp_path: Path, store: Path, settings: Settings) -> None:

@@ -16,6 +16,7 @@ from PIL import Image, ImageCms
 from tests.unit.pictures import draw_picture, encode_picture
 
 from vibe_photos.errors import DecodeError
+from vibe_photos.pixels.conversion import _build_profile
 from vibe_photos.pixels.decode import decode_photo
 
 COLOURS = np.array([[(220, 30, 30), (30, 200, 30)], [(30, 30, 220), (230, 220, 30)]], dtype=np.uint8)
@@ -110,6 +111,31 @@ def test_what_every_viewer_shows_is_shown(decode, name):
     image = decode(SHOWN[name])
     assert image.size == (96, 64)
     assert np.abs(find_quarters(image) - COLOURS.astype(int)).max() < 15
+
+
+def with_wrong_checksum(data: bytes, name: bytes) -> bytes:
+    at = data.index(name)
+    end = at + 4 + int.from_bytes(data[at - 4 : at], "big")
+    return data[:end] + bytes([data[end] ^ 1]) + data[end + 1 :]
+
+
+@pytest.mark.parametrize("name", [b"tEXt", b"zTXt", b"iTXt", b"tIME", b"prVt", b"eXIf", b"iCCP"])
+def test_a_wrong_checksum_of_a_chunk_that_no_pixel_needs_changes_nothing(decode, name):
+    """As behind the pixels, where Pillow looks at no checksum;"""
+    exif = b"MM\0*\0\0\0\x08\0\1\1\x12\0\3\0\0\0\1\0\6" + bytes(6)
+    content = {b"eXIf": exif, b"iCCP": b"icc\0\0" + zlib.compress(_build_profile(12, 13))}
+    data = add_png_chunk(add_png_chunk(png, name, content.get(name, b"key\0\0text")), b"tEXt", b"key\0text")
+    right = decode(data)
+    assert decode(with_wrong_checksum(data, name)) == right
+    assert (right == decode(png)) == (name not in content)
+
+
+@pytest.mark.parametrize("name", [b"IHDR", b"PLTE"])
+def test_a_wrong_checksum_of_a_chunk_that_pixels_need_is_a_problem(decode, name):
+    paletted = encode("PNG", draw_quarters().quantize(4))
+    assert decode(paletted).size == (96, 64)
+    with pytest.raises(DecodeError, match=name.decode()):
+        decode(with_wrong_checksum(add_png_chunk(paletted, b"tEXt", b"key\0text"), name))
 
 
 @pytest.mark.parametrize("fill", [b"", bytes(400_000), b"\xff" * 400_000])

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image, TiffImagePlugin
 from tests.unit.pictures import FORMATS, draw_picture, encode_picture
 
+from vibe_photos.pixels.decode import decode_photo
 from vibe_photos.scan.files import FileFinding, inspect_file
 
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmp:Rating="5"/></x:xmpmeta>'
@@ -110,6 +111,13 @@ def test_a_turn_that_exiv2_writes_into_a_png_is_seen(tmp_path):
     turned = inspect(tmp_path / "turned.png", png[:33] + chunk + png[33:])
     assert turned.picture == inspect(tmp_path / "bare.png", png).picture
     assert turned.rendering == write(tmp_path / "eight.png", "PNG", exif=tags(8)).rendering != ""
+    wrong_checksum = inspect(
+        tmp_path / "wrong.png", png[:33] + chunk[:-1] + bytes([chunk[-1] ^ 1]) + png[33:]
+    )
+    assert (wrong_checksum.picture, wrong_checksum.rendering) == (turned.picture, turned.rendering)
+    assert decode_photo(tmp_path / "wrong.png", max_pixels=10**6) == decode_photo(
+        tmp_path / "turned.png", max_pixels=10**6
+    )
 
 
 def test_the_hash_does_not_depend_on_how_the_file_is_read(tmp_path):
