@@ -123,6 +123,8 @@ def import_human(
     changes = human_import.describe_changes(paths.human, found.records, settings.taxonomy, current_ids)
     print_some(changes)
     print(f"{len(found.records)} records, {len(changes)} new or changed; {found.left_out} photos not sampled")
+    if found.unchecked:
+        print(f"left out, because nobody has checked them: {found.unchecked} records")
     for key, places in sorted(found.unknown_keys.items()):
         print(f"dropped the unknown key {key} of {len(places)} records")
     if not write:

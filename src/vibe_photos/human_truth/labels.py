@@ -12,7 +12,14 @@ from types import MappingProxyType
 
 import msgspec
 
-from vibe_photos.records.ground_truth import Decision, GroundTruth, fit_keys, parse_truth, read_placed_truth
+from vibe_photos.records.ground_truth import (
+    PROPOSED,
+    Decision,
+    GroundTruth,
+    fit_keys,
+    parse_truth,
+    read_placed_truth,
+)
 from vibe_photos.settings import Taxonomy
 from vibe_photos.storage.jsonl import read_numbered_records
 
@@ -87,22 +94,16 @@ def read_log_truth(log: Path, current_ids: Mapping[str, str]) -> HumanTruth:
     return _combine([], [log], current_ids)
 
 
-def rename_edited(
+def rename_checked(
     placed: Sequence[tuple[str, GroundTruth]], current_ids: Mapping[str, str]
 ) -> list[tuple[str, GroundTruth]]:
-    """Return the checked records of the edited file under their photos' present ids, one for each photo."""
-    return rename_records([one for one in placed if one[1].extra.get(CHECKED, True)], current_ids)
-
-
-def rename_records(
-    placed: Sequence[tuple[str, GroundTruth]], current_ids: Mapping[str, str]
-) -> list[tuple[str, GroundTruth]]:
-    """Return records, with their places, under their photos' present ids, one for each photo.
+    """Return the checked records, with their places, under their photos' present ids, one for each photo.
 
     A record under the present id counts before one under an earlier id.
     """
     found: dict[str, tuple[str, GroundTruth]] = {}
-    for place, record in sorted(placed, key=lambda one: one[1].image_id not in current_ids):
+    checked = [one for one in placed if one[1].extra.get(CHECKED, True)]
+    for place, record in sorted(checked, key=lambda one: one[1].image_id not in current_ids):
         image_id = current_ids.get(record.image_id, record.image_id)
         found[image_id] = place, msgspec.structs.replace(record, image_id=image_id)
     return list(found.values())
@@ -111,7 +112,7 @@ def rename_records(
 def _combine(
     placed: Sequence[tuple[str, GroundTruth]], logs: Sequence[Path], current_ids: Mapping[str, str]
 ) -> HumanTruth:
-    checked = rename_edited(placed, current_ids)
+    checked = rename_checked(placed, current_ids)
     edited = {record.image_id: record for _, record in checked}
     places = {record.image_id: place for place, record in checked}
     measured, skipped = dict(edited), {}
@@ -126,7 +127,8 @@ def _combine(
             )
             measured.pop(image_id, None)
             if line.after is not None:
-                extra = edited[image_id].extra if image_id in edited else {}
+                extra = dict(edited[image_id].extra) if image_id in edited else {}
+                extra.pop(PROPOSED, None)  # the decision has its own, or took them away
                 record = parse_truth({**extra, **line.after, "image_id": image_id}, place)
                 places[image_id] = place
                 (measured if measures else taught)[image_id] = record

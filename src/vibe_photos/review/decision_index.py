@@ -16,7 +16,7 @@ from vibe_photos.human_truth.labels import (
     DECISIONS_FOLDER,
     NO_IDS,
     active_lines,
-    rename_edited,
+    rename_checked,
 )
 from vibe_photos.records.ground_truth import (
     Decision,
@@ -181,7 +181,7 @@ class DecisionIndex:
         placed = read_placed_truth(file) if file.exists() else []
         return {
             record.image_id: self._fit(record, place, None, "")
-            for place, record in rename_edited(placed, self._current_ids)
+            for place, record in rename_checked(placed, self._current_ids)
         }
 
     def _fit(self, record: GroundTruth, place: str, log: str | None, time: str) -> GroundTruth:
@@ -238,7 +238,8 @@ def _list_labels(record: GroundTruth | None) -> list[str]:
     if record is None:
         return []
     judged = [f"{key}={'yes' if value else 'no'}" for key, value in sorted(record.attributes.items())]
-    return [*record.scene, *judged, *sorted(record.objects or [])]
+    objects = ["objects=none"] if record.objects == [] else sorted(record.objects or [])
+    return [*record.scene, *judged, *objects]
 
 
 def _find_disagreement(decided: Sequence[LogLine]) -> tuple[LogLine, ...]:

@@ -53,13 +53,15 @@ class HumanImport:
 
     `problems` has one sentence per record that cannot be imported, with its place. `unknown_keys` has the
     places of each label key that is not in the taxonomy. `left_out` counts records of photos outside the
-    sample, if only that is imported. `unknown_ids` are ids that are not in the library.
+    sample, if only that is imported, `unchecked` those that nobody has judged yet (`"checked": false`).
+    `unknown_ids` are ids that are not in the library.
     """
 
     records: dict[str, GroundTruth] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     unknown_keys: dict[str, list[str]] = field(default_factory=dict)
     left_out: int = 0
+    unchecked: int = 0
     unknown_ids: list[str] = field(default_factory=list)
 
 
@@ -102,6 +104,8 @@ def read_import(
             result.unknown_ids.append(str(image_id))
         elif sample is not None and image_id not in sample:
             result.left_out += 1
+        elif not value.get(CHECKED, True):
+            result.unchecked += 1
         elif image_id in first_place:
             result.problems.append(f"{place}: {_name(value)} has a record already: {first_place[image_id]}")
         else:

@@ -133,6 +133,12 @@ def test_a_copied_record_counts_once_it_is_checked(tmp_path):
     assert set(read_human_truth(tmp_path, {}).measured) == {"b", "c"}
 
 
+def test_a_proposal_that_a_decision_took_away_stays_away(tmp_path):
+    write_file(tmp_path, {"image_id": "a", "scene": ["scene.food"], "objects": [], "proposed": ["tent"]})
+    write_log(tmp_path, "ada", decide("a", 1, "scene.food"))
+    assert read_human_truth(tmp_path, {}).measured["a"].extra == {}
+
+
 def test_a_skip_says_why_until_the_photo_is_judged(tmp_path):
     skip = {"kind": "skip", "after": None, "reason": "cannot tell"}
     write_log(
@@ -156,7 +162,7 @@ def test_renamed_keys_of_the_file_and_the_logs_are_followed(tmp_path, taxonomy):
     write_file(tmp_path, {"image_id": "b", "scene": ["scene.meal"]})
     write_log(tmp_path, "ada", decided(10, scene=["scene.meal"], objects=["object.toy"]))
     found = [(one.image_id, one.scene, one.objects) for one in measured(tmp_path, later)]
-    assert found == [("a", ["scene.food"], []), ("b", ["scene.food"], [])]
+    assert found == [("a", ["scene.food"], []), ("b", ["scene.food"], None)]
 
 
 def test_an_unknown_key_blocks_only_where_it_counts(tmp_path, taxonomy):

@@ -108,6 +108,12 @@ def test_only_the_sample_is_taken_with_the_design_it_was_drawn_with(read):
     assert found.records["id-b"].extra == {"stratum": "scene.food", "inclusion_probability": 0.5}
 
 
+def test_a_record_that_nobody_has_checked_is_left_out(read):
+    """A copy of `to_review.json` has the teacher's labels."""
+    found = read([{"image_id": "id-a", "checked": False}, {"image_id": "id-b", "checked": True}])
+    assert (list(found.records), found.unchecked) == (["id-b"], 1)
+
+
 def test_differences_are_shown_and_taking_keeps_other_records(read, tmp_path, taxonomy):
     human = tmp_path / "human"
     apply_import(human, read([{"image_id": "id-a", "scene": ["scene.food"], "note": "mine"}]).records)
