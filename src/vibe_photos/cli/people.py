@@ -120,8 +120,10 @@ def import_human(
     if other_ids := human_import.describe_other_ids(photos, found):
         raise InputError(f"nothing was imported from {file}: {other_ids}")
     human_import.refuse_problems(file, found, settings.taxonomy, drop_unknown_keys)
-    changes = human_import.describe_changes(paths.human, found.records, settings.taxonomy, current_ids)
-    print_some(changes)
+    changes = human_import.describe_changes(
+        paths.human, found.records, settings.taxonomy, current_ids, teaches=teach
+    )
+    print_some(list(changes.values()))
     print(f"{len(found.records)} records, {len(changes)} new or changed; {found.left_out} photos not sampled")
     if found.unchecked:
         print(f"left out, because nobody has checked them: {found.unchecked} records")
@@ -132,7 +134,8 @@ def import_human(
             print("nothing is written yet: run again with --write")
         return
     if teach:
-        print(f"written to {human_import.append_teaching(paths.human, find_store(), found.records)}")
+        taught = {image_id: found.records[image_id] for image_id in changes}
+        print(f"written to {human_import.append_teaching(paths.human, find_store(), taught)}")
     else:
         print(f"written to {human_import.apply_import(paths.human, found.records, current_ids)}")
     draw = record_draw(settings) if sample else None

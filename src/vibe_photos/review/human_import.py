@@ -132,10 +132,12 @@ def describe_changes(
     records: Mapping[str, GroundTruth],
     taxonomy: Taxonomy,
     current_ids: Mapping[str, str] = NO_IDS,
-) -> list[str]:
-    """Return one line for each photo whose record in the audited file would be new or changed.
+    teaches: bool = False,
+) -> dict[str, str]:
+    """Return one line for each photo, by id, whose record in the audited file would be new or changed.
 
-    A decision of the review page overrides the file; the line says so if there is one. `current_ids` is as in
+    A decision of the review page overrides the file; the line says so if there is one. What `teaches` becomes
+    a decision, which overrides earlier ones: the line says what changes for the photo. `current_ids` is as in
     `read_human_truth`.
 
     Raises:
@@ -143,13 +145,15 @@ def describe_changes(
     """
     current = _find_current(_read_edited(human), current_ids)
     index = DecisionIndex(human, taxonomy, is_strict=False, current_ids=current_ids)
-    lines = []
+    lines = {}
     for image_id, record in records.items():
-        difference = describe_difference(current.get(image_id), record)
         state = index.state(image_id)
+        difference = describe_difference(state.truth if teaches else current.get(image_id), record)
         override = f"; overridden by {state.decided_by}'s decision: {describe_labels(state.truth)}"
         if difference:
-            lines.append(f"{image_id}: {difference}{override if state.decided_by else ''}")
+            lines[image_id] = (
+                f"{image_id}: {difference}{override if state.decided_by and not teaches else ''}"
+            )
     return lines
 
 

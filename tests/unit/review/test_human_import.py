@@ -118,9 +118,11 @@ def test_differences_are_shown_and_taking_keeps_other_records(read, tmp_path, ta
     human = tmp_path / "human"
     apply_import(human, read([{"image_id": "id-a", "scene": ["scene.food"], "note": "mine"}]).records)
     same = read([{"image_id": "id-a", "scene": ["scene.food"]}])
-    assert describe_changes(human, same.records, taxonomy) == []
+    assert describe_changes(human, same.records, taxonomy) == {}
     found = read([{"image_id": "id-b", "scene": ["scene.people"], "attributes": {"attr.has_text": False}}])
-    assert describe_changes(human, found.records, taxonomy) == ["id-b: new: scene.people attr.has_text=no"]
+    assert describe_changes(human, found.records, taxonomy) == {
+        "id-b": "id-b: new: scene.people attr.has_text=no"
+    }
     apply_import(human, found.records)
     audited = [*read_human_truth(human, {}).measured.values()]
     assert [record.image_id for record in audited] == ["id-a", "id-b"]
@@ -139,9 +141,9 @@ def test_a_record_under_an_earlier_id_is_what_an_import_replaces(read, tmp_path,
     drawn, current_ids = {"stratum": "all", "inclusion_probability": 0.5}, {"before": "id-a"}
     write_json(tmp_path / AUDITED_FILE, [{"image_id": "before", "scene": ["scene.food"], **drawn}])
     found = read([{"image_id": "id-a", "scene": ["scene.people"]}])
-    assert describe_changes(tmp_path, found.records, taxonomy, current_ids) == [
-        "id-a: -scene.food +scene.people"
-    ]
+    assert describe_changes(tmp_path, found.records, taxonomy, current_ids) == {
+        "id-a": "id-a: -scene.food +scene.people"
+    }
     apply_import(tmp_path, found.records, current_ids)
     (record,) = read_human_truth(tmp_path, current_ids).measured.values()
     assert (record.scene, record.extra) == (["scene.people"], drawn)
@@ -163,9 +165,22 @@ def test_a_decision_that_stands_over_the_file_is_named(read, tmp_path, taxonomy)
     (tmp_path / "decisions").mkdir()
     (tmp_path / "decisions" / "ada.jsonl").write_text(json.dumps(decision) + "\n")
     found = read([{"image_id": "id-a", "scene": ["scene.food"]}])
-    assert describe_changes(tmp_path, found.records, taxonomy) == [
-        "id-a: new: scene.food; overridden by ada's decision: scene.other"
-    ]
+    assert describe_changes(tmp_path, found.records, taxonomy) == {
+        "id-a": "id-a: new: scene.food; overridden by ada's decision: scene.other"
+    }
+
+
+def test_what_teaches_is_compared_with_the_decision_that_it_overrides(read, tmp_path, taxonomy):
+    after = {"scene": ["scene.other"], "attributes": {}, "objects": ["object.food"]}
+    decision = {"image_id": "id-a", "decided_at": "2026-01-02T10:00:00.000000Z", "after": after}
+    (tmp_path / "decisions").mkdir()
+    (tmp_path / "decisions" / "ada.jsonl").write_text(json.dumps({**decision, "purpose": "teach"}) + "\n")
+    records = read([{"image_id": "id-a", "scene": ["scene.food"]}]).records
+    assert describe_changes(tmp_path, records, taxonomy, teaches=True) == {
+        "id-a": "id-a: -scene.other -object.food +scene.food"
+    }
+    append_teaching(tmp_path, tmp_path / "store", records)
+    assert describe_changes(tmp_path, records, taxonomy, teaches=True) == {}
 
 
 def test_only_what_differs_is_shown(read, tmp_path, taxonomy):
@@ -175,9 +190,9 @@ def test_only_what_differs_is_shown(read, tmp_path, taxonomy):
     )
     attributes = {"attr.has_text": True, "attr.has_person": True}
     found = read([{"image_id": "id-a", "attributes": attributes, "objects": ["object.food"]}])
-    assert describe_changes(tmp_path, found.records, taxonomy) == [
-        "id-a: -scene.food -attr.has_text=no +attr.has_text=yes +object.food"
-    ]
+    assert describe_changes(tmp_path, found.records, taxonomy) == {
+        "id-a": "id-a: -scene.food -attr.has_text=no +attr.has_text=yes +object.food"
+    }
 
 
 def test_what_teaches_lands_in_a_log_and_in_the_store(read, tmp_path):
