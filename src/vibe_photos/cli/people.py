@@ -120,9 +120,8 @@ def import_human(
     if other_ids := human_import.describe_other_ids(photos, found):
         raise InputError(f"nothing was imported from {file}: {other_ids}")
     human_import.refuse_problems(file, found, settings.taxonomy, drop_unknown_keys)
-    changes = human_import.describe_changes(
-        paths.human, found.records, settings.taxonomy, current_ids, teaches=teach
-    )
+    describe = human_import.describe_teaching if teach else human_import.describe_changes
+    changes = describe(paths.human, found.records, settings.taxonomy, current_ids)
     print_some(list(changes.values()))
     print(f"{len(found.records)} records, {len(changes)} new or changed; {found.left_out} photos not sampled")
     if found.unchecked:

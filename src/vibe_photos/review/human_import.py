@@ -39,12 +39,15 @@ from vibe_photos.review.decision_index import (
     format_time,
     truth_value,
 )
-from vibe_photos.review.decisions import append_lines
+from vibe_photos.review.decisions import append_lines, log_path
 from vibe_photos.settings import Taxonomy
 from vibe_photos.storage.files import write_json
 
 _FIELDS = ("image_id", "rel_path", "scene", "attributes", "objects")
 _MAX_SHOWN_PROBLEMS = 20
+
+IMPORTED = "imported"
+"""The log of what was imported to teach."""
 
 
 @dataclass(slots=True)
@@ -132,12 +135,10 @@ def describe_changes(
     records: Mapping[str, GroundTruth],
     taxonomy: Taxonomy,
     current_ids: Mapping[str, str] = NO_IDS,
-    teaches: bool = False,
 ) -> dict[str, str]:
     """Return one line for each photo, by id, whose record in the audited file would be new or changed.
 
-    A decision of the review page overrides the file; the line says so if there is one. What `teaches` becomes
-    a decision, which overrides earlier ones: the line says what changes for the photo. `current_ids` is as in
+    A decision of the review page overrides the file; the line says so if there is one. `current_ids` is as in
     `read_human_truth`.
 
     Raises:
@@ -147,14 +148,32 @@ def describe_changes(
     index = DecisionIndex(human, taxonomy, is_strict=False, current_ids=current_ids)
     lines = {}
     for image_id, record in records.items():
+        difference = describe_difference(current.get(image_id), record)
         state = index.state(image_id)
-        difference = describe_difference(state.truth if teaches else current.get(image_id), record)
         override = f"; overridden by {state.decided_by}'s decision: {describe_labels(state.truth)}"
         if difference:
-            lines[image_id] = (
-                f"{image_id}: {difference}{override if state.decided_by and not teaches else ''}"
-            )
+            lines[image_id] = f"{image_id}: {difference}{override if state.decided_by else ''}"
     return lines
+
+
+def describe_teaching(
+    human: Path,
+    records: Mapping[str, GroundTruth],
+    taxonomy: Taxonomy,
+    current_ids: Mapping[str, str] = NO_IDS,
+) -> dict[str, str]:
+    """Return one line for each photo, by id, whose truth the records would change as decisions.
+
+    Raises:
+        InputError: a log or the audited file is damaged.
+    """
+    index = DecisionIndex(human, taxonomy, is_strict=False, current_ids=current_ids)
+    before = {image_id: index.state(image_id).truth for image_id in records}
+    index.add(log_path(human, IMPORTED), _make_lines(records))
+    differences = {i: describe_difference(was, index.state(i).truth) for i, was in before.items()}
+    return {
+        image_id: f"{image_id}: {difference}" for image_id, difference in differences.items() if difference
+    }
 
 
 def apply_import(
@@ -182,17 +201,7 @@ def append_teaching(human: Path, store: Path, records: Mapping[str, GroundTruth]
     Raises:
         StoreError: the disk is full or fails.
     """
-    begin = datetime.now(UTC)
-    lines = [
-        Decision(
-            image_id=image_id,
-            decided_at=format_time(begin + timedelta(microseconds=number)),
-            purpose="teach",
-            after=truth_value(record),
-        )
-        for number, (image_id, record) in enumerate(records.items())
-    ]
-    (path,) = append_lines(human, store, {"imported": lines})
+    (path,) = append_lines(human, store, {IMPORTED: _make_lines(records)})
     return path
 
 
@@ -218,6 +227,19 @@ def refuse_problems(file: Path, found: HumanImport, taxonomy: Taxonomy, is_dropp
         )
         hint = "\n--drop-unknown-keys imports the records without those keys" if found.unknown_keys else ""
         raise InputError(f"nothing was imported from {file}:\n  {shown}{more}{hint}")
+
+
+def _make_lines(records: Mapping[str, GroundTruth]) -> list[Decision]:
+    begin = datetime.now(UTC)
+    return [
+        Decision(
+            image_id=image_id,
+            decided_at=format_time(begin + timedelta(microseconds=number)),
+            purpose="teach",
+            after=truth_value(record),
+        )
+        for number, (image_id, record) in enumerate(records.items())
+    ]
 
 
 def _add_record(

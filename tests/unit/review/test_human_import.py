@@ -13,6 +13,7 @@ from vibe_photos.review.human_import import (
     apply_import,
     describe_changes,
     describe_other_ids,
+    describe_teaching,
     read_import,
     refuse_problems,
 )
@@ -176,11 +177,9 @@ def test_what_teaches_is_compared_with_the_decision_that_it_overrides(read, tmp_
     (tmp_path / "decisions").mkdir()
     (tmp_path / "decisions" / "ada.jsonl").write_text(json.dumps({**decision, "purpose": "teach"}) + "\n")
     records = read([{"image_id": "id-a", "scene": ["scene.food"]}]).records
-    assert describe_changes(tmp_path, records, taxonomy, teaches=True) == {
-        "id-a": "id-a: -scene.other -object.food +scene.food"
-    }
+    assert describe_teaching(tmp_path, records, taxonomy) == {"id-a": "id-a: -scene.other +scene.food"}
     append_teaching(tmp_path, tmp_path / "store", records)
-    assert describe_changes(tmp_path, records, taxonomy, teaches=True) == {}
+    assert describe_teaching(tmp_path, records, taxonomy) == {}
 
 
 def test_only_what_differs_is_shown(read, tmp_path, taxonomy):
