@@ -170,7 +170,7 @@ def draw_answers(world: World, seed: int) -> list[GroundTruth]:
             key: value != bool(flip)
             for (key, value), flip in zip(truth.attributes.items(), flips, strict=True)
         }
-        objects = [key for key in truth.objects if generator.random() >= OBJECT_MISSED]
+        objects = [key for key in truth.objects or [] if generator.random() >= OBJECT_MISSED]
         answers.append(
             GroundTruth(image_id=truth.image_id, scene=scene, attributes=attributes, objects=objects)
         )

@@ -120,9 +120,12 @@ def import_human(
     if other_ids := human_import.describe_other_ids(photos, found):
         raise InputError(f"nothing was imported from {file}: {other_ids}")
     human_import.refuse_problems(file, found, settings.taxonomy, drop_unknown_keys)
-    changes = human_import.describe_changes(paths.human, found.records, settings.taxonomy, current_ids)
-    print_some(changes)
+    describe = human_import.describe_teaching if teach else human_import.describe_changes
+    changes = describe(paths.human, found.records, settings.taxonomy, current_ids)
+    print_some(list(changes.values()))
     print(f"{len(found.records)} records, {len(changes)} new or changed; {found.left_out} photos not sampled")
+    if found.unchecked:
+        print(f"left out, because nobody has checked them: {found.unchecked} records")
     for key, places in sorted(found.unknown_keys.items()):
         print(f"dropped the unknown key {key} of {len(places)} records")
     if not write:
@@ -130,7 +133,8 @@ def import_human(
             print("nothing is written yet: run again with --write")
         return
     if teach:
-        print(f"written to {human_import.append_teaching(paths.human, find_store(), found.records)}")
+        taught = {image_id: found.records[image_id] for image_id in changes}
+        print(f"written to {human_import.append_teaching(paths.human, find_store(), taught)}")
     else:
         print(f"written to {human_import.apply_import(paths.human, found.records, current_ids)}")
     draw = record_draw(settings) if sample else None

@@ -26,7 +26,8 @@ The folder data/human gives people's measured labels, weighted as in evaluate@hu
 log gives only that reviewer's measured labels. Other files are a JSON list, one JSON object or JSON Lines of
   {"image_id": "...", "scene": ["scene.food"], "attributes": {"attr.has_text": false}, "objects": []}
 Label keys and settings are those of data/config/resolved.yaml (`dvc repro compose` makes it).
-A record with "inclusion_probability" is weighted by its inverse. A missing attribute is not judged."""
+A record with "inclusion_probability" is weighted by its inverse. Attributes and objects that are missing
+are not judged; a list of objects is complete."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -18,7 +18,7 @@ from vibe_photos.human_truth.labels import (
     HumanTruth,
     read_human_truth,
     read_log_truth,
-    rename_records,
+    rename_checked,
 )
 from vibe_photos.human_truth.sample import MeasuredSample, read_measured_sample, weigh_stated
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth, read_objects, read_placed_truth
@@ -111,7 +111,7 @@ def _read_file(file: Path, settings: Settings, current_ids: Mapping[str, str]) -
             f"{file} has no truth: none of its records has scene, attributes or objects. "
             f"Human labels: --gt {paths.human}; the teacher's labels: --gt {paths.auto / ALL_LABELS}"
         )
-    placed = rename_records(read_placed_truth(file), current_ids)
+    placed = rename_checked(read_placed_truth(file), current_ids)
     # In the order of `evaluate`, so that seeded intervals are the same.
     measured = {one.image_id: one for _, one in sorted(placed, key=lambda one: one[1].image_id)}
     places = {one.image_id: place for place, one in placed}

@@ -12,7 +12,14 @@ from types import MappingProxyType
 
 import msgspec
 
-from vibe_photos.records.ground_truth import Decision, GroundTruth, fit_keys, parse_truth, read_placed_truth
+from vibe_photos.records.ground_truth import (
+    PROPOSED,
+    Decision,
+    GroundTruth,
+    fit_keys,
+    parse_truth,
+    read_placed_truth,
+)
 from vibe_photos.settings import Taxonomy
 from vibe_photos.storage.jsonl import read_numbered_records
 
@@ -87,22 +94,16 @@ def read_log_truth(log: Path, current_ids: Mapping[str, str]) -> HumanTruth:
     return _combine([], [log], current_ids)
 
 
-def rename_edited(
+def rename_checked(
     placed: Sequence[tuple[str, GroundTruth]], current_ids: Mapping[str, str]
 ) -> list[tuple[str, GroundTruth]]:
-    """Return the checked records of the edited file under their photos' present ids, one for each photo."""
-    return rename_records([one for one in placed if one[1].extra.get(CHECKED, True)], current_ids)
-
-
-def rename_records(
-    placed: Sequence[tuple[str, GroundTruth]], current_ids: Mapping[str, str]
-) -> list[tuple[str, GroundTruth]]:
-    """Return records, with their places, under their photos' present ids, one for each photo.
+    """Return the checked records, with their places, under their photos' present ids, one for each photo.
 
     A record under the present id counts before one under an earlier id.
     """
     found: dict[str, tuple[str, GroundTruth]] = {}
-    for place, record in sorted(placed, key=lambda one: one[1].image_id not in current_ids):
+    checked = [one for one in placed if one[1].extra.get(CHECKED, True)]
+    for place, record in sorted(checked, key=lambda one: one[1].image_id not in current_ids):
         image_id = current_ids.get(record.image_id, record.image_id)
         found[image_id] = place, msgspec.structs.replace(record, image_id=image_id)
     return list(found.values())
@@ -111,31 +112,69 @@ def rename_records(
 def _combine(
     placed: Sequence[tuple[str, GroundTruth]], logs: Sequence[Path], current_ids: Mapping[str, str]
 ) -> HumanTruth:
-    checked = rename_edited(placed, current_ids)
+    checked = rename_checked(placed, current_ids)
     edited = {record.image_id: record for _, record in checked}
     places = {record.image_id: place for place, record in checked}
     measured, skipped = dict(edited), {}
     taught: dict[str, GroundTruth] = {}
     assisted: dict[str, bool] = {}
     for image_id, lines in _lines_by_photo(logs, current_ids).items():
-        decided = [(line, place) for line, place in lines if line.kind == "decision"]
+        decided = [(reviewer, line, place) for reviewer, line, place in lines if line.kind == "decision"]
         if decided:
-            line, place = decided[-1]
+            _, line, _ = decided[-1]
             measures = image_id in edited or any(
-                one.purpose == "measure" and one.after is not None for one, _ in decided
+                one.purpose == "measure" and one.after is not None for _, one, _ in decided
             )
             measured.pop(image_id, None)
             if line.after is not None:
-                extra = edited[image_id].extra if image_id in edited else {}
-                record = parse_truth({**extra, **line.after, "image_id": image_id}, place)
-                places[image_id] = place
+                extra = dict(edited[image_id].extra) if image_id in edited else {}
+                extra.pop(PROPOSED, None)  # the decision has its own, or took them away
+                standing = [decided[i] for i in find_standing([(who, one) for who, one, _ in decided])]
+                record, used = combine_truths(
+                    parse_truth({**extra, **(one.after or {}), "image_id": image_id}, at)
+                    for _, one, at in reversed(standing)
+                )
+                places[image_id] = "; ".join(at for *_, at in standing[-used:])
                 (measured if measures else taught)[image_id] = record
                 if line.unassisted or line.shown is not None:
                     assisted[image_id] = not line.unassisted
-        if image_id not in measured and lines[-1][0].kind == "skip":
-            skipped[image_id] = lines[-1][0].reason
+        if image_id not in measured and lines[-1][1].kind == "skip":
+            skipped[image_id] = lines[-1][1].reason
     measured, taught = dict(sorted(measured.items())), dict(sorted(taught.items()))
     return HumanTruth(measured, taught, dict(sorted(skipped.items())), places, assisted)
+
+
+def find_standing(decided: Sequence[tuple[str, Decision]]) -> list[int]:
+    """Return which of a photo's decisions, each with its reviewer and oldest first, stand beside each other.
+
+    They are each reviewer's last; a decision by someone who knew the others' replaces them all.
+    """
+    standing: dict[str, int] = {}
+    for number, (reviewer, line) in enumerate(decided):
+        if "reviewers" in line.seen:
+            standing.clear()
+        standing.pop(reviewer, None)
+        if line.after is not None:
+            standing[reviewer] = number
+    return list(standing.values())
+
+
+def combine_truths(standing: Iterable[GroundTruth]) -> tuple[GroundTruth, int]:
+    """Return a photo's truth by the decisions that stand, newest first, and how many of them it is made of.
+
+    The newest counts. If it does not judge scene or objects, what it does not judge is as in those before it.
+    """
+    newest_first = iter(standing)
+    truth, used = next(newest_first), 1
+    while not (truth.scene and truth.objects is not None) and (earlier := next(newest_first, None)):
+        used += 1
+        truth = msgspec.structs.replace(
+            truth,
+            scene=truth.scene or earlier.scene,
+            attributes={**earlier.attributes, **truth.attributes},
+            objects=earlier.objects if truth.objects is None else truth.objects,
+        )
+    return truth, used
 
 
 def active_lines(lines: Sequence[Decision]) -> list[Decision]:
@@ -146,9 +185,9 @@ def active_lines(lines: Sequence[Decision]) -> list[Decision]:
 
 def _lines_by_photo(
     logs: Sequence[Path], current_ids: Mapping[str, str]
-) -> dict[str, list[tuple[Decision, str]]]:
-    """Return the active lines except remarks, by photo, oldest first; each with its place."""
-    lines: dict[str, list[tuple[Decision, str]]] = {}
+) -> dict[str, list[tuple[str, Decision, str]]]:
+    """Return the active lines except remarks, by photo, oldest first; each with its reviewer and place."""
+    lines: dict[str, list[tuple[str, Decision, str]]] = {}
     for log in logs:
         numbered = list(read_numbered_records(log, Decision))
         number_of = {line.decided_at: number for number, line in numbered}
@@ -156,7 +195,7 @@ def _lines_by_photo(
             if line.kind != "remark":
                 place = f"{log}, line {number_of[line.decided_at]}"
                 image_id = current_ids.get(line.image_id, line.image_id)
-                lines.setdefault(image_id, []).append((line, place))
+                lines.setdefault(image_id, []).append((log.stem, line, place))
     for of_photo in lines.values():
-        of_photo.sort(key=lambda found: found[0].decided_at)
+        of_photo.sort(key=lambda found: found[1].decided_at)
     return lines

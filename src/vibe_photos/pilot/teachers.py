@@ -45,7 +45,7 @@ from vibe_photos.statistics.label_arrays import (
     most_specific,
     read_keys,
 )
-from vibe_photos.statistics.metrics import Floats, Ratio
+from vibe_photos.statistics.metrics import UNJUDGED, Floats, Ratio
 from vibe_photos.statistics.paired import PairedRatio, simultaneous_intervals
 from vibe_photos.statistics.summary import Figures, summarise
 from vibe_photos.storage.jsonl import read_jsonl, write_jsonl
@@ -245,6 +245,7 @@ def count_right(truth: LabelArrays, said: LabelArrays, objects: Sequence[str]) -
     right: Floats = (has_scene & (truth.scene == said.scene)).astype(np.float64)
     right += (judged & (truth.attributes == said.attributes)).sum(axis=1)
     there, given = (most_specific(one.objects, objects) == 1 for one in (truth, said))
+    given &= truth.objects != UNJUDGED
     right += (there & given).sum(axis=1)
     total = has_scene.astype(np.float64) + judged.sum(axis=1) + (there | given).sum(axis=1)
     return Ratio(right, total, int((total > 0).sum()))

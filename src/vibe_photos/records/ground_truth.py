@@ -180,7 +180,7 @@ def read_objects(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def parse_truth(value: dict[str, Any], place: str) -> GroundTruth:
-    """Check one record's types and return it.
+    """Check one record's types and return it; nobody judged the labels that it does not name.
 
     Raises:
         InputError: with the place and the field that is wrong.
@@ -191,7 +191,7 @@ def parse_truth(value: dict[str, Any], place: str) -> GroundTruth:
     extra = {field: kept for field, kept in value.items() if field not in _OWN_FIELDS}
     photo = f" (photo {value['image_id']})" if "image_id" in value else ""
     try:
-        record = msgspec.convert({**own, "extra": extra}, GroundTruth)
+        record = msgspec.convert({"objects": None, **own, "extra": extra}, GroundTruth)
     except msgspec.ValidationError as error:
         raise InputError(f"{place}{photo}: {error}") from None
     if len(record.scene) > 1:
@@ -209,7 +209,8 @@ PROPOSED = "proposed"
 class KeyFitter:
     """Updates records to the current label keys, and counts the changes.
 
-    A proposed object is one of the record's objects as soon as the taxonomy has it.
+    A proposed object is one of the record's objects as soon as the taxonomy has it. It waits where nobody
+    judged the objects, because a list would be complete.
     """
 
     def __init__(self, taxonomy: Taxonomy) -> None:
@@ -239,14 +240,14 @@ class KeyFitter:
         scene = dict.fromkeys(new for _, new in self._follow(record.scene, "scene", lifts, unknown))
         objects = {new for _, new in self._follow(record.objects or [], "object", lifts, unknown)}
         extra = dict(record.extra)
-        if waiting := extra.pop(PROPOSED, None):
+        if record.objects is not None and (waiting := extra.pop(PROPOSED, None)):
             for word in read_proposals(record):
                 if key := self._objects.get(normal_word(word)):
                     self._changes["proposed", word, key] += 1
                     objects.add(key)
                     waiting = [other for other in waiting if other != word]
             extra |= {PROPOSED: waiting} if waiting else {}
-        fitted_objects = None if record.objects is None and not objects else sorted(objects)
+        fitted_objects = None if record.objects is None else sorted(objects)
         fitted = msgspec.structs.replace(
             record, scene=list(scene), attributes=attributes, objects=fitted_objects, extra=extra
         )

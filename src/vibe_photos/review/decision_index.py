@@ -16,7 +16,9 @@ from vibe_photos.human_truth.labels import (
     DECISIONS_FOLDER,
     NO_IDS,
     active_lines,
-    rename_edited,
+    combine_truths,
+    find_standing,
+    rename_checked,
 )
 from vibe_photos.records.ground_truth import (
     Decision,
@@ -144,10 +146,15 @@ class DecisionIndex:
         decided = [line for line in lines if line.line.kind == "decision"]
         moves = [line.line for line in lines if line.line.kind != "remark"]
         last, edited = decided[-1] if decided else None, self._edited.get(image_id)
-        counts = (last.reviewer, last.line.decided_at) if last else (None, "")
-        if self._is_strict and (unfit := self._unfit.get((image_id, *counts))):
-            raise InputError(unfit)
-        truth = last.truth if last else edited
+        standing = [decided[i] for i in find_standing([(one.reviewer, one.line) for one in decided])]
+        truth: GroundTruth | None = last.truth if last else edited
+        counts: list[tuple[str | None, str]] = [(None, "")]
+        if last and last.truth:
+            truth, used = combine_truths(one.truth for one in reversed(standing) if one.truth)
+            counts = [(one.reviewer, one.line.decided_at) for one in standing[-used:]]
+        for reviewer, time in counts if truth and self._is_strict else ():
+            if unfit := self._unfit.get((image_id, reviewer, time)):
+                raise InputError(unfit)
         is_waiting = truth is None and bool(moves) and moves[-1].kind == "skip"
         return PhotoState(
             version=len(all_lines),
@@ -159,7 +166,7 @@ class DecisionIndex:
             is_flagged=bool(lines) and lines[-1].line.is_flagged,
             note=lines[-1].line.note if lines else "",
             skipped_at=moves[-1].decided_at if is_waiting else None,
-            opinions=_find_disagreement(decided),
+            opinions=_find_disagreement(standing),
         )
 
     def _add_lines(self, log: Path, lines: Iterable[tuple[int, Decision]]) -> None:
@@ -181,7 +188,7 @@ class DecisionIndex:
         placed = read_placed_truth(file) if file.exists() else []
         return {
             record.image_id: self._fit(record, place, None, "")
-            for place, record in rename_edited(placed, self._current_ids)
+            for place, record in rename_checked(placed, self._current_ids)
         }
 
     def _fit(self, record: GroundTruth, place: str, log: str | None, time: str) -> GroundTruth:
@@ -238,19 +245,13 @@ def _list_labels(record: GroundTruth | None) -> list[str]:
     if record is None:
         return []
     judged = [f"{key}={'yes' if value else 'no'}" for key, value in sorted(record.attributes.items())]
-    return [*record.scene, *judged, *sorted(record.objects or [])]
+    objects = ["objects=none"] if record.objects == [] else sorted(record.objects or [])
+    return [*record.scene, *judged, *objects]
 
 
-def _find_disagreement(decided: Sequence[LogLine]) -> tuple[LogLine, ...]:
-    latest: dict[str, LogLine] = {}
-    for one in decided:
-        if "reviewers" in one.line.seen:  # the reviewer knew what the others had decided: this settles it
-            latest.clear()
-        latest.pop(one.reviewer, None)
-        if one.truth is not None:
-            latest[one.reviewer] = one
-    pairs = combinations((one.truth for one in latest.values() if one.truth), 2)
-    return tuple(latest.values()) if any(_differ(*pair) for pair in pairs) else ()
+def _find_disagreement(standing: Sequence[LogLine]) -> tuple[LogLine, ...]:
+    pairs = combinations((one.truth for one in standing if one.truth), 2)
+    return tuple(standing) if any(_differ(*pair) for pair in pairs) else ()
 
 
 def _differ(one: GroundTruth, other: GroundTruth) -> bool:

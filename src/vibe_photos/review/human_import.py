@@ -39,12 +39,15 @@ from vibe_photos.review.decision_index import (
     format_time,
     truth_value,
 )
-from vibe_photos.review.decisions import append_lines
+from vibe_photos.review.decisions import append_lines, log_path
 from vibe_photos.settings import Taxonomy
 from vibe_photos.storage.files import write_json
 
 _FIELDS = ("image_id", "rel_path", "scene", "attributes", "objects")
 _MAX_SHOWN_PROBLEMS = 20
+
+IMPORTED = "imported"
+"""The log of what was imported to teach."""
 
 
 @dataclass(slots=True)
@@ -53,13 +56,15 @@ class HumanImport:
 
     `problems` has one sentence per record that cannot be imported, with its place. `unknown_keys` has the
     places of each label key that is not in the taxonomy. `left_out` counts records of photos outside the
-    sample, if only that is imported. `unknown_ids` are ids that are not in the library.
+    sample, if only that is imported, `unchecked` those that nobody has judged yet (`"checked": false`).
+    `unknown_ids` are ids that are not in the library.
     """
 
     records: dict[str, GroundTruth] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     unknown_keys: dict[str, list[str]] = field(default_factory=dict)
     left_out: int = 0
+    unchecked: int = 0
     unknown_ids: list[str] = field(default_factory=list)
 
 
@@ -102,6 +107,8 @@ def read_import(
             result.unknown_ids.append(str(image_id))
         elif sample is not None and image_id not in sample:
             result.left_out += 1
+        elif not value.get(CHECKED, True):
+            result.unchecked += 1
         elif image_id in first_place:
             result.problems.append(f"{place}: {_name(value)} has a record already: {first_place[image_id]}")
         else:
@@ -128,8 +135,8 @@ def describe_changes(
     records: Mapping[str, GroundTruth],
     taxonomy: Taxonomy,
     current_ids: Mapping[str, str] = NO_IDS,
-) -> list[str]:
-    """Return one line for each photo whose record in the audited file would be new or changed.
+) -> dict[str, str]:
+    """Return one line for each photo, by id, whose record in the audited file would be new or changed.
 
     A decision of the review page overrides the file; the line says so if there is one. `current_ids` is as in
     `read_human_truth`.
@@ -139,14 +146,34 @@ def describe_changes(
     """
     current = _find_current(_read_edited(human), current_ids)
     index = DecisionIndex(human, taxonomy, is_strict=False, current_ids=current_ids)
-    lines = []
+    lines = {}
     for image_id, record in records.items():
         difference = describe_difference(current.get(image_id), record)
         state = index.state(image_id)
         override = f"; overridden by {state.decided_by}'s decision: {describe_labels(state.truth)}"
         if difference:
-            lines.append(f"{image_id}: {difference}{override if state.decided_by else ''}")
+            lines[image_id] = f"{image_id}: {difference}{override if state.decided_by else ''}"
     return lines
+
+
+def describe_teaching(
+    human: Path,
+    records: Mapping[str, GroundTruth],
+    taxonomy: Taxonomy,
+    current_ids: Mapping[str, str] = NO_IDS,
+) -> dict[str, str]:
+    """Return one line for each photo, by id, whose truth the records would change as decisions.
+
+    Raises:
+        InputError: a log or the audited file is damaged.
+    """
+    index = DecisionIndex(human, taxonomy, is_strict=False, current_ids=current_ids)
+    before = {image_id: index.state(image_id).truth for image_id in records}
+    index.add(log_path(human, IMPORTED), _make_lines(records))
+    differences = {i: describe_difference(was, index.state(i).truth) for i, was in before.items()}
+    return {
+        image_id: f"{image_id}: {difference}" for image_id, difference in differences.items() if difference
+    }
 
 
 def apply_import(
@@ -174,17 +201,7 @@ def append_teaching(human: Path, store: Path, records: Mapping[str, GroundTruth]
     Raises:
         StoreError: the disk is full or fails.
     """
-    begin = datetime.now(UTC)
-    lines = [
-        Decision(
-            image_id=image_id,
-            decided_at=format_time(begin + timedelta(microseconds=number)),
-            purpose="teach",
-            after=truth_value(record),
-        )
-        for number, (image_id, record) in enumerate(records.items())
-    ]
-    (path,) = append_lines(human, store, {"imported": lines})
+    (path,) = append_lines(human, store, {IMPORTED: _make_lines(records)})
     return path
 
 
@@ -210,6 +227,19 @@ def refuse_problems(file: Path, found: HumanImport, taxonomy: Taxonomy, is_dropp
         )
         hint = "\n--drop-unknown-keys imports the records without those keys" if found.unknown_keys else ""
         raise InputError(f"nothing was imported from {file}:\n  {shown}{more}{hint}")
+
+
+def _make_lines(records: Mapping[str, GroundTruth]) -> list[Decision]:
+    begin = datetime.now(UTC)
+    return [
+        Decision(
+            image_id=image_id,
+            decided_at=format_time(begin + timedelta(microseconds=number)),
+            purpose="teach",
+            after=truth_value(record),
+        )
+        for number, (image_id, record) in enumerate(records.items())
+    ]
 
 
 def _add_record(

@@ -281,6 +281,8 @@ class Listings:
         scenes = keys[columns["scene"]]
         size = len(scenes) + 1
         both = (first >= 0).any(axis=1) & (second >= 0).any(axis=1)
+        if other == "people":  # who gives no scene has not judged it
+            both &= self._scene(other)[rows] >= 0
         # The last row and column have the photos without a scene.
         pairs = [self._scene(who)[rows][both].astype(np.int64) % size for who in (one, other)]
         counts = np.bincount(pairs[0] * size + pairs[1], minlength=size * size).reshape(size, size)

@@ -41,10 +41,12 @@ def compile_training_truth(settings: Settings) -> None:
     for head in HEADS:
         file = paths.auto / HEAD_FILES[head]
         auto = {record.image_id: record for record in fit_keys(read_jsonl(file, GroundTruth), taxonomy, file)}
+        # Of a photo without the teacher's answer, an empty list of objects would say that there are none.
+        judged = {i for i, person in taught.items() if head != "object" or person.objects is not None}
         records = [
             overlay(head, image_id, membership, auto.get(image_id), taught.get(image_id))
             for image_id, membership in memberships.items()
-            if membership.role == "train" and (image_id in auto or image_id in taught)
+            if membership.role == "train" and (image_id in auto or image_id in judged)
         ]
         write_training(paths.training, head, records)
         counts[head] = {

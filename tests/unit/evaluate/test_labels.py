@@ -75,6 +75,15 @@ def test_each_photos_mistakes_are_written_by_level(folder: Path) -> None:
     assert (folder / "errors" / "object_errors.jsonl").read_text() == ""
 
 
+def test_what_nobody_judged_is_not_measured(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The objects of the first photo, and the second photo, a copied record that nobody has checked."""
+    first = {name: value for name, value in TRUTH[0].items() if name != "objects"}
+    (folder / "truth").write_text(json.dumps([first, {**TRUTH[1], "checked": False}]))
+    assert main(["--gt", "truth", "--labels", "labels.sqlite", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["n"], found["objects"]["precision"]) == (1, None)
+
+
 def test_json_for_programs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "one.json").write_text(json.dumps(TRUTH[0]))
     assert main(["--gt", "one.json", "--labels", "labels.sqlite", "--json"]) == 0

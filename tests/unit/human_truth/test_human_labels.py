@@ -5,6 +5,7 @@ import pytest
 
 from vibe_photos.errors import InputError
 from vibe_photos.human_truth.labels import read_human_truth
+from vibe_photos.review.decision_index import DecisionIndex, truth_value
 
 
 def write_file(folder, *records):
@@ -133,6 +134,30 @@ def test_a_copied_record_counts_once_it_is_checked(tmp_path):
     assert set(read_human_truth(tmp_path, {}).measured) == {"b", "c"}
 
 
+def test_a_proposal_that_a_decision_took_away_stays_away(tmp_path):
+    write_file(tmp_path, {"image_id": "a", "scene": ["scene.food"], "objects": [], "proposed": ["tent"]})
+    write_log(tmp_path, "ada", decide("a", 1, "scene.food"))
+    assert read_human_truth(tmp_path, {}).measured["a"].extra == {}
+
+
+@pytest.mark.parametrize("seen", [[], ["reviewers"]])
+def test_what_a_decision_does_not_judge_is_as_others_judged_it_unless_its_writer_knew_them(
+    tmp_path, taxonomy, seen
+):
+    """Of pipeline and page; a decision with scene and objects counts alone."""
+    whole = {"scene": ["scene.food"], "attributes": {"attr.has_person": False}, "objects": ["object.food"]}
+    part = {"scene": [], "attributes": {"attr.has_text": True}, "objects": None}
+    first, second = ({**decide("a", hour, None), "purpose": "teach"} for hour in (1, 2))
+    write_log(tmp_path, "ada", {**first, "after": whole})
+    write_log(tmp_path, "bob", {**second, "after": part, "seen": seen})
+    said = read_human_truth(tmp_path, {}).taught["a"]
+    assert said == DecisionIndex(tmp_path, taxonomy).state("a").truth
+    both = {**whole, "attributes": {"attr.has_person": False, "attr.has_text": True}}
+    assert truth_value(said) == (part if seen else both)
+    write_log(tmp_path, "bob", {**first, "after": part}, {**second, "after": {**whole, "attributes": {}}})
+    assert truth_value(read_human_truth(tmp_path, {}).taught["a"]) == {**whole, "attributes": {}}
+
+
 def test_a_skip_says_why_until_the_photo_is_judged(tmp_path):
     skip = {"kind": "skip", "after": None, "reason": "cannot tell"}
     write_log(
@@ -156,7 +181,7 @@ def test_renamed_keys_of_the_file_and_the_logs_are_followed(tmp_path, taxonomy):
     write_file(tmp_path, {"image_id": "b", "scene": ["scene.meal"]})
     write_log(tmp_path, "ada", decided(10, scene=["scene.meal"], objects=["object.toy"]))
     found = [(one.image_id, one.scene, one.objects) for one in measured(tmp_path, later)]
-    assert found == [("a", ["scene.food"], []), ("b", ["scene.food"], [])]
+    assert found == [("a", ["scene.food"], []), ("b", ["scene.food"], None)]
 
 
 def test_an_unknown_key_blocks_only_where_it_counts(tmp_path, taxonomy):

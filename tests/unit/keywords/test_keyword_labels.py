@@ -66,7 +66,12 @@ def test_a_database_without_labels_is_named(settings):
 def test_a_person_overrules_the_student_label_by_label(settings):
     write_human(
         settings,
-        {"image_id": "id-a", "scene": ["scene.product"], "attributes": {"attr.has_text": False}},
+        {
+            "image_id": "id-a",
+            "scene": ["scene.product"],
+            "attributes": {"attr.has_text": False},
+            "objects": [],
+        },
         {"image_id": "id-b", "attributes": {"attr.has_text": True}, "objects": ["object.food.dessert"]},
     )
     found = read_keywords(settings, "final")

@@ -130,9 +130,10 @@ def test_two_annotators_count_as_two_reviewers(read, task, interface, tmp_path, 
         "ada": 1,
     }
     differences = find_differences(tmp_path, taxonomy, found.lines)
-    assert differences.changes == ["id-a: new: scene.people"]
+    assert differences.changes == ["id-a: new: scene.people objects=none"]
     assert differences.disagreements == [
-        "id-a: label-studio-3 says scene.food attr.has_text=no; ada says scene.people"
+        "id-a: label-studio-3 says scene.food attr.has_text=no objects=none; "
+        "ada says scene.people objects=none"
     ]
     append_lines(tmp_path, tmp_path / "store", found.lines)
     assert [record.scene for record in [*read_human_truth(tmp_path, {}).everything.values()]] == [

@@ -110,6 +110,14 @@ def test_the_price_of_a_thousand_right_labels_by_hand(taxonomy: Taxonomy) -> Non
     assert not pairs
 
 
+def test_objects_that_nobody_judged_are_not_wrong(taxonomy: Taxonomy) -> None:
+    keys = read_keys(taxonomy)
+    truth = GroundTruth(image_id="a", scene=[keys.scene[0]], objects=None)
+    said = GroundTruth(image_id="a", scene=[keys.scene[0]], objects=[keys.object[0]])
+    right = count_right(arrays_of_records([truth], keys), arrays_of_records([said], keys), keys.object)
+    assert right.value(np.ones(1)) == 1.0
+
+
 def test_who_is_paid_by_the_token_has_a_price_of_tokens() -> None:
     by_token = Rates(
         prompt_tokens_per_second=1000,

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from vibe_photos.errors import InputError
-from vibe_photos.records.ground_truth import GroundTruth, fit_keys, read_truth_file, truth_object
+from vibe_photos.records.ground_truth import GroundTruth, fit_keys, parse_truth, read_truth_file, truth_object
 from vibe_photos.settings import Taxonomy
 
 ONE = {"image_id": "a", "scene": ["scene.food"], "attributes": {"attr.has_text": True}, "objects": []}
@@ -203,6 +203,16 @@ def test_a_proposed_object_is_a_label_as_soon_as_the_taxonomy_has_it(taxonomy, t
     assert {"object.vehicle.bicycle", "object.tent"} <= set(later.objects)
     assert later.extra == {"proposed": ["usb hub"], "by": "Ada"}
     assert "the proposed 'bicycle' is a label now: in 1 records it is object.vehicle.bicycle" in caplog.text
+
+
+def test_a_proposed_object_is_no_complete_list_where_nobody_judged_the_objects(taxonomy, tmp_path):
+    record = GroundTruth(image_id="a", objects=None, extra={"proposed": ["hub"]})
+    assert fit_keys([record], taxonomy, tmp_path) == [record]
+
+
+def test_objects_that_a_record_does_not_name_are_not_judged(tmp_path):
+    assert parse_truth({"image_id": "a", "scene": ["scene.food"]}, "here").objects is None
+    assert parse_truth({"image_id": "a", "objects": []}, "here").objects == []
 
 
 @pytest.mark.parametrize("odd", ["bicycle", [1, None], {"bicycle": True}])

@@ -26,11 +26,10 @@ def test_a_decision_is_in_the_log_with_what_was_before(ada: DecisionLog, tmp_pat
     (line,) = read_log(tmp_path, "ada")
     decided_at = str(line.pop("decided_at"))
     assert decided_at == datetime.fromisoformat(decided_at).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    labels = {"attributes": {}, "objects": []}
     assert line == {
         "image_id": "a",
-        "before": {"scene": [FOOD], **labels},
-        "after": {"scene": [PEOPLE], **labels},
+        "before": {"scene": [FOOD], "attributes": {}, "objects": None},
+        "after": {"scene": [PEOPLE], "attributes": {}, "objects": []},
         "is_flagged": True,
         "note": "two of them",
         "seen": ["teacher"],

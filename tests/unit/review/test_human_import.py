@@ -13,6 +13,7 @@ from vibe_photos.review.human_import import (
     apply_import,
     describe_changes,
     describe_other_ids,
+    describe_teaching,
     read_import,
     refuse_problems,
 )
@@ -108,13 +109,21 @@ def test_only_the_sample_is_taken_with_the_design_it_was_drawn_with(read):
     assert found.records["id-b"].extra == {"stratum": "scene.food", "inclusion_probability": 0.5}
 
 
+def test_a_record_that_nobody_has_checked_is_left_out(read):
+    """A copy of `to_review.json` has the teacher's labels."""
+    found = read([{"image_id": "id-a", "checked": False}, {"image_id": "id-b", "checked": True}])
+    assert (list(found.records), found.unchecked) == (["id-b"], 1)
+
+
 def test_differences_are_shown_and_taking_keeps_other_records(read, tmp_path, taxonomy):
     human = tmp_path / "human"
     apply_import(human, read([{"image_id": "id-a", "scene": ["scene.food"], "note": "mine"}]).records)
     same = read([{"image_id": "id-a", "scene": ["scene.food"]}])
-    assert describe_changes(human, same.records, taxonomy) == []
+    assert describe_changes(human, same.records, taxonomy) == {}
     found = read([{"image_id": "id-b", "scene": ["scene.people"], "attributes": {"attr.has_text": False}}])
-    assert describe_changes(human, found.records, taxonomy) == ["id-b: new: scene.people attr.has_text=no"]
+    assert describe_changes(human, found.records, taxonomy) == {
+        "id-b": "id-b: new: scene.people attr.has_text=no"
+    }
     apply_import(human, found.records)
     audited = [*read_human_truth(human, {}).measured.values()]
     assert [record.image_id for record in audited] == ["id-a", "id-b"]
@@ -133,9 +142,9 @@ def test_a_record_under_an_earlier_id_is_what_an_import_replaces(read, tmp_path,
     drawn, current_ids = {"stratum": "all", "inclusion_probability": 0.5}, {"before": "id-a"}
     write_json(tmp_path / AUDITED_FILE, [{"image_id": "before", "scene": ["scene.food"], **drawn}])
     found = read([{"image_id": "id-a", "scene": ["scene.people"]}])
-    assert describe_changes(tmp_path, found.records, taxonomy, current_ids) == [
-        "id-a: -scene.food +scene.people"
-    ]
+    assert describe_changes(tmp_path, found.records, taxonomy, current_ids) == {
+        "id-a": "id-a: -scene.food +scene.people"
+    }
     apply_import(tmp_path, found.records, current_ids)
     (record,) = read_human_truth(tmp_path, current_ids).measured.values()
     assert (record.scene, record.extra) == (["scene.people"], drawn)
@@ -157,9 +166,20 @@ def test_a_decision_that_stands_over_the_file_is_named(read, tmp_path, taxonomy)
     (tmp_path / "decisions").mkdir()
     (tmp_path / "decisions" / "ada.jsonl").write_text(json.dumps(decision) + "\n")
     found = read([{"image_id": "id-a", "scene": ["scene.food"]}])
-    assert describe_changes(tmp_path, found.records, taxonomy) == [
-        "id-a: new: scene.food; overridden by ada's decision: scene.other"
-    ]
+    assert describe_changes(tmp_path, found.records, taxonomy) == {
+        "id-a": "id-a: new: scene.food; overridden by ada's decision: scene.other"
+    }
+
+
+def test_what_teaches_is_compared_with_the_decision_that_it_overrides(read, tmp_path, taxonomy):
+    after = {"scene": ["scene.other"], "attributes": {}, "objects": ["object.food"]}
+    decision = {"image_id": "id-a", "decided_at": "2026-01-02T10:00:00.000000Z", "after": after}
+    (tmp_path / "decisions").mkdir()
+    (tmp_path / "decisions" / "ada.jsonl").write_text(json.dumps({**decision, "purpose": "teach"}) + "\n")
+    records = read([{"image_id": "id-a", "scene": ["scene.food"]}]).records
+    assert describe_teaching(tmp_path, records, taxonomy) == {"id-a": "id-a: -scene.other +scene.food"}
+    append_teaching(tmp_path, tmp_path / "store", records)
+    assert describe_teaching(tmp_path, records, taxonomy) == {}
 
 
 def test_only_what_differs_is_shown(read, tmp_path, taxonomy):
@@ -169,9 +189,9 @@ def test_only_what_differs_is_shown(read, tmp_path, taxonomy):
     )
     attributes = {"attr.has_text": True, "attr.has_person": True}
     found = read([{"image_id": "id-a", "attributes": attributes, "objects": ["object.food"]}])
-    assert describe_changes(tmp_path, found.records, taxonomy) == [
-        "id-a: -scene.food -attr.has_text=no +attr.has_text=yes +object.food"
-    ]
+    assert describe_changes(tmp_path, found.records, taxonomy) == {
+        "id-a": "id-a: -scene.food -attr.has_text=no +attr.has_text=yes +object.food"
+    }
 
 
 def test_what_teaches_lands_in_a_log_and_in_the_store(read, tmp_path):

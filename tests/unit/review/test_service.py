@@ -152,6 +152,16 @@ def test_a_cell_of_the_matrix_counts_down_as_one_works(library: Library, open_se
     assert count(food, landscape) == 1
 
 
+def test_a_scene_that_nobody_judged_is_not_in_the_matrix(library: Library, open_service: OpenService) -> None:
+    service, _ = open_service()
+    after = Truth(attributes={"attr.has_text": False}, objects=None)
+    service.decide([DecisionRequest(image_id=library.image_ids[1], version=0, after=after)])
+    matrix = service.compare(PhotosQuery(list="all", pair="teacher,people"))
+    assert sum(map(sum, matrix.counts)) == 0
+    assert sum(matrix.flags["attr.has_text"]) == 1
+    assert sum(matrix.flags["object.drink"]) == 0
+
+
 def test_chips_combine_and_each_tells_how_many_it_would_leave(
     library: Library, open_service: OpenService
 ) -> None:

@@ -1,9 +1,10 @@
+import msgspec
 import pytest
 
 from vibe_photos.records.ground_truth import GroundTruth
 from vibe_photos.review.decision_index import describe_difference
 
-FOOD = GroundTruth(image_id="a", scene=["scene.food"], attributes={"attr.has_text": False})
+FOOD = GroundTruth(image_id="a", scene=["scene.food"], attributes={"attr.has_text": False}, objects=None)
 
 
 @pytest.mark.parametrize(
@@ -11,7 +12,8 @@ FOOD = GroundTruth(image_id="a", scene=["scene.food"], attributes={"attr.has_tex
     [
         (None, None, ""),
         (None, FOOD, "new: scene.food attr.has_text=no"),
-        (None, GroundTruth(image_id="a"), "new: (no label)"),
+        (None, GroundTruth(image_id="a", objects=None), "new: (no label)"),
+        (FOOD, msgspec.structs.replace(FOOD, objects=[]), "+objects=none"),
         (FOOD, FOOD, ""),
         (FOOD, None, "-scene.food -attr.has_text=no"),
         (

@@ -91,6 +91,17 @@ def test_a_photo_that_the_teacher_did_not_answer_can_be_taught(settings):
     assert [one.image_id for one in read_training(settings.paths.training, "scene")] == ["a", "b", "unasked"]
 
 
+def test_objects_that_nobody_judged_are_not_learnt_as_absent(settings):
+    after = {"scene": ["scene.people"], "attributes": {}, "objects": None}
+    say(settings, {"image_id": "unasked", "after": after})
+    compile_training_truth(settings)
+    assert [one.image_id for one in read_training(settings.paths.training, "scene")] == ["a", "b", "unasked"]
+    assert [one.image_id for one in read_training(settings.paths.training, "object")] == ["a", "b"]
+    say(settings, {"image_id": "unasked", "after": {**after, "objects": []}})
+    compile_training_truth(settings)
+    assert read_training(settings.paths.training, "object")[-1].image_id == "unasked"
+
+
 def test_a_taught_photo_touches_only_the_heads_whose_labels_it_changes(settings):
     before = compiled(settings)
     after = {"scene": ["scene.people"], "attributes": {}, "objects": ["object.food"]}

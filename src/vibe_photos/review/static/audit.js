@@ -74,7 +74,7 @@ class Audit {
   /** The labels before any edit. */
   get prefilled() {
     const { people, teacher, is_unassisted: isUnassisted } = this.photo;
-    return people ? fillIn(people, teacher) : teacher ?? (isUnassisted ? withoutAny(this.session.attributes) : NOTHING);
+    return people ? fillIn(people, teacher, this.session.attributes) : teacher ?? (isUnassisted ? withoutAny(this.session.attributes) : NOTHING);
   }
 
   get isEdited() {
@@ -283,10 +283,11 @@ function chooseDecision(saved, mine) {
 function describeDecision(truth, { is_flagged: isFlagged, note }) {
   if (!truth) return [element("p", { textContent: "not decided" })];
   const judged = Object.entries(truth.attributes).map(([key, value]) => `${labelName(key)}: ${value ? "yes" : "no"}`);
+  const objects = [...(truth.objects ?? []).map(labelName), ...truth.proposed].join(", ");
   const lines = [
-    ["Scene", truth.scene ? labelName(truth.scene) : "none"],
+    ["Scene", truth.scene ? labelName(truth.scene) : "not judged"],
     ["Attributes", judged.join(", ") || "none judged"],
-    ["Objects", [...(truth.objects ?? []).map(labelName), ...truth.proposed].join(", ") || "none"],
+    ["Objects", objects || (truth.objects ? "none" : "not judged")],
     ...(isFlagged ? [["Flag", "flagged"]] : []),
     ...(note ? [["Note", note]] : []),
   ];

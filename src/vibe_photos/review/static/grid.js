@@ -3,17 +3,14 @@
 import { get, getBytes, photoUrl, post, Refused, saveDecisions } from "./api.js";
 import { announce, byId, clearProblem, element, releaseFocus, wireButtons } from "./dom.js";
 import {
-  chooseScene,
+  confirmLabel,
   describeTruth,
   isSameTruth,
   labelName,
   percent,
   sayPhotos,
+  setLabel,
   tagsOf,
-  UNJUDGED,
-  withAttribute,
-  withoutAny,
-  withWord,
 } from "./labels.js";
 import { PhotoMap } from "./map.js";
 import { showMatrix } from "./matrix.js";
@@ -94,24 +91,21 @@ class Grid {
     return undefined;
   }
 
-  /** Save the teacher's labels of all that are selected, or the student's answer with people's others, else the teacher's. */
+  /** Save what the teacher or the student says, for all that are selected. */
   confirm() {
     const whose = byId("whose").value;
-    return this.#decide(`${whose === "teacher" ? "Teacher" : "Student"}’s label confirmed for`, (item) => {
-      const { about } = this.query.value;
-      const said = item[whose];
-      if (whose === "teacher" && (!about || item.purpose === "measure")) return said;
-      if (about === "scene") return said?.scene ? this.#with(item, said.scene, true) : null;
-      const says = about.startsWith("attr.") ? said?.attributes[about] : said?.objects.includes(about);
-      return says === undefined ? null : this.#with(item, about, says);
-    });
+    return this.#decide(`${whose === "teacher" ? "Teacher" : "Student"}’s label confirmed for`, (item) =>
+      confirmLabel(item, whose, this.query.value.about, this.session.attributes),
+    );
   }
 
   /** Set a label for all that are selected; an attribute or object that all have is taken away. */
   set(key) {
     if (!this.selected.size) return announce("Select photos first: click them, or Ctrl A for all");
     const holds = !key.startsWith("scene.") && this.chosen.every((item) => hasLabel(item, key));
-    return this.#decide(`${labelName(key)} ${holds ? "taken away from" : "set for"}`, (item) => this.#with(item, key, !holds));
+    return this.#decide(`${labelName(key)} ${holds ? "taken away from" : "set for"}`, (item) =>
+      setLabel(item, key, !holds, this.session.attributes),
+    );
   }
 
   undo() {
@@ -127,18 +121,6 @@ class Grid {
   /** Show what is most like a photo. */
   showAlike(imageId) {
     this.query.set({ near: imageId, list: "all", status: "", says: "", label: "", lasso: "", sort: "" });
-  }
-
-  /**
-   * What a person says of a photo with one label set. On a photo that teaches nobody judged the others: they stay the
-   * teacher's. A measured photo is judged whole, as its tile shows it.
-   */
-  #with(item, key, value) {
-    const begin = item.purpose === "measure" ? (item.teacher ?? withoutAny(this.session.attributes)) : UNJUDGED;
-    const truth = item.people ?? begin;
-    if (key.startsWith("scene.")) return chooseScene(truth, key, this.session.attributes);
-    if (key.startsWith("attr.")) return withAttribute(truth, key, value);
-    return withWord({ ...truth, objects: truth.objects ?? item.teacher?.objects ?? [] }, "objects", key, value);
   }
 
   /** Save a truth for all that are selected and can be decided here; `said` is what was done, before the number of photos. */

@@ -76,11 +76,35 @@ export function cycleAttribute(truth, key, filled) {
   return withAttribute(truth, key, values[(values.indexOf(value) + 1) % 3]);
 }
 
-/** A person's labels; those that the grid set alone, with the teacher's others. */
-export function fillIn(person, teacher) {
+/** A person's labels; those that the grid set alone, with the teacher's others, as they follow the person's scene by rule. */
+export function fillIn(person, teacher, attributes) {
   if (person.scene && person.objects) return person;
-  const { scene, attributes, objects } = teacher ?? NOTHING;
-  return { ...person, scene: person.scene ?? scene, attributes: { ...attributes, ...person.attributes }, objects: person.objects ?? objects };
+  const said = teacher ?? NOTHING;
+  const others = person.scene ? chooseScene(said, person.scene, attributes) : said;
+  return { ...person, scene: others.scene, attributes: { ...others.attributes, ...person.attributes }, objects: person.objects ?? others.objects };
+}
+
+/**
+ * What a person says of a photo with one label set. On a photo that teaches nobody judged the others: they stay the
+ * teacher's. A measured photo is judged whole, as its tile shows it.
+ */
+export function setLabel({ people, teacher, purpose }, key, value, attributes) {
+  const truth = people ?? (purpose === "measure" ? (teacher ?? withoutAny(attributes)) : UNJUDGED);
+  if (key.startsWith("scene.")) return chooseScene(truth, key, attributes);
+  if (key.startsWith("attr.")) return withAttribute(truth, key, value);
+  return withWord({ ...truth, objects: truth.objects ?? teacher?.objects ?? [] }, "objects", key, value);
+}
+
+/**
+ * What a person says by confirming what the teacher or the student says about `scene` or a label; null if that is nothing.
+ * All of the teacher's labels, if nobody has judged a measured photo, or without `about`.
+ */
+export function confirmLabel(item, whose, about, attributes) {
+  const said = item[whose];
+  if (whose === "teacher" && (!about || (item.purpose === "measure" && !item.people))) return said;
+  if (about === "scene") return said?.scene ? setLabel(item, said.scene, true, attributes) : null;
+  const says = about.startsWith("attr.") ? said?.attributes[about] : said?.objects.includes(about);
+  return says === undefined ? null : setLabel(item, about, says, attributes);
 }
 
 /** Add an object or a proposed word, or take it away. `field`: objects or proposed. */
