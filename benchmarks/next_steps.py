@@ -3,10 +3,10 @@
 From a budget of answers, chosen by permanent random numbers, people measure a part, and the others train. The
 teacher's answers are drawn again from the truth (`benchmarks.real_photos`). Then, one at a time: twice as
 many answers are learned, suspects get their true labels, thresholds are chosen on half of the measured
-photos, and another encoder is used. Gains are of the mean of scene accuracy and the attributes' F1, against
-the truth of photos that no head has learned from. They are paired, with a bootstrap over near-duplicate
-groups. With others' photos, truth is joined by `rel_path`; `--onnx` is SqueezeNet as in
-conf/embedder/onnx.yaml.
+photos, and another encoder is used, which is ranked if it is better out of fold beyond chance. Gains are of
+the mean of scene accuracy and the attributes' F1, against the truth of photos that no head has learned from.
+They are paired, with a bootstrap over near-duplicate groups. With others' photos, truth is joined by
+`rel_path`; `--onnx` is SqueezeNet as in conf/embedder/onnx.yaml.
 """
 
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ from vibe_photos.heads.rounding import exact_logits
 from vibe_photos.records.ground_truth import GroundTruth
 from vibe_photos.records.photos import unit_interval
 from vibe_photos.records.taxonomy import head_keys, label_name
-from vibe_photos.report.next_steps import Gain, find_teacher_errors, rank_steps
+from vibe_photos.report.next_steps import Gain, find_teacher_errors, rank_steps, scale_to_truth
 from vibe_photos.settings import Evaluate, HeadName
 from vibe_photos.statistics.design import simple_design
 from vibe_photos.statistics.label_arrays import JudgedPhotos, arrays_of_records, read_keys
@@ -119,8 +119,8 @@ def real_gain(world: World, rows: Indices, before: Floats, after: Floats) -> Gai
 
 def predict(
     world: World, photos: Photos, answers: list[GroundTruth], learned: dict[HeadName, Learned]
-) -> tuple[dict[str, Gain], set[int]]:
-    """Return what the report predicts for each step, and the rows of the suspects."""
+) -> tuple[dict[str, Gain], set[int], float]:
+    """Return what the report predicts for each step, the suspects' rows, and the mean `scale_to_truth`."""
     trained: dict[HeadName, Any] = {}
     suspects: dict[HeadName, int] = {}
     suspected: set[int] = set()
@@ -154,7 +154,8 @@ def predict(
     teacher = summarise(measured, Evaluate(confidence_level=0.95, bootstrap_repetitions=500, seed=0))
     errors = find_teacher_errors(teacher, [label_name(key) for key in keys.attribute])
     steps = rank_steps(trained, errors, suspects, "", thresholds_are_tuned=False, is_all_answered=False)
-    return {step.name: step.gain for step in steps}, suspected
+    scale = np.mean([scale_to_truth(head, figures, errors[head]) for head, figures in trained.items()])
+    return {step.name: step.gain for step in steps}, suspected, float(scale)
 
 
 def choose_thresholds(world: World, learned: dict[HeadName, Learned], rows: Indices) -> dict[str, float]:
@@ -175,7 +176,7 @@ def run_case(worlds: dict[str, World], name: str, seed: int) -> dict[str, Any]:
     world = worlds[name]
     answers, photos = draw_answers(world, seed), deal(world, seed)
     learned = learn_both(world, answers, photos.train)
-    predicted, suspected = predict(world, photos, answers, learned)
+    predicted, suspected, scale = predict(world, photos, answers, learned)
     first, second = photos.unseen
     rows = np.concatenate([first, second, photos.measured])
     base = count(world, learned, rows)
@@ -199,7 +200,9 @@ def run_case(worlds: dict[str, World], name: str, seed: int) -> dict[str, Any]:
         tried = learn_both(there, answers, photos.train)
         step = f"Use {other}"
         real[step] = real_gain(world, rows, base, count(there, tried, rows))
-        predicted[step] = compare_out_of_fold(world, answers, learned, tried)
+        better = compare_out_of_fold(world, answers, learned, tried).times(scale)
+        if better.low > 0 or better.high < 0:
+            predicted[step] = better
     wrong = [row for row in suspected if not is_right(answers[row], world.truth[row])]
     return {
         "encoder": name,

@@ -1,9 +1,9 @@
 """What would help most: the next steps by expected gain, the causes of errors, and learning curves.
 
 Gains are of F1 (for scenes: of the share that is right), measured out of fold against the teacher's answers
-by stage `train` (`train.learning_curve`, `train.error_budget`). The loss from added
-errors and the teacher's measured error rate give the gain from right answers (linear SIMEX). Each gain is for
-that change alone: gains need not add up.
+by stage `train` (`train.learning_curve`, `train.error_budget`). The loss from added errors and the teacher's
+measured error rate give the gain from right answers (linear SIMEX). In the ranked steps, gains are against
+the truth (`scale_to_truth`). Each gain is for that change alone: gains need not add up.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,10 +41,11 @@ class Gain:
     low: float
     high: float
 
-    def times(self, low: float, expected: float, high: float) -> "Gain":
-        """Return the gain times an uncertain factor: `expected`, between `low` and `high`."""
-        ends = [self.low * low, self.low * high, self.high * low, self.high * high]
-        return Gain(self.value * expected, min(ends), max(ends))
+    def times(self, factor: float, low: float | None = None, high: float | None = None) -> "Gain":
+        """Return the gain times a factor; if that is uncertain, it is between `low` and `high`."""
+        factors = [factor if end is None else end for end in (low, high)]
+        ends = [end * one for end in (self.low, self.high) for one in factors]
+        return Gain(self.value * factor, min(ends), max(ends))
 
     def __str__(self) -> str:
         """Return it in percentage points, such as "+1.2 (0.3 to 2.0)"; a dash if there is none."""
@@ -112,10 +113,37 @@ def gain_of_right_answers(budget: Figures, errors: TeacherErrors) -> Gain:
     """Return the gain of a row of the error budget if the teacher were always right."""
     parts = []
     for kind, rate in errors.items():
-        loss = read_change(budget, kind).times(-1 / NOISE, -1 / NOISE, -1 / NOISE)
+        loss = read_change(budget, kind).times(-1 / NOISE)
         floor = Gain(*(max(0.0, one) for one in (loss.value, loss.low, loss.high)))
-        parts.append(floor.times(rate.low, rate.value, rate.high))
+        parts.append(floor.times(rate.value, rate.low, rate.high))
     return Gain(*(sum(getattr(part, name) for part in parts) for name in ("value", "low", "high")))
+
+
+def scale_to_truth(head: HeadName, figures: Figures, errors: TeacherErrors) -> float:
+    """Return by what factor a gain of F1 against the truth is larger than against the teacher's labels.
+
+    Random errors of the teacher hide a part of each gain. If a share c of k scenes is confused, a gain of
+    accuracy shows only 1 - c k / (k - 1) of it. If a share m of true labels is missed and q of the false ones
+    invented, a gain in hits shows 1 - m - q of it (Natarajan et al. 2013, "Learning with noisy labels", lemma
+    1); F1 divides the hits by the labels given and true, here about as many as the teacher's. The factor is
+    at most 2; without measured errors it is 1.
+
+    Args:
+        head: the head that the figures are of.
+        figures: its metrics of stage `train`.
+        errors: the teacher's error rates for it.
+    """
+    rate = {kind: gain.value for kind, gain in errors.items()}
+    if head == "scene":
+        scenes = len(figures["learnt"])
+        shown = 1.0 - rate.get("confused", 0.0) * scenes / max(1, scenes - 1)
+        return 1.0 / max(0.5, shown)
+    said = _count_true(head, figures)
+    missed, invented = rate.get("missed", 0.0), rate.get("invented", 0.0)
+    true = said / (1.0 - missed + invented)
+    false = figures["n_train"] * len(figures["learnt"]) - true
+    shown = (1.0 - missed - invented * true / false) * (said + true) / (2 * said) if said and false else 1.0
+    return 1.0 / max(0.5, shown)
 
 
 def read_change(row: Figures, name: str) -> Gain:
@@ -146,17 +174,18 @@ def rank_steps(
         figures = trained.get(head) or {}
         curve, budget = figures.get("learning_curve"), figures.get("error_budget")
         rows = budget["rows"] if budget else []
-        more_answers[head] = read_change(curve["rows"][0], "gain") if curve else NO_GAIN
+        scale = scale_to_truth(head, figures, errors[head]) if head in errors and figures else 1.0
+        more_answers[head] = read_change(curve["rows"][0], "gain").times(scale) if curve else NO_GAIN
         corrections[head] = thresholds_moved[head] = NO_GAIN
         if rows and head in errors:
             wrong = sum(rate.value for rate in errors[head].values()) * _count_true(head, figures)
             share = suspects.get(head, 0) / max(1.0, wrong)
             right_answers = gain_of_right_answers(rows[0], errors[head])
             corrections[head] = right_answers.times(
-                0.0, min(1.0, SHARE_OF_SUSPECTS_WRONG * share), min(1.0, share)
+                min(1.0, SHARE_OF_SUSPECTS_WRONG * share), 0.0, min(1.0, share)
             )
         if rows and head == "attribute" and not thresholds_are_tuned:
-            thresholds_moved[head] = read_change(rows[0], "threshold")
+            thresholds_moved[head] = read_change(rows[0], "threshold").times(scale)
     answers = max((figures["n_train"] for figures in trained.values()), default=0)
     reviewed = max(suspects.values(), default=0)
     hours = reviewed / REVIEWED_PER_HOUR
