@@ -168,6 +168,7 @@ def confirm_grid(library: Library, audit: AuditPage, address: str) -> None:
         if not is_last:
             audit.press("u")
             audit.wait_until_said(f"{len(shown) - 1} undone")
+            audit.wait_until_idle()
             assert set(library.audited) == before
 
 
