@@ -119,8 +119,8 @@ def real_gain(world: World, rows: Indices, before: Floats, after: Floats) -> Gai
 
 def predict(
     world: World, photos: Photos, answers: list[GroundTruth], learned: dict[HeadName, Learned]
-) -> tuple[dict[str, Gain], set[int], float]:
-    """Return what the report predicts for each step, the suspects' rows, and the mean `scale_to_truth`."""
+) -> tuple[dict[str, Gain], set[int], tuple[float, ...]]:
+    """Return what the report predicts for each step, the suspects, and both heads' mean `scale_to_truth`."""
     trained: dict[HeadName, Any] = {}
     suspects: dict[HeadName, int] = {}
     suspected: set[int] = set()
@@ -154,8 +154,8 @@ def predict(
     teacher = summarise(measured, Evaluate(confidence_level=0.95, bootstrap_repetitions=500, seed=0))
     errors = find_teacher_errors(teacher, [label_name(key) for key in keys.attribute])
     steps = rank_steps(trained, errors, suspects, "", thresholds_are_tuned=False, is_all_answered=False)
-    scale = np.mean([scale_to_truth(head, figures, errors[head]) for head, figures in trained.items()])
-    return {step.name: step.gain for step in steps}, suspected, float(scale)
+    scales = zip(*(scale_to_truth(head, trained[head], errors[head]) for head in trained), strict=True)
+    return {step.name: step.gain for step in steps}, suspected, tuple(sum(pair) / 2 for pair in scales)
 
 
 def choose_thresholds(world: World, learned: dict[HeadName, Learned], rows: Indices) -> dict[str, float]:
@@ -200,7 +200,7 @@ def run_case(worlds: dict[str, World], name: str, seed: int) -> dict[str, Any]:
         tried = learn_both(there, answers, photos.train)
         step = f"Use {other}"
         real[step] = real_gain(world, rows, base, count(there, tried, rows))
-        better = compare_out_of_fold(world, answers, learned, tried).times(scale)
+        better = compare_out_of_fold(world, answers, learned, tried).times(*scale)
         if better.low > 0 or better.high < 0:
             predicted[step] = better
     wrong = [row for row in suspected if not is_right(answers[row], world.truth[row])]

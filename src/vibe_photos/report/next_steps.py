@@ -119,31 +119,39 @@ def gain_of_right_answers(budget: Figures, errors: TeacherErrors) -> Gain:
     return Gain(*(sum(getattr(part, name) for part in parts) for name in ("value", "low", "high")))
 
 
-def scale_to_truth(head: HeadName, figures: Figures, errors: TeacherErrors) -> float:
+def scale_to_truth(head: HeadName, figures: Figures, errors: TeacherErrors) -> tuple[float, float, float]:
     """Return by what factor a gain of F1 against the truth is larger than against the teacher's labels.
 
     Random errors of the teacher hide a part of each gain. If a share c of k scenes is confused, a gain of
     accuracy shows only 1 - c k / (k - 1) of it. If a share m of true labels is missed and q of the false ones
     invented, a gain in hits shows 1 - m - q of it (Natarajan et al. 2013, "Learning with noisy labels", lemma
     1); F1 divides the hits by the labels given and true, here about as many as the teacher's. The factor is
-    at most 2; without measured errors it is 1.
+    at most 2.
 
     Args:
         head: the head that the figures are of.
         figures: its metrics of stage `train`.
         errors: the teacher's error rates for it.
+
+    Returns:
+        The factor, and its ends if all error rates are at the ends of their intervals.
     """
-    rate = {kind: gain.value for kind, gain in errors.items()}
-    if head == "scene":
-        scenes = len(figures["learnt"])
-        shown = 1.0 - rate.get("confused", 0.0) * scenes / max(1, scenes - 1)
+
+    def scale(end: str) -> float:
+        rate: dict[str, float] = {kind: getattr(gain, end) for kind, gain in errors.items()}
+        if head == "scene":
+            scenes = len(figures["learnt"])
+            shown = 1.0 - rate["confused"] * scenes / max(1, scenes - 1)
+        else:
+            said = _count_true(head, figures)
+            true = said / max(0.5, 1.0 - rate["missed"] + rate["invented"])
+            false = max(1.0, figures["n_train"] * len(figures["learnt"]) - true)
+            shown = (
+                (1.0 - rate["missed"] - rate["invented"] * true / false) * (said + true) / max(1, 2 * said)
+            )
         return 1.0 / max(0.5, shown)
-    said = _count_true(head, figures)
-    missed, invented = rate.get("missed", 0.0), rate.get("invented", 0.0)
-    true = said / (1.0 - missed + invented)
-    false = figures["n_train"] * len(figures["learnt"]) - true
-    shown = (1.0 - missed - invented * true / false) * (said + true) / (2 * said) if said and false else 1.0
-    return 1.0 / max(0.5, shown)
+
+    return scale("value"), scale("low"), scale("high")
 
 
 def read_change(row: Figures, name: str) -> Gain:
@@ -174,8 +182,8 @@ def rank_steps(
         figures = trained.get(head) or {}
         curve, budget = figures.get("learning_curve"), figures.get("error_budget")
         rows = budget["rows"] if budget else []
-        scale = scale_to_truth(head, figures, errors[head]) if head in errors and figures else 1.0
-        more_answers[head] = read_change(curve["rows"][0], "gain").times(scale) if curve else NO_GAIN
+        scale = scale_to_truth(head, figures, errors[head]) if head in errors and figures else (1.0,)
+        more_answers[head] = read_change(curve["rows"][0], "gain").times(*scale) if curve else NO_GAIN
         corrections[head] = thresholds_moved[head] = NO_GAIN
         if rows and head in errors:
             wrong = sum(rate.value for rate in errors[head].values()) * _count_true(head, figures)
@@ -185,7 +193,7 @@ def rank_steps(
                 min(1.0, SHARE_OF_SUSPECTS_WRONG * share), 0.0, min(1.0, share)
             )
         if rows and head == "attribute" and not thresholds_are_tuned:
-            thresholds_moved[head] = read_change(rows[0], "threshold").times(scale)
+            thresholds_moved[head] = read_change(rows[0], "threshold").times(*scale)
     answers = max((figures["n_train"] for figures in trained.values()), default=0)
     reviewed = max(suspects.values(), default=0)
     hours = reviewed / REVIEWED_PER_HOUR
