@@ -19,17 +19,16 @@ from benchmarks.real_photos import (
     World,
     draw_answers,
     draw_parts,
-    learn,
     make_world,
     open_photos,
     rotate,
 )
-from benchmarks.teaching import interval
+from benchmarks.teaching import interval, predict_scenes
 from numpy.typing import NDArray
 
 from vibe_photos.pixels.decode import decode_photo
 from vibe_photos.pixels.near_duplicates import find_neighbours
-from vibe_photos.records.ground_truth import GroundTruth, read_objects
+from vibe_photos.records.ground_truth import read_objects
 from vibe_photos.records.photos import read_manifest
 
 REDRAWS = 5
@@ -73,14 +72,6 @@ def write_library(arguments: argparse.Namespace) -> list[bool]:
     return are_apart
 
 
-def judge(world: World, answers: list[GroundTruth], train: Indices, test: Indices) -> NDArray[np.float64]:
-    """Return 1 for each test photo whose scene is right by a head trained on the train photos, else 0."""
-    scene = learn(world, answers, np.sort(train), "scene")
-    logits = world.vectors[test] @ scene.student.weight.T + scene.student.bias
-    said = [scene.targets.labels[column] for column in logits.argmax(axis=1)]
-    return np.array([float([one] == world.truth[row].scene) for one, row in zip(said, test, strict=True)])
-
-
 def run_redraw(world: World, crop_of: Indices, seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return whether each judged photo is right without its crop, and with it; both have the world's length.
 
@@ -90,14 +81,16 @@ def run_redraw(world: World, crop_of: Indices, seed: int) -> tuple[NDArray[np.fl
     part = draw_parts(world, "part", seed, PARTS)
     half = np.random.default_rng(seed).integers(0, 2, len(part))
     is_crop = np.isin(np.arange(len(part)), crop_of)
+    true = np.array([(record.scene or [""])[0] for record in world.truth])
     without, with_crop = np.zeros(len(part)), np.zeros(len(part))
     for number in range(PARTS):
         others = np.flatnonzero((part != number) & ~is_crop)
         judged = np.flatnonzero((part == number) & (crop_of >= 0))
-        without[judged] = judge(world, answers, others, judged)
+        without[judged] = true[judged] == predict_scenes(world, answers, others, judged)
         for which in (0, 1):
             some = judged[half[judged] == which]
-            with_crop[some] = judge(world, answers, np.concatenate([others, crop_of[some]]), some)
+            train = np.concatenate([others, crop_of[some]])
+            with_crop[some] = true[some] == predict_scenes(world, answers, train, some)
     return without, with_crop
 
 

@@ -52,9 +52,9 @@ def find_taught(world: World, records: Sequence[GroundTruth], rows: Rows) -> set
     return set(list(dict.fromkeys(row_of[one.image_id] for one in suspects))[:TAUGHT])
 
 
-def judge(world: World, records: Sequence[GroundTruth], train: Rows, test: Rows) -> list[str]:
+def predict_scenes(world: World, records: Sequence[GroundTruth], train: Rows, test: Rows) -> list[str]:
     """Return the scene of each test photo, by a head that learned from the train photos."""
-    scene = learn(world, records, train, "scene")
+    scene = learn(world, records, np.sort(train), "scene")
     logits = world.vectors[test] @ scene.student.weight.T + scene.student.bias
     return [scene.targets.labels[column] for column in logits.argmax(axis=1)]
 
@@ -73,7 +73,7 @@ def run_redraw(world: World, seed: int) -> dict[str, Scenes]:
         kept = np.array([row for row in train if row not in taught])
         cases = ((answers, train), (answers, kept), (corrected, train), (world.truth, train))
         for name, (records, rows) in zip(names, cases, strict=True):
-            said[name][test] = judge(world, records, rows, test)
+            said[name][test] = predict_scenes(world, records, rows, test)
     return said
 
 

@@ -68,7 +68,7 @@ class GroundTruth(msgspec.Struct, frozen=True, kw_only=True):
     image_id: str
     scene: list[str] = []
     attributes: dict[str, bool] = {}
-    objects: list[str] | None = []
+    objects: list[str] | None = None
     extra: dict[str, Any] = {}
 
 
@@ -191,7 +191,7 @@ def parse_truth(value: dict[str, Any], place: str) -> GroundTruth:
     extra = {field: kept for field, kept in value.items() if field not in _OWN_FIELDS}
     photo = f" (photo {value['image_id']})" if "image_id" in value else ""
     try:
-        record = msgspec.convert({"objects": None, **own, "extra": extra}, GroundTruth)
+        record = msgspec.convert({**own, "extra": extra}, GroundTruth)
     except msgspec.ValidationError as error:
         raise InputError(f"{place}{photo}: {error}") from None
     if len(record.scene) > 1:

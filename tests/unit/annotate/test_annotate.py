@@ -571,37 +571,37 @@ def test_an_unreachable_server_leaves_the_outs_as_they_were(
     assert settings.paths.raw_annotations.read_bytes() == before
 
 
-def test_photos_that_failed_before_wait_for_a_server_that_is_off(
-    make_settings: MakeSettings,
-    library: list[Photo],
-    store: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    settings = make_settings(annotate={"max_failed_share": 0.5, "max_attempts": 1})
-    bad = library[0].image_id
+@pytest.fixture
+def failed_once(
+    make_settings: MakeSettings, library: list[Photo], store: Path, monkeypatch: pytest.MonkeyPatch
+) -> Settings:
+    """A run in which the library's first photo failed, for a reason that can pass."""
+    settings, bad = make_settings(annotate={"max_failed_share": 0.5, "max_attempts": 1}), library[0].image_id
     with FaultServer(lambda image_id, attempt: Act(500 if image_id == bad else 200)) as server:
         run(settings, store, server, monkeypatch)
-    before = outs(settings)
-    assert mark_for_retry(settings.paths.raw_annotations) == 1
+    return settings
+
+
+def test_photos_that_failed_before_wait_for_a_server_that_is_off(
+    failed_once: Settings, store: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = outs(failed_once)
+    assert mark_for_retry(failed_once.paths.raw_annotations) == 1
     monkeypatch.setenv("QWEN_BASE_URL", "http://127.0.0.1:9/v1")
-    annotate_library(settings, store)
+    annotate_library(failed_once, store)
     assert "failed before and stay without an answer: no server answers at QWEN_BASE_URL" in caplog.text
-    assert outs(settings) == before
-    assert mark_for_retry(settings.paths.raw_annotations) == 1  # the next scan makes them due again
+    assert outs(failed_once) == before
+    assert mark_for_retry(failed_once.paths.raw_annotations) == 1  # the next scan makes them due again
 
 
 def test_a_failed_photo_whose_file_was_rewritten_needs_no_server(
-    make_settings: MakeSettings,
+    failed_once: Settings,
     library: list[Photo],
     store: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    settings = make_settings(annotate={"max_failed_share": 0.5, "max_attempts": 1})
-    bad, *others = library
-    with FaultServer(lambda image_id, attempt: Act(500 if image_id == bad.image_id else 200)) as server:
-        run(settings, store, server, monkeypatch)
+    settings, (bad, *others) = failed_once, library
     (failed,) = failures(settings)
     rewritten = msgspec.structs.replace(bad, image_id="ab" * 16, rel_path="renamed.jpg")
     known = [KnownPicture(image_id=one.image_id, picture="same") for one in (bad, rewritten)]

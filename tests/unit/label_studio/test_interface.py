@@ -77,7 +77,7 @@ def test_any_truth_comes_back_from_its_results(interface, taxonomy, data):
 def test_what_is_not_answered_is_not_judged_and_other_controls_are_passed_over(interface):
     results = [choices("has_text", "no"), choices("my_own_control", "anything")]
     assert interface.read_results("id-a", results) == GroundTruth(
-        image_id="id-a", attributes={"attr.has_text": False}
+        image_id="id-a", attributes={"attr.has_text": False}, objects=[]
     )
 
 

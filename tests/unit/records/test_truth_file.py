@@ -26,7 +26,9 @@ TWO = {"image_id": "b", "scene": "scene.people", "note": {"by": "Ada"}}
 def test_a_list_and_json_lines_read_alike_and_extra_fields_are_kept(tmp_path, text):
     (tmp_path / "truth").write_text(text)
     one, two = read_truth_file(tmp_path / "truth")
-    assert one == GroundTruth(image_id="a", scene=["scene.food"], attributes={"attr.has_text": True})
+    assert one == GroundTruth(
+        image_id="a", scene=["scene.food"], attributes={"attr.has_text": True}, objects=[]
+    )
     assert two.scene == ["scene.people"]
     assert truth_object(two)["note"] == {"by": "Ada"}
 
@@ -117,7 +119,7 @@ def later(taxonomy):
         ({"objects": ["object.drink.tea"]}, {"objects": ["object.beverage"]}),
         ({"objects": ["object.beverage", "object.drink"]}, {"objects": ["object.beverage"]}),
         ({"objects": ["object.dailystuff", "object.drink"]}, {"objects": ["object.beverage"]}),
-        ({"objects": ["object.dailystuff.box"]}, {}),
+        ({"objects": ["object.dailystuff.box"]}, {"objects": []}),
         ({"objects": ["object.food.dessert"]}, {"objects": ["object.food"]}),
         ({"scene": ["scene.animals"]}, {"scene": ["scene.wildlife"]}),
         ({"scene": ["scene.art"]}, {}),

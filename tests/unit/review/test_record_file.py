@@ -64,7 +64,7 @@ def test_a_line_that_is_no_record_is_shown(tmp_path: Path) -> None:
 def test_labels_as_rows(taxonomy: Taxonomy) -> None:
     """A mouse is also electronics; an attribute that was not judged is neither yes nor no."""
     records = [
-        GroundTruth(image_id="a", scene=["scene.food"], attributes={"attr.has_text": False}),
+        GroundTruth(image_id="a", scene=["scene.food"], attributes={"attr.has_text": False}, objects=[]),
         None,
         GroundTruth(image_id="c", scene=["scene.food"], objects=["object.electronics.peripheral.mouse"]),
     ]
