@@ -151,7 +151,7 @@ def parse_yaml(file: Path) -> yaml.MappingNode | None:
             f"{file}, line {line}: this is not UTF-8 text; save the file as UTF-8"
         ) from None
     try:
-        root = yaml.compose(text, yaml.SafeLoader)
+        root = yaml.compose(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise ConfigurationError(f"{file}, line {line}: {error.reason}; save the file as UTF-8") from None

@@ -24,6 +24,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
@@ -46,8 +47,6 @@ TOO_FEW = f"n < {FEWEST_CASES}"
 
 MOST_RESAMPLED_GROUPS = 5_000
 """With more groups than this the bootstrap is slow and gives what linearisation gives."""
-
-_CELLS_AT_ONCE = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,19 +272,20 @@ def _bootstrap_errors(ratios: list[Ratio], design: Design, strata: Indices, eval
     moving = np.sqrt(1.0 - design.drawn_share) * design.weights
     fixed = np.array([np.sum((design.weights - moving) * column) for column in columns])
     by_group = np.column_stack([sum_by_group(moving * column, design) for column in columns])
-    rng = np.random.default_rng(evaluate.seed)
-    step = max(1, _CELLS_AT_ONCE // len(strata))
-    drawn = [
-        _draw_groups(strata, min(step, evaluate.bootstrap_repetitions - start), rng) @ by_group
-        for start in range(0, evaluate.bootstrap_repetitions, step)
-    ]
-    totals = fixed + np.concatenate(drawn)
+    drawn = _draw_groups(strata.tobytes(), evaluate.bootstrap_repetitions, evaluate.seed)
+    totals = fixed + drawn @ by_group
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(np.nanstd(totals[:, 0::2] / totals[:, 1::2], axis=0))
 
 
-def _draw_groups(strata: Indices, repetitions: int, rng: np.random.Generator) -> Floats:
-    """Return how much each group counts in each repetition: float64 [repetitions, groups], mean 1."""
+@lru_cache(maxsize=1)
+def _draw_groups(strata_bytes: bytes, repetitions: int, seed: int) -> Floats:
+    """Return how much each group counts in each repetition: float64 [repetitions, groups], mean 1.
+
+    All figures of an evaluation have the same groups, so the last draw is kept. `strata_bytes` is the stratum
+    of each group, int64 [groups], as bytes: an array cannot be a key of the cache.
+    """
+    strata, rng = np.frombuffer(strata_bytes, np.int64), np.random.default_rng(seed)
     counts = np.ones((repetitions, len(strata)))
     for stratum in np.unique(strata):
         members = np.flatnonzero(strata == stratum)
