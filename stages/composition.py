@@ -3,6 +3,7 @@
 Every stage imports this module before anything of `vibe_photos`.
 """
 
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -14,13 +15,21 @@ from typing import Any, cast
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
 import hydra
+import msgspec
 import yaml
 from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from vibe_photos.configuration import from_mapping, iterate_leaves, line_of, parse_yaml
+from vibe_photos.configuration import (
+    RESOLVED,
+    from_mapping,
+    iterate_leaves,
+    line_of,
+    parse_yaml,
+    with_machine_local,
+)
 from vibe_photos.errors import ConfigurationError
 from vibe_photos.records.taxonomy_check import find_contradictions
 from vibe_photos.settings import Settings
@@ -152,14 +161,30 @@ def to_mapping(composed: DictConfig) -> dict[str, Any]:
     return mapping
 
 
-def to_settings(composed: DictConfig) -> Settings:
+def to_recorded_settings(composed: DictConfig) -> Settings:
+    """Return the settings of a stage: in `dvc repro` those that stage `compose` recorded when it began.
+
+    So a file that is edited while DVC runs cannot give results under the configuration in `dvc.lock`. Only
+    machine-local keys are read again. A value on the command line counts, as without DVC.
+
+    Raises:
+        ConfigurationError: as of `to_settings`.
+    """
+    overridden = {name_of(override) for override in HydraConfig.get().overrides.task}
+    if "DVC_STAGE" not in os.environ or overridden - {*GROUPS, *VALUES} or not RESOLVED.is_file():
+        return to_settings(composed)
+    recorded = msgspec.yaml.decode(RESOLVED.read_bytes())
+    return to_settings(with_machine_local(recorded, to_mapping(composed)))
+
+
+def to_settings(composed: DictConfig | dict[str, Any]) -> Settings:
     """Return the typed settings, checked for contradictions.
 
     Raises:
         ConfigurationError: names key, file and line; all contradictions are listed.
     """
     try:
-        settings = from_mapping(to_mapping(composed))
+        settings = from_mapping(to_mapping(composed) if isinstance(composed, DictConfig) else composed)
     except ConfigurationError as error:
         key, separator, what = str(error).partition(": ")
         if " " in key:  # it names the place already

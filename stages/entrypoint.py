@@ -8,7 +8,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import hydra
-from composition import CONF, GROUPS, arrange_arguments, compose_once, list_choices, name_of, to_settings
+from composition import (
+    CONF,
+    GROUPS,
+    arrange_arguments,
+    compose_once,
+    list_choices,
+    name_of,
+    to_recorded_settings,
+)
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 
@@ -38,7 +46,7 @@ def run_stage(function: Callable[..., None]) -> None:
     takes_store = len(inspect.signature(function).parameters) > 1
 
     def run(composed: DictConfig) -> None:
-        settings = to_settings(composed)
+        settings = to_recorded_settings(composed)
         function(settings, find_store()) if takes_store else function(settings)
 
     run_composed(run, function.__doc__ or "")

@@ -124,6 +124,21 @@ def without_machine_local(composed: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
+def with_machine_local(recorded: Mapping[str, Any], composed: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what stage `compose` wrote, completed with the machine-local keys of a composition."""
+    merged = {
+        key: value for key, value in msgspec.to_builtins(recorded).items() if key not in (ENCODER, TOLD)
+    }
+    for dotted in MACHINE_LOCAL_KEYS:
+        *sections, last = dotted.split(".")
+        node, source = merged, composed
+        for section in sections:
+            node, source = node.setdefault(section, {}), source.get(section) or {}
+        if last in source:
+            node[last] = source[last]
+    return merged
+
+
 def iterate_leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
     """Yield every value inside mappings and lists, with its dotted key (list items: their number)."""
     if isinstance(value, Mapping | list):
@@ -151,7 +166,7 @@ def parse_yaml(file: Path) -> yaml.MappingNode | None:
             f"{file}, line {line}: this is not UTF-8 text; save the file as UTF-8"
         ) from None
     try:
-        root = yaml.compose(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        root = yaml.compose(text, yaml.SafeLoader)
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise ConfigurationError(f"{file}, line {line}: {error.reason}; save the file as UTF-8") from None

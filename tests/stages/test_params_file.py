@@ -23,7 +23,7 @@ def checkout(repository, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path / "stages")
     yield tmp_path
-    for name in ("entrypoint", "composition"):
+    for name in ("entrypoint", "composition", "compose_config"):
         sys.modules.pop(name, None)
 
 
@@ -196,6 +196,38 @@ def test_a_stage_gets_the_store_if_it_takes_one(checkout, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["stages/some_stage.py"])
     run_stage(lambda settings, store: given.append((settings.head, str(store))))
     assert given == [("scene", "somewhere")]
+
+
+@pytest.mark.parametrize(
+    ("dvc_stage", "arguments", "size", "kind"),
+    [
+        ("classify", ["truth=auto"], 5, "hog"),
+        ("classify", ["sample.size=7"], 7, "siglip"),
+        (None, [], 6, "siglip"),
+    ],
+    ids=["dvc", "dvc, with a value in the command", "by hand"],
+)
+def test_an_edit_during_dvc_repro_changes_no_stage_of_that_run(
+    checkout, monkeypatch, dvc_stage, arguments, size, kind
+):
+    """Else `dvc.lock` would hold the configuration of the start, and results of the other one."""
+    (checkout / "data" / "config" / "resolved.yaml").unlink()
+    params = checkout / "params.yaml"
+    params.write_text(ROOT + "use: {embedder: hog}\nsample: {size: 5}\nembed: {workers: 2}\n")
+    from compose_config import compose_config
+    from entrypoint import run_composed, run_stage
+
+    monkeypatch.setattr(sys, "argv", ["stages/compose_config.py"])
+    run_composed(compose_config, "")
+    params.write_text(ROOT + "use: {embedder: demo_siglip}\nsample: {size: 6}\nembed: {workers: 3}\n")
+    given = []
+    monkeypatch.setattr(sys, "argv", ["stages/some_stage.py", *arguments])
+    if dvc_stage:
+        monkeypatch.setenv("DVC_STAGE", dvc_stage)
+    run_stage(given.append)
+    (settings,) = given
+    assert (settings.sample.size, settings.embedder.kind) == (size, kind)
+    assert (settings.embed.workers, settings.truth) == (3, "auto" if arguments == ["truth=auto"] else "human")
 
 
 @pytest.fixture
