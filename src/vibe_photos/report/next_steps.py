@@ -3,7 +3,7 @@
 Gains are of F1 (for scenes: of the share that is right), measured out of fold against the teacher's answers
 by stage `train`: its learning curves, and its error budget (by how much F1 changes if one thing does). The
 loss from added errors and the teacher's measured error rate give the gain from right answers (linear SIMEX).
-In the ranked steps, gains are against the truth (`scale_to_truth`). Each is for that change alone: they overlap.
+In the ranked steps, gains are against the truth (`scale_to_truth`). Each is for one change: gains overlap.
 """
 
 from collections.abc import Mapping, Sequence
