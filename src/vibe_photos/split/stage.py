@@ -252,16 +252,11 @@ def write_splits(path: Path, memberships: Mapping[str, Membership]) -> None:
 def _log_roles(memberships: Mapping[str, Membership], measured: Set[str]) -> None:
     roles = Counter(membership.role for membership in memberships.values())
     chosen = len(measured & memberships.keys())
+    groups = len({membership.group for membership in memberships.values()})
     log.info(
-        "split: %d photos in %d near-duplicate groups: %d may train (those with an answer do), %d holdout, "
-        "%d reserved for people: %d sampled or measured and %d near-duplicates of them",
-        len(memberships),
-        len({membership.group for membership in memberships.values()}),
-        roles["train"],
-        roles["holdout"],
-        roles["reserved"],
-        chosen,
-        roles["reserved"] - chosen,
+        f"split: {len(memberships)} photos in {groups} near-duplicate groups: {roles['train']} may train "
+        f"(those with an answer do), {roles['holdout']} holdout, {roles['reserved']} reserved for people: "
+        f"{chosen} sampled or measured and {roles['reserved'] - chosen} near-duplicates of them"
     )
 
 
