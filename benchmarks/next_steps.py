@@ -23,7 +23,7 @@ from benchmarks.real_photos import (
     learn,
     make_world,
     open_photos,
-    rotate,
+    rotate_vectors,
     with_inner_layers,
 )
 from numpy.typing import NDArray
@@ -266,7 +266,7 @@ def main() -> None:
     """Print every case, then how often the first step is right and its interval holds the real gain."""
     with open_photos(__doc__ or "", REDRAWS) as arguments:
         embedders = with_inner_layers(arguments.embedders)
-        worlds = {one.name: rotate(make_world(arguments, one)) for one in embedders}
+        worlds = {one.name: rotate_vectors(make_world(arguments, one)) for one in embedders}
     found = []
     for seed in range(arguments.redraws):
         for name in worlds:
