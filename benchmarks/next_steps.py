@@ -23,7 +23,7 @@ from benchmarks.real_photos import (
     learn,
     make_world,
     open_photos,
-    rotate,
+    rotate_vectors,
     with_inner_layers,
 )
 from numpy.typing import NDArray
@@ -33,7 +33,7 @@ from vibe_photos.heads.rounding import exact_logits
 from vibe_photos.records.ground_truth import GroundTruth
 from vibe_photos.records.photos import unit_interval
 from vibe_photos.records.taxonomy import head_keys, label_name
-from vibe_photos.report.next_steps import Gain, find_teacher_errors, rank_steps, scale_to_truth
+from vibe_photos.report.next_steps import Estimate, find_teacher_errors, rank_steps, scale_to_truth
 from vibe_photos.settings import Evaluate, HeadName
 from vibe_photos.statistics.design import simple_design
 from vibe_photos.statistics.label_arrays import JudgedPhotos, arrays_of_records, read_keys
@@ -107,19 +107,19 @@ def quality(sums: Floats) -> Floats:
     return np.asarray((right / photos + 2 * hits / np.maximum(given + true, 1)) / 2)
 
 
-def real_gain(world: World, rows: Indices, before: Floats, after: Floats) -> Gain:
+def real_gain(world: World, rows: Indices, before: Floats, after: Floats) -> Estimate:
     """Return the paired gain with its 95 % interval over near-duplicate groups."""
     _, group = np.unique([world.groups[row] for row in rows], return_inverse=True)
     many = int(group.max()) + 1
     times = np.random.default_rng(0).multinomial(many, np.full(many, 1 / many), BOOTSTRAPS)
     weights = np.vstack([np.ones(len(rows)), times[:, group]])
     gains = quality(weights @ after) - quality(weights @ before)
-    return Gain(float(gains[0]), *(float(end) for end in np.quantile(gains[1:], [0.025, 0.975])))
+    return Estimate(float(gains[0]), *(float(end) for end in np.quantile(gains[1:], [0.025, 0.975])))
 
 
 def predict(
     world: World, photos: Photos, answers: list[GroundTruth], learned: dict[HeadName, Learned]
-) -> tuple[dict[str, Gain], set[int], tuple[float, ...]]:
+) -> tuple[dict[str, Estimate], set[int], tuple[float, ...]]:
     """Return what the report predicts for each step, the suspects, and both heads' mean `scale_to_truth`."""
     trained: dict[HeadName, Any] = {}
     suspects: dict[HeadName, int] = {}
@@ -180,7 +180,7 @@ def run_case(worlds: dict[str, World], name: str, seed: int) -> dict[str, Any]:
     first, second = photos.unseen
     rows = np.concatenate([first, second, photos.measured])
     base = count(world, learned, rows)
-    real: dict[str, Gain] = {}
+    real: dict[str, Estimate] = {}
     more = [learn_both(world, answers, np.concatenate([photos.train, side])) for side in (second, first)]
     both = [count(world, one, side) for one, side in zip(more, photos.unseen, strict=True)]
     both.append(np.mean([count(world, one, photos.measured) for one in more], axis=0))
@@ -225,7 +225,7 @@ def is_right(answer: GroundTruth, truth: GroundTruth) -> bool:
 
 def compare_out_of_fold(
     world: World, answers: list[GroundTruth], learned: dict[HeadName, Learned], tried: dict[HeadName, Learned]
-) -> Gain:
+) -> Estimate:
     """Return by how much another encoder agrees better with the teacher, out of fold."""
     sums = []
     for side in (learned, tried):
@@ -266,7 +266,7 @@ def main() -> None:
     """Print every case, then how often the first step is right and its interval holds the real gain."""
     with open_photos(__doc__ or "", REDRAWS) as arguments:
         embedders = with_inner_layers(arguments.embedders)
-        worlds = {one.name: rotate(make_world(arguments, one)) for one in embedders}
+        worlds = {one.name: rotate_vectors(make_world(arguments, one)) for one in embedders}
     found = []
     for seed in range(arguments.redraws):
         for name in worlds:

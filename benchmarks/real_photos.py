@@ -144,7 +144,7 @@ def with_inner_layers(embedders: list[Embedder]) -> list[Embedder]:
     return [hog, *(msgspec.structs.replace(one, name="last") for one in given), *inner]
 
 
-def rotate(world: World) -> World:
+def rotate_vectors(world: World) -> World:
     """Turn the vectors so that they have no more dimensions than photos: the same for heads, but faster."""
     triangle = np.asarray(np.linalg.qr(world.vectors.astype(np.float64).T, mode="r")).T
     vectors = world.vectors if len(triangle) >= world.vectors.shape[1] else triangle.astype(np.float32)

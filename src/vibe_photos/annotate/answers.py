@@ -104,7 +104,7 @@ class Answers:
         self._unusable: dict[str, int] = {}
         try:
             for offset, answer in _read_log(self._log.path):
-                self.count(answer, offset)
+                self.record(answer, offset)
         except BaseException:
             self._log.close()
             raise
@@ -138,8 +138,8 @@ class Answers:
         """Fsync everything that was appended."""
         self._log.sync()
 
-    def count(self, answer: Answer, offset: int) -> str:
-        """Count an answer that is on disk; return why it is not usable, or an empty text."""
+    def record(self, answer: Answer, offset: int) -> str:
+        """Record where an answer is on disk; return why it is not usable, or an empty text."""
         try:
             answer.read()
         except UnusableReply as error:
@@ -162,7 +162,7 @@ class Answers:
             answer = next((self.find(copy) for copy in copies if copy in self), None)
             if answer is not None:
                 own = msgspec.structs.replace(answer, image_id=image_id)
-                self.count(own, self.append(own))
+                self.record(own, self.append(own))
                 count += 1
         if count:
             self.sync()

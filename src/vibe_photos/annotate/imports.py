@@ -77,7 +77,7 @@ def import_annotations(
             if kept is not None and kept.is_usable and kept.read() == answer.read():
                 summary.known[answer.key] += 1
             else:
-                answers.count(answer, answers.append(answer))  # synced before anything is reported
+                answers.record(answer, answers.append(answer))  # synced before anything is reported
                 summary.new[answer.key] += 1
         answer_store.sync()
     logger.info(summary.describe())
@@ -153,7 +153,7 @@ def absorb_output(raw_annotations: Path, answer_store: AnswerStore) -> None:
     for answer in read_answers([raw_annotations], IMPORTED, []) if raw_annotations.is_file() else ():
         answers, place = answer_store.of(answer.key), (answer.key, answer.image_id)
         if answer.image_id not in answers or place in added:
-            answers.count(answer, answers.append(answer))
+            answers.record(answer, answers.append(answer))
             added.add(place)
     if added:
         answer_store.sync()

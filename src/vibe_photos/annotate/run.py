@@ -44,7 +44,7 @@ logger = logging.getLogger(__name__)
 _TRUNCATED_REPLY_FACTOR = 2
 """A reply that was truncated at `max_tokens` is asked for once more with this times as many."""
 
-_RESERVED_ATTEMPTS = 2
+_KEPT_ATTEMPTS = 2
 """So many of a photo's attempts are kept for the second pass."""
 
 _MIN_FREE_BYTES = 32 << 20
@@ -99,11 +99,11 @@ class AnnotationRun:
         reporter = asyncio.create_task(self._report())
         with _handle_signals(lambda: self._interrupt(task)):
             try:
-                await self._pass(((photo, 0) for photo in photos), _RESERVED_ATTEMPTS)
+                await self._run_pass(((photo, 0) for photo in photos), is_second_pass=False)
                 if self._retry_queue and self._stopped_by is None:
                     logger.info("photos without an answer that are retried: %d", len(self._retry_queue))
                     self._progress.failed -= len(self._retry_queue)
-                    await self._pass(self._retry_queue, 0)
+                    await self._run_pass(self._retry_queue, is_second_pass=True)
             except BaseExceptionGroup as errors:
                 raise errors.exceptions[0] from None
             except asyncio.CancelledError:
@@ -119,49 +119,51 @@ class AnnotationRun:
         if self._stopped_by:
             raise self._stopped_by
 
-    async def _pass(self, photos: Iterable[tuple[Photo, int]], reserved: int) -> None:
-        """Ask about photos, each with the attempts it has cost; keep `reserved` of the others.
+    async def _run_pass(self, photos: Iterable[tuple[Photo, int]], is_second_pass: bool) -> None:
+        """Ask about photos, each with the attempts it has cost.
 
-        Each slot has its next photo in preparation while it asks about one.
+        Each slot (a worker) asks about one photo at a time, and has its next one in preparation meanwhile.
         """
         pool = ThreadPoolExecutor(self._annotate.workers, "prepare")
         prepared = ((photo, made, pool.submit(self._prepare, photo)) for photo, made in photos)
         try:
             async with asyncio.TaskGroup() as group:
                 for slot, first in enumerate(islice(prepared, self._annotate.concurrency)):
-                    group.create_task(self._work(slot, first, prepared, reserved))
+                    group.create_task(self._work(slot, first, prepared, is_second_pass))
         finally:
             pool.shutdown(cancel_futures=True)
 
     async def _work(
-        self, slot: int, photo: _Prepared | None, prepared: Iterator[_Prepared], reserved: int
+        self, slot: int, photo: _Prepared | None, prepared: Iterator[_Prepared], is_second_pass: bool
     ) -> None:
         try:
             while photo and self._stopped_by is None:
                 async with self._server.state.begin_photo():
-                    ahead = next(prepared, None)
-                    await self._handle_photo(slot, *photo, reserved)
+                    ahead = next(prepared, None)  # this submits it to the pool
+                    await self._handle_photo(slot, *photo, is_second_pass)
                 photo = ahead
         except (TeacherError, RunInterrupted, LibraryError, _DiskFull) as error:
             self._stop(error)
 
     async def _handle_photo(
-        self, slot: int, photo: Photo, made: int, image_url: Future[str], reserved: int
+        self, slot: int, photo: Photo, made: int, image_url: Future[str], is_second_pass: bool
     ) -> None:
         """Get an answer about one photo, or note why there is none."""
         most = self._annotate.max_attempts
-        attempts = Attempts(most - made, made, reserved=min(reserved, most - 1))
+        kept = 0 if is_second_pass else min(_KEPT_ATTEMPTS, most - 1)
+        attempts = Attempts(left=most - made, made=made, kept=kept)
         try:
             problem = await self._ask(slot, photo, await asyncio.wrap_future(image_url), attempts)
         except AskFailed as error:
             self._progress.failed += 1
             if error.kind == "no_answer" and attempts.left > 0:
-                self._retry_queue.append((photo, most - attempts.left))  # `made` counts steps of format too
+                # Not `attempts.made`: it counts requests repeated in a looser response format too.
+                self._retry_queue.append((photo, most - attempts.left))
             else:
                 self.failures[photo.image_id] = Failure(
                     image_id=photo.image_id, rel_path=photo.rel_path, kind=error.kind, detail=error.detail
                 )
-            is_second_pass = not reserved  # what fails again there was not paid for
+            # In the second pass all photos have failed before: several in a row mean nothing new.
             if error.kind != "unreadable" and not is_second_pass:
                 self._server.state.record_no_usable_answer(
                     f"{error.detail.rstrip('.')}. {_HINTS[error.kind]}"
@@ -172,8 +174,8 @@ class AnnotationRun:
                 self._server.state.record_usable_answer()
             else:
                 self._progress.failed += 1
-                kept = self._answers.find(photo.image_id)
-                example = f" Its reply: {kept.reply[:80]!r}." if kept and kept.reply else ""
+                answer = self._answers.find(photo.image_id)
+                example = f" Its reply: {answer.reply[:80]!r}." if answer and answer.reply else ""
                 self._server.state.record_no_usable_answer(f"{problem.rstrip('.')}.{example}")
 
     async def _ask(self, slot: int, photo: Photo, image_url: str, attempts: Attempts) -> str:
@@ -195,7 +197,7 @@ class AnnotationRun:
             problem = await self._keep(photo, reply)
             if reply.finish_reason == "length" and not reply.problem and not is_repetitive(reply.text):
                 max_tokens *= _TRUNCATED_REPLY_FACTOR
-                attempts.reserved = 0
+                attempts.kept = 0  # the server answers now: nothing is kept for later
                 if attempts.left:
                     reply = await self._server.ask(slot, photo.image_id, body, attempts)
                     problem = await self._keep(photo, reply)
@@ -208,7 +210,7 @@ class AnnotationRun:
         free_bytes = shutil.disk_usage(self._answers.folder).free
         if free_bytes < _MIN_FREE_BYTES:
             raise _DiskFull(
-                f"the disk of {self._answers.folder} has {free_bytes >> 20} MB left: nothing more is sent. "
+                f"the disk of {self._answers.folder} has {free_bytes >> 20} MiB left: nothing more is sent. "
                 "Every answer so far is kept: make room, and run the same command again"
             )
 
@@ -232,7 +234,7 @@ class AnnotationRun:
         usage = reply.usage or {}
         self._progress.prompt_tokens += usage.get("prompt_tokens", 0)
         self._progress.completion_tokens += usage.get("completion_tokens", 0)
-        return self._answers.count(answer, offset)
+        return self._answers.record(answer, offset)
 
     def _prepare(self, photo: Photo) -> str:
         """Return the photo as the data URL that is sent; runs in a thread.

@@ -74,11 +74,11 @@ class AskFailed(VibePhotosError):
 
 @dataclass(slots=True)
 class Attempts:
-    """A photo's requests: how many are left, how many were made, how many of those left are for the retry."""
+    """A photo's requests: how many are left, how many were made, how many are kept for the second pass."""
 
     left: int
     made: int = 0
-    reserved: int = 0
+    kept: int = 0
 
     def spend(self, requests: int = 1) -> None:
         """Count requests; -1 takes one back that was never sent."""
@@ -175,7 +175,7 @@ class TeacherServer:
             RunInterrupted: the run was stopped before an attempt.
         """
         failed, format_index = AskFailed("no_answer", "it was not sent"), self._format
-        while attempts.left > attempts.reserved:
+        while attempts.left > attempts.kept:
             format_index = max(format_index, self._format)
             try:
                 async with self.state.begin_request(self._probe) as request:
@@ -203,7 +203,7 @@ class TeacherServer:
                 self.state.record_failure(request, str(error))
                 failed = AskFailed("no_answer", f"no answer in {attempts.made} attempts; the last: {error}")
                 logger.debug("photo %s, attempt %d: %s", image_id, attempts.made, error)
-                if attempts.left > attempts.reserved:
+                if attempts.left > attempts.kept:
                     await self.state.back_off(attempts.made)
             else:
                 self._accept_format(format_index)

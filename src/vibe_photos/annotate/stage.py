@@ -166,7 +166,7 @@ async def _connect(settings: Settings, response_format: str, slots: int) -> Asyn
             state = ServerState(
                 slots,
                 wait_seconds=60 * annotate.wait_minutes,
-                max_failures=annotate.max_failures_in_a_row,
+                max_photos_failed_in_a_row=annotate.max_failures_in_a_row,
             )
             server = TeacherServer(
                 client,

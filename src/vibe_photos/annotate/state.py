@@ -25,8 +25,8 @@ _LONGEST_PAUSE_SECONDS = 60.0
 _LONGEST_PROBE_PAUSE_SECONDS = 5.0
 
 _POLL_SECONDS = 0.1  # 255 waiting slots cost 3 % of a processor; an answer takes seconds
-_GROWTH = 0.1
-_MIN_FAILURES, _MAX_FAILURES = 3, 8
+_LIMIT_GROWTH = 0.1
+_OUTAGE_FAILURES_MIN, _OUTAGE_FAILURES_MAX = 3, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +40,18 @@ class Clock:
         return time.monotonic() * self.speed
 
     async def wait(self, event: asyncio.Event, seconds: float) -> None:
-        """Wait so long, or until the event is set."""
+        """Wait `seconds`, or until the event is set."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds / self.speed):
                 await event.wait()
 
 
 class ServerState:
-    """The state of a server, shared by all slots of a run.
+    """The state of a server, shared by all slots of a run: workers that ask about one photo at a time each.
 
-    Requests are numbered, so that those sent before a change of the state do not change it once more. At
-    most `slots` are in flight. A server that went away is waited for `wait_seconds`; `max_failures` photos in
-    a row without a usable answer end the run.
+    Requests are numbered, so that those sent before a change of the state do not cause the same change again.
+    A server that went away is waited for `wait_seconds`; `max_photos_failed_in_a_row` photos without a usable
+    answer end the run.
     """
 
     def __init__(
@@ -59,24 +59,26 @@ class ServerState:
         slots: int,
         *,
         wait_seconds: float = inf,
-        max_failures: float = inf,
+        max_photos_failed_in_a_row: float = inf,
         first_pause_seconds: float = FIRST_PAUSE_SECONDS,
         clock: Clock | None = None,
     ) -> None:
         self._slots = float(slots)
-        self._limit = self._slots
-        self._outage_threshold = min(max(slots, _MIN_FAILURES), _MAX_FAILURES)
+        self._limit = self._slots  # so many requests may be in flight
+        self._outage_threshold = min(max(slots, _OUTAGE_FAILURES_MIN), _OUTAGE_FAILURES_MAX)
         self._wait_seconds = wait_seconds
-        self._max_failures = max_failures
+        self._max_photos_failed_in_a_row = max_photos_failed_in_a_row
         self._first_pause_seconds = first_pause_seconds
         self._clock = clock or Clock()
-        self._sent = self._last_before_overload = self._last_before_outage = 0
-        self._in_flight = self._failed_in_a_row = self._overloads_in_a_row = 0
-        self._photos = self._photos_failed_in_a_row = 0
+        self._sent = self._in_flight = 0
+        self._last_before_overload = 0  # the last request sent before the latest overload was noticed
+        self._last_before_recovery = 0  # the last request sent before the latest outage ended
+        self._failed_in_a_row = self._overloads_in_a_row = 0
+        self._photos_in_work = self._photos_failed_in_a_row = 0
         self._has_usable_answer = False
-        self._resume_at = 0.0
-        self._silent_since: float | None = None
-        self._trouble = ""
+        self._resume_at = 0.0  # nothing is sent earlier
+        self._silent_since: float | None = None  # no answer since; None: no outage since the last one
+        self._trouble = ""  # why the server is waited for
         self._probing = asyncio.Lock()
         self._stopped = asyncio.Event()
 
@@ -92,20 +94,21 @@ class ServerState:
     async def begin_photo(self) -> AsyncIterator[None]:
         """Wait until work on another photo may begin.
 
-        Before the first usable answer, no more photos are in work than may fail in a row.
+        Before the first usable answer, only as many photos are in work as may still fail: a wrong setup then
+        costs few requests.
 
         Raises:
             RunInterrupted: the run was stopped before that.
         """
-        while (
-            not self._has_usable_answer and self._photos >= self._max_failures - self._photos_failed_in_a_row
+        while not self._has_usable_answer and (
+            self._photos_in_work + self._photos_failed_in_a_row >= self._max_photos_failed_in_a_row
         ):
             await self.pause(_POLL_SECONDS)
-        self._photos += 1
+        self._photos_in_work += 1
         try:
             yield
         finally:
-            self._photos -= 1
+            self._photos_in_work -= 1
 
     @asynccontextmanager
     async def begin_request(self, probe: Callable[[], Awaitable[str]]) -> AsyncIterator[int]:
@@ -161,26 +164,29 @@ class ServerState:
         By a tenth of a request (additive increase, multiplicative decrease, as in TCP: Jacobson 1988).
         """
         self._failed_in_a_row = self._overloads_in_a_row = 0
+        # A late answer during an outage: the server is silent only from now on.
         self._silent_since = self._clock.now() if self._trouble else None
-        self._limit = min(self._slots, self._limit + _GROWTH)
+        self._limit = min(self._slots, self._limit + _LIMIT_GROWTH)
 
     def record_failure(self, request: int, cause: str) -> None:
         """Note that a request failed for the server's reasons; several in a row are an outage."""
-        if request > self._last_before_outage:
+        if request > self._last_before_recovery:
             self._failed_in_a_row += 1
             if self._failed_in_a_row >= self._outage_threshold:
                 self.record_outage(request, cause)
 
     def record_outage(self, request: int, cause: str) -> None:
         """Note that the server cannot be reached: nothing is sent until a probe reaches it."""
-        if request > self._last_before_outage and not self._trouble:
+        if request > self._last_before_recovery and not self._trouble:
             self._trouble = cause
+            # A pause that the server asked for is not silence.
             self._silent_since = max(self._silent_since or self._clock.now(), self._resume_at)
 
     def record_overload(self, request: int, seconds: float = 0.0) -> None:
-        """Send nothing for so long, then half as many at once; only once for all requests of a burst.
+        """Send nothing for `seconds`, then half as many requests at once.
 
-        Where the server does not say how long, the pause doubles with every burst until an answer comes.
+        Only the first overload of a burst halves the limit; the others can only prolong the pause. If the
+        server does not say how long, the pause doubles with every burst until an answer comes.
         """
         if request > self._last_before_overload:
             self._limit = max(1.0, self._limit / 2)
@@ -201,7 +207,7 @@ class ServerState:
             TeacherRefused: too many in a row got none.
         """
         self._photos_failed_in_a_row += 1
-        if self._photos_failed_in_a_row >= self._max_failures:
+        if self._photos_failed_in_a_row >= self._max_photos_failed_in_a_row:
             raise TeacherRefused(
                 f"{self._photos_failed_in_a_row} photos in a row got no usable answer, so the run stops "
                 f"before it pays for more. The last one: {why.rstrip('.')}. Every answer so far is kept. If "
@@ -227,7 +233,7 @@ class ServerState:
                 await self.pause(max(seconds, self._resume_at - now))
                 self._trouble = await probe()
             self._failed_in_a_row = 0
-            self._last_before_outage = self._sent
+            self._last_before_recovery = self._sent
 
 
 def backoff_seconds(attempt: int, first_pause_seconds: float = FIRST_PAUSE_SECONDS) -> float:

@@ -26,11 +26,21 @@ from vibe_photos.storage.jsonl import read_numbered_records
 AUDITED_FILE = "ground_truth_human.audited.json"
 DECISIONS_FOLDER = "decisions"
 
-NO_IDS: Mapping[str, str] = MappingProxyType({})
+NO_EARLIER_IDS: Mapping[str, str] = MappingProxyType({})
 """No photo had another id."""
 
 CHECKED = "checked"
 """The field of a record copied from `to_review.json`: false until a person has checked the photo."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """A line of a reviewer's log, at `place` (file and number); the review page adds its checked `after`."""
+
+    reviewer: str
+    line: Decision
+    place: str
+    truth: GroundTruth | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +85,7 @@ class HumanTruth:
 def read_human_truth(human: Path, current_ids: Mapping[str, str]) -> HumanTruth:
     """Read all of people's labels, with the keys as written; empty if there are none yet.
 
-    `current_ids` has the present id of each photo whose file was rewritten, by its earlier ids: the labels
-    are of that one.
+    `current_ids` maps an earlier id of a photo to its present id. Labels are returned under the present id.
 
     A record of the edited file counts unless it has `"checked": false`. Its other fields (`stratum`,
     `rel_path` ...) are in `extra`, also if a decision overrides the record.
@@ -97,12 +106,10 @@ def read_log_truth(log: Path, current_ids: Mapping[str, str]) -> HumanTruth:
 def rename_checked(
     placed: Sequence[tuple[str, GroundTruth]], current_ids: Mapping[str, str]
 ) -> list[tuple[str, GroundTruth]]:
-    """Return the checked records, with their places, under their photos' present ids, one for each photo.
-
-    A record under the present id counts before one under an earlier id.
-    """
+    """Return the checked records, with their places, under their photos' present ids, one for each photo."""
     found: dict[str, tuple[str, GroundTruth]] = {}
     checked = [one for one in placed if one[1].extra.get(CHECKED, True)]
+    # Earlier ids first, so that a record under the present id overwrites them.
     for place, record in sorted(checked, key=lambda one: one[1].image_id not in current_ids):
         image_id = current_ids.get(record.image_id, record.image_id)
         found[image_id] = place, msgspec.structs.replace(record, image_id=image_id)
@@ -112,6 +119,7 @@ def rename_checked(
 def _combine(
     placed: Sequence[tuple[str, GroundTruth]], logs: Sequence[Path], current_ids: Mapping[str, str]
 ) -> HumanTruth:
+    """For each photo, let the decisions of the logs replace the record of the edited file."""
     checked = rename_checked(placed, current_ids)
     edited = {record.image_id: record for _, record in checked}
     places = {record.image_id: place for place, record in checked}
@@ -119,54 +127,61 @@ def _combine(
     taught: dict[str, GroundTruth] = {}
     assisted: dict[str, bool] = {}
     for image_id, lines in _lines_by_photo(logs, current_ids).items():
-        decided = [(reviewer, line, place) for reviewer, line, place in lines if line.kind == "decision"]
+        decided = [one for one in lines if one.line.kind == "decision"]
         if decided:
-            _, line, _ = decided[-1]
-            measures = image_id in edited or any(
-                one.purpose == "measure" and one.after is not None for _, one, _ in decided
-            )
             measured.pop(image_id, None)
-            if line.after is not None:
-                extra = dict(edited[image_id].extra) if image_id in edited else {}
-                extra.pop(PROPOSED, None)  # the decision has its own, or took them away
-                standing = [decided[i] for i in find_standing([(who, one) for who, one, _ in decided])]
-                record, used = combine_truths(
-                    parse_truth({**extra, **(one.after or {}), "image_id": image_id}, at)
-                    for _, one, at in reversed(standing)
+            last = decided[-1].line
+            if last.after is not None:
+                measures = image_id in edited or any(
+                    one.line.purpose == "measure" and one.line.after is not None for one in decided
                 )
-                places[image_id] = "; ".join(at for *_, at in standing[-used:])
+                record, places[image_id] = _combine_decisions(image_id, decided, edited.get(image_id))
                 (measured if measures else taught)[image_id] = record
-                if line.unassisted or line.shown is not None:
-                    assisted[image_id] = not line.unassisted
-        if image_id not in measured and lines[-1][1].kind == "skip":
-            skipped[image_id] = lines[-1][1].reason
+                if last.unassisted or last.shown is not None:
+                    assisted[image_id] = not last.unassisted
+        if image_id not in measured and lines[-1].line.kind == "skip":
+            skipped[image_id] = lines[-1].line.reason
     measured, taught = dict(sorted(measured.items())), dict(sorted(taught.items()))
     return HumanTruth(measured, taught, dict(sorted(skipped.items())), places, assisted)
 
 
-def find_standing(decided: Sequence[tuple[str, Decision]]) -> list[int]:
-    """Return which of a photo's decisions, each with its reviewer and oldest first, stand beside each other.
+def _combine_decisions(
+    image_id: str, decided: Sequence[LogLine], edited: GroundTruth | None
+) -> tuple[GroundTruth, str]:
+    """Return the truth by a photo's decisions, and their places; a file's extra fields are kept."""
+    extra = dict(edited.extra) if edited else {}
+    extra.pop(PROPOSED, None)  # the decision has its own, or took them away
+    valid = find_valid_decisions(decided)
+    record, used = combine_truths(
+        parse_truth({**extra, **(one.line.after or {}), "image_id": image_id}, one.place)
+        for one in reversed(valid)
+    )
+    return record, "; ".join(one.place for one in valid[-used:])
 
-    They are each reviewer's last; a decision by someone who knew the others' replaces them all.
+
+def find_valid_decisions(decided: Iterable[LogLine]) -> list[LogLine]:
+    """Return the valid ones of a photo's decisions, given and returned oldest first: each reviewer's last.
+
+    A decision by a reviewer who saw the others' decisions replaces all earlier ones.
     """
-    standing: dict[str, int] = {}
-    for number, (reviewer, line) in enumerate(decided):
-        if "reviewers" in line.seen:
-            standing.clear()
-        standing.pop(reviewer, None)
-        if line.after is not None:
-            standing[reviewer] = number
-    return list(standing.values())
+    valid: dict[str, LogLine] = {}
+    for one in decided:
+        if "reviewers" in one.line.seen:
+            valid.clear()
+        valid.pop(one.reviewer, None)
+        if one.line.after is not None:
+            valid[one.reviewer] = one
+    return list(valid.values())
 
 
-def combine_truths(standing: Iterable[GroundTruth]) -> tuple[GroundTruth, int]:
-    """Return a photo's truth by the decisions that stand, newest first, and how many of them it is made of.
+def combine_truths(newest_first: Iterable[GroundTruth]) -> tuple[GroundTruth, int]:
+    """Return a photo's truth by its valid decisions, and how many of them it is made of.
 
     The newest counts. If it does not judge scene or objects, what it does not judge is as in those before it.
     """
-    newest_first = iter(standing)
-    truth, used = next(newest_first), 1
-    while not (truth.scene and truth.objects is not None) and (earlier := next(newest_first, None)):
+    truths = iter(newest_first)
+    truth, used = next(truths), 1
+    while not (truth.scene and truth.objects is not None) and (earlier := next(truths, None)):
         used += 1
         truth = msgspec.structs.replace(
             truth,
@@ -183,11 +198,9 @@ def active_lines(lines: Sequence[Decision]) -> list[Decision]:
     return [line for line in lines if line.undoes is None and line.decided_at not in undone]
 
 
-def _lines_by_photo(
-    logs: Sequence[Path], current_ids: Mapping[str, str]
-) -> dict[str, list[tuple[str, Decision, str]]]:
-    """Return the active lines except remarks, by photo, oldest first; each with its reviewer and place."""
-    lines: dict[str, list[tuple[str, Decision, str]]] = {}
+def _lines_by_photo(logs: Sequence[Path], current_ids: Mapping[str, str]) -> dict[str, list[LogLine]]:
+    """Return the active lines except remarks, by photo, oldest first."""
+    lines: dict[str, list[LogLine]] = {}
     for log in logs:
         numbered = list(read_numbered_records(log, Decision))
         number_of = {line.decided_at: number for number, line in numbered}
@@ -195,7 +208,7 @@ def _lines_by_photo(
             if line.kind != "remark":
                 place = f"{log}, line {number_of[line.decided_at]}"
                 image_id = current_ids.get(line.image_id, line.image_id)
-                lines.setdefault(image_id, []).append((log.stem, line, place))
+                lines.setdefault(image_id, []).append(LogLine(log.stem, line, place))
     for of_photo in lines.values():
-        of_photo.sort(key=lambda found: found[1].decided_at)
+        of_photo.sort(key=lambda one: one.line.decided_at)
     return lines

@@ -115,7 +115,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         decided_at: UTC in ISO 8601, so that text order is time order; unique in one log.
         purpose: `measure` (the review sample) or `teach` (any other photo).
         draw: the number of the recorded draw that a measured photo belongs to.
-        before, after: the labels, as truth objects without the id; `after` is null if none are left.
+        before, after: the labels, as truth objects without the id; `after` is null if they were taken away.
         shown: the labels that were filled in before the person judged, in the same form.
         unassisted: whether the teacher's and the student's labels were hidden: a random tenth of the review
             sample is judged so, to measure how much they influence people (stage `agreement`).
@@ -203,7 +203,7 @@ def parse_truth(value: dict[str, Any], place: str) -> GroundTruth:
 
 
 PROPOSED = "proposed"
-"""The extra field with objects that a person saw and that had no label: words as typed."""
+"""The extra field with the objects that a person saw and the taxonomy does not have: words as typed."""
 
 
 class KeyFitter:

@@ -1,15 +1,14 @@
 """What would help most: the next steps by expected gain, the causes of errors, and learning curves.
 
 Gains are of F1 (for scenes: of the share that is right), measured out of fold against the teacher's answers
-by stage `train` (`train.learning_curve`, `train.error_budget`). The loss from added errors and the teacher's
-measured error rate give the gain from right answers (linear SIMEX). In the ranked steps, gains are against
-the truth (`scale_to_truth`). Each gain is for that change alone: gains need not add up.
+by stage `train`: its learning curves, and its error budget (by how much F1 changes if one thing does). The
+loss from added errors and the teacher's measured error rate give the gain from right answers (linear SIMEX).
+In the ranked steps, gains are against the truth (`scale_to_truth`). Each is for one change: gains overlap.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import log
-from typing import Any
 
 from vibe_photos.records.photos import say_count
 from vibe_photos.records.taxonomy import head_keys, label_name, show_name
@@ -28,37 +27,35 @@ SHARE_OF_SUSPECTS_WRONG = 0.5
 """About this share of the suspects are wrong answers (docs/REAL_PHOTOS.md)."""
 
 NOISE = 0.1
-"""The share of labels that `train.error_budget` makes wrong."""
+"""The share of labels that stage `train` makes wrong for its error budget (a test compares the numbers)."""
 
 REVIEWED_PER_HOUR = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Gain:
-    """By how much an F1 rises, with its interval; all in -1..1."""
+class Estimate:
+    """A gain (by how much an F1 rises) or an error rate, with its interval."""
 
     value: float
     low: float
     high: float
 
-    def times(self, factor: float, low: float | None = None, high: float | None = None) -> "Gain":
-        """Return the gain times a factor; if that is uncertain, it is between `low` and `high`."""
-        factors = [factor if end is None else end for end in (low, high)]
-        ends = [end * one for end in (self.low, self.high) for one in factors]
-        return Gain(self.value * factor, min(ends), max(ends))
+    def times(self, factor: float, *factor_interval: float) -> "Estimate":
+        """Return the estimate times a factor, which may have an interval of its own."""
+        ends = [end * one for end in (self.low, self.high) for one in factor_interval or (factor,)]
+        return Estimate(self.value * factor, min(ends), max(ends))
 
     def __str__(self) -> str:
         """Return it in percentage points, such as "+1.2 (0.3 to 2.0)"; a dash if there is none."""
         if self == NO_GAIN:
             return "–"
-        span = f"{100 * self.low:.1f} to {100 * self.high:.1f}"
-        return f"{100 * self.value:+.1f} ({span})".replace("-", "\u2212")
+        return f"{_points(self.value)} ({_points(self.low, '-')} to {_points(self.high, '-')})"
 
 
-NO_GAIN = Gain(0.0, 0.0, 0.0)
+NO_GAIN = Estimate(0.0, 0.0, 0.0)
 
 
-TeacherErrors = Mapping[str, Gain]
+TeacherErrors = Mapping[str, Estimate]
 """Shares of the true labels of a head that the teacher gets wrong, with intervals, by kind of error.
 
 For scenes `confused`; for attributes `missed` and `invented`, both as shares of those that are true.
@@ -72,14 +69,13 @@ class Step:
     name: str
     how: str
     cost: str
-    scenes: Gain
-    attributes: Gain
+    scenes: Estimate
+    attributes: Estimate
 
     @property
-    def gain(self) -> Gain:
+    def gain(self) -> Estimate:
         """The mean of both, by which steps are ranked. Its interval is the mean of theirs, so rather wide."""
-        pairs = zip(*((g.value, g.low, g.high) for g in (self.scenes, self.attributes)), strict=True)
-        return Gain(*(sum(pair) / 2 for pair in pairs))
+        return _add_up([self.scenes, self.attributes]).times(0.5)
 
 
 def find_teacher_errors(teacher: Figures, keys: Sequence[str]) -> dict[str, TeacherErrors]:
@@ -98,25 +94,25 @@ def find_teacher_errors(teacher: Figures, keys: Sequence[str]) -> dict[str, Teac
     if rows:
         true = sum(row["positives"] for row in rows)
 
-        def pool(figure: str, scale: Any) -> Gain:
-            parts = [(row["positives"] / true * scale(row), _complement(row, figure)) for row in rows]
-            return Gain(*(sum(w * getattr(g, n) for w, g in parts) for n in ("value", "low", "high")))
-
-        errors["attribute"] = {
-            "missed": pool("recall", lambda row: 1.0),
-            "invented": pool("precision", lambda row: row["recall"] / row["precision"]),
-        }
+        missed, invented = [], []
+        for row in rows:
+            weight = row["positives"] / true
+            missed.append(_complement(row, "recall").times(weight))
+            # False positives / true labels = recall / precision * (1 - precision).
+            wrong = _complement(row, "precision")
+            invented.append(wrong.times(weight * (row["recall"] / row["precision"])))
+        errors["attribute"] = {"missed": _add_up(missed), "invented": _add_up(invented)}
     return errors
 
 
-def gain_of_right_answers(budget: Figures, errors: TeacherErrors) -> Gain:
+def gain_of_right_answers(budget: Figures, errors: TeacherErrors) -> Estimate:
     """Return the gain of a row of the error budget if the teacher were always right."""
     parts = []
     for kind, rate in errors.items():
         loss = read_change(budget, kind).times(-1 / NOISE)
-        floor = Gain(*(max(0.0, one) for one in (loss.value, loss.low, loss.high)))
+        floor = Estimate(*(max(0.0, one) for one in (loss.value, loss.low, loss.high)))
         parts.append(floor.times(rate.value, rate.low, rate.high))
-    return Gain(*(sum(getattr(part, name) for part in parts) for name in ("value", "low", "high")))
+    return _add_up(parts)
 
 
 def scale_to_truth(head: HeadName, figures: Figures, errors: TeacherErrors) -> tuple[float, float, float]:
@@ -125,8 +121,8 @@ def scale_to_truth(head: HeadName, figures: Figures, errors: TeacherErrors) -> t
     Random errors of the teacher hide a part of each gain. If a share c of k scenes is confused, a gain of
     accuracy shows only 1 - c k / (k - 1) of it. If a share m of true labels is missed and q of the false ones
     invented, a gain in hits shows 1 - m - q of it (Natarajan et al. 2013, "Learning with noisy labels", lemma
-    1); F1 divides the hits by the labels given and true, here about as many as the teacher's. The factor is
-    at most 2.
+    1); F1 divides the hits by the labels given and true, and about as many are given as the teacher gave.
+    Nothing is divided by less than 0.5, as the error rates are uncertain: the factor is at most 2.
 
     Args:
         head: the head that the figures are of.
@@ -137,26 +133,24 @@ def scale_to_truth(head: HeadName, figures: Figures, errors: TeacherErrors) -> t
         The factor, and its ends if all error rates are at the ends of their intervals.
     """
 
-    def scale(end: str) -> float:
-        rate: dict[str, float] = {kind: getattr(gain, end) for kind, gain in errors.items()}
+    def factor(end: str) -> float:
+        rate: dict[str, float] = {kind: getattr(estimate, end) for kind, estimate in errors.items()}
         if head == "scene":
-            scenes = len(figures["learnt"])
-            shown = 1.0 - rate["confused"] * scenes / max(1, scenes - 1)
+            k = len(figures["learnt"])
+            share_shown = 1.0 - rate["confused"] * k / max(1, k - 1)
         else:
-            said = _count_true(head, figures)
-            true = said / max(0.5, 1.0 - rate["missed"] + rate["invented"])
-            false = max(1.0, figures["n_train"] * len(figures["learnt"]) - true)
-            shown = (
-                (1.0 - rate["missed"] - rate["invented"] * true / false) * (said + true) / max(1, 2 * said)
-            )
-        return 1.0 / max(0.5, shown)
+            m, given = rate["missed"], _count_true(head, figures)
+            true = given / max(0.5, 1.0 - m + rate["invented"])
+            q = rate["invented"] * true / max(1.0, figures["n_train"] * len(figures["learnt"]) - true)
+            share_shown = (1.0 - m - q) * (given + true) / max(1, 2 * given)
+        return 1.0 / max(0.5, share_shown)
 
-    return scale("value"), scale("low"), scale("high")
+    return factor("value"), factor("low"), factor("high")
 
 
-def read_change(row: Figures, name: str) -> Gain:
+def read_change(row: Figures, name: str) -> Estimate:
     """Return a figure of stage `train` with its interval; `NO_GAIN` if it has none."""
-    return NO_GAIN if row[name] is None else Gain(row[name], *row[f"{name}_interval"])
+    return NO_GAIN if row[name] is None else Estimate(row[name], *row[f"{name}_interval"])
 
 
 def rank_steps(
@@ -228,12 +222,16 @@ def _count_true(head: str, figures: Figures) -> int:
     return photos if head == "scene" else sum(row["photos"] for row in figures["learnt"])
 
 
-def _complement(figures: Figures, name: str) -> Gain:
+def _add_up(parts: Sequence[Estimate]) -> Estimate:
+    return Estimate(*(sum(getattr(part, name) for part in parts) for name in ("value", "low", "high")))
+
+
+def _complement(figures: Figures, name: str) -> Estimate:
     """Return 1 minus a share, with its interval; without one, from 0 to twice its value."""
     value, interval = 1.0 - figures[name], read_interval(figures, name) or Interval(reason="none")
     if interval.reason:
-        return Gain(value, 0.0, min(1.0, 2 * value))
-    return Gain(value, 1.0 - interval.high, 1.0 - interval.low)
+        return Estimate(value, 0.0, min(1.0, 2 * value))
+    return Estimate(value, 1.0 - interval.high, 1.0 - interval.low)
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +246,7 @@ class LearningLine:
     points: list[tuple[float, float, float, float]]
     twice: tuple[float, float, float, float] | None
     now: str
-    gain: Gain | None
+    gain: Estimate | None
     reason: str
 
 
@@ -346,6 +344,7 @@ def budget_rows(sources: Sources, teacher: Figures | None) -> list[Row]:
                 "neighbours": row["neighbours"],
                 "non-linear": row["probe"],
             }
+            # A rough rest: the gains overlap, so it may be too small.
             rest = 1.0 - row["f1"] - sum(max(0.0, gain) for gain in gains.values() if gain is not None)
             shown = "scenes" if head == "scene" else show_name(row["label"], sources.settings.taxonomy)
             rows.append(
@@ -369,8 +368,8 @@ def describe_precision(student: Figures) -> str:
     )
 
 
-def _points(gain: float | None) -> str:
-    return "–" if gain is None else f"{100 * gain:+.1f}".replace("-", "\u2212")
+def _points(gain: float | None, sign: str = "+") -> str:
+    return "–" if gain is None else f"{100 * gain:{sign}.1f}".replace("-", "\u2212")
 
 
 def _tokens_each(sources: Sources) -> str:
@@ -399,6 +398,6 @@ def _read_line(row: Figures, sizes: list[int], taxonomy: Taxonomy) -> LearningLi
         points=points,
         twice=(1.0, row["twice"], *row["twice_interval"]) if is_known else None,
         now=format_share(f1[-1] if f1 else None),
-        gain=Gain(row["gain"], *row["gain_interval"]) if is_known else None,
+        gain=Estimate(row["gain"], *row["gain_interval"]) if is_known else None,
         reason="" if is_known else explain_no_interval(row["gain_interval"]),
     )

@@ -14,10 +14,11 @@ from vibe_photos.errors import InputError
 from vibe_photos.human_truth.labels import (
     AUDITED_FILE,
     DECISIONS_FOLDER,
-    NO_IDS,
+    NO_EARLIER_IDS,
+    LogLine,
     active_lines,
     combine_truths,
-    find_standing,
+    find_valid_decisions,
     rename_checked,
 )
 from vibe_photos.records.ground_truth import (
@@ -34,15 +35,6 @@ from vibe_photos.storage.jsonl import read_numbered_records
 Signature = dict[Path, tuple[int, int, int]]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class LogLine:
-    """A line of a reviewer's log; `truth` is its `after`, checked."""
-
-    reviewer: str
-    line: Decision
-    truth: GroundTruth | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +86,7 @@ class DecisionIndex:
         human: Path,
         taxonomy: Taxonomy,
         is_strict: bool = True,
-        current_ids: Mapping[str, str] = NO_IDS,
+        current_ids: Mapping[str, str] = NO_EARLIER_IDS,
     ) -> None:
         self._current_ids = current_ids
         self._taxonomy = taxonomy
@@ -146,12 +138,12 @@ class DecisionIndex:
         decided = [line for line in lines if line.line.kind == "decision"]
         moves = [line.line for line in lines if line.line.kind != "remark"]
         last, edited = decided[-1] if decided else None, self._edited.get(image_id)
-        standing = [decided[i] for i in find_standing([(one.reviewer, one.line) for one in decided])]
+        valid = find_valid_decisions(decided)
         truth: GroundTruth | None = last.truth if last else edited
         counts: list[tuple[str | None, str]] = [(None, "")]
         if last and last.truth:
-            truth, used = combine_truths(one.truth for one in reversed(standing) if one.truth)
-            counts = [(one.reviewer, one.line.decided_at) for one in standing[-used:]]
+            truth, used = combine_truths(one.truth for one in reversed(valid) if one.truth)
+            counts = [(one.reviewer, one.line.decided_at) for one in valid[-used:]]
         for reviewer, time in counts if truth and self._is_strict else ():
             if unfit := self._unfit.get((image_id, reviewer, time)):
                 raise InputError(unfit)
@@ -166,21 +158,20 @@ class DecisionIndex:
             is_flagged=bool(lines) and lines[-1].line.is_flagged,
             note=lines[-1].line.note if lines else "",
             skipped_at=moves[-1].decided_at if is_waiting else None,
-            opinions=_find_disagreement(standing),
+            opinions=_find_disagreement(valid),
         )
 
     def _add_lines(self, log: Path, lines: Iterable[tuple[int, Decision]]) -> None:
         for number, written in lines:
             image_id = self._current_ids.get(written.image_id, written.image_id)
             line = msgspec.structs.replace(written, image_id=image_id)
-            truth = None
+            truth, place = None, f"{log}, line {number}"
             if line.after is not None and line.undoes is None:
-                place = f"{log}, line {number}"
                 said = parse_truth({**line.after, "image_id": line.image_id}, place)
                 truth = self._fit(said, place, log.stem, line.decided_at)
             self.latest = max(self.latest, _read_time(line, log))
             self._logs[log.stem].append(line)
-            self._lines[line.image_id].append(LogLine(log.stem, line, truth))
+            self._lines[line.image_id].append(LogLine(log.stem, line, place, truth))
             if line.undoes is not None:
                 self._undone.add((log.stem, line.undoes))
 
@@ -249,9 +240,9 @@ def _list_labels(record: GroundTruth | None) -> list[str]:
     return [*record.scene, *judged, *objects]
 
 
-def _find_disagreement(standing: Sequence[LogLine]) -> tuple[LogLine, ...]:
-    pairs = combinations((one.truth for one in standing if one.truth), 2)
-    return tuple(standing) if any(_differ(*pair) for pair in pairs) else ()
+def _find_disagreement(valid: Sequence[LogLine]) -> tuple[LogLine, ...]:
+    pairs = combinations((one.truth for one in valid if one.truth), 2)
+    return tuple(valid) if any(_differ(*pair) for pair in pairs) else ()
 
 
 def _differ(one: GroundTruth, other: GroundTruth) -> bool:

@@ -15,7 +15,7 @@ import msgspec
 
 from vibe_photos.errors import StoreError
 from vibe_photos.human_truth.backup import backup_log
-from vibe_photos.human_truth.labels import DECISIONS_FOLDER, NO_IDS
+from vibe_photos.human_truth.labels import DECISIONS_FOLDER, NO_EARLIER_IDS
 from vibe_photos.records.ground_truth import Decision
 from vibe_photos.review.decision_index import (
     DecisionIndex,
@@ -70,7 +70,7 @@ class DecisionLog:
         reviewer: str,
         taxonomy: Taxonomy,
         store: Path,
-        current_ids: Mapping[str, str] = NO_IDS,
+        current_ids: Mapping[str, str] = NO_EARLIER_IDS,
     ) -> None:
         self.reviewer = reviewer
         self.revision = 0

@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from vibe_photos.errors import InputError
-from vibe_photos.human_truth.labels import AUDITED_FILE, CHECKED, NO_IDS
+from vibe_photos.human_truth.labels import AUDITED_FILE, CHECKED, NO_EARLIER_IDS
 from vibe_photos.human_truth.sample import ASKED_SHARE, DESIGN_FIELDS
 from vibe_photos.records.ground_truth import (
     Decision,
@@ -73,7 +73,7 @@ def read_import(
     photos: Iterable[Photo],
     taxonomy: Taxonomy,
     sample: Mapping[str, Mapping[str, Any]] | None = None,
-    current_ids: Mapping[str, str] = NO_IDS,
+    current_ids: Mapping[str, str] = NO_EARLIER_IDS,
 ) -> HumanImport:
     """Match a truth file to the library and check it; renamed and removed keys are replaced.
 
@@ -134,7 +134,7 @@ def describe_changes(
     human: Path,
     records: Mapping[str, GroundTruth],
     taxonomy: Taxonomy,
-    current_ids: Mapping[str, str] = NO_IDS,
+    current_ids: Mapping[str, str] = NO_EARLIER_IDS,
 ) -> dict[str, str]:
     """Return one line for each photo, by id, whose record in the audited file would be new or changed.
 
@@ -160,7 +160,7 @@ def describe_teaching(
     human: Path,
     records: Mapping[str, GroundTruth],
     taxonomy: Taxonomy,
-    current_ids: Mapping[str, str] = NO_IDS,
+    current_ids: Mapping[str, str] = NO_EARLIER_IDS,
 ) -> dict[str, str]:
     """Return one line for each photo, by id, whose truth the records would change as decisions.
 
@@ -177,7 +177,7 @@ def describe_teaching(
 
 
 def apply_import(
-    human: Path, records: Mapping[str, GroundTruth], current_ids: Mapping[str, str] = NO_IDS
+    human: Path, records: Mapping[str, GroundTruth], current_ids: Mapping[str, str] = NO_EARLIER_IDS
 ) -> Path:
     """Write the records into the audited file, replacing those of the same photos.
 

@@ -2,6 +2,8 @@
 
 A file with a photo's extension becomes a photo, another path (`also_at`) of a photo with the same bytes, or a
 problem with a reason; all other files are counted by ending. The counts are logged.
+
+A photo is a file's bytes; a picture is what one sees: it stays the same if a rating is written into the file.
 """
 
 import logging
@@ -53,9 +55,9 @@ def scan_library(settings: Settings, store: Path) -> list[str]:
         is_unchanged = (
             not inspection.read_files
             and not inspection.closed_folders
-            and b'"closed_folder"' not in earlier_problems
+            and b'"closed_folder"' not in earlier_problems  # nor had the last scan one
             and problems_file.exists()
-            and cache.is_outcome(library.root, earlier, earlier_problems + known)
+            and cache.remembers_outcome(library.root, earlier, earlier_problems + known)
         )
         if is_unchanged:
             counts = earlier.count(b"\n"), earlier_problems.count(b"\n")
@@ -63,16 +65,16 @@ def scan_library(settings: Settings, store: Path) -> list[str]:
             return []
         closed = [folder.rel_path for folder in inspection.closed_folders]
         kept = list(_keep_places(earlier, closed, library.content_hash))
-        findings, no_photos = split_findings(inspection.list_findings(cache), library.extensions)
+        findings, not_photos = split_findings(inspection.list_findings(cache), library.extensions)
         photos, problems = _list_content([*findings, *kept])
         problems = sorted(problems + inspection.closed_folders, key=lambda problem: problem.rel_path)
         root = os.fsencode(library.root)
-        left_out = describe_left_out(root, inspection.folders, no_photos, library.extensions)
-        _log_sums(library.root, inspection, len(photos), len(problems), len(no_photos), len(kept))
+        left_out = describe_left_out(root, inspection.folders, not_photos, library.extensions)
+        _log_sums(library.root, inspection, photos, len(problems), len(not_photos), len(kept))
         if left_out:
             _log.info("left out: %s", "; ".join(left_out))
         if not photos:
-            raise _no_photos_error(library.root, problems, manifest)
+            raise _empty_library_error(library.root, problems, manifest)
         known += _list_new_pictures(manifest, findings)
         files = manifest, problems_file, pictures_path(manifest)
         with replace_together(*files) as (new_manifest, new_problems, new_pictures):
@@ -124,14 +126,15 @@ def _keep_places(
         return
     for photo in photos if prefixes else ():
         if len(photo.image_id) == HASH_DIGITS[content_hash]:
-            stamp = FileStamp(photo.bytes, 0, 0, 0)
+            # Only the size is used.
+            stamp = FileStamp(size_bytes=photo.bytes, mtime_ns=0, ctime_ns=0, inode=0)
             for place in (photo.rel_path, *photo.also_at):
                 if place.startswith(prefixes):
                     yield place, FileFinding(stamp, image_id=photo.image_id, format=photo.format)
 
 
 def _list_new_pictures(manifest: Path, findings: list[NamedFinding]) -> bytes:
-    """Return the lines of pictures that the file does not have yet."""
+    """Return the lines to add to `pictures.jsonl`."""
     pictures = read_pictures(manifest)
     found = (
         KnownPicture(image_id=finding.image_id, picture=finding.picture, rendering=finding.rendering)
@@ -169,7 +172,7 @@ def _keep_manifest(library: Library, manifest: Path, store: Path) -> None:
     _log.warning("library.root %s does not exist: %s is kept; %s", library.root, manifest, HOW_TO_SET_ROOT)
 
 
-def _no_photos_error(root: str, problems: list[PhotoProblem], manifest: Path) -> LibraryError:
+def _empty_library_error(root: str, problems: list[PhotoProblem], manifest: Path) -> LibraryError:
     unusable = f"; {len(problems)} files cannot be used" if problems else ""
     unusable += f", the first is {problems[0].rel_path}: {problems[0].detail}" if problems else ""
     earlier = read_manifest(manifest) if manifest.exists() else []
@@ -190,20 +193,18 @@ def _read_bytes(path: Path) -> bytes:
 
 
 def _log_sums(
-    root: str, inspection: Inspection, photos: int, problems: int, no_photos: int, kept: int
+    root: str, inspection: Inspection, photos: list[Photo], problems: int, not_photos: int, kept: int
 ) -> None:
     """Log the counts: photos, other paths, problems and what was left out add up to all files."""
     folders, closed, read = inspection.folders, len(inspection.closed_folders), inspection.read_files
     candidates = sum(len(folder.files) for folder in folders)
     other_files = sum(folder.other_files.total() for folder in folders)
-    unusable = problems - closed
-    further_places = candidates + kept - no_photos - photos - unusable
+    further_places = sum(len(photo.also_at) for photo in photos)
     _log.info(
-        "scanned %s: %d files = %d photos + %d further places of the same bytes + %d problems + %d left out; "
-        "%d read (%.1f MB), %d known from earlier scans; %d folders, %d more cannot be read",
-        *(root, candidates + other_files + kept),
-        *(photos, further_places, unusable, other_files + no_photos),
-        *(read, inspection.read_bytes / 1e6, candidates - read, len(folders), closed),
+        f"scanned {root}: {candidates + other_files + kept} files = {len(photos)} photos + {further_places} "
+        f"further places of the same bytes + {problems - closed} problems + {other_files + not_photos} left "
+        f"out; {read} read ({inspection.read_bytes / 1e6:.1f} MB), {candidates - read} known from earlier "
+        f"scans; {len(folders)} folders, {closed} more cannot be read"
     )
 
 

@@ -123,7 +123,7 @@ class StatCache:
         outcome = self._describe_outcome(root, manifest, problems)
         self._write("INSERT OR REPLACE INTO outcome VALUES (?, ?, ?, ?)", [outcome])
 
-    def is_outcome(self, root: str, manifest: bytes, problems: bytes) -> bool:
+    def remembers_outcome(self, root: str, manifest: bytes, problems: bytes) -> bool:
         """Return whether exactly this was written for exactly the current findings, all of them cached."""
         outcome = self._describe_outcome(root, manifest, problems)
         statement = "SELECT 1 FROM outcome WHERE (manifest, root, problems, state) = (?, ?, ?, ?)"

@@ -2,7 +2,8 @@
 
 - `reserved`: photos of the review sample, photos that people measured, their near-duplicates, and the
   near-duplicates of these. They never train. Sampled and measured photos are treated alike, so measuring the
-  sample changes nothing here.
+  sample changes nothing here. Half of their groups choose thresholds (`tune`), the others measure them
+  (`score`).
 - `holdout`: groups of near-duplicates that contain one of the lowest permanent random numbers. They never
   train either. The sample takes the lowest numbers too, so a larger sample takes from the holdout first. A
   budget takes them as well, so the holdout is a share of the photos that are asked about, but at most
@@ -10,8 +11,8 @@
   training.
 - `train`: all others. People teach on these.
 
-Numbers and halves depend only on ids and seeds, so adding photos moves no other photo, but for some from the
-holdout to training where it is not a share of the whole library.
+Numbers and halves depend only on ids and seeds, so added photos change only the roles of photos near them,
+with one exception: if the budget or `MOST_HELD_OUT` limits the holdout, some photos move from it to training.
 """
 
 import logging
@@ -70,7 +71,7 @@ def split_photos(settings: Settings) -> None:
     strata = find_strata(read_draws(paths.human), list(near.groups), current_ids)
     seed, budget = settings.sample.seed, settings.annotate.budget
     memberships = assign_roles(near.groups, reserved, split, seed, strata, pictures, budget)
-    _log_followed(paths.human, current_ids)
+    _log_rewritten(paths.human, current_ids)
     write_splits(paths.splits, memberships)
     _log_roles(memberships, measured)
     if near.cut:
@@ -80,7 +81,7 @@ def split_photos(settings: Settings) -> None:
             near.cut,
         )
     if lost := find_lost_to_duplicates(
-        memberships, measured, find_held_out([one.number for one in memberships.values()], split, budget)
+        memberships, measured, find_holdout_limit([one.number for one in memberships.values()], split, budget)
     ):
         listed = ", ".join(f"{of_lost} of {of_all} of {name}" for name, (of_lost, of_all) in lost.items())
         log.warning(
@@ -134,18 +135,15 @@ def read_near_duplicates(
     A photo without hashes (undecodable), or without enough contrast, is its own group. A group of more than
     half a fold is split, see `cut_large_groups`.
 
-    Folds and halves are drawn by a group's name. Named by its first path, a group could move from `tune` to
-    `score` when a photo is renamed; named by the lowest id or number, it would with every second photo that
-    joins another one. The photo that was seen first stays so, whatever is renamed, rated or added: a name
-    changes only if that photo goes or another joins two groups.
+    Folds and halves are drawn by a group's name. The photo that was seen first stays so, whatever is renamed,
+    rated or added (docs/decisions/5-near-duplicates.md): a name changes only if that photo goes or another
+    joins two groups.
     """
     groups = pictures.find_first_ids([photo.image_id for photo in read_manifest(photos)])
     record_of = {record.image_id: record for record in read_jsonl(hashes, HashRecord)}
     ids = [image_id for image_id in pictures.sort_by_first_seen(groups) if image_id in record_of]
-    names, octets = (
-        [groups[image_id] for image_id in ids],
-        bytes.fromhex("".join(record_of[one].perceptual_hash for one in ids)),
-    )
+    names = [groups[image_id] for image_id in ids]
+    octets = bytes.fromhex("".join(record_of[one].perceptual_hash for one in ids))
     stacked = np.frombuffer(octets, dtype=">u8").astype(np.uint64).reshape(len(ids), -1 if ids else 1)
     whole = group_near_duplicates(stacked, max_distance)
     largest = max(_ALWAYS_ONE_GROUP, len(groups) // (2 * folds))
@@ -159,20 +157,20 @@ def find_reserved(near: NearDuplicates, measured: Iterable[str], pictures: Pictu
     """Return the measured photos, other files of their pictures, and what is near all these within two steps.
 
     A copy that a program turned is the same picture, but its hashes are those of another one. Two steps: a
-    photo two steps away flatters the measured one if it trains (docs/decisions/5-near-duplicates.md).
+    photo two steps away makes figures too good if it trains (docs/decisions/5-near-duplicates.md).
     """
     same = {other for image_id in measured for other in pictures.find_all_ids(image_id)}
     return near.with_neighbours(near.with_neighbours(same))
 
 
-def find_held_out(numbers: Collection[float], split: Split, budget: int | None) -> float:
-    """Return the number below which photos are in the holdout, given the numbers of the whole library.
+def find_holdout_limit(numbers: Collection[float], split: Split, budget: int | None) -> float:
+    """Return the permanent number (0..1) below which photos are in the holdout, given those of the library.
 
     `budget`: about how many photos the teacher is asked; None: all.
     """
     asked = min(budget or len(numbers), len(numbers))
     wanted = min(split.holdout_share * asked, MOST_HELD_OUT)
-    if wanted == split.holdout_share * len(numbers):
+    if wanted == split.holdout_share * len(numbers):  # not limited: it depends on no other photo
         return split.holdout_share
     return sorted(numbers)[int(wanted)]
 
@@ -191,17 +189,17 @@ def assign_roles(
     `groups` has the name of every photo's near-duplicate group, in manifest order; folds and halves follow
     it. `reserved` are photos kept for people, their near-duplicates included. `seed` is that of the permanent
     random numbers (`sample.seed`). `strata` has the stratum of each photo that is in a recorded draw,
-    `pictures` the ids that photos had before. `budget` is as for `find_held_out`.
+    `pictures` the ids that photos had before. `budget` is as for `find_holdout_limit`.
     """
     pictures = pictures or Pictures()
     numbers, earlier = pictures.number(groups, seed), pictures.find_earlier_ids(groups)
-    held_out = find_held_out(list(numbers.values()), split, budget)
+    holdout_below = find_holdout_limit(list(numbers.values()), split, budget)
     lowest: dict[str, float] = defaultdict(lambda: 1.0)
     for image_id, group in groups.items():
         lowest[group] = min(lowest[group], numbers[image_id])
     memberships = {}
     for image_id, group in groups.items():
-        role: Role = "holdout" if lowest[group] < held_out else "train"
+        role: Role = "holdout" if lowest[group] < holdout_below else "train"
         half: Literal["tune", "score"] | None = None
         if image_id in reserved:
             role = "reserved"
@@ -219,13 +217,13 @@ def assign_roles(
 
 
 def find_lost_to_duplicates(
-    memberships: Mapping[str, Membership], measured: set[str], held_out: float
+    memberships: Mapping[str, Membership], measured: set[str], holdout_below: float
 ) -> dict[str, tuple[int, int]]:
     """Return the strata that lose a tenth or more to near-duplicates: photos lost, and all photos.
 
     A photo is lost if it does not train only because a near-duplicate is measured or held out. Strata are the
     teacher's scenes when people began to measure; before that there are none. `measured` are the sample and
-    the photos that people measured, without near-duplicates; `held_out` is the number below which photos are
+    the photos that people measured, without near-duplicates; photos with a number below `holdout_below` are
     in the holdout themselves.
     """
     known = {image_id: one for image_id, one in memberships.items() if one.stratum is not None}
@@ -233,7 +231,7 @@ def find_lost_to_duplicates(
     lost = Counter(
         str(one.stratum)
         for image_id, one in known.items()
-        if one.role != "train" and image_id not in measured and one.number >= held_out
+        if one.role != "train" and image_id not in measured and one.number >= holdout_below
     )
     return {
         name: (lost[name], in_all[name]) for name in sorted(lost) if lost[name] >= _WARN_SHARE * in_all[name]
@@ -254,19 +252,17 @@ def write_splits(path: Path, memberships: Mapping[str, Membership]) -> None:
 def _log_roles(memberships: Mapping[str, Membership], measured: Set[str]) -> None:
     roles = Counter(membership.role for membership in memberships.values())
     chosen = len(measured & memberships.keys())
+    groups = len({membership.group for membership in memberships.values()})
     log.info(
-        "split: %d photos in %d near-duplicate groups: %d may train (those with an answer do), %d holdout, "
-        "%d reserved for people: %d sampled or measured and %d near-duplicates of them",
-        len(memberships),
-        len({membership.group for membership in memberships.values()}),
-        *(roles[role] for role in ("train", "holdout", "reserved")),
-        *(chosen, roles["reserved"] - chosen),
+        f"split: {len(memberships)} photos in {groups} near-duplicate groups: {roles['train']} may train "
+        f"(those with an answer do), {roles['holdout']} holdout, {roles['reserved']} reserved for people: "
+        f"{chosen} sampled or measured and {roles['reserved'] - chosen} near-duplicates of them"
     )
 
 
-def _log_followed(human: Path, current_ids: Mapping[str, str]) -> None:
+def _log_rewritten(human: Path, current_ids: Mapping[str, str]) -> None:
     """Log how many photos with people's labels are in another file now."""
     as_written = read_human_truth(human, {})
-    followed = {current_ids[i] for i in (*as_written.everything, *as_written.skipped) if i in current_ids}
-    if followed:
-        log.info("split: people's labels of %s stay, though the file was rewritten", say_count(len(followed)))
+    moved = {current_ids[i] for i in (*as_written.everything, *as_written.skipped) if i in current_ids}
+    if moved:
+        log.info("split: people's labels of %s stay, though the file was rewritten", say_count(len(moved)))

@@ -471,7 +471,7 @@ def test_a_disk_without_room_stops_the_run_before_anything_is_paid_for(
     settings = make_settings(annotate={"concurrency": 2})
     with (
         FaultServer(lambda image_id, attempt: Act()) as server,
-        pytest.raises(StoreError, match="has 20 MB left"),
+        pytest.raises(StoreError, match="has 20 MiB left"),
     ):
         run(settings, store, server, monkeypatch)
     assert server.asked.total() == 4

@@ -40,7 +40,7 @@ def keep(store: Path, *kept: Answer) -> Path:
     with AnswerStore(store) as answer_store:
         for one in kept:
             answers = answer_store.of(one.key)
-            answers.count(one, answers.append(one))
+            answers.record(one, answers.append(one))
         answer_store.sync()
     return KEY.log_path(store)
 
@@ -78,7 +78,7 @@ def test_an_answer_counts_only_once_it_is_counted(tmp_path: Path) -> None:
         offset = answers.append(answer("a"))
         assert "a" not in answers
         answers.sync()
-        assert answers.count(answer("a"), offset) == ""
+        assert answers.record(answer("a"), offset) == ""
         assert "a" in answers
         assert len(answers) == 1
 

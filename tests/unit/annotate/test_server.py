@@ -199,7 +199,7 @@ def test_what_is_refused_in_every_format_costs_a_request_for_each() -> None:
     assert [request.body for request in server.requests] == [b"json_schema", b"json_object", b"text"]
 
 
-@pytest.mark.parametrize("attempts", [Attempts(1), Attempts(3, reserved=2)])
+@pytest.mark.parametrize("attempts", [Attempts(1), Attempts(3, kept=2)])
 def test_steps_to_looser_formats_cost_no_attempt(attempts: Attempts) -> None:
     async def scenario(base_url: str) -> Reply:
         async with Client(Endpoint(base_url), 1) as client:

@@ -108,7 +108,7 @@ def test_however_often_it_is_halved_one_request_goes_through() -> None:
 
 def test_a_stopped_run_wakes_whoever_waits() -> None:
     async def scenario() -> None:
-        state = make_state(2, max_failures=1)
+        state = make_state(2, max_photos_failed_in_a_row=1)
         state.record_overload(1, 3000)
         waiting = [asyncio.create_task(hold(state, 0)), asyncio.create_task(state.pause(3000))]
         async with state.begin_photo():
@@ -208,7 +208,7 @@ def test_an_overloaded_server_that_names_no_time_is_given_more_with_every_burst(
 
 def test_before_the_first_usable_answer_no_more_photos_are_begun_than_may_fail() -> None:
     async def scenario() -> None:
-        state = make_state(64, max_failures=5)
+        state = make_state(64, max_photos_failed_in_a_row=5)
         most = begun = 0
 
         async def ask(is_useful: bool) -> None:

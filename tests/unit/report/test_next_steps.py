@@ -12,7 +12,7 @@ from tests.unit.report.test_page import render
 from vibe_photos.report.next_steps import (
     NO_GAIN,
     NOISE,
-    Gain,
+    Estimate,
     describe_precision,
     find_teacher_errors,
     gain_of_right_answers,
@@ -93,7 +93,9 @@ TEACHER = {
 
 def test_the_teachers_errors_are_shares_of_what_is_true():
     errors = find_teacher_errors(TEACHER, ["has_text", "has_person"])
-    assert errors["scene"]["confused"] == Gain(pytest.approx(0.1), pytest.approx(0.05), pytest.approx(0.15))
+    assert errors["scene"]["confused"] == Estimate(
+        pytest.approx(0.1), pytest.approx(0.05), pytest.approx(0.15)
+    )
     missed, invented = errors["attribute"]["missed"], errors["attribute"]["invented"]
     assert (missed.value, missed.low, missed.high) == pytest.approx((0.2, 0.1, 0.3))
     # 40 true, 32 found, and as many given wrongly: 0.8 of what is true.
@@ -101,7 +103,7 @@ def test_the_teachers_errors_are_shares_of_what_is_true():
 
 
 def test_right_answers_gain_what_added_errors_lose():
-    rates = {"confused": Gain(0.1, 0.05, 0.15)}
+    rates = {"confused": Estimate(0.1, 0.05, 0.15)}
     gain = gain_of_right_answers(budget("all", confused=-0.04), rates)
     assert gain.value == pytest.approx(0.04)
     assert (gain.low, gain.high) == pytest.approx((0.03 * 0.5, 0.05 * 1.5))
@@ -119,7 +121,7 @@ def test_the_teachers_errors_hide_a_part_of_a_gain(hits: int, given: int) -> Non
     def against_teacher(right: int, said: int) -> float:
         return f1(0.9 * right + 0.05 * (said - right), said, 220)
 
-    errors = {"missed": Gain(0.1, 0.1, 0.1), "invented": Gain(0.2, 0.2, 0.2)}
+    errors = {"missed": Estimate(0.1, 0.1, 0.1), "invented": Estimate(0.2, 0.2, 0.2)}
     trained = {"n_train": 1000, "learnt": [{"label": "attr.has_text", "photos": 220}]}
     real = f1(hits, given, 200) - f1(100, 150, 200)
     seen = against_teacher(hits, given) - against_teacher(100, 150)
@@ -132,7 +134,7 @@ def test_the_teachers_errors_hide_a_part_of_a_gain(hits: int, given: int) -> Non
 def test_a_confused_scene_hides_what_a_head_has_right() -> None:
     learnt = [{"label": f"scene.{number}", "photos": 10} for number in range(5)]
     trained = {"n_train": 50, "learnt": learnt}
-    scale, low, high = scale_to_truth("scene", trained, {"confused": Gain(0.2, 0.0, 0.3)})
+    scale, low, high = scale_to_truth("scene", trained, {"confused": Estimate(0.2, 0.0, 0.3)})
     # A head that is always right agrees with 0.8, one that guesses with 0.2: 0.6 of a gain of 0.8 is seen.
     assert scale == pytest.approx(0.8 / 0.6)
     assert (low, high) == pytest.approx((1.0, 0.8 / 0.5))

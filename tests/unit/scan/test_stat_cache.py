@@ -104,13 +104,13 @@ def test_an_outcome_is_of_these_findings_and_these_bytes_only(tmp_path):
         cache.write_folders({b"": {b"a.jpg": make_finding()}})
         cache.remember_outcome("photos", b"manifest", b"problems")
     with open_stat_cache(tmp_path, ROOT, "xxh64") as cache:
-        assert cache.is_outcome("photos", b"manifest", b"problems")
-        assert not cache.is_outcome("photos", b"edited", b"problems")
-        assert not cache.is_outcome("photos", b"manifest", b"edited")
-        assert not cache.is_outcome("elsewhere", b"manifest", b"problems")
+        assert cache.remembers_outcome("photos", b"manifest", b"problems")
+        assert not cache.remembers_outcome("photos", b"edited", b"problems")
+        assert not cache.remembers_outcome("photos", b"manifest", b"edited")
+        assert not cache.remembers_outcome("elsewhere", b"manifest", b"problems")
         assert cache.roots_of_manifest(b"manifest") == {"photos"}
         cache.write_folders({b"": {b"a.jpg": make_finding("other")}})
-        assert not cache.is_outcome("photos", b"manifest", b"problems")
+        assert not cache.remembers_outcome("photos", b"manifest", b"problems")
 
 
 @pytest.mark.parametrize("content_hash", ["xxh3_128"])
@@ -118,4 +118,4 @@ def test_an_outcome_under_another_hash_is_none(tmp_path, content_hash):
     with open_stat_cache(tmp_path, ROOT, "xxh64") as cache:
         cache.remember_outcome("photos", b"manifest", b"problems")
     with open_stat_cache(tmp_path, ROOT, content_hash) as cache:
-        assert not cache.is_outcome("photos", b"manifest", b"problems")
+        assert not cache.remembers_outcome("photos", b"manifest", b"problems")

@@ -13,7 +13,7 @@ from vibe_photos.settings import Split
 from vibe_photos.split.stage import (
     NearDuplicates,
     assign_roles,
-    find_held_out,
+    find_holdout_limit,
     find_lost_to_duplicates,
     find_reserved,
     read_near_duplicates,
@@ -206,8 +206,8 @@ def test_a_near_duplicate_that_comes_later_moves_no_group(folder):
 def test_the_holdout_is_a_share_of_what_is_asked_about_and_not_too_large():
     ids = [f"p{n}" for n in range(20_000)]
     numbers = sorted(permanent_number(SEED, image_id) for image_id in ids)
-    assert find_held_out([0.5] * 1000, SPLIT, None) == 0.2
+    assert find_holdout_limit([0.5] * 1000, SPLIT, None) == 0.2
     for budget, held_out in ((100, 20), (5_000, 1_000), (15_000, 2_000), (None, 2_000), (10**6, 2_000)):
-        assert find_held_out(numbers, SPLIT, budget) == numbers[held_out]
+        assert find_holdout_limit(numbers, SPLIT, budget) == numbers[held_out]
     places = assign_roles({i: i for i in ids}, set(), SPLIT, SEED, budget=5_000)
     assert sum(place.role == "holdout" for place in places.values()) == 1_000
