@@ -50,8 +50,8 @@ def main() -> None:
     parser.add_argument(
         "--seed", type=int, default=7, help="of the pictures and the training; not the demo's"
     )
-    parser.add_argument("--count", type=int, default=3840, help="how many pictures to render")
-    parser.add_argument("--epochs", type=int, default=36)
+    parser.add_argument("--count", type=int, default=4704, help="how many pictures to render")
+    parser.add_argument("--epochs", type=int, default=30)
     arguments = parser.parse_args()
     taxonomy = msgspec.convert(msgspec.yaml.decode(arguments.taxonomy.read_bytes()), Taxonomy)
     schedule = Schedule(arguments.epochs, arguments.seed)

@@ -12,7 +12,7 @@ from vibe_photos.encoders.siglip import import_open_clip
 from vibe_photos.storage.files import write_bytes, write_json
 
 PAD, UNKNOWN, END = "[PAD]", "[UNK]", "[EOS]"
-INPUT_PX = 96
+INPUT_PX = 128
 CONTEXT_LENGTH = 16
 """Words of a text, with its end; the longest prompt of the taxonomy has 8."""
 

@@ -174,7 +174,8 @@ def _check_identity() -> None:
 def _make_params(choices: dict[str, dict[str, Any]]) -> bytes:
     """Return the clone's `params.yaml` with new values, by section and key.
 
-    A threshold that was chosen for the demo becomes 0.5, and comments list no choices of the demo.
+    A threshold that was chosen for the demo becomes 0.5, the demo's section `train` goes, and comments list no
+    choices of the demo.
     """
     from ruamel.yaml import YAML
 
@@ -182,6 +183,7 @@ def _make_params(choices: dict[str, dict[str, Any]]) -> bytes:
     yaml.preserve_quotes, yaml.width = True, 1_000_000
     params = re.sub(r"# demo\w* \| ", "# ", run_git("show", f"HEAD:{PARAMS}"))
     document = yaml.load(re.sub(r"[\d.]+ +# demo: .*", "0.5", params))
+    document.pop("train", None)
     for section, values in choices.items():
         for key, value in values.items():
             if key in document[section]:
