@@ -14,6 +14,9 @@ paired, with a 95 % bootstrap interval over near-duplicate groups. Log losses ar
 - `temperature`: the measured part's best temperature, whether or not it helps; `proposal`: only where
   `vibe-photos calibrate` proposes it; `certain`: only where the gain's interval excludes chance, too;
   `scale and bias`: Platt scaling of attributes and of objects.
+
+A second table has the log loss that temperatures gained in each case, one part of one redraw: the mean, the
+share of the cases with a temperature other than 1, and the share that it made worse.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,6 +32,7 @@ from benchmarks.real_photos import (
     World,
     as_taught,
     draw_answers,
+    draw_parts,
     make_world,
     open_photos,
     read_settings,
@@ -53,6 +57,9 @@ from vibe_photos.train.targets import Targets, find_targets
 
 REDRAWS, BOOTSTRAPS = 5, 2000
 SMOOTHINGS = (0.1, 0.2)
+TEMPERATURES = ("temperature", "proposal", "certain")
+SAME_LOSS = 3e-6
+"""A temperature of 1 changes the log loss by less: probabilities are rounded, and scaled to a sum of 1."""
 FIGURES = ("scene accuracy", "scene loss", "attribute F1", "attribute loss", "object F1", "object loss")
 
 Rows = NDArray[np.int64]
@@ -200,7 +207,7 @@ def try_variants(
 def run_redraw(world: World, seed: int) -> tuple[dict[str, Floats], dict[str, Floats]]:
     """Return, by variant, `count` of all photos, and the calibration error of each head: float64 [3]."""
     answers, n = draw_answers(world, seed), len(world.truth)
-    part = np.array([int(unit_interval(seed, "part", group) * PARTS) for group in world.groups])
+    part = draw_parts(world, "part", seed, PARTS)
     counts: dict[str, Floats] = {}
     levels: dict[str, dict[HeadName, list[MeasuredLevel]]] = {}
     for number in range(PARTS):
@@ -251,8 +258,31 @@ def show(world: World, counts: list[dict[str, Floats]], errors: list[dict[str, F
         print(f"| {name} | {' | '.join(cells)} | {gap} |", flush=True)
 
 
+def show_cases(world: World, counts: list[dict[str, Floats]]) -> None:
+    """Print what temperatures gained in each case; `counts`: those of the redraws with the seeds 0, 1, ..."""
+    print(f"\n| gained log loss (share with a temperature, share made worse) | {' | '.join(TEMPERATURES)} |")
+    print("|---" * (len(TEMPERATURES) + 1) + "|")
+    cases = [
+        (one, rows == number)
+        for seed, one in enumerate(counts)
+        for rows in [draw_parts(world, "part", seed, PARTS)]
+        for number in range(PARTS)
+    ]
+    for column, head in enumerate(HEADS):
+        cells = []
+        for name in TEMPERATURES:
+            sums = np.array(
+                [[one[key][rows, 2 * column + 1].sum(axis=0) for key in ("now", name)] for one, rows in cases]
+            )
+            loss = sums[..., 0] / np.maximum(sums[..., 1], 1e-9)
+            gain = loss[:, 0] - loss[:, 1]
+            used, worse = np.mean(np.abs(gain) > SAME_LOSS), np.mean(gain < -SAME_LOSS)
+            cells.append(f"{gain.mean():+.3f} ({used:.2f}, {worse:.2f}); worst {gain.min():+.3f}")
+        print(f"| {head}, {len(cases)} cases | {' | '.join(cells)} |", flush=True)
+
+
 def main() -> None:
-    """Print a table for each encoder."""
+    """Print two tables for each encoder."""
     with open_photos(__doc__ or "", REDRAWS) as arguments:
         embedders = with_inner_layers(arguments.embedders)
         if not arguments.onnx:
@@ -264,6 +294,7 @@ def main() -> None:
             runs = [run_redraw(world, seed) for seed in range(arguments.redraws)]
             print(f"\n{embedder.name}: {len(world.truth)} photos, {len(runs)} redraws\n")
             show(world, [counts for counts, _ in runs], [errors for _, errors in runs])
+            show_cases(world, [counts for counts, _ in runs])
 
 
 if __name__ == "__main__":

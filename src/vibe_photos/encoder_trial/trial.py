@@ -2,6 +2,10 @@
 
 The photos are those with the lowest permanent random numbers, so a larger trial only adds photos.
 Each candidate's vectors go into the store, where stage `embed` finds them.
+
+How much of a difference is chance is found by drawing near-duplicate groups with replacement, the same ones
+for each candidate. Another part of the library would have given another best candidate among those that
+differ by chance only, so they are named too (docs/REAL_PHOTOS.md).
 """
 
 import logging
@@ -25,11 +29,18 @@ from vibe_photos.heads.linear import head_loss
 from vibe_photos.records.ground_truth import TrainingRecord, read_training
 from vibe_photos.records.photos import Photo, read_manifest, say_count
 from vibe_photos.records.splits import read_splits
+from vibe_photos.records.taxonomy import label_name
 from vibe_photos.settings import Embedder, HeadName, HeadTraining, Settings
 from vibe_photos.storage.saved_work import open_saved_work
 from vibe_photos.storage.vectors import Vectors
 from vibe_photos.train.error_budget import predict_by_neighbours, predict_by_nonlinear_head
-from vibe_photos.train.learning_curve import TrainingSet, flag_hits
+from vibe_photos.train.learning_curve import (
+    TrainingSet,
+    assign_blocks,
+    draw_with_replacement,
+    flag_hits,
+    percentile_interval,
+)
 from vibe_photos.train.student import fit_student
 from vibe_photos.train.targets import find_targets
 
@@ -43,7 +54,7 @@ COLUMNS: dict[Model, str] = {"linear": "F1", "neighbours": "neighb.", "probe": "
 """The linear head, the labels of the nearest photos, and a small non-linear model: names in the table."""
 
 MARGIN = 0.01
-"""Neighbours and probe are mentioned if their mean F1 is higher than the linear head's by more than this."""
+"""A smaller difference of mean F1 does not matter: between candidates, and between models."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +69,18 @@ class Candidate:
 class Outcome:
     """How good a candidate is: out-of-fold F1 over all labels, by model (`COLUMNS`) and head.
 
+    Labels that a rule decides (`classify.attribute_from_scene`) do not count: no head gives them.
+
     F1 is in 0..1. If neighbours or probe are much better than the linear head, the layer does not suit it.
-    `milliseconds` are per photo, None if all vectors were in the store.
+    `milliseconds` are per photo, None if all vectors were in the store. `repeated`: `mean_f1` on photos drawn
+    with replacement, [repetitions]; a repetition draws the same photos for all candidates of a trial.
     """
 
     candidate: Candidate
     dim: int
     milliseconds: float | None
     f1: dict[Model, dict[HeadName, float]]
+    repeated: Floats
 
     @property
     def mean_f1(self) -> float:
@@ -146,6 +161,12 @@ class Trial:
         self._records: dict[HeadName, dict[str, TrainingRecord]] = {
             head: {one.image_id: one for one in records[head]} for head in TRIED_HEADS
         }
+        groups = sorted(
+            {one.group for head in TRIED_HEADS for one in records[head] if one.image_id in chosen}
+        )
+        blocks = assign_blocks(groups)
+        self._block_of: dict[str, int] = dict(zip(groups, blocks.tolist(), strict=True))
+        self._times = draw_with_replacement(np.random.default_rng(0), int(blocks.max()) + 1)
 
     def measure(self, candidate: Candidate) -> Outcome:
         """Embed the photos that have no vector yet, fit the heads, and return their F1.
@@ -156,6 +177,7 @@ class Trial:
         """
         vectors, ids, milliseconds = self._embed(candidate)
         f1: dict[Model, dict[HeadName, float]] = {model: {} for model in COLUMNS}
+        repeated = []
         row_of = {image_id: row for row, image_id in enumerate(ids)}
         for head in TRIED_HEADS:
             records = [self._records[head][i] for i in ids if i in self._records[head]]
@@ -178,10 +200,28 @@ class Trial:
             student = fit_student(
                 targets, training_set.vectors, training_set.folds, training_set.loss, options
             )
-            f1["linear"][head] = _f1(training_set, student.probabilities)
-            f1["neighbours"][head] = _f1(training_set, predict_by_neighbours(training_set))
-            f1["probe"][head] = _f1(training_set, predict_by_nonlinear_head(training_set, options))
-        return Outcome(candidate, vectors.shape[1], milliseconds, f1)
+            said: dict[Model, Floats] = {
+                "linear": student.probabilities,
+                "neighbours": predict_by_neighbours(training_set),
+                "probe": predict_by_nonlinear_head(training_set, options),
+            }
+            drawn = {model: self._draw_f1(training_set, p) for model, p in said.items()}
+            for model, values in drawn.items():
+                f1[model][head] = float(values[0])
+            repeated.append(drawn["linear"][1:])
+        return Outcome(candidate, vectors.shape[1], milliseconds, f1, np.mean(repeated, axis=0))
+
+    def _draw_f1(self, training_set: TrainingSet, probabilities: Floats) -> Floats:
+        """Return the F1 over all labels that the head gives, [1 + repetitions]: first of all photos.
+
+        An attribute that follows the scene by a rule is not given by this head.
+        """
+        ruled = self._settings.classify.attribute_from_scene
+        is_given = [label_name(label) not in ruled for label in training_set.targets.labels]
+        counts = flag_hits(training_set, probabilities)[:, :, is_given].sum(axis=2)
+        blocks = [self._block_of[group] for group in training_set.groups]
+        hits, given, true = counts.astype(np.float64) @ self._times[:, blocks].T
+        return np.asarray(2 * hits / np.maximum(given + true, 1))
 
     def _embed(self, candidate: Candidate) -> tuple[Vectors, list[str], float | None]:
         """Return vectors, their ids, and milliseconds per photo (None if all were in the store)."""
@@ -208,11 +248,6 @@ class Trial:
             raise EncoderError(f"{candidate.name}: no photo could be embedded")
         vectors = np.stack([np.frombuffer(row, "<f4") for row in rows.values()]).astype(np.float32)
         return vectors, list(rows), milliseconds
-
-
-def _f1(training_set: TrainingSet, probabilities: Floats) -> float:
-    hits, given, true = flag_hits(training_set, probabilities).sum(axis=(1, 2))
-    return float(2 * hits / max(given + true, 1))
 
 
 def try_encoders(trial: Trial, candidates: Sequence[Candidate], layers: int) -> Iterator[Outcome]:
@@ -249,24 +284,59 @@ def format_outcome(one: Outcome) -> str:
     return "  ".join([*figures, f"{one.dim:10}", time_text.rjust(8), one.candidate.name])
 
 
-def describe_best(outcomes: Sequence[Outcome]) -> str:
-    """Return which candidate is best, how to use it, and whether a linear head is good enough for it."""
+def find_equals(outcomes: Sequence[Outcome], best: Outcome) -> list[Outcome]:
+    """Return the other outcomes that are worse than `best` by chance only, the best first.
+
+    That is where the 95 % interval of the difference includes zero.
+    """
+    others = [one for one in outcomes if one is not best]
+    return sorted(
+        (one for one in others if percentile_interval(best.repeated - one.repeated)[0] <= 0),
+        key=lambda one: -one.mean_f1,
+    )
+
+
+def choose(outcomes: Sequence[Outcome]) -> tuple[Outcome, list[Outcome]]:
+    """Return the outcome to recommend, and those that are as good as the best but for chance, the best first.
+
+    It is the one with the fewest dimensions of those that have nearly the best F1 (`MARGIN`): of equals, the
+    simplest (Breiman et al. 1984, "Classification and regression trees": the one-standard-error rule).
+    """
     best = max(outcomes, key=lambda one: one.mean_f1)
-    choice, *changes = best.candidate.name.split()
+    equals = [best, *find_equals(outcomes, best)]
+    near = [one for one in equals if one.mean_f1 >= best.mean_f1 - MARGIN]
+    return min(near, key=lambda one: (one.dim, -one.mean_f1)), equals
+
+
+def describe_best(outcomes: Sequence[Outcome]) -> str:
+    """Return which candidate is recommended and how to use it, and whether a linear head suits it.
+
+    Those that are worse than the best by chance only are listed.
+    """
+    chosen, equals = choose(outcomes)
+    choice, *changes = chosen.candidate.name.split()
     how = f"use.embedder: {choice} in params.yaml"
     if changes:
         keys = ", ".join(change.replace("=", ": ") for change in changes)
         how += f", and in conf/embedder/{choice}.yaml {keys}"
     lines = [
-        f"Best: {best.candidate.name}, mean F1 {best.mean_f1:.3f}. To use it: {how}.",
-        "F1: of the linear head, over all labels. neighb.: of the labels of the nearest photos. probe: of a "
-        "small non-linear model.",
+        f"Recommended: {chosen.candidate.name}, mean F1 {chosen.mean_f1:.3f}. To use it: {how}.",
+        "F1: of the linear head, over all labels that it gives. neighb.: of the labels of the nearest "
+        "photos. probe: of a small non-linear model.",
     ]
-    for name, other in (("neighbours", best.f1["neighbours"]), ("the probe", best.f1["probe"])):
-        gain = sum(other.values()) / len(other) - best.mean_f1
+    for name, other in (("neighbours", chosen.f1["neighbours"]), ("the probe", chosen.f1["probe"])):
+        gain = sum(other.values()) / len(other) - chosen.mean_f1
         if gain > MARGIN:
             lines.append(
                 f"With these vectors {name} would be better than the linear head by {gain:.3f}: it does not "
                 "use all that is in them. Try another layer (--layers 6) or encoder."
             )
+    if len(equals) > 1:
+        lines.append(
+            f"These {len(equals)} differ by chance only on so few photos. Recommended is the one with the "
+            f"fewest dimensions within {MARGIN} of the best:"
+        )
+        lines += [
+            f"  mean F1 {one.mean_f1:.3f}, {one.dim} dimensions: {one.candidate.name}" for one in equals
+        ]
     return "\n".join(lines)

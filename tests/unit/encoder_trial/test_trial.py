@@ -1,14 +1,17 @@
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 from tests.unit.tiny_models import INPUT_PX, describe_onnx, save_tiny_onnx
 
 from vibe_photos.embed.outs import vectors_file
 from vibe_photos.encoder_trial.trial import (
     Candidate,
+    Model,
     Outcome,
     Trial,
+    choose,
     describe_best,
     format_outcome,
     read_candidate,
@@ -17,7 +20,8 @@ from vibe_photos.encoder_trial.trial import (
 from vibe_photos.encoders.onnx import list_layers
 from vibe_photos.encoders.recipe import name_encoder
 from vibe_photos.errors import ConfigurationError
-from vibe_photos.settings import Settings
+from vibe_photos.settings import HeadName, Settings
+from vibe_photos.train.learning_curve import percentile_interval
 
 
 @pytest.fixture
@@ -50,6 +54,21 @@ def test_colours_are_learnt_and_the_vectors_are_kept(
     assert again.milliseconds is None
     assert msgspec.structs.asdict(flat.embedder) == msgspec.structs.asdict(again.candidate.embedder)
     assert again.f1 == first.f1
+    # The same photos are drawn for each candidate, so two that hit the same photos differ by nothing.
+    assert np.array_equal(again.repeated, first.repeated)
+    assert percentile_interval(first.repeated)[0] <= first.mean_f1 <= percentile_interval(first.repeated)[1]
+
+
+def test_an_attribute_that_a_rule_decides_does_not_count(
+    small_settings: Settings, checkpoint: Path, tmp_path: Path
+) -> None:
+    flat = Candidate("flat", describe_onnx(checkpoint))
+    # The only attribute here is has_text.
+    assert Trial(small_settings, tmp_path, 400).measure(flat).f1["linear"]["attribute"] == 1.0
+    rules = {"has_text": "scene.document"}
+    classify = msgspec.structs.replace(small_settings.classify, attribute_from_scene=rules)
+    ruled = msgspec.structs.replace(small_settings, classify=classify)
+    assert Trial(ruled, tmp_path, 400).measure(flat).f1["linear"] == {"scene": 1.0, "attribute": 0.0}
 
 
 def test_fewer_photos_are_those_with_the_lowest_numbers(small_settings: Settings, tmp_path) -> None:
@@ -78,7 +97,8 @@ def test_what_a_linear_head_misses_is_told(checkpoint: Path) -> None:
     flat = {"scene": 0.8, "attribute": 0.6}
     better = {"scene": 0.84, "attribute": 0.6}
     one = Candidate("onnx pooling=mean", describe_onnx(checkpoint))
-    outcome = Outcome(one, 512, 3.25, {"linear": flat, "neighbours": better, "probe": flat})
+    f1: dict[Model, dict[HeadName, float]] = {"linear": flat, "neighbours": better, "probe": flat}
+    outcome = Outcome(one, 512, 3.25, f1, np.full(1000, 0.7))
     assert format_outcome(outcome).split() == [
         *("0.800", "0.840", "0.800", "0.600", "0.600", "0.600", "512", "3.2"),
         *("onnx", "pooling=mean"),
@@ -89,3 +109,34 @@ def test_what_a_linear_head_misses_is_told(checkpoint: Path) -> None:
     )
     assert "With these vectors neighbours would be better than the linear head by 0.020" in said
     assert "the probe would" not in said
+    assert "chance" not in said
+
+
+def test_of_those_that_differ_by_chance_the_smallest_is_recommended(checkpoint: Path) -> None:
+    chance = np.random.default_rng(0).normal(0, 0.02, (2, 1000))
+
+    def make(name: str, dim: int, mean_f1: float, noise: float) -> Outcome:
+        f1: dict[HeadName, float] = {"scene": mean_f1, "attribute": mean_f1}
+        return Outcome(
+            Candidate(name, describe_onnx(checkpoint)),
+            dim,
+            None,
+            {"linear": f1, "neighbours": f1, "probe": f1},
+            mean_f1 + chance[0] + noise * chance[1],
+        )
+
+    best = make("large", 2304, 0.8, 0.0)
+    small = make("small", 192, 0.795, 1.0)
+    tiny = make("tiny", 64, 0.78, 1.0)
+    worse = make("worse", 32, 0.795, 0.0)
+    outcomes = [tiny, worse, small, best]
+    # Tiny may be as good, but is further away. Worse is always worse by 0.005, on whatever photos.
+    assert choose(outcomes) == (small, [best, small, tiny])
+    said = describe_best(outcomes).splitlines()
+    assert said[0].startswith("Recommended: small, mean F1 0.795. To use it: use.embedder: small")
+    assert said[-4].startswith("These 3 differ by chance only")
+    assert said[-3:] == [
+        "  mean F1 0.800, 2304 dimensions: large",
+        "  mean F1 0.795, 192 dimensions: small",
+        "  mean F1 0.780, 64 dimensions: tiny",
+    ]
