@@ -45,6 +45,7 @@ def test_its_settings_are_what_was_asked_for(started):
     }
     assert params["classify"].keys() == theirs["classify"].keys()
     assert thresholds == {"attribute": {0.5}, "object": {0.5}}  # not those that were chosen for the demo
+    assert params.keys() == theirs.keys() - {"train"}
     assert b"demo" not in started.project.bytes("params.yaml")
 
 
