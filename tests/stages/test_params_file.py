@@ -214,8 +214,9 @@ def test_an_edit_during_dvc_repro_changes_no_stage_of_that_run(
     (checkout / "data" / "config" / "resolved.yaml").unlink()
     params = checkout / "params.yaml"
     params.write_text(ROOT + "use: {embedder: hog}\nsample: {size: 5}\nembed: {workers: 2}\n")
-    from compose_config import compose_config
     from entrypoint import run_composed, run_stage
+
+    from compose_config import compose_config
 
     monkeypatch.setattr(sys, "argv", ["stages/compose_config.py"])
     run_composed(compose_config, "")
