@@ -174,8 +174,8 @@ def _check_identity() -> None:
 def _make_params(choices: dict[str, dict[str, Any]]) -> bytes:
     """Return the clone's `params.yaml` with new values, by section and key.
 
-    A threshold that was chosen for the demo becomes 0.5, its section `train` goes, and comments list none of its
-    choices.
+    A threshold that was chosen for the demo becomes 0.5, its section `train` goes, and comments list
+    none of its choices.
     """
     from ruamel.yaml import YAML
 
