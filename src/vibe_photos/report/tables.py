@@ -158,6 +158,12 @@ def describe_objects(student: Figures, taxonomy: Taxonomy, trained: Figures, few
     rare = [f"{show_name(key, taxonomy)} ({photos[key]})" for key in never if key in photos]
     unsure = [show_name(key, taxonomy) for key in never if key not in photos]
     said = [f"Of {say_count(len(keys), 'object label')} the student gives {len(given)}: {_join(given)}."]
+    prompted = photos.keys() & set(keys) - set(never)
+    if prompted:
+        said.append(
+            f"It gives {len(prompted)} of these by text prompt, because fewer than {fewest} training "
+            "photos show them."
+        )
     if rare:
         said.append(f"Too few training photos show these to learn them ({fewest} are needed): {_join(rare)}.")
     if unsure:
