@@ -27,7 +27,7 @@ from vibe_photos.errors import ConfigurationError, EncoderError, InputError
 from vibe_photos.heads.fit import Floats
 from vibe_photos.heads.linear import head_loss
 from vibe_photos.records.ground_truth import TrainingRecord, read_training
-from vibe_photos.records.photos import Photo, read_manifest, say_count
+from vibe_photos.records.photos import Photo, read_manifest, say_count, unit_interval
 from vibe_photos.records.splits import read_splits
 from vibe_photos.records.taxonomy import label_name
 from vibe_photos.settings import Embedder, HeadName, HeadTraining, Settings
@@ -144,8 +144,10 @@ def _make_candidate(candidate: Candidate, embedder: Embedder) -> Candidate:
 class Trial:
     """The photos on which candidates are tried, with their training labels."""
 
-    def __init__(self, settings: Settings, store: Path, photos: int) -> None:
+    def __init__(self, settings: Settings, store: Path, photos: int, seed: int | None = None) -> None:
         """Take the `photos` training photos with the lowest permanent random numbers.
+
+        `seed`: draw other ones at random, to see how much depends on that.
 
         Raises:
             InputError: stages `split` and `teach` have not run, or no photo may train.
@@ -154,6 +156,8 @@ class Trial:
         numbers = {i: one.number for i, one in read_splits(settings.paths.splits).items()}
         records = {head: read_training(settings.paths.training, head) for head in TRIED_HEADS}
         ids = {one.image_id for one in records["scene"]}
+        if seed is not None:
+            numbers = {image_id: unit_interval(seed, "trial", image_id) for image_id in ids}
         chosen = set(sorted(ids, key=lambda image_id: (numbers[image_id], image_id))[:photos])
         self.photos: list[Photo] = [p for p in read_manifest(settings.paths.photos) if p.image_id in chosen]
         if not self.photos:

@@ -76,6 +76,9 @@ def test_fewer_photos_are_those_with_the_lowest_numbers(small_settings: Settings
     more = {photo.image_id for photo in Trial(small_settings, tmp_path, 9).photos}
     assert len(few) == 5
     assert few < more
+    drawn = [{photo.image_id for photo in Trial(small_settings, tmp_path, 5, seed).photos} for seed in (0, 1)]
+    assert len(drawn[0]) == len(drawn[1]) == 5
+    assert drawn[0] != drawn[1]
 
 
 def test_a_candidate_is_a_choice_with_changes(repository: Path) -> None:
