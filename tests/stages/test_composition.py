@@ -201,8 +201,8 @@ def test_a_wrong_override_is_named(checkout, arguments, message):
         ),
         (
             "params.yaml",
-            "    keyboard: 0.25",
-            "    keybord: 0.25",
+            "    keyboard: 0.4",
+            "    keybord: 0.4",
             r"classify.object_threshold.keybord in params.yaml, line \d+: no label .*did you mean keyboard",
         ),
         (
