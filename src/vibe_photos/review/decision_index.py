@@ -50,7 +50,7 @@ class PhotoState:
         is_flagged: whether the last active line flags it.
         note: the note of that line.
         skipped_at: when it was skipped; None if it does not wait at the end of the queue.
-        opinions: the latest decision of each reviewer, if any two differ; else empty.
+        conflicting_decisions: the latest decision of each reviewer, if any two differ; else empty.
     """
 
     version: int = 0
@@ -61,7 +61,7 @@ class PhotoState:
     is_flagged: bool = False
     note: str = ""
     skipped_at: str | None = None
-    opinions: tuple[LogLine, ...] = ()
+    conflicting_decisions: tuple[LogLine, ...] = ()
 
 
 _NO_DECISION = PhotoState()
@@ -158,7 +158,7 @@ class DecisionIndex:
             is_flagged=bool(lines) and lines[-1].line.is_flagged,
             note=lines[-1].line.note if lines else "",
             skipped_at=moves[-1].decided_at if is_waiting else None,
-            opinions=_find_disagreement(valid),
+            conflicting_decisions=_find_disagreement(valid),
         )
 
     def _add_lines(self, log: Path, lines: Iterable[tuple[int, Decision]]) -> None:

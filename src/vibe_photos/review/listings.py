@@ -305,7 +305,7 @@ class Listings:
         if query.list == "train":
             return np.flatnonzero(self._sources.trains).astype(np.uint32)
         is_flagged = query.list == "flagged"
-        listed = self._of_states(lambda s: s.is_flagged if is_flagged else bool(s.opinions))
+        listed = self._of_states(lambda s: s.is_flagged if is_flagged else bool(s.conflicting_decisions))
         return np.flatnonzero(listed).astype(np.uint32)
 
     def _order(self, rows: Rows, query: PhotosQuery) -> Rows:

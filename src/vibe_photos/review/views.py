@@ -58,7 +58,7 @@ def show_item(sources: ReviewSources, photo: Photo, with_student: bool) -> api.P
 
 
 def show_photo(sources: ReviewSources, photo: Photo, with_reasons: bool) -> api.PhotoView:
-    """Return everything about a photo except the student's labels."""
+    """Return everything about a photo, without the student's labels."""
     image_id, state = photo.image_id, sources.decisions.state(photo.image_id)
     is_unassisted = image_id in sources.unassisted
     reasons: list[str] = []
@@ -71,9 +71,9 @@ def show_photo(sources: ReviewSources, photo: Photo, with_reasons: bool) -> api.
         reasons=reasons,
         is_unassisted=is_unassisted,
         decided_by=state.decided_by,
-        opinions=[
-            api.Opinion(reviewer=one.reviewer, truth=show_truth(one.truth) or api.Truth())
-            for one in state.opinions
+        conflicting_decisions=[
+            api.ReviewerDecision(reviewer=one.reviewer, truth=show_truth(one.truth) or api.Truth())
+            for one in state.conflicting_decisions
         ],
     )
 

@@ -94,16 +94,16 @@ def test_disagreement_until_one_gives_in_or_settles_it(ada: DecisionLog, bob: De
     decide(ada, "a", FOOD)
     decide(bob, "a", PEOPLE)
     ada.refresh()
-    assert [(o.reviewer, o.truth.scene) for o in ada.state("a").opinions] == [
+    assert [(o.reviewer, o.truth.scene) for o in ada.state("a").conflicting_decisions] == [
         ("ada", [FOOD]),
         ("bob", [PEOPLE]),
     ]
     decide(bob, "a", FOOD)
-    assert bob.state("a").opinions == ()
+    assert bob.state("a").conflicting_decisions == ()
     decide(bob, "a", PEOPLE)
-    assert len(bob.state("a").opinions) == 2
+    assert len(bob.state("a").conflicting_decisions) == 2
     decide(ada, "a", OTHER, seen=["teacher", "reviewers"])
-    assert ada.state("a").opinions == ()
+    assert ada.state("a").conflicting_decisions == ()
     assert scene_of(bob, "a") == OTHER
 
 
@@ -113,7 +113,7 @@ def test_an_attribute_that_one_did_not_judge_is_no_disagreement(ada: DecisionLog
         book.refresh()
         version = book.state("a").version
         book.record([Decision(image_id="a", decided_at="", after=after)], [version])
-    assert bob.state("a").opinions == ()
+    assert bob.state("a").conflicting_decisions == ()
 
 
 def test_a_later_decision_is_later_whatever_the_clocks_say(ada: DecisionLog, tmp_path: Path) -> None:

@@ -273,10 +273,10 @@ def test_disagreements_are_listed_until_settled(library: Library, open_service: 
     decide(bob, image_id, "scene.people")
     assert listed(ada, list="disagreements") == [image_id]
     for service in (ada, bob):
-        assert [opinion.reviewer for opinion in service.show_photo(image_id).opinions] == ["ada", "bob"]
+        assert [one.reviewer for one in service.show_photo(image_id).conflicting_decisions] == ["ada", "bob"]
     decide(ada, image_id, "scene.food", seen=["reviewers"])
     assert listed(bob, list="disagreements") == []
-    assert bob.show_photo(image_id).opinions == []
+    assert bob.show_photo(image_id).conflicting_decisions == []
 
 
 def test_a_proposed_object_is_in_the_log_and_on_the_page_until_it_is_undone(
