@@ -82,8 +82,8 @@ class PhotosQuery(Request, frozen=True):
         lasso: corners of a polygon on the map, `x,y` in 0..1, separated by `;`.
         text: part of a path, an id or a note.
         status: of the decision; None is any, with the skipped photos last.
-        sort: by sureness, by how far the pair is apart, suspicion, date, name, or likeness to `near`; empty is
-            the list's own order, or that of likeness.
+        sort: `apart` begins with photos on which the pair is furthest apart, `alike` with those most like
+            `near`; empty is the list's own order, or `alike`.
         brief: leave out what the student says.
     """
 

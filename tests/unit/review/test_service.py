@@ -212,6 +212,8 @@ def test_measured_photos_are_changed_one_at_a_time(library: Library, open_servic
     ]
     with pytest.raises(Refusal, match="one at a time"):
         service.decide(several)
+    with pytest.raises(Refusal, match="twice"):
+        service.decide([several[0], several[0]])
     assert listed(service, status="audited") == []
     service.decide(several[:1])
     assert listed(service, status="audited") == library.queue[:1]
