@@ -73,23 +73,18 @@ class Listings:
         """Return the map as 8 little-endian bytes a photo, in the order of the rows.
 
         0-1, 2-3: x and y, 65535 is 1.0; both are 0 without a vector
-        4: the scene by people, else by the teacher, as its number among the scenes; 255 without one
-        5: the scene by the student, likewise
-        6: the sum of 1 if the photo matches the query, 2 if it is suspected, 4 if people decided it
-        7: always 0
+        4, 5: the number of the scene by people, else by the teacher, and by the student; 255 without one
+        6, 7: the sum of 1 (matches the query), 2 (is suspected) and 4 (is decided by people); a zero
         """
         positions = self._likeness.map_positions()
-        fields = [
-            ("x", "<u2"),
-            ("y", "<u2"),
-            *((name, "u1") for name in ("scene", "student", "flags", "zero")),
-        ]
-        points = np.zeros(len(positions), fields)
+        points = np.zeros(
+            len(positions), [("x", "<u2"), ("y", "<u2"), ("scenes", "u1", 2), ("flags", "u1", 2)]
+        )
         for axis, name in enumerate("xy"):
             points[name] = np.nan_to_num(65535 * positions[:, axis]).astype(np.uint16)
-        people, flags = self._scene("people"), points["flags"]
-        points["scene"] = np.where(people >= 0, people, self._scene("teacher")).astype(np.uint8)
-        points["student"] = 255 if self._is_blind else self._scene("student").astype(np.uint8)
+        people, scenes, flags = self._scene("people"), points["scenes"], points["flags"][:, 0]
+        scenes[:, 0] = np.where(people >= 0, people, self._scene("teacher")).astype(np.uint8)
+        scenes[:, 1] = 255 if self._is_blind else self._scene("student").astype(np.uint8)
         flags[self.find(query)] = 1
         if not self._is_blind:
             flags |= 2 * (self._opinions.suspicion() > 0).any(axis=1).astype(np.uint8)
@@ -240,10 +235,7 @@ class Listings:
         return self._opinions.suspicion()[:, HEADS.index(head)]
 
     def _count_chips(self, query: PhotosQuery) -> dict[str, dict[str, int]]:
-        """For each chip, count its values over the photos that all other chips leave.
-
-        Only photos of the query's list, status and text are counted.
-        """
+        """For each chip, count its values over the photos of the list that all other chips leave."""
         base = msgspec.structs.replace(PhotosQuery(), list=query.list, status=query.status, text=query.text)
         rows = self._match(base)
         masks = {name: mask[rows] for name, mask in self._masks(query).items()}
