@@ -1,8 +1,7 @@
 """The JSON API of the page: its requests, its replies, and the error that refuses a request.
 
-A person *judges* a label by answering it. A saved *decision* has all labels of a photo that were judged. A
-photo is *decided*, *audited* or *checked* (all the same) if people's labels of it count; these *measure* or
-*teach*.
+A person *judges* a label; a saved *decision* has all judged labels of a photo. The photo is then *decided*,
+*audited* or *checked* (all mean the same), and its labels *measure* or *teach*.
 """
 
 from http import HTTPStatus

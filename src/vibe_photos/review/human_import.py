@@ -1,8 +1,8 @@
 """Import existing truth: match it to the library, check it, show the changes, then write it.
 
-It measures or it teaches. Measuring records go into the audited file (`AUDITED_FILE`). How their photos were drawn decides
-what they represent: our sample, a uniform random draw, or only themselves (your own set). Teaching records
-go into a log of decisions, `decisions/imported.jsonl`.
+It measures or it teaches. Measuring records go into the audited file (`AUDITED_FILE`). How their photos were
+drawn decides what they represent: our sample, a uniform random draw, or only themselves (your own set).
+Teaching records go into a log of decisions, `decisions/imported.jsonl`.
 
 A record names its photo by `image_id`, or by any of its paths under the library's root (`rel_path`).
 """

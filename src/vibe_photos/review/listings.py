@@ -56,18 +56,26 @@ class Listings:
         Raises:
             Refusal: a chip names what there is not, or in a blind review what the student says.
         """
-        whole = _without_page(query)
-        return self._cached(whole, lambda: self._sort(self._match(whole), whole))
+        return self._cached("rows", query, lambda: self._sort(self._match(query), query))
 
     def count_chips(self, query: PhotosQuery) -> dict[str, dict[str, int]]:
         """Return how many photos each value of each chip would leave."""
-        whole = _without_page(query, sort="")
-        return self._cached(("chips", whole), lambda: self._count_chips(whole))
+        unsorted = msgspec.structs.replace(query, sort="")
+        return self._cached("chips", unsorted, lambda: self._count_chips(unsorted))
 
     def compare(self, query: PhotosQuery) -> Matrix:
         """Return the confusion of the query's pair over the photos that its other chips leave."""
-        whole = _without_page(query, sort="", says="", apart=False, label="", near="", about="scene", sure="")
-        return self._cached(("matrix", whole), lambda: self._compare(whole))
+        unset = {
+            "says": "",
+            "apart": False,
+            "label": "",
+            "near": "",
+            "about": "scene",
+            "sure": "",
+            "sort": "",
+        }
+        others = msgspec.structs.replace(query, **unset)
+        return self._cached("matrix", others, lambda: self._compare(others))
 
     def encode_map(self, query: PhotosQuery) -> bytes:
         """Return the map as 8 little-endian bytes a photo, in the order of the rows.
@@ -76,12 +84,10 @@ class Listings:
         4, 5: the number of the scene by people, else by the teacher, and by the student; 255 without one
         6, 7: the sum of 1 (matches the query), 2 (is suspected) and 4 (is decided by people); a zero
         """
-        positions = self._likeness.map_positions()
-        points = np.zeros(
-            len(positions), [("x", "<u2"), ("y", "<u2"), ("scenes", "u1", 2), ("flags", "u1", 2)]
-        )
+        xy = self._likeness.map_positions()
+        points = np.zeros(len(xy), [("x", "<u2"), ("y", "<u2"), ("scenes", "u1", 2), ("flags", "u1", 2)])
         for axis, name in enumerate("xy"):
-            points[name] = np.nan_to_num(65535 * positions[:, axis]).astype(np.uint16)
+            points[name] = np.nan_to_num(65535 * xy[:, axis]).astype(np.uint16)
         people, scenes, flags = self._scene("people"), points["scenes"], points["flags"][:, 0]
         scenes[:, 0] = np.where(people >= 0, people, self._scene("teacher")).astype(np.uint8)
         scenes[:, 1] = 255 if self._is_blind else self._scene("student").astype(np.uint8)
@@ -132,9 +138,7 @@ class Listings:
             masks["lasso"] = lies_within(self._likeness.map_positions(), query.lasso)
         if query.text:
             wanted = query.text.casefold()
-            named = (
-                wanted in photo.rel_path.casefold() or wanted in photo.image_id for photo in self._photos
-            )
+            named = (wanted in one.rel_path.casefold() or wanted in one.image_id for one in self._photos)
             noted = self._of_states(lambda state: wanted in state.note.casefold())
             masks["text"] = noted | np.fromiter(named, bool, len(self._photos))
         return masks
@@ -359,8 +363,9 @@ class Listings:
                 self._folders_and_dates = [*(name or "." for name in names), "…"], codes, dates
             return self._folders_and_dates
 
-    def _cached(self, query: Hashable, find: Callable[[], T]) -> T:
-        key = (query, self._decisions.revision, self._opinions.fingerprint())
+    def _cached(self, what: str, query: PhotosQuery, find: Callable[[], T]) -> T:
+        whole = msgspec.structs.replace(query, offset=0, limit=1)  # the page does not change the list
+        key = (what, whole, self._decisions.revision, self._opinions.fingerprint())
         with self._lock:
             if key in self._cache:
                 self._cache.move_to_end(key)
@@ -371,11 +376,6 @@ class Listings:
             while len(self._cache) > _MAX_CACHED:
                 self._cache.popitem(last=False)
         return found
-
-
-def _without_page(query: PhotosQuery, **changes: Any) -> PhotosQuery:
-    """Return a query as the cache's key: its page does not change the list."""
-    return msgspec.structs.replace(query, offset=0, limit=1, **changes)
 
 
 def _is_decided(state: PhotoState) -> bool:

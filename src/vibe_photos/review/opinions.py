@@ -25,12 +25,7 @@ from vibe_photos.review.decision_index import PhotoState
 from vibe_photos.review.decisions import DecisionLog
 from vibe_photos.review.record_file import RecordFile, fingerprint
 from vibe_photos.settings import HeadName, Paths, Settings
-from vibe_photos.statistics.label_arrays import (
-    LabelKeys,
-    arrays_of_records,
-    read_keys,
-    with_parents,
-)
+from vibe_photos.statistics.label_arrays import LabelKeys, arrays_of_records, read_keys, with_parents
 from vibe_photos.statistics.metrics import UNJUDGED
 from vibe_photos.statistics.suspects import Suspect, find_suspects
 from vibe_photos.storage.sqlite import open_database

@@ -1,4 +1,4 @@
-"""A large JSON Lines file of which only the offsets of the lines are in memory, and fingerprints of files."""
+"""A large JSON Lines file of which only the offsets of lines are in memory; the fingerprint of a file."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -35,10 +35,8 @@ class RecordFile(Generic[T]):
         """Yield the byte offsets of some thousand lines, int64 [n], and their records."""
         lines = self._read_lines()
         while block := list(islice(lines, _BLOCK)):
-            yield (
-                np.array([offset for offset, _ in block], np.int64),
-                [self._decode(line) for _, line in block],
-            )
+            offsets = np.array([offset for offset, _ in block], np.int64)
+            yield offsets, [self._decode(line) for _, line in block]
 
     def read(self, offset: int) -> T:
         """Return the record whose line begins at an offset."""

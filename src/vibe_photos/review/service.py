@@ -31,19 +31,14 @@ class ReviewService:
     """All operations of one reviewer; may be called from several threads.
 
     `is_blind` hides the student: its labels, its grid, and the reasons why a photo is in the queue.
-    In `project_folder` the page notices that labels or settings changed.
+    In the folder `project` the page notices that labels or settings changed.
 
     Raises:
         Refusal: by every method, if the request cannot be granted.
     """
 
     def __init__(
-        self,
-        sources: ReviewSources,
-        likeness: Likeness,
-        *,
-        is_blind: bool = False,
-        project_folder: Path = HERE,
+        self, sources: ReviewSources, likeness: Likeness, *, is_blind: bool = False, project: Path = HERE
     ) -> None:
         self._sources = sources
         self._decisions = sources.decisions
@@ -51,8 +46,8 @@ class ReviewService:
         self._draw_numbers: dict[str, int] | None = None
         self._labels = views.list_labels(sources.settings)
         self._listings = Listings(sources, likeness, is_blind=is_blind)
-        self._project_folder = project_folder
-        self._settings_fingerprint, self._change = fingerprint(project_folder / RESOLVED), ""
+        self._project = project
+        self._settings_fingerprint, self._change = fingerprint(project / RESOLVED), ""
 
     def find_photo(self, image_id: str) -> Photo:
         """Return a photo of the library."""
@@ -157,11 +152,11 @@ class ReviewService:
 
     def _find_change(self) -> str:
         """Return what a `dvc repro` has changed of the settings that the server read; empty if nothing."""
-        current = fingerprint(self._project_folder / RESOLVED)
+        current = fingerprint(self._project / RESOLVED)
         if current != self._settings_fingerprint:
             was, change = self._sources.settings, ""
             try:
-                now = read_resolved(self._project_folder)
+                now = read_resolved(self._project)
             except ConfigurationError:  # it is just being written
                 return self._change
             if was.taxonomy != now.taxonomy:

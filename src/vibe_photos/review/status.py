@@ -179,9 +179,10 @@ def _describe_teaching(settings: Settings) -> list[str]:
         before = _read_quality(_read_committed(paths.eval / f"train_{head}.json"))
         if now is not None:
             was = "" if before in (None, now) else f" (at the last commit {before:.3f})"
-            lines.append(
-                f"  Student's agreement with the {head} labels of photos it had not learned from: {now:.3f}{was}"
+            said = (
+                f"  Student's agreement with the {head} labels of photos it had not learned from: {now:.3f}"
             )
+            lines.append(said + was)
     return [*lines, "  Next: vibe-photos review, Teach at the top of the page; then dvc repro"]
 
 
