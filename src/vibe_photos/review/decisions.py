@@ -172,11 +172,8 @@ class DecisionLog:
         """Fill in `before`, and a time later than that of every known line."""
         latest = datetime.fromisoformat(earlier[-1].decided_at) if earlier else self._index.latest
         time = max(datetime.now(UTC), latest + timedelta(microseconds=1))
-        return msgspec.structs.replace(
-            line,
-            decided_at=format_time(time),
-            before=truth_value(self.state(line.image_id).truth),
-        )
+        before = truth_value(self.state(line.image_id).truth)
+        return msgspec.structs.replace(line, decided_at=format_time(time), before=before)
 
     def _append(self, lines: Sequence[Decision]) -> None:
         if not lines:

@@ -395,12 +395,9 @@ def name_judge(state: PhotoState) -> str:
 
 
 def _read_date(path: str) -> int:
-    """Return the last date in a path as YYYYMMDD; 0 if it tells none."""
-    found = list(_DATE.finditer(path))
-    if not found:
+    """Return the most exact date in a path (the first of equals) as YYYYMMDD; 0 if it tells none."""
+    dates = [match.groups("0") for match in _DATE.finditer(path)]
+    if not dates:
         return 0
-    # A whole date says more than a folder's year.
-    year, month, day = max(
-        (match.groups("0") for match in found), key=lambda parts: sum(p != "0" for p in parts)
-    )
+    year, month, day = max(dates, key=lambda date: -date.count("0"))
     return int(year) * 10000 + int(month) * 100 + int(day)

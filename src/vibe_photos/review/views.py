@@ -33,11 +33,9 @@ def list_labels(settings: Settings) -> dict[HeadName, list[api.Label]]:
         for word, key in mappings[head].items():
             words[key].append(word.replace("_", " "))
         # Words stand in the order of the vocabulary; objects are sorted, as a tree.
-        keys = (
-            head_keys(taxonomy, head)
-            if head == "object"
-            else dict.fromkeys([*words, *head_keys(taxonomy, head)])
-        )
+        keys = head_keys(taxonomy, head)
+        if head != "object":
+            keys = list(dict.fromkeys([*words, *keys]))
         labels[head] = [
             api.Label(
                 key=key,
