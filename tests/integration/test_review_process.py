@@ -214,8 +214,8 @@ def test_two_peoples_work_merges_in_git_without_a_conflict(folder: Path, tmp_pat
         git(folder, "pull", "--no-rebase", "--no-edit", str(other), "main")
         (disputed,) = review.get("api/photos?list=disagreements").json()["items"]
         assert disputed["image_id"] == first
-        opinions = review.get(f"api/photo/{first}").json()["opinions"]
-        assert {o["reviewer"]: o["truth"]["scene"] for o in opinions} == scenes
+        decisions = review.get(f"api/photo/{first}").json()["conflicting_decisions"]
+        assert {one["reviewer"]: one["truth"]["scene"] for one in decisions} == scenes
         body = {"image_id": first, "version": 2, "after": {"scene": "scene.food"}, "seen": ["reviewers"]}
         assert review.post("api/decisions", {"decisions": [body]}).status == 200
         assert review.get("api/photos?list=disagreements").json()["items"] == []

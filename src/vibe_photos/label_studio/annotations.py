@@ -205,7 +205,7 @@ def find_differences(human: Path, taxonomy: Taxonomy, lines: Mapping[str, list[D
     """Compare the current truth with the truth after adding these lines (by reviewer) to the logs.
 
     Raises:
-        InputError: a log or the edited file is damaged.
+        InputError: a log or the audited file is damaged.
     """
     index = DecisionIndex(human, taxonomy, is_strict=False)
     photos = sorted({line.image_id for new in lines.values() for line in new if line.kind == "decision"})
@@ -220,7 +220,7 @@ def find_differences(human: Path, taxonomy: Taxonomy, lines: Mapping[str, list[D
             changes.append(f"{image_id}: {difference}")
         if state.decided_by not in lines:
             later.append(f"{image_id}: {state.decided_by} decided later")
-        if state.opinions:
-            said = [f"{opinion.reviewer} says {describe_labels(opinion.truth)}" for opinion in state.opinions]
+        if conflicting := state.conflicting_decisions:
+            said = [f"{one.reviewer} says {describe_labels(one.truth)}" for one in conflicting]
             disagreements.append(f"{image_id}: {'; '.join(said)}")
     return Differences(changes, later, disagreements)

@@ -1,4 +1,8 @@
-"""The JSON API of the page: its requests, its replies, and the error that refuses a request."""
+"""The JSON API of the page: its requests, its replies, and the error that refuses a request.
+
+A person *judges* a label; a saved *decision* has all judged labels of a photo. The photo is then *decided*,
+*audited* or *checked* (all mean the same), and its labels *measure* or *teach*.
+"""
 
 from http import HTTPStatus
 from typing import Annotated, Literal
@@ -21,8 +25,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Truth(msgspec.Struct, frozen=True, kw_only=True):
-    """Labels of one photo. An attribute that was not judged is absent; scene and objects are then null.
+    """Labels of one photo.
 
+    What was not judged: an attribute is absent, `scene` or `objects` is null. `objects: []`: there are none.
     `proposed` are objects that the person saw and that have no label yet, in the person's words.
     """
 
@@ -44,7 +49,7 @@ class DecisionRequest(Request, frozen=True):
 
 
 class DecisionsRequest(Request, frozen=True):
-    """The truth of photos that are decided at once; more than one only from the grid."""
+    """The truth of photos that are decided together, each given once; more than one only from the grid."""
 
     decisions: Annotated[list[DecisionRequest], Meta(max_length=200)]
 
@@ -63,16 +68,21 @@ class PhotosQuery(Request, frozen=True):
 
     Attributes:
         list: `measure` and `teach` are the queues, `train` all photos that may train.
-        label, by: people's label, and where nobody judged that of `by`: the teacher, or the final label.
+        label, by: people's label; if nobody judged it, the label of `by`: the teacher, or the final label.
         says: what speakers say, as `teacher:scene.food`, `student:!attr.has_text` (no) or `student:!scene`
             (none), separated by commas; all must hold.
         pair, about: two speakers, and what is compared: `scene`, or an attribute or object.
         apart: only photos on which the pair differs about that.
+        suspected, flagged: only photos with a probably wrong answer of the teacher about that; flagged ones.
         sure: the student's probability of its own answer in percent, `FROM-TO`; TO is excluded, except 100.
+        folder, year: as the path tells them, the folder as `count_chips` names it.
         judge: who decided: a reviewer's name, `file` or `nobody`.
         near: an image_id; the photos are those most like it. `only`: image_ids, separated by commas.
         lasso: corners of a polygon on the map, `x,y` in 0..1, separated by `;`.
-        sort: empty is the list's own order.
+        text: part of a path, an id or a note.
+        status: of the decision; None is any, with the skipped photos last.
+        sort: `apart` begins with photos on which the pair is furthest apart, `alike` with those most like
+            `near`; empty is the list's own order, or `alike`.
         brief: leave out what the student says.
     """
 
@@ -173,7 +183,7 @@ class PhotosPage(msgspec.Struct, frozen=True, kw_only=True):
     items: list[PhotoItem]
 
 
-class Opinion(msgspec.Struct, frozen=True, kw_only=True):
+class ReviewerDecision(msgspec.Struct, frozen=True, kw_only=True):
     """One reviewer's decision."""
 
     reviewer: str
@@ -181,18 +191,18 @@ class Opinion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PhotoView(PhotoItem, frozen=True, kw_only=True):
-    """Everything about a photo except the student's labels.
+    """Everything about a photo; `student` and `scores` stay empty here (`StudentView` has them).
 
-    `effect` explains the purpose in a sentence. `decided_by` is null if people's labels come from the edited
-    file. `opinions` are the reviewers' decisions if they disagree, else empty. `is_unassisted`: teacher's and
-    student's labels are hidden.
+    `effect` explains the purpose in a sentence. `decided_by` is null if people's labels come from the audited
+    file. `conflicting_decisions`: each reviewer's, if they disagree, else empty. `is_unassisted`: teacher's
+    and student's labels are hidden.
     """
 
     effect: str
     reasons: list[str]
     is_unassisted: bool
     decided_by: str | None
-    opinions: list[Opinion]
+    conflicting_decisions: list[ReviewerDecision]
 
 
 class Matrix(msgspec.Struct, frozen=True, kw_only=True):

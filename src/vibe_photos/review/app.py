@@ -63,7 +63,7 @@ def build_app(service: ReviewService, images: PhotoImages) -> Starlette:
         "photos": service.list_photos,
         "chips": service.count_chips,
         "matrix": service.compare,
-        "map": service.draw_map,
+        "map": service.encode_map,
     }
     application = Starlette(
         routes=[

@@ -1,4 +1,4 @@
-"""The state of every photo, from all reviewers' logs and the edited file; and truths as text."""
+"""The state of every photo, from all logs and the audited file (`AUDITED_FILE`); and truths as text."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,10 +29,11 @@ from vibe_photos.records.ground_truth import (
     parse_truth,
     read_placed_truth,
 )
+from vibe_photos.review.record_file import fingerprint
 from vibe_photos.settings import Taxonomy
 from vibe_photos.storage.jsonl import read_numbered_records
 
-Signature = dict[Path, tuple[int, int, int]]
+FileFingerprints = dict[Path, tuple[int, ...]]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -44,13 +45,13 @@ class PhotoState:
     Attributes:
         version: how many lines of all logs are about it; grows with every decision, skip and undo.
         truth: the true labels; None if nobody audited the photo.
-        decided_by: the reviewer who decided; None if the truth is from the edited file.
+        decided_by: the reviewer who decided; None if the truth is from the audited file.
         measures: whether the truth measures; otherwise it teaches.
         is_unassisted: whether the teacher's and the student's labels were hidden for this decision.
         is_flagged: whether the last active line flags it.
         note: the note of that line.
         skipped_at: when it was skipped; None if it does not wait at the end of the queue.
-        opinions: the latest decision of each reviewer, if any two differ; else empty.
+        conflicting_decisions: the latest decision of each reviewer, if any two differ; else empty.
     """
 
     version: int = 0
@@ -61,7 +62,7 @@ class PhotoState:
     is_flagged: bool = False
     note: str = ""
     skipped_at: str | None = None
-    opinions: tuple[LogLine, ...] = ()
+    conflicting_decisions: tuple[LogLine, ...] = ()
 
 
 _NO_DECISION = PhotoState()
@@ -74,11 +75,11 @@ class DecisionIndex:
     line that was undone or overridden may have any key. `current_ids` is as in `read_human_truth`.
 
     Attributes:
-        states: the state of each photo in a log or in the edited file.
+        states: the state of each photo in a log or in the audited file.
         latest: the time of the latest line.
 
     Raises:
-        InputError: a log or the edited file is damaged, or has an unknown label key in what counts.
+        InputError: a log or the audited file is damaged, or has an unknown label key in what counts.
     """
 
     def __init__(
@@ -92,16 +93,16 @@ class DecisionIndex:
         self._taxonomy = taxonomy
         self._is_strict = is_strict
         self._fitter = KeyFitter(taxonomy)
-        # Sentences about unknown keys, by photo, log (None: the edited file) and time.
+        # Sentences about unknown keys, by photo, log (None: the audited file) and time.
         self._unfit: dict[tuple[str, str | None, str], str] = {}
-        self._edited = self._read_edited(human / AUDITED_FILE)
+        self._audited = self._read_audited(human / AUDITED_FILE)
         self._logs: dict[str, list[Decision]] = defaultdict(list)
         self._lines: dict[str, list[LogLine]] = defaultdict(list)
         self._undone: set[tuple[str, str | None]] = set()
         self.latest = _EPOCH
         for log in sorted((human / DECISIONS_FOLDER).glob("*.jsonl")):
             self._add_lines(log, read_numbered_records(log, Decision))
-        touched = {*self._edited, *self._lines}
+        touched = {*self._audited, *self._lines}
         self.states = {image_id: self.judge(image_id) for image_id in touched}
         self._fitter.log_changes(human)
 
@@ -137,28 +138,30 @@ class DecisionIndex:
         lines.sort(key=lambda line: line.line.decided_at)
         decided = [line for line in lines if line.line.kind == "decision"]
         moves = [line.line for line in lines if line.line.kind != "remark"]
-        last, edited = decided[-1] if decided else None, self._edited.get(image_id)
+        last, audited = decided[-1] if decided else None, self._audited.get(image_id)
         valid = find_valid_decisions(decided)
-        truth: GroundTruth | None = last.truth if last else edited
-        counts: list[tuple[str | None, str]] = [(None, "")]
+        truth: GroundTruth | None = last.truth if last else audited
+        sources: list[tuple[str | None, str]] = [(None, "")]  # the audited file
         if last and last.truth:
+            # The newest decision, and earlier ones for what it leaves open: so many are used.
             truth, used = combine_truths(one.truth for one in reversed(valid) if one.truth)
-            counts = [(one.reviewer, one.line.decided_at) for one in valid[-used:]]
-        for reviewer, time in counts if truth and self._is_strict else ():
-            if unfit := self._unfit.get((image_id, reviewer, time)):
-                raise InputError(unfit)
+            sources = [(one.reviewer, one.line.decided_at) for one in valid[-used:]]
+        if truth and self._is_strict:
+            for reviewer, time in sources:
+                if unfit := self._unfit.get((image_id, reviewer, time)):
+                    raise InputError(unfit)
         is_waiting = truth is None and bool(moves) and moves[-1].kind == "skip"
         return PhotoState(
             version=len(all_lines),
             truth=truth,
             decided_by=last.reviewer if last else None,
-            measures=edited is not None
+            measures=audited is not None
             or any(one.line.purpose == "measure" and one.truth for one in decided),
             is_unassisted=last is not None and last.line.unassisted,
             is_flagged=bool(lines) and lines[-1].line.is_flagged,
             note=lines[-1].line.note if lines else "",
             skipped_at=moves[-1].decided_at if is_waiting else None,
-            opinions=_find_disagreement(valid),
+            conflicting_decisions=_find_disagreement(valid),
         )
 
     def _add_lines(self, log: Path, lines: Iterable[tuple[int, Decision]]) -> None:
@@ -175,7 +178,7 @@ class DecisionIndex:
             if line.undoes is not None:
                 self._undone.add((log.stem, line.undoes))
 
-    def _read_edited(self, file: Path) -> dict[str, GroundTruth]:
+    def _read_audited(self, file: Path) -> dict[str, GroundTruth]:
         placed = read_placed_truth(file) if file.exists() else []
         return {
             record.image_id: self._fit(record, place, None, "")
@@ -191,14 +194,10 @@ class DecisionIndex:
         return fitted
 
 
-def sign_files(human: Path) -> Signature:
-    """Return inode, size and modification time of each file, to notice changes."""
-    signature = {}
-    for path in (*(human / DECISIONS_FOLDER).glob("*.jsonl"), human / AUDITED_FILE):
-        if path.exists():
-            status = path.stat()
-            signature[path] = (status.st_ino, status.st_size, status.st_mtime_ns)
-    return signature
+def fingerprint_files(human: Path) -> FileFingerprints:
+    """Return the fingerprint of each file that is there, to notice changes."""
+    paths = (*(human / DECISIONS_FOLDER).glob("*.jsonl"), human / AUDITED_FILE)
+    return {path: found for path in paths if (found := fingerprint(path))}
 
 
 def truth_value(record: GroundTruth | None) -> dict[str, Any] | None:

@@ -3,7 +3,7 @@
 A decision is on disk before the page gets a reply: first in the machine-local store, then in the log in
 `data/human/`. Git may replace that log at any moment. So after each write the path is checked, and if it is
 now another file, the lines are written to that one too. The other files are read again whenever they change,
-so a `git pull` counts at once.
+so a `git pull` counts immediately.
 """
 
 import threading
@@ -19,10 +19,10 @@ from vibe_photos.human_truth.labels import DECISIONS_FOLDER, NO_EARLIER_IDS
 from vibe_photos.records.ground_truth import Decision
 from vibe_photos.review.decision_index import (
     DecisionIndex,
+    FileFingerprints,
     PhotoState,
-    Signature,
+    fingerprint_files,
     format_time,
-    sign_files,
     truth_value,
 )
 from vibe_photos.settings import Taxonomy
@@ -61,7 +61,7 @@ class DecisionLog:
 
     Raises:
         StoreError: another server holds the reviewer's log, or it cannot be opened.
-        InputError: a log or the edited file is damaged.
+        InputError: a log or the audited file is damaged.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class DecisionLog:
     ) -> None:
         self.reviewer = reviewer
         self.revision = 0
-        self._signature: Signature = {}
+        self._fingerprints: FileFingerprints = {}
         self._human = human
         self._taxonomy = taxonomy
         self._current_ids = current_ids
@@ -95,7 +95,7 @@ class DecisionLog:
             InputError: the changed file is damaged; the state is kept.
         """
         with self._lock:
-            if sign_files(self._human) != self._signature:
+            if fingerprint_files(self._human) != self._fingerprints:
                 if not self._log.is_in_place():
                     self._log.close()
                     self._log = AppendLog(self._path)
@@ -106,7 +106,7 @@ class DecisionLog:
         return self._index.state(image_id)
 
     def states(self) -> dict[str, PhotoState]:
-        """Return the states of all photos in a log or in the edited file."""
+        """Return the states of all photos in a log or in the audited file."""
         with self._lock:
             return dict(self._index.states)
 
@@ -118,8 +118,8 @@ class DecisionLog:
     def record(self, lines: Sequence[Decision], versions: Sequence[int | None]) -> list[str]:
         """Write the lines whose photo still has the given version; return the ids of the others.
 
-        A version of None matches any. `decided_at` and `before` are filled in here. When this returns, the
-        lines are on disk.
+        Each photo is given once; a version of None matches any. `decided_at` and `before` are filled in here.
+        When this returns, the lines are on disk.
 
         Raises:
             StoreError: the disk is full or fails.
@@ -129,11 +129,10 @@ class DecisionLog:
             stale: list[str] = []
             dated: list[Decision] = []
             for line, version in zip(lines, versions, strict=True):
-                is_known = version in (None, self.state(line.image_id).version)
-                if not is_known or any(line.image_id == other.image_id for other in dated):
-                    stale.append(line.image_id)
+                if version in (None, self.state(line.image_id).version):
+                    dated.append(self._fill_in(line, dated))
                 else:
-                    dated.append(self._date(line, dated))
+                    stale.append(line.image_id)
             self._append(dated)
             return stale
 
@@ -146,8 +145,9 @@ class DecisionLog:
         with self._lock:
             self.refresh()
             own = self.own_lines()
-            last = [line for line in own[-1:] if not line.action]
-            last = last or [line for line in own if own and line.action == own[-1].action]
+            last = own[-1:]
+            if last and last[0].action:
+                last = [line for line in own if line.action == last[0].action]
             undoing: list[Decision] = []
             for line in last:
                 left = truth_value(self._index.judge(line.image_id, without=line).truth)
@@ -158,25 +158,22 @@ class DecisionLog:
                     after=left,
                     undoes=line.decided_at,
                 )
-                undoing.append(self._date(undo, undoing))
+                undoing.append(self._fill_in(undo, undoing))
             self._append(undoing)
             return last
 
     def close(self) -> None:
         """Close the logs."""
-        for log in ("_log", "_backup"):
-            if hasattr(self, log):
-                getattr(self, log).close()
+        self._log.close()
+        if hasattr(self, "_backup"):  # it is missing if it could not be opened
+            self._backup.close()
 
-    def _date(self, line: Decision, earlier: Sequence[Decision] = ()) -> Decision:
+    def _fill_in(self, line: Decision, earlier: Sequence[Decision] = ()) -> Decision:
         """Fill in `before`, and a time later than that of every known line."""
         latest = datetime.fromisoformat(earlier[-1].decided_at) if earlier else self._index.latest
         time = max(datetime.now(UTC), latest + timedelta(microseconds=1))
-        return msgspec.structs.replace(
-            line,
-            decided_at=format_time(time),
-            before=truth_value(self.state(line.image_id).truth),
-        )
+        before = truth_value(self.state(line.image_id).truth)
+        return msgspec.structs.replace(line, decided_at=format_time(time), before=before)
 
     def _append(self, lines: Sequence[Decision]) -> None:
         if not lines:
@@ -191,19 +188,18 @@ class DecisionLog:
             raise StoreError(
                 f"{self._path} was replaced again and again while a decision was written; try again"
             )
-        signature = sign_files(self._human)
-        if signature == self._signature | {self._path: signature.get(self._path)} and self._has_grown(
-            signature, sum(len(line) + 1 for line in encoded)
-        ):
+        now = fingerprint_files(self._human)
+        only_our_log_changed = now == self._fingerprints | {self._path: now.get(self._path)}
+        if only_our_log_changed and self._has_grown(now, sum(len(line) + 1 for line in encoded)):
             self._index.add(self._path, lines)
-            self._signature = signature
+            self._fingerprints = now
             self.revision += 1
         else:  # others have changed the files too
             self._load()
 
-    def _has_grown(self, signature: Signature, added_bytes: int) -> bool:
+    def _has_grown(self, fingerprints: FileFingerprints, added_bytes: int) -> bool:
         """Return whether our log is still the same file, longer by just our lines."""
-        before, now = self._signature.get(self._path), signature.get(self._path)
+        before, now = self._fingerprints.get(self._path), fingerprints.get(self._path)
         return before is not None and now is not None and (before[0], before[1] + added_bytes) == now[:2]
 
     def _append_to(self, log: AppendLog, encoded: Sequence[bytes]) -> AppendLog:
@@ -221,7 +217,7 @@ class DecisionLog:
         return log
 
     def _load(self) -> None:
-        signature = sign_files(self._human)
+        fingerprints = fingerprint_files(self._human)
         self._index = DecisionIndex(self._human, self._taxonomy, current_ids=self._current_ids)
-        self._signature = signature
+        self._fingerprints = fingerprints
         self.revision += 1

@@ -1,8 +1,8 @@
 """Import existing truth: match it to the library, check it, show the changes, then write it.
 
-It measures or it teaches. Measuring records go into the edited file. How their photos were drawn decides
-what they represent: our sample, a uniform random draw, or only themselves (your own set). Teaching records
-go into a log of decisions, `decisions/imported.jsonl`.
+It measures or it teaches. Measuring records go into the audited file (`AUDITED_FILE`). How their photos were
+drawn decides what they represent: our sample, a uniform random draw, or only themselves (your own set).
+Teaching records go into a log of decisions, `decisions/imported.jsonl`.
 
 A record names its photo by `image_id`, or by any of its paths under the library's root (`rel_path`).
 """
@@ -88,17 +88,17 @@ def read_import(
     Raises:
         InputError: the file is missing or is not JSON, with the line.
     """
-    by_place = {place: photo.image_id for photo in photos for place in (photo.rel_path, *photo.also_at)}
-    by_name: dict[str, set[str]] = defaultdict(set)
-    for place, found_id in by_place.items():
-        by_name[unicodedata.normalize("NFC", place)].add(found_id)
-    known = set(by_place.values())
+    by_path = {path: photo.image_id for photo in photos for path in (photo.rel_path, *photo.also_at)}
+    by_nfc_path: dict[str, set[str]] = defaultdict(set)
+    for path, found_id in by_path.items():
+        by_nfc_path[unicodedata.normalize("NFC", path)].add(found_id)
+    known = set(by_path.values())
     result = HumanImport()
     fitter = KeyFitter(taxonomy)
     first_place: dict[str, str] = {}
     for place, value in read_objects(file):
         problem = _find_problem(value)
-        image_id = "" if problem else value.get("image_id") or _find_place(by_place, by_name, value)
+        image_id = "" if problem else value.get("image_id") or _find_photo_id(by_path, by_nfc_path, value)
         image_id = current_ids.get(image_id, image_id)
         if problem:
             result.problems.append(f"{place}: {_name(value)} {problem}")
@@ -144,7 +144,7 @@ def describe_changes(
     Raises:
         InputError: a log or the audited file is damaged.
     """
-    current = _find_current(_read_edited(human), current_ids)
+    current = _find_current(_read_audited_file(human), current_ids)
     index = DecisionIndex(human, taxonomy, is_strict=False, current_ids=current_ids)
     lines = {}
     for image_id, record in records.items():
@@ -185,7 +185,7 @@ def apply_import(
     of the photo (`current_ids`) stays in the file, and no longer counts.
     """
     path = human / AUDITED_FILE
-    merged = _read_edited(human)
+    merged = _read_audited_file(human)
     current = _find_current(merged, current_ids)
     for image_id, record in records.items():
         kept = dict(current[image_id].extra) if image_id in current else {}
@@ -213,20 +213,17 @@ def refuse_problems(file: Path, found: HumanImport, taxonomy: Taxonomy, is_dropp
     """
     problems = list(found.problems)
     if not is_dropping_keys:
-        problems += [
-            f"{places[0]}{f' and {len(places) - 1} more records' if places[1:] else ''}: "
-            f"{describe_unknown_key(key, taxonomy)}; {describe_entry(key, taxonomy)}"
-            for key, places in found.unknown_keys.items()
-        ]
+        for key, (first, *others) in found.unknown_keys.items():
+            place = f"{first} and {len(others)} more records" if others else first
+            unknown = f"{describe_unknown_key(key, taxonomy)}; {describe_entry(key, taxonomy)}"
+            problems.append(f"{place}: {unknown}")
     if problems:
-        shown = "\n  ".join(problems[:_MAX_SHOWN_PROBLEMS])
-        more = (
-            f"\n  ... and {len(problems) - _MAX_SHOWN_PROBLEMS} more"
-            if problems[_MAX_SHOWN_PROBLEMS:]
-            else ""
-        )
+        lines = problems[:_MAX_SHOWN_PROBLEMS]
+        if problems[_MAX_SHOWN_PROBLEMS:]:
+            lines.append(f"... and {len(problems) - _MAX_SHOWN_PROBLEMS} more")
+        shown = "\n  ".join(lines)
         hint = "\n--drop-unknown-keys imports the records without those keys" if found.unknown_keys else ""
-        raise InputError(f"nothing was imported from {file}:\n  {shown}{more}{hint}")
+        raise InputError(f"nothing was imported from {file}:\n  {shown}{hint}")
 
 
 def _make_lines(records: Mapping[str, GroundTruth]) -> list[Decision]:
@@ -257,22 +254,22 @@ def _add_record(
     except InputError as error:
         result.problems.append(str(error))
         return
-    # `lifts=False`: a misspelt object must be reported, not counted as its ancestor.
+    # A misspelt object must be reported; with `lifts` it would count as its ancestor.
     result.records[record.image_id], unknown = fitter.fit(record, lifts=False)
     for key in sorted(set(unknown)):
         result.unknown_keys.setdefault(key, []).append(place)
 
 
-def _read_edited(human: Path) -> dict[str, GroundTruth]:
+def _read_audited_file(human: Path) -> dict[str, GroundTruth]:
     path = human / AUDITED_FILE
     return {record.image_id: record for record in read_truth_file(path)} if path.exists() else {}
 
 
 def _find_current(
-    edited: Mapping[str, GroundTruth], current_ids: Mapping[str, str]
+    audited: Mapping[str, GroundTruth], current_ids: Mapping[str, str]
 ) -> dict[str, GroundTruth]:
     """Return the records by present id; one under the present id counts before one under an earlier id."""
-    return {current_ids[i]: record for i, record in edited.items() if i in current_ids} | dict(edited)
+    return {current_ids[i]: record for i, record in audited.items() if i in current_ids} | dict(audited)
 
 
 def _find_problem(value: Mapping[str, Any]) -> str | None:
@@ -294,16 +291,16 @@ def _find_problem(value: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _find_place(
-    by_place: Mapping[str, str], by_name: Mapping[str, set[str]], value: Mapping[str, Any]
+def _find_photo_id(
+    by_path: Mapping[str, str], by_nfc_path: Mapping[str, set[str]], value: Mapping[str, Any]
 ) -> str:
-    """Return the id of the photo at a path, empty if there is none.
+    """Return the id of the photo at a record's path, empty if there is none.
 
-    `by_name` has the photos by path in NFC, since macOS writes `é` as two characters, others as one.
+    `by_nfc_path` has paths in Unicode NFC, since macOS writes `é` as two characters, others as one.
     """
-    place = value.get("rel_path", "")
-    alike = by_name.get(unicodedata.normalize("NFC", place), set())
-    return by_place.get(place) or (next(iter(alike)) if len(alike) == 1 else "")
+    path = value.get("rel_path", "")
+    alike = by_nfc_path.get(unicodedata.normalize("NFC", path), set())
+    return by_path.get(path) or (next(iter(alike)) if len(alike) == 1 else "")
 
 
 def _name(value: Mapping[str, Any]) -> str:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from vibe_photos.heads.out_of_fold import write_arrays
 from vibe_photos.review.api import Refusal
-from vibe_photos.review.record_file import sign
+from vibe_photos.review.record_file import fingerprint
 from vibe_photos.statistics.metrics import Bools
 from vibe_photos.storage.vectors import read_embeddings
 
@@ -73,7 +73,7 @@ class Likeness:
             self._near = (row, distance)
         return self._near[1]
 
-    def places(self) -> NDArray[np.float32]:
+    def map_positions(self) -> NDArray[np.float32]:
         """Return the map, float32 [photos, 2] in 0..1, NaN without a vector; errors as `nearest`."""
         return self._load()[1]
 
@@ -85,20 +85,20 @@ class Likeness:
 
     def _load(self) -> tuple[NDArray[np.float16], NDArray[np.float32]]:
         with self._lock:
-            signature = sign(self._source)
-            if not signature:
+            current = fingerprint(self._source)
+            if not current:
                 raise Refusal(HTTPStatus.NOT_FOUND, "there are no embeddings yet: run dvc repro embed")
-            if self._read is None or self._read[0] != signature:
-                path = self._store / f"likeness-{'-'.join(map(str, signature))}.npz"
+            if self._read is None or self._read[0] != current:
+                path = self._store / f"likeness-{'-'.join(map(str, current))}.npz"
                 if not path.exists():
                     self._wait_for(path)
                 with np.load(path, allow_pickle=False) as arrays:
                     rows = np.array([self._row_of.get(i, -1) for i in arrays["image_ids"].tolist()])
                     vectors = np.full((len(self._row_of), arrays["vectors"].shape[1]), np.nan, np.float16)
-                    places = np.full((len(self._row_of), 2), np.nan, np.float32)
+                    positions = np.full((len(self._row_of), 2), np.nan, np.float32)
                     vectors[rows[rows >= 0]] = arrays["vectors"][rows >= 0]
-                    places[rows[rows >= 0]] = arrays["places"][rows >= 0]
-                self._near, self._read = None, (signature, vectors, places)
+                    positions[rows[rows >= 0]] = arrays["places"][rows >= 0]
+                self._near, self._read = None, (current, vectors, positions)
             return self._read[1], self._read[2]
 
     def _wait_for(self, path: Path) -> None:
@@ -117,15 +117,15 @@ class Likeness:
         raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "the embeddings are being read: some seconds more")
 
 
-def lies_within(places: NDArray[np.float32], lasso: str) -> Bools:
+def lies_within(positions: NDArray[np.float32], lasso: str) -> Bools:
     """Return bool [photos]: which lie within a polygon, `x,y;x,y;…` in 0..1 (even-odd rule)."""
     try:
         corners = [corner.split(",") for corner in lasso.split(";") if corner]
         polygon = np.array([(float(x), float(y)) for x, y in corners]).reshape(-1, 2)
     except ValueError:
         raise Refusal(HTTPStatus.BAD_REQUEST, "lasso is x,y;x,y;… in 0..1") from None
-    x, y = places[:, 0], places[:, 1]
-    inside = np.zeros(len(places), bool)
+    x, y = positions[:, 0], positions[:, 1]
+    inside = np.zeros(len(positions), bool)
     for (x0, y0), (x1, y1) in zip(polygon, np.roll(polygon, -1, axis=0), strict=True):
         if y0 != y1:
             inside ^= ((y0 > y) != (y1 > y)) & (x < (x1 - x0) * (y - y0) / (y1 - y0) + x0)
@@ -172,17 +172,17 @@ def _draw_map(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     landmarks = vectors[chosen]
     perplexity = min(30.0, (len(chosen) - 1) / 3)
     drawn = TSNE(perplexity=perplexity, init="pca", max_iter=500, random_state=0).fit_transform(landmarks)
-    places = np.empty((len(vectors), 2), np.float32)
+    positions = np.empty((len(vectors), 2), np.float32)
     beside = min(_BESIDE, len(chosen))
     for at in range(0, len(vectors), _CHUNK):
         likeness = vectors[at : at + _CHUNK] @ landmarks.T
         best = np.argpartition(-likeness, beside - 1, axis=1)[:, :beside]
         weights = np.maximum(np.take_along_axis(likeness, best, axis=1), 1e-3) ** 8
         weights /= weights.sum(axis=1, keepdims=True)
-        places[at : at + _CHUNK] = (weights[:, :, None] * drawn[best]).sum(axis=1)
-    places[chosen] = drawn
-    low, high = places.min(axis=0), places.max(axis=0)
-    return np.asarray(0.02 + 0.96 * (places - low) / np.maximum(high - low, 1e-9), np.float32)
+        positions[at : at + _CHUNK] = (weights[:, :, None] * drawn[best]).sum(axis=1)
+    positions[chosen] = drawn
+    low, high = positions.min(axis=0), positions.max(axis=0)
+    return np.asarray(0.02 + 0.96 * (positions - low) / np.maximum(high - low, 1e-9), np.float32)
 
 
 if __name__ == "__main__":

@@ -27,13 +27,14 @@ Values = NDArray[np.int8]
 T = TypeVar("T")
 
 SURENESS = ("0-50", "50-80", "80-95", "95-100")
-"""The steps of the chip of sureness, in percent."""
+"""The ranges of the student's confidence, in percent."""
 
-NO_SCENE = "scene"
+ANY_SCENE = "scene"
 _SPEAKERS: tuple[Speaker, ...] = ("teacher", "student", "people")
 _MAX_CACHED = 16
 _MAX_FOLDERS = 60
-_YEAR = re.compile(r"(?<!\d)((?:19|20)\d\d)(?:[-_.]?(0[1-9]|1[0-2])(?:[-_.]?([0-2]\d|3[01]))?)?(?!\d{3})")
+# 2019, 2019-07, 2019_07_31, 20190731
+_DATE = re.compile(r"(?<!\d)((?:19|20)\d\d)(?:[-_.]?(0[1-9]|1[0-2])(?:[-_.]?([0-2]\d|3[01]))?)?(?!\d{3})")
 
 
 class Listings:
@@ -45,7 +46,7 @@ class Listings:
         self._likeness, self._is_blind = likeness, is_blind
         self._measure = np.array([sources.row_of[image_id] for image_id in sources.queued], np.uint32)
         self._in_sample = self._mask_ids(sources.queued)
-        self._places: tuple[list[str], NDArray[np.int32], NDArray[np.int32]] | None = None
+        self._folders_and_dates: tuple[list[str], NDArray[np.int32], NDArray[np.int32]] | None = None
         self._cache: OrderedDict[Hashable, Any] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -55,49 +56,55 @@ class Listings:
         Raises:
             Refusal: a chip names what there is not, or in a blind review what the student says.
         """
-        whole = msgspec.structs.replace(query, offset=0, limit=1)
-        return self._cached(whole, lambda: self._sort(self._match(whole), whole))
+        return self._cached("rows", query, lambda: self._sort(self._match(query), query))
 
     def count_chips(self, query: PhotosQuery) -> dict[str, dict[str, int]]:
         """Return how many photos each value of each chip would leave."""
-        whole = msgspec.structs.replace(query, offset=0, limit=1, sort="")
-        return self._cached(("chips", whole), lambda: self._count_chips(whole))
+        unsorted = msgspec.structs.replace(query, sort="")
+        return self._cached("chips", unsorted, lambda: self._count_chips(unsorted))
 
     def compare(self, query: PhotosQuery) -> Matrix:
         """Return the confusion of the query's pair over the photos that its other chips leave."""
-        whole = msgspec.structs.replace(
-            query, offset=0, limit=1, sort="", says="", apart=False, label="", near="", about="scene", sure=""
-        )
-        return self._cached(("matrix", whole), lambda: self._compare(whole))
+        unset = {
+            "says": "",
+            "apart": False,
+            "label": "",
+            "near": "",
+            "about": "scene",
+            "sure": "",
+            "sort": "",
+        }
+        others = msgspec.structs.replace(query, **unset)
+        return self._cached("matrix", others, lambda: self._compare(others))
 
-    def draw_map(self, query: PhotosQuery) -> bytes:
-        """Return the map, one photo after the other, 8 bytes each, little-endian.
+    def encode_map(self, query: PhotosQuery) -> bytes:
+        """Return the map as 8 little-endian bytes a photo, in the order of the rows.
 
-        They are x and y (uint16, 65535 is 1.0; both 0 without a vector), the number of the scene among the
-        sorted keys, by people or else the teacher, and by the student (uint8, 255: none), whether the photo
-        matches the query (1), is suspected (2) or decided by people (4), and a zero.
+        0-1, 2-3: x and y, 65535 is 1.0; both are 0 without a vector
+        4, 5: the number of the scene by people, else by the teacher, and by the student; 255 without one
+        6, 7: the sum of 1 (matches the query), 2 (is suspected) and 4 (is decided by people); a zero
         """
-        places = self._likeness.places()
-        points = np.zeros(len(places), [("x", "<u2"), ("y", "<u2"), ("flags", "u1", 4)])
+        xy = self._likeness.map_positions()
+        points = np.zeros(len(xy), [("x", "<u2"), ("y", "<u2"), ("scenes", "u1", 2), ("flags", "u1", 2)])
         for axis, name in enumerate("xy"):
-            points[name] = np.nan_to_num(65535 * places[:, axis]).astype(np.uint16)
-        people, flags = self._scene("people"), points["flags"]
-        flags[:, 0] = np.where(people >= 0, people, self._scene("teacher")).astype(np.uint8)
-        flags[:, 1] = 255 if self._is_blind else self._scene("student").astype(np.uint8)
-        flags[self.find(query), 2] = 1
+            points[name] = np.nan_to_num(65535 * xy[:, axis]).astype(np.uint16)
+        people, scenes, flags = self._scene("people"), points["scenes"], points["flags"][:, 0]
+        scenes[:, 0] = np.where(people >= 0, people, self._scene("teacher")).astype(np.uint8)
+        scenes[:, 1] = 255 if self._is_blind else self._scene("student").astype(np.uint8)
+        flags[self.find(query)] = 1
         if not self._is_blind:
-            flags[:, 2] |= 2 * (self._opinions.suspicion() > 0).any(axis=1).astype(np.uint8)
-        flags[:, 2] |= 4 * self._of_states(_is_decided).astype(np.uint8)
+            flags |= 2 * (self._opinions.suspicion() > 0).any(axis=1).astype(np.uint8)
+        flags |= 4 * self._of_states(_is_decided).astype(np.uint8)
         return points.tobytes()
 
     def _match(self, query: PhotosQuery) -> Rows:
         rows = self._rows_of_list(query)
         for mask in self._masks(query).values():
             rows = rows[mask[rows]]
-        return self._order(rows, query)
+        return self._keep_status(rows, query)
 
     def _masks(self, query: PhotosQuery) -> dict[str, Bools]:
-        """Return the mask of each chip that is set, but for list and status."""
+        """Return the mask of each chip that is set, except list and status."""
         masks: dict[str, Bools] = {}
         if query.label:
             column = self._opinions.column_of.get(query.label)
@@ -114,8 +121,8 @@ class Listings:
         if query.flagged:
             masks["flagged"] = self._of_states(lambda state: state.is_flagged)
         if query.folder:
-            names, codes, _ = self._read_places()
-            masks["folder"] = codes == (names.index(query.folder) if query.folder in names else -1)
+            names, folder_numbers, _ = self._read_folders_and_dates()
+            masks["folder"] = folder_numbers == (names.index(query.folder) if query.folder in names else -1)
         if query.year:
             year = int(query.year) if query.year.isascii() and query.year.isdigit() else -1
             masks["year"] = self._dates() // 10000 == year
@@ -128,12 +135,10 @@ class Listings:
         if query.near:
             masks["near"] = self._distance(query.near) >= 0
         if query.lasso:
-            masks["lasso"] = lies_within(self._likeness.places(), query.lasso)
+            masks["lasso"] = lies_within(self._likeness.map_positions(), query.lasso)
         if query.text:
             wanted = query.text.casefold()
-            named = (
-                wanted in photo.rel_path.casefold() or wanted in photo.image_id for photo in self._photos
-            )
+            named = (wanted in one.rel_path.casefold() or wanted in one.image_id for one in self._photos)
             noted = self._of_states(lambda state: wanted in state.note.casefold())
             masks["text"] = noted | np.fromiter(named, bool, len(self._photos))
         return masks
@@ -165,7 +170,7 @@ class Listings:
     def _says(self, said: str) -> Bools:
         who, _, key = said.partition(":")
         is_no, key = key.startswith("!"), key.removeprefix("!")
-        if key == NO_SCENE:
+        if key == ANY_SCENE:
             return np.asarray((self._scene(who) >= 0) != is_no)
         return np.asarray(self._values(who)[:, self._column(key)] == (0 if is_no else 1))
 
@@ -183,7 +188,7 @@ class Listings:
         return column
 
     def _final(self, by: str) -> Values:
-        """Return int8 [photos, labels]: people's labels, and where nobody judged those of `by`."""
+        """Return int8 [photos, labels]: people's label; if nobody judged it, the label of `by`."""
         people = self._values("people")
         if by == "teacher":
             return np.where(people >= 0, people, self._values("teacher"))
@@ -193,7 +198,7 @@ class Listings:
         return np.where((people >= 0) | hidden, people, self._opinions.finals())
 
     def _about(self, who: str, about: str) -> Values:
-        """Return int8 [photos]: what is said about `scene` (its column) or about a label, -1 for nothing."""
+        """Return int8 [photos]: the column of the scene, or 0 or 1 for a label; -1 if nothing is said."""
         return self._scene(who) if about == "scene" else self._values(who)[:, self._column(about)]
 
     def _are_apart(self, query: PhotosQuery) -> Bools:
@@ -220,6 +225,7 @@ class Listings:
         """Return how far the student is from the other of the pair: 1 if it excludes the other's answer."""
         value = self._about("people" if query.pair.endswith("people") else "teacher", query.about)
         if query.about == "scene":
+            # -1 reads the last column; these photos are left out at the end.
             of_said = self._scores()[np.arange(len(value)), value].astype(np.float32)
             gap = np.nan_to_num(self._sureness("scene").astype(np.float32)) - of_said
         else:
@@ -233,13 +239,13 @@ class Listings:
         return self._opinions.suspicion()[:, HEADS.index(head)]
 
     def _count_chips(self, query: PhotosQuery) -> dict[str, dict[str, int]]:
-        """Count by dropping one chip at a time; photos of the query's list, status and text only."""
+        """For each chip, count its values over the photos of the list that all other chips leave."""
         base = msgspec.structs.replace(PhotosQuery(), list=query.list, status=query.status, text=query.text)
         rows = self._match(base)
         masks = {name: mask[rows] for name, mask in self._masks(query).items()}
 
-        def without(name: str = "") -> Rows:
-            kept = [mask for chip, mask in masks.items() if chip != name]
+        def rows_left(ignoring: str = "") -> Rows:
+            kept = [mask for chip, mask in masks.items() if chip != ignoring]
             return rows[np.logical_and.reduce(kept)] if kept else rows
 
         def count_labels(values: Values) -> dict[str, int]:
@@ -248,21 +254,21 @@ class Listings:
         counts: dict[str, dict[str, int]] = {}
         for who in _SPEAKERS:
             if not (self._is_blind and who == "student"):
-                counts[who] = count_labels(self._values(who)[without()])
-        counts["label"] = count_labels(self._final(query.by)[without("label")])
-        names, codes, _ = self._read_places()
-        found = np.bincount(codes[without("folder")], minlength=len(names))
+                counts[who] = count_labels(self._values(who)[rows_left()])
+        counts["label"] = count_labels(self._final(query.by)[rows_left("label")])
+        names, folder_numbers, _ = self._read_folders_and_dates()
+        found = np.bincount(folder_numbers[rows_left("folder")], minlength=len(names))
         counts["folder"] = {name: int(count) for name, count in zip(names, found, strict=True) if count}
-        years = Counter((self._dates()[without("year")] // 10000).tolist())
+        years = Counter((self._dates()[rows_left("year")] // 10000).tolist())
         counts["year"] = {str(year): years[year] for year in sorted(years) if year}
-        counts["flagged"] = {"true": int(self._of_states(lambda s: s.is_flagged)[without("flagged")].sum())}
+        counts["flagged"] = {"true": int(self._of_states(lambda s: s.is_flagged)[rows_left("flagged")].sum())}
         if not self._is_blind:
-            sure = self._sureness(query.about)[without("sure")]
-            counts["sure"] = {step: int(_lies_in(step, sure).sum()) for step in SURENESS}
-            counts["apart"] = {"true": int(self._are_apart(query)[without("apart")].sum())}
-            doubt = self._suspicion(query.about)[without("suspected")]
+            sure = self._sureness(query.about)[rows_left("sure")]
+            counts["sure"] = {span: int(_lies_in(span, sure).sum()) for span in SURENESS}
+            counts["apart"] = {"true": int(self._are_apart(query)[rows_left("apart")].sum())}
+            doubt = self._suspicion(query.about)[rows_left("suspected")]
             counts["suspected"] = {"true": int((doubt > 0).sum())}
-        left = without("judge")
+        left = rows_left("judge")
         in_left = np.zeros(len(self._photos), bool)
         in_left[left] = True
         judges = Counter(
@@ -305,10 +311,10 @@ class Listings:
         if query.list == "train":
             return np.flatnonzero(self._sources.trains).astype(np.uint32)
         is_flagged = query.list == "flagged"
-        listed = self._of_states(lambda s: s.is_flagged if is_flagged else bool(s.opinions))
+        listed = self._of_states(lambda s: s.is_flagged if is_flagged else bool(s.conflicting_decisions))
         return np.flatnonzero(listed).astype(np.uint32)
 
-    def _order(self, rows: Rows, query: PhotosQuery) -> Rows:
+    def _keep_status(self, rows: Rows, query: PhotosQuery) -> Rows:
         """Keep the photos with a status; `open` has the skipped ones at its end.
 
         A sampled photo that was only taught is open: its labels measure once a person confirms them.
@@ -338,27 +344,28 @@ class Listings:
 
     def _dates(self) -> NDArray[np.int32]:
         """Return each photo's date as its path tells it: YYYYMMDD with zeros for what is not told, else 0."""
-        return self._read_places()[2]
+        return self._read_folders_and_dates()[2]
 
-    def _read_places(self) -> tuple[list[str], NDArray[np.int32], NDArray[np.int32]]:
-        """Return the largest folders, each photo's place among them, and each photo's date.
+    def _read_folders_and_dates(self) -> tuple[list[str], NDArray[np.int32], NDArray[np.int32]]:
+        """Return the largest folders, the number of each photo's folder, and each photo's date.
 
         Folders are two levels deep at most; `…` has the rest.
         """
         with self._lock:
-            if self._places is None:
+            if self._folders_and_dates is None:
                 folders, dates = [], np.zeros(len(self._photos), np.int32)
                 for row, photo in enumerate(self._photos):
                     folders.append("/".join(photo.rel_path.split("/")[:-1][:2]))
                     dates[row] = _read_date(photo.rel_path)
                 names = sorted(name for name, _ in Counter(folders).most_common(_MAX_FOLDERS))
-                place_of = {name: place for place, name in enumerate(names)}
-                codes = np.array([place_of.get(name, len(names)) for name in folders], np.int32)
-                self._places = [*(name or "." for name in names), "…"], codes, dates
-            return self._places
+                number_of = {name: number for number, name in enumerate(names)}
+                codes = np.array([number_of.get(name, len(names)) for name in folders], np.int32)
+                self._folders_and_dates = [*(name or "." for name in names), "…"], codes, dates
+            return self._folders_and_dates
 
-    def _cached(self, query: Hashable, find: Callable[[], T]) -> T:
-        key = (query, self._decisions.revision, self._opinions.signature())
+    def _cached(self, what: str, query: PhotosQuery, find: Callable[[], T]) -> T:
+        whole = msgspec.structs.replace(query, offset=0, limit=1)  # the page does not change the list
+        key = (what, whole, self._decisions.revision, self._opinions.fingerprint())
         with self._lock:
             if key in self._cache:
                 self._cache.move_to_end(key)
@@ -375,9 +382,9 @@ def _is_decided(state: PhotoState) -> bool:
     return state.truth is not None
 
 
-def _lies_in(step: str, sure: NDArray[np.float16]) -> Bools:
-    """Return which probabilities are in a step, `FROM-TO` in percent; TO is excluded but for 100."""
-    low, high = map(int, step.split("-"))
+def _lies_in(span: str, sure: NDArray[np.float16]) -> Bools:
+    """Return which probabilities are in a range, `FROM-TO` in percent; TO is excluded, except 100."""
+    low, high = map(int, span.split("-"))
     percent = 100 * sure
     return np.asarray((percent >= low) & ((percent < high) | (high >= 100)))
 
@@ -388,12 +395,9 @@ def name_judge(state: PhotoState) -> str:
 
 
 def _read_date(path: str) -> int:
-    """Return the last date in a path as YYYYMMDD; 0 if it tells none."""
-    found = list(_YEAR.finditer(path))
-    if not found:
+    """Return the most exact date in a path (the first of equals) as YYYYMMDD; 0 if it tells none."""
+    dates = [match.groups("0") for match in _DATE.finditer(path)]
+    if not dates:
         return 0
-    # A whole date says more than a folder's year.
-    year, month, day = max(
-        (match.groups("0") for match in found), key=lambda parts: sum(p != "0" for p in parts)
-    )
+    year, month, day = max(dates, key=lambda date: -date.count("0"))
     return int(year) * 10000 + int(month) * 100 + int(day)

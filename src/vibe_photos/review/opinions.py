@@ -1,8 +1,8 @@
 """What teacher, student and people say of every photo, as arrays: a row is a photo, a column a label.
 
-The student speaks out of fold of photos that it learned from: what it says of an answer that it learned by
-heart would prove nothing. Memory is one byte a photo, label and speaker, and two more for the student's
-probabilities.
+For photos in the training data we use predictions of a model trained without them (out of fold); otherwise
+the student only repeats what it was taught. Memory is one byte a photo, label and speaker, and two more for
+the student's probabilities.
 """
 
 import threading
@@ -23,14 +23,9 @@ from vibe_photos.records.taxonomy import HEADS, head_keys
 from vibe_photos.review.api import Speaker
 from vibe_photos.review.decision_index import PhotoState
 from vibe_photos.review.decisions import DecisionLog
-from vibe_photos.review.record_file import RecordFile, sign
+from vibe_photos.review.record_file import RecordFile, fingerprint
 from vibe_photos.settings import HeadName, Paths, Settings
-from vibe_photos.statistics.label_arrays import (
-    LabelKeys,
-    arrays_of_records,
-    read_keys,
-    with_parents,
-)
+from vibe_photos.statistics.label_arrays import LabelKeys, arrays_of_records, read_keys, with_parents
 from vibe_photos.statistics.metrics import UNJUDGED
 from vibe_photos.statistics.suspects import Suspect, find_suspects
 from vibe_photos.storage.sqlite import open_database
@@ -42,7 +37,7 @@ _BLOCK = 4_096
 
 Values = NDArray[np.int8]
 Arrays = dict[str, NDArray[Any]]
-Signature = tuple[tuple[int, ...], ...]
+StudentFingerprint = tuple[tuple[int, ...], ...]
 
 
 class Opinions:
@@ -74,11 +69,11 @@ class Opinions:
         self._rules = settings.classify.attribute_from_scene
         self.keys, self.columns = join_keys(self._head_keys)
         self.column_of = {key: column for column, key in enumerate(self.keys)}
-        # A lock each: what one of them reads for seconds, no request for another waits for.
+        # One lock each, so that a slow read of one does not block requests for the others.
         self._student_lock, self._suspicion_lock = threading.Lock(), threading.Lock()
         self._people_lock, self._finals_lock = threading.Lock(), threading.Lock()
-        self._student: tuple[Signature, Arrays] | None = None
-        self._suspicion: tuple[Signature, Arrays] | None = None
+        self._student: tuple[StudentFingerprint, Arrays] | None = None
+        self._suspicion: tuple[StudentFingerprint, Arrays] | None = None
         self._finals: tuple[tuple[int, ...], Values] | None = None
         self._people, self._teacher = self._say_nothing(), self._say_nothing()
         self._known: dict[str, PhotoState] = {}
@@ -99,27 +94,26 @@ class Opinions:
     def suspicion(self) -> NDArray[np.float16]:
         """Return float16 [photos, heads]: 1 - the probability of a suspected answer, 0 without suspicion."""
         with self._suspicion_lock:
-            if self._suspicion is None or self._suspicion[0] != self.signature():
-                self._suspicion = (self.signature(), self._keep("suspicion", self._find_suspicion))
+            if self._suspicion is None or self._suspicion[0] != self.fingerprint():
+                self._suspicion = (self.fingerprint(), self._keep("suspicion", self._find_suspicion))
             return self._suspicion[1]["suspicion"]
 
     def scene(self, speaker: Speaker) -> Values:
-        """Return int8 [photos]: the column of the scene, -1 where there is none."""
+        """Return int8 [photos]: the column of the scene (scenes are the first columns), -1 without one."""
         values = self.values(speaker)[:, self.columns["scene"]]
         return np.where((values == 1).any(axis=1), values.argmax(axis=1), -1).astype(np.int8)
 
     def teacher(self, image_id: str) -> GroundTruth | None:
         """Return the teacher's labels of a photo as they are in the file."""
         row = self._row_of.get(image_id)
-        return (
-            None if row is None or self._places[row] < 0 else self._teacher_file.read(int(self._places[row]))
-        )
+        offset = -1 if row is None else int(self._offsets[row])
+        return None if offset < 0 else self._teacher_file.read(offset)
 
     def finals(self) -> Values:
         """Return the labels of `labels.sqlite`, int8 [photos, labels]: 1 where a label holds, else 0."""
         path = self._settings.paths.labels
         with self._finals_lock:
-            if self._finals is None or self._finals[0] != sign(path):
+            if self._finals is None or self._finals[0] != fingerprint(path):
                 values = np.zeros_like(self._teacher, order="F")
                 if path.exists():
                     with open_database(path) as connection:
@@ -127,24 +121,24 @@ class Opinions:
                             holds = "SELECT image_id FROM label_assignment WHERE label_key = ? AND value = 1"
                             ids = connection.execute(holds, (key,))
                             values[[self._row_of[i] for (i,) in ids if i in self._row_of], column] = 1
-                self._finals = (sign(path), values)
+                self._finals = (fingerprint(path), values)
             return self._finals[1]
 
-    def signature(self) -> Signature:
+    def fingerprint(self) -> StudentFingerprint:
         """Return a value that changes when the student's files are replaced."""
-        return sign_student(self._settings.paths)
+        return fingerprint_student(self._settings.paths)
 
     def _say_nothing(self) -> Values:
         return np.full((len(self._row_of), len(self.keys)), UNJUDGED, np.int8, order="F")
 
     def _read_teacher(self) -> None:
-        """Read what the teacher says; of its records only the places in the file are kept."""
-        self._places = np.full(len(self._row_of), -1, np.int64)
-        for places, records in self._teacher_file.read_blocks():
+        """Read what the teacher says; of its records only the offsets in the file are kept."""
+        self._offsets = np.full(len(self._row_of), -1, np.int64)
+        for offsets, records in self._teacher_file.read_blocks():
             rows = np.array([self._row_of.get(record.image_id, -1) for record in records])
-            self._places[rows[rows >= 0]] = places[rows >= 0]
+            self._offsets[rows[rows >= 0]] = offsets[rows >= 0]
             self._teacher[rows[rows >= 0]] = values_of(records, self._head_keys)[rows >= 0]
-        self._places[self._hidden] = -1
+        self._offsets[self._hidden] = -1
         self._teacher[self._hidden] = UNJUDGED
 
     def _read_people(self) -> Values:
@@ -163,15 +157,15 @@ class Opinions:
 
     def _read_student(self) -> Arrays:
         with self._student_lock:
-            if self._student is None or self._student[0] != self.signature():
-                self._student = (self.signature(), self._keep("student", self._ask_student))
+            if self._student is None or self._student[0] != self.fingerprint():
+                self._student = (self.fingerprint(), self._keep("student", self._ask_student))
             return self._student[1]
 
     def _keep(self, name: str, make: Callable[[], Arrays]) -> Arrays:
         """Return arrays made from the student's files; those of a large library stay in the store."""
         if len(self._row_of) < LARGE_LIBRARY:
             return make()
-        made_from = (self.signature(), sign(self._settings.paths.photos), self._hidden)
+        made_from = (self.fingerprint(), fingerprint(self._settings.paths.photos), self._hidden)
         section = msgspec.json.encode([made_from, self._settings.taxonomy, self._settings.classify])
         path = self._store / f"{name}-{xxhash.xxh3_128_hexdigest(section)}.npz"
         if not path.exists():
@@ -196,9 +190,9 @@ class Opinions:
         return {"suspicion": suspicion}
 
 
-def sign_student(paths: Paths) -> Signature:
+def fingerprint_student(paths: Paths) -> StudentFingerprint:
     """Return a value that changes when the student's files are replaced."""
-    return tuple(map(sign, [paths.labels, *(out_of_fold_path(paths.models, head) for head in HEADS)]))
+    return tuple(map(fingerprint, [paths.labels, *(out_of_fold_path(paths.models, head) for head in HEADS)]))
 
 
 def join_keys(keys: LabelKeys) -> tuple[list[str], dict[HeadName, slice]]:
@@ -232,8 +226,8 @@ def list_suspects(paths: Paths) -> list[Suspect]:
 def read_unseen_labels(settings: Settings, image_ids: Sequence[str]) -> LabelTable:
     """Return the student's labels of these photos, out of fold where it learned from the photo.
 
-    Out of fold they are decided by `classify`'s thresholds and rules; the others are those of
-    `labels.sqlite`, if it is there. The table's scores are float32.
+    Out of fold means predicted by a model trained without this photo; `classify`'s thresholds and rules then
+    decide the labels. The others are those of `labels.sqlite`, if it is there. Scores are float32.
 
     Raises:
         InputError: `labels.sqlite` is not a label table, or a head's file is damaged.
@@ -241,28 +235,29 @@ def read_unseen_labels(settings: Settings, image_ids: Sequence[str]) -> LabelTab
     keys, columns = join_keys(read_keys(settings.taxonomy))
     column_of = {key: column for column, key in enumerate(keys)}
     row_of = {image_id: row for row, image_id in enumerate(image_ids)}
-    learnt: list[int] = []
+    learned_columns: list[int] = []
     probability = np.full((len(image_ids), len(keys)), np.nan, np.float32)
-    for head in HEADS:  # one after the other: each has the ids of all training photos
+    for head in HEADS:  # one at a time, to hold only one list of ids in memory
         if out_of_fold_path(settings.paths.models, head).exists():
             held_out = read_out_of_fold(settings.paths.models, head)
             rows = np.array([row_of.get(image_id, -1) for image_id in held_out.image_ids], np.int64)
             for key, said in zip(held_out.labels, held_out.probabilities.T, strict=True):
                 if key in column_of:
-                    learnt.append(column_of[key])
+                    learned_columns.append(column_of[key])
                     probability[rows[rows >= 0], column_of[key]] = said[rows >= 0]
     value = np.full((len(image_ids), len(keys)), UNJUDGED, np.int8, order="F")
     score = np.full(value.shape, np.nan, np.float32, order="F")
     threshold: dict[str, float | None] = {}
-    for at in range(0, len(image_ids), _BLOCK):
-        part = probability[at : at + _BLOCK, learnt]
-        empty = np.broadcast_to(np.float64(np.nan), part.shape)
-        ids, names = list(image_ids[at : at + _BLOCK]), [keys[column] for column in learnt]
-        block = ScoreTable(ids, names, part, part, empty)  # type: ignore[arg-type]
+    for start in range(0, len(image_ids), _BLOCK):
+        block_rows = slice(start, start + _BLOCK)
+        learned = probability[block_rows, learned_columns]
+        no_margin = np.broadcast_to(np.float64(np.nan), learned.shape)
+        ids, names = list(image_ids[block_rows]), [keys[column] for column in learned_columns]
+        block = ScoreTable(ids, names, learned, learned, no_margin)  # type: ignore[arg-type]
         table = decide_labels(block, settings.taxonomy, settings.classify)
-        places = [column_of[key] for key in table.keys]
-        value[at : at + _BLOCK, places] = np.where(np.isnan(table.score), UNJUDGED, table.value)
-        score[at : at + _BLOCK, places] = table.score
+        decided_columns = [column_of[key] for key in table.keys]
+        value[block_rows, decided_columns] = np.where(np.isnan(table.score), UNJUDGED, table.value)
+        score[block_rows, decided_columns] = table.score
         threshold = dict(table.threshold)
     if settings.paths.labels.exists():
         threshold = _fill_from_table(settings.paths.labels, image_ids, keys, value, score) | threshold
@@ -277,6 +272,7 @@ def _fill_from_table(
 ) -> dict[str, float | None]:
     """Fill what is not said yet, in place; return the labels' thresholds."""
     threshold: dict[str, float | None] = {}
+    # CROSS JOIN makes SQLite begin with `wanted`: it reads the wanted rows of the label only.
     chosen = (
         "SELECT wanted.row, label.score, label.value FROM wanted "
         "CROSS JOIN label_assignment AS label ON label.label_key = ? AND label.image_id = wanted.image_id"
@@ -285,6 +281,7 @@ def _fill_from_table(
         wanted: NDArray[np.bool_] | None = None
         for column, key in enumerate(keys):
             is_missing = value[:, column] == UNJUDGED
+            # The table of wanted photos is made again only if the label before lacked other photos.
             if wanted is None or not np.array_equal(wanted, is_missing):
                 wanted = is_missing
                 connection.execute("DROP TABLE IF EXISTS temp.wanted")
@@ -294,8 +291,8 @@ def _fill_from_table(
                     "INSERT INTO wanted VALUES (?, ?)", ((row, image_ids[row]) for row in rows)
                 )
             first = "SELECT threshold FROM label_assignment WHERE label_key = ? LIMIT 1"
-            for (found,) in connection.execute(first, (key,)):
-                threshold[key] = found
+            if found := connection.execute(first, (key,)).fetchone():
+                threshold[key] = found[0]
             read = np.array(connection.execute(chosen, (key,)).fetchall(), np.float64).reshape(-1, 3)
             rows_read = read[:, 0].astype(np.int64)
             score[rows_read, column], value[rows_read, column] = read[:, 1], read[:, 2]

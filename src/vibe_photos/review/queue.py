@@ -29,10 +29,10 @@ from vibe_photos.records.splits import read_splits
 from vibe_photos.records.taxonomy import HEADS, show_name, shown_names
 from vibe_photos.review.opinions import (
     LARGE_LIBRARY,
-    Signature,
+    StudentFingerprint,
+    fingerprint_student,
     list_suspects,
     read_unseen_labels,
-    sign_student,
 )
 from vibe_photos.review.teaching_reasons import (
     SCENE,
@@ -126,7 +126,7 @@ class Ranking:
         self._lock = threading.Lock()
         self._future: Future[tuple[bytes, list[bytes]]] | None = None
         self._read: tuple[NDArray[np.uint32], NDArray[np.int32], list[bytes]] | None = None
-        self._signature: Signature | None = None
+        self._fingerprint: StudentFingerprint | None = None
 
     def begin(self) -> None:
         """Begin to rank a large library, so that who asks later waits less."""
@@ -141,15 +141,15 @@ class Ranking:
         """Return why a photo is in the queue, in sentences; none if it is not."""
         _, ranks, packed = self._rank()
         rank = int(ranks[self._row_of[image_id]])
-        block, place = divmod(rank, _BLOCK)
+        block, number = divmod(rank, _BLOCK)
         if rank < 0:
             return []
-        return msgspec.json.decode(zlib.decompress(packed[block]), type=list[list[str]])[place]
+        return msgspec.json.decode(zlib.decompress(packed[block]), type=list[list[str]])[number]
 
     def _begin(self) -> None:
-        signature = sign_student(self._settings.paths)
-        if signature != self._signature:
-            self._signature, self._read, self._future = signature, None, None
+        current = fingerprint_student(self._settings.paths)
+        if current != self._fingerprint:
+            self._fingerprint, self._read, self._future = current, None, None
         if self._read is None and self._future is None and len(self._row_of) > LARGE_LIBRARY:
             pool = ProcessPoolExecutor(1, get_context("spawn"))
             self._future = pool.submit(_pack_ranking, self._settings)

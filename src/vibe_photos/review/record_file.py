@@ -1,4 +1,4 @@
-"""A large JSON Lines file of which only the places of the lines are in memory."""
+"""A large JSON Lines file of which only the offsets of lines are in memory; the fingerprint of a file."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ _BLOCK = 4_096
 class RecordFile(Generic[T]):
     """Reads the records of a file one at a time; no file is one without records.
 
-    The file is kept open, so that the places stay valid when a repro replaces it.
+    The file is kept open, so that the offsets stay valid when a repro replaces it.
 
     Raises:
         InputError: by the first reading of a line that is not a record.
@@ -32,26 +32,27 @@ class RecordFile(Generic[T]):
         self._descriptor = os.open(path, os.O_RDONLY) if path.exists() else -1
 
     def read_blocks(self) -> Iterator[tuple[NDArray[np.int64], Sequence[T]]]:
-        """Yield the places of some thousand lines, int64 [n], and their records."""
+        """Yield the byte offsets of some thousand lines, int64 [n], and their records."""
         lines = self._read_lines()
         while block := list(islice(lines, _BLOCK)):
-            yield np.array([place for place, _ in block], np.int64), [self._decode(line) for _, line in block]
+            offsets = np.array([offset for offset, _ in block], np.int64)
+            yield offsets, [self._decode(line) for _, line in block]
 
-    def read(self, place: int) -> T:
-        """Return the record whose line begins at a place."""
+    def read(self, offset: int) -> T:
+        """Return the record whose line begins at an offset."""
         line = b""
-        while b"\n" not in line and (block := os.pread(self._descriptor, _BLOCK, place + len(line))):
+        while b"\n" not in line and (block := os.pread(self._descriptor, _BLOCK, offset + len(line))):
             line += block
         return self._decode(line.partition(b"\n")[0])
 
     def _read_lines(self) -> Iterator[tuple[int, bytes]]:
-        place, rest = 0, b""
-        while self._descriptor >= 0 and (block := os.pread(self._descriptor, 1 << 20, place + len(rest))):
+        offset, rest = 0, b""
+        while self._descriptor >= 0 and (block := os.pread(self._descriptor, 1 << 20, offset + len(rest))):
             *lines, rest = (rest + block).split(b"\n")
             for line in lines:
                 if line:
-                    yield place, line
-                place += len(line) + 1
+                    yield offset, line
+                offset += len(line) + 1
 
     def _decode(self, line: bytes) -> T:
         try:
@@ -60,8 +61,8 @@ class RecordFile(Generic[T]):
             raise InputError(f"{self._path}: {error} in {line[:80]!r}") from None
 
 
-def sign(path: Path) -> tuple[int, ...]:
-    """Return a value that changes when a file is replaced; empty without one."""
+def fingerprint(path: Path) -> tuple[int, ...]:
+    """Return inode, size and modification time, which change when a file is replaced; empty without one."""
     if not path.exists():
         return ()
     status = path.stat()

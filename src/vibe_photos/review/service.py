@@ -20,7 +20,7 @@ from vibe_photos.review.decision_index import truth_value
 from vibe_photos.review.draw_record import record_draw
 from vibe_photos.review.likeness import Likeness
 from vibe_photos.review.listings import Listings
-from vibe_photos.review.record_file import sign
+from vibe_photos.review.record_file import fingerprint
 from vibe_photos.review.sources import ReviewSources
 
 HERE = Path()
@@ -31,14 +31,14 @@ class ReviewService:
     """All operations of one reviewer; may be called from several threads.
 
     `is_blind` hides the student: its labels, its grid, and the reasons why a photo is in the queue.
-    `composed` is the project's folder: there the page notices that labels or settings changed.
+    In the folder `project` the page notices that labels or settings changed.
 
     Raises:
         Refusal: by every method, if the request cannot be granted.
     """
 
     def __init__(
-        self, sources: ReviewSources, likeness: Likeness, *, is_blind: bool = False, composed: Path = HERE
+        self, sources: ReviewSources, likeness: Likeness, *, is_blind: bool = False, project: Path = HERE
     ) -> None:
         self._sources = sources
         self._decisions = sources.decisions
@@ -46,8 +46,8 @@ class ReviewService:
         self._draw_numbers: dict[str, int] | None = None
         self._labels = views.list_labels(sources.settings)
         self._listings = Listings(sources, likeness, is_blind=is_blind)
-        self._composed = composed
-        self._compared: tuple[tuple[int, ...], str] = sign(composed / RESOLVED), ""
+        self._project = project
+        self._settings_fingerprint, self._change = fingerprint(project / RESOLVED), ""
 
     def find_photo(self, image_id: str) -> Photo:
         """Return a photo of the library."""
@@ -87,13 +87,13 @@ class ReviewService:
         self._decisions.refresh()
         return self._listings.compare(query)
 
-    def draw_map(self, query: api.PhotosQuery) -> bytes:
-        """Return the map of the library; see `Listings.draw_map`."""
+    def encode_map(self, query: api.PhotosQuery) -> bytes:
+        """Return the map of the library; see `Listings.encode_map`."""
         self._decisions.refresh()
-        return self._listings.draw_map(query)
+        return self._listings.encode_map(query)
 
     def show_photo(self, image_id: str) -> api.PhotoView:
-        """Return everything about a photo except the student's labels."""
+        """Return everything about a photo, without the student's labels."""
         self._decisions.refresh()
         return views.show_photo(self._sources, self.find_photo(image_id), with_reasons=not self._is_blind)
 
@@ -103,10 +103,12 @@ class ReviewService:
         return api.StudentView() if self._is_blind else views.show_student(self._sources, photo.image_id)
 
     def decide(self, decisions: Sequence[api.DecisionRequest]) -> api.Recorded:
-        """Record the decisions whose photo did not change since the page read it, and return the others.
+        """Record the decisions whose photo nobody decided since the page read it; the others are `stale`.
 
         What is recorded is on disk when this returns.
         """
+        if len({request.image_id for request in decisions}) < len(decisions):
+            raise api.Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "a photo is decided twice in one request")
         lines = [self._read_decision(request) for request in decisions]
         if len(lines) > 1:
             if any(line.purpose == "measure" and line.after != line.shown for line in lines):
@@ -114,8 +116,7 @@ class ReviewService:
             action = secrets.token_hex(4)
             lines = [msgspec.structs.replace(line, action=action) for line in lines]
         stale = self._decisions.record(lines, [request.version for request in decisions])
-        taken = dict.fromkeys(line.image_id for line in lines if line.image_id not in stale)
-        return self._report(list(taken), stale)
+        return self._report([line.image_id for line in lines if line.image_id not in stale], stale)
 
     def note(self, request: api.NoteRequest, kind: Literal["skip", "remark"]) -> api.Recorded:
         """Skip a photo (it goes to the end of the queue), or flag it or write a note; this sets no labels."""
@@ -126,7 +127,7 @@ class ReviewService:
             decided_at="",
             kind=kind,
             purpose=views.find_purpose(self._sources, image_id),
-            draw=self._draw_of(image_id) if kind == "skip" else None,
+            draw=self._find_or_record_draw(image_id) if kind == "skip" else None,
             reason=request.reason if kind == "skip" else "",
             is_flagged=state.is_flagged if request.is_flagged is None else request.is_flagged,
             note=state.note if request.note is None else request.note,
@@ -135,7 +136,7 @@ class ReviewService:
         return self._report([image_id])
 
     def undo(self) -> api.Recorded:
-        """Undo this reviewer's last action: a decision or a skip, or all that was decided at once."""
+        """Undo this reviewer's last action: a decision or a skip, or all that was decided together."""
         return self._report([line.image_id for line in self._decisions.undo()])
 
     def _report(self, taken: Sequence[str], stale: Sequence[str] = ()) -> api.Recorded:
@@ -151,17 +152,19 @@ class ReviewService:
 
     def _find_change(self) -> str:
         """Return what a `dvc repro` has changed of the settings that the server read; empty if nothing."""
-        signature = sign(self._composed / RESOLVED)
-        if signature != self._compared[0]:
-            was = self._sources.settings
+        current = fingerprint(self._project / RESOLVED)
+        if current != self._settings_fingerprint:
+            was, change = self._sources.settings, ""
             try:
-                now = read_resolved(self._composed)
+                now = read_resolved(self._project)
             except ConfigurationError:  # it is just being written
-                return self._compared[1]
-            parts = (was.sample, was.split, was.classify) != (now.sample, now.split, now.classify)
-            changed = "The settings have changed" if parts else ""
-            self._compared = signature, "The labels have changed" if was.taxonomy != now.taxonomy else changed
-        return self._compared[1]
+                return self._change
+            if was.taxonomy != now.taxonomy:
+                change = "The labels have changed"
+            elif (was.sample, was.split, was.classify) != (now.sample, now.split, now.classify):
+                change = "The settings have changed"
+            self._settings_fingerprint, self._change = current, change
+        return self._change
 
     def _read_decision(self, request: api.DecisionRequest) -> Decision:
         image_id = self.find_photo(request.image_id).image_id
@@ -170,7 +173,7 @@ class ReviewService:
             image_id=image_id,
             decided_at="",
             purpose=views.find_purpose(self._sources, image_id),
-            draw=self._draw_of(image_id),
+            draw=self._find_or_record_draw(image_id),
             shown=truth_value(self._sources.opinions.teacher(image_id)),
             unassisted=image_id in self._sources.unassisted,
             after=truth_value(self._read_truth(image_id, request.after)),
@@ -207,17 +210,18 @@ class ReviewService:
             extra={PROPOSED: sorted(words)} if words else {},
         )
 
-    def _draw_of(self, image_id: str) -> int | None:
-        """Return the recorded draw of a sampled photo; record it first if its file is missing."""
+    def _find_or_record_draw(self, image_id: str) -> int | None:
+        """Return the draw of a sampled photo, else None; record the draw first if its file is missing."""
         if image_id not in self._sources.queued:
             return None
         settings = self._sources.settings
+        # Looked for each time: a checkout may have removed the file.
         if self._draw_numbers is None or not any((settings.paths.human / DRAWS_FOLDER).glob("*.json")):
             sampled = list(self._sources.queued)
             record_draw(settings)
             numbers: dict[str, int] = {}
             for draw in read_draws(settings.paths.human):
-                for known in find_strata([draw], sampled, read_current_ids(settings.paths.splits)):
-                    numbers.setdefault(known, draw.number)
+                for sampled_id in find_strata([draw], sampled, read_current_ids(settings.paths.splits)):
+                    numbers.setdefault(sampled_id, draw.number)
             self._draw_numbers = numbers
         return self._draw_numbers.get(image_id)

@@ -27,18 +27,18 @@ class Manifest:
     def __init__(self, path: Path) -> None:
         self._file = RecordFile(path, Photo)
         self.row_of: dict[str, int] = {}
-        self._places = np.zeros(0, np.int64)
-        for places, photos in self._file.read_blocks():
-            self.row_of |= {photo.image_id: row for row, photo in enumerate(photos, start=len(self._places))}
-            self._places = np.concatenate([self._places, places])
+        self._offsets = np.zeros(0, np.int64)
+        for offsets, photos in self._file.read_blocks():
+            self.row_of |= {photo.image_id: row for row, photo in enumerate(photos, start=len(self._offsets))}
+            self._offsets = np.concatenate([self._offsets, offsets])
 
     def __len__(self) -> int:
         """Return the number of photos."""
-        return len(self._places)
+        return len(self._offsets)
 
     def __getitem__(self, row: int) -> Photo:
         """Return the photo of a row."""
-        return self._file.read(int(self._places[row]))
+        return self._file.read(int(self._offsets[row]))
 
     def __iter__(self) -> Iterator[Photo]:
         """Yield all photos."""

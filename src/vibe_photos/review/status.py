@@ -31,7 +31,7 @@ MORE = 100
 """The number of further photos whose effect the status predicts, where so many remain."""
 
 SHARE = " share"
-"""The suffix of figures that are shares of photos."""
+"""The suffix of the names of figures that are shares of photos: `measure_status` tells them by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +55,20 @@ def describe_status(settings: Settings) -> str:
 
 
 def measure_status(
-    settings: Settings, sample: MeasuredSample, everyone: MeasuredSample | None = None, more: int = MORE
+    settings: Settings, sample: MeasuredSample, whole_sample: MeasuredSample | None = None, more: int = MORE
 ) -> list[FigureStatus]:
     """Return scene accuracy, and share and F1 of each attribute, as people measured them.
 
-    `everyone` is given if `sample` is only the half on which no threshold was tuned; shares then use all.
+    `whole_sample` is given if `sample` is only the half on which no threshold was tuned; shares then use all.
     `more` is the number of further photos whose effect is predicted.
     """
     if not sample.records:
         return []
     memberships, labels = read_splits(settings.paths.splits), read_labels(settings.paths.labels)
     figures = _measure(settings, sample, memberships, labels, more)
-    if everyone is None:
+    if whole_sample is None:
         return figures
-    of_all = {one.name: one for one in _measure(settings, everyone, memberships, labels, more)}
+    of_all = {one.name: one for one in _measure(settings, whole_sample, memberships, labels, more)}
     return [of_all[one.name] if one.name.endswith(SHARE) else one for one in figures]
 
 
@@ -85,16 +85,16 @@ def _measure(
     kept = len(sample.records) / max(1, len(sample.records) + sample.left_out)
     shrinkage = expect_shrinkage(len(sample.records), len(memberships), round(more * kept))
     return [
-        FigureStatus(name, ratio.value(photos.design.weights), found, _width(found, shrinkage))
+        FigureStatus(name, ratio.value(photos.design.weights), found, _predict_width(found, shrinkage))
         for (name, ratio), found in zip(ratios.items(), intervals, strict=True)
     ]
 
 
-def list_ratios(comparison: JudgedPhotos, taxonomy: Taxonomy) -> dict[str, Ratio]:
+def list_ratios(photos: JudgedPhotos, taxonomy: Taxonomy) -> dict[str, Ratio]:
     """Return the figures that the status shows, by name."""
-    truth, prediction = comparison.truth, comparison.prediction
+    truth, prediction = photos.truth, photos.prediction
     ratios = {"Student's scene accuracy": metrics.accuracy(truth.scene, prediction.scene)}
-    for column, key in enumerate(comparison.keys.attribute):
+    for column, key in enumerate(photos.keys.attribute):
         y_true, y_pred = truth.attributes[:, column], prediction.attributes[:, column]
         is_judged = (y_true != UNJUDGED).astype(np.float64)
         is_true = (y_true == 1).astype(np.float64)
@@ -146,10 +146,10 @@ def _describe_measuring(settings: Settings) -> list[str]:
             for name, photos in sample.unmeasured_strata.items()
         )
         lines.append(f"  The figures do not cover: {missing}. Check the next photos of the sample.")
-    everyone = read_measured_sample(paths.human, settings.taxonomy, memberships) if half else None
+    whole_sample = read_measured_sample(paths.human, settings.taxonomy, memberships) if half else None
     # First the rest of the sample; then a larger one, of the photos that the library still has.
     more = min(MORE, len(sampled) - checked - skipped or len(memberships) - len(sampled))
-    figures = measure_status(settings, sample, everyone, more)
+    figures = measure_status(settings, sample, whole_sample, more)
     lines += [f"  {line}" for line in _format_figures(figures, settings.evaluate.confidence_level, more)]
     if checked + skipped < len(sampled):
         return [*lines, "  Next: vibe-photos review"]
@@ -179,10 +179,11 @@ def _describe_teaching(settings: Settings) -> list[str]:
         before = _read_quality(_read_committed(paths.eval / f"train_{head}.json"))
         if now is not None:
             was = "" if before in (None, now) else f" (at the last commit {before:.3f})"
-            lines.append(
-                f"  Agrees with the {head} labels of photos that it had not learned from: {now:.3f}{was}"
+            said = (
+                f"  Student's agreement with the {head} labels of photos it had not learned from: {now:.3f}"
             )
-    return [*lines, "  Next: vibe-photos review, page Teach; then dvc repro"]
+            lines.append(said + was)
+    return [*lines, "  Next: vibe-photos review, Teach at the top of the page; then dvc repro"]
 
 
 def _describe_proposals(settings: Settings) -> list[str]:
@@ -219,7 +220,7 @@ def _read_committed(path: Path) -> dict[str, Any]:
     return found
 
 
-def _width(interval: Interval, shrinkage: float) -> float | None:
+def _predict_width(interval: Interval, shrinkage: float) -> float | None:
     return None if interval.reason else (interval.high - interval.low) * shrinkage
 
 

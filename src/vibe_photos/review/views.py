@@ -33,11 +33,9 @@ def list_labels(settings: Settings) -> dict[HeadName, list[api.Label]]:
         for word, key in mappings[head].items():
             words[key].append(word.replace("_", " "))
         # Words stand in the order of the vocabulary; objects are sorted, as a tree.
-        keys = (
-            head_keys(taxonomy, head)
-            if head == "object"
-            else dict.fromkeys([*words, *head_keys(taxonomy, head)])
-        )
+        keys = head_keys(taxonomy, head)
+        if head != "object":
+            keys = list(dict.fromkeys([*words, *keys]))
         labels[head] = [
             api.Label(
                 key=key,
@@ -58,7 +56,7 @@ def show_item(sources: ReviewSources, photo: Photo, with_student: bool) -> api.P
 
 
 def show_photo(sources: ReviewSources, photo: Photo, with_reasons: bool) -> api.PhotoView:
-    """Return everything about a photo except the student's labels."""
+    """Return everything about a photo, without the student's labels."""
     image_id, state = photo.image_id, sources.decisions.state(photo.image_id)
     is_unassisted = image_id in sources.unassisted
     reasons: list[str] = []
@@ -71,9 +69,9 @@ def show_photo(sources: ReviewSources, photo: Photo, with_reasons: bool) -> api.
         reasons=reasons,
         is_unassisted=is_unassisted,
         decided_by=state.decided_by,
-        opinions=[
-            api.Opinion(reviewer=one.reviewer, truth=show_truth(one.truth) or api.Truth())
-            for one in state.opinions
+        conflicting_decisions=[
+            api.ReviewerDecision(reviewer=one.reviewer, truth=show_truth(one.truth) or api.Truth())
+            for one in state.conflicting_decisions
         ],
     )
 

@@ -122,7 +122,7 @@ def test_forty_wrong_scenes_are_set_right_in_few_actions_and_survive_a_dead_serv
             person.press(keys.get(cell, "Enter"))
             said = "Document set" if cell in keys else "Student’s label confirmed"
             person.say(f"{said} for {A_CELL} photos")
-            assert person.page.locator("#empty").inner_text() == "Done. Take the next number."
+            assert person.page.locator("#empty").inner_text() == "Done. Choose another number in the table."
 
     with RunningReview(library.folder, "--reviewer", "ada") as review:
         person.open(f"{review.address}mistakes")

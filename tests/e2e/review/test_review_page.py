@@ -290,7 +290,7 @@ def test_a_photo_that_cannot_be_shown_says_why_and_is_skipped(library, open_audi
         audit.page.locator("#whose").select_option("teacher")
         audit.page.locator(".tile").first.focus()
         audit.press("Control+a", "Enter")
-        audit.wait_until_said("1 cannot be judged here")
+        audit.wait_until_said("1 photo not saved")
         assert library.queue[0] not in library.audited
         assert library.audited
 

@@ -10,6 +10,8 @@ def test_search_by_name_shows_what_has_it(reading, open_audit):
     assert audit.page.locator("#photo-path").inner_text().startswith(PAYLOADS[0])
     audit.press("ArrowRight")
     audit.page.get_by_role("heading", name="No photo left with this filter").wait_for()
+    audit.press("s")
+    assert "blind" not in audit.said
 
 
 def test_scripts_in_names_and_notes_are_text(reading, open_audit):
@@ -46,6 +48,12 @@ def test_my_photos_are_browsed_by_final_label(reading, context):
     page.get_by_role("button", name="Remove: Final: Document").wait_for()
     assert page.locator("#count").inner_text() == "8 photos"
     assert {text.split()[-1] for text in page.locator(".tile .says").all_inner_texts()} == {"Document"}
+    page.route("**/api/undo", lambda route: route.fulfill(body="no JSON"))
+    with page.expect_event("pageerror"):
+        page.keyboard.press("u")
+    page.unroute("**/api/undo")
+    page.keyboard.press("u")
+    page.locator("#announcement", has_text="nothing to undo").wait_for(state="attached")
     page.locator(".tile").first.focus()
     page.keyboard.press("Enter")
     page.locator("#viewport .picture").wait_for()

@@ -62,7 +62,7 @@ def open_service(library: Library) -> Iterator[OpenService]:
         sources = open_sources(library.settings, reviewer, library.folder / ".store")
         opened.append(sources)
         likeness = Likeness(library.settings.paths.embeddings, library.folder / ".store", sources.row_of)
-        service = ReviewService(sources, likeness, is_blind=is_blind, composed=library.folder)
+        service = ReviewService(sources, likeness, is_blind=is_blind, project=library.folder)
         return service, sources
 
     yield open_one

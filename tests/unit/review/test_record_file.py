@@ -17,15 +17,15 @@ def write(path: Path, *records: GroundTruth) -> Path:
     return path
 
 
-def read_places(file: RecordFile[GroundTruth]) -> dict[str, int]:
+def read_offsets(file: RecordFile[GroundTruth]) -> dict[str, int]:
     return {
-        record.image_id: int(place)
-        for places, records in file.read_blocks()
-        for place, record in zip(places, records, strict=True)
+        record.image_id: int(offset)
+        for offsets, records in file.read_blocks()
+        for offset, record in zip(offsets, records, strict=True)
     }
 
 
-def test_a_record_is_read_from_its_place_however_long_it_is(tmp_path: Path) -> None:
+def test_a_record_is_read_from_its_offset_however_long_it_is(tmp_path: Path) -> None:
     """Lines longer than what is read at once, and a letter whose bytes a block's end cuts in two."""
     records = [
         GroundTruth(image_id="a", scene=["scene.food"]),
@@ -34,31 +34,31 @@ def test_a_record_is_read_from_its_place_however_long_it_is(tmp_path: Path) -> N
         GroundTruth(image_id="d", objects=["object.food"]),
     ]
     file = RecordFile(write(tmp_path / "auto.jsonl", *records), GroundTruth)
-    places = read_places(file)
-    assert [file.read(places[image_id]) for image_id in "abcd"] == records
+    offsets = read_offsets(file)
+    assert [file.read(offsets[image_id]) for image_id in "abcd"] == records
 
 
 def test_the_file_that_was_read_first_is_kept_when_a_repro_replaces_it(tmp_path: Path) -> None:
     record = GroundTruth(image_id="a", scene=["scene.food"])
     file = RecordFile(write(tmp_path / "auto.jsonl", GroundTruth(image_id="b"), record), GroundTruth)
-    places = read_places(file)
+    offsets = read_offsets(file)
     write(tmp_path / "auto.jsonl", GroundTruth(image_id="a", scene=["scene.people"]))
-    assert file.read(places["a"]) == record
-    assert read_places(file) == places
+    assert file.read(offsets["a"]) == record
+    assert read_offsets(file) == offsets
 
 
 def test_no_file_has_no_records_and_half_a_line_is_none(tmp_path: Path) -> None:
     path = tmp_path / "auto.jsonl"
-    assert read_places(RecordFile(path, GroundTruth)) == {}
+    assert read_offsets(RecordFile(path, GroundTruth)) == {}
     path.write_bytes(b'{"image_id": "a"}\n\n{"image_id": "b"}\n{"image_')
-    assert read_places(RecordFile(path, GroundTruth)) == {"a": 0, "b": 19}
+    assert read_offsets(RecordFile(path, GroundTruth)) == {"a": 0, "b": 19}
 
 
 def test_a_line_that_is_no_record_is_shown(tmp_path: Path) -> None:
     path = tmp_path / "auto.jsonl"
     path.write_bytes(msgspec.json.encode({"image_id": "a"}) + b"\n[1]\n")
     with pytest.raises(InputError, match=r"auto\.jsonl.*\[1\]"):
-        read_places(RecordFile(path, GroundTruth))
+        read_offsets(RecordFile(path, GroundTruth))
 
 
 def test_labels_as_rows(taxonomy: Taxonomy) -> None:

@@ -212,6 +212,8 @@ def test_measured_photos_are_changed_one_at_a_time(library: Library, open_servic
     ]
     with pytest.raises(Refusal, match="one at a time"):
         service.decide(several)
+    with pytest.raises(Refusal, match="twice"):
+        service.decide([several[0], several[0]])
     assert listed(service, status="audited") == []
     service.decide(several[:1])
     assert listed(service, status="audited") == library.queue[:1]
@@ -273,10 +275,10 @@ def test_disagreements_are_listed_until_settled(library: Library, open_service: 
     decide(bob, image_id, "scene.people")
     assert listed(ada, list="disagreements") == [image_id]
     for service in (ada, bob):
-        assert [opinion.reviewer for opinion in service.show_photo(image_id).opinions] == ["ada", "bob"]
+        assert [one.reviewer for one in service.show_photo(image_id).conflicting_decisions] == ["ada", "bob"]
     decide(ada, image_id, "scene.food", seen=["reviewers"])
     assert listed(bob, list="disagreements") == []
-    assert bob.show_photo(image_id).opinions == []
+    assert bob.show_photo(image_id).conflicting_decisions == []
 
 
 def test_a_proposed_object_is_in_the_log_and_on_the_page_until_it_is_undone(

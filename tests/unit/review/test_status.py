@@ -61,7 +61,7 @@ def test_before_anybody_checks_both_queues_wait_and_there_is_no_figure(settings:
     assert teaching == [
         "TEACH: chosen photos, for the student. It learns your answers instead of the teacher's.",
         "  Taught so far: 0 photos. Worth a look: 1 photo.",
-        "  Next: vibe-photos review, page Teach; then dvc repro",
+        "  Next: vibe-photos review, Teach at the top of the page; then dvc repro",
     ]
 
 
@@ -152,8 +152,8 @@ def test_teaching_says_what_was_changed_and_how_good_the_heads_are(settings: Set
         "  Taught so far: 1 photo. Worth a look: 0 photos.",
         "  At the last dvc repro 1 photo taught, of which you changed 1 scene label, 0 attribute labels, "
         "2 object labels.",
-        "  Agrees with the scene labels of photos that it had not learned from: 0.812",
-        "  Next: vibe-photos review, page Teach; then dvc repro",
+        "  Student's agreement with the scene labels of photos it had not learned from: 0.812",
+        "  Next: vibe-photos review, Teach at the top of the page; then dvc repro",
     ]
 
 

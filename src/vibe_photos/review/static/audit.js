@@ -51,9 +51,9 @@ class Audit {
     try {
       loaded = await this.preloader.load(item.image_id);
     } catch (error) {
-      if (!(error instanceof Refused) || error.status === 403) throw error;
+      if (!(error instanceof Refused) || error.status === 403) throw error; // 403: of every photo, as the address is old
       announce(error.message);
-      this.photos.decided.add(item.image_id);
+      this.photos.decided.add(item.image_id); // so that the end of the list does not come back to it
       return this.go(1);
     }
     if (this.photos.current !== item) return;
@@ -99,7 +99,8 @@ class Audit {
   /** Show or hide the student's labels of this photo. */
   async toggleStudent() {
     const { photo } = this;
-    if (!photo || this.session.is_blind) return announce("This review is blind: the student's labels are hidden");
+    if (!photo) return undefined;
+    if (this.session.is_blind) return announce("This review is blind: the student's labels are hidden");
     if (photo.is_unassisted) return announce("The student's labels of this photo are hidden, as the teacher's are");
     const found = this.student ? null : await get(`photo/${encodeURIComponent(photo.image_id)}/student`);
     if (this.photo !== photo) return;
@@ -114,7 +115,7 @@ class Audit {
     if (!this.photo) return undefined;
     if (!this.isShown) return announce("This photo cannot be shown, so it cannot be judged: skip it");
     if (!this.draft.scene) return announce("Choose a scene first, or skip the photo");
-    return this.#alone(async () => {
+    return this.#queue(async () => {
       const { photo, draft } = this;
       if (!(await this.#save(photo, draft))) return;
       edits.remove(photo.image_id);
@@ -126,7 +127,7 @@ class Audit {
   /** Ask why a photo is skipped, because skipped photos are missing in the figures; then go to the next one. */
   skip() {
     if (!this.photo) return undefined;
-    return this.#alone(async () => {
+    return this.#queue(async () => {
       const imageId = this.photo.image_id;
       const reason = await ask(byId("skip-reason"));
       if (!reason) return;
@@ -154,7 +155,7 @@ class Audit {
       announce("Edits of this photo undone");
       return this.change(() => this.prefilled);
     }
-    return this.#alone(async () => {
+    return this.#queue(async () => {
       const { versions, progress } = await post("undo", {});
       const undone = Object.keys(versions);
       if (!undone.length) return announce("There is nothing to undo");
@@ -166,9 +167,9 @@ class Audit {
     });
   }
 
-  /** Save a flag or note at once, in a line without labels. */
+  /** Save a flag or note immediately, in a line without labels. */
   #mark(change, said) {
-    return this.#alone(async () => {
+    return this.#queue(async () => {
       this.#saved(this.photo, await post("remark", { image_id: this.photo.image_id, ...change }));
       Object.assign(this.photo, change);
       this.showLabels();
@@ -188,15 +189,15 @@ class Audit {
 
   /** Whose labels the person saw. */
   #seen(photo) {
-    const hasSeenOthers = photo.opinions.length > 0 || photo.people !== null;
+    const hasSeenOthers = photo.conflicting_decisions.length > 0 || photo.people !== null;
     const teacher = photo.is_unassisted ? [] : ["teacher"];
     return [...teacher, ...(this.hasSeenStudent ? ["student"] : []), ...(hasSeenOthers ? ["reviewers"] : [])];
   }
 
   /** If the saved labels changed in the meantime, the person chooses; a new flag, note or skip is kept. */
   async #resolveConflict(photo, decision, saved) {
-    const isUndecided = isSameTruth(saved.people, photo.people);
-    const choice = isUndecided ? "mine" : await chooseDecision(saved, decision);
+    const areLabelsUnchanged = isSameTruth(saved.people, photo.people);
+    const choice = areLabelsUnchanged ? "mine" : await chooseDecision(saved, decision);
     if (!choice) return false;
     Object.assign(photo, { version: saved.version, people: saved.people, is_flagged: saved.is_flagged, note: saved.note });
     if (choice === "mine") return this.#save(photo, decision.after);
@@ -220,7 +221,7 @@ class Audit {
   }
 
   /** Run actions one at a time, in order; drop an action if its photo is no longer shown. */
-  async #alone(run) {
+  async #queue(run) {
     const { photo } = this;
     while (this.running) await this.running;
     if (!this.photos || this.photo !== photo) return;
@@ -241,7 +242,7 @@ class Audit {
     byId("photo-effect").textContent = photo.effect;
     byId("photo-effect").dataset.purpose = photo.purpose;
     this.panel.search.leave();
-    this.panel.showReviewers(photo.opinions);
+    this.panel.showReviewers(photo.conflicting_decisions);
     this.stage.show(photo, picture);
     this.showLabels();
     byId("labels").scrollTop = 0;

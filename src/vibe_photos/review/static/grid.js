@@ -1,4 +1,4 @@
-/** Mistakes and My photos: one grid of photos that chips, the matrix and the map fill; all that are selected are set at once. */
+/** Mistakes and My photos: one grid of photos that chips, the matrix and the map fill; the selected ones are set together. */
 
 import { get, getBytes, photoUrl, post, Refused, saveDecisions } from "./api.js";
 import { announce, byId, clearProblem, element, releaseFocus, wireButtons } from "./dom.js";
@@ -57,9 +57,8 @@ class Grid {
 
   async #load() {
     const asked = { ...this.query.value };
-    const isNew = () => JSON.stringify(asked) === JSON.stringify(this.query.value);
     const page = await this.#ask(() => get("photos", { ...asked, offset: this.query.offset, limit: PAGE }));
-    if (!isNew()) return;
+    if (JSON.stringify(asked) !== JSON.stringify(this.query.value)) return; // the person has chosen another list meanwhile
     if (!page.items.length && this.query.offset) return void this.query.turn(-PAGE);
     this.total = page.total;
     this.items = page.items;
@@ -109,7 +108,7 @@ class Grid {
   }
 
   undo() {
-    return this.#alone(async () => {
+    return this.#dropIfBusy(async () => {
       const { versions, progress } = await post("undo", {});
       showProgress(progress);
       const count = Object.keys(versions).length;
@@ -125,7 +124,7 @@ class Grid {
 
   /** Save a truth for all that are selected and can be decided here; `said` is what was done, before the number of photos. */
   #decide(said, truthOf) {
-    return this.#alone(async () => {
+    return this.#dropIfBusy(async () => {
       const chosen = this.chosen;
       if (!chosen.length) return announce("Select photos first: click them, or Ctrl A for all");
       const isAlone = chosen.length === 1;
@@ -154,8 +153,8 @@ class Grid {
         [
           saved ? `${said} ${sayPhotos(saved)}` : "",
           stale ? `${stale} were decided elsewhere in the meantime` : "",
-          measured ? `${measured} measure: change them one at a time` : "",
-          left ? `${left} cannot be judged here: open them` : "",
+          measured ? `${sayPhotos(measured)} of the sample not changed: open each one` : "",
+          left ? `${sayPhotos(left)} not saved, without a picture or such a label: open each one` : "",
         ]
           .filter(Boolean)
           .join("; "),
@@ -169,8 +168,8 @@ class Grid {
   #showTiles() {
     const tiles = this.items.map((item) => {
       const { image_id: imageId, rel_path: path } = item;
-      const measures = item.purpose === "measure";
-      const state = [item.people ? "decided" : "", measures ? "measures" : "", item.is_flagged ? "flagged" : ""].filter(Boolean);
+      const isSampled = item.purpose === "measure";
+      const state = [item.people ? "decided" : "", isSampled ? "sample" : "", item.is_flagged ? "flagged" : ""].filter(Boolean);
       const badges = state.map((text) => element("span", { className: `badge is-${text}`, textContent: text }));
       const properties = {
         "aria-pressed": "false",
@@ -193,7 +192,7 @@ class Grid {
     byId("tiles").replaceChildren(...tiles);
     byId("empty").hidden = this.items.length > 0;
     const isDone = this.page === "/mistakes" && this.finished === JSON.stringify(this.query.value);
-    byId("empty").textContent = isDone ? "Done. Take the next number." : "No photo has all these chips. Remove one.";
+    byId("empty").textContent = isDone ? "Done. Choose another number in the table." : "No photo matches all these filters. Remove one.";
     byId("page-at").textContent = this.total ? `${this.query.offset + 1} to ${this.query.offset + this.items.length} of ${this.total.toLocaleString("en")}` : "";
     byId("page-before").disabled = this.query.offset === 0;
     byId("page-after").disabled = this.query.offset + PAGE >= this.total;
@@ -258,11 +257,11 @@ class Grid {
     byId("whose").parentElement.hidden = true;
   }
 
-  async #alone(run) {
+  /** Run an action; drop it while another one runs. */
+  async #dropIfBusy(run) {
     if (this.isBusy) return;
     this.isBusy = true;
-    await runBusily(run);
-    this.isBusy = false;
+    await runBusily(run).finally(() => (this.isBusy = false));
   }
 }
 

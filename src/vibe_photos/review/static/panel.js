@@ -54,10 +54,10 @@ export class Panel {
   }
 
   /** Show each reviewer's decision if they disagree. */
-  showReviewers(opinions) {
-    byId("opinions").hidden = opinions.length === 0;
+  showReviewers(decisions) {
+    byId("opinions").hidden = decisions.length === 0;
     byId("opinions-list").replaceChildren(
-      ...opinions.flatMap(({ reviewer, truth }) => [
+      ...decisions.flatMap(({ reviewer, truth }) => [
         element("dt", {}, element("bdi", { textContent: reviewer })),
         element("dd", { textContent: describeTruth(truth) }),
       ]),

@@ -163,7 +163,7 @@ export class Stage {
   }
 }
 
-/** Loads the photos around the current one, so that the next one appears at once. */
+/** Loads the photos around the current one, so that the next one appears immediately. */
 export class Preloader {
   constructor() {
     this.kept = new Map();
