@@ -1,7 +1,7 @@
-"""People's labels: the edited file, overridden by the logs of the review page.
+"""People's labels: the audited file, overridden by the logs of the review page.
 
 `data/human/` is written by people, never by a stage. Both sources are combined when they are read. Labels
-*measure* (the review sample and the edited file) or *teach* (any other photo). If a photo has both kinds, it
+*measure* (the review sample and the audited file) or *teach* (any other photo). If a photo has both kinds, it
 measures.
 """
 
@@ -87,7 +87,7 @@ def read_human_truth(human: Path, current_ids: Mapping[str, str]) -> HumanTruth:
 
     `current_ids` maps an earlier id of a photo to its present id. Labels are returned under the present id.
 
-    A record of the edited file counts unless it has `"checked": false`. Its other fields (`stratum`,
+    A record of the audited file counts unless it has `"checked": false`. Its other fields (`stratum`,
     `rel_path` ...) are in `extra`, also if a decision overrides the record.
 
     Raises:
@@ -119,7 +119,7 @@ def rename_checked(
 def _combine(
     placed: Sequence[tuple[str, GroundTruth]], logs: Sequence[Path], current_ids: Mapping[str, str]
 ) -> HumanTruth:
-    """For each photo, let the decisions of the logs replace the record of the edited file."""
+    """For each photo, let the decisions of the logs replace the record of the audited file."""
     checked = rename_checked(placed, current_ids)
     edited = {record.image_id: record for _, record in checked}
     places = {record.image_id: place for place, record in checked}
