@@ -27,6 +27,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vibe_photos.heads.rounding import round_metric
 from vibe_photos.human_truth.draws import NOT_ASKED, split_name
 from vibe_photos.human_truth.sample import NOT_DRAWN, MeasuredSample
 from vibe_photos.records.ground_truth import GroundTruth
@@ -47,7 +48,7 @@ from vibe_photos.statistics.intervals import (
 from vibe_photos.statistics.label_arrays import JudgedPhotos, LabelArrays, arrays_of_labels, arrays_of_records
 from vibe_photos.statistics.metrics import UNJUDGED, Bools, Floats, Indices, Labels, Ratio
 from vibe_photos.statistics.paired import average_weight, find_influence
-from vibe_photos.statistics.summary import Figures, round_figure, show_figure
+from vibe_photos.statistics.summary import Figures, show_figure
 
 FEWEST_HELD_OUT = 50
 """With fewer held-out photos, prediction-powered intervals have too little coverage."""
@@ -299,7 +300,7 @@ def _estimate(
     interval = estimate_intervals([ratio], design, evaluate)[0]
     figures = show_figure(name, ratio.value(design.weights), interval)
     if bounds := bound_by_skips(is_judged, is_true, measured):
-        figures[f"{name}_with_skipped"] = [round_figure(bound) for bound in bounds]
+        figures[f"{name}_with_skipped"] = [round_metric(bound) for bound in bounds]
     if known is None:
         return figures
     judged_proxy = proxy[is_judged].astype(np.float64)

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from vibe_photos.evaluate.library_estimates import MeasuredPhotos, estimate_library
+from vibe_photos.heads.rounding import round_metric
 from vibe_photos.human_truth.sample import MeasuredSample, read_measured_sample, weigh_untrained
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth
 from vibe_photos.records.label_tables import read_decisions
@@ -36,7 +37,6 @@ from vibe_photos.statistics.summary import (
     Figures,
     begin_figures,
     describe,
-    round_figure,
     summarise,
 )
 from vibe_photos.storage.files import write_bytes, write_json
@@ -182,6 +182,6 @@ def _write_csv(path: Path, header: tuple[str, ...], rows: Iterable[tuple[str | f
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
     writer.writerows(
-        [f"{round_figure(cell):.4f}" if isinstance(cell, float) else cell for cell in row] for row in rows
+        [f"{round_metric(cell):.4f}" if isinstance(cell, float) else cell for cell in row] for row in rows
     )
     write_bytes(path, text.getvalue().encode())

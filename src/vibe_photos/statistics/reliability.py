@@ -13,13 +13,14 @@ import numpy as np
 
 from vibe_photos.heads.calibration import ECE_BINS
 from vibe_photos.heads.out_of_fold import OutOfFold
+from vibe_photos.heads.rounding import round_metric
 from vibe_photos.records.taxonomy import label_name
 from vibe_photos.settings import HeadName
 from vibe_photos.statistics.design import effective_count
 from vibe_photos.statistics.intervals import Interval, wilson_interval
 from vibe_photos.statistics.label_arrays import JudgedPhotos, with_parents
 from vibe_photos.statistics.metrics import UNJUDGED, Bools, Flags, Floats, Indices
-from vibe_photos.statistics.summary import Figures, round_figure
+from vibe_photos.statistics.summary import Figures
 
 TENTHS = 10
 FEWEST_PREDICTIONS = 10
@@ -85,10 +86,10 @@ def summarise_calibration(predictions: Mapping[str, ScoredPredictions], seed: in
     """Return `calibration_error` and `calibration_noise` of each, as they stand in `metrics.json`."""
     return {
         "calibration_error": {
-            name: round_figure(calibration_error(one)) for name, one in predictions.items()
+            name: round_metric(calibration_error(one)) for name, one in predictions.items()
         },
         "calibration_noise": {
-            name: round_figure(calibration_noise(one, seed)) for name, one in predictions.items()
+            name: round_metric(calibration_noise(one, seed)) for name, one in predictions.items()
         },
     }
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from vibe_photos.heads.rounding import round_metric
 from vibe_photos.records.photos import say_count
 from vibe_photos.records.taxonomy import label_name
 from vibe_photos.settings import Evaluate, TruthName
@@ -186,19 +187,10 @@ def describe(figures: Figures, counts: Figures) -> str:
     return "; ".join(parts)
 
 
-def round_figure(value: float | None) -> float | None:
-    """Round to the 4 decimals of every metrics file and plot; None and NaN (a share of nothing) give None.
-
-    First to 12 decimals: a figure that lies half-way, as 27/32 does, is otherwise rounded up or down by the
-    last bit of a sum, which another processor may compute differently.
-    """
-    return None if value is None or np.isnan(value) else round(round(float(value), 12), 4)
-
-
 def show_figure(name: str, value: float | None, interval: Interval) -> Figures:
     """Return a figure and `<name>_interval`: both ends, or the reason why there is no interval."""
-    ends = [round_figure(interval.low), round_figure(interval.high)]
-    return {name: round_figure(value), f"{name}_interval": interval.reason or ends}
+    ends = [round_metric(interval.low), round_metric(interval.high)]
+    return {name: round_metric(value), f"{name}_interval": interval.reason or ends}
 
 
 def explain_no_interval(reason: str) -> str:
@@ -229,7 +221,7 @@ def _class_rows(counts: Floats, weighed: Floats, names: list[str]) -> list[Figur
     return [
         {
             "scene": name,
-            **{figure: round_figure(values[i]) for figure, values in scores.items()},
+            **{figure: round_metric(values[i]) for figure, values in scores.items()},
             "support": int(counts[i].sum()),
         }
         for i, name in enumerate(names)
