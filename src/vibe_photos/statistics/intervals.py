@@ -174,7 +174,7 @@ def linearised_residuals(influence: Floats, design: Design) -> Floats:
 def first_phase_variance(influence: Floats, design: Design) -> float:
     """Return the variance that comes from asking the teacher about a part of the library only.
 
-    It is the first term of theorem 12.1 in `design`; with that of `design.of_asked()` it makes up the whole.
+    It is the first term of theorem 12.1 in `design`; with that of `design.asked()` it makes up the whole.
     """
     if design.asked_share is None:
         return 0.0
