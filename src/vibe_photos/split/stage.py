@@ -83,7 +83,7 @@ def split_photos(settings: Settings) -> None:
     if lost := find_lost_to_duplicates(
         memberships, measured, find_holdout_limit([one.number for one in memberships.values()], split, budget)
     ):
-        listed = ", ".join(f"{of_lost} of {of_all} of {name}" for name, (of_lost, of_all) in lost.items())
+        listed = ", ".join(f"{lost_count} of {count} of {name}" for name, (lost_count, count) in lost.items())
         log.warning(
             "near-duplicates of measured or held-out photos remove a tenth or more of a scene from "
             "training: %s",

@@ -75,9 +75,9 @@ def calibration_noise(predictions: ScoredPredictions, seed: int) -> float | None
     bins = np.minimum((p * ECE_BINS).astype(np.int64), ECE_BINS - 1)
     _, cells = np.unique(predictions.together * ECE_BINS + bins, return_inverse=True)
     moves = np.bincount(cells, predictions.weights * np.sqrt(p * (1 - p)))
-    of_cell = np.zeros(len(moves), np.int64)
-    of_cell[cells] = bins
-    spread = np.sqrt(np.bincount(of_cell, moves**2, ECE_BINS)) / total
+    bin_of_cell = np.zeros(len(moves), np.int64)
+    bin_of_cell[cells] = bins
+    spread = np.sqrt(np.bincount(bin_of_cell, moves**2, ECE_BINS)) / total
     drawn = np.random.default_rng(seed).standard_normal((10_000, ECE_BINS))
     return float(np.quantile((np.abs(drawn) * spread).sum(axis=1), 0.95))
 
