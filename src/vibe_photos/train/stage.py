@@ -53,7 +53,7 @@ def train_head(settings: Settings) -> None:
     student = fit_student(training_set)
 
     fitted = LinearHead(
-        kind=head,
+        level=head,
         labels=targets.labels,
         weight=student.weight,
         bias=student.bias,
