@@ -12,11 +12,10 @@ import msgspec
 
 from vibe_photos.compare.compare import Flip, Kind, LabelChange, LabelComparison
 from vibe_photos.evaluate.text_report import format_table
-from vibe_photos.heads.rounding import round_metric
 from vibe_photos.records.taxonomy import label_name
 from vibe_photos.statistics.paired import POWER, Change
 from vibe_photos.statistics.summary import Figures, explain_no_interval
-from vibe_photos.storage.files import write_bytes
+from vibe_photos.storage.files import round_metric, write_bytes
 
 MOST_FLIPS_SHOWN = 10
 TERMINAL_COLUMNS = 100

@@ -27,7 +27,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vibe_photos.heads.rounding import round_metric
 from vibe_photos.human_truth.draws import NOT_ASKED, split_name
 from vibe_photos.human_truth.sample import NOT_DRAWN, MeasuredSample
 from vibe_photos.records.ground_truth import GroundTruth
@@ -49,6 +48,7 @@ from vibe_photos.statistics.label_arrays import JudgedPhotos, LabelArrays, array
 from vibe_photos.statistics.metrics import UNJUDGED, Bools, Floats, Indices, Labels, Ratio
 from vibe_photos.statistics.paired import average_weight, find_influence
 from vibe_photos.statistics.summary import Figures, show_figure
+from vibe_photos.storage.files import round_metric
 
 FEWEST_HOLDOUT = 50
 """With fewer holdout photos, prediction-powered intervals have too little coverage."""

@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 
 from vibe_photos.evaluate.library_estimates import MeasuredPhotos, estimate_library
-from vibe_photos.heads.rounding import round_metric
 from vibe_photos.human_truth.sample import MeasuredSample, read_measured_sample, weigh_untrained
 from vibe_photos.records.ground_truth import ALL_LABELS, GroundTruth
 from vibe_photos.records.label_tables import read_decisions
@@ -39,7 +38,7 @@ from vibe_photos.statistics.summary import (
     describe,
     summarise,
 )
-from vibe_photos.storage.files import write_bytes, write_json
+from vibe_photos.storage.files import round_metric, write_bytes, write_json
 from vibe_photos.storage.jsonl import read_jsonl
 
 log = logging.getLogger(__name__)

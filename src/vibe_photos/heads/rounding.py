@@ -52,15 +52,6 @@ def round_figures(values: Floats) -> Floats:
     return np.round(values, DECIMALS)
 
 
-def round_metric(value: float | None) -> float | None:
-    """Round to the 4 decimals of every metrics file and plot; None and NaN (a share of nothing) give None.
-
-    First to 12 decimals: a figure that lies half-way, as 27/32 does, is otherwise rounded up or down by the
-    last bit of a sum, which another processor may compute differently. Zero has no sign, for the same reason.
-    """
-    return None if value is None or np.isnan(value) else round(round(float(value), 12), 4) + 0.0
-
-
 def _round_to_bits(rows: Floats, bits: int) -> NDArray[np.float64]:
     """Round rows to multiples of 2**-bits of the power of two above their norm."""
     wide = rows.astype(np.float64)

@@ -13,7 +13,6 @@ import numpy as np
 
 from vibe_photos.heads.calibration import ECE_BINS
 from vibe_photos.heads.out_of_fold import OutOfFold
-from vibe_photos.heads.rounding import round_metric
 from vibe_photos.records.taxonomy import label_name
 from vibe_photos.settings import HeadName
 from vibe_photos.statistics.design import effective_count
@@ -21,6 +20,7 @@ from vibe_photos.statistics.intervals import Interval, wilson_interval
 from vibe_photos.statistics.label_arrays import JudgedPhotos, with_parents
 from vibe_photos.statistics.metrics import UNJUDGED, Bools, Flags, Floats, Indices
 from vibe_photos.statistics.summary import Figures
+from vibe_photos.storage.files import round_metric
 
 TENTHS = 10
 FEWEST_PREDICTIONS = 10

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from vibe_photos.heads.rounding import round_metric
 from vibe_photos.records.photos import say_count
 from vibe_photos.records.taxonomy import label_name
 from vibe_photos.settings import Evaluate, TruthName
@@ -30,6 +29,7 @@ from vibe_photos.statistics.intervals import (
 )
 from vibe_photos.statistics.label_arrays import JudgedPhotos, most_specific, own_scores, with_parents
 from vibe_photos.statistics.metrics import UNJUDGED, Floats, Ratio
+from vibe_photos.storage.files import round_metric
 
 Figures = dict[str, Any]
 """A node of a metrics file: what is written as JSON, nothing else."""

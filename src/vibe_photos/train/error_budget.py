@@ -27,8 +27,9 @@ from threadpoolctl import threadpool_limits
 
 from vibe_photos.heads.calibration import fit_calibration
 from vibe_photos.heads.fit import Coordinates, Floats, find_coordinates, prepare_examples
-from vibe_photos.heads.rounding import exact_logits, round_metric
+from vibe_photos.heads.rounding import exact_logits
 from vibe_photos.records.photos import unit_interval
+from vibe_photos.storage.files import round_metric
 from vibe_photos.train.learning_curve import (
     FEWEST_CASES,
     RANDOM_SEED,

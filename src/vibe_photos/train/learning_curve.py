@@ -36,8 +36,9 @@ from threadpoolctl import threadpool_limits
 
 from vibe_photos.heads.calibration import fit_calibration
 from vibe_photos.heads.fit import Coordinates, Examples, Floats, find_coordinates
-from vibe_photos.heads.rounding import exact_logits, round_figures, round_head, round_metric
+from vibe_photos.heads.rounding import exact_logits, round_figures, round_head
 from vibe_photos.records.photos import unit_interval
+from vibe_photos.storage.files import round_metric
 from vibe_photos.train.student import Student, cross_validate
 from vibe_photos.train.targets import TrainingSet
 

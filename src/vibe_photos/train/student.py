@@ -22,7 +22,8 @@ from vibe_photos.heads.fit import (
     prepare_examples,
     weigh_rows,
 )
-from vibe_photos.heads.rounding import exact_logits, round_figures, round_head, round_metric
+from vibe_photos.heads.rounding import exact_logits, round_figures, round_head
+from vibe_photos.storage.files import round_metric
 from vibe_photos.train.targets import TrainingSet
 
 _PATIENCE = 2

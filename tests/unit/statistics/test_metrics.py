@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
-from vibe_photos.heads.rounding import round_metric
 from vibe_photos.statistics import metrics
+from vibe_photos.storage.files import round_metric
 
 ONES = np.ones(6)
 

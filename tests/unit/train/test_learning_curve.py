@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from tests.unit.heads.simulation import TRAINING, draw_classes, scene_targets
 
-from vibe_photos.heads.rounding import exact_logits, round_metric
+from vibe_photos.heads.rounding import exact_logits
+from vibe_photos.storage.files import round_metric
 from vibe_photos.train.learning_curve import fit_power_law, measure_learning_curve
 from vibe_photos.train.student import fit_student
 from vibe_photos.train.targets import TrainingSet
