@@ -35,7 +35,7 @@ from vibe_photos.statistics import metrics
 from vibe_photos.statistics.design import group_photos, simple_design
 from vibe_photos.statistics.paired import PairedRatio, simultaneous_intervals
 from vibe_photos.train.student import fit_student
-from vibe_photos.train.targets import Targets, find_targets
+from vibe_photos.train.targets import Targets, TrainingSet, find_targets
 
 EVALUATE = Evaluate(confidence_level=0.95, bootstrap_repetitions=2000, seed=0)
 ATTRIBUTES = ("has_person", "has_text", "has_animal")
@@ -48,7 +48,7 @@ def predict_ours(
     targets: Targets, vectors: Vectors, folds: Indices, loss: Loss, new: Vectors
 ) -> NDArray[np.floating[Any]]:
     """Fit, tune and calibrate as `train` does."""
-    student = fit_student(targets, vectors, folds, loss, TRAINING)
+    student = fit_student(TrainingSet(targets, vectors, folds, [], loss, TRAINING))
     return student.calibration.probabilities(new @ student.weight.T + student.bias, loss)
 
 

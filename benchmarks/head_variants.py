@@ -53,7 +53,7 @@ from vibe_photos.statistics.design import simple_design
 from vibe_photos.statistics.reliability import ScoredPredictions, calibration_error
 from vibe_photos.thresholds.temperature import MeasuredLevel, judge_temperature
 from vibe_photos.train.student import fit_student
-from vibe_photos.train.targets import Targets, find_targets
+from vibe_photos.train.targets import Targets, TrainingSet, find_targets
 
 REDRAWS, BOOTSTRAPS = 5, 2000
 SMOOTHINGS = (0.1, 0.2)
@@ -78,7 +78,8 @@ def fit_head(
     fold = np.array([int(unit_interval(7, "fold", world.groups[row]) * FOLDS) for row in used])
     classes = len(labels) if loss == "softmax" else 2
     soft = (targets.y * (1 - smoothing) + smoothing / classes).astype(np.float32)
-    student = fit_student(replace(targets, y=soft), world.vectors[used], fold, loss, TRAINING)
+    soft_targets, groups = replace(targets, y=soft), [world.groups[row] for row in used]
+    student = fit_student(TrainingSet(soft_targets, world.vectors[used], fold, groups, loss, TRAINING))
     calibration = fit_calibration(student.validation.logits, targets.y, targets.is_judged, loss)
 
     def answer(asked: Rows) -> Floats:

@@ -49,16 +49,16 @@ def make_heads(models: Path, taxonomy: Taxonomy) -> np.ndarray:
     """Write a random head for every label of the taxonomy; return all weights, float32 [labels, dim]."""
     rng = np.random.default_rng(0)
     weights = []
-    for kind in HEADS:
-        keys = head_keys(taxonomy, kind)
+    for level in HEADS:
+        keys = head_keys(taxonomy, level)
         weights.append(rng.standard_normal((len(keys), DIM)).astype(np.float32))
-        save_head(_make_head(kind, tuple(keys), weights[-1]), head_path(models, kind))
+        save_head(_make_head(level, tuple(keys), weights[-1]), head_path(models, level))
     return np.vstack(weights)
 
 
-def _make_head(kind: HeadName, labels: tuple[str, ...], weight: np.ndarray) -> LinearHead:
+def _make_head(level: HeadName, labels: tuple[str, ...], weight: np.ndarray) -> LinearHead:
     return LinearHead(
-        kind=kind,
+        level=level,
         labels=labels,
         weight=weight,
         bias=np.zeros(len(labels), dtype=np.float32),
@@ -105,7 +105,7 @@ def main() -> None:
     taxonomy = msgspec.convert(
         msgspec.yaml.decode((CONF / "taxonomy" / "m2.yaml").read_bytes()), Taxonomy, strict=True
     )
-    keys = [key for kind in HEADS for key in head_keys(taxonomy, kind)]
+    keys = [key for level in HEADS for key in head_keys(taxonomy, level)]
     rng = np.random.default_rng(1)
     vectors = Embeddings(
         [rng.bytes(16).hex() for _ in range(PHOTOS)],

@@ -41,7 +41,8 @@ from vibe_photos.statistics.summary import summarise
 from vibe_photos.statistics.suspects import find_suspects
 from vibe_photos.thresholds.sweep import Aim, find_threshold, sweep_thresholds
 from vibe_photos.train.error_budget import measure_error_budget
-from vibe_photos.train.learning_curve import TrainingSet, measure_learning_curve
+from vibe_photos.train.learning_curve import measure_learning_curve
+from vibe_photos.train.targets import TrainingSet
 
 BUDGET, MEASURED, REDRAWS, BOOTSTRAPS = 150, 50, 5, 1000
 NEAR = 0.01
@@ -128,8 +129,8 @@ def predict(
     for head, one in learned.items():
         groups = [world.groups[row] for row in one.rows]
         vectors = world.vectors[one.rows]
-        training_set = TrainingSet(one.targets, vectors, one.fold, groups, LOSSES[head], "none")
-        budget = measure_error_budget(training_set, one.student, TRAINING, 0)
+        training_set = TrainingSet(one.targets, vectors, one.fold, groups, LOSSES[head], TRAINING)
+        budget = measure_error_budget(training_set, one.student, 0)
         trained[head] = {
             "n_train": len(one.rows),
             "learnt": [{"label": key, "photos": n} for key, n in one.targets.support.items()],

@@ -34,7 +34,7 @@ from vibe_photos.split.stage import read_near_duplicates
 from vibe_photos.storage.jsonl import read_jsonl
 from vibe_photos.storage.vectors import read_embeddings
 from vibe_photos.train.student import Student, fit_student
-from vibe_photos.train.targets import Targets, find_targets
+from vibe_photos.train.targets import Targets, TrainingSet, find_targets
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DEMO = REPOSITORY / "data" / "demo"
@@ -201,9 +201,9 @@ def learn(
     )
     used = rows[targets.rows]
     fold = draw_parts(world, "fold", seed, FOLDS)[used]
-    return Learned(
-        targets, fit_student(targets, world.vectors[used], fold, LOSSES[head], TRAINING), used, fold
-    )
+    groups = [world.groups[row] for row in used]
+    training_set = TrainingSet(targets, world.vectors[used], fold, groups, LOSSES[head], TRAINING)
+    return Learned(targets, fit_student(training_set), used, fold)
 
 
 def as_taught(record: GroundTruth) -> TrainingRecord:

@@ -39,9 +39,9 @@ PARAMS = Path("params.yaml")
 GROUPS = ("teacher", "taxonomy", "embedder")
 BASES = {"teacher": CONF / "question.yaml", "taxonomy": CONF / "taxonomy" / "m2.yaml"}
 """The file that the other files of a group begin with."""
-SECTIONS = ("use", *Settings.__struct_fields__)
-VALUES = ("head", "truth")
-"""The top-level keys that are not sections."""
+TOP_LEVEL = ("use", *Settings.__struct_fields__)
+PLAIN_KEYS = ("head", "truth")
+"""The top-level keys that have a value, and no keys under them."""
 
 _MULTIRUN = (
     "--multirun is not supported, because every job would overwrite the outputs of the one before; "
@@ -80,7 +80,7 @@ def arrange_arguments(arguments: list[str]) -> list[str]:
 
 
 def compose_once(overrides: list[str]) -> DictConfig:
-    """Return what `hydra.main` would compose. It composes everything twice: first only to find a multirun."""
+    """Compose once what `hydra.main` would compose twice (the first time only to detect a multirun)."""
     try:
         with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
             composed = hydra.compose("config", overrides, return_hydra_config=True)
@@ -95,7 +95,7 @@ def compose_once(overrides: list[str]) -> DictConfig:
 def read_choices(folders: list[Path]) -> dict[str, str]:
     """Check `params.yaml` and return its choices (`use:`), by group.
 
-    The file may contain only values and choices. Hydra would obey a section `hydra:` (which sets environment
+    The file may hold only settings and choices. Hydra would obey a section `hydra:` (which sets environment
     variables and calls functions), a list `defaults:` and a comment `# @package`, and would resolve
     `${oc.env:...}`.
 
@@ -122,9 +122,9 @@ def read_choices(folders: list[Path]) -> dict[str, str]:
             raise ConfigurationError(
                 f"{name} {where}: Hydra's own settings are not allowed here; remove them"
             )
-        if name not in SECTIONS:
-            raise ConfigurationError(f"{name} {where}: no such section; there are {', '.join(SECTIONS)}")
-        if name not in VALUES and not isinstance(node, yaml.MappingNode):
+        if name not in TOP_LEVEL:
+            raise ConfigurationError(f"{name} {where}: no such section; there are {', '.join(TOP_LEVEL)}")
+        if name not in PLAIN_KEYS and not isinstance(node, yaml.MappingNode):
             raise ConfigurationError(f"{name} {where}: write `key: value` lines under it, or remove it")
         for dotted, scalar in _iterate_scalars(node, name):
             if "${" in scalar.value:
@@ -171,7 +171,7 @@ def to_recorded_settings(composed: DictConfig) -> Settings:
         ConfigurationError: as of `to_settings`.
     """
     overridden = {name_of(override) for override in HydraConfig.get().overrides.task}
-    if "DVC_STAGE" not in os.environ or overridden - {*GROUPS, *VALUES} or not RESOLVED.is_file():
+    if "DVC_STAGE" not in os.environ or overridden - {*GROUPS, *PLAIN_KEYS} or not RESOLVED.is_file():
         return to_settings(composed)
     recorded = msgspec.yaml.decode(RESOLVED.read_bytes())
     return to_settings(with_machine_local(recorded, to_mapping(composed)))
@@ -187,7 +187,7 @@ def to_settings(composed: DictConfig | dict[str, Any]) -> Settings:
         settings = from_mapping(to_mapping(composed) if isinstance(composed, DictConfig) else composed)
     except ConfigurationError as error:
         key, separator, what = str(error).partition(": ")
-        if " " in key:  # it names the place already
+        if " " in key:  # not a key alone: the text names the place already
             raise
         raise ConfigurationError(f"{key} in {find_place(key)}{separator}{what}") from None
     contradictions = find_contradictions(settings.taxonomy, settings.classify)

@@ -64,9 +64,9 @@ class Classifier:
             ConfigurationError: a key of it is wrong.
         """
         folder = Path(models)
-        present = [kind for kind in HEADS if head_path(folder, kind).exists()]
+        present = [level for level in HEADS if head_path(folder, level).exists()]
         # Without any, the error names the first.
-        self._heads = [load_head(head_path(folder, kind), kind) for kind in present or HEADS]
+        self._heads = [load_head(head_path(folder, level), level) for level in present or HEADS]
         self._config = _read_config(_find_config(folder) if config is None else Path(config), device)
         check_names(self._config.taxonomy, self._config.classify)
 

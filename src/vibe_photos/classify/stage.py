@@ -1,6 +1,6 @@
 """Stage `classify`: from probabilities to decisions, by thresholds and rules.
 
-- Probabilities first get the level's temperature (`classify.temperature`), which keeps their order.
+- Logits are first divided by the level's temperature (`classify.temperature`; 1 changes nothing).
 - The scene is the most likely of those with a head; if none has one, of those with a prompt.
 - An attribute or object is present from its threshold on (by short name, else `default`).
 - An attribute of `classify.attribute_from_scene` is present if the photo has that scene (source `rule`); its
@@ -61,30 +61,30 @@ def decide_labels(scores: ScoreTable, taxonomy: Taxonomy, classify: Classify) ->
     _apply_scene_rules(judged, keys["attribute"], classify.attribute_from_scene)
     _add_ancestors(judged, keys["object"])
     order = sorted(judged)
-    shape = len(scores.image_ids), len(order)
+    shape = len(order), len(scores.image_ids)  # without labels, np.array gives another
     return LabelTable(
         image_ids=scores.image_ids,
         keys=order,
         level={key: head for head in HEADS for key in keys[head]},
         source={key: judged[key].source for key in order},
         threshold={key: judged[key].threshold for key in order},
-        score=np.array([judged[key].score for key in order]).reshape(shape[::-1]).T,
-        value=np.array([judged[key].value for key in order], dtype=np.int8).reshape(shape[::-1]).T,
+        score=np.array([judged[key].probability for key in order]).reshape(shape).T,
+        value=np.array([judged[key].value for key in order], dtype=np.int8).reshape(shape).T,
     )
 
 
-def apply_temperatures(scores: ScoreTable, taxonomy: Taxonomy, temperature: Temperatures) -> ScoreTable:
+def apply_temperatures(scores: ScoreTable, taxonomy: Taxonomy, temperatures: Temperatures) -> ScoreTable:
     """Return the scores with each level's temperature applied to its probabilities."""
-    if temperature == Temperatures():
+    if temperatures == Temperatures():
         return scores
     probability = scores.probability.copy()
     for head in HEADS:
         keys = head_keys(taxonomy, head)
         keys = list_scenes(scores, keys) if head == "scene" else [key for key in keys if key in scores.keys]
-        factor = getattr(temperature, head)
-        if keys and factor != 1.0:
+        temperature = getattr(temperatures, head)
+        if keys and temperature != 1.0:
             columns = [scores.keys.index(key) for key in keys]
-            probability[:, columns] = apply_temperature(probability[:, columns], factor, head_loss(head))
+            probability[:, columns] = apply_temperature(probability[:, columns], temperature, head_loss(head))
     return replace(scores, probability=probability)
 
 
@@ -96,10 +96,10 @@ def list_scenes(scores: ScoreTable, keys: Sequence[str]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Judgement:
-    """One label's decisions on all photos: `value` bool [photos], `score` float64 [photos]."""
+    """One label's decisions on all photos: `value` bool [photos], `probability` float64 [photos]."""
 
     value: NDArray[np.bool_]
-    score: NDArray[np.float64]
+    probability: NDArray[np.float64]
     source: Source
     threshold: float | None
 
@@ -125,15 +125,15 @@ def _apply_thresholds(
     for key in keys:
         if key in scores.keys:
             threshold = thresholds.get(label_name(key), thresholds["default"])
-            score = scores.probability[:, scores.keys.index(key)]
-            judged[key] = _Judgement(score >= threshold, score, _find_source(scores, key), threshold)
+            p = scores.probability[:, scores.keys.index(key)]
+            judged[key] = _Judgement(p >= threshold, p, _find_source(scores, key), threshold)
     return judged
 
 
 def _apply_scene_rules(
     judged: dict[str, _Judgement], attributes: Sequence[str], attribute_from_scene: Mapping[str, str]
 ) -> None:
-    """Let the scene decide these attributes; they are not judged where the scene is not."""
+    """Let scenes (keys) decide attributes (short names); by a scene without any score none is judged."""
     for key in attributes:
         scene = attribute_from_scene.get(label_name(key))
         if scene is not None:

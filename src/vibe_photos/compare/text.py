@@ -14,8 +14,8 @@ from vibe_photos.compare.compare import Flip, Kind, LabelChange, LabelComparison
 from vibe_photos.evaluate.text_report import format_table
 from vibe_photos.records.taxonomy import label_name
 from vibe_photos.statistics.paired import POWER, Change
-from vibe_photos.statistics.summary import Figures, explain_no_interval, round_figure
-from vibe_photos.storage.files import write_bytes
+from vibe_photos.statistics.summary import Figures, explain_no_interval
+from vibe_photos.storage.files import round_metric, write_bytes
 
 MOST_FLIPS_SHOWN = 10
 TERMINAL_COLUMNS = 100
@@ -104,12 +104,12 @@ def comparison_mapping(found: LabelComparison) -> Figures:
             {
                 "label": one.label,
                 "question": question,
-                "before": round_figure(change.before),
-                "after": round_figure(change.after),
-                "difference": round_figure(change.after - change.before),
+                "before": round_metric(change.before),
+                "after": round_metric(change.after),
+                "difference": round_metric(change.after - change.before),
                 "adjusted_p": change.adjusted_p,
                 "changed_groups": change.changed_groups,
-                "noticeable": round_figure(change.noticeable),
+                "noticeable": round_metric(change.noticeable),
                 "answer": _answer(found, change),
             }
             for one in found.labels
@@ -119,10 +119,10 @@ def comparison_mapping(found: LabelComparison) -> Figures:
             {
                 "label": one.label,
                 "figure": name,
-                "before": round_figure(figure.before),
-                "after": round_figure(figure.after),
-                "low": round_figure(figure.interval.low),
-                "high": round_figure(figure.interval.high),
+                "before": round_metric(figure.before),
+                "after": round_metric(figure.after),
+                "low": round_metric(figure.interval.low),
+                "high": round_metric(figure.interval.high),
                 "no_interval": figure.interval.reason,
             }
             for one in found.labels

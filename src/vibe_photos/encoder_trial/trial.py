@@ -35,14 +35,13 @@ from vibe_photos.storage.saved_work import open_saved_work
 from vibe_photos.storage.vectors import Vectors
 from vibe_photos.train.error_budget import predict_by_neighbours, predict_by_nonlinear_head
 from vibe_photos.train.learning_curve import (
-    TrainingSet,
     assign_blocks,
     draw_with_replacement,
     flag_hits,
     percentile_interval,
 )
 from vibe_photos.train.student import fit_student
-from vibe_photos.train.targets import find_targets
+from vibe_photos.train.targets import TrainingSet, find_targets
 
 log = logging.getLogger(__name__)
 
@@ -194,20 +193,18 @@ class Trial:
                 np.array([one.fold for one in used], dtype=np.int64),
                 [one.group for one in used],
                 head_loss(head),
-                options.class_weight,
+                options,
             )
             if not targets.labels or len(np.unique(training_set.folds)) < 2:
                 raise InputError(
                     f"{len(ids)} photos are too few to learn any {head}: try more (--photos), or let the "
                     "teacher answer more"
                 )
-            student = fit_student(
-                targets, training_set.vectors, training_set.folds, training_set.loss, options
-            )
+            student = fit_student(training_set)
             said: dict[Model, Floats] = {
                 "linear": student.probabilities,
                 "neighbours": predict_by_neighbours(training_set),
-                "probe": predict_by_nonlinear_head(training_set, options),
+                "probe": predict_by_nonlinear_head(training_set),
             }
             drawn = {model: self._draw_f1(training_set, p) for model, p in said.items()}
             for model, values in drawn.items():

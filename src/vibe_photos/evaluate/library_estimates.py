@@ -10,9 +10,9 @@ al. 2023, "Prediction-powered inference", with the proxy's weight `trust` of Ang
 
 It is unbiased however wrong the teacher is. With a good teacher the interval is narrower than from human
 labels alone, with a poor one it may be wider; `<name>_ppi_is_narrower` says which. It assumes that the
-audited photos were drawn with the inclusion probabilities that they state, and that of the other photos,
-those whose proxy is known are a random part. Photos without an answer of the teacher have the proxy 0, in
-both samples. Both parts leave out strata in which nobody measured a photo yet.
+audited photos were drawn with the inclusion probabilities that they state, and that the photos with a known
+proxy are a random part of the photos that were not audited. Photos without an answer of the teacher have the
+proxy 0, in both samples. Both parts leave out strata in which nobody measured a photo yet.
 
 Of photos that `annotate.budget` kept from being asked, nothing is known. So the mean is estimated over those
 that were asked, a simple random sample of all, and its variance as such is added (`first_phase_variance`).
@@ -47,10 +47,11 @@ from vibe_photos.statistics.intervals import (
 from vibe_photos.statistics.label_arrays import JudgedPhotos, LabelArrays, arrays_of_labels, arrays_of_records
 from vibe_photos.statistics.metrics import UNJUDGED, Bools, Floats, Indices, Labels, Ratio
 from vibe_photos.statistics.paired import average_weight, find_influence
-from vibe_photos.statistics.summary import Figures, round_figure, show_figure
+from vibe_photos.statistics.summary import Figures, show_figure
+from vibe_photos.storage.files import round_metric
 
-FEWEST_HELD_OUT = 50
-"""With fewer held-out photos, prediction-powered intervals have too little coverage."""
+FEWEST_HOLDOUT = 50
+"""With fewer holdout photos, prediction-powered intervals have too little coverage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class PoweredEstimate:
 class MeasuredPhotos:
     """The measured photos with the student's labels, and their sample, in the same order."""
 
-    photos: JudgedPhotos
+    judged: JudgedPhotos
     sample: MeasuredSample
 
 
@@ -81,16 +82,16 @@ class MeasuredPhotos:
 class TeacherLabels:
     """The teacher's labels of the n measured photos, and of m others in strata with measured photos.
 
-    `image_ids`, `groups` (int64 [m], equal for near-duplicates), `strata` and `is_held_out` (bool [m]) are of
+    `image_ids`, `groups` (int64 [m], equal for near-duplicates), `strata` and `is_holdout` (bool [m]) are of
     the others, which all have an answer; `unanswered` counts those without.
     """
 
-    of_measured: LabelArrays
-    of_others: LabelArrays
+    measured: LabelArrays
+    others: LabelArrays
     image_ids: list[str]
     groups: Indices
     strata: list[str]
-    is_held_out: Bools
+    is_holdout: Bools
     unanswered: int
 
 
@@ -105,7 +106,7 @@ def estimate_library(
     """Return `accuracy` of `scene` and of `attributes.<name>`, and their `prevalence`, each also as `_ppi`.
 
     Accuracy is the student's; its proxy, agreement with the teacher, is known of the holdout, where each
-    photo stands for its stratum's share of the rest; below `FEWEST_HELD_OUT` there is no `_ppi`. `prevalence`
+    photo stands for its stratum's share of the rest; below `FEWEST_HOLDOUT` there is no `_ppi`. `prevalence`
     is the share of photos with the attribute; its proxy, that the teacher says so, is known of every photo.
     All are about all photos, also those without an answer of the teacher. Where photos were skipped,
     `<name>_with_skipped` holds what the figure would be if all of them were wrong (had no such attribute),
@@ -116,30 +117,27 @@ def estimate_library(
     the other. `everyone` are all of them, for the shares of photos. `answers` are the teacher's records,
     `labels` the student's labels of all photos.
     """
-    if not scored.photos.design.is_weighted:
+    if not scored.judged.design.is_weighted:
         return {"reason": "no audited record states its inclusion_probability"}
     answer_of = {one.image_id: one for one in answers if one.image_id in memberships}
-    keys = scored.photos.keys
-    teacher, teacher_of_all = (find_teacher_labels(one, answer_of, memberships) for one in (scored, everyone))
+    keys = scored.judged.keys
+    teacher, teacher_all = (find_teacher_labels(one, answer_of, memberships) for one in (scored, everyone))
     student = arrays_of_labels(labels, teacher.image_ids, keys)
-    held_out, weights = teacher.is_held_out, weigh_rest(teacher.strata, teacher.is_held_out)
+    is_holdout, weights = teacher.is_holdout, weigh_rest(teacher.strata, teacher.is_holdout)
 
     def estimate_accuracy(read: Callable[[LabelArrays], Labels]) -> Figures:
         """Estimate how often the student is right about what `read` returns (below 0: not judged)."""
-        people, said, known = read(scored.photos.truth), read(scored.photos.prediction), None
-        proxy = _agree(read(teacher.of_measured), said)
+        people, predicted, known = read(scored.judged.truth), read(scored.judged.prediction), None
+        proxy = _agree(read(teacher.measured), predicted)
         if weights is not None:
-            of_others = _agree(read(teacher.of_others), read(student))[held_out]
-            known = mean_proxy(proxy, of_others, teacher.groups[held_out], weights, teacher.unanswered)
-        return _estimate("accuracy", people >= 0, people == said, proxy, known, scored, evaluate)
+            others = _agree(read(teacher.others), read(student))[is_holdout]
+            known = mean_proxy(proxy, others, teacher.groups[is_holdout], weights, teacher.unanswered)
+        return _estimate("accuracy", people >= 0, people == predicted, proxy, known, scored, evaluate)
 
     def estimate_prevalence(column: int) -> Figures:
-        people = everyone.photos.truth.attributes[:, column]
-        proxy, of_others = (
-            one.attributes[:, column] == 1 for one in (teacher_of_all.of_measured, teacher_of_all.of_others)
-        )
-        alike = np.ones(len(of_others))
-        known = mean_proxy(proxy, of_others, teacher_of_all.groups, alike, teacher_of_all.unanswered)
+        people = everyone.judged.truth.attributes[:, column]
+        proxy, others = (one.attributes[:, column] == 1 for one in (teacher_all.measured, teacher_all.others))
+        known = mean_proxy(proxy, others, teacher_all.groups, np.ones(len(others)), teacher_all.unanswered)
         return _estimate("prevalence", people != UNJUDGED, people == 1, proxy, known, everyone, evaluate)
 
     def read_attribute(column: int) -> Callable[[LabelArrays], Labels]:
@@ -159,26 +157,27 @@ def find_teacher_labels(
 ) -> TeacherLabels:
     """Return the teacher's labels; `answer_of` has its records of the library's photos.
 
-    Photos that `annotate.budget` kept from being asked are not counted: their numbers are the highest.
+    Photos that `annotate.budget` kept from being asked are not counted. The teacher is asked in the order of
+    the photos' random numbers, so photos above the highest answered number were not asked.
     """
-    photos, unmeasured_strata = measured.photos, measured.sample.unmeasured_strata
-    is_all_asked = photos.design.asked_share is None
-    reach = 1.0 if is_all_asked else max(memberships[image_id].number for image_id in answer_of)
+    judged, unmeasured_strata = measured.judged, measured.sample.unmeasured_strata
+    is_all_asked = judged.design.asked_share is None
+    highest_asked = 1.0 if is_all_asked else max(memberships[image_id].number for image_id in answer_of)
     others = [
         image_id
-        for image_id in sorted(memberships.keys() - set(photos.image_ids))
+        for image_id in sorted(memberships.keys() - set(judged.image_ids))
         if (stratum := memberships[image_id].stratum or NOT_DRAWN) not in unmeasured_strata
         and split_name(stratum)[0] != NOT_ASKED
-        and (image_id in answer_of or memberships[image_id].number <= reach)
+        and (image_id in answer_of or memberships[image_id].number <= highest_asked)
     ]
     answered = [image_id for image_id in others if image_id in answer_of]
     return TeacherLabels(
-        of_measured=arrays_of_records([answer_of.get(one) for one in photos.image_ids], photos.keys),
-        of_others=arrays_of_records([answer_of[one] for one in answered], photos.keys),
+        measured=arrays_of_records([answer_of.get(one) for one in judged.image_ids], judged.keys),
+        others=arrays_of_records([answer_of[one] for one in answered], judged.keys),
         image_ids=answered,
         groups=group_photos(answered, memberships),
         strata=[memberships[one].stratum or (answer_of[one].scene or [""])[0] for one in answered],
-        is_held_out=np.array([memberships[one].role == "holdout" for one in answered], dtype=np.bool_),
+        is_holdout=np.array([memberships[one].role == "holdout" for one in answered], dtype=np.bool_),
         unanswered=len(others) - len(answered),
     )
 
@@ -193,7 +192,7 @@ def bound_by_skips(is_judged: Bools, is_true: Bools, measured: MeasuredPhotos) -
     low = high = total = 0.0
     for name in np.unique(names[is_judged]).tolist():
         rows, skipped = is_judged & (names == name), strata[name].skipped
-        weight, yes = float(measured.photos.design.weights[rows].sum()), int(is_true[rows].sum())
+        weight, yes = float(measured.judged.design.weights[rows].sum()), int(is_true[rows].sum())
         shown = int(rows.sum()) + skipped
         low, high, total = low + weight * yes / shown, high + weight * (yes + skipped) / shown, total + weight
     return (low / total, high / total) if high > low else None
@@ -206,11 +205,11 @@ def weigh_rest(strata: Sequence[str], is_known: Bools) -> Floats | None:
     each. Returns float64 [known photos], or None if too few are known, or none in a stratum.
     """
     _, numbers = np.unique(np.array(strata, dtype=np.str_), return_inverse=True)
-    photos = np.bincount(numbers)
-    known = np.bincount(numbers[is_known], minlength=len(photos))
-    if is_known.sum() < FEWEST_HELD_OUT or (known == 0).any():
+    sizes = np.bincount(numbers)
+    known = np.bincount(numbers[is_known], minlength=len(sizes))
+    if is_known.sum() < FEWEST_HOLDOUT or (known == 0).any():
         return None
-    return (photos / known)[numbers[is_known]]
+    return (sizes / known)[numbers[is_known]]
 
 
 def mean_proxy(
@@ -222,17 +221,17 @@ def mean_proxy(
     of them, and each stands for `weights` photos (at least 1). `groups`: int64 [m], equal for near-duplicates
     among them. `zeros` counts further photos, all with proxy 0.
     """
-    photos = len(audited) + float(weights.sum()) + zeros
+    total_weight = len(audited) + float(weights.sum()) + zeros
     if not len(others):
-        return ProxyMean(float(audited.sum()) / photos, 0.0)
+        return ProxyMean(float(audited.sum()) / total_weight, 0.0)
     numbers = np.unique(groups, return_inverse=True)[1]
     group_count = int(numbers.max()) + 1
     if group_count < 2:
         return None
-    value = (float(audited.sum()) + float((weights * others).sum())) / photos
+    value = (float(audited.sum()) + float((weights * others).sum())) / total_weight
     residuals = np.bincount(numbers, weights * (others - np.average(others, weights=weights)))
     spread = group_count / (group_count - 1) * float((residuals**2).sum())
-    return ProxyMean(value, (1.0 - len(others) / float(weights.sum())) * spread / photos**2)
+    return ProxyMean(value, (1.0 - len(others) / float(weights.sum())) * spread / total_weight**2)
 
 
 def estimate_powered(
@@ -243,21 +242,23 @@ def estimate_powered(
     `y`: people's answers for the n audited photos, float64 [n] of 0 and 1; `proxy`: the same with the
     teacher's answers as the truth; `known`: the proxy's mean over the library.
     """
-    trust, alike = tune_trust(y, proxy, design.of_asked(), known), np.ones(len(y))
+    trust, ones = tune_trust(y, proxy, design.asked(), known), np.ones(len(y))
     value = float(np.average(y - trust * proxy, weights=design.weights)) + trust * known.value
     if len(y) < FEWEST_CASES:
         return PoweredEstimate(value, Interval(reason=TOO_FEW))
-    extra = average_weight(alike > 0, design)
-    rectified = Ratio(y - trust * proxy, alike, len(y))
-    moves = find_influence(rectified, [(1.0, 1.0), (-trust, 1.0)], extra, design)
-    centre = moves.value + trust * known.value
-    if not 0.0 < centre < 1.0:
+    added_weight = average_weight(ones > 0, design)
+    # Added to y - trust * proxy: a photo with y = 1 and proxy = 0, and one with y = 0 and proxy = 1.
+    added = [(1.0, 1.0), (-trust, 1.0)]
+    influence = find_influence(Ratio(y - trust * proxy, ones, len(y)), added, added_weight, design)
+    value_with_added = influence.value + trust * known.value
+    if not 0.0 < value_with_added < 1.0:
         return PoweredEstimate(value, Interval(reason="outside 0 to 1"))
-    variance = linearised_variance(moves.of_photos, design.of_asked())
-    variance += first_phase_variance(y / design.weights.sum(), design)
-    variance += float(((extra * moves.of_extra) ** 2).sum()) + trust**2 * known.variance
-    interval = logit_interval(centre, float(np.sqrt(variance)), degrees_of_freedom(design), level)
-    if not interval.reason:  # its centre is pulled away from 0 and 1, so it could exclude a value near them
+    variance = linearised_variance(influence.by_photo, design.asked())  # of the audited part
+    variance += first_phase_variance(y / design.weights.sum(), design)  # of the photos that were asked
+    # Of the added photos, and of the proxy's mean over the library.
+    variance += float(((added_weight * influence.by_added) ** 2).sum()) + trust**2 * known.variance
+    interval = logit_interval(value_with_added, float(np.sqrt(variance)), degrees_of_freedom(design), level)
+    if not interval.reason:  # the added photos pull it away from 0 and 1: it could exclude a value near them
         interval = Interval(min(interval.low, value), max(interval.high, value))
     return PoweredEstimate(value, interval)
 
@@ -294,12 +295,12 @@ def _estimate(
     """
     if not is_judged.any():
         return {name: None}
-    design, y = measured.photos.design.restrict(is_judged), is_true[is_judged].astype(np.float64)
+    design, y = measured.judged.design.restrict(is_judged), is_true[is_judged].astype(np.float64)
     ratio = Ratio(y, np.ones(len(y)), len(y))
     interval = estimate_intervals([ratio], design, evaluate)[0]
     figures = show_figure(name, ratio.value(design.weights), interval)
     if bounds := bound_by_skips(is_judged, is_true, measured):
-        figures[f"{name}_with_skipped"] = [round_figure(bound) for bound in bounds]
+        figures[f"{name}_with_skipped"] = [round_metric(bound) for bound in bounds]
     if known is None:
         return figures
     judged_proxy = proxy[is_judged].astype(np.float64)

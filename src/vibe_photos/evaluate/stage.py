@@ -1,8 +1,8 @@
 """Stage `evaluate`: measure the labels against ground truth.
 
-Against human labels, the measured sample counts; a photo without a label is wrong, and counted as missing.
-If thresholds were tuned on half of the measured photos (`classify.tuned_on`), only the other half counts.
-Against the teacher's labels, photos count that no head was trained on.
+With truth=human, the photos of the measured sample are used; if thresholds were tuned on half of them
+(`classify.tuned_on`), only the other half. With truth=auto, the teacher's answers are the truth, and the
+photos on which no head was trained are used. A photo without a label is wrong, and counted as missing.
 """
 
 import csv
@@ -36,10 +36,9 @@ from vibe_photos.statistics.summary import (
     Figures,
     begin_figures,
     describe,
-    round_figure,
     summarise,
 )
-from vibe_photos.storage.files import write_bytes, write_json
+from vibe_photos.storage.files import round_metric, write_bytes, write_json
 from vibe_photos.storage.jsonl import read_jsonl
 
 log = logging.getLogger(__name__)
@@ -127,7 +126,7 @@ def count_sample(
         "waiting": len(sample.waiting),
     }
     if unmeasured := sample.unmeasured_strata:
-        names = ", ".join(f"{label_name(name)} ({say_count(photos)})" for name, photos in unmeasured.items())
+        names = ", ".join(f"{label_name(name)} ({say_count(count)})" for name, count in unmeasured.items())
         counts["unmeasured_strata"] = unmeasured
         counts["to_speak_for_all"] = f"{HOW_TO_COVER_ALL[truth]}: {names}"
     return counts
@@ -154,10 +153,10 @@ def write_plots(
         )
         path = folder / "precision_recall" / f"{label_name(key)}.csv"
         _write_csv(path, ("recall", "precision", "threshold"), thin_curve(curve))
-    for name, said in predictions.items():
+    for name, scored in predictions.items():
         points = [
             (p.probability, p.frequency, p.interval.low, p.interval.high, p.statements)
-            for p in reliability_points(said, level)
+            for p in reliability_points(scored, level)
         ]
         columns = ("probability", "frequency", "low", "high", "statements")
         _write_csv(folder / "calibration" / f"{name}.csv", columns, points)
@@ -182,6 +181,6 @@ def _write_csv(path: Path, header: tuple[str, ...], rows: Iterable[tuple[str | f
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
     writer.writerows(
-        [f"{round_figure(cell):.4f}" if isinstance(cell, float) else cell for cell in row] for row in rows
+        [f"{round_metric(cell):.4f}" if isinstance(cell, float) else cell for cell in row] for row in rows
     )
     write_bytes(path, text.getvalue().encode())

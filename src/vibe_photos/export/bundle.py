@@ -64,7 +64,7 @@ def export_bundle(settings: Settings, folder: Path, with_encoder: bool) -> Conte
     _refuse_other_files(folder)
     taxonomy, classify = settings.taxonomy, settings.classify
     check_names(taxonomy, classify)
-    heads = [load_head(head_path(settings.paths.models, kind), kind) for kind in HEADS]
+    heads = [load_head(head_path(settings.paths.models, level), level) for level in HEADS]
     some = _read_some(settings.paths.embeddings / "embeddings.sqlite")
     prompts = find_prompts(taxonomy, some.model, settings.embedder, settings.embed, find_store())
     scores = score_vectors(some.image_ids, some.vectors, some.model, heads, prompts)
@@ -104,15 +104,15 @@ def export_plain_heads(models: Path, temperature: Temperatures, folder: Path) ->
     if folder.resolve() == models.resolve():
         raise InputError(f"{folder} holds the heads of the pipeline: name another folder")
     written = []
-    for head in [load_head(head_path(models, kind), kind) for kind in HEADS]:
-        weight, bias = (part / getattr(temperature, head.kind) for part in fold_calibration(head))
+    for head in [load_head(head_path(models, level), level) for level in HEADS]:
+        weight, bias = (part / getattr(temperature, head.level) for part in fold_calibration(head))
         plain = replace(
             head,
             weight=weight.astype(np.float32),
             bias=bias.astype(np.float32),
             calibration=Calibration.identity(len(head.labels)),
         )
-        written.append(head_path(folder, head.kind))
+        written.append(head_path(folder, head.level))
         save_head(plain, written[-1])
     return written
 

@@ -114,12 +114,12 @@ def fold_calibration(head: LinearHead) -> tuple[NDArray[np.float64], NDArray[np.
 
 def _fold_level(head: LinearHead, prompts: PromptSet | None) -> Level:
     weight, bias = fold_calibration(head)
-    if prompts is None or (head.kind == "scene" and head.labels):
-        return Level(head.kind, head.labels, weight, bias)
-    own = [key for key in prompts.keys if prompts.level[key] == head.kind and key not in head.labels]
+    if prompts is None or (head.level == "scene" and head.labels):
+        return Level(head.level, head.labels, weight, bias)
+    own = [key for key in prompts.keys if prompts.level[key] == head.level and key not in head.labels]
     vectors = prompts.vectors[[prompts.keys.index(key) for key in own]].astype(np.float64)
     return Level(
-        head.kind,
+        head.level,
         (*head.labels, *own),
         np.concatenate([weight, vectors * prompts.logit_scale]),
         np.concatenate([bias, np.full(len(own), prompts.logit_bias)]),

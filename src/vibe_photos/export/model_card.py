@@ -167,7 +167,7 @@ def find_data_revision(settings: Settings) -> DataRevision:
         InputError: `dvc.lock` is damaged.
     """
     paths = settings.paths
-    heads = [head_path(paths.models, kind) for kind in HEADS]
+    heads = [head_path(paths.models, level) for level in HEADS]
     embeddings = paths.embeddings / "embeddings.sqlite"
     data = [paths.photos, paths.raw_annotations, paths.auto, paths.splits, embeddings]
     lock = read_lock() if LOCK.is_file() else Lock()

@@ -284,15 +284,15 @@ def _make_preconditioner(
     curvature: Floats, coordinates: Coordinates, l2: float, loss: Loss
 ) -> Callable[[Floats], Floats]:
     """Return a function that applies the inverse of an approximate Hessian (`curvature` times covariance)."""
-    of_weight = (1 / (curvature * coordinates.variances + l2)).astype(np.float32)
-    of_bias = (1 / (curvature + _BIAS_L2)).astype(np.float32)
+    weight_inverse = (1 / (curvature * coordinates.variances + l2)).astype(np.float32)
+    bias_inverse = (1 / (curvature + _BIAS_L2)).astype(np.float32)
     axes = coordinates.axes
 
     def precondition(gradient: Floats) -> Floats:
         along = gradient[:, :-1] @ axes
-        weight = (along * of_weight) @ axes.T
+        weight = (along * weight_inverse) @ axes.T
         if axes.shape[1] < axes.shape[0]:
             weight += (gradient[:, :-1] - along @ axes.T) / np.float32(l2)
-        return _centre_classes(np.hstack([weight, of_bias * gradient[:, -1:]]), loss)
+        return _centre_classes(np.hstack([weight, bias_inverse * gradient[:, -1:]]), loss)
 
     return precondition

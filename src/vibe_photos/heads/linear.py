@@ -39,7 +39,7 @@ class LinearHead:
     are accepted if their length is `dim`.
     """
 
-    kind: HeadName
+    level: HeadName
     labels: tuple[str, ...]
     weight: NDArray[np.float32]
     bias: NDArray[np.float32]
@@ -51,7 +51,7 @@ class LinearHead:
     @property
     def loss(self) -> Loss:
         """What turns logits into probabilities."""
-        return head_loss(self.kind)
+        return head_loss(self.level)
 
     def logits(self, vectors: NDArray[np.float32], embedder: str) -> NDArray[np.float64]:
         """Return float64 logits [n, labels] of unit-norm `vectors` [n, dim] that the encoder `embedder` made.
@@ -75,40 +75,40 @@ class LinearHead:
             HeadError: they do not; the message names both encoders and what to do.
         """
         if not self.embedder and dim == self.weight.shape[1]:
-            _warn_of_unknown_encoder(self.kind, embedder)
+            _warn_of_unknown_encoder(self.level, embedder)
         elif (embedder, dim) != (self.embedder, self.weight.shape[1]):
             made_for = self.embedder or "an unknown encoder"
             raise HeadError(
-                f"the {self.kind} head was made for {made_for} ({self.weight.shape[1]} numbers), "
+                f"the {self.level} head was made for {made_for} ({self.weight.shape[1]} numbers), "
                 f"these vectors are of {embedder} ({dim}): train again with `dvc repro`, "
                 "or choose the head's encoder with `use.embedder` in params.yaml"
             )
 
 
 @cache
-def _warn_of_unknown_encoder(kind: HeadName, embedder: str) -> None:
+def _warn_of_unknown_encoder(level: HeadName, embedder: str) -> None:
     log.warning(
         "the %s head does not say which encoder it was made for: it is taken for %s. With vectors of another "
         "encoder its labels are wrong",
-        *(kind, embedder),
+        *(level, embedder),
     )
 
 
-def head_loss(kind: HeadName) -> Loss:
-    """Return the loss of that kind of head: scenes exclude each other, attributes and objects do not."""
-    return "softmax" if kind == "scene" else "sigmoid"
+def head_loss(level: HeadName) -> Loss:
+    """Return the loss of a level: scenes exclude each other, attributes and objects do not."""
+    return "softmax" if level == "scene" else "sigmoid"
 
 
-def head_path(models: Path, kind: HeadName) -> Path:
-    """Return the path of the head of that kind in the folder of models."""
-    return models / f"{kind}_head_from_qwen.pt"
+def head_path(models: Path, level: HeadName) -> Path:
+    """Return the path of the level's head in the folder of models."""
+    return models / f"{level}_head_from_qwen.pt"
 
 
 def save_head(head: LinearHead, path: Path) -> None:
     """Write the head in one step: a dict of plain types and tensors for `torch.load(weights_only=True)`."""
     import torch
 
-    labels_key, count_key = _FILE_KEYS[head.kind]
+    labels_key, count_key = _FILE_KEYS[head.level]
     content = {
         labels_key: list(head.labels),
         "state": {
@@ -130,21 +130,21 @@ def save_head(head: LinearHead, path: Path) -> None:
     write_bytes(path, buffer.getvalue())
 
 
-def load_head(path: Path, kind: HeadName) -> LinearHead:
+def load_head(path: Path, level: HeadName) -> LinearHead:
     """Read a head and check all of it; nothing in the file is ever executed.
 
     Files of the older scripts lack `calibration`, `embedder` and `created_from`: their probabilities are not
     calibrated.
 
     Raises:
-        HeadError: the file is missing, damaged, hostile, or not a head of that kind; says what is wrong.
+        HeadError: the file is missing, damaged, hostile, or not a head of that level; says what is wrong.
     """
     content = _load_content(path)
-    labels_key, count_key = _FILE_KEYS[kind]
+    labels_key, count_key = _FILE_KEYS[level]
     try:
-        return _check_content(msgspec.convert(content, _define_file(labels_key, count_key)), kind)
+        return _check_content(msgspec.convert(content, _define_file(labels_key, count_key)), level)
     except ValueError as error:  # including msgspec's errors, which name the field
-        raise HeadError(f"{path} is not a head for {kind} labels: {error}; {_ADVICE}") from None
+        raise HeadError(f"{path} is not a head for {level} labels: {error}; {_ADVICE}") from None
 
 
 def _load_content(path: Path) -> Any:
@@ -162,7 +162,7 @@ def _load_content(path: Path) -> Any:
 
 
 def _define_file(labels_key: str, count_key: str) -> type[Any]:
-    """Return the type of a head file; the names of two fields depend on the kind."""
+    """Return the type of a head file; the names of two fields depend on the level."""
     count = Annotated[int, msgspec.Meta(ge=0)]
     state = msgspec.defstruct(
         "State",
@@ -184,20 +184,20 @@ def _define_file(labels_key: str, count_key: str) -> type[Any]:
     )
 
 
-def _check_content(file: Any, kind: HeadName) -> LinearHead:
+def _check_content(file: Any, level: HeadName) -> LinearHead:
     """Return the head, after checking that the file's numbers are consistent."""
     labels, dim, tensors = tuple(file.labels), file.state.input_dim, file.state.state_dict
     if len(set(labels)) != len(labels):
-        raise ValueError(f"{_FILE_KEYS[kind][0]} must be distinct")
+        raise ValueError(f"{_FILE_KEYS[level][0]} must be distinct")
     if file.state.count != len(labels):
-        raise ValueError(f"{_FILE_KEYS[kind][1]} is {file.state.count} where there are {len(labels)} labels")
+        raise ValueError(f"{_FILE_KEYS[level][1]} is {file.state.count} where there are {len(labels)} labels")
     is_missing = file.calibration is msgspec.UNSET
     fitted = Calibration.identity(len(labels)) if is_missing else file.calibration
     for name, values in (("scale", fitted.scale), ("offset", fitted.offset)):
         if len(values) != len(labels) or not all(map(math.isfinite, values)):
             raise ValueError(f"calibration {name} must be {len(labels)} finite numbers")
     return LinearHead(
-        kind=kind,
+        level=level,
         labels=labels,
         weight=_check_tensor(tensors, "weight", (len(labels), dim)),
         bias=_check_tensor(tensors, "bias", (len(labels),)),

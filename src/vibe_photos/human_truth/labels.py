@@ -209,6 +209,6 @@ def _lines_by_photo(logs: Sequence[Path], current_ids: Mapping[str, str]) -> dic
                 place = f"{log}, line {number_of[line.decided_at]}"
                 image_id = current_ids.get(line.image_id, line.image_id)
                 lines.setdefault(image_id, []).append(LogLine(log.stem, line, place))
-    for of_photo in lines.values():
-        of_photo.sort(key=lambda one: one.line.decided_at)
+    for photo_lines in lines.values():
+        photo_lines.sort(key=lambda one: one.line.decided_at)
     return lines

@@ -158,14 +158,14 @@ def define_words(taxonomy: Taxonomy) -> str:
     for head in HEADS:
         section = f"{head}s"
         words: dict[str, str] = getattr(taxonomy, section)
-        of_key: dict[str, list[str]] = {}
+        words_of: dict[str, list[str]] = {}
         for word in getattr(taxonomy.vocabulary, section):
             key = words.get(word.strip() if head == "attribute" else word.strip().lower())
             if key and show_meaning(key, taxonomy):
-                of_key.setdefault(key, []).append(word)
-        if of_key:
+                words_of.setdefault(key, []).append(word)
+        if words_of:
             lines.append(f"What the words for {section} mean:")
-        lines += [f"- {', '.join(given)}: {show_meaning(key, taxonomy)}" for key, given in of_key.items()]
+        lines += [f"- {', '.join(given)}: {show_meaning(key, taxonomy)}" for key, given in words_of.items()]
     return "\n".join(lines)
 
 

@@ -226,8 +226,8 @@ class Listings:
         value = self._about("people" if query.pair.endswith("people") else "teacher", query.about)
         if query.about == "scene":
             # -1 reads the last column; these photos are left out at the end.
-            of_said = self._scores()[np.arange(len(value)), value].astype(np.float32)
-            gap = np.nan_to_num(self._sureness("scene").astype(np.float32)) - of_said
+            said_score = self._scores()[np.arange(len(value)), value].astype(np.float32)
+            gap = np.nan_to_num(self._sureness("scene").astype(np.float32)) - said_score
         else:
             score = self._scores()[:, self._column(query.about)]
             gap = np.abs(value.astype(np.float32) - score.astype(np.float32))

@@ -57,7 +57,7 @@ class ReviewSources:
         not_in_library: how many photos of the sample are not in the library any more.
         teaching: the photos that may teach, most useful first.
         trains: which photos of the manifest may train, bool [photos].
-        held_out: which photos are in the holdout, bool [photos].
+        is_holdout: which photos are in the holdout, bool [photos].
         opinions: what teacher, student and people say.
         decisions: people's decisions.
         unassisted: the photos that are judged without the teacher's and the student's labels; `opinions` has
@@ -70,7 +70,7 @@ class ReviewSources:
     queued: Queue
     not_in_library: int
     trains: Bools
-    held_out: Bools
+    is_holdout: Bools
     decisions: DecisionLog
     opinions: Opinions
     unassisted: frozenset[str]
@@ -91,7 +91,7 @@ def open_sources(settings: Settings, reviewer: str, store: Path) -> ReviewSource
     memberships = read_splits(paths.splits) if paths.splits.is_file() else {}
     photos = Manifest(paths.photos)
     roles = [memberships[i].role if i in memberships else None for i in photos.row_of]
-    trains, held_out = (np.array([role == one for role in roles], bool) for one in ("train", "holdout"))
+    trains, is_holdout = (np.array([role == one for role in roles], bool) for one in ("train", "holdout"))
     current_ids = find_current_ids(memberships)
     del memberships, roles  # tens of megabytes
     queue = read_measuring_queue(settings)
@@ -117,7 +117,7 @@ def open_sources(settings: Settings, reviewer: str, store: Path) -> ReviewSource
         queued=queued,
         not_in_library=len(queue) - len(queued),
         trains=trains,
-        held_out=held_out,
+        is_holdout=is_holdout,
         decisions=decisions,
         opinions=Opinions(settings, photos.row_of, decisions, hidden, store),
         unassisted=frozenset(unassisted),

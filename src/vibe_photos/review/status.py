@@ -68,8 +68,8 @@ def measure_status(
     figures = _measure(settings, sample, memberships, labels, more)
     if whole_sample is None:
         return figures
-    of_all = {one.name: one for one in _measure(settings, whole_sample, memberships, labels, more)}
-    return [of_all[one.name] if one.name.endswith(SHARE) else one for one in figures]
+    all_figures = {one.name: one for one in _measure(settings, whole_sample, memberships, labels, more)}
+    return [all_figures[one.name] if one.name.endswith(SHARE) else one for one in figures]
 
 
 def _measure(

@@ -131,9 +131,9 @@ def estimate_usefulness(reasons: Sequence[Reason], photos: int) -> Floats:
     for reason in reasons:
         kinds.setdefault(reason.kind, []).append(reason)
     usefulness = np.zeros(photos)
-    for kind, of_kind in kinds.items():
-        for reason in of_kind:
-            usefulness += SHARES[kind] / len(of_kind) * photos * reason.holds / reason.holds.sum()
+    for kind, same_kind in kinds.items():
+        for reason in same_kind:
+            usefulness += SHARES[kind] / len(same_kind) * photos * reason.holds / reason.holds.sum()
     return usefulness
 
 

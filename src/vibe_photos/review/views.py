@@ -101,7 +101,7 @@ def find_purpose(sources: ReviewSources, image_id: str) -> api.Purpose:
     if image_id in sources.queued or sources.decisions.state(image_id).measures:
         return "measure"
     row = sources.row_of[image_id]
-    return "teach" if sources.trains[row] or sources.held_out[row] else "measure"
+    return "teach" if sources.trains[row] or sources.is_holdout[row] else "measure"
 
 
 def show_truth(record: GroundTruth | None) -> api.Truth | None:
@@ -168,7 +168,7 @@ def _describe(sources: ReviewSources, photo: Photo) -> dict[str, Any]:
 
 def _describe_effect(sources: ReviewSources, image_id: str) -> str:
     if find_purpose(sources, image_id) == "teach":
-        if sources.held_out[sources.row_of[image_id]]:
+        if sources.is_holdout[sources.row_of[image_id]]:
             return "Kept out of training and of the sample: your answer counts for this photo alone."
         return "Teaches: the student learns your answer instead of the teacher's."
     if image_id in sources.unassisted:

@@ -31,7 +31,7 @@ def score_photos(settings: Settings, store: Path) -> None:
     """
     paths = settings.paths
     photos = read_embeddings(paths.embeddings / "embeddings.sqlite")
-    heads = [load_head(head_path(paths.models, kind), kind) for kind in HEADS]
+    heads = [load_head(head_path(paths.models, level), level) for level in HEADS]
     prompts = find_prompts(settings.taxonomy, photos.model, settings.embedder, settings.embed, store)
     table = score_vectors(photos.image_ids, photos.vectors, photos.model, heads, prompts)
     write_scores(paths.probabilities, table)
@@ -66,9 +66,9 @@ def score_vectors(
         rows = slice(start, start + _ROWS_AT_A_TIME)
         if prompts is not None:
             places = [column[key] for key in prompts.keys]
-            scores = prompts.scores(vectors[rows])
-            probability[rows, places] = round_figures(prompts.probabilities(scores))
-            prompt_margin[rows, places] = round_figures(prompts.margins(scores))
+            logits = prompts.logits(vectors[rows])
+            probability[rows, places] = round_figures(prompts.probabilities(logits))
+            prompt_margin[rows, places] = round_figures(prompts.margins(logits))
         for head in heads:
             places = [column[key] for key in head.labels]
             logits = head.logits(vectors[rows], embedder)

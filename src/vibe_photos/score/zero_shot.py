@@ -37,30 +37,30 @@ class PromptSet:
     logit_scale: float
     logit_bias: float
 
-    def scores(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+    def logits(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return SigLIP's logits (Zhai et al. 2023) [n, keys] of unit-norm photo vectors [n, dim]."""
         cosine = exact_logits(vectors, self.vectors, np.zeros(len(self.keys), dtype=np.float32))
         return np.asarray(cosine * self.logit_scale + self.logit_bias)
 
-    def probabilities(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    def probabilities(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return probabilities [n, keys]: softmax among the scenes, sigmoid elsewhere. Not calibrated."""
-        probabilities = np.asarray(activate(scores, "sigmoid"), dtype=np.float64)
+        probabilities = np.asarray(activate(logits, "sigmoid"), dtype=np.float64)
         scenes = self._scenes()
-        probabilities[:, scenes] = activate(scores[:, scenes], "softmax")
+        probabilities[:, scenes] = activate(logits[:, scenes], "softmax")
         return probabilities
 
-    def margins(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    def margins(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the margin of each label's prompt, [n, keys]; a positive margin means that it wins.
 
         A scene's margin is its logit minus that of the best other scene; an attribute's or object's margin is
         its logit, which is positive if text and photo match with a probability over 0.5.
         """
-        margins = scores.copy()
+        margins = logits.copy()
         scenes = self._scenes()
         if len(scenes) > 1:
-            ordered = np.sort(scores[:, scenes], axis=1)
+            ordered = np.sort(logits[:, scenes], axis=1)
             best, second = ordered[:, -1:], ordered[:, -2:-1]
-            margins[:, scenes] -= np.where(scores[:, scenes] == best, second, best)
+            margins[:, scenes] -= np.where(logits[:, scenes] == best, second, best)
         return margins
 
     def _scenes(self) -> NDArray[np.int64]:

@@ -141,9 +141,9 @@ def _sum_up(uploads: Sequence[Upload]) -> tuple[int, int, list[Group]]:
     for upload in uploads:
         by_kind[upload.kind].append(upload)
     groups = []
-    for kind, of_kind in by_kind.items():
-        paths = sorted({path for upload in of_kind for path in upload.paths})
-        groups.append(Group(kind, len(of_kind), sum(upload.size_bytes for upload in of_kind), paths))
+    for kind, same_kind in by_kind.items():
+        paths = sorted({path for upload in same_kind for path in upload.paths})
+        groups.append(Group(kind, len(same_kind), sum(upload.size_bytes for upload in same_kind), paths))
     groups.sort(key=lambda group: (-group.bytes, group.kind))
     return len(uploads), sum(group.bytes for group in groups), groups
 

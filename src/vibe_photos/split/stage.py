@@ -7,12 +7,12 @@
 - `holdout`: groups of near-duplicates that contain one of the lowest permanent random numbers. They never
   train either. The sample takes the lowest numbers too, so a larger sample takes from the holdout first. A
   budget takes them as well, so the holdout is a share of the photos that are asked about, but at most
-  `MOST_HELD_OUT`: more would not make figures better, and a larger budget would take taught photos from
+  `MOST_HOLDOUT`: more would not make figures better, and a larger budget would take taught photos from
   training.
 - `train`: all others. People teach on these.
 
 Numbers and halves depend only on ids and seeds, so added photos change only the roles of photos near them,
-with one exception: if the budget or `MOST_HELD_OUT` limits the holdout, some photos move from it to training.
+with one exception: if the budget or `MOST_HOLDOUT` limits the holdout, some photos move from it to training.
 """
 
 import logging
@@ -47,7 +47,7 @@ log = logging.getLogger(__name__)
 _WARN_SHARE = 0.1
 """If near-duplicates remove at least this share of a scene from training, a warning is logged."""
 
-MOST_HELD_OUT = 2_000
+MOST_HOLDOUT = 2_000
 """Photos of the holdout, without near-duplicates: a share of half of them is known to about 2 %."""
 
 _HALF_SEED = 0
@@ -83,7 +83,7 @@ def split_photos(settings: Settings) -> None:
     if lost := find_lost_to_duplicates(
         memberships, measured, find_holdout_limit([one.number for one in memberships.values()], split, budget)
     ):
-        listed = ", ".join(f"{of_lost} of {of_all} of {name}" for name, (of_lost, of_all) in lost.items())
+        listed = ", ".join(f"{lost_count} of {count} of {name}" for name, (lost_count, count) in lost.items())
         log.warning(
             "near-duplicates of measured or held-out photos remove a tenth or more of a scene from "
             "training: %s",
@@ -169,7 +169,7 @@ def find_holdout_limit(numbers: Collection[float], split: Split, budget: int | N
     `budget`: about how many photos the teacher is asked; None: all.
     """
     asked = min(budget or len(numbers), len(numbers))
-    wanted = min(split.holdout_share * asked, MOST_HELD_OUT)
+    wanted = min(split.holdout_share * asked, MOST_HOLDOUT)
     if wanted == split.holdout_share * len(numbers):  # not limited: it depends on no other photo
         return split.holdout_share
     return sorted(numbers)[int(wanted)]

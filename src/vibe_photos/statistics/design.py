@@ -63,7 +63,7 @@ class Design:
             None if self.asked_share is None else self.asked_share[counts],
         )
 
-    def of_asked(self) -> "Design":
+    def asked(self) -> "Design":
         """Return the design as a sample of only the photos that the teacher was asked about."""
         if self.asked_share is None:
             return self

@@ -174,7 +174,7 @@ def linearised_residuals(influence: Floats, design: Design) -> Floats:
 def first_phase_variance(influence: Floats, design: Design) -> float:
     """Return the variance that comes from asking the teacher about a part of the library only.
 
-    It is the first term of theorem 12.1 in `design`; with that of `design.of_asked()` it makes up the whole.
+    It is the first term of theorem 12.1 in `design`; with that of `design.asked()` it makes up the whole.
     """
     if design.asked_share is None:
         return 0.0
@@ -252,11 +252,11 @@ def _unanimous_variance(ratio: Ratio, design: Design, strata: Indices, level: fl
     if not _is_share(ratio):
         return 0.0
     z2 = _z(level) ** 2
-    counts, of_photo = ratio.denominator > 0, strata[design.groups]
+    counts, photo_strata = ratio.denominator > 0, strata[design.groups]
     variance = 0.0
     for answer in (0, 1):
-        others = np.bincount(of_photo[counts & (ratio.numerator != answer)], minlength=strata.max() + 1)
-        weights = design.weights * (counts & (others[of_photo] == 0))
+        others = np.bincount(photo_strata[counts & (ratio.numerator != answer)], minlength=strata.max() + 1)
+        weights = design.weights * (counts & (others[photo_strata] == 0))
         if weights.any():
             n = effective_count(sum_by_group(weights, design))
             contrary = z2 / 2 / (n + z2)

@@ -181,14 +181,14 @@ def average_precision_influence(y_true: Flags, y_score: Floats, weights: Floats)
         return moves
     true, weight = is_true[rows].astype(np.float64), weights[rows]
     starts = np.append(0, lasts[:-1] + 1)
-    of_score = np.repeat(np.arange(len(starts)), lasts - starts + 1)
+    score_index = np.repeat(np.arange(len(starts)), lasts - starts + 1)
     found, asserted = np.cumsum(weight * true)[lasts], np.cumsum(weight)[lasts]
     true_at_score = np.add.reduceat(weight * true, starts)
     average = float(np.sum(true_at_score * found / asserted)) / total
     # Each summed over a score and all lower ones.
-    raises = np.cumsum((true_at_score / asserted)[::-1])[::-1][of_score]
-    lowers = np.cumsum((true_at_score * found / asserted**2)[::-1])[::-1][of_score]
-    moves[rows] = (true * ((found / asserted)[of_score] + raises) - lowers) / total
+    raises = np.cumsum((true_at_score / asserted)[::-1])[::-1][score_index]
+    lowers = np.cumsum((true_at_score * found / asserted**2)[::-1])[::-1][score_index]
+    moves[rows] = (true * ((found / asserted)[score_index] + raises) - lowers) / total
     moves[is_true] -= average / total
     return moves
 

@@ -173,8 +173,8 @@ def _estimate_together(
         after = find_influence(pair.after, (right, wrong), extra, design)
         before = find_influence(pair.before, (wrong, right), extra, design)
         apart.append(after.value - before.value)
-        residuals.append(linearised_residuals(after.of_photos - before.of_photos, design))
-        added.append(float(((extra * (after.of_extra - before.of_extra)) ** 2).sum()))
+        residuals.append(linearised_residuals(after.by_photo - before.by_photo, design))
+        added.append(float(((extra * (after.by_added - before.by_added)) ** 2).sum()))
     together = np.column_stack(residuals)
     covariance = together.T @ together + np.diag(added)
     errors = np.sqrt(np.diag(covariance))
@@ -204,8 +204,8 @@ class Influence:
     """A figure with added photos, and its derivatives by each photo's and each added photo's weight."""
 
     value: float
-    of_photos: Floats
-    of_extra: Floats
+    by_photo: Floats
+    by_added: Floats
 
 
 def find_influence(

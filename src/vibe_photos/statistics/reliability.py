@@ -19,7 +19,8 @@ from vibe_photos.statistics.design import effective_count
 from vibe_photos.statistics.intervals import Interval, wilson_interval
 from vibe_photos.statistics.label_arrays import JudgedPhotos, with_parents
 from vibe_photos.statistics.metrics import UNJUDGED, Bools, Flags, Floats, Indices
-from vibe_photos.statistics.summary import Figures, round_figure
+from vibe_photos.statistics.summary import Figures
+from vibe_photos.storage.files import round_metric
 
 TENTHS = 10
 FEWEST_PREDICTIONS = 10
@@ -74,9 +75,9 @@ def calibration_noise(predictions: ScoredPredictions, seed: int) -> float | None
     bins = np.minimum((p * ECE_BINS).astype(np.int64), ECE_BINS - 1)
     _, cells = np.unique(predictions.together * ECE_BINS + bins, return_inverse=True)
     moves = np.bincount(cells, predictions.weights * np.sqrt(p * (1 - p)))
-    of_cell = np.zeros(len(moves), np.int64)
-    of_cell[cells] = bins
-    spread = np.sqrt(np.bincount(of_cell, moves**2, ECE_BINS)) / total
+    bin_of_cell = np.zeros(len(moves), np.int64)
+    bin_of_cell[cells] = bins
+    spread = np.sqrt(np.bincount(bin_of_cell, moves**2, ECE_BINS)) / total
     drawn = np.random.default_rng(seed).standard_normal((10_000, ECE_BINS))
     return float(np.quantile((np.abs(drawn) * spread).sum(axis=1), 0.95))
 
@@ -85,10 +86,10 @@ def summarise_calibration(predictions: Mapping[str, ScoredPredictions], seed: in
     """Return `calibration_error` and `calibration_noise` of each, as they stand in `metrics.json`."""
     return {
         "calibration_error": {
-            name: round_figure(calibration_error(one)) for name, one in predictions.items()
+            name: round_metric(calibration_error(one)) for name, one in predictions.items()
         },
         "calibration_noise": {
-            name: round_figure(calibration_noise(one, seed)) for name, one in predictions.items()
+            name: round_metric(calibration_noise(one, seed)) for name, one in predictions.items()
         },
     }
 

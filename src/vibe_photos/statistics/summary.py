@@ -29,6 +29,7 @@ from vibe_photos.statistics.intervals import (
 )
 from vibe_photos.statistics.label_arrays import JudgedPhotos, most_specific, own_scores, with_parents
 from vibe_photos.statistics.metrics import UNJUDGED, Floats, Ratio
+from vibe_photos.storage.files import round_metric
 
 Figures = dict[str, Any]
 """A node of a metrics file: what is written as JSON, nothing else."""
@@ -77,11 +78,11 @@ def summarise_scenes(photos: JudgedPhotos, evaluate: Evaluate) -> Figures:
     counts = metrics.confusion_matrix(y_true, y_pred, len(names))
     weighed = metrics.confusion_matrix(y_true, y_pred, len(names), photos.design.weights)
     macro, support = metrics.macro_f1(weighed), int(counts.sum())
-    moves = metrics.macro_f1_influence(y_true, y_pred, len(names), photos.design.weights)
-    of_macro = influence_interval(macro, moves, support, photos.design, evaluate.confidence_level)
+    influence = metrics.macro_f1_influence(y_true, y_pred, len(names), photos.design.weights)
+    macro_interval = influence_interval(macro, influence, support, photos.design, evaluate.confidence_level)
     return {
         **_figures({"accuracy": metrics.accuracy(y_true, y_pred)}, photos.design, evaluate),
-        **show_figure("macro_f1", macro, of_macro),
+        **show_figure("macro_f1", macro, macro_interval),
         "support": support,
         "missing": int(counts[:, -1].sum()),
         "per_class": _class_rows(counts, weighed, names),
@@ -104,8 +105,8 @@ def summarise_attribute(photos: JudgedPhotos, column: int, evaluate: Evaluate) -
         scores = photos.prediction.attribute_scores[:, column]
         curve = metrics.precision_recall_curve(y_true, scores, photos.design.weights)
         average = metrics.average_precision(curve)
-        moves = metrics.average_precision_influence(y_true, scores, photos.design.weights)
-        found = influence_interval(average, moves, positives, photos.design, evaluate.confidence_level)
+        influence = metrics.average_precision_influence(y_true, scores, photos.design.weights)
+        found = influence_interval(average, influence, positives, photos.design, evaluate.confidence_level)
         figures |= show_figure("average_precision", average, found)
     return figures | {
         "support": int(is_judged.sum()),
@@ -133,31 +134,33 @@ def summarise_objects(photos: JudgedPhotos, evaluate: Evaluate) -> Figures:
 
     Rankings and coverage need scores, and are left out where there are none.
     """
-    keys, said = photos.keys.object, photos.prediction
+    keys, labels = photos.keys.object, photos.prediction
     closed, exact = (rule(photos.truth.objects, keys) for rule in (with_parents, most_specific))
-    ratios = metrics.precision_recall_f1(closed, with_parents(said.objects, keys))
-    of_exact = metrics.precision_recall_f1(exact, most_specific(said.objects, keys))
-    ratios |= {f"exact_{name}": ratio for name, ratio in of_exact.items()}
-    has_truth, is_judged = (exact == 1).any(axis=1), (said.objects != UNJUDGED).any(axis=1)
+    ratios = metrics.precision_recall_f1(closed, with_parents(labels.objects, keys))
+    exact_ratios = metrics.precision_recall_f1(exact, most_specific(labels.objects, keys))
+    ratios |= {f"exact_{name}": ratio for name, ratio in exact_ratios.items()}
+    has_truth, is_judged = (exact == 1).any(axis=1), (labels.objects != UNJUDGED).any(axis=1)
     counts: Figures = {
         "n": int(has_truth.sum()),
-        "given": int((said.objects == 1).any(axis=1).sum()),
+        "given": int((labels.objects == 1).any(axis=1).sum()),
         "missing": int((has_truth & ~is_judged).sum()),
     }
-    if said.is_scored:
-        own = own_scores(said.object_scores, keys)
+    if labels.is_scored:
+        own = own_scores(labels.object_scores, keys)
         ranks = metrics.rank_of_truth(exact, own)
-        given = metrics.rank_of_truth(exact, np.where(said.objects == 1, own, np.nan))
+        given = metrics.rank_of_truth(exact, np.where(labels.objects == 1, own, np.nan))
         ratios |= {
             "top1": metrics.top_k(exact, ranks, 1),
             "top3": metrics.top_k(exact, ranks, 3),
             "top1_given": metrics.top_k(exact, given, 1),
             "top3_given": metrics.top_k(exact, given, 3),
-            "top1_hierarchical": metrics.top_k(closed, metrics.rank_of_truth(closed, said.object_scores), 1),
-            "coverage": metrics.coverage(exact, said.gives_object),
+            "top1_hierarchical": metrics.top_k(
+                closed, metrics.rank_of_truth(closed, labels.object_scores), 1
+            ),
+            "coverage": metrics.coverage(exact, labels.gives_object),
         }
-        counts["labels_given"] = int(said.gives_object.sum())
-        counts["labels_never_given"] = [keys[column] for column in np.flatnonzero(~said.gives_object)]
+        counts["labels_given"] = int(labels.gives_object.sum())
+        counts["labels_never_given"] = [keys[column] for column in np.flatnonzero(~labels.gives_object)]
     return _figures(ratios, photos.design, evaluate) | counts
 
 
@@ -170,7 +173,7 @@ def begin_figures(truth: TruthName, unscored: int = 0) -> Figures:
 
 
 def describe(figures: Figures, counts: Figures) -> str:
-    """Return the one line that a person reads when the stage ends."""
+    """Return the one line that a person reads when the stage ends (only `agreement` counts `not_asked`)."""
     if not figures["n"]:
         return f"n: 0; {figures['how_to_begin']}"
     left_out = {"not in the library": counts["not_in_library"], "never asked about": counts.get("not_asked")}
@@ -186,19 +189,10 @@ def describe(figures: Figures, counts: Figures) -> str:
     return "; ".join(parts)
 
 
-def round_figure(value: float | None) -> float | None:
-    """Round to the 4 decimals of every metrics file and plot; None and NaN (a share of nothing) give None.
-
-    First to 12 decimals: a figure that lies half-way, as 27/32 does, is otherwise rounded up or down by the
-    last bit of a sum, which another processor may compute differently.
-    """
-    return None if value is None or np.isnan(value) else round(round(float(value), 12), 4)
-
-
 def show_figure(name: str, value: float | None, interval: Interval) -> Figures:
     """Return a figure and `<name>_interval`: both ends, or the reason why there is no interval."""
-    ends = [round_figure(interval.low), round_figure(interval.high)]
-    return {name: round_figure(value), f"{name}_interval": interval.reason or ends}
+    ends = [round_metric(interval.low), round_metric(interval.high)]
+    return {name: round_metric(value), f"{name}_interval": interval.reason or ends}
 
 
 def explain_no_interval(reason: str) -> str:
@@ -229,7 +223,7 @@ def _class_rows(counts: Floats, weighed: Floats, names: list[str]) -> list[Figur
     return [
         {
             "scene": name,
-            **{figure: round_figure(values[i]) for figure, values in scores.items()},
+            **{figure: round_metric(values[i]) for figure, values in scores.items()},
             "support": int(counts[i].sum()),
         }
         for i, name in enumerate(names)

@@ -1,6 +1,7 @@
 """Atomic writes: after a crash, a file or folder is either the complete old one or the complete new one."""
 
 import errno
+import math
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -93,6 +94,15 @@ def write_bytes(path: Path, data: bytes) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Replace `path` by `value` as indented JSON in the given key order, with a final newline."""
     write_bytes(path, format_json(value))
+
+
+def round_metric(value: float | None) -> float | None:
+    """Round to the 4 decimals of every metrics file and plot; None and NaN (a share of nothing) give None.
+
+    First to 12 decimals: a figure that lies half-way, as 27/32 does, is otherwise rounded up or down by the
+    last bit of a sum, which another processor may compute differently. Zero has no sign, for the same reason.
+    """
+    return None if value is None or math.isnan(value) else round(round(float(value), 12), 4) + 0.0
 
 
 def format_json(value: Any) -> bytes:

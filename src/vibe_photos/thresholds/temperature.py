@@ -180,8 +180,8 @@ def judge_temperature(level: MeasuredLevel, current: float, confidence: float) -
         return replace(proposal, reason="all photos of the tune half are in one fold")
     best, then = level.fit(is_used), np.zeros(len(is_used))
     for fold in folds:
-        is_held = level.folds == fold
-        then[is_held] = level.log_loss(level.fit(~is_held))[is_held]
+        in_fold = level.folds == fold
+        then[in_fold] = level.log_loss(level.fit(~in_fold))[in_fold]
     now, weights = level.log_loss(current), level.design.weights
     labels = level.is_judged.sum(axis=1)
     total = float((weights * labels).sum())

@@ -1,11 +1,13 @@
 """Learning curves: how good a head is with part of its answers, with all, and with twice as many.
 
-The parts are eighths, quarters and halves, each within the next. Near-duplicate groups are assigned to them
-by their own permanent random numbers, not those of the sample: that takes the lowest of each scene, so only
-high ones are left of a rare scene. The L2 penalty of a part is that of the head divided by the part's share.
-Each fit is cross-validated and calibrated as the head is, and predicts all photos, in the part or not, out of
-fold. Up to `MOST_PHOTOS_FOR_ALL_PARTS` photos, all parts of a size that have photos of each fold are fitted
-and averaged; above, only the first.
+The parts are eighths, quarters and halves, each within the next. Each near-duplicate group gets its own
+random number for this purpose. The review sample's numbers cannot be used: the sample takes the lowest
+numbers of each scene, so the training photos of a rare scene have only high numbers. The L2 penalty of a part
+is that of the head divided by the part's share. Each fit is cross-validated and calibrated as the head is,
+and predicts all photos, in the part or not, out of fold. Only its calibration has seen all folds: without the
+photo's own, the F1 of simulated photos was further from that of unseen ones. Up to
+`MOST_PHOTOS_FOR_ALL_PARTS` photos, all parts of a size that have photos of each fold are fitted and averaged;
+above, only the first.
 
 The figure is F1 = 2 hits / (given + true) at probability 0.5, for each label and over all labels of the head
 (for scenes this is accuracy). The truth is the training labels, mostly the teacher's, so the figure says how
@@ -26,7 +28,6 @@ real photos, the real gain was larger than predicted (docs/REAL_PHOTOS.md).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -34,14 +35,15 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from vibe_photos.heads.calibration import fit_calibration
-from vibe_photos.heads.fit import ClassWeight, Coordinates, Examples, Floats, Loss, find_coordinates
+from vibe_photos.heads.fit import Coordinates, Examples, Floats, find_coordinates
 from vibe_photos.heads.rounding import exact_logits, round_figures, round_head
 from vibe_photos.records.photos import unit_interval
+from vibe_photos.storage.files import round_metric
 from vibe_photos.train.student import Student, cross_validate
-from vibe_photos.train.targets import Targets
+from vibe_photos.train.targets import TrainingSet
 
-PARTS = (8, 4, 2)
-"""The sizes as divisors of all answers; all answers are the last size."""
+DIVISORS = (8, 4, 2)
+"""The sizes of the parts as divisors of all answers; all answers are the last size."""
 MOST_PHOTOS_FOR_ALL_PARTS = 1_000
 EXPONENTS = np.linspace(0.25, 1.5, 26)
 FEWEST_SIZES, FEWEST_CASES, FOUND_TOO_RARELY = 3, 20, 0.5
@@ -50,24 +52,10 @@ FEWEST_SIZES, FEWEST_CASES, FOUND_TOO_RARELY = 3, 20, 0.5
 CONFIDENCE_LEVEL = 0.95
 """Of the intervals."""
 _REPETITIONS, _MOST_BLOCKS = 1000, 500
+RANDOM_SEED = 0
+"""Fixed, so that only the data change a figure."""
 
 Bools = NDArray[np.bool_]
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingSet:
-    """What a head learns from.
-
-    `vectors` float32 [n, dim]; `folds` int64 [n]; `groups`: each photo's near-duplicate group, all of it in
-    one fold.
-    """
-
-    targets: Targets
-    vectors: NDArray[np.float32]
-    folds: NDArray[np.int64]
-    groups: Sequence[str]
-    loss: Loss
-    class_weight: ClassWeight
 
 
 def measure_learning_curve(training_set: TrainingSet, student: Student, seed: int) -> dict[str, Any] | None:
@@ -82,21 +70,21 @@ def measure_learning_curve(training_set: TrainingSet, student: Student, seed: in
         return None
     numbers = np.array([unit_interval(seed, "learning curve", group) for group in training_set.groups])
     folds = len(np.unique(training_set.folds))
-    sizes, hits_of_parts, coordinates = [], [], find_coordinates(training_set.vectors)
-    for parts in PARTS:
-        used = range(parts if len(numbers) <= MOST_PHOTOS_FOR_ALL_PARTS else 1)
-        chosen = [np.floor(numbers * parts) == part for part in used]
+    sizes, hits_by_size, coordinates = [], [], find_coordinates(training_set.vectors)
+    for divisor in DIVISORS:
+        used = range(divisor if len(numbers) <= MOST_PHOTOS_FOR_ALL_PARTS else 1)
+        chosen = [np.floor(numbers * divisor) == part for part in used]
         chosen = [rows for rows in chosen if len(np.unique(training_set.folds[rows])) == folds]
         if chosen:
-            l2 = (student.validation.l2 or 0.0) * parts
+            l2 = (student.validation.l2 or 0.0) * divisor
             sizes.append(float(np.mean([rows.sum() for rows in chosen])))
-            hits_of_parts.append(
+            hits_by_size.append(
                 [flag_hits(training_set, predict_all(training_set, coordinates, rows, l2)) for rows in chosen]
             )
     sizes.append(float(len(numbers)))
     probabilities = student.calibration.probabilities(student.validation.logits, training_set.loss)
-    hits_of_parts.append([flag_hits(training_set, probabilities)])
-    errors = _resample(hits_of_parts, np.array(sizes), numbers)
+    hits_by_size.append([flag_hits(training_set, probabilities)])
+    errors = _resample(hits_by_size, np.array(sizes), numbers)
     learned_from, wanted = (1 - 1 / folds) * np.array(sizes), np.array([1.0, 2.0]) * sizes[-1]
     # Fits without one fold learn from fewer answers than the head, so its own error is extrapolated too.
     predicted = fit_power_law(np.moveaxis(errors, 0, -1), learned_from, wanted)
@@ -106,8 +94,8 @@ def measure_learning_curve(training_set: TrainingSet, student: Student, seed: in
         "answers": [round(size) for size in learned_from],
         "twice": round(wanted[-1]),
         "rows": [
-            {"label": label} | _make_row(errors[..., column], predicted[:, column], of_label)
-            for column, (label, of_label) in enumerate(labels)
+            {"label": label} | _make_row(errors[..., column], predicted[:, column], count)
+            for column, (label, count) in enumerate(labels)
         ],
     }
 
@@ -150,7 +138,7 @@ def predict_all(training_set: TrainingSet, coordinates: Coordinates, rows: Bools
             targets.is_judged[rows],
             training_set.loss,
         )
-        found = cross_validate(examples, folds[rows], [l2], training_set.class_weight)
+        found = cross_validate(examples, folds[rows], [l2], training_set.options.class_weight)
     logits = np.empty(targets.y.shape)
     for fold, table in zip(np.unique(folds), found.tables, strict=True):
         head = round_head(*examples.coordinates.unscale(table))
@@ -168,31 +156,33 @@ def flag_hits(training_set: TrainingSet, probabilities: Floats) -> Bools:
     return np.array([y & given & is_judged, given & is_judged, y & is_judged])
 
 
-def _resample(hits_of_parts: Sequence[Sequence[Bools]], sizes: Floats, numbers: Floats) -> Floats:
+def _resample(hits_by_size: Sequence[Sequence[Bools]], sizes: Floats, numbers: Floats) -> Floats:
     """Return errors [sizes, 1 + repetitions, 1 + labels]: without resampling, then each repetition.
 
-    `hits_of_parts` has what `flag_hits` returns, for each part of each size.
+    `hits_by_size` has what `flag_hits` returns, for each part of each size. `numbers` [n] are the photos'
+    random numbers, one for each near-duplicate group.
     """
-    generator = np.random.default_rng(0)
+    generator = np.random.default_rng(RANDOM_SEED)
     blocks = assign_blocks(numbers)
     # The same groups are drawn for all sizes, so that their differences are paired.
-    times = draw_with_replacement(generator, int(blocks.max()) + 1)
-    errors, random_error = [], np.zeros(0)
-    for parts in hits_of_parts:
-        by_part = [np.array([times @ sum_blocks(flags, blocks) for flags in part]) for part in parts]
-        drawn = draw_with_replacement(generator, len(parts))
-        errors.append(find_error(sum(n[:, None] * part for n, part in zip(drawn.T, by_part, strict=True))))
-        if not random_error.size:
-            random_error = np.std([find_error(part[:, 0]) for part in by_part], axis=0)
-    errors[-1][1:] += (
-        random_error * np.sqrt(sizes[0] / sizes[-1]) * generator.standard_normal(errors[-1][1:].shape)
-    )
+    draw_counts = draw_with_replacement(generator, int(blocks.max()) + 1)
+    errors, deviations = [], []
+    for hits_of_parts in hits_by_size:
+        parts = [draw_counts @ sum_blocks(hits, blocks) for hits in hits_of_parts]
+        part_counts = draw_with_replacement(generator, len(parts))
+        errors.append(
+            1.0 - find_f1(sum(n[:, None] * part for n, part in zip(part_counts.T, parts, strict=True)))
+        )
+        deviations.append(np.std([1.0 - find_f1(part[:, 0]) for part in parts], axis=0))
+    # All answers exist only once, so their random error is estimated from the smallest parts.
+    deviation = deviations[0] * np.sqrt(sizes[0] / sizes[-1])
+    errors[-1][1:] += deviation * generator.standard_normal(errors[-1][1:].shape)
     return np.array(errors)
 
 
-def assign_blocks(names: Any) -> NDArray[np.int64]:
-    """Return bootstrap blocks, int64 [n]: near-duplicate groups; of very many, several are one block."""
-    return np.asarray(np.unique(names, return_inverse=True)[1] % _MOST_BLOCKS, dtype=np.int64)
+def assign_blocks(groups: Any) -> NDArray[np.int64]:
+    """Return the bootstrap blocks of photos, int64 [n]: their groups; of very many, several are one block."""
+    return np.asarray(np.unique(groups, return_inverse=True)[1] % _MOST_BLOCKS, dtype=np.int64)
 
 
 def draw_with_replacement(generator: np.random.Generator, count: int) -> Floats:
@@ -201,16 +191,16 @@ def draw_with_replacement(generator: np.random.Generator, count: int) -> Floats:
     return np.vstack([np.ones((1, count)), drawn])
 
 
-def sum_blocks(flags: Bools, blocks: NDArray[np.int64]) -> Floats:
-    """Return the sums of `flags` [n, labels] over each block: [blocks, 1 + labels], first over all labels."""
-    sums = np.column_stack([np.bincount(blocks, column) for column in flags.T])
-    return np.column_stack([sums.sum(axis=1), sums])
+def sum_blocks(hits: Bools, blocks: NDArray[np.int64]) -> Floats:
+    """Sum what `flag_hits` returns over each block: [3, blocks, 1 + labels], first over all labels."""
+    sums = np.array([[np.bincount(blocks, column) for column in flags.T] for flags in hits])
+    return np.concatenate([sums.sum(axis=1, keepdims=True), sums], axis=1).swapaxes(1, 2)
 
 
-def find_error(totals: Any) -> Floats:
-    """Return 1 - F1 of hit, given, true [3, ...]."""
-    hit, given, true = totals
-    return np.asarray(1.0 - 2.0 * hit / np.maximum(given + true, 1.0))
+def find_f1(counts: Any) -> Floats:
+    """Return the F1 of counts of labels that are hit, given, true: [3, ...]."""
+    hit, given, true = counts
+    return np.asarray(2.0 * hit / np.maximum(given + true, 1.0))
 
 
 def _make_row(errors: Floats, predicted: Floats, cases: float) -> dict[str, Any]:
@@ -219,29 +209,21 @@ def _make_row(errors: Floats, predicted: Floats, cases: float) -> dict[str, Any]
         return {"gain": None, "gain_interval": f"n < {FEWEST_CASES}"}
     f1 = 1.0 - errors
     row: dict[str, Any] = {
-        "f1": [round_share(size[0]) for size in f1],
+        "f1": [round_metric(size[0]) for size in f1],
         "f1_interval": [percentile_interval(size[1:]) for size in f1],
     }
     reason = "too few photos" if len(errors) < FEWEST_SIZES else ""
     if f1[-1, 0] < FOUND_TOO_RARELY:
         reason = "found too rarely yet"
     for name, values in (("twice", 1.0 - predicted[:, 1]), ("gain", predicted[:, 0] - predicted[:, 1])):
-        row[name] = None if reason else round_share(values[0])
+        row[name] = None if reason else round_metric(values[0])
         row[f"{name}_interval"] = reason or percentile_interval(values[1:])
     return row
 
 
-def percentile_interval(values: Floats) -> list[float]:
+def percentile_interval(values: Floats) -> list[Any]:
     """Return the percentile interval of the repetitions."""
     return [
-        round_share(end)
+        round_metric(end)
         for end in np.quantile(values, [(1 - CONFIDENCE_LEVEL) / 2, (1 + CONFIDENCE_LEVEL) / 2])
     ]
-
-
-def round_share(value: float) -> float:
-    """Round to 4 decimals; first to 12, so that the last bits, which differ by processor, decide no half.
-
-    Zero has no sign, for the same reason.
-    """
-    return round(round(float(value), 12), 4) + 0.0

@@ -18,17 +18,15 @@ from vibe_photos.settings import HeadTraining, Settings
 from vibe_photos.storage.files import write_json
 from vibe_photos.storage.vectors import Embeddings, read_embeddings, read_image_ids
 from vibe_photos.train.error_budget import find_better_models, measure_error_budget
-from vibe_photos.train.learning_curve import TrainingSet, measure_learning_curve
+from vibe_photos.train.learning_curve import measure_learning_curve
 from vibe_photos.train.student import fit_student, summarize_validation
-from vibe_photos.train.targets import Targets, find_people_labels, find_targets
+from vibe_photos.train.targets import Targets, TrainingSet, find_people_labels, find_targets
 
 log = logging.getLogger(__name__)
 
-BETTER_THAN_LINEAR = {
-    "neighbours": "the labels of the nearest photos are right more often than the linear head: it does not "
-    "suit this encoder's vectors; try another encoder (use.embedder)",
-    "probe": "a small non-linear model is right more often than the linear head: it does not use all that is "
-    "in this encoder's vectors; try another encoder (use.embedder)",
+BETTER_MODELS = {
+    "neighbours": "the labels of the nearest photos are right more often",
+    "probe": "a small non-linear model is right more often",
 }
 
 
@@ -46,30 +44,30 @@ def train_head(settings: Settings) -> None:
 
     targets = find_targets(head, records, settings.taxonomy, options.min_positive)
     image_ids = [records[row].image_id for row in targets.rows]
-    photos = read_embeddings(database, set(image_ids))
+    embeddings = read_embeddings(database, set(image_ids))
     folds = np.array([truth_of[image_id].fold for image_id in image_ids], dtype=np.int64)
     size = (head, len(image_ids), len(targets.labels))
     log.info("train@%s: begins with %d photos and %d labels; many of both take minutes", *size)
-    student = fit_student(targets, photos.vectors, folds, head_loss(head), options)
+    groups = [truth_of[image_id].group for image_id in image_ids]
+    training_set = TrainingSet(targets, embeddings.vectors, folds, groups, head_loss(head), options)
+    student = fit_student(training_set)
 
     fitted = LinearHead(
-        kind=head,
+        level=head,
         labels=targets.labels,
         weight=student.weight,
         bias=student.bias,
         calibration=student.calibration,
-        embedder=photos.model,
+        embedder=embeddings.model,
         seed=settings.train.seed,
-        created_from=_hash_inputs(targets, folds, photos),
+        created_from=_hash_inputs(targets, folds, embeddings),
     )
     save_head(fitted, head_path(paths.models, head))
     judged = np.where(targets.is_judged, targets.y, -1).astype(np.int8)
     logits, probabilities = student.validation.logits, student.probabilities
     by_people = find_people_labels(head, [records[row] for row in targets.rows], targets.labels)
     write_out_of_fold(paths.models, head, image_ids, targets.labels, judged, by_people, logits, probabilities)
-    groups = [truth_of[image_id].group for image_id in image_ids]
-    training_set = TrainingSet(targets, photos.vectors, folds, groups, head_loss(head), options.class_weight)
-    budget = measure_error_budget(training_set, student, options, settings.train.seed)
+    budget = measure_error_budget(training_set, student, settings.train.seed)
     metric: dict[str, object] = {
         "n_train": len(targets.rows),
         "labels_by_people": sum(len(truth_of[image_id].by_people) for image_id in image_ids),
@@ -78,7 +76,7 @@ def train_head(settings: Settings) -> None:
         "labels_not_learnable": len(targets.not_learnable),
         "learnt": _count_rows(targets.support),
         "not_learnable": _count_rows(targets.not_learnable),
-        **summarize_validation(student, targets, head_loss(head)),
+        **summarize_validation(student, training_set),
         "learning_curve": measure_learning_curve(training_set, student, settings.train.seed),
         "error_budget": budget,
     }
@@ -91,8 +89,12 @@ def train_head(settings: Settings) -> None:
         )
     elif student.validation.loss is None:
         log.warning("train@%s: all photos are in one fold, so nothing is cross-validated or calibrated", head)
-    for limit in find_better_models(budget):
-        log.warning("train@%s: %s", head, BETTER_THAN_LINEAR[limit])
+    for model in find_better_models(budget):
+        log.warning(
+            "train@%s: %s than the linear head, which cannot use all the information in this encoder's "
+            "vectors: try another encoder (use.embedder)",
+            *(head, BETTER_MODELS[model]),
+        )
     log.info(
         "train@%s: %d photos, %d labels learned, %d not learnable yet, l2 %s, %d photos without an embedding",
         head,
@@ -104,17 +106,17 @@ def train_head(settings: Settings) -> None:
     )
 
 
-def _hash_inputs(targets: Targets, folds: NDArray[np.int64], photos: Embeddings) -> dict[str, str]:
+def _hash_inputs(targets: Targets, folds: NDArray[np.int64], embeddings: Embeddings) -> dict[str, str]:
     """Return hashes of exactly the training data, so that nothing else changes the head's bytes."""
-    examples = xxhash.xxh3_128("\n".join([*targets.labels, "", *photos.image_ids]).encode())
+    examples = xxhash.xxh3_128("\n".join([*targets.labels, "", *embeddings.image_ids]).encode())
     for array in (targets.y, targets.is_judged, folds):
         examples.update(np.ascontiguousarray(array).tobytes())
     return {
         "examples": examples.hexdigest(),
-        "vectors": xxhash.xxh3_128_hexdigest(np.ascontiguousarray(photos.vectors).data),
+        "vectors": xxhash.xxh3_128_hexdigest(np.ascontiguousarray(embeddings.vectors).data),
     }
 
 
-def _count_rows(photos: Mapping[str, int]) -> list[dict[str, object]]:
+def _count_rows(count_of: Mapping[str, int]) -> list[dict[str, object]]:
     """Return one row per label, as a list, because DVC's metric tables skip lists."""
-    return [{"label": key, "photos": count} for key, count in photos.items()]
+    return [{"label": key, "photos": count} for key, count in count_of.items()]

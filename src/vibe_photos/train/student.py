@@ -17,17 +17,17 @@ from vibe_photos.heads.fit import (
     ClassWeight,
     Examples,
     Floats,
-    Loss,
     cross_entropy,
     fit_linear,
     prepare_examples,
     weigh_rows,
 )
 from vibe_photos.heads.rounding import exact_logits, round_figures, round_head
-from vibe_photos.settings import HeadTraining
-from vibe_photos.train.targets import Targets
+from vibe_photos.storage.files import round_metric
+from vibe_photos.train.targets import TrainingSet
 
 _PATIENCE = 2
+"""So many penalties in a row that are no better than the best end the search."""
 _LOSS_TOLERANCE = 1e-5
 """Losses that differ by no more count as equal: then the larger penalty is used."""
 
@@ -38,7 +38,7 @@ class CrossValidation:
 
     `l2` is the chosen penalty, None if there was nothing to fit. `loss` is the mean out-of-fold
     cross-entropy with it; `logits` float64 [n, labels], rounded, are the out-of-fold logits (None and NaN if
-    all photos are in one fold). `tables` are the folds' fits.
+    all photos are in one fold). `tables` are the folds' fits, each as `fit_linear` returns it.
     """
 
     l2: float | None
@@ -63,17 +63,13 @@ class Student:
     probabilities: Floats
 
 
-def fit_student(
-    targets: Targets,
-    vectors: NDArray[np.float32],
-    folds: NDArray[np.int64],
-    loss: Loss,
-    options: HeadTraining,
-) -> Student:
-    """Fit a head to `vectors` [n, dim] with the penalty that is best in cross-validation over `folds` [n].
+def fit_student(training_set: TrainingSet) -> Student:
+    """Fit a head with the penalty that is best in cross-validation over the folds.
 
     The same input gives the same bits on every processor, however many cores it has (see `heads.rounding`).
     """
+    targets, vectors, folds = training_set.targets, training_set.vectors, training_set.folds
+    loss, options = training_set.loss, training_set.options
     if not targets.labels or not len(vectors):
         nothing = np.zeros((len(vectors), 0))
         weight, bias = np.zeros((0, vectors.shape[1]), dtype=np.float32), np.zeros(0, dtype=np.float32)
@@ -82,9 +78,9 @@ def fit_student(
     with threadpool_limits(limits=1, user_api="blas"):
         examples = prepare_examples(vectors, targets.y, targets.is_judged, loss)
         validation = cross_validate(examples, folds, options.l2, options.class_weight)
-        weights = weigh_rows(examples, np.ones(len(vectors), dtype=bool), options.class_weight)
-        start = validation.tables[0] if validation.tables else None
-        table = fit_linear(examples, weights, validation.l2 or 0.0, start)
+        all_weights = weigh_rows(examples, np.ones(len(vectors), dtype=bool), options.class_weight)
+        start = validation.tables[0] if validation.tables else None  # any fold's: near the optimum
+        table = fit_linear(examples, all_weights, validation.l2 or 0.0, start)
     weight, bias = round_head(*examples.coordinates.unscale(table))
     if validation.loss is None:
         calibration = Calibration.identity(len(targets.labels))
@@ -113,53 +109,54 @@ def cross_validate(
         class_weight: as in `weigh_rows`; the compared losses use the same weights.
     """
     penalties = sorted(l2_grid, reverse=True)
-    held = [folds == fold for fold in np.unique(folds)]
-    if len(held) < 2:
+    in_folds = [folds == fold for fold in np.unique(folds)]
+    if len(in_folds) < 2:
         return CrossValidation(penalties[0], None, np.full(examples.y.shape, np.nan))
-    weights = [weigh_rows(examples, ~is_held, class_weight) for is_held in held]
-    everyone = weigh_rows(examples, np.ones(len(folds), dtype=bool), class_weight)
+    weights = [weigh_rows(examples, ~in_fold, class_weight) for in_fold in in_folds]
+    all_weights = weigh_rows(examples, np.ones(len(folds), dtype=bool), class_weight)
     tables: list[list[Floats]] = []
     losses: list[float] = []
-    with ThreadPoolExecutor(max_workers=min(len(held), os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(max_workers=min(len(in_folds), os.cpu_count() or 1)) as pool:
 
         def fit_folds(l2: float, starts: Sequence[Floats | None], precision: float) -> list[Floats]:
             def fit_one(fold: int) -> Floats:
                 return fit_linear(examples, weights[fold], l2, starts[fold], precision)
 
-            return list(pool.map(fit_one, range(len(held))))
+            return list(pool.map(fit_one, range(len(in_folds))))
 
-        starts: Sequence[Floats | None] = [None] * len(held)
+        starts: Sequence[Floats | None] = [None] * len(in_folds)
         for l2 in penalties:
             starts = fit_folds(l2, starts, ROUGH)
             tables.append(starts)
-            losses.append(_mean_loss(examples, _out_of_fold_logits(examples, held, starts), everyone))
+            losses.append(_mean_loss(examples, _out_of_fold_logits(examples, in_folds, starts), all_weights))
             best = next(place for place, loss in enumerate(losses) if loss <= min(losses) + _LOSS_TOLERANCE)
             if len(losses) - 1 - best >= _PATIENCE:
                 break
         exact = fit_folds(penalties[best], tables[best], EXACT)
-    logits = _out_of_fold_logits(examples, held, exact)
-    return CrossValidation(penalties[best], _mean_loss(examples, logits, everyone), logits, exact)
+    logits = _out_of_fold_logits(examples, in_folds, exact)
+    return CrossValidation(penalties[best], _mean_loss(examples, logits, all_weights), logits, exact)
 
 
 def calibrate_out_of_fold(examples: Examples, logits: Floats, folds: NDArray[np.int64]) -> Floats:
     """Return rounded probabilities [n, labels], calibrated without the photo's own fold."""
     probabilities = np.empty_like(logits)
     for fold in np.unique(folds):
-        held = folds == fold
+        in_fold, others = folds == fold, folds != fold
         calibration = fit_calibration(
-            logits[~held], examples.y[~held], examples.is_judged[~held], examples.loss
+            logits[others], examples.y[others], examples.is_judged[others], examples.loss
         )
-        probabilities[held] = calibration.probabilities(logits[held], examples.loss)
+        probabilities[in_fold] = calibration.probabilities(logits[in_fold], examples.loss)
     return round_figures(probabilities)
 
 
-def summarize_validation(student: Student, targets: Targets, loss: Loss) -> dict[str, Any]:
+def summarize_validation(student: Student, training_set: TrainingSet) -> dict[str, Any]:
     """Return the metrics of cross-validation: penalty, cross-entropy, accuracy, calibration error.
 
     Accuracy is the share of judged photos (softmax: top label right) or judged photo-label pairs (sigmoid:
     right at 0.5). `after` is the calibration error of probabilities calibrated without the photo's fold.
     """
     validation, after = student.validation, student.probabilities
+    targets, loss = training_set.targets, training_set.loss
     if validation.loss is None:
         return {"l2": validation.l2, "cross_validation": None, "calibration_error": None}
     before = Calibration.identity(len(targets.labels)).probabilities(validation.logits, loss)
@@ -174,28 +171,25 @@ def summarize_validation(student: Student, targets: Targets, loss: Loss) -> dict
     return {
         "l2": validation.l2,
         "cross_validation": {
-            "loss": round(validation.loss, 4),
-            "accuracy": round(float(is_right.mean()), 4),
+            "loss": round_metric(validation.loss),
+            "accuracy": round_metric(is_right.mean()),
         },
-        "calibration_error": {"before": _rounded(error_before), "after": _rounded(error_after)},
+        "calibration_error": {"before": round_metric(error_before), "after": round_metric(error_after)},
     }
 
 
 def _out_of_fold_logits(
-    examples: Examples, held: Sequence[NDArray[np.bool_]], tables: Sequence[Floats]
+    examples: Examples, in_folds: Sequence[NDArray[np.bool_]], tables: Sequence[Floats]
 ) -> NDArray[np.float64]:
     """Return each photo's logits by the fit without its fold, with weights rounded like a stored head."""
     logits = np.empty(examples.y.shape)
-    for is_held, table in zip(held, tables, strict=True):
+    for in_fold, table in zip(in_folds, tables, strict=True):
         head = round_head(*examples.coordinates.unscale(table))
-        logits[is_held] = round_figures(exact_logits(examples.vectors[is_held], *head))
+        logits[in_fold] = round_figures(exact_logits(examples.vectors[in_fold], *head))
     return logits
 
 
 def _mean_loss(examples: Examples, logits: Floats, weights: Floats) -> float:
+    """Return the mean over the labels; each column of `weights` sums to 1 (`weigh_rows`)."""
     entropy, _ = cross_entropy(logits, examples.y, examples.loss)
     return float((entropy * weights).sum(dtype=np.float64) / weights.shape[1])
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 4)

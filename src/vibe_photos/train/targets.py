@@ -1,4 +1,4 @@
-"""The training labels of one head as a table of 0 and 1, and the labels that are too rare to learn."""
+"""What one head learns from: vectors, and a table of 0 and 1 of the labels that are not too rare to learn."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vibe_photos.heads.fit import Loss
 from vibe_photos.records.ground_truth import TrainingRecord
 from vibe_photos.records.taxonomy import head_keys, with_ancestors
-from vibe_photos.settings import HeadName, Taxonomy
+from vibe_photos.settings import HeadName, HeadTraining, Taxonomy
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,22 @@ class Targets:
     is_judged: NDArray[np.bool_]
     support: dict[str, int]
     not_learnable: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSet:
+    """What a head learns from, and how.
+
+    `vectors` float32 [n, dim]; `folds` int64 [n]; `groups`: each photo's near-duplicate group, all of it in
+    one fold (only bootstrap intervals need them).
+    """
+
+    targets: Targets
+    vectors: NDArray[np.float32]
+    folds: NDArray[np.int64]
+    groups: Sequence[str]
+    loss: Loss
+    options: HeadTraining
 
 
 def find_targets(

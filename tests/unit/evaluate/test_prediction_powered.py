@@ -124,9 +124,9 @@ def draw_and_estimate(
     design = Design(1 / drawn, drawn, groups, np.repeat(np.arange(4), sizes), True)
     others = np.setdiff1d(np.arange(len(y)), audited)
     others = others[rng.random(len(others)) < known_share]
-    of_others = np.unique(others // cluster, return_inverse=True)[1]
+    other_groups = np.unique(others // cluster, return_inverse=True)[1]
     weights = np.full(len(others), (len(y) - len(audited)) / len(others))
-    known = mean_proxy(proxy[audited], proxy[others], of_others, weights)
+    known = mean_proxy(proxy[audited], proxy[others], other_groups, weights)
     assert known is not None
     return float(y.mean()), estimate_powered(y[audited], proxy[audited], design, known, 0.95)
 

@@ -36,14 +36,14 @@ CLASSIFY = Classify(
 )
 
 
-def make_head(kind: HeadName, labels: tuple[str, ...], seed: int) -> LinearHead:
+def make_head(level: HeadName, labels: tuple[str, ...], seed: int) -> LinearHead:
     generator = np.random.default_rng(seed)
     scale = (
-        (1.7,) * len(labels) if kind == "scene" else tuple(generator.uniform(0.5, 2, len(labels)).tolist())
+        (1.7,) * len(labels) if level == "scene" else tuple(generator.uniform(0.5, 2, len(labels)).tolist())
     )
-    offset = (0.0,) * len(labels) if kind == "scene" else tuple(generator.normal(size=len(labels)).tolist())
+    offset = (0.0,) * len(labels) if level == "scene" else tuple(generator.normal(size=len(labels)).tolist())
     return LinearHead(
-        kind=kind,
+        level=level,
         labels=labels,
         weight=generator.normal(0, 6, (len(labels), DIM)).astype(np.float32),
         bias=generator.normal(size=len(labels)).astype(np.float32),
@@ -55,17 +55,18 @@ def make_head(kind: HeadName, labels: tuple[str, ...], seed: int) -> LinearHead:
 
 
 def make_prompts(taxonomy: Taxonomy) -> PromptSet:
-    level = {key: kind for kind in HEADS for key in head_keys(taxonomy, kind)}
+    level = {key: head for head in HEADS for key in head_keys(taxonomy, head)}
     vectors = to_unit_norm(np.random.default_rng(9).normal(size=(len(level), DIM)))
     return PromptSet(tuple(level), level, vectors, 8.0, -1.0)
 
 
 def make_heads(taxonomy: Taxonomy, has_scenes: bool) -> list[LinearHead]:
     """Heads that know some of the labels each; a scene head that knows none where asked."""
-    learnt = {kind: tuple(head_keys(taxonomy, kind)[::2]) for kind in HEADS}
+    learnt = {level: tuple(head_keys(taxonomy, level)[::2]) for level in HEADS}
     scenes = learnt["scene"] if has_scenes else ()
     return [
-        make_head(kind, scenes if kind == "scene" else learnt[kind], seed) for seed, kind in enumerate(HEADS)
+        make_head(level, scenes if level == "scene" else learnt[level], seed)
+        for seed, level in enumerate(HEADS)
     ]
 
 
@@ -122,7 +123,7 @@ def test_levels_of_which_nothing_is_known_have_no_output(taxonomy):
 
 def test_heads_without_any_label_are_refused():
     with pytest.raises(HeadError, match="nothing to export"):
-        fold_levels([make_head(kind, (), 0) for kind in HEADS], None)
+        fold_levels([make_head(level, (), 0) for level in HEADS], None)
 
 
 def test_a_graph_that_says_something_else_is_refused(taxonomy):

@@ -18,9 +18,9 @@ def checkout(small_settings, tmp_path, monkeypatch):
     paths = msgspec.structs.replace(small_settings.paths, models=tmp_path.relative_to(tmp_path) / "models")
     (tmp_path / "models").mkdir()
     outs = [{"path": small_settings.paths.photos.as_posix(), "md5": "0123"}]
-    for kind in HEADS:
-        content = head_path(small_settings.paths.models, kind).read_bytes()
-        path = head_path(paths.models, kind)
+    for level in HEADS:
+        content = head_path(small_settings.paths.models, level).read_bytes()
+        path = head_path(paths.models, level)
         path.write_bytes(content)
         outs.append({"path": path.as_posix(), "md5": hashlib.md5(content, usedforsecurity=False).hexdigest()})
     (tmp_path / "dvc.lock").write_bytes(
@@ -47,7 +47,7 @@ def test_commit_and_hashes_of_what_decides_labels(checkout):
     assert revision.files[checkout.paths.photos.as_posix()] == "0123"
     assert set(revision.files) == {
         checkout.paths.photos.as_posix(),
-        *(f"models/{kind}_head_from_qwen.pt" for kind in HEADS),
+        *(f"models/{level}_head_from_qwen.pt" for level in HEADS),
     }
 
 

@@ -24,12 +24,12 @@ KEYS: dict[HeadName, tuple[str, str]] = {
 
 
 def make_head(
-    kind: HeadName = "scene", labels: tuple[str, ...] = ("scene.food", "scene.people")
+    level: HeadName = "scene", labels: tuple[str, ...] = ("scene.food", "scene.people")
 ) -> LinearHead:
     generator = np.random.default_rng(0)
     count = len(labels)
     return LinearHead(
-        kind=kind,
+        level=level,
         labels=labels,
         weight=generator.standard_normal((count, 3)).astype(np.float32),
         bias=generator.standard_normal(count).astype(np.float32),
@@ -50,24 +50,24 @@ def unit_vectors(count: int) -> np.ndarray:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-@pytest.mark.parametrize("kind", KEYS)
+@pytest.mark.parametrize("level", KEYS)
 @pytest.mark.parametrize("labels", [("a.b", "a.c"), ()])
-def test_a_head_comes_back_as_it_was_saved(tmp_path, kind, labels):
-    head = make_head(kind, labels)
-    save_head(head, head_path(tmp_path, kind))
-    loaded = load_head(head_path(tmp_path, kind), kind)
+def test_a_head_comes_back_as_it_was_saved(tmp_path, level, labels):
+    head = make_head(level, labels)
+    save_head(head, head_path(tmp_path, level))
+    loaded = load_head(head_path(tmp_path, level), level)
     np.testing.assert_array_equal(loaded.weight, head.weight)
     np.testing.assert_array_equal(loaded.bias, head.bias)
-    for field in ("kind", "labels", "calibration", "embedder", "seed", "created_from"):
+    for field in ("level", "labels", "calibration", "embedder", "seed", "created_from"):
         assert getattr(loaded, field) == getattr(head, field)
     assert loaded.probabilities(loaded.logits(unit_vectors(4), "hog-0123")).shape == (4, len(labels))
 
 
-@pytest.mark.parametrize("kind", KEYS)
-def test_the_file_has_the_fields_that_other_programs_read(tmp_path, kind):
-    save_head(make_head(kind, ("x.a", "x.b")), tmp_path / "head.pt")
+@pytest.mark.parametrize("level", KEYS)
+def test_the_file_has_the_fields_that_other_programs_read(tmp_path, level):
+    save_head(make_head(level, ("x.a", "x.b")), tmp_path / "head.pt")
     content = read_content(tmp_path / "head.pt")
-    labels_key, count_key = KEYS[kind]
+    labels_key, count_key = KEYS[level]
     assert content[labels_key] == ["x.a", "x.b"]
     assert content["seed"] == 7
     assert (content["state"]["input_dim"], content["state"][count_key]) == (3, 2)

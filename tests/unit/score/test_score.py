@@ -17,14 +17,14 @@ EMBED = Embed(
 )
 
 
-def make_head(kind: HeadName, labels: tuple[str, ...]) -> LinearHead:
+def make_head(level: HeadName, labels: tuple[str, ...]) -> LinearHead:
     count = len(labels)
     return LinearHead(
-        kind=kind,
+        level=level,
         labels=labels,
         weight=np.eye(2, dtype=np.float32)[:count],
         bias=np.zeros(count, dtype=np.float32),
-        calibration=Calibration((2.0,) * count, (1.0 if kind == "attribute" else 0.0,) * count),
+        calibration=Calibration((2.0,) * count, (1.0 if level == "attribute" else 0.0,) * count),
         embedder="hog-1",
         seed=0,
         created_from={},
@@ -79,7 +79,7 @@ def test_one_photo_alone_scores_as_among_others():
 
 def test_the_stage_writes_what_the_heads_say_and_refuses_another_encoder(tmp_path, taxonomy):
     for head in (SCENE, ATTRIBUTE, OBJECT):
-        save_head(head, head_path(tmp_path / "models", head.kind))
+        save_head(head, head_path(tmp_path / "models", head.level))
     for model in ("hog-1", "hog-2"):
         write_embeddings(tmp_path / model / "embeddings.sqlite", Embeddings(["b", "a", "c"], VECTORS, model))
 

@@ -40,22 +40,22 @@ class LetterEncoder:
         return to_unit_norm(np.array([[text.count(letter) + 0.1 for letter in "aeio"] for text in texts]))
 
 
-def test_scores_probabilities_and_margins_by_hand():
+def test_logits_probabilities_and_margins_by_hand():
     # Cosines with (1, 0): 1, 0, 0.6; times 10 less 5: 5, -5, 1.
-    scores = PROMPTS.scores(np.array([[1, 0]], dtype=np.float32))
-    np.testing.assert_allclose(scores, [[5, -5, 1]], atol=1e-6)
+    logits = PROMPTS.logits(np.array([[1, 0]], dtype=np.float32))
+    np.testing.assert_allclose(logits, [[5, -5, 1]], atol=1e-6)
     # The attribute: sigmoid(5). The scenes among themselves: softmax of -5 and 1.
     expected = [1 / (1 + np.exp(-5)), 1 / (1 + np.exp(6)), 1 / (1 + np.exp(-6))]
-    np.testing.assert_allclose(PROMPTS.probabilities(scores), [expected], atol=1e-6)
+    np.testing.assert_allclose(PROMPTS.probabilities(logits), [expected], atol=1e-6)
     # The attribute's margin is its logit; food loses to people by 6, people wins by 6.
-    np.testing.assert_allclose(PROMPTS.margins(scores), [[5, -6, 6]], atol=1e-6)
+    np.testing.assert_allclose(PROMPTS.margins(logits), [[5, -6, 6]], atol=1e-6)
 
 
 def test_a_scene_alone_has_its_logit_as_margin():
     alone = PromptSet(("scene.food",), {"scene.food": "scene"}, PROMPTS.vectors[1:2], 10.0, -5.0)
-    scores = alone.scores(np.array([[0, 1]], dtype=np.float32))
-    np.testing.assert_allclose(alone.margins(scores), [[5]])
-    np.testing.assert_allclose(alone.probabilities(scores), [[1]])
+    logits = alone.logits(np.array([[0, 1]], dtype=np.float32))
+    np.testing.assert_allclose(alone.margins(logits), [[5]])
+    np.testing.assert_allclose(alone.probabilities(logits), [[1]])
 
 
 def test_prompts_are_encoded_once_and_then_come_from_the_store(tmp_path, taxonomy):

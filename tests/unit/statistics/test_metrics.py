@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
 from vibe_photos.statistics import metrics
-from vibe_photos.statistics.summary import round_figure
+from vibe_photos.storage.files import round_metric
 
 ONES = np.ones(6)
 
@@ -47,8 +47,8 @@ def test_precision_recall_f1_of_an_attribute() -> None:
 def test_a_figure_half_way_is_rounded_alike_whatever_its_last_bit() -> None:
     half_way = 27 / 32  # 0.84375
     for value in (half_way, np.nextafter(half_way, 0), np.nextafter(half_way, 1)):
-        assert round_figure(value) == 0.8438
-    assert round_figure(None) is round_figure(np.nan) is None
+        assert round_metric(value) == 0.8438
+    assert round_metric(None) is round_metric(np.nan) is None
 
 
 def test_a_figure_without_denominator_is_none() -> None:

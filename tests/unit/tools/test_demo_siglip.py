@@ -98,7 +98,7 @@ def test_the_scene_prompt_that_fits_best_is_usually_the_true_one(
     shots: list[Shot], vectors: Vectors, prompts: PromptSet
 ) -> None:
     scenes = [index for index, key in enumerate(prompts.keys) if prompts.level[key] == "scene"]
-    best = prompts.scores(vectors)[:, scenes].argmax(axis=1)
+    best = prompts.logits(vectors)[:, scenes].argmax(axis=1)
     predicted = [prompts.keys[scenes[index]] for index in best]
     right = sum(key == shot.spec.scene_key for key, shot in zip(predicted, shots, strict=True))
     # By chance 7 of 60, were all nine equally frequent; the largest scene alone is 11.
@@ -113,7 +113,7 @@ def test_a_prompt_fits_the_pictures_of_which_it_is_true_better(
     key: str, attribute: str, shots: list[Shot], vectors: Vectors, prompts: PromptSet
 ) -> None:
     is_true = np.array([shot.spec.attributes[attribute] for shot in shots])
-    logits = prompts.scores(vectors)[:, column(prompts, key)]
+    logits = prompts.logits(vectors)[:, column(prompts, key)]
     # The share of pairs, one true and one false, in which the true one fits better; 0.5 by chance.
     assert (logits[is_true][:, None] > logits[~is_true][None]).mean() > 0.7
 
@@ -122,7 +122,7 @@ def test_a_thing_is_among_the_three_objects_that_fit_best(
     shots: list[Shot], vectors: Vectors, prompts: PromptSet
 ) -> None:
     objects = [index for index, key in enumerate(prompts.keys) if key.count(".") > 1]
-    order = prompts.scores(vectors)[:, objects].argsort(axis=1)[:, ::-1][:, :3]
+    order = prompts.logits(vectors)[:, objects].argsort(axis=1)[:, ::-1][:, :3]
     named = [{prompts.keys[objects[index]] for index in row} for row in order]
     shown = [{key for key in shot.spec.object_keys if key.count(".") > 1} for shot in shots]
     hits = [bool(found & true) for found, true in zip(named, shown, strict=True) if true]

@@ -8,19 +8,16 @@ from numpy.typing import NDArray
 from tests.unit.heads.simulation import TRAINING, draw_classes, one_hot, scene_targets
 
 from vibe_photos.train.error_budget import find_better_models, measure_error_budget
-from vibe_photos.train.learning_curve import TrainingSet
 from vibe_photos.train.student import fit_student
-from vibe_photos.train.targets import Targets
+from vibe_photos.train.targets import Targets, TrainingSet
 
 COUNT = 160
 
 
 def measure(targets: Targets, vectors: NDArray[np.float32], loss: Any) -> dict[str, Any]:
     folds = np.arange(len(vectors)) % 4
-    training_set = TrainingSet(targets, vectors, folds, [str(n) for n in range(len(vectors))], loss, "none")
-    found = measure_error_budget(
-        training_set, fit_student(targets, vectors, folds, loss, TRAINING), TRAINING, 0
-    )
+    training_set = TrainingSet(targets, vectors, folds, [str(n) for n in range(len(vectors))], loss, TRAINING)
+    found = measure_error_budget(training_set, fit_student(training_set), 0)
     assert found is not None
     return found
 
@@ -72,9 +69,8 @@ def test_labels_of_few_photos_are_left_out():
 def test_all_photos_in_one_fold_give_no_budget():
     vectors, classes = draw_classes(4, 30, 5, [0.5, 0.5], distance=1.0)
     targets, folds = scene_targets(classes, ("scene.food", "scene.people")), np.zeros(30, dtype=np.int64)
-    student = fit_student(targets, vectors, folds, "softmax", TRAINING)
-    training_set = TrainingSet(targets, vectors, folds, [str(n) for n in range(30)], "softmax", "none")
-    assert measure_error_budget(training_set, student, TRAINING, 0) is None
+    training_set = TrainingSet(targets, vectors, folds, [str(n) for n in range(30)], "softmax", TRAINING)
+    assert measure_error_budget(training_set, fit_student(training_set), 0) is None
 
 
 @pytest.mark.parametrize("count", [1, 2])

@@ -7,8 +7,10 @@ import pytest
 from tests.unit.heads.simulation import TRAINING, draw_classes, scene_targets
 
 from vibe_photos.heads.rounding import exact_logits
-from vibe_photos.train.learning_curve import TrainingSet, fit_power_law, measure_learning_curve, round_share
+from vibe_photos.storage.files import round_metric
+from vibe_photos.train.learning_curve import fit_power_law, measure_learning_curve
 from vibe_photos.train.student import fit_student
+from vibe_photos.train.targets import TrainingSet
 
 COUNT, LABELS = 160, ("scene.food", "scene.people", "scene.rare")
 SHARES = [0.5, 0.45, 0.05]
@@ -19,8 +21,8 @@ def learn(count: int = COUNT) -> tuple[TrainingSet, Any]:
     targets = scene_targets(classes[:count], LABELS)
     folds = np.arange(count) % 4
     groups = [f"{number % 4}-{number // 8}" for number in range(count)]  # two photos each
-    training_set = TrainingSet(targets, vectors[:count], folds, groups, "softmax", "none")
-    return training_set, fit_student(targets, vectors[:count], folds, "softmax", TRAINING)
+    training_set = TrainingSet(targets, vectors[:count], folds, groups, "softmax", TRAINING)
+    return training_set, fit_student(training_set)
 
 
 @pytest.fixture(scope="module")
@@ -82,8 +84,8 @@ def test_a_true_power_law_is_found_again():
 
 
 def test_a_zero_has_no_sign_that_the_last_bits_decide():
-    assert str(round_share(-1e-17)) == "0.0"
-    assert round_share(0.12345) == 0.1235
+    assert str(round_metric(-1e-17)) == "0.0"
+    assert round_metric(0.12345) == 0.1235
 
 
 def test_errors_that_rise_are_taken_as_level():
