@@ -10,6 +10,7 @@ def test_search_by_name_shows_what_has_it(reading, open_audit):
     assert audit.page.locator("#photo-path").inner_text().startswith(PAYLOADS[0])
     audit.press("ArrowRight")
     audit.page.get_by_role("heading", name="No photo left with this filter").wait_for()
+    assert not audit.page.locator("#alike, #zoom-in").filter(visible=True).count()
     audit.press("s")
     assert "blind" not in audit.said
 
