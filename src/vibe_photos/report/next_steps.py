@@ -93,7 +93,6 @@ def find_teacher_errors(teacher: Figures, keys: Sequence[str]) -> dict[str, Teac
     rows = [row for row in rows if row["positives"] and row["recall"] and row["precision"]]
     if rows:
         true = sum(row["positives"] for row in rows)
-
         missed, invented = [], []
         for row in rows:
             weight = row["positives"] / true

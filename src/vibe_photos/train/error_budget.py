@@ -46,7 +46,8 @@ from vibe_photos.train.student import Student, cross_validate, fit_student
 from vibe_photos.train.targets import Targets, TrainingSet
 
 MOST_PHOTOS = 5_000
-NEIGHBOURS = 10
+NEIGHBOURS = 11
+"""An odd number: a label is given if most of them have it, and half of them is not most."""
 NOISE = 0.1
 _NOISE_DRAWS = 3
 _FOURIER_FEATURES = 128
