@@ -85,6 +85,10 @@ class Person:
     def settle(self) -> None:
         self.page.locator("body:not([aria-busy])").wait_for()
 
+    def wait_for_picture(self, image_id: str) -> None:
+        loaded = "(id) => document.querySelector(`[data-image='${id}'] img`)?.naturalWidth > 0"
+        self.page.wait_for_function(loaded, arg=image_id)
+
     def say(self, text: str) -> None:
         self.page.locator("#announcement", has_text=text).wait_for(state="attached")
 
@@ -136,6 +140,8 @@ def test_forty_wrong_scenes_are_set_right_in_few_actions_and_survive_a_dead_serv
     with RunningReview(library.folder, "--reviewer", "ada") as review:
         person.open(f"{review.address}mistakes")
         said_before = read_scenes(library)
+        # Its picture is there before the file changes: what has no picture is not sent at all.
+        person.wait_for_picture(find_in_cell(CELLS[3]))
         with changed_file(library.photo(find_in_cell(CELLS[3]))):
             person.open_cell(*CELLS[3], A_CELL)
             person.press("Control+a")

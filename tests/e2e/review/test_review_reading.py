@@ -55,6 +55,7 @@ def test_my_photos_are_browsed_by_final_label(reading, context):
     page.unroute("**/api/undo")
     page.keyboard.press("u")
     page.locator("#announcement", has_text="nothing to undo").wait_for(state="attached")
+    page.locator("body:not([aria-busy])").wait_for()
     page.locator(".tile").first.focus()
     page.keyboard.press("Enter")
     page.locator("#viewport .picture").wait_for()
