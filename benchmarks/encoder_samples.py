@@ -1,7 +1,7 @@
 """Does `vibe-photos try-encoders` rank encoders on a few photos as on all of them?
 
 Run it in a project, after `dvc repro`: `python -m benchmarks.encoder_samples hog onnx`. It needs a model,
-so it is not one of `python -m benchmarks`. All training photos are the library, and random parts of them are
+so `python -m benchmarks` does not run it. All training photos are the library, and random parts of them are
 the samples. The command lists its candidates for each sample, so the joined layers may be other ones each
 time; all are measured on the library too. Figures are mean F1 of scenes and attributes, out of fold.
 
@@ -19,7 +19,6 @@ import numpy as np
 from vibe_photos.configuration import read_resolved
 from vibe_photos.encoder_trial.trial import (
     Candidate,
-    Model,
     Outcome,
     Trial,
     choose,
@@ -30,7 +29,7 @@ from vibe_photos.heads.fit import Floats
 from vibe_photos.storage.local_store import find_store
 
 SIZES, DRAWS, LAYERS = (100, 150), 6, 6
-MANY = 10**9
+ALL_PHOTOS = 10**9
 
 
 def correlate_ranks(one: Sequence[float], other: Sequence[float]) -> float:
@@ -44,17 +43,12 @@ def find_ranks(values: Sequence[float]) -> Floats:
     return np.asarray((np.cumsum(count) - (count + 1) / 2)[place])
 
 
-def find_gain(outcome: Outcome, model: Model) -> float:
-    """Return how much higher a model's mean F1 is than the linear head's."""
-    return float(np.mean(list(outcome.f1[model].values()))) - outcome.mean_f1
-
-
 class Library:
     """Candidates measured on all training photos, each once."""
 
     def __init__(self, store: Path) -> None:
         """Take all training photos of the project in the working folder."""
-        self.trial = Trial(read_resolved(), store, MANY)
+        self.trial = Trial(read_resolved(), store, ALL_PHOTOS)
         self._known: dict[str, Outcome] = {}
 
     def measure(self, candidate: Candidate) -> Outcome:
@@ -69,20 +63,20 @@ def show_sample(library: Library, sample: Sequence[Outcome]) -> list[float]:
     whole = [library.measure(one.candidate) for one in sample]
     chosen, equals = choose(sample)
     figures = [correlate_ranks([one.mean_f1 for one in sample], [one.mean_f1 for one in whole])]
-    for choice in dict.fromkeys(one.candidate.name.split()[0] for one in sample):
-        rows = [row for row, one in enumerate(sample) if one.candidate.name.split()[0] == choice]
+    for choice in dict.fromkeys(one.candidate.choice for one in sample):
+        rows = [row for row, one in enumerate(sample) if one.candidate.choice == choice]
         if len(rows) > 1:
             figures.append(
                 correlate_ranks([sample[row].mean_f1 for row in rows], [whole[row].mean_f1 for row in rows])
             )
     found = library.measure(chosen.candidate)
     figures.append(max(one.mean_f1 for one in whole) - found.mean_f1)
-    figures += [find_gain(found, "neighbours"), find_gain(found, "probe"), len(equals), chosen.dim]
+    figures += [found.gain("neighbours"), found.gain("probe"), len(equals), chosen.dim]
     print(f"| {' | '.join(f'{value:.3f}' for value in figures)} | {chosen.candidate.name} |", flush=True)
     return figures
 
 
-def main() -> int:
+def main() -> None:
     """Print a table for each size of a sample."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("candidates", nargs="+", metavar="ENCODER", help="as for vibe-photos try-encoders")
@@ -94,13 +88,12 @@ def main() -> int:
     print(f"{len(library.trial.photos)} training photos")
     for size in arguments.sizes:
         print(f"\nsamples of {size}: rank, of each encoder's outputs too | lost | neighbours | probe | ")
-        print("differ by chance only | dimensions | recommended\n")
+        print("not told apart | dimensions | recommended\n")
         rows = []
         for seed in range(arguments.draws):
             trial = Trial(read_resolved(), find_store(), size, seed)
             rows.append(show_sample(library, list(try_encoders(trial, candidates, LAYERS))))
         print(f"| {' | '.join(f'{value:.3f}' for value in np.mean(rows, axis=0))} | mean |")
-    return 0
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ from vibe_photos.compose.stage import write_resolved
 
 def compose_config(composed: DictConfig) -> None:
     """Check the configuration and write what changes results to data/config/resolved.yaml."""
-    write_resolved(to_mapping(composed), to_settings(composed))
+    mapping = to_mapping(composed)
+    write_resolved(mapping, to_settings(mapping))
 
 
 if __name__ == "__main__":

@@ -165,26 +165,27 @@ def to_recorded_settings(composed: DictConfig) -> Settings:
     """Return the settings of a stage: in `dvc repro` those that stage `compose` recorded when it began.
 
     So a file that is edited while DVC runs cannot give results under the configuration in `dvc.lock`. Only
-    machine-local keys are read again. A value on the command line counts, as without DVC.
+    machine-local keys are read again. If the command line changes any other setting, nothing recorded is used
+    (groups do not tell: `arrange_arguments` always adds their choices).
 
     Raises:
         ConfigurationError: as of `to_settings`.
     """
     overridden = {name_of(override) for override in HydraConfig.get().overrides.task}
     if "DVC_STAGE" not in os.environ or overridden - {*GROUPS, *PLAIN_KEYS} or not RESOLVED.is_file():
-        return to_settings(composed)
+        return to_settings(to_mapping(composed))
     recorded = msgspec.yaml.decode(RESOLVED.read_bytes())
     return to_settings(with_machine_local(recorded, to_mapping(composed)))
 
 
-def to_settings(composed: DictConfig | dict[str, Any]) -> Settings:
+def to_settings(mapping: dict[str, Any]) -> Settings:
     """Return the typed settings, checked for contradictions.
 
     Raises:
         ConfigurationError: names key, file and line; all contradictions are listed.
     """
     try:
-        settings = from_mapping(to_mapping(composed) if isinstance(composed, DictConfig) else composed)
+        settings = from_mapping(mapping)
     except ConfigurationError as error:
         key, separator, what = str(error).partition(": ")
         if " " in key:  # not a key alone: the text names the place already

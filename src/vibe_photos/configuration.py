@@ -125,7 +125,7 @@ def without_machine_local(composed: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def with_machine_local(recorded: Mapping[str, Any], composed: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what stage `compose` wrote, completed with the machine-local keys of a composition."""
+    """Return the settings that stage `compose` wrote, with the machine-local keys of `composed`."""
     merged = {
         key: value for key, value in msgspec.to_builtins(recorded).items() if key not in (ENCODER, TOLD)
     }

@@ -3,9 +3,9 @@
 The photos are those with the lowest permanent random numbers, so a larger trial only adds photos.
 Each candidate's vectors go into the store, where stage `embed` finds them.
 
-How much of a difference is chance is found by drawing near-duplicate groups with replacement, the same ones
-for each candidate. Another part of the library would have given another best candidate among those that
-differ by chance only, so they are named too (docs/REAL_PHOTOS.md).
+How much of a difference may be chance is found by drawing near-duplicate groups with replacement, the same
+ones for each candidate. Another sample might have another best candidate, so all that might be as good are
+listed (docs/REAL_PHOTOS.md).
 """
 
 import logging
@@ -35,8 +35,10 @@ from vibe_photos.storage.saved_work import open_saved_work
 from vibe_photos.storage.vectors import Vectors
 from vibe_photos.train.error_budget import predict_by_neighbours, predict_by_nonlinear_head
 from vibe_photos.train.learning_curve import (
+    RANDOM_SEED,
     assign_blocks,
     draw_with_replacement,
+    find_f1,
     flag_hits,
     percentile_interval,
 )
@@ -63,6 +65,11 @@ class Candidate:
     name: str
     embedder: Embedder
 
+    @property
+    def choice(self) -> str:
+        """Its file in `conf/embedder`."""
+        return self.name.split()[0]
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -71,20 +78,24 @@ class Outcome:
     Labels that a rule decides (`classify.attribute_from_scene`) do not count: no head gives them.
 
     F1 is in 0..1. If neighbours or probe are much better than the linear head, the layer does not suit it.
-    `milliseconds` are per photo, None if all vectors were in the store. `repeated`: `mean_f1` on photos drawn
-    with replacement, [repetitions]; a repetition draws the same photos for all candidates of a trial.
+    `milliseconds` are per photo, None if all vectors were in the store. `resampled_f1`: `mean_f1` in each
+    bootstrap repetition, [repetitions]; a repetition draws the same groups for all candidates of a trial.
     """
 
     candidate: Candidate
     dim: int
     milliseconds: float | None
     f1: dict[Model, dict[HeadName, float]]
-    repeated: Floats
+    resampled_f1: Floats
 
     @property
     def mean_f1(self) -> float:
         """The mean of the linear heads' F1, 0..1."""
         return float(np.mean(list(self.f1["linear"].values())))
+
+    def gain(self, model: Model) -> float:
+        """Return how much higher the mean F1 of a model is than the linear head's."""
+        return float(np.mean(list(self.f1[model].values()))) - self.mean_f1
 
 
 def read_candidate(text: str, conf: Path) -> Candidate:
@@ -111,7 +122,7 @@ def read_candidate(text: str, conf: Path) -> Candidate:
 
 
 def list_layer_candidates(candidate: Candidate, count: int) -> list[Candidate]:
-    """Return candidates: the last `count` feature maps of an ONNX encoder, with and without square roots."""
+    """Return the last feature map of each of an ONNX encoder's last `count` shapes, plain and with `sqrt`."""
     embedder = candidate.embedder
     found = []
     for layer in list_layers(str(embedder.checkpoint), embedder.input_px or 0, count):
@@ -122,7 +133,7 @@ def list_layer_candidates(candidate: Candidate, count: int) -> list[Candidate]:
 
 
 def join_best_layers(outcomes: Sequence[Outcome]) -> Candidate | None:
-    """Return the two best inner layers joined; None if fewer than two were tried."""
+    """Return the two best inner layers joined, transformed as the best is; None without two."""
     best: dict[str, Outcome] = {}
     for one in sorted(outcomes, key=lambda one: -one.mean_f1):
         best.setdefault((one.candidate.embedder.outputs or [""])[0], one)
@@ -134,10 +145,9 @@ def join_best_layers(outcomes: Sequence[Outcome]) -> Candidate | None:
 
 
 def _make_candidate(candidate: Candidate, embedder: Embedder) -> Candidate:
-    choice = candidate.name.split()[0]
     outputs = ",".join(embedder.outputs or [])
     changes = f"outputs=[{outputs}] pooling={embedder.pooling} transform={embedder.transform}"
-    return Candidate(f"{choice} {changes}", embedder)
+    return Candidate(f"{candidate.choice} {changes}", embedder)
 
 
 class Trial:
@@ -169,7 +179,7 @@ class Trial:
         )
         blocks = assign_blocks(groups)
         self._block_of: dict[str, int] = dict(zip(groups, blocks.tolist(), strict=True))
-        self._times = draw_with_replacement(np.random.default_rng(0), int(blocks.max()) + 1)
+        self._draw_counts = draw_with_replacement(np.random.default_rng(RANDOM_SEED), int(blocks.max()) + 1)
 
     def measure(self, candidate: Candidate) -> Outcome:
         """Embed the photos that have no vector yet, fit the heads, and return their F1.
@@ -201,28 +211,27 @@ class Trial:
                     "teacher answer more"
                 )
             student = fit_student(training_set)
-            said: dict[Model, Floats] = {
+            predictions: dict[Model, Floats] = {
                 "linear": student.probabilities,
                 "neighbours": predict_by_neighbours(training_set),
                 "probe": predict_by_nonlinear_head(training_set),
             }
-            drawn = {model: self._draw_f1(training_set, p) for model, p in said.items()}
+            drawn = {model: self._bootstrap_f1(training_set, one) for model, one in predictions.items()}
             for model, values in drawn.items():
                 f1[model][head] = float(values[0])
             repeated.append(drawn["linear"][1:])
         return Outcome(candidate, vectors.shape[1], milliseconds, f1, np.mean(repeated, axis=0))
 
-    def _draw_f1(self, training_set: TrainingSet, probabilities: Floats) -> Floats:
-        """Return the F1 over all labels that the head gives, [1 + repetitions]: first of all photos.
+    def _bootstrap_f1(self, training_set: TrainingSet, probabilities: Floats) -> Floats:
+        """Return the F1 over all learned labels, [1 + repetitions]: the first uses every photo once.
 
         An attribute that follows the scene by a rule is not given by this head.
         """
         ruled = self._settings.classify.attribute_from_scene
-        is_given = [label_name(label) not in ruled for label in training_set.targets.labels]
-        counts = flag_hits(training_set, probabilities)[:, :, is_given].sum(axis=2)
+        is_learned = [label_name(label) not in ruled for label in training_set.targets.labels]
+        counts = flag_hits(training_set, probabilities)[:, :, is_learned].sum(axis=2)
         blocks = [self._block_of[group] for group in training_set.groups]
-        hits, given, true = counts.astype(np.float64) @ self._times[:, blocks].T
-        return np.asarray(2 * hits / np.maximum(given + true, 1))
+        return find_f1(counts.astype(np.float64) @ self._draw_counts[:, blocks].T)
 
     def _embed(self, candidate: Candidate) -> tuple[Vectors, list[str], float | None]:
         """Return vectors, their ids, and milliseconds per photo (None if all were in the store)."""
@@ -286,22 +295,21 @@ def format_outcome(one: Outcome) -> str:
 
 
 def find_equals(outcomes: Sequence[Outcome], best: Outcome) -> list[Outcome]:
-    """Return the other outcomes that are worse than `best` by chance only, the best first.
+    """Return the other outcomes that cannot be told apart from `best`, the best first.
 
     That is where the 95 % interval of the difference includes zero.
     """
     others = [one for one in outcomes if one is not best]
     return sorted(
-        (one for one in others if percentile_interval(best.repeated - one.repeated)[0] <= 0),
+        (one for one in others if percentile_interval(best.resampled_f1 - one.resampled_f1)[0] <= 0),
         key=lambda one: -one.mean_f1,
     )
 
 
 def choose(outcomes: Sequence[Outcome]) -> tuple[Outcome, list[Outcome]]:
-    """Return the outcome to recommend, and those that are as good as the best but for chance, the best first.
+    """Return the outcome to recommend, and those that cannot be told apart from the best, the best first.
 
-    It is the one with the fewest dimensions of those that have nearly the best F1 (`MARGIN`): of equals, the
-    simplest (Breiman et al. 1984, "Classification and regression trees": the one-standard-error rule).
+    Of those whose F1 is within `MARGIN` of the best, it is the one with the fewest dimensions.
     """
     best = max(outcomes, key=lambda one: one.mean_f1)
     equals = [best, *find_equals(outcomes, best)]
@@ -312,7 +320,7 @@ def choose(outcomes: Sequence[Outcome]) -> tuple[Outcome, list[Outcome]]:
 def describe_best(outcomes: Sequence[Outcome]) -> str:
     """Return which candidate is recommended and how to use it, and whether a linear head suits it.
 
-    Those that are worse than the best by chance only are listed.
+    Those that cannot be told apart from the best are listed.
     """
     chosen, equals = choose(outcomes)
     choice, *changes = chosen.candidate.name.split()
@@ -325,17 +333,17 @@ def describe_best(outcomes: Sequence[Outcome]) -> str:
         "F1: of the linear head, over all labels that it gives. neighb.: of the labels of the nearest "
         "photos. probe: of a small non-linear model.",
     ]
-    for name, other in (("neighbours", chosen.f1["neighbours"]), ("the probe", chosen.f1["probe"])):
-        gain = sum(other.values()) / len(other) - chosen.mean_f1
+    for model in ("neighbours", "probe"):
+        gain = chosen.gain(model)
         if gain > MARGIN:
             lines.append(
-                f"With these vectors {name} would be better than the linear head by {gain:.3f}: it does not "
-                "use all that is in them. Try another layer (--layers 6) or encoder."
+                f"With these vectors {model} would be better than the linear head by {gain:.3f}: the head "
+                "does not use all that is in them. Try another layer (--layers 6) or encoder."
             )
     if len(equals) > 1:
         lines.append(
-            f"These {len(equals)} differ by chance only on so few photos. Recommended is the one with the "
-            f"fewest dimensions within {MARGIN} of the best:"
+            f"So few photos cannot tell these {len(equals)} apart; some may be worse. Recommended is the one "
+            f"with the fewest dimensions within {MARGIN} of the best:"
         )
         lines += [
             f"  mean F1 {one.mean_f1:.3f}, {one.dim} dimensions: {one.candidate.name}" for one in equals

@@ -48,6 +48,8 @@ TOO_FEW = f"n < {FEWEST_CASES}"
 MOST_RESAMPLED_GROUPS = 5_000
 """With more groups than this the bootstrap is slow and gives what linearisation gives."""
 
+_CELLS_AT_ONCE = 4_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Interval:
@@ -272,8 +274,12 @@ def _bootstrap_errors(ratios: list[Ratio], design: Design, strata: Indices, eval
     moving = np.sqrt(1.0 - design.drawn_share) * design.weights
     fixed = np.array([np.sum((design.weights - moving) * column) for column in columns])
     by_group = np.column_stack([sum_by_group(moving * column, design) for column in columns])
-    drawn = _draw_groups(strata.tobytes(), evaluate.bootstrap_repetitions, evaluate.seed)
-    totals = fixed + drawn @ by_group
+    step, repetitions = max(1, _CELLS_AT_ONCE // len(strata)), evaluate.bootstrap_repetitions
+    drawn = [
+        _draw_groups(strata.tobytes(), min(step, repetitions - start), evaluate.seed + start) @ by_group
+        for start in range(0, repetitions, step)
+    ]
+    totals = fixed + np.concatenate(drawn)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(np.nanstd(totals[:, 0::2] / totals[:, 1::2], axis=0))
 

@@ -55,8 +55,12 @@ def test_colours_are_learnt_and_the_vectors_are_kept(
     assert msgspec.structs.asdict(flat.embedder) == msgspec.structs.asdict(again.candidate.embedder)
     assert again.f1 == first.f1
     # The same photos are drawn for each candidate, so two that hit the same photos differ by nothing.
-    assert np.array_equal(again.repeated, first.repeated)
-    assert percentile_interval(first.repeated)[0] <= first.mean_f1 <= percentile_interval(first.repeated)[1]
+    assert np.array_equal(again.resampled_f1, first.resampled_f1)
+    assert (
+        percentile_interval(first.resampled_f1)[0]
+        <= first.mean_f1
+        <= percentile_interval(first.resampled_f1)[1]
+    )
 
 
 def test_an_attribute_that_a_rule_decides_does_not_count(
@@ -137,7 +141,7 @@ def test_of_those_that_differ_by_chance_the_smallest_is_recommended(checkpoint: 
     assert choose(outcomes) == (small, [best, small, tiny])
     said = describe_best(outcomes).splitlines()
     assert said[0].startswith("Recommended: small, mean F1 0.795. To use it: use.embedder: small")
-    assert said[-4].startswith("These 3 differ by chance only")
+    assert said[-4].startswith("So few photos cannot tell these 3 apart")
     assert said[-3:] == [
         "  mean F1 0.800, 2304 dimensions: large",
         "  mean F1 0.795, 192 dimensions: small",
