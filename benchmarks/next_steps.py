@@ -3,8 +3,8 @@
 From a budget of answers, chosen by permanent random numbers, people measure a part, and the others train. The
 teacher's answers are drawn again from the truth (`benchmarks.real_photos`). Then, one at a time: twice as
 many answers are learned, suspects get their true labels, thresholds are chosen on half of the measured
-photos, and another encoder is used, which is ranked if it is better out of fold beyond chance. Gains are of
-the mean of scene accuracy and the attributes' F1, against the truth of photos that no head has learned from.
+photos, and the encoder is used that a trial recommends, if it is better beyond chance. Gains are of the
+mean of scene accuracy and the attributes' F1, against the truth of photos that no head has learned from.
 They are paired, with a bootstrap over near-duplicate groups. With others' photos, truth is joined by
 `rel_path`; `--onnx` is SqueezeNet as in conf/embedder/onnx.yaml.
 """
@@ -28,6 +28,7 @@ from benchmarks.real_photos import (
 )
 from numpy.typing import NDArray
 
+from vibe_photos.encoder_trial.trial import MARGIN, REPEATS
 from vibe_photos.heads.out_of_fold import OutOfFold
 from vibe_photos.heads.rounding import exact_logits
 from vibe_photos.records.ground_truth import GroundTruth
@@ -70,9 +71,11 @@ def deal(world: World, seed: int) -> Photos:
     return Photos(order[: ends[0]], order[ends[0] : ends[1]], (rest[side], rest[~side]))
 
 
-def learn_both(world: World, records: list[GroundTruth], rows: Indices) -> dict[HeadName, Learned]:
+def learn_both(
+    world: World, records: list[GroundTruth], rows: Indices, fold_seed: int = 7
+) -> dict[HeadName, Learned]:
     """Fit both heads to some photos."""
-    return {head: learn(world, records, rows, head, seed=7) for head in LOSSES}
+    return {head: learn(world, records, rows, head, fold_seed) for head in LOSSES}
 
 
 def judge(one: Learned, head: HeadName, vectors: NDArray[np.float32]) -> Floats:
@@ -134,6 +137,7 @@ def predict(
         trained[head] = {
             "n_train": len(one.rows),
             "learnt": [{"label": key, "photos": n} for key, n in one.targets.support.items()],
+            "not_learnable": [{"label": key, "photos": n} for key, n in one.targets.not_learnable.items()],
             "learning_curve": measure_learning_curve(training_set, one.student, 0),
             "error_budget": budget,
         }
@@ -172,7 +176,7 @@ def choose_thresholds(world: World, learned: dict[HeadName, Learned], rows: Indi
     return found
 
 
-def run_case(worlds: dict[str, World], name: str, seed: int) -> dict[str, Any]:
+def run_case(worlds: dict[str, World], dims: dict[str, int], name: str, seed: int) -> dict[str, Any]:
     """Return predicted and real gain of every step with one encoder and one redraw of the teacher."""
     world = worlds[name]
     answers, photos = draw_answers(world, seed), deal(world, seed)
@@ -195,14 +199,15 @@ def run_case(worlds: dict[str, World], name: str, seed: int) -> dict[str, Any]:
     tuned = choose_thresholds(world, learned, half)
     before, after = (count(world, learned, scored, chosen) for chosen in (None, tuned))
     real[move] = real_gain(world, scored, before, after)
+    hits = {other: count_out_of_fold(there, answers, photos.train) for other, there in worlds.items()}
+    recommended = recommend(hits, dims)
     for other, there in worlds.items():
         if other == name:
             continue
-        tried = learn_both(there, answers, photos.train)
-        step = f"Use {other}"
+        step, tried = f"Use {other}", learn_both(there, answers, photos.train)
         real[step] = real_gain(world, rows, base, count(there, tried, rows))
-        better = compare_out_of_fold(world, answers, learned, tried).times(*scale)
-        if better.low > 0 or better.high < 0:
+        better = real_gain(world, photos.train, hits[name], hits[other]).times(*scale)
+        if other == recommended and better.low > 0:
             predicted[step] = better
     wrong = [row for row in suspected if not is_right(answers[row], world.truth[row])]
     return {
@@ -224,24 +229,26 @@ def is_right(answer: GroundTruth, truth: GroundTruth) -> bool:
     return answer.scene == truth.scene and answer.attributes == truth.attributes
 
 
-def compare_out_of_fold(
-    world: World, answers: list[GroundTruth], learned: dict[HeadName, Learned], tried: dict[HeadName, Learned]
-) -> Estimate:
-    """Return by how much another encoder agrees better with the teacher, out of fold."""
-    sums = []
-    for side in (learned, tried):
-        scene, attribute = side["scene"], side["attribute"]
-        found = np.zeros((len(world.truth), 5))
+def count_out_of_fold(world: World, answers: list[GroundTruth], rows: Indices) -> Floats:
+    """Return what `count` does against the teacher, out of fold: the mean of `REPEATS` deals of the folds."""
+    total = np.zeros((len(world.truth), 5))
+    for repeat in range(REPEATS):
+        learned = learn_both(world, answers, rows, fold_seed=7 + repeat)
+        scene, attribute = learned["scene"], learned["attribute"]
         hit = scene.student.probabilities.argmax(axis=1) == scene.targets.y.argmax(axis=1)
-        found[scene.rows, 0], found[scene.rows, 1] = hit, 1
+        total[scene.rows, :2] += np.column_stack([hit, np.ones(len(hit))])
         y, judged = attribute.targets.y > 0, attribute.targets.is_judged
         given = (attribute.student.probabilities >= 0.5) & judged
-        found[attribute.rows, 2:] = np.column_stack(
-            [(y & given).sum(axis=1), given.sum(axis=1), (y & judged).sum(axis=1)]
-        )
-        sums.append(found)
-    rows = np.union1d(learned["scene"].rows, learned["attribute"].rows)
-    return real_gain(world, rows, sums[0][rows], sums[1][rows])
+        counts = [(y & given).sum(axis=1), given.sum(axis=1), (y & judged).sum(axis=1)]
+        total[attribute.rows, 2:] += np.column_stack(counts)
+    return total[rows] / REPEATS
+
+
+def recommend(hits: dict[str, Floats], dims: dict[str, int]) -> str:
+    """Return the encoder that `vibe-photos try-encoders` recommends: the smallest one near the best."""
+    found = {name: float(quality(one.sum(axis=0))) for name, one in hits.items()}
+    near = [name for name, value in found.items() if value >= max(found.values()) - MARGIN]
+    return min(near, key=lambda name: dims[name])
 
 
 def show(case: dict[str, Any]) -> tuple[bool, bool, bool]:
@@ -267,11 +274,13 @@ def main() -> None:
     """Print every case, then how often the first step is right and its interval holds the real gain."""
     with open_photos(__doc__ or "", REDRAWS) as arguments:
         embedders = with_inner_layers(arguments.embedders)
-        worlds = {one.name: rotate_vectors(make_world(arguments, one)) for one in embedders}
+        worlds = {one.name: make_world(arguments, one) for one in embedders}
+    dims = {name: world.vectors.shape[1] for name, world in worlds.items()}
+    worlds = {name: rotate_vectors(world) for name, world in worlds.items()}
     found = []
     for seed in range(arguments.redraws):
         for name in worlds:
-            case = run_case(worlds, name, seed)
+            case = run_case(worlds, dims, name, seed)
             found.append(show(case))
             print(f"  first step: near the best, held, held within the noise: {found[-1]}", flush=True)
     near, held, loosely = (sum(column) for column in zip(*found, strict=True))

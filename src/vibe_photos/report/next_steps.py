@@ -147,6 +147,23 @@ def scale_to_truth(head: HeadName, figures: Figures, errors: TeacherErrors) -> t
     return factor("value"), factor("low"), factor("high")
 
 
+def gain_of_more_answers(head: HeadName, figures: Figures, scale: Sequence[float]) -> Estimate:
+    """Return the gain of a head, against the truth, from twice as many answers.
+
+    The learning curve counts only the scenes that are learned. Photos of a scene with too few photos to be
+    learned are never right. With twice as many answers it is learned, and a part of them is right: between
+    none and as large a part as of the others, on average half of that (docs/REAL_PHOTOS.md).
+    """
+    whole = figures["learning_curve"]["rows"][0]
+    learned = read_change(whole, "gain").times(*scale)
+    rare = sum(row["photos"] for row in figures["not_learnable"]) if head == "scene" else 0
+    if not rare or whole["gain"] is None:
+        return learned
+    share = rare / (figures["n_train"] + rare)
+    found = whole["twice"] * share
+    return _add_up([learned.times(1.0 - share), Estimate(found / 2, 0.0, found)])
+
+
 def read_change(row: Figures, name: str) -> Estimate:
     """Return a figure of stage `train` with its interval; `NO_GAIN` if it has none."""
     return NO_GAIN if row[name] is None else Estimate(row[name], *row[f"{name}_interval"])
@@ -176,7 +193,7 @@ def rank_steps(
         curve, budget = figures.get("learning_curve"), figures.get("error_budget")
         rows = budget["rows"] if budget else []
         scale = scale_to_truth(head, figures, errors[head]) if head in errors and figures else (1.0,)
-        more_answers[head] = read_change(curve["rows"][0], "gain").times(*scale) if curve else NO_GAIN
+        more_answers[head] = gain_of_more_answers(head, figures, scale) if curve else NO_GAIN
         corrections[head] = thresholds_moved[head] = NO_GAIN
         if rows and head in errors:
             wrong = sum(rate.value for rate in errors[head].values()) * _count_true(head, figures)

@@ -3,10 +3,12 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from tests.unit.heads.simulation import TRAINING, scene_targets
 from tests.unit.tiny_models import INPUT_PX, describe_onnx, save_tiny_onnx
 
 from vibe_photos.embed.outs import vectors_file
 from vibe_photos.encoder_trial.trial import (
+    REPEATS,
     Candidate,
     Model,
     Outcome,
@@ -15,6 +17,7 @@ from vibe_photos.encoder_trial.trial import (
     describe_best,
     format_outcome,
     read_candidate,
+    repeat_folds,
     try_encoders,
 )
 from vibe_photos.encoders.onnx import list_layers
@@ -22,6 +25,7 @@ from vibe_photos.encoders.recipe import name_encoder
 from vibe_photos.errors import ConfigurationError
 from vibe_photos.settings import HeadName, Settings
 from vibe_photos.train.learning_curve import percentile_interval
+from vibe_photos.train.targets import TrainingSet
 
 
 @pytest.fixture
@@ -73,6 +77,19 @@ def test_an_attribute_that_a_rule_decides_does_not_count(
     classify = msgspec.structs.replace(small_settings.classify, attribute_from_scene=rules)
     ruled = msgspec.structs.replace(small_settings, classify=classify)
     assert Trial(ruled, tmp_path, 400).measure(flat).f1["linear"] == {"scene": 1.0, "attribute": 0.0}
+
+
+def test_folds_are_dealt_anew_but_near_duplicates_stay_together() -> None:
+    groups = [f"group {row // 2}" for row in range(40)]
+    targets = scene_targets(np.arange(40) % 2, ("scene.food", "scene.people"))
+    vectors = np.zeros((40, 3), dtype=np.float32)
+    given = TrainingSet(targets, vectors, np.arange(40) // 2 % 4, groups, "softmax", TRAINING)
+    dealt = [one.folds for one in repeat_folds(given)]
+    assert len({tuple(folds) for folds in dealt}) == REPEATS
+    assert np.array_equal(dealt[0], given.folds)
+    for folds in dealt:
+        assert np.array_equal(folds[::2], folds[1::2])
+        assert set(folds) <= set(range(4))
 
 
 def test_fewer_photos_are_those_with_the_lowest_numbers(small_settings: Settings, tmp_path) -> None:

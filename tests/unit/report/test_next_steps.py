@@ -15,6 +15,7 @@ from vibe_photos.report.next_steps import (
     Estimate,
     describe_precision,
     find_teacher_errors,
+    gain_of_more_answers,
     gain_of_right_answers,
     rank_steps,
     scale_to_truth,
@@ -165,6 +166,18 @@ def test_the_largest_expected_gain_comes_first():
         "Add photos",
         "the teacher has answered all of the library: only new photos give more answers",
     )
+
+
+def test_a_scene_too_rare_to_learn_may_be_learned_with_twice_as_many_answers():
+    rare = [{"label": "scene.other", "photos": 20}, {"label": "scene.landscape", "photos": 5}]
+    # 25 of 125 photos are never right now. The curve's gain is of the other four fifths.
+    gain = gain_of_more_answers("scene", SCENE | {"not_learnable": rare}, [1.0])
+    twice = SCENE["learning_curve"]["rows"][0]["twice"]
+    assert gain.value == pytest.approx(0.8 * 0.02 + 0.2 * twice / 2)
+    assert gain.low == pytest.approx(0.8 * 0.01)
+    assert gain.high == pytest.approx(0.8 * 0.04 + 0.2 * twice)
+    unchanged = gain_of_more_answers("attribute", ATTRIBUTE | {"not_learnable": rare}, [1.0])
+    assert unchanged.value == pytest.approx(0.01)
 
 
 def test_checking_more_photos_narrows_a_figure_by_the_root_of_two():
