@@ -36,7 +36,7 @@ from benchmarks.real_photos import (
     make_world,
     open_photos,
     read_settings,
-    rotate_vectors,
+    rotate_world,
     with_inner_layers,
 )
 from numpy.typing import NDArray
@@ -291,7 +291,7 @@ def main() -> None:
             place = f"local-dir:{REPOSITORY / 'data' / 'demo' / 'siglip'}"
             embedders.append(msgspec.structs.replace(miniature, checkpoint=place))
         for embedder in embedders:
-            world = rotate_vectors(make_world(arguments, embedder))
+            world = rotate_world(make_world(arguments, embedder))
             runs = [run_redraw(world, seed) for seed in range(arguments.redraws)]
             print(f"\n{embedder.name}: {len(world.truth)} photos, {len(runs)} redraws\n")
             show(world, [counts for counts, _ in runs], [errors for _, errors in runs])

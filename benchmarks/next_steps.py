@@ -23,7 +23,7 @@ from benchmarks.real_photos import (
     learn,
     make_world,
     open_photos,
-    rotate_vectors,
+    rotate_world,
     with_inner_layers,
 )
 from numpy.typing import NDArray
@@ -276,7 +276,7 @@ def main() -> None:
         embedders = with_inner_layers(arguments.embedders)
         worlds = {one.name: make_world(arguments, one) for one in embedders}
     dims = {name: world.vectors.shape[1] for name, world in worlds.items()}
-    worlds = {name: rotate_vectors(world) for name, world in worlds.items()}
+    worlds = {name: rotate_world(world) for name, world in worlds.items()}
     found = []
     for seed in range(arguments.redraws):
         for name in worlds:

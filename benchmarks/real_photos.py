@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from vibe_photos.configuration import read_resolved
 from vibe_photos.convert.stage import Mapping
 from vibe_photos.embed.stage import embed_library
+from vibe_photos.encoder_trial.trial import rotate_vectors
 from vibe_photos.heads.fit import Loss
 from vibe_photos.records.ground_truth import (
     GroundTruth,
@@ -144,11 +145,9 @@ def with_inner_layers(embedders: list[Embedder]) -> list[Embedder]:
     return [hog, *(msgspec.structs.replace(one, name="last") for one in given), *inner]
 
 
-def rotate_vectors(world: World) -> World:
-    """Turn the vectors so that they have no more dimensions than photos: the same for heads, but faster."""
-    triangle = np.asarray(np.linalg.qr(world.vectors.astype(np.float64).T, mode="r")).T
-    vectors = world.vectors if len(triangle) >= world.vectors.shape[1] else triangle.astype(np.float32)
-    return dataclasses.replace(world, vectors=vectors)
+def rotate_world(world: World) -> World:
+    """Rotate the vectors as a trial does: the same for heads, but faster."""
+    return dataclasses.replace(world, vectors=rotate_vectors(world.vectors))
 
 
 def read_settings(name: str, kind: type[Any]) -> Any:

@@ -20,7 +20,7 @@ from benchmarks.real_photos import (
     learn,
     make_world,
     open_photos,
-    rotate_vectors,
+    rotate_world,
 )
 from numpy.typing import NDArray
 
@@ -118,7 +118,7 @@ def main() -> None:
     """Print the figures and their differences with their intervals (over groups and redraws)."""
     with open_photos(__doc__ or "", REDRAWS) as arguments:
         embedder = arguments.embedders[-1]
-        world = rotate_vectors(make_world(arguments, embedder))
+        world = rotate_world(make_world(arguments, embedder))
     runs = [run_redraw(world, seed) for seed in range(arguments.redraws)]
     print(f"{embedder.name}: {len(world.truth)} photos, {TAUGHT} taught, {len(runs)} redraws")
     truth = np.array([(record.scene or [""])[0] for record in world.truth], dtype=object)

@@ -21,7 +21,7 @@ from benchmarks.real_photos import (
     draw_parts,
     make_world,
     open_photos,
-    rotate_vectors,
+    rotate_world,
 )
 from benchmarks.teaching import interval, predict_scenes
 from numpy.typing import NDArray
@@ -111,7 +111,7 @@ def main() -> None:
     with open_photos(__doc__ or "", REDRAWS) as arguments:
         written, are_apart = write_library(arguments)
         embedder = arguments.embedders[-1]
-        world = rotate_vectors(make_world(written, embedder))
+        world = rotate_world(make_world(written, embedder))
         world, c_of = find_crops(world, arguments.folder / "photos.jsonl", are_apart)
     runs = [run_redraw(world, c_of, seed) for seed in range(arguments.redraws)]
     without_c, with_c = np.array(runs).transpose(1, 0, 2)

@@ -18,6 +18,7 @@ from vibe_photos.encoder_trial.trial import (
     format_outcome,
     read_candidate,
     repeat_folds,
+    rotate_vectors,
     try_encoders,
 )
 from vibe_photos.encoders.onnx import list_layers
@@ -90,6 +91,14 @@ def test_folds_are_dealt_anew_but_near_duplicates_stay_together() -> None:
     for folds in dealt:
         assert np.array_equal(folds[::2], folds[1::2])
         assert set(folds) <= set(range(4))
+
+
+def test_rotated_vectors_keep_every_angle() -> None:
+    vectors = np.random.default_rng(0).standard_normal((5, 40)).astype(np.float32)
+    rotated = rotate_vectors(vectors)
+    assert rotated.shape == (5, 5)
+    assert np.allclose(rotated @ rotated.T, vectors @ vectors.T, atol=1e-4)
+    assert rotate_vectors(vectors.T).shape == (40, 5)
 
 
 def test_fewer_photos_are_those_with_the_lowest_numbers(small_settings: Settings, tmp_path) -> None:
