@@ -270,7 +270,7 @@ def rotate_vectors(vectors: Vectors) -> Vectors:
     """
     if vectors.shape[1] <= len(vectors):
         return vectors
-    triangle = np.linalg.qr(vectors.astype(np.float64).T, mode="r")
+    triangle = np.asarray(np.linalg.qr(vectors.astype(np.float64).T, mode="r"))
     return np.asarray(triangle.T, dtype=np.float32)
 
 

@@ -150,9 +150,9 @@ def scale_to_truth(head: HeadName, figures: Figures, errors: TeacherErrors) -> t
 def gain_of_more_answers(head: HeadName, figures: Figures, scale: Sequence[float]) -> Estimate:
     """Return the gain of a head, against the truth, from twice as many answers.
 
-    The learning curve counts only the scenes that are learned. Photos of a scene with too few photos to be
-    learned are never right. With twice as many answers it is learned, and a part of them is right: between
-    none and as large a part as of the others, on average half of that (docs/REAL_PHOTOS.md).
+    The learning curve counts only the scenes that are learned. Photos of a scene too rare to be learned are
+    never right. With twice as many answers it may be learned. Then a part of them is right: from none to as
+    large a part as of the others, on average about half of that (docs/REAL_PHOTOS.md).
     """
     whole = figures["learning_curve"]["rows"][0]
     learned = read_change(whole, "gain").times(*scale)
