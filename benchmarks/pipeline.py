@@ -37,6 +37,8 @@ def repro(repository: Path) -> float:
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "DVC_NO_ANALYTICS": "1",
     }
+    # A user's Python keeps compiled modules; containers often forbid it.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     started = time.perf_counter()
     subprocess.run(["dvc", "repro"], cwd=repository, env=environment, check=True, capture_output=True)
     return time.perf_counter() - started
